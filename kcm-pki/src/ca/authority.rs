@@ -1,0 +1,162 @@
+use time::OffsetDateTime;
+
+use super::{
+    CaCertificate, CaError, Clamped, IssueError, Issued, LeafRequest, OutlivesCa, RootRequest,
+    tbs::{self, BasicConstraints, TbsCertificate},
+    validity::Validity,
+};
+use crate::{
+    certificate::Certificate,
+    hosts::Hosts,
+    key::{PrivateKey, PublicKey},
+    serial::SerialNumber,
+    usages::{Usage, Usages},
+    warning::Warning,
+};
+
+/// A CA's certificate with its key: issues certificates.
+#[derive(Debug)]
+pub struct CertificateAuthority {
+    certificate: CaCertificate,
+    key: PrivateKey,
+}
+
+impl CertificateAuthority {
+    /// Reads a CA from two PEM files.
+    ///
+    /// # Errors
+    /// [`CaError`] if one of them cannot be read, the certificate may not sign certificates, or the
+    /// key is not its own.
+    pub fn load(cert_pem: &[u8], key_pem: &[u8]) -> Result<Self, CaError> {
+        Self::new(CaCertificate::load(cert_pem)?, PrivateKey::from_pem(key_pem)?)
+    }
+
+    /// Joins a CA's certificate and key.
+    ///
+    /// # Errors
+    /// [`CaError::KeyMismatch`] if the key is not that of the certificate.
+    pub fn new(certificate: CaCertificate, key: PrivateKey) -> Result<Self, CaError> {
+        if !key.matches(certificate.certificate()) {
+            let certificate = certificate.certificate();
+            let (subject, fingerprint) = (certificate.subject(), certificate.fingerprint());
+            return Err(CaError::KeyMismatch { subject, fingerprint });
+        }
+        Ok(Self { certificate, key })
+    }
+
+    /// Makes a self-signed root certificate of `key`, as `cfssl gencert -initca` does.
+    ///
+    /// # Errors
+    /// [`IssueError`] if the validity cannot be written or the library does not sign; nothing has
+    /// been signed then.
+    pub fn create(
+        request: &RootRequest,
+        key: &PrivateKey,
+        serial: SerialNumber,
+        now: OffsetDateTime,
+    ) -> Result<Certificate, IssueError> {
+        let tbs = TbsCertificate {
+            serial: &serial,
+            signature_algorithm: key.signature_algorithm(),
+            issuer: request.subject.der(),
+            validity: Validity::starting(now, request.lifetime)?,
+            subject: request.subject.der(),
+            public_key: key.public_key(),
+            usages: &[Usage::CertSign, Usage::CrlSign].into_iter().collect(),
+            basic_constraints: BasicConstraints::Ca { path_len: request.path_len },
+            authority_key_id: None,
+            hosts: &Hosts::default(),
+        };
+        sign(&tbs, key)
+    }
+
+    /// Returns the CA's certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &CaCertificate {
+        &self.certificate
+    }
+
+    /// Returns the CA's key.
+    #[must_use]
+    pub fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// Issues a leaf certificate for `public_key`.
+    ///
+    /// The issuer is the CA's subject octet for octet, and there always is an AKI. The signature is
+    /// not verified again: the key was compared with the CA's certificate when the two were joined.
+    ///
+    /// # Errors
+    /// [`IssueError`] if the CA is not valid at `now`, if the request may not become a leaf, or if
+    /// it outlives the CA and [`OutlivesCa::Refuse`] is asked for. Nothing has been signed then.
+    pub fn issue(
+        &self,
+        request: &LeafRequest,
+        public_key: &PublicKey,
+        serial: SerialNumber,
+        now: OffsetDateTime,
+    ) -> Result<Issued, IssueError> {
+        let ca = self.certificate.certificate();
+        self.certificate
+            .check_validity(now)
+            .map_err(|source| IssueError::CaNotValid { subject: ca.subject(), source })?;
+        check_usages(&request.usages)?;
+        let mut validity = Validity::starting(now, request.lifetime)?;
+        let clamped = clamp(&mut validity, ca.not_after(), request.outlives_ca)?;
+        let tbs = TbsCertificate {
+            serial: &serial,
+            signature_algorithm: self.key.signature_algorithm(),
+            issuer: ca.subject_der(),
+            validity,
+            subject: request.subject.der(),
+            public_key,
+            usages: &request.usages,
+            basic_constraints: BasicConstraints::Leaf,
+            authority_key_id: Some(self.certificate.key_id()),
+            hosts: &request.hosts,
+        };
+        let certificate = sign(&tbs, &self.key)?;
+        let mut warnings = Vec::new();
+        if request.subject.der() == ca.subject_der() {
+            warnings.push(Warning::SubjectEqualsIssuer { subject: ca.subject() });
+        }
+        Ok(Issued { certificate, clamped, warnings })
+    }
+}
+
+fn check_usages(usages: &Usages) -> Result<(), IssueError> {
+    if usages.is_empty() {
+        return Err(IssueError::NoUsages);
+    }
+    if usages.contains(Usage::CertSign) {
+        return Err(IssueError::CertSignUsage);
+    }
+    Ok(())
+}
+
+/// Shortens a validity that reaches beyond the CA's end, or refuses it.
+fn clamp(
+    validity: &mut Validity,
+    ca_not_after: OffsetDateTime,
+    outlives_ca: OutlivesCa,
+) -> Result<Option<Clamped>, IssueError> {
+    let requested = validity.not_after;
+    if requested <= ca_not_after {
+        return Ok(None);
+    }
+    match outlives_ca {
+        OutlivesCa::Refuse => Err(IssueError::OutlivesCa { requested, ca_not_after }),
+        OutlivesCa::Clamp => {
+            validity.not_after = ca_not_after;
+            Ok(Some(Clamped { requested, not_after: ca_not_after }))
+        }
+    }
+}
+
+fn sign(tbs: &TbsCertificate<'_>, key: &PrivateKey) -> Result<Certificate, IssueError> {
+    let der = tbs.to_der();
+    let signature = key.sign(&der).map_err(|reason| IssueError::Signing { reason })?;
+    let der = tbs::certificate(&der, tbs.signature_algorithm, &signature);
+    Certificate::from_der(&der).map_err(|error| IssueError::Signing { reason: error.to_string() })
+}

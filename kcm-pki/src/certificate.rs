@@ -1,0 +1,302 @@
+mod parse;
+
+use std::fmt;
+
+use time::OffsetDateTime;
+
+use crate::{
+    fingerprint::Fingerprint,
+    hosts::Hosts,
+    key::{KeyAlgorithm, PublicKey},
+    name, pem,
+    text::{hex, only, utc},
+    usages::Usages,
+};
+
+/// An X.509 certificate, parsed once.
+///
+/// Reading one proves nothing about it: see [`verify_client_chain`](crate::verify_client_chain).
+/// `Debug` shows the subject and the fingerprint. Two certificates are equal if their octets are.
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    fields: Fields,
+}
+
+/// What is read from a certificate.
+#[derive(Clone)]
+struct Fields {
+    serial: Vec<u8>,
+    issuer: Vec<u8>,
+    subject: Vec<u8>,
+    common_name: Option<String>,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+    public_key: PublicKey,
+    signature_algorithm: String,
+    is_ca: bool,
+    path_len: Option<u32>,
+    has_key_usage: bool,
+    has_extended_key_usage: bool,
+    usages: Usages,
+    other_extended_usages: Vec<String>,
+    sans: Hosts,
+    subject_key_id: Option<Vec<u8>>,
+    authority_key_id: Option<Vec<u8>>,
+}
+
+/// Why a certificate cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// The file holds no certificate in PEM form.
+    #[error("there is no certificate in PEM form{}", only(found))]
+    NoCertificate {
+        /// The labels of the blocks that are there.
+        found: Vec<String>,
+    },
+    /// The file holds more than one certificate.
+    #[error("there are {count} certificates; exactly one is expected")]
+    SeveralCertificates {
+        /// How many there are.
+        count: usize,
+    },
+    /// The block is cut off, is not base64, or holds no X.509 certificate.
+    #[error("the certificate cannot be read: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Why a certificate is not valid at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValidityError {
+    /// Its validity has not begun.
+    #[error("it is not valid before {} (it is {} now)", utc(*not_before), utc(*now))]
+    NotYetValid {
+        /// When it begins to be valid.
+        not_before: OffsetDateTime,
+        /// The moment it was asked for.
+        now: OffsetDateTime,
+    },
+    /// Its validity is over.
+    #[error("it expired at {} (it is {} now)", utc(*not_after), utc(*now))]
+    Expired {
+        /// The last second in which it was valid.
+        not_after: OffsetDateTime,
+        /// The moment it was asked for.
+        now: OffsetDateTime,
+    },
+}
+
+impl Certificate {
+    /// Reads the one certificate of a PEM file; blocks with other labels, such as its key, are
+    /// skipped.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if there is none, more than one, or it cannot be read.
+    pub fn from_pem(file: &[u8]) -> Result<Self, CertificateError> {
+        let blocks = pem::blocks(file);
+        let mut certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
+        let Some(certificate) = certificates.next() else {
+            let found = blocks.iter().map(|block| block.label.to_owned()).collect();
+            return Err(CertificateError::NoCertificate { found });
+        };
+        let others = certificates.count();
+        if others > 0 {
+            return Err(CertificateError::SeveralCertificates { count: others + 1 });
+        }
+        let der = certificate.decode().ok_or_else(|| CertificateError::Malformed {
+            reason: "the PEM block is cut off or is not base64".to_owned(),
+        })?;
+        Self::from_der(&der)
+    }
+
+    /// Reads a certificate in DER.
+    ///
+    /// # Errors
+    /// [`CertificateError::Malformed`] if it is none, if something follows it, or if an extension
+    /// that this crate looks at is unreadable or there twice.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let fields = parse::fields(der).map_err(|reason| CertificateError::Malformed { reason })?;
+        Ok(Self { der: der.to_vec(), fields })
+    }
+
+    /// Writes the certificate in PEM with lines of 64 characters and LF.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode("CERTIFICATE", &self.der).to_string()
+    }
+
+    /// Returns the certificate in DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Returns the SHA-256 digest of the DER form.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.der)
+    }
+
+    /// Returns the subject as OpenSSL 3.2 prints it, `C=CN, O=k8s, CN=kubernetes`.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        name::display(&self.fields.subject)
+    }
+
+    /// Returns the subject in DER.
+    #[must_use]
+    pub fn subject_der(&self) -> &[u8] {
+        &self.fields.subject
+    }
+
+    /// Returns the subject's common name, the last one if there are several, as Kubernetes reads
+    /// it.
+    #[must_use]
+    pub fn common_name(&self) -> Option<&str> {
+        self.fields.common_name.as_deref()
+    }
+
+    /// Returns the issuer as OpenSSL 3.2 prints it.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        name::display(&self.fields.issuer)
+    }
+
+    /// Returns the issuer in DER.
+    #[must_use]
+    pub fn issuer_der(&self) -> &[u8] {
+        &self.fields.issuer
+    }
+
+    /// Returns the serial number in lowercase hexadecimal, two digits an octet, without leading
+    /// zero octets.
+    #[must_use]
+    pub fn serial(&self) -> String {
+        hex(&self.fields.serial)
+    }
+
+    /// Returns the first second in which the certificate is valid.
+    #[must_use]
+    pub fn not_before(&self) -> OffsetDateTime {
+        self.fields.not_before
+    }
+
+    /// Returns the last second in which the certificate is valid.
+    #[must_use]
+    pub fn not_after(&self) -> OffsetDateTime {
+        self.fields.not_after
+    }
+
+    /// Checks that `now` is within the validity, both ends included (RFC 5280 section 4.1.2.5).
+    ///
+    /// # Errors
+    /// [`ValidityError`] says on which side of it `now` is.
+    pub fn check_validity(&self, now: OffsetDateTime) -> Result<(), ValidityError> {
+        let (not_before, not_after) = (self.not_before(), self.not_after());
+        if now < not_before {
+            return Err(ValidityError::NotYetValid { not_before, now });
+        }
+        if now >= not_after.saturating_add(time::Duration::SECOND) {
+            return Err(ValidityError::Expired { not_after, now });
+        }
+        Ok(())
+    }
+
+    /// Returns whether the basic constraints say that this is a CA.
+    #[must_use]
+    pub fn is_ca(&self) -> bool {
+        self.fields.is_ca
+    }
+
+    /// Returns how many CAs may follow below this one; `None` if the certificate does not say.
+    #[must_use]
+    pub fn path_len(&self) -> Option<u32> {
+        self.fields.path_len
+    }
+
+    /// Returns the usages: those of keyUsage by bit, then those of extKeyUsage in their order.
+    ///
+    /// Extended usages without a name in cfssl are in [`Self::other_extended_usages`].
+    #[must_use]
+    pub fn usages(&self) -> &Usages {
+        &self.fields.usages
+    }
+
+    /// Returns the extended usages that cfssl has no name for, as dotted object identifiers.
+    #[must_use]
+    pub fn other_extended_usages(&self) -> &[String] {
+        &self.fields.other_extended_usages
+    }
+
+    /// Returns whether there is a keyUsage extension; without one every basic usage is allowed.
+    #[must_use]
+    pub fn has_key_usage(&self) -> bool {
+        self.fields.has_key_usage
+    }
+
+    /// Returns whether there is an extKeyUsage extension; without one every extended usage is
+    /// allowed.
+    #[must_use]
+    pub fn has_extended_key_usage(&self) -> bool {
+        self.fields.has_extended_key_usage
+    }
+
+    /// Returns the subject alternative names of the four kinds that cfssl writes; others are not
+    /// listed.
+    #[must_use]
+    pub fn sans(&self) -> &Hosts {
+        &self.fields.sans
+    }
+
+    /// Returns the public key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.fields.public_key
+    }
+
+    /// Returns the algorithm that would generate a key like the certificate's, if there is one.
+    #[must_use]
+    pub fn key_algorithm(&self) -> Option<KeyAlgorithm> {
+        self.public_key().algorithm()
+    }
+
+    /// Returns the name of the algorithm the certificate is signed with, `sha256WithRSAEncryption`.
+    #[must_use]
+    pub fn signature_algorithm(&self) -> &str {
+        &self.fields.signature_algorithm
+    }
+
+    /// Returns the subject key identifier (SKI).
+    #[must_use]
+    pub fn subject_key_id(&self) -> Option<&[u8]> {
+        self.fields.subject_key_id.as_deref()
+    }
+
+    /// Returns the key identifier of the authority key identifier (AKI).
+    #[must_use]
+    pub fn authority_key_id(&self) -> Option<&[u8]> {
+        self.fields.authority_key_id.as_deref()
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, {})", self.subject(), self.fingerprint())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+use std::time::Duration;
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+use time::OffsetDateTime;
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+use crate::{
+    ca::CaCertificate,
+    certificate::{Certificate, ValidityError},
+    key::KeyType,
+    usages::Usage,
+};
+
+/// Why a certificate would not be accepted as a client's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// The CA is expired or not yet valid.
+    #[error("the CA certificate of {subject} is not valid now")]
+    CaNotValid {
+        /// The CA's subject.
+        subject: String,
+        /// On which side of its validity it is.
+        source: ValidityError,
+    },
+    /// The leaf is expired or not yet valid.
+    #[error("the certificate of {subject} is not valid now")]
+    LeafNotValid {
+        /// The leaf's subject.
+        subject: String,
+        /// On which side of its validity it is.
+        source: ValidityError,
+    },
+    /// The leaf's issuer is not the CA's subject, octet for octet.
+    #[error("the certificate was issued by {issuer}, not by {ca}")]
+    OtherIssuer {
+        /// The leaf's issuer.
+        issuer: String,
+        /// The CA's subject.
+        ca: String,
+    },
+    /// The names agree, but the CA's key did not sign the leaf: the CA was probably made anew under
+    /// its old name.
+    #[error(
+        "the certificate was not signed by the key of this CA ({ca}), though by one of the same name"
+    )]
+    BadSignature {
+        /// The CA's subject.
+        ca: String,
+    },
+    /// The leaf is signed with an algorithm that TLS peers refuse, such as SHA-1.
+    #[error("the certificate is signed with {algorithm}, which peers refuse")]
+    WeakSignature {
+        /// The algorithm.
+        algorithm: String,
+    },
+    /// The CA's key is too small or of a kind that TLS peers do not verify signatures with.
+    #[error("the CA {ca} has a key of type {key_type}, which TLS peers refuse")]
+    UnsupportedCaKey {
+        /// The CA's subject.
+        ca: String,
+        /// The kind of its key.
+        key_type: KeyType,
+    },
+    /// The leaf is itself a CA's certificate.
+    #[error("the certificate of {subject} is that of a CA, not of a client")]
+    LeafIsCa {
+        /// The leaf's subject.
+        subject: String,
+    },
+    /// The leaf's extended key usages lack `client auth`.
+    #[error("the certificate is not for clients: its extended key usage lacks \"client auth\"")]
+    NoClientAuth,
+    /// The leaf has basic key usages and `signing` is not among them, which TLS 1.3 clients need
+    /// (RFC 8446 section 4.4.2.3).
+    #[error("the certificate is not for TLS clients: its key usage lacks \"signing\"")]
+    NoSigning,
+    /// Anything else that a TLS peer refuses, such as an unknown critical extension or a name
+    /// constraint.
+    #[error("TLS peers refuse the certificate: {reason}")]
+    Refused {
+        /// What the verifier says.
+        reason: String,
+    },
+}
+
+/// Verifies that `leaf` is a client certificate that a server with `ca` as its root accepts at
+/// `now`.
+///
+/// Signature, extended key usage, critical extensions and constraints are judged by rustls-webpki;
+/// what that leaves to its callers is checked here: the CA's own validity, and the leaf's basic key
+/// usage. That the CA is one was checked when it was loaded. A leaf whose only extended usage is
+/// `any` is refused, as rustls does, though Go accepts it.
+///
+/// # Errors
+/// [`ChainError`], the most telling one if several apply.
+pub fn verify_client_chain(
+    leaf: &Certificate,
+    ca: &CaCertificate,
+    now: OffsetDateTime,
+) -> Result<(), ChainError> {
+    let anchor = ca.certificate();
+    if leaf.issuer_der() != anchor.subject_der() {
+        return Err(ChainError::OtherIssuer { issuer: leaf.issuer(), ca: anchor.subject() });
+    }
+    ca.check_validity(now)
+        .map_err(|source| ChainError::CaNotValid { subject: anchor.subject(), source })?;
+    leaf.check_validity(now)
+        .map_err(|source| ChainError::LeafNotValid { subject: leaf.subject(), source })?;
+    if leaf.is_ca() {
+        return Err(ChainError::LeafIsCa { subject: leaf.subject() });
+    }
+    if leaf.has_key_usage() && !leaf.usages().contains(Usage::Signing) {
+        return Err(ChainError::NoSigning);
+    }
+    let key_type = anchor.public_key().key_type();
+    if matches!(key_type, KeyType::Rsa { bits: ..2048 | 8193.. } | KeyType::Other { .. }) {
+        let (ca, key_type) = (anchor.subject(), key_type.clone());
+        return Err(ChainError::UnsupportedCaKey { ca, key_type });
+    }
+    verify_path(leaf, anchor, now)
+}
+
+fn verify_path(
+    leaf: &Certificate,
+    anchor: &Certificate,
+    now: OffsetDateTime,
+) -> Result<(), ChainError> {
+    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    let anchor_der = CertificateDer::from(anchor.der());
+    let leaf_der = CertificateDer::from(leaf.der());
+    let refused = |error| explain(error, leaf, anchor);
+    let trusted = [anchor_from_trusted_cert(&anchor_der).map_err(refused)?];
+    let end_entity = EndEntityCert::try_from(&leaf_der).map_err(refused)?;
+    end_entity
+        .verify_for_usage(
+            ALL_VERIFICATION_ALGS,
+            &trusted,
+            &[],
+            now,
+            KeyUsage::client_auth(),
+            None,
+            None,
+        )
+        .map(|_| ())
+        .map_err(refused)
+}
+
+fn explain(error: webpki::Error, leaf: &Certificate, anchor: &Certificate) -> ChainError {
+    use webpki::Error;
+    match error {
+        Error::InvalidSignatureForPublicKey
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+            ChainError::BadSignature { ca: anchor.subject() }
+        }
+        Error::UnsupportedSignatureAlgorithmContext(_) => {
+            ChainError::WeakSignature { algorithm: leaf.signature_algorithm().to_owned() }
+        }
+        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => ChainError::NoClientAuth,
+        other => ChainError::Refused { reason: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests;

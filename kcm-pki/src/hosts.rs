@@ -1,0 +1,271 @@
+mod dns;
+mod punycode;
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    str::FromStr,
+};
+
+/// One subject alternative name, typed by what it looks like, as cfssl does with an entry of
+/// `hosts`.
+///
+/// cfssl takes for a DNS name whatever is nothing else, a port and blanks included. This type
+/// refuses what is not a valid name, so that a typing error does not become a certificate that
+/// matches nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Host {
+    /// A DNS name as it was written; `*` may stand as the whole first label.
+    Dns(String),
+    /// An e-mail address, `local@domain`.
+    Email(String),
+    /// An IP address; one that is mapped from version 4 (`::ffff:10.0.0.1`) is the one of version
+    /// 4.
+    Ip(IpAddr),
+    /// A URI with a scheme and a host, such as a SPIFFE ID.
+    Uri(String),
+}
+
+/// An entry of `hosts` that is not a DNS name, IP address, e-mail address or URI.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{entry:?} is not a host name, IP address, e-mail address or URI: {problem}")]
+pub struct HostError {
+    /// The entry as it was given.
+    pub entry: String,
+    /// What is wrong with it.
+    pub problem: HostProblem,
+}
+
+/// What is wrong with an entry of `hosts`, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostProblem {
+    /// The entry is empty.
+    #[error("it is empty; remove it")]
+    Empty,
+    /// A blank, a line break or another control character.
+    #[error("it contains a blank or a control character; remove that")]
+    Blank,
+    /// An address or name followed by a port.
+    #[error("it ends with a port; write `{host}`")]
+    Port {
+        /// The entry without the port.
+        host: String,
+    },
+    /// An address in brackets.
+    #[error("an IPv6 address stands without brackets here; write `{address}`")]
+    Brackets {
+        /// The address.
+        address: IpAddr,
+    },
+    /// A network instead of an address.
+    #[error("it is a network; certificates name single addresses")]
+    Network,
+    /// An internationalised name, which a certificate holds in its ASCII form (RFC 5280 section
+    /// 7.2).
+    #[error("it is not ASCII{}", a_label.as_ref().map(|name| format!("; write `{name}`")).unwrap_or_default())]
+    NotAscii {
+        /// The lowercased name with each such label as an A-label (RFC 5890), if it can be given.
+        a_label: Option<String>,
+    },
+    /// A final dot.
+    #[error("it ends with a dot; write `{name}`")]
+    FinalDot {
+        /// The name without the dot.
+        name: String,
+    },
+    /// A wildcard anywhere but as the whole first label (RFC 6125 section 6.4.3).
+    #[error("`*` may only be the whole first label of at least two, as in `*.example.com`")]
+    Wildcard,
+    /// A name whose last label is a number; such a name looks like an address and never is one.
+    #[error("it looks like an IP address but is none")]
+    NumericTopLabel,
+    /// An empty label or one that is too long, has other characters, or starts or ends with a
+    /// hyphen.
+    #[error(
+        "a label must be 1 to 63 letters, digits, `-` and `_`, without `-` at its ends; {label:?} is not"
+    )]
+    Label {
+        /// The label.
+        label: String,
+    },
+    /// A name of more than 253 characters (RFC 1035 section 2.3.4).
+    #[error("it has {length} characters; a DNS name has at most 253")]
+    TooLong {
+        /// Its length.
+        length: usize,
+    },
+    /// Something with `@` that is not a plain address.
+    #[error("an e-mail address is written `local@domain`, without a display name or quotes")]
+    Email,
+    /// Something with `://` that is not a URI with a host.
+    #[error("a URI is written `scheme://host/path` in ASCII")]
+    Uri,
+}
+
+impl FromStr for Host {
+    type Err = HostError;
+
+    fn from_str(entry: &str) -> Result<Self, Self::Err> {
+        parse(entry).map_err(|problem| HostError { entry: entry.to_owned(), problem })
+    }
+}
+
+fn parse(entry: &str) -> Result<Host, HostProblem> {
+    if entry.is_empty() {
+        return Err(HostProblem::Empty);
+    }
+    if let Ok(address) = entry.parse::<IpAddr>() {
+        return Ok(Host::Ip(address.to_canonical()));
+    }
+    if entry.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(HostProblem::Blank);
+    }
+    if entry.contains("://") {
+        return is_uri(entry).then(|| Host::Uri(entry.to_owned())).ok_or(HostProblem::Uri);
+    }
+    if entry.contains('@') {
+        return is_email(entry).then(|| Host::Email(entry.to_owned())).ok_or(HostProblem::Email);
+    }
+    if let Some(problem) = address_problem(entry) {
+        return Err(problem);
+    }
+    dns::check(entry, dns::Wildcard::Allowed)?;
+    Ok(Host::Dns(entry.to_owned()))
+}
+
+/// Recognises what people write around an address and a name.
+fn address_problem(entry: &str) -> Option<HostProblem> {
+    let unbracketed =
+        |text: &str| text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    if let Some(address) = unbracketed(entry) {
+        return Some(HostProblem::Brackets { address: address.into() });
+    }
+    if let Some((host, port)) = entry.rsplit_once(':')
+        && !port.is_empty()
+        && port.bytes().all(|b| b.is_ascii_digit())
+    {
+        if let Some(address) = unbracketed(host) {
+            return Some(HostProblem::Port { host: address.to_string() });
+        }
+        if !host.is_empty() && !host.contains(':') {
+            return Some(HostProblem::Port { host: host.to_owned() });
+        }
+    }
+    let (address, prefix) = entry.split_once('/')?;
+    (address.parse::<IpAddr>().is_ok() && prefix.parse::<u8>().is_ok())
+        .then_some(HostProblem::Network)
+}
+
+/// Checks `scheme "://" [userinfo "@"] host [":" port] rest`; RFC 5280 section 4.2.1.6 wants the
+/// host to be a full name or an address.
+fn is_uri(entry: &str) -> bool {
+    let Some((scheme, rest)) = entry.split_once("://") else {
+        return false;
+    };
+    let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let characters_ok = rest.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    scheme_ok && characters_ok && is_uri_host(host)
+}
+
+/// Checks `host [":" port]`; an IPv6 address stands in brackets (RFC 3986 section 3.2.2).
+fn is_uri_host(text: &str) -> bool {
+    if let Some((address, port)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        return address.parse::<Ipv6Addr>().is_ok() && is_port(port);
+    }
+    let (name, port) = text.find(':').map_or((text, ""), |colon| text.split_at(colon));
+    let is_address = || name.parse::<Ipv4Addr>().is_ok();
+    is_port(port) && (is_address() || dns::check(name, dns::Wildcard::Refused).is_ok())
+}
+
+/// Checks for nothing, or a colon and a port number.
+fn is_port(text: &str) -> bool {
+    text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+}
+
+/// Checks for a `Mailbox` whose local part is a dot-string (RFC 5321 section 4.1.2).
+fn is_email(entry: &str) -> bool {
+    let Some((local, domain)) = entry.split_once('@') else {
+        return false;
+    };
+    let is_atom = |atom: &str| {
+        !atom.is_empty()
+            && atom
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+    };
+    local.len() <= 64
+        && local.split('.').all(is_atom)
+        && dns::check(domain, dns::Wildcard::Refused).is_ok()
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(text) | Self::Email(text) | Self::Uri(text) => f.write_str(text),
+            Self::Ip(address) => address.fmt(f),
+        }
+    }
+}
+
+/// The subject alternative names of a certificate, in the order in which cfssl writes them.
+///
+/// DNS names come first, then e-mail addresses, IP addresses and URIs; within a kind the order is
+/// that of the list, and what is listed twice is written twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts(Vec<Host>);
+
+impl Hosts {
+    /// Reads a list of entries.
+    ///
+    /// # Errors
+    /// [`HostError`] for the first entry that is none of the four kinds.
+    pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, HostError> {
+        entries.into_iter().map(str::parse).collect()
+    }
+
+    /// Returns the names in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Host> {
+        self.0.iter()
+    }
+
+    /// Returns the number of names.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is no name, so that a certificate gets no subjectAltName extension.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns whether `host` is one of the names; DNS names are compared without regard to case.
+    #[must_use]
+    pub fn contains(&self, host: &Host) -> bool {
+        self.iter().any(|own| match (own, host) {
+            (Host::Dns(own), Host::Dns(other)) => own.eq_ignore_ascii_case(other),
+            (own, other) => own == other,
+        })
+    }
+}
+
+impl FromIterator<Host> for Hosts {
+    fn from_iter<I: IntoIterator<Item = Host>>(hosts: I) -> Self {
+        let mut hosts: Vec<_> = hosts.into_iter().collect();
+        hosts.sort_by_key(|host| match host {
+            Host::Dns(_) => 0,
+            Host::Email(_) => 1,
+            Host::Ip(_) => 2,
+            Host::Uri(_) => 3,
+        });
+        Self(hosts)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Checks DNS names as certificates hold them.
+
+use super::{HostProblem, punycode};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wildcard {
+    Allowed,
+    Refused,
+}
+
+/// Checks a name in the preferred syntax of RFC 1034 section 3.5, as RFC 5280 section 4.2.1.6 asks.
+///
+/// Underscores are allowed beyond that, since cfssl, Go and rustls take them and node names have
+/// them.
+pub(super) fn check(name: &str, wildcard: Wildcard) -> Result<(), HostProblem> {
+    if !name.is_ascii() {
+        return Err(HostProblem::NotAscii { a_label: to_ascii(name) });
+    }
+    let labels = match name.strip_prefix("*.") {
+        Some(rest) if wildcard == Wildcard::Allowed => rest,
+        _ => name,
+    };
+    if labels.contains('*') {
+        return Err(HostProblem::Wildcard);
+    }
+    if let Some(without) = name.strip_suffix('.').filter(|without| !without.is_empty()) {
+        return Err(HostProblem::FinalDot { name: without.to_owned() });
+    }
+    if let Some(label) = labels.split('.').find(|label| !is_label(label)) {
+        return Err(HostProblem::Label { label: label.to_owned() });
+    }
+    if name.len() > 253 {
+        return Err(HostProblem::TooLong { length: name.len() });
+    }
+    let top = labels.rsplit('.').next().unwrap_or_default();
+    if top.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(HostProblem::NumericTopLabel);
+    }
+    Ok(())
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// Suggests the ASCII form of an internationalised name.
+///
+/// It only lowercases before encoding: no normalisation (NFC) and none of the mappings of UTS 46.
+/// Nothing is issued from it; it is shown to a person.
+fn to_ascii(name: &str) -> Option<String> {
+    let labels = name.split(['.', '\u{3002}']).map(|label| {
+        let label = label.to_lowercase();
+        if label.is_ascii() {
+            return Some(label);
+        }
+        punycode::encode(&label).map(|encoded| format!("xn--{encoded}"))
+    });
+    let ascii = labels.collect::<Option<Vec<_>>>()?.join(".");
+    check(&ascii, Wildcard::Allowed).ok()?;
+    Some(ascii)
+}

@@ -1,0 +1,216 @@
+mod der;
+mod private;
+mod public;
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::text::only;
+
+pub use self::{
+    private::PrivateKey,
+    public::{PublicKey, PublicKeyError},
+};
+
+/// Algorithm and size of a key pair that can be generated.
+///
+/// Displayed, parsed and serialised as `rsa-2048`, `rsa-3072`, `rsa-4096`, `rsa-8192`,
+/// `ecdsa-p256`, `ecdsa-p384` and `ecdsa-p521`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// RSA with 2048 bits; generating takes about a tenth of a second.
+    Rsa2048,
+    /// RSA with 3072 bits.
+    Rsa3072,
+    /// RSA with 4096 bits; generating takes about half a second.
+    Rsa4096,
+    /// RSA with 8192 bits; generating can take a minute.
+    Rsa8192,
+    /// ECDSA on the curve P-256.
+    EcdsaP256,
+    /// ECDSA on the curve P-384.
+    EcdsaP384,
+    /// ECDSA on the curve P-521.
+    EcdsaP521,
+}
+
+impl KeyAlgorithm {
+    /// All of them, from small to large.
+    pub const ALL: [Self; 7] = [
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+        Self::Rsa8192,
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::EcdsaP521,
+    ];
+
+    /// Returns the name, `rsa-2048`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+            Self::Rsa8192 => "rsa-8192",
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
+            Self::EcdsaP521 => "ecdsa-p521",
+        }
+    }
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that names no key algorithm.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a key algorithm; known are: {}", KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", "))]
+pub struct UnknownKeyAlgorithm {
+    /// The text as it was given.
+    pub text: String,
+}
+
+impl FromStr for KeyAlgorithm {
+    type Err = UnknownKeyAlgorithm;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == text)
+            .ok_or_else(|| UnknownKeyAlgorithm { text: text.to_owned() })
+    }
+}
+
+impl Serialize for KeyAlgorithm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyAlgorithm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What kind of key was found in a file or a certificate, whoever made it.
+///
+/// Displayed like [`KeyAlgorithm`] (`rsa-2560` for an odd size), and as a dotted object identifier
+/// where it is neither RSA nor one of the three curves.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeyType {
+    /// RSA with a modulus of this many bits.
+    Rsa {
+        /// The bits of the modulus.
+        bits: u32,
+    },
+    /// An elliptic curve key on P-256.
+    EcdsaP256,
+    /// An elliptic curve key on P-384.
+    EcdsaP384,
+    /// An elliptic curve key on P-521.
+    EcdsaP521,
+    /// Another algorithm or curve.
+    Other {
+        /// Its object identifier, `1.3.101.112` for Ed25519.
+        oid: String,
+    },
+}
+
+impl KeyType {
+    /// Returns the algorithm that would generate such a key, if there is one.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<KeyAlgorithm> {
+        match self {
+            Self::Rsa { bits: 2048 } => Some(KeyAlgorithm::Rsa2048),
+            Self::Rsa { bits: 3072 } => Some(KeyAlgorithm::Rsa3072),
+            Self::Rsa { bits: 4096 } => Some(KeyAlgorithm::Rsa4096),
+            Self::Rsa { bits: 8192 } => Some(KeyAlgorithm::Rsa8192),
+            Self::EcdsaP256 => Some(KeyAlgorithm::EcdsaP256),
+            Self::EcdsaP384 => Some(KeyAlgorithm::EcdsaP384),
+            Self::EcdsaP521 => Some(KeyAlgorithm::EcdsaP521),
+            Self::Rsa { .. } | Self::Other { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits } => write!(f, "rsa-{bits}"),
+            Self::EcdsaP256 => f.write_str("ecdsa-p256"),
+            Self::EcdsaP384 => f.write_str("ecdsa-p384"),
+            Self::EcdsaP521 => f.write_str("ecdsa-p521"),
+            Self::Other { oid } => f.write_str(oid),
+        }
+    }
+}
+
+/// Why a private key cannot be made or read. No message holds anything of the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The cryptographic library could not generate a key.
+    #[error("a key of type {algorithm} could not be generated: {reason}")]
+    Generate {
+        /// The algorithm that was asked for.
+        algorithm: KeyAlgorithm,
+        /// What the library says.
+        reason: String,
+    },
+    /// The file holds no private key in PEM form.
+    #[error("there is no private key in PEM form{}", only(found))]
+    NoKey {
+        /// The labels of the blocks that are there.
+        found: Vec<String>,
+    },
+    /// The file holds more than one private key.
+    #[error("there are {count} private keys; exactly one is expected")]
+    SeveralKeys {
+        /// How many there are.
+        count: usize,
+    },
+    /// The key is protected by a passphrase.
+    #[error(
+        "the private key is encrypted; decrypt it with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`"
+    )]
+    Encrypted,
+    /// The block is cut off, or is not base64, or is no key structure.
+    #[error("the private key cannot be read: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The key is of a kind that kube-controller-manager's certificates are not made with here.
+    #[error(
+        "the private key is of type {key_type}; supported are RSA from 2048 to 8192 bits \
+         and ECDSA on P-256, P-384 and P-521"
+    )]
+    Unsupported {
+        /// The label of the PEM block or the object identifier of the algorithm or curve.
+        key_type: String,
+    },
+    /// An RSA key that is too small.
+    #[error("the RSA key has {bits} bits, which is too weak; at least 2048 are needed")]
+    TooWeak {
+        /// The bits of its modulus.
+        bits: u32,
+    },
+    /// An RSA key that is too large for TLS peers.
+    #[error("the RSA key has {bits} bits; at most 8192 are supported")]
+    TooLarge {
+        /// The bits of its modulus.
+        bits: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+use std::fmt;
+
+use aws_lc_rs::{
+    encoding::{AsBigEndian as _, AsDer as _, EcPrivateKeyBin, EcPrivateKeyRfc5915Der, Pkcs8V1Der},
+    rsa,
+    signature::{
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING,
+        ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _,
+    },
+};
+use rcgen::{
+    KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512,
+    PKCS_RSA_SHA256, PKCS_RSA_SHA384, PKCS_RSA_SHA512, PublicKeyData as _, SignatureAlgorithm,
+    SigningKey as _,
+};
+use rustls_pki_types::PrivateKeyDer;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::{
+    KeyAlgorithm, KeyError, KeyType, PublicKey,
+    der::{self, Structure},
+};
+use crate::{certificate::Certificate, oid, pem};
+
+/// A private key, for signing as a CA or for a component to authenticate with.
+///
+/// `Debug` shows the public half only. What this crate and its libraries hold of the private half
+/// is wiped on drop; buffers that libraries free while they decode or encode PEM are not.
+pub struct PrivateKey {
+    signer: KeyPair,
+    /// The key as PKCS#1 or SEC1, re-encoded, so that the same key always gives the same file.
+    encoded: Zeroizing<Vec<u8>>,
+    public_key: PublicKey,
+}
+
+impl PrivateKey {
+    /// Generates a key pair from the operating system's randomness.
+    ///
+    /// RSA keys take from a tenth of a second (2048 bits) to a minute (8192 bits) of one core.
+    ///
+    /// # Errors
+    /// [`KeyError::Generate`] if the library has no randomness.
+    pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, KeyError> {
+        let encoded = match algorithm {
+            KeyAlgorithm::Rsa2048 => generate_rsa(rsa::KeySize::Rsa2048),
+            KeyAlgorithm::Rsa3072 => generate_rsa(rsa::KeySize::Rsa3072),
+            KeyAlgorithm::Rsa4096 => generate_rsa(rsa::KeySize::Rsa4096),
+            KeyAlgorithm::Rsa8192 => generate_rsa(rsa::KeySize::Rsa8192),
+            KeyAlgorithm::EcdsaP256 => generate_ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING),
+            KeyAlgorithm::EcdsaP384 => generate_ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING),
+            KeyAlgorithm::EcdsaP521 => generate_ecdsa(&ECDSA_P521_SHA512_ASN1_SIGNING),
+        };
+        let encoded = encoded.map_err(|reason| KeyError::Generate { algorithm, reason })?;
+        let (_, key_type) = der::inspect(&encoded).ok_or_else(not_a_key)?;
+        Self::from_encoded(encoded, &key_type)
+    }
+
+    /// Reads the one private key of a PEM file.
+    ///
+    /// PKCS#1, PKCS#8 and SEC1 are read, whatever the label says, also after other blocks such as
+    /// certificates and `EC PARAMETERS`, with CRLF, and with text around them.
+    ///
+    /// # Errors
+    /// [`KeyError`] says whether there is no key or several, and what is wrong with the one.
+    pub fn from_pem(file: &[u8]) -> Result<Self, KeyError> {
+        let blocks = pem::blocks(file);
+        let mut keys = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
+        let Some(key) = keys.next() else {
+            return Err(KeyError::NoKey {
+                found: blocks.iter().map(|block| block.label.to_owned()).collect(),
+            });
+        };
+        let others = keys.count();
+        if others > 0 {
+            return Err(KeyError::SeveralKeys { count: others + 1 });
+        }
+        if key.encrypted || key.label == "ENCRYPTED PRIVATE KEY" {
+            return Err(KeyError::Encrypted);
+        }
+        if !["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"].contains(&key.label) {
+            return Err(KeyError::Unsupported { key_type: key.label.to_owned() });
+        }
+        let der = key.decode().ok_or_else(|| KeyError::Malformed {
+            reason: "the PEM block is cut off or is not base64".to_owned(),
+        })?;
+        Self::from_der(&der)
+    }
+
+    fn from_der(der: &[u8]) -> Result<Self, KeyError> {
+        let (structure, key_type) = der::inspect(der).ok_or_else(not_a_key)?;
+        match key_type {
+            KeyType::Rsa { bits: bits @ ..2048 } => return Err(KeyError::TooWeak { bits }),
+            KeyType::Rsa { bits: bits @ 8193.. } => return Err(KeyError::TooLarge { bits }),
+            _ => {}
+        }
+        let encoded = match (&key_type, structure) {
+            (KeyType::EcdsaP256, _) => reencode_ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING, der),
+            (KeyType::EcdsaP384, _) => reencode_ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING, der),
+            (KeyType::EcdsaP521, _) => reencode_ecdsa(&ECDSA_P521_SHA512_ASN1_SIGNING, der),
+            (KeyType::Rsa { .. }, Structure::Pkcs8) => encode_rsa(rsa::KeyPair::from_pkcs8(der)),
+            (KeyType::Rsa { .. }, _) => encode_rsa(rsa::KeyPair::from_der(der)),
+            (KeyType::Other { oid }, _) => {
+                return Err(KeyError::Unsupported { key_type: oid.clone() });
+            }
+        };
+        let encoded = encoded.map_err(|reason| KeyError::Malformed { reason })?;
+        Self::from_encoded(encoded, &key_type)
+    }
+
+    /// Takes PKCS#1 or SEC1 as the cryptographic library writes it.
+    fn from_encoded(encoded: Zeroizing<Vec<u8>>, key_type: &KeyType) -> Result<Self, KeyError> {
+        // The digest follows the key, with cfssl's bounds.
+        let algorithm = match key_type {
+            KeyType::Rsa { bits: ..3072 } => &PKCS_RSA_SHA256,
+            KeyType::Rsa { bits: ..4096 } => &PKCS_RSA_SHA384,
+            KeyType::Rsa { .. } => &PKCS_RSA_SHA512,
+            KeyType::EcdsaP256 => &PKCS_ECDSA_P256_SHA256,
+            KeyType::EcdsaP384 => &PKCS_ECDSA_P384_SHA384,
+            KeyType::EcdsaP521 => &PKCS_ECDSA_P521_SHA512,
+            KeyType::Other { oid } => {
+                return Err(KeyError::Unsupported { key_type: oid.clone() });
+            }
+        };
+        let typed = match key_type {
+            KeyType::Rsa { .. } => PrivateKeyDer::Pkcs1(encoded.as_slice().into()),
+            _ => PrivateKeyDer::Sec1(encoded.as_slice().into()),
+        };
+        let malformed =
+            |error: &dyn fmt::Display| KeyError::Malformed { reason: error.to_string() };
+        let signer = KeyPair::from_der_and_sign_algo(&typed, algorithm)
+            .map_err(|error| malformed(&error))?;
+        let public_key = PublicKey::from_der(&signer.subject_public_key_info())
+            .map_err(|error| malformed(&error))?;
+        Ok(Self { signer, encoded, public_key })
+    }
+
+    /// Writes the key as cfssl and `openssl rsa -traditional` or `openssl ec` do: PKCS#1 as `RSA
+    /// PRIVATE KEY`, SEC1 with the curve and the public key as `EC PRIVATE KEY`.
+    #[must_use]
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        let label = match self.key_type() {
+            KeyType::Rsa { .. } => "RSA PRIVATE KEY",
+            _ => "EC PRIVATE KEY",
+        };
+        pem::encode(label, &self.encoded)
+    }
+
+    /// Returns what kind of key this is.
+    #[must_use]
+    pub fn key_type(&self) -> &KeyType {
+        self.public_key.key_type()
+    }
+
+    /// Returns the algorithm that would generate such a key; `None` for an RSA key of an odd size.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<KeyAlgorithm> {
+        self.key_type().algorithm()
+    }
+
+    /// Returns the public half.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// Returns whether this is the key of `certificate`.
+    #[must_use]
+    pub fn matches(&self, certificate: &Certificate) -> bool {
+        self.public_key == *certificate.public_key()
+    }
+
+    /// Signs a message with the digest that belongs to the key, as [`Self::signature_algorithm`]
+    /// says.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
+        self.signer.sign(message).map_err(|error| error.to_string())
+    }
+
+    /// Returns the algorithm identifier of signatures with this key in DER.
+    pub(crate) fn signature_algorithm(&self) -> &'static [u8] {
+        let used: &'static SignatureAlgorithm = self.signer.algorithm();
+        let known = [
+            (&PKCS_RSA_SHA256, oid::SHA256_WITH_RSA),
+            (&PKCS_RSA_SHA384, oid::SHA384_WITH_RSA),
+            (&PKCS_RSA_SHA512, oid::SHA512_WITH_RSA),
+            (&PKCS_ECDSA_P256_SHA256, oid::ECDSA_WITH_SHA256),
+            (&PKCS_ECDSA_P384_SHA384, oid::ECDSA_WITH_SHA384),
+        ];
+        let known = known.into_iter().find(|(algorithm, _)| *algorithm == used);
+        known.map_or(oid::ECDSA_WITH_SHA512, |(_, der)| der)
+    }
+}
+
+/// A key as PKCS#1 or SEC1, or what the library says.
+type Encoded = Result<Zeroizing<Vec<u8>>, String>;
+
+fn generate_rsa(size: rsa::KeySize) -> Encoded {
+    encode_rsa(rsa::KeyPair::generate(size))
+}
+
+fn generate_ecdsa(curve: &'static EcdsaSigningAlgorithm) -> Encoded {
+    encode_ecdsa(EcdsaKeyPair::generate(curve))
+}
+
+/// Encodes an RSA key as PKCS#1 with minimal numbers.
+fn encode_rsa(key: Result<rsa::KeyPair, impl fmt::Display>) -> Encoded {
+    let key = key.map_err(|error| error.to_string())?;
+    let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(|error| error.to_string())?;
+    der::pkcs8_contents(pkcs8.as_ref()).ok_or_else(|| "it cannot be encoded".to_owned())
+}
+
+/// Reads an EC key and encodes it anew.
+///
+/// A key that was read is written as it was: without its public key if that was absent, compressed
+/// if it was. One that is put together from its two numbers has neither peculiarity.
+fn reencode_ecdsa(curve: &'static EcdsaSigningAlgorithm, der: &[u8]) -> Encoded {
+    let read = EcdsaKeyPair::from_private_key_der(curve, der).map_err(|error| error.to_string())?;
+    let scalar: EcPrivateKeyBin<'_> =
+        read.private_key().as_be_bytes().map_err(|error| error.to_string())?;
+    let point = read.public_key().as_ref();
+    encode_ecdsa(EcdsaKeyPair::from_private_key_and_public_key(curve, scalar.as_ref(), point))
+}
+
+/// Encodes an EC key as SEC1 with the curve and the public key.
+fn encode_ecdsa(key: Result<EcdsaKeyPair, impl fmt::Display>) -> Encoded {
+    let key = key.map_err(|error| error.to_string())?;
+    let sec1: EcPrivateKeyRfc5915Der<'_> =
+        key.private_key().as_der().map_err(|error| error.to_string())?;
+    Ok(Zeroizing::new(sec1.as_ref().to_vec()))
+}
+
+fn not_a_key() -> KeyError {
+    KeyError::Malformed {
+        reason: "it is neither PKCS#1, PKCS#8 nor SEC1 with a named curve".to_owned(),
+    }
+}
+
+impl Drop for PrivateKey {
+    fn drop(&mut self) {
+        // rcgen keeps its own copy of the DER form and wipes it only when asked.
+        self.signer.zeroize();
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey(of {:?})", self.public_key)
+    }
+}

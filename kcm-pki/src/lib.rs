@@ -1,0 +1,90 @@
+//! X.509 certificates for Kubernetes components, byte for byte as cfssl makes them.
+//!
+//! This crate reads what cfssl reads (CSR and signing config files in JSON, keys and certificates
+//! in PEM) and writes what cfssl writes: the same names, string types, times, extensions and
+//! orders. Where cfssl signs nonsense without a word (with an expired CA, for a misspelt profile or
+//! usage, for a port as a host name), this crate says what is wrong.
+//!
+//! It is pure: it knows no clock, testdata, environment or network. The time and the serial
+//! number's random octets are arguments. Only generating keys and signing with ECDSA draw on the
+//! operating system's randomness.
+//!
+//! It is *not* a general X.509 toolkit: no intermediate CAs, certificate requests in PKCS#10,
+//! revocation, Ed25519, policies or name constraints.
+//!
+//! ```
+//! use kcm_pki::{
+//!     CertificateAuthority, CsrFile, LeafRequest, OutlivesCa, PrivateKey, RootRequest, SerialNumber,
+//!     SigningConfig, verify_client_chain,
+//! };
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let now = time::macros::datetime!(2026-11-23 06:21:00 UTC);
+//! # let random = || [0x5a; 20];
+//! // A CA; usually `CertificateAuthority::load` reads one.
+//! let csr = CsrFile::parse(r#"{"CN": "kubernetes", "ca": {"expiry": "876000h"}}"#)?.value;
+//! let key = PrivateKey::generate(csr.key)?;
+//! let request = RootRequest { subject: csr.subject, lifetime: RootRequest::DEFAULT_LIFETIME, path_len: None };
+//! let root = CertificateAuthority::create(&request, &key, SerialNumber::from_random(random()), now)?;
+//! let ca = CertificateAuthority::load(root.to_pem().as_bytes(), key.to_pem().as_bytes())?;
+//!
+//! // A client certificate.
+//! let csr = CsrFile::parse(r#"{"CN": "system:kube-controller-manager", "hosts": []}"#)?.value;
+//! let config = SigningConfig::built_in();
+//! let profile = config.default_profile()?;
+//! let key = PrivateKey::generate(csr.key)?;
+//! let request = LeafRequest {
+//!     subject: csr.subject,
+//!     hosts: csr.hosts,
+//!     usages: profile.usages.clone(),
+//!     lifetime: profile.expiry.as_duration(),
+//!     outlives_ca: OutlivesCa::Clamp,
+//! };
+//! let issued = ca.issue(&request, key.public_key(), SerialNumber::from_random(random()), now)?;
+//! assert_eq!(issued.certificate.common_name(), Some("system:kube-controller-manager"));
+//! verify_client_chain(&issued.certificate, ca.certificate(), now)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod ca;
+mod certificate;
+mod chain;
+mod csr_file;
+mod duration;
+mod fingerprint;
+mod hosts;
+mod json;
+mod key;
+mod name;
+mod oid;
+mod pem;
+mod serial;
+mod signing_config;
+mod subject;
+#[cfg(test)]
+mod testing;
+mod text;
+mod usages;
+mod warning;
+
+pub use self::{
+    ca::{
+        CaCertificate, CaError, CertificateAuthority, Clamped, IssueError, Issued, LeafRequest,
+        OutlivesCa, RootRequest,
+    },
+    certificate::{Certificate, CertificateError, ValidityError},
+    chain::{ChainError, verify_client_chain},
+    csr_file::{CaSection, CsrFile, CsrFileError},
+    duration::{DurationError, GoDuration},
+    fingerprint::{Fingerprint, FingerprintError},
+    hosts::{Host, HostError, HostProblem, Hosts},
+    json::JsonError,
+    key::{
+        KeyAlgorithm, KeyError, KeyType, PrivateKey, PublicKey, PublicKeyError, UnknownKeyAlgorithm,
+    },
+    serial::SerialNumber,
+    signing_config::{Profile, SigningConfig, SigningConfigError, UnknownProfile},
+    subject::{NameEntry, Subject, SubjectError},
+    usages::{UnknownUsage, Usage, Usages},
+    warning::{Parsed, Warning},
+};

@@ -1,0 +1,295 @@
+use std::fmt;
+
+use yasna::{DERWriter, tags::TAG_PRINTABLESTRING};
+
+use crate::{name, warning::Warning};
+
+/// One entry of a CSR's `names`; a field that is empty adds nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NameEntry {
+    /// `C`, the country as two letters.
+    pub country: String,
+    /// `ST`, the state or province.
+    pub state: String,
+    /// `L`, the locality.
+    pub locality: String,
+    /// `O`, the organization; Kubernetes takes it for a group of the user.
+    pub organization: String,
+    /// `OU`, the organizational unit.
+    pub organizational_unit: String,
+}
+
+/// A subject's distinguished name, written exactly as cfssl writes it.
+///
+/// The order is C, ST, L, O, OU, CN, serialNumber. Several entries make one relative distinguished
+/// name per attribute type, its members in DER's order. A value is a `PrintableString` if its
+/// characters allow that, else a `UTF8String`.
+///
+/// Displayed like `openssl x509 -subject` of OpenSSL 3.2 and later: `C=CN, O=system:masters,
+/// CN=admin`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Subject {
+    common_name: String,
+    names: Vec<NameEntry>,
+    serial_number: Option<String>,
+    der: Vec<u8>,
+}
+
+/// Why a value cannot stand in a subject. `field` is its path in the CSR testdata, `CN` or
+/// `names[1].O`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubjectError {
+    /// There is no common name.
+    #[error("`CN` is missing or empty; Kubernetes takes the user name from it")]
+    NoCommonName,
+    /// A control character, among them NUL, line breaks and DEL; readers truncate or misprint such
+    /// names.
+    #[error("`{field}` contains the control character U+{code:04X}; remove it", code = u32::from(*character))]
+    ControlCharacter {
+        /// The field's path.
+        field: String,
+        /// The first such character.
+        character: char,
+    },
+    /// More than 1024 octets. The limit is this crate's own; it keeps certificates within what TLS
+    /// peers accept.
+    #[error("`{field}` has {length} octets; at most {limit} are accepted", limit = MAX_OCTETS)]
+    TooLong {
+        /// The field's path.
+        field: String,
+        /// Its length in octets of UTF-8.
+        length: usize,
+    },
+}
+
+const MAX_OCTETS: usize = 1024;
+
+/// What RFC 5280 appendix A.1 says about a value's length.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// Two letters of ISO 3166.
+    Country,
+    /// At most this many characters.
+    Characters(usize),
+}
+
+/// An attribute type of X.520.
+struct Attribute {
+    /// The name of the field in a CSR file.
+    field: &'static str,
+    /// The last octet of the object identifier 2.5.4.x.
+    arc: u8,
+    bound: Bound,
+    /// The value in an entry of `names`.
+    value: fn(&NameEntry) -> &str,
+}
+
+/// The attributes of an entry in the order in which they are written.
+const ATTRIBUTES: [Attribute; 5] = [
+    Attribute { field: "C", arc: 6, bound: Bound::Country, value: |entry| &entry.country },
+    Attribute { field: "ST", arc: 8, bound: Bound::Characters(128), value: |entry| &entry.state },
+    Attribute { field: "L", arc: 7, bound: Bound::Characters(128), value: |entry| &entry.locality },
+    Attribute {
+        field: "O",
+        arc: 10,
+        bound: Bound::Characters(64),
+        value: |entry| &entry.organization,
+    },
+    Attribute {
+        field: "OU",
+        arc: 11,
+        bound: Bound::Characters(64),
+        value: |entry| &entry.organizational_unit,
+    },
+];
+const COMMON_NAME_ARC: u8 = 3;
+const COMMON_NAME_BOUND: Bound = Bound::Characters(64);
+const SERIAL_NUMBER_ARC: u8 = 5;
+const SERIAL_NUMBER_BOUND: Bound = Bound::Characters(64);
+
+impl Subject {
+    /// Makes a subject of a common name, the entries of `names`, and the attribute serialNumber.
+    ///
+    /// # Errors
+    /// [`SubjectError`] if the common name is empty, or a value holds a control character or more
+    /// than 1024 octets.
+    pub fn new(
+        common_name: impl Into<String>,
+        names: Vec<NameEntry>,
+        serial_number: Option<String>,
+    ) -> Result<Self, SubjectError> {
+        let common_name = common_name.into();
+        if common_name.is_empty() {
+            return Err(SubjectError::NoCommonName);
+        }
+        let serial_number = serial_number.filter(|text| !text.is_empty());
+        let mut subject = Self { common_name, names, serial_number, der: Vec::new() };
+        for value in subject.values() {
+            value.check()?;
+        }
+        subject.der = subject.encode();
+        Ok(subject)
+    }
+
+    /// Returns the common name, which is the user name in Kubernetes.
+    #[must_use]
+    pub fn common_name(&self) -> &str {
+        &self.common_name
+    }
+
+    /// Returns the entries of `names`.
+    #[must_use]
+    pub fn names(&self) -> &[NameEntry] {
+        &self.names
+    }
+
+    /// Returns the attribute serialNumber, which has nothing to do with the certificate's serial
+    /// number.
+    #[must_use]
+    pub fn serial_number(&self) -> Option<&str> {
+        self.serial_number.as_deref()
+    }
+
+    /// Returns the name in DER, an `RDNSequence` (RFC 5280 section 4.1.2.4).
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Lists what strict readers of the certificate may dislike about the values.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.values().flat_map(Value::warnings).collect()
+    }
+
+    /// Lists every value that is not empty, with its field, in the order of the CSR file.
+    fn values(&self) -> impl Iterator<Item = Value<'_>> {
+        let common_name =
+            Value { field: "CN".into(), bound: COMMON_NAME_BOUND, text: &self.common_name };
+        let entries = self.names.iter().enumerate().flat_map(|(index, entry)| {
+            ATTRIBUTES.iter().map(move |attribute| Value {
+                field: format!("names[{index}].{}", attribute.field),
+                bound: attribute.bound,
+                text: (attribute.value)(entry),
+            })
+        });
+        let serial_number = self.serial_number.as_deref().map(|text| Value {
+            field: "serialnumber".into(),
+            bound: SERIAL_NUMBER_BOUND,
+            text,
+        });
+        std::iter::once(common_name)
+            .chain(entries)
+            .chain(serial_number)
+            .filter(|value| !value.text.is_empty())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        yasna::construct_der(|writer| {
+            writer.write_sequence(|rdns| {
+                for attribute in &ATTRIBUTES {
+                    let values =
+                        self.names.iter().map(attribute.value).filter(|text| !text.is_empty());
+                    let values: Vec<_> = values.collect();
+                    if !values.is_empty() {
+                        write_rdn(rdns.next(), attribute.arc, &values);
+                    }
+                }
+                write_rdn(rdns.next(), COMMON_NAME_ARC, &[&self.common_name]);
+                if let Some(serial_number) = &self.serial_number {
+                    write_rdn(rdns.next(), SERIAL_NUMBER_ARC, &[serial_number]);
+                }
+            });
+        })
+    }
+}
+
+/// Writes one relative distinguished name; a `SET OF` is sorted by its members' encodings (X.690
+/// section 11.6).
+fn write_rdn(writer: DERWriter<'_>, arc: u8, values: &[&str]) {
+    writer.write_set_of(|members| {
+        for value in values {
+            members.next().write_sequence(|member| {
+                member.next().write_der(&[0x06, 0x03, 0x55, 0x04, arc]);
+                write_directory_string(member.next(), value);
+            });
+        }
+    });
+}
+
+/// Writes a `DirectoryString` as Go's `encoding/asn1` chooses it: `*`, `&` and `@` among others
+/// make it UTF-8.
+fn write_directory_string(writer: DERWriter<'_>, text: &str) {
+    if text.bytes().all(is_printable) {
+        // yasna's own writer of this type panics at a question mark, which X.680 section 41.4
+        // allows.
+        writer.write_tagged_implicit(TAG_PRINTABLESTRING, |writer| {
+            writer.write_bytes(text.as_bytes());
+        });
+    } else {
+        writer.write_utf8_string(text);
+    }
+}
+
+fn is_printable(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&octet)
+}
+
+struct Value<'a> {
+    field: String,
+    bound: Bound,
+    text: &'a str,
+}
+
+impl Value<'_> {
+    fn check(self) -> Result<(), SubjectError> {
+        if let Some(character) = self.text.chars().find(|c| c.is_control()) {
+            return Err(SubjectError::ControlCharacter { field: self.field, character });
+        }
+        let length = self.text.len();
+        if length > MAX_OCTETS {
+            return Err(SubjectError::TooLong { field: self.field, length });
+        }
+        Ok(())
+    }
+
+    fn warnings(self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let field = || self.field.clone();
+        let length = self.text.chars().count();
+        match self.bound {
+            Bound::Country if !is_country(self.text) => {
+                warnings
+                    .push(Warning::UnusualCountry { field: field(), value: self.text.to_owned() });
+            }
+            Bound::Characters(limit) if length > limit => {
+                warnings.push(Warning::OverlongName { field: field(), length, limit });
+            }
+            Bound::Country | Bound::Characters(_) => {}
+        }
+        if self.text.trim() != self.text {
+            warnings.push(Warning::SurroundingBlank { field: field() });
+        }
+        warnings
+    }
+}
+
+fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|octet| octet.is_ascii_uppercase())
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name::display(&self.der))
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subject({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::text::hex;
+
+fn organization(name: &str) -> NameEntry {
+    NameEntry { organization: name.into(), ..NameEntry::default() }
+}
+
+#[test]
+fn order_is_that_of_cfssl_whatever_the_order_of_the_fields() {
+    let entry = NameEntry {
+        country: "CN".into(),
+        state: "Shanghai".into(),
+        locality: "Shanghai".into(),
+        organization: "k8s".into(),
+        organizational_unit: "System".into(),
+    };
+    let subject = Subject::new("admin", vec![entry], Some("77".into())).unwrap();
+    assert_eq!(
+        subject.to_string(),
+        "C=CN, ST=Shanghai, L=Shanghai, O=k8s, OU=System, CN=admin, serialNumber=77"
+    );
+}
+
+#[test]
+fn several_entries_make_one_sorted_set() {
+    // The set is what cfssl made of O "two longer", "one" and "ünï" in this order.
+    let names = ["two longer", "one", "ünï"].map(organization).to_vec();
+    let subject = Subject::new("x", names, None).unwrap();
+    let expected = "303b\
+        312d300a060355040a13036f6e65300c060355040a0c05c3bc6ec3af3011060355040a130a74776f206c6f6e676572\
+        310a30080603550403130178";
+    assert_eq!(hex(subject.der()), expected);
+}
+
+#[test]
+fn string_type_follows_the_characters() {
+    let tag = |value: &str| {
+        let subject = Subject::new(value, vec![], None).unwrap();
+        subject.der()[11]
+    };
+    for printable in ["system:kube-controller-manager", "a b'()+,-./:=?", "09AZaz"] {
+        assert_eq!(tag(printable), 0x13, "{printable}");
+    }
+    for utf8 in ["a*b", "a&b", "e@x", "a_b", "中文", "a\"b", "a;b", "a<b"] {
+        assert_eq!(tag(utf8), 0x0c, "{utf8}");
+    }
+}
+
+#[test]
+fn empty_values_are_left_out() {
+    let subject =
+        Subject::new("x", vec![NameEntry::default(), organization("a")], Some(String::new()));
+    assert_eq!(subject.unwrap().to_string(), "O=a, CN=x");
+}
+
+#[test]
+fn what_readers_misread_is_refused_by_field() {
+    assert_eq!(Subject::new("", vec![], None), Err(SubjectError::NoCommonName));
+    let error = Subject::new("x", vec![organization("a"), organization("b\0")], None).unwrap_err();
+    assert_eq!(error.to_string(), "`names[1].O` contains the control character U+0000; remove it");
+    let error = Subject::new("é".repeat(513), vec![], None).unwrap_err();
+    assert_eq!(error, SubjectError::TooLong { field: "CN".into(), length: 1026 });
+}
+
+#[test]
+fn what_strict_readers_dislike_is_a_warning() {
+    let entry = NameEntry { country: "China".into(), ..organization(" k8s") };
+    let subject = Subject::new("n".repeat(65), vec![entry], None).unwrap();
+    assert_eq!(
+        subject.warnings(),
+        [
+            Warning::OverlongName { field: "CN".into(), length: 65, limit: 64 },
+            Warning::UnusualCountry { field: "names[0].C".into(), value: "China".into() },
+            Warning::SurroundingBlank { field: "names[0].O".into() },
+        ]
+    );
+    assert_eq!(Subject::new("n".repeat(64), vec![], None).unwrap().warnings(), []);
+}
+
+proptest! {
+    #[test]
+    fn every_subject_is_readable_der(cn in "\\PC{1,80}", names in prop::collection::vec("\\PC{0,40}", 0..4)) {
+        let names = names.iter().map(|name| organization(name)).collect();
+        let subject = Subject::new(cn.clone(), names, None).unwrap();
+        prop_assert_eq!(name::common_name(subject.der()), Some(cn));
+    }
+}
