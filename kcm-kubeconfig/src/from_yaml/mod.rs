@@ -1,0 +1,219 @@
+//! From a tree to the document, refusing what would be lost.
+
+mod error;
+mod fields;
+
+use std::collections::BTreeSet;
+
+use fields::{data, each, flag, key_data, map, other, secret_text, text};
+
+pub use crate::yaml::read::Location;
+pub use error::{ReadError, Warning};
+
+use crate::model::{Cluster, Context, Fields, Kubeconfig, Named, User};
+use crate::yaml::read::{self, Entry, Node};
+
+/// A document, and what printing it again would change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// The document.
+    pub kubeconfig: Kubeconfig,
+    /// What [`Kubeconfig::to_yaml`] cannot keep, in the order of the text. Empty means that nothing is lost.
+    pub warnings: Vec<Warning>,
+}
+
+impl Kubeconfig {
+    /// Reads a kubeconfig in YAML or JSON. An empty text is an empty document, as it is to kubectl.
+    ///
+    /// Where kubectl drops something without a word (the second document, keys in the wrong case, all but one of the
+    /// entries with one name) this is an error. Unknown fields are kept. What is neither kept nor worth an error,
+    /// comments above all, comes back as a warning.
+    ///
+    /// # Errors
+    /// Names the line and the column, and says how to mend it. Never quotes a value: it might be a secret.
+    pub fn from_yaml(text: &str) -> Result<Parsed, ReadError> {
+        let document = read::document(text)?;
+        let mut reader = Reader { warnings: Vec::new() };
+        if let Some(&first) = document.comments.first() {
+            reader
+                .warnings
+                .push(Warning::CommentsDropped { first, count: document.comments.len() });
+        }
+        let kubeconfig = match document.root {
+            Some(root) => reader.root(root)?,
+            None => Kubeconfig::default(),
+        };
+        reader.warnings.sort_by_key(Warning::at);
+        Ok(Parsed { kubeconfig, warnings: reader.warnings })
+    }
+}
+
+/// Collects warnings on the way down.
+struct Reader {
+    warnings: Vec<Warning>,
+}
+
+const ROOT: &[&str] = &[
+    "apiVersion",
+    "clusters",
+    "contexts",
+    "current-context",
+    "extensions",
+    "kind",
+    "preferences",
+    "users",
+];
+const CLUSTER: &[&str] = &[
+    "certificate-authority",
+    "certificate-authority-data",
+    "disable-compression",
+    "extensions",
+    "insecure-skip-tls-verify",
+    "proxy-url",
+    "server",
+    "tls-server-name",
+];
+const CONTEXT: &[&str] = &["cluster", "extensions", "namespace", "user"];
+const USER: &[&str] = &[
+    "as",
+    "as-groups",
+    "as-uid",
+    "as-user-extra",
+    "auth-provider",
+    "client-certificate",
+    "client-certificate-data",
+    "client-key",
+    "client-key-data",
+    "exec",
+    "extensions",
+    "password",
+    "token",
+    "tokenFile",
+    "username",
+];
+
+impl Reader {
+    fn root(&mut self, node: Node<'_>) -> Result<Kubeconfig, ReadError> {
+        let mut kubeconfig = Kubeconfig::default();
+        for entry in map(node, "the document")? {
+            match &*entry.key.text {
+                "apiVersion" => {
+                    check(&entry, "v1", |at, found| ReadError::ApiVersion { at, found })?
+                }
+                "kind" => check(&entry, "Config", |at, found| ReadError::Kind { at, found })?,
+                "clusters" => {
+                    kubeconfig.clusters = self.named(entry, "clusters", "cluster", Self::cluster)?
+                }
+                "contexts" => {
+                    kubeconfig.contexts = self.named(entry, "contexts", "context", Self::context)?
+                }
+                "users" => kubeconfig.users = self.named(entry, "users", "user", Self::user)?,
+                "current-context" => kubeconfig.current_context = text(entry)?,
+                "preferences" => {
+                    for entry in map(entry.value, "preferences")? {
+                        other(
+                            &mut self.warnings,
+                            &mut kubeconfig.preferences,
+                            entry,
+                            &["colors", "extensions"],
+                        )?;
+                    }
+                }
+                _ => other(&mut self.warnings, &mut kubeconfig.other, entry, ROOT)?,
+            }
+        }
+        Ok(kubeconfig)
+    }
+
+    /// Reads one of the three lists.
+    fn named<T: Default>(
+        &mut self,
+        entry: Entry<'_>,
+        list: &'static str,
+        key: &'static str,
+        body: fn(&mut Self, Node<'_>) -> Result<T, ReadError>,
+    ) -> Result<Vec<Named<T>>, ReadError> {
+        let mut entries = Vec::new();
+        let mut seen = BTreeSet::new();
+        for item in each(entry.value, list)? {
+            let mut at = item.at;
+            let mut named = Named::<T>::default();
+            for field in map(item, list)? {
+                match &*field.key.text {
+                    "name" => {
+                        at = field.value.at;
+                        named.name = text(field)?;
+                    }
+                    name if name == key => named.entry = body(self, field.value)?,
+                    _ => other(&mut self.warnings, &mut named.other, field, &["name", key])?,
+                }
+            }
+            if !seen.insert(named.name.clone()) {
+                return Err(ReadError::DuplicateEntry { at, list, name: named.name });
+            }
+            entries.push(named);
+        }
+        Ok(entries)
+    }
+
+    fn cluster(&mut self, node: Node<'_>) -> Result<Cluster, ReadError> {
+        let mut cluster = Cluster::default();
+        for entry in map(node, "cluster")? {
+            match &*entry.key.text {
+                "server" => cluster.server = text(entry)?,
+                "certificate-authority" => cluster.certificate_authority = text(entry)?,
+                "certificate-authority-data" => cluster.certificate_authority_data = data(entry)?,
+                "insecure-skip-tls-verify" => cluster.insecure_skip_tls_verify = flag(&entry)?,
+                "tls-server-name" => cluster.tls_server_name = text(entry)?,
+                "proxy-url" => cluster.proxy_url = text(entry)?,
+                "disable-compression" => cluster.disable_compression = flag(&entry)?,
+                _ => other(&mut self.warnings, &mut cluster.other, entry, CLUSTER)?,
+            }
+        }
+        Ok(cluster)
+    }
+
+    fn context(&mut self, node: Node<'_>) -> Result<Context, ReadError> {
+        let mut context = Context::default();
+        for entry in map(node, "context")? {
+            match &*entry.key.text {
+                "cluster" => context.cluster = text(entry)?,
+                "user" => context.user = text(entry)?,
+                "namespace" => context.namespace = text(entry)?,
+                _ => other(&mut self.warnings, &mut context.other, entry, CONTEXT)?,
+            }
+        }
+        Ok(context)
+    }
+
+    fn user(&mut self, node: Node<'_>) -> Result<User, ReadError> {
+        let mut user = User::default();
+        for entry in map(node, "user")? {
+            match &*entry.key.text {
+                "client-certificate" => user.client_certificate = text(entry)?,
+                "client-certificate-data" => user.client_certificate_data = data(entry)?,
+                "client-key" => user.client_key = text(entry)?,
+                "client-key-data" => user.client_key_data = key_data(entry)?,
+                "token" => user.token = secret_text(entry)?,
+                "tokenFile" => user.token_file = text(entry)?,
+                "username" => user.username = text(entry)?,
+                "password" => user.password = secret_text(entry)?,
+                _ => other(&mut self.warnings, &mut user.other, entry, USER)?,
+            }
+        }
+        Ok(user)
+    }
+}
+
+/// Checks one of the two fields that say what kind of document this is. Missing or empty is fine, as for kubectl.
+fn check(
+    entry: &Entry<'_>,
+    expected: &str,
+    error: impl Fn(Location, String) -> ReadError,
+) -> Result<(), ReadError> {
+    let found = text(entry.clone())?;
+    if found.is_empty() || found == expected { Ok(()) } else { Err(error(entry.value.at, found)) }
+}
+
+#[cfg(test)]
+mod tests;
