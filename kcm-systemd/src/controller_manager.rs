@@ -1,0 +1,265 @@
+//! The unit of kube-controller-manager.
+
+use std::time::Duration;
+
+use crate::executable::ExecutablePath;
+use crate::flags::Flags;
+use crate::unit::{Directive, Key, Section, SectionName, Unit, Value};
+use crate::unit_name::UnitName;
+
+/// What the unit of kube-controller-manager is made of.
+///
+/// Every part has been parsed on the way in, so that rendering cannot fail: systemd loads the unit, and the process
+/// receives exactly [`Flags::arguments`]. The same parts give the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControllerManagerUnit {
+    /// `Description=`.
+    pub description: Value,
+    /// `Documentation=`: URIs parted by blanks.
+    pub documentation: Value,
+    /// The executable.
+    pub executable: ExecutablePath,
+    /// The flags, one a line.
+    pub flags: Flags,
+    /// `Restart=`. kube-controller-manager exits 0 on SIGTERM and 1 when it loses its lease; only
+    /// [`Restart::Always`] covers both.
+    pub restart: Restart,
+    /// `RestartSec=`, to the microsecond. A short one can meet the default start limit of 5 starts in 10 s, after
+    /// which the service stays down.
+    pub restart_delay: Duration,
+    /// `WantedBy=`, each on a line of its own. If empty, the unit has no `[Install]` section of its own and cannot be enabled.
+    pub wanted_by: Vec<UnitName>,
+    /// Further directives, each appended to the section of its name; new sections stand before `[Install]`. An empty
+    /// value or a second `ExecStart=` does here what it does in any unit: these are the caller's own words.
+    pub additions: Vec<(SectionName, Directive)>,
+}
+
+impl ControllerManagerUnit {
+    /// A unit with the values of the tutorial for everything but executable and flags: restarted always, after 5 s,
+    /// wanted by `multi-user.target`.
+    #[must_use]
+    pub fn new(executable: ExecutablePath, flags: Flags) -> Self {
+        Self {
+            description: known("Kubernetes Controller Manager"),
+            documentation: known("https://github.com/GoogleCloudPlatform/kubernetes"),
+            executable,
+            flags,
+            restart: Restart::Always,
+            restart_delay: Duration::from_secs(5),
+            wanted_by: vec![UnitName::known("multi-user.target")],
+            additions: Vec::new(),
+        }
+    }
+
+    /// Builds the unit: `[Unit]`, `[Service]`, `[Install]`.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        let mut sections = vec![
+            section(
+                "Unit",
+                [
+                    ("Description", self.description.clone()),
+                    ("Documentation", self.documentation.clone()),
+                ],
+            ),
+            section(
+                "Service",
+                [
+                    ("ExecStart", self.command()),
+                    ("Restart", known(self.restart.as_str())),
+                    ("RestartSec", known(seconds(self.restart_delay))),
+                ],
+            ),
+        ];
+        if !self.wanted_by.is_empty() {
+            let wanted_by = self.wanted_by.iter().map(|name| ("WantedBy", known(name.as_str())));
+            sections.push(section("Install", wanted_by));
+        }
+        for (name, directive) in &self.additions {
+            add(&mut sections, name, directive);
+        }
+        Unit { sections }
+    }
+
+    /// Renders the unit file; see [`Unit::render`].
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.unit().render()
+    }
+
+    fn command(&self) -> Value {
+        let mut executable = String::new();
+        self.executable.quote_into(&mut executable);
+        Value::folded(std::iter::once(executable).chain(self.flags.pieces()).collect())
+    }
+}
+
+/// When systemd starts a service again after it has ended. See
+/// [systemd.service(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.service.html#Restart=).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Restart {
+    /// Never.
+    No,
+    /// However it ended, unless systemd was told to stop it.
+    Always,
+    /// After a clean exit.
+    OnSuccess,
+    /// After an unclean exit, a signal, a timeout or a missed watchdog.
+    OnFailure,
+    /// As [`Restart::OnFailure`], but not after an exit status.
+    OnAbnormal,
+    /// After an uncaught signal.
+    OnAbort,
+    /// After a missed watchdog.
+    OnWatchdog,
+}
+
+impl Restart {
+    /// The word after `Restart=`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Always => "always",
+            Self::OnSuccess => "on-success",
+            Self::OnFailure => "on-failure",
+            Self::OnAbnormal => "on-abnormal",
+            Self::OnAbort => "on-abort",
+            Self::OnWatchdog => "on-watchdog",
+        }
+    }
+}
+
+/// A time span as systemd.time(7) has it, in the largest unit that is exact. systemd counts microseconds in 64 bits;
+/// what does not fit is `infinity`.
+fn seconds(span: Duration) -> String {
+    match (span.as_micros(), span.subsec_micros()) {
+        (micros, _) if micros >= u64::MAX.into() => "infinity".into(),
+        (_, 0) => span.as_secs().to_string(),
+        (_, subsec) if subsec % 1000 == 0 => format!("{}ms", span.as_millis()),
+        (micros, _) => format!("{micros}us"),
+    }
+}
+
+/// A value that is valid by construction: no line breaks, no blanks at its ends, no backslash at its end.
+fn known(text: impl Into<String>) -> Value {
+    Value::folded(vec![text.into()])
+}
+
+fn section(
+    name: &'static str,
+    directives: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Section {
+    let directives = directives
+        .into_iter()
+        .map(|(key, value)| Directive { key: Key::known(key), value })
+        .collect();
+    Section { name: SectionName::known(name), directives }
+}
+
+fn add(sections: &mut Vec<Section>, name: &SectionName, directive: &Directive) {
+    if let Some(section) = sections.iter_mut().find(|section| section.name == *name) {
+        section.directives.push(directive.clone());
+        return;
+    }
+    let install = sections.iter().position(|section| section.name.as_str() == "Install");
+    let new = Section { name: name.clone(), directives: vec![directive.clone()] };
+    sections.insert(install.unwrap_or(sections.len()), new);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tutorial's units, sections 4.1 to 4.3.
+    const TUTORIAL: [(&str, &str); 3] = [
+        ("192.168.1.204", include_str!("../testdata/k8s-master-01.service")),
+        ("192.168.1.205", include_str!("../testdata/k8s-master-02.service")),
+        ("192.168.1.206", include_str!("../testdata/k8s-master-03.service")),
+    ];
+
+    fn tutorial(address: &str) -> ControllerManagerUnit {
+        let kubeconfig = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+        let (ca, ca_key) =
+            ("/opt/kubernetes/pki/ca/cert/ca.pem", "/opt/kubernetes/pki/ca/cert/ca-key.pem");
+        // As an operator might write them: in no order.
+        let flags = Flags::from_pairs([
+            ("v", "2"),
+            ("kubeconfig", kubeconfig),
+            ("authentication-kubeconfig", kubeconfig),
+            ("authorization-kubeconfig", kubeconfig),
+            ("bind-address", address),
+            ("allocate-node-cidrs", "true"),
+            ("cluster-cidr", "172.20.0.0/16"),
+            ("cluster-name", "kubernetes"),
+            ("cluster-signing-cert-file", ca),
+            ("cluster-signing-key-file", ca_key),
+            ("leader-elect", "true"),
+            ("node-cidr-mask-size", "24"),
+            ("root-ca-file", ca),
+            ("service-account-private-key-file", ca_key),
+            ("service-cluster-ip-range", "10.68.0.0/16"),
+            ("use-service-account-credentials", "true"),
+        ]);
+        let executable = ExecutablePath::try_from("/opt/kubernetes/bin/kube-controller-manager");
+        ControllerManagerUnit::new(executable.unwrap(), flags.unwrap())
+    }
+
+    #[test]
+    fn the_tutorial_is_rendered_byte_for_byte() {
+        for (address, expected) in TUTORIAL {
+            assert_eq!(tutorial(address).render(), expected);
+        }
+    }
+
+    #[test]
+    fn additions_go_to_their_sections_and_new_sections_before_install() {
+        let mut unit = tutorial("::");
+        unit.flags = Flags::new();
+        for (section, key, value) in
+            [("Service", "User", "kube"), ("X-Site", "Rack", "7"), ("Unit", "After", "a.target")]
+        {
+            unit.additions.push((
+                SectionName::parse(section).unwrap(),
+                Directive::parse(key, value).unwrap(),
+            ));
+        }
+        unit.wanted_by.push(UnitName::parse("kubernetes.target").unwrap());
+        assert_eq!(
+            unit.render(),
+            "[Unit]\n\
+             Description=Kubernetes Controller Manager\n\
+             Documentation=https://github.com/GoogleCloudPlatform/kubernetes\n\
+             After=a.target\n\n\
+             [Service]\n\
+             ExecStart=/opt/kubernetes/bin/kube-controller-manager\n\
+             Restart=always\n\
+             RestartSec=5\n\
+             User=kube\n\n\
+             [X-Site]\n\
+             Rack=7\n\n\
+             [Install]\n\
+             WantedBy=multi-user.target\n\
+             WantedBy=kubernetes.target\n"
+        );
+    }
+
+    #[test]
+    fn without_wanted_by_there_is_no_install_section() {
+        let unit = ControllerManagerUnit { wanted_by: Vec::new(), ..tutorial("::") };
+        assert!(!unit.render().contains("[Install]"));
+    }
+
+    #[test]
+    fn delays_are_written_exactly() {
+        for (span, text) in [
+            (Duration::from_secs(5), "5"),
+            (Duration::ZERO, "0"),
+            (Duration::from_millis(1500), "1500ms"),
+            (Duration::from_micros(1_000_001), "1000001us"),
+            (Duration::MAX, "infinity"),
+        ] {
+            assert_eq!(seconds(span), text);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Specifiers and variables in a command.
+
+/// The specifiers that systemd 252 resolves in a command (`unit_full_printf_full()` in `src/core/unit-printf.c`).
+const SPECIFIERS: &[u8] = b"iIjJnNpPfyYcrRCdELSthsaAbBHlmMoqvwWgGuUTV";
+
+/// A text with its `%%` resolved, and what else the text has of specifiers.
+pub(super) struct Specified {
+    /// The text. Specifiers that depend on the unit or the machine are left as they are.
+    pub(super) text: Vec<u8>,
+    /// `%x` for each of those.
+    pub(super) specifiers: Vec<[u8; 2]>,
+    /// `%x` for the first one that does not exist, which makes systemd refuse the text.
+    pub(super) unknown: Option<[u8; 2]>,
+}
+
+/// Resolves `%%`. Follows `specifier_printf()` in `src/shared/specifier.c`: `%` before anything but a letter or digit,
+/// and at the end, is itself.
+pub(super) fn specifiers(text: &[u8]) -> Specified {
+    let mut out =
+        Specified { text: Vec::with_capacity(text.len()), specifiers: Vec::new(), unknown: None };
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        out.text.push(byte);
+        if byte != b'%' {
+            continue;
+        }
+        match bytes.next() {
+            None | Some(b'%') => {}
+            Some(letter) => {
+                out.text.push(letter);
+                if SPECIFIERS.contains(&letter) {
+                    out.specifiers.push([b'%', letter]);
+                } else if letter.is_ascii_alphanumeric() {
+                    out.unknown = out.unknown.or(Some([b'%', letter]));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// An argument with its `$$` resolved, and the variables it refers to.
+pub(super) struct Expanded {
+    /// The argument. References are left as they are.
+    pub(super) text: Vec<u8>,
+    /// Each reference, `$NAME` or `${NAME}`.
+    pub(super) references: Vec<Vec<u8>>,
+}
+
+/// Resolves `$$`. Follows `replace_env_argv()` in `src/basic/env-util.c`: a whole argument `$NAME` is replaced by the
+/// words of the variable, `${NAME}` anywhere by its value, and any other `$` is itself.
+pub(super) fn variables(text: &[u8]) -> Expanded {
+    if text.first() == Some(&b'$') && !matches!(text.get(1), Some(b'{' | b'$')) {
+        return Expanded { text: text.to_vec(), references: vec![text.to_vec()] };
+    }
+    let mut out = Expanded { text: Vec::with_capacity(text.len()), references: Vec::new() };
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        out.text.push(byte);
+        rest = after;
+        if byte != b'$' {
+            continue;
+        }
+        match after.split_first() {
+            Some((b'$', after_second)) => rest = after_second,
+            Some((b'{', name)) => {
+                // A reference ends at its brace; a colon before that means that it is none.
+                let end =
+                    name.iter().position(|byte| matches!(byte, b'}' | b':')).unwrap_or(name.len());
+                let is_reference = name.get(end) == Some(&b'}');
+                let length = "{".len() + end + usize::from(end < name.len());
+                let (taken, left) = after.split_at_checked(length).unwrap_or((after, b""));
+                out.text.extend_from_slice(taken);
+                if is_reference {
+                    out.references.push([b"$", taken].concat());
+                }
+                rest = left;
+            }
+            // What follows is itself, even if it is a quote or another letter.
+            Some((&other, left)) => {
+                out.text.push(other);
+                rest = left;
+            }
+            None => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_letter_or_digit_makes_a_specifier() {
+        for (text, resolved, found, unknown) in [
+            ("50%%", "50%", &[][..], None),
+            ("50%", "50%", &[], None),
+            ("%-%é", "%-%é", &[], None),
+            ("%n-%i", "%n-%i", &[*b"%n", *b"%i"], None),
+            ("%%n", "%n", &[], None),
+            ("%z%0", "%z%0", &[], Some(*b"%z")),
+        ] {
+            let out = specifiers(text.as_bytes());
+            assert_eq!(
+                (out.text, &out.specifiers[..], out.unknown),
+                (resolved.into(), found, unknown),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn variables_are_found_where_systemd_replaces_them() {
+        for (text, resolved, references) in [
+            ("$$HOME", "$HOME", &[][..]),
+            ("a$$$$b", "a$$b", &[]),
+            ("$HOME", "$HOME", &["$HOME"]),
+            ("$", "$", &["$"]),
+            ("a$HOME", "a$HOME", &[]),
+            ("a$", "a$", &[]),
+            ("${A}b${C}", "${A}b${C}", &["${A}", "${C}"]),
+            ("${A:-b}", "${A:-b}", &[]),
+            ("${A", "${A", &[]),
+            ("x${A$$", "x${A$$", &[]),
+            ("x${A:$$", "x${A:$", &[]),
+            ("${A}$$", "${A}$", &["${A}"]),
+        ] {
+            let out = variables(text.as_bytes());
+            let expected: Vec<Vec<u8>> =
+                references.iter().map(|reference| reference.as_bytes().to_vec()).collect();
+            assert_eq!((out.text, out.references), (resolved.into(), expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What a reader has to say about a unit that systemd itself says too quietly, or not at all.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// One thing in a unit that does not do what it seems to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The line of the file, counted from 1, or of the command's directive for what is inside a command.
+    pub line: usize,
+    /// What it is.
+    pub code: FindingCode,
+    /// The text concerned: a key, a section, an argument, a line. Lossily decoded, shortened if long.
+    pub subject: String,
+    /// A known name that was probably meant.
+    pub nearest: Option<&'static str>,
+}
+
+/// What follows from a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Nothing is lost; the text only means something that a reader may not expect.
+    Notice,
+    /// systemd loads the unit, but not as written.
+    Lost,
+    /// systemd does not load the unit.
+    Refused,
+}
+
+/// Writes the codes with their names, effects, meanings and cures.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $effect:ident, $meaning:literal, $mend:literal;)+) => {
+        /// The kinds of findings. Their names are stable.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum FindingCode { $($(#[$doc])* $variant,)+ }
+
+        impl FindingCode {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The stable name, such as `unknown-key`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What follows from it.
+            #[must_use]
+            pub fn effect(self) -> Effect {
+                match self { $(Self::$variant => Effect::$effect,)+ }
+            }
+
+            /// What systemd 252 does, in half a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)+ }
+            }
+
+            /// How to mend it.
+            #[must_use]
+            pub fn mend(self) -> &'static str {
+                match self { $(Self::$variant => $mend,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A physical line of 1 MiB or more, or a logical one of more.
+    LineTooLong = "line-too-long", Refused,
+        "the line is longer than 1 MiB", "split the value over several directives";
+    /// A line that is not UTF-8, or holds a Unicode noncharacter.
+    NotUtf8 = "not-utf-8", Refused,
+        "the line is not UTF-8 as systemd checks it", "save the file as UTF-8; write other bytes of an argument as `\\xHH`";
+    /// A line that starts with `[` and does not end with `]`.
+    BadSectionHeader = "bad-section-header", Refused,
+        "the section header is not valid", "write it as `[Service]`, with nothing after it";
+    /// A section that service units do not have.
+    UnknownSection = "unknown-section", Lost,
+        "everything in this section is ignored", "correct its name, or prefix it with `X-` if it is for other programs";
+    /// A key that its section does not have.
+    UnknownKey = "unknown-key", Lost,
+        "the directive is ignored", "correct its key or move it to its section; prefix it with `X-` if it is for other programs";
+    /// An assignment before the first section header.
+    OutsideSection = "outside-section", Lost,
+        "the line stands before the first section and is ignored", "put it below a section header";
+    /// A line without `=`.
+    MissingEquals = "missing-equals", Lost,
+        "the line has no `=` and is ignored", "write it as `Key=Value`, or end the line before it with a backslash";
+    /// A line that starts with `=`.
+    MissingKey = "missing-key", Lost,
+        "the line has nothing before its `=` and is ignored", "write the key before the `=`";
+    /// An empty line ended a continued line too early.
+    EmptyLineEndsDirective = "empty-line-ends-directive", Lost,
+        "this empty line ends the continued directive; the lines after it are not part of it", "remove the empty line";
+    /// A backslash with blanks after it, which continues nothing.
+    BlankAfterBackslash = "blank-after-backslash", Lost,
+        "the blank after the backslash ends the directive here, and the backslash stays in the value",
+        "remove the blank at the end of the line";
+    /// A directive or section header that a backslash on the line before made part of another directive.
+    SwallowedLine = "swallowed-line", Lost,
+        "the backslash on the line before makes this line a part of the directive above", "remove that backslash";
+    /// A `#` that was meant to start a comment.
+    CommentInValue = "comment-in-value", Lost,
+        "a comment can only be a whole line; this one is a part of the value", "move the comment to a line of its own";
+    /// A lone carriage return or a NUL byte, which end a line.
+    StrayLineEnd = "stray-line-end", Lost,
+        "a carriage return or NUL byte ends the line where no editor shows it", "remove that byte";
+    /// A backslash at the end of the file.
+    BackslashAtEnd = "backslash-at-end", Notice,
+        "the last line ends with a backslash and continues nothing", "remove the backslash";
+    /// Quotes that are opened and not closed.
+    UnbalancedQuotes = "unbalanced-quotes", Refused,
+        "a quote is opened and not closed", "close it, or write a literal quote as `\\\"`";
+    /// The same in the first word of a command, where systemd only drops the command.
+    CommandDropped = "command-dropped", Lost,
+        "a quote is opened and not closed in the first word, and the rest of the line is ignored", "close the quote";
+    /// A backslash before a character that it does not escape.
+    UnknownEscape = "unknown-escape", Lost,
+        "the backslash escapes nothing and stays in the argument", "double the backslash, or remove it";
+    /// `%` and a letter which name nothing.
+    UnknownSpecifier = "unknown-specifier", Refused,
+        "the specifier does not exist", "write a literal percent sign as `%%`";
+    /// `%` and a letter which systemd replaces.
+    Specifier = "specifier", Notice,
+        "systemd replaces the specifier", "write a literal percent sign as `%%`";
+    /// `$NAME` or `${NAME}`.
+    EnvironmentReference = "environment-reference", Notice,
+        "systemd replaces the variable when it starts the process", "write a literal dollar sign as `$$`";
+    /// A command that is not a file name or an absolute path.
+    BadExecutable = "bad-executable", Refused,
+        "the executable is not one that systemd takes", "write an absolute path without quotes, backslashes or a slash at its end";
+    /// The same after the `-` prefix, which makes systemd drop the rest of the line.
+    IgnoredCommand = "ignored-command", Lost,
+        "the command is not valid and, because of its `-` prefix, ignored without an error", "correct the command";
+    /// An executable without a path.
+    SearchedExecutable = "searched-executable", Notice,
+        "systemd searches the executable in its own fixed path", "write the absolute path";
+    /// A `;` that stands alone.
+    SeveralCommands = "several-commands", Notice,
+        "a `;` between blanks separates commands", "write a literal one as `\\;` or `\";\"`";
+}
+
+impl Finding {
+    /// How many characters of the subject are kept.
+    const SUBJECT_CHARS: usize = 120;
+
+    pub(crate) fn new(line: usize, code: FindingCode, subject: &[u8]) -> Self {
+        let mut text = String::from_utf8_lossy(subject).into_owned();
+        if let Some((end, _)) = text.char_indices().nth(Self::SUBJECT_CHARS) {
+            text.truncate(end);
+            text.push('…');
+        }
+        Self { line, code, subject: text, nearest: None }
+    }
+
+    pub(crate) fn with_nearest(self, nearest: Option<&'static str>) -> Self {
+        Self { nearest, ..self }
+    }
+
+    /// What follows from it.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.code.effect()
+    }
+}
+
+/// One line for people: where, what, which text, what to do.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, code, subject, nearest } = self;
+        write!(f, "line {line}: {}", code.meaning())?;
+        if !subject.is_empty() {
+            write!(f, ": `{}`", subject.escape_debug())?;
+        }
+        write!(f, "; {}", code.mend())?;
+        if let Some(nearest) = nearest {
+            write!(f, "; did you mean `{nearest}`?")?;
+        }
+        write!(f, " ({})", code.as_str())
+    }
+}
+
+impl fmt::Display for FindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for FindingCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_distinct() {
+        let names: BTreeSet<_> = FindingCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), FindingCode::ALL.len());
+    }
+
+    #[test]
+    fn a_finding_reads_as_one_line() {
+        let finding = Finding::new(7, FindingCode::UnknownKey, b"Restart-Sec")
+            .with_nearest(Some("RestartSec"));
+        assert_eq!(
+            finding.to_string(),
+            "line 7: the directive is ignored: `Restart-Sec`; correct its key or move it to its section; prefix it \
+             with `X-` if it is for other programs; did you mean `RestartSec`? (unknown-key)"
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! The name of a flag.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::flags::FlagError;
+
+/// The long name of a flag, without its dashes: `cluster-cidr`, `v`.
+///
+/// Lower-case letters, digits and `-`, starting with a letter and not ending with `-`: the shape of every flag that
+/// kube-controller-manager has had since 1.20. Whether a version has the flag is for
+/// [`lookup`](crate::lookup) to say.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct FlagName(String);
+
+impl FlagName {
+    /// Parses a name.
+    ///
+    /// # Errors
+    ///
+    /// [`FlagError::EmptyName`] and [`FlagError::Name`], which says how to mend the name.
+    pub fn parse(name: &str) -> Result<Self, FlagError> {
+        let refuse = |problem| Err(FlagError::Name { name: name.into(), problem });
+        if name.is_empty() {
+            return Err(FlagError::EmptyName);
+        }
+        if name.starts_with('-') {
+            return refuse("starts with a dash; leave out the leading dashes");
+        }
+        if name.contains('=') {
+            return refuse("holds a `=`; give name and value apart");
+        }
+        if name.contains('_') {
+            return refuse("holds a `_`; write `-` instead");
+        }
+        if name.contains(char::is_whitespace) {
+            return refuse("holds white space; leave it out");
+        }
+        if name.contains(|c: char| c.is_ascii_uppercase()) {
+            return refuse("holds capital letters; write it in lower case");
+        }
+        if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+            return refuse("may hold lower-case letters, digits and `-` only");
+        }
+        if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.ends_with('-') {
+            return refuse("must start with a letter and not end with a dash");
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name, without dashes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FlagName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for FlagName {
+    type Err = FlagError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::parse(name)
+    }
+}
+
+/// Lets a map keyed by name be asked with a plain string; both sort by bytes.
+impl Borrow<str> for FlagName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::KubernetesVersion;
+    use crate::known_in;
+
+    #[test]
+    fn every_known_flag_has_a_valid_name() {
+        for flag in known_in(KubernetesVersion::OLDEST_KNOWN)
+            .chain(known_in(KubernetesVersion::NEWEST_KNOWN))
+        {
+            assert!(FlagName::parse(flag.name).is_ok(), "{}", flag.name);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_to_mend_the_name() {
+        for (name, mend) in [
+            ("--v", "leave out the leading dashes"),
+            ("v=2", "give name and value apart"),
+            ("leader_elect", "write `-` instead"),
+            ("leader elect", "leave it out"),
+            ("Leader-Elect", "lower case"),
+            ("é", "lower-case letters, digits and `-` only"),
+            ("2v", "start with a letter"),
+            ("v-", "not end with a dash"),
+        ] {
+            let message = FlagName::parse(name).unwrap_err().to_string();
+            assert!(message.contains(mend), "{message}");
+        }
+        assert_eq!(FlagName::parse(""), Err(FlagError::EmptyName));
+    }
+}

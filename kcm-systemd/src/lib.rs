@@ -1,0 +1,70 @@
+//! systemd units for Kubernetes components.
+//!
+//! - Writes the unit of kube-controller-manager so that systemd loads it and the process receives exactly the
+//!   arguments given, whatever bytes they hold: [`ControllerManagerUnit`], [`quote_argument`].
+//! - Reads unit files as systemd 252 does, and reports what systemd drops without a word: [`UnitFile`],
+//!   [`CommandLine`].
+//! - Knows which links `systemctl enable` makes: [`Install`], [`enable_links`].
+//! - Knows the flags of kube-controller-manager from 1.20 to 1.36, and what must not be said with them: [`Flags`],
+//!   [`lookup`], [`lint_flags`].
+//!
+//! It is not for talking to systemd, nor for reading or writing files: it has no clock, file system, network or
+//! process, and the same input gives the same bytes. It does not check that what a unit names exists, and it knows the
+//! directives of service units only.
+//!
+//! ```
+//! use kcm_systemd::{ControllerManagerUnit, ExecutablePath, Flags, UnitFile};
+//!
+//! let flags = Flags::from_pairs([("v", "2"), ("cluster-name", "my \"first\" cluster")])?;
+//! let executable = ExecutablePath::try_from("/opt/kubernetes/bin/kube-controller-manager")?;
+//! let text = ControllerManagerUnit::new(executable, flags).render();
+//! assert_eq!(text, r#"[Unit]
+//! Description=Kubernetes Controller Manager
+//! Documentation=https://github.com/GoogleCloudPlatform/kubernetes
+//!
+//! [Service]
+//! ExecStart=/opt/kubernetes/bin/kube-controller-manager \
+//!   "--cluster-name=my \"first\" cluster" \
+//!   --v=2
+//! Restart=always
+//! RestartSec=5
+//!
+//! [Install]
+//! WantedBy=multi-user.target
+//! "#);
+//!
+//! let file = UnitFile::parse(&text);
+//! assert!(file.findings.is_empty());
+//! let (_, line) = file.commands("ExecStart").next().expect("there is one");
+//! assert_eq!(line.commands[0].arguments[0].to_str(), Some("--cluster-name=my \"first\" cluster"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod argument;
+mod controller_manager;
+mod exec;
+mod executable;
+mod finding;
+mod flags;
+mod install;
+mod lint;
+mod nearest;
+mod reader;
+mod text;
+mod unit;
+mod unit_name;
+
+pub use crate::argument::{Argument, ArgumentError, quote_argument};
+pub use crate::controller_manager::{ControllerManagerUnit, Restart};
+pub use crate::exec::{CommandLine, ExecCommand, Prefixes, Privileges};
+pub use crate::executable::ExecutablePath;
+pub use crate::finding::{Effect, Finding, FindingCode};
+pub use crate::flags::{
+    FlagError, FlagHistory, FlagKind, FlagName, Flags, KubernetesVersion, VersionError, known_in,
+    lookup, nearest,
+};
+pub use crate::install::{Install, InstallError, Link, enable_links};
+pub use crate::lint::{FlagLint, LintCode, Severity, lint_flags};
+pub use crate::reader::{Entry, UnitFile};
+pub use crate::unit::{Directive, Key, Section, SectionName, Unit, UnitError, Value};
+pub use crate::unit_name::{UnitName, UnitNameKind};

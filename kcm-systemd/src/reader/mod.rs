@@ -1,0 +1,252 @@
+//! Reading unit files as systemd 252 does.
+
+mod known;
+mod lines;
+
+use std::collections::BTreeMap;
+
+use self::lines::{LogicalLine, logical_lines};
+use crate::exec::CommandLine;
+use crate::finding::{Effect, Finding, FindingCode};
+use crate::text::{WHITESPACE, decode, ends_with_backslash, trim, trim_end, unsafe_byte};
+use crate::unit::{Directive, Section, SectionName, Unit, UnitError};
+
+/// The directives that hold commands.
+const COMMAND_KEYS: [&str; 7] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+];
+
+/// A service unit, or a drop-in for one, as systemd 252 reads it.
+///
+/// Reading never fails. Whatever systemd would drop, refuse or take otherwise than it looks is a [`Finding`]; what a
+/// value means to its directive is not checked, except for commands. See
+/// [systemd.syntax(7)](https://www.freedesktop.org/software/systemd/man/252/systemd.syntax.html).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct UnitFile {
+    /// The assignments that systemd takes in, in the order of the file.
+    pub entries: Vec<Entry>,
+    /// What is odd, in the order of the file.
+    pub findings: Vec<Finding>,
+}
+
+/// One assignment of a unit file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The first physical line, counted from 1.
+    pub line: usize,
+    /// The section it stands in.
+    pub section: String,
+    /// What stands left of `=`, trimmed.
+    pub key: String,
+    /// What stands right of `=`, trimmed; continued lines are joined with a blank in the place of each backslash.
+    pub value: String,
+}
+
+impl UnitFile {
+    /// Reads the content of a file. It need not be UTF-8: systemd refuses such files, and so a finding does.
+    #[must_use]
+    pub fn parse(content: impl AsRef<[u8]>) -> Self {
+        let mut reader = Reader::default();
+        let lines = logical_lines(content.as_ref(), &mut reader.file.findings);
+        let mut lines = lines.iter().peekable();
+        while let Some(line) = lines.next() {
+            reader.line(line, lines.peek().copied());
+        }
+        let mut file = reader.file;
+        file.findings.sort_by_key(|finding| finding.line);
+        file
+    }
+
+    /// Tells whether systemd loads the file: whether no finding's effect is [`Effect::Refused`].
+    #[must_use]
+    pub fn loads(&self) -> bool {
+        self.findings.iter().all(|finding| finding.effect() != Effect::Refused)
+    }
+
+    /// The assignments of a key that count: those after its last empty assignment, which resets what came before.
+    pub fn values(&self, section: &str, key: &str) -> impl Iterator<Item = &Entry> {
+        let is_ours = |entry: &&Entry| entry.section == section && entry.key == key;
+        let reset =
+            self.entries.iter().rposition(|entry| is_ours(&entry) && entry.value.is_empty());
+        let start = reset.map_or(0, |index| index + 1);
+        self.entries
+            .iter()
+            .skip(start)
+            .filter(move |entry| entry.section == section && entry.key == key)
+    }
+
+    /// The last assignment of a key that counts: the one that wins, if the directive is not a list.
+    #[must_use]
+    pub fn value(&self, section: &str, key: &str) -> Option<&str> {
+        self.values(section, key).last().map(|entry| entry.value.as_str())
+    }
+
+    /// The commands of a key in `[Service]`, such as `ExecStart`, with the lines that they stand on.
+    pub fn commands(&self, key: &str) -> impl Iterator<Item = (usize, CommandLine)> {
+        self.values("Service", key).map(|entry| (entry.line, CommandLine::parse(&entry.value)))
+    }
+
+    /// The same content as a unit to be written. Sections of the same name become one, in the order of their first
+    /// assignments; comments, folds and what systemd ignores are gone.
+    ///
+    /// # Errors
+    ///
+    /// The [`UnitError`] of the first key or value that the writer does not take: keys with other than letters, digits
+    /// and `-`, and values that end with a backslash. Neither does anything useful in a unit.
+    pub fn to_unit(&self) -> Result<Unit, UnitError> {
+        let mut unit = Unit::default();
+        let mut places = BTreeMap::new();
+        for entry in &self.entries {
+            let place = *places.entry(&entry.section).or_insert(unit.sections.len());
+            if place == unit.sections.len() {
+                let name = SectionName::parse(&entry.section)?;
+                unit.sections.push(Section { name, directives: Vec::new() });
+            }
+            let directive = Directive::parse(&entry.key, &entry.value)?;
+            if let Some(section) = unit.sections.get_mut(place) {
+                section.directives.push(directive);
+            }
+        }
+        Ok(unit)
+    }
+}
+
+/// Where the reader stands.
+#[derive(Default)]
+struct Reader {
+    file: UnitFile,
+    place: Place,
+}
+
+/// The section that the next line belongs to.
+#[derive(Default)]
+enum Place {
+    /// Before the first header.
+    #[default]
+    Outside,
+    /// In a section that service units do not have.
+    Ignored,
+    /// In a section that they have.
+    Section(String),
+}
+
+impl Reader {
+    /// Reads one logical line. Follows `parse_line()` in `src/shared/conf-parser.c`.
+    fn line(&mut self, line: &LogicalLine, next: Option<&LogicalLine>) {
+        let text = trim(&line.text);
+        if text.is_empty() {
+            return;
+        }
+        let Some(text) = decode(text) else {
+            return self.find(line.line(), FindingCode::NotUtf8, text);
+        };
+        self.check_continuation(line, next);
+        if text.starts_with('[') {
+            return self.header(line.line(), text);
+        }
+        let section = match &self.place {
+            Place::Section(section) => section.clone(),
+            Place::Outside => {
+                return self.find(line.line(), FindingCode::OutsideSection, text.as_bytes());
+            }
+            Place::Ignored => return,
+        };
+        match text.split_once('=') {
+            None => self.find(line.line(), FindingCode::MissingEquals, text.as_bytes()),
+            Some(("", _)) => self.find(line.line(), FindingCode::MissingKey, text.as_bytes()),
+            Some((key, value)) => {
+                self.assignment(line.line(), section, trimmed(key), trimmed(value));
+            }
+        }
+    }
+
+    fn header(&mut self, line: usize, text: &str) {
+        let name = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let Some(name) = name.filter(|name| unsafe_byte(name.as_bytes()).is_none()) else {
+            return self.find(line, FindingCode::BadSectionHeader, text.as_bytes());
+        };
+        if known::SECTIONS.contains(&name) {
+            self.place = Place::Section(name.into());
+            return;
+        }
+        self.place = Place::Ignored;
+        if !name.starts_with("X-") {
+            let finding = Finding::new(line, FindingCode::UnknownSection, name.as_bytes());
+            self.file.findings.push(finding.with_nearest(known::nearest_section(name)));
+        }
+    }
+
+    fn assignment(&mut self, line: usize, section: String, key: &str, value: &str) {
+        if section == "Service" && COMMAND_KEYS.contains(&key) {
+            let findings = CommandLine::parse(value).findings;
+            self.file
+                .findings
+                .extend(findings.into_iter().map(|finding| Finding { line, ..finding }));
+        } else if let Some(at) = value.find(" # ") {
+            self.find(
+                line,
+                FindingCode::CommentInValue,
+                value.get(at + 1..).unwrap_or_default().as_bytes(),
+            );
+        }
+        if !known::is_known(&section, key) && !key.starts_with("X-") {
+            let finding = Finding::new(line, FindingCode::UnknownKey, key.as_bytes());
+            self.file.findings.push(finding.with_nearest(known::nearest_key(&section, key)));
+            return;
+        }
+        self.file.entries.push(Entry { line, section, key: key.into(), value: value.into() });
+    }
+
+    /// Finds what continuing lines can lose, or not continuing them.
+    fn check_continuation(&mut self, line: &LogicalLine, next: Option<&LogicalLine>) {
+        for (number, piece) in line.pieces().skip(1) {
+            if self.looks_like_directive(piece) {
+                self.find(number, FindingCode::SwallowedLine, trim(piece));
+            }
+        }
+        let Some((number, last)) = line.pieces().last() else {
+            return;
+        };
+        if trim(last).is_empty() && next.is_some_and(|next| !self.looks_like_directive(&next.text))
+        {
+            self.find(number, FindingCode::EmptyLineEndsDirective, b"");
+        }
+        if last.len() > trim_end(last).len() && ends_with_backslash(trim_end(last)) {
+            self.find(number, FindingCode::BlankAfterBackslash, trim(last));
+        }
+    }
+
+    /// Tells whether a line was meant to be a directive of a service unit, a section header, or nothing at all.
+    fn looks_like_directive(&self, line: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(trim(line)).into_owned();
+        if text.starts_with('[') {
+            return text.ends_with(']');
+        }
+        let key = trimmed(text.split_once('=').map_or("", |(key, _)| key));
+        match &self.place {
+            Place::Section(section) => known::is_known(section, key),
+            Place::Outside | Place::Ignored => {
+                known::SECTIONS.iter().any(|section| known::is_known(section, key))
+            }
+        }
+    }
+
+    fn find(&mut self, line: usize, code: FindingCode, subject: &[u8]) {
+        self.file.findings.push(Finding::new(line, code, subject));
+    }
+}
+
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(WHITESPACE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Names, keys and values: what a line of a unit is made of.
+
+use std::fmt;
+
+use crate::text::{WHITESPACE, ends_with_backslash, is_unit_char};
+use crate::unit::LONG_LINE_MAX;
+use crate::unit::error::UnitError;
+
+/// What the writer puts between two pieces of a folded value: a backslash at the end of the line, two blanks at the
+/// start of the next.
+const FOLD: &str = " \\\n  ";
+
+/// What systemd reads in its place: backslash and line break are one blank.
+const FOLD_AS_READ: &str = "    ";
+
+/// The name of a section: letters, digits and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SectionName(String);
+
+impl SectionName {
+    /// The longest section name that the model takes, in bytes. systemd has no limit of its own.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Takes a name without its brackets.
+    ///
+    /// # Errors
+    ///
+    /// [`UnitError::SectionName`] and [`UnitError::TooLong`].
+    pub fn parse(name: &str) -> Result<Self, UnitError> {
+        if !is_word(name) {
+            return Err(UnitError::SectionName { name: name.into() });
+        }
+        check_length("section name", name, Self::MAX_BYTES)?;
+        Ok(Self(name.into()))
+    }
+
+    pub(crate) fn known(name: &'static str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name, without brackets.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SectionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The key of a directive: letters, digits and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Key {
+    /// The longest key that the model takes, in bytes. systemd has no limit of its own.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Takes a key without its `=`.
+    ///
+    /// # Errors
+    ///
+    /// [`UnitError::Key`] and [`UnitError::TooLong`].
+    pub fn parse(key: &str) -> Result<Self, UnitError> {
+        if !is_word(key) {
+            return Err(UnitError::Key { key: key.into() });
+        }
+        check_length("directive key", key, Self::MAX_BYTES)?;
+        Ok(Self(key.into()))
+    }
+
+    pub(crate) fn known(key: &'static str) -> Self {
+        Self(key.into())
+    }
+
+    /// The key, without `=`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The value of a directive, as it stands in the file: what quotes, `%` or `\` in it mean is up to the directive.
+///
+/// Two values are equal if systemd reads the same text from them, however they are folded. An empty value resets a
+/// directive that is a list.
+#[derive(Debug, Clone, Default)]
+pub struct Value {
+    /// The pieces of a folded value, each on a line of its own. Nearly always one.
+    pieces: Vec<String>,
+}
+
+impl Value {
+    /// The longest value, in bytes as systemd reads it. Leaves room for the key in a line of 1 MiB.
+    pub const MAX_BYTES: usize = LONG_LINE_MAX - 512;
+
+    /// Takes the text that is to stand in the file, specifiers and escapes included.
+    ///
+    /// # Errors
+    ///
+    /// [`UnitError::ValueCharacter`] for line breaks, NUL and Unicode noncharacters, [`UnitError::ValuePadding`],
+    /// [`UnitError::ValueBackslash`] and [`UnitError::TooLong`].
+    pub fn parse(text: &str) -> Result<Self, UnitError> {
+        let stray =
+            |&character: &char| matches!(character, '\n' | '\r' | '\0') || !is_unit_char(character);
+        if let Some(character) = text.chars().find(stray) {
+            return Err(UnitError::ValueCharacter { value: text.into(), character });
+        }
+        if text.trim_matches(WHITESPACE).len() != text.len() {
+            return Err(UnitError::ValuePadding { value: text.into() });
+        }
+        if ends_with_backslash(text.as_bytes()) {
+            return Err(UnitError::ValueBackslash { value: text.into() });
+        }
+        check_length("directive value", text, Self::MAX_BYTES)?;
+        Ok(Self { pieces: vec![text.into()] })
+    }
+
+    /// Takes plain text for a directive that resolves specifiers, such as `Description=`: `%` is doubled.
+    ///
+    /// # Errors
+    ///
+    /// As [`Value::parse`].
+    pub fn literal(text: &str) -> Result<Self, UnitError> {
+        Self::parse(&text.replace('%', "%%"))
+    }
+
+    /// Takes pieces which the caller knows to be valid, to be written one a line.
+    pub(crate) fn folded(pieces: Vec<String>) -> Self {
+        Self { pieces }
+    }
+
+    /// The text as systemd reads it: a fold is a run of blanks.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.pieces.join(FOLD_AS_READ)
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Value {}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if index > 0 {
+                f.write_str(FOLD)?;
+            }
+            f.write_str(piece)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn check_length(what: &'static str, text: &str, limit: usize) -> Result<(), UnitError> {
+    if text.len() > limit {
+        return Err(UnitError::TooLong { what, length: text.len(), limit });
+    }
+    Ok(())
+}
