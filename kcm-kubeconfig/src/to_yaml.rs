@@ -15,8 +15,9 @@ impl Kubeconfig {
     /// is wiped when dropped.
     ///
     /// kubectl drops unknown fields, so there is nothing to compare those with; they are printed by the same rules.
-    /// Two documents that kubectl could not even read back are printed so that they can be: `U+0085`, which it turns
-    /// into a blank, and `DEL`, which it refuses, are escaped.
+    /// What kubectl prints and cannot read back as it was is printed so that it can: `U+0085`, which it turns into a
+    /// blank, is escaped, and so are `DEL`, the other C1 controls, `U+FFFE` and `U+FFFF`, which it refuses; a key `<<`
+    /// is quoted, which it takes for a merge.
     #[must_use]
     pub fn to_yaml(&self) -> Zeroizing<String> {
         let entries = root(self);

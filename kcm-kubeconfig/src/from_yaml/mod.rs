@@ -98,14 +98,16 @@ impl Reader {
         for entry in map(node, "the document")? {
             match &*entry.key.text {
                 "apiVersion" => {
-                    check(&entry, "v1", |at, found| ReadError::ApiVersion { at, found })?
+                    check(&entry, "v1", |at, found| ReadError::ApiVersion { at, found })?;
                 }
                 "kind" => check(&entry, "Config", |at, found| ReadError::Kind { at, found })?,
                 "clusters" => {
-                    kubeconfig.clusters = self.named(entry, "clusters", "cluster", Self::cluster)?
+                    kubeconfig.clusters =
+                        self.named(entry, "clusters", "cluster", Self::cluster)?;
                 }
                 "contexts" => {
-                    kubeconfig.contexts = self.named(entry, "contexts", "context", Self::context)?
+                    kubeconfig.contexts =
+                        self.named(entry, "contexts", "context", Self::context)?;
                 }
                 "users" => kubeconfig.users = self.named(entry, "users", "user", Self::user)?,
                 "current-context" => kubeconfig.current_context = text(entry)?,

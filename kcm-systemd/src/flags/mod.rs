@@ -2,6 +2,7 @@
 
 mod arguments;
 mod history;
+mod lookup;
 mod name;
 mod table;
 mod version;
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-pub use self::history::{FlagHistory, FlagKind, known_in, lookup, nearest};
+pub use self::history::{FlagHistory, FlagKind};
+pub use self::lookup::{known_in, lookup, nearest};
 pub use self::name::FlagName;
 pub use self::version::{KubernetesVersion, VersionError};
 use crate::argument::{Argument, quote_into};

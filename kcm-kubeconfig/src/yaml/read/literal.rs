@@ -68,11 +68,11 @@ impl<'a> Cursor<'a> {
         for _ in 0..2 {
             match self.peek() {
                 Some(b'-') if header.chomping == Chomping::Clip => {
-                    header.chomping = Chomping::Strip
+                    header.chomping = Chomping::Strip;
                 }
                 Some(b'+') if header.chomping == Chomping::Clip => header.chomping = Chomping::Keep,
                 Some(digit @ b'1'..=b'9') if header.indent.is_none() => {
-                    header.indent = Some(usize::from(digit - b'0'))
+                    header.indent = Some(usize::from(digit - b'0'));
                 }
                 _ => break,
             }

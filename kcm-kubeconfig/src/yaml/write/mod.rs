@@ -67,7 +67,7 @@ impl Printer {
     fn value(&mut self, node: &Node<'_>, indent: usize) {
         match node {
             Node::Map(entries) if !entries.is_empty() => {
-                self.map(entries, indent + 2, Start::NewLine)
+                self.map(entries, indent + 2, Start::NewLine);
             }
             Node::List(items) if !items.is_empty() => self.list(items, indent, Start::NewLine),
             leaf => {
