@@ -1,0 +1,433 @@
+//! What the parts of a cluster file mean together: defaults, contradictions, one value per question.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use kcm_systemd::FlagName;
+
+use super::error::ClusterFileError;
+use super::file::{ClusterFile, JumpEntry, MasterEntry, PkiSection, SshSection};
+use super::locate::{Step, Step::Index, Step::Key, locate, show};
+use super::scalar::{FlagChange, FlagMap, Text};
+use super::value::{BindAddress, Cidr, ClusterName, HostAddress, OperatorPath, ProfileName};
+use super::{Cluster, Jump, Master, Pki, Ssh};
+use crate::files::RemotePath;
+use crate::layout;
+
+/// The tutorial's prefix length of each node's part of the Pod range, and its usual IPv6 counterpart.
+const NODE_MASK: (u8, u8) = (24, 64);
+/// The most that the node prefix may exceed the range's for IPv6 (upstream `cidr_set.go`).
+const LARGEST_MASK_DIFFERENCE: u8 = 16;
+/// Where the tutorial keeps the identity, beside the cluster file.
+const IDENTITY_FOLDER: &str = "pki/kube-controller-manager/cert";
+/// The tutorial's lifetime of a leaf: ten years.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(87_600 * 3600);
+/// Certificates begin five minutes ago; what ends soon after would be issued again and again.
+pub(crate) const SHORTEST_LIFETIME: Duration = Duration::from_secs(3600);
+/// What `ssh` takes if nobody says otherwise.
+const SSH_PORT: u16 = 22;
+const PROFILE: &str = "kubernetes";
+
+pub(super) fn check(
+    file: ClusterFile,
+    text: &str,
+    origin: &Path,
+) -> Result<Cluster, ClusterFileError> {
+    let at = At { text, origin };
+    let folder = origin.parent().unwrap_or(Path::new(""));
+    let cluster = file.cluster;
+    let (pods, services) = (cluster.cluster_cidr.0, cluster.service_cluster_ip_range.0);
+    check_ranges(&at, pods, services)?;
+    let node_mask = node_mask(&at, pods, cluster.node_cidr_mask_size)?;
+    let manager = file.controller_manager;
+    let (bind, flags) = manager.map_or((None, None), |m| (m.bind_address, m.flags));
+    let bind = bind.map_or(BindAddress::Host, |bind| bind.0);
+    let flags = flags.unwrap_or_default();
+    check_flags(&at, &[Key("controllerManager"), Key("flags")], &flags)?;
+    let defaults = MasterDefaults { bind, flags, ssh: ssh(&at, &[Key("ssh")], file.ssh, folder)? };
+    let masters = masters(&at, file.masters, &defaults, folder)?;
+    let warnings = warnings(&masters, pods, services);
+    Ok(Cluster {
+        server: cluster.server.0,
+        name: match cluster.name {
+            Some(name) => name.0,
+            None => at.known(layout::CLUSTER_NAME.parse::<ClusterName>())?,
+        },
+        cluster_cidr: pods,
+        service_cluster_ip_range: services,
+        node_cidr_mask_size: node_mask,
+        pki: pki(&at, file.pki, folder)?,
+        install_root: match file.install.and_then(|install| install.root) {
+            Some(root) => root.0.0,
+            None => at.known(RemotePath::new(layout::INSTALL_ROOT))?,
+        },
+        masters,
+        warnings,
+    })
+}
+
+/// Makes errors that know their place.
+struct At<'a> {
+    text: &'a str,
+    origin: &'a Path,
+}
+
+impl At<'_> {
+    fn error(&self, path: &[Step<'_>], problem: impl std::fmt::Display) -> ClusterFileError {
+        ClusterFileError::new(self.origin, locate(self.text, path), &show(path), problem)
+    }
+
+    /// Takes a constant of kcm's own through the same check as the operator's values.
+    fn known<T, E: std::fmt::Display>(&self, value: Result<T, E>) -> Result<T, ClusterFileError> {
+        value.map_err(|error| ClusterFileError::new(self.origin, None, "", error))
+    }
+}
+
+fn check_ranges(at: &At<'_>, pods: Cidr, services: Cidr) -> Result<(), ClusterFileError> {
+    let path = [Key("cluster"), Key("serviceClusterIpRange")];
+    if pods.net().addr().is_ipv4() != services.net().addr().is_ipv4() {
+        let problem = format!(
+            "{services} and clusterCidr {pods} are of different IP families; dual stack is planned, but not built yet"
+        );
+        return Err(at.error(&path, problem));
+    }
+    if pods.overlaps(services) {
+        let problem =
+            format!("{services} overlaps clusterCidr {pods}; give Services a range of their own");
+        return Err(at.error(&path, problem));
+    }
+    Ok(())
+}
+
+fn node_mask(at: &At<'_>, pods: Cidr, given: Option<u8>) -> Result<u8, ClusterFileError> {
+    let prefix = pods.net().prefix_len();
+    let (usual, longest) = match pods.net().addr() {
+        IpAddr::V4(_) => (NODE_MASK.0, 32),
+        IpAddr::V6(_) => (NODE_MASK.1, 128),
+    };
+    let mask = given.unwrap_or(usual);
+    let problem = if mask < prefix {
+        format!(
+            "{mask} is shorter than the prefix of clusterCidr {pods}: no node would fit; use {prefix} to {longest}"
+        )
+    } else if mask > longest {
+        format!("{mask} is longer than an address; use {prefix} to {longest}")
+    } else if longest == 128 && mask - prefix > LARGEST_MASK_DIFFERENCE {
+        let most = prefix.saturating_add(LARGEST_MASK_DIFFERENCE).min(longest);
+        format!(
+            "{mask} is more than 16 beyond the prefix of clusterCidr {pods}, which kube-controller-manager refuses; use {prefix} to {most}"
+        )
+    } else {
+        return Ok(mask);
+    };
+    let field = if given.is_some() { "nodeCidrMaskSize" } else { "clusterCidr" };
+    let problem = if given.is_some() {
+        problem
+    } else {
+        format!("nodeCidrMaskSize is {usual} by default, and {problem} in nodeCidrMaskSize")
+    };
+    Err(at.error(&[Key("cluster"), Key(field)], problem))
+}
+
+fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFileError> {
+    let place = |path: Text<OperatorPath>| path.0.from(folder);
+    let (ca_cert, ca_key) = (place(section.ca_cert), place(section.ca_key));
+    if ca_cert == ca_key {
+        let problem =
+            "is the same file as pki.caCert; kcm keeps a private key in a file of its own";
+        return Err(at.error(&[Key("pki"), Key("caKey")], problem));
+    }
+    let signing = match (section.signing_config, section.profile) {
+        (Some(config), Some(profile)) => Some((place(config), profile.0)),
+        (Some(config), None) => Some((place(config), at.known(PROFILE.parse::<ProfileName>())?)),
+        (None, Some(_)) => {
+            let problem =
+                "names a profile, but there is no pki.signingConfig to find it in; add that";
+            return Err(at.error(&[Key("pki"), Key("profile")], problem));
+        }
+        (None, None) => None,
+    };
+    let (lifetime, renew_before) = (
+        section.lifetime.map(|lifetime| lifetime.0.as_duration()),
+        section.renew_before.map(|before| before.0.as_duration()),
+    );
+    if lifetime.is_some_and(|lifetime| lifetime < SHORTEST_LIFETIME) {
+        let problem = "is shorter than an hour; write 1h or more";
+        return Err(at.error(&[Key("pki"), Key("lifetime")], problem));
+    }
+    let known_lifetime = lifetime.or_else(|| signing.is_none().then_some(LIFETIME));
+    if let (Some(lifetime), Some(before)) = (known_lifetime, renew_before)
+        && before >= lifetime
+    {
+        let hours = lifetime.as_secs() / 3600;
+        let problem = format!(
+            "is not shorter than the lifetime of {hours}h: every run would issue a new certificate; shorten it, or lengthen pki.lifetime"
+        );
+        return Err(at.error(&[Key("pki"), Key("renewBefore")], problem));
+    }
+    Ok(Pki {
+        ca_cert,
+        ca_key,
+        create_ca: section.create_ca.unwrap_or(false),
+        csr: section.csr.map(place),
+        signing,
+        key_algorithm: section.key_algorithm.map(|algorithm| algorithm.0),
+        lifetime,
+        renew_before,
+        directory: section.directory.map_or_else(|| folder.join(IDENTITY_FOLDER), place),
+    })
+}
+
+struct MasterDefaults {
+    bind: BindAddress,
+    flags: FlagMap,
+    ssh: Ssh,
+}
+
+fn masters(
+    at: &At<'_>,
+    entries: Vec<MasterEntry>,
+    defaults: &MasterDefaults,
+    folder: &Path,
+) -> Result<Vec<Master>, ClusterFileError> {
+    if entries.is_empty() {
+        let problem = "there is none; add `- {name: …, address: …}` for each host";
+        return Err(at.error(&[Key("masters")], problem));
+    }
+    let mut masters: Vec<Master> = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.into_iter().enumerate() {
+        let path = [Key("masters"), Index(index)];
+        if let Some(first) = masters.iter().position(|master| master.name == entry.name.0) {
+            let problem = format!(
+                "`{}` is the name of masters[{first}] too; each needs its own",
+                entry.name.0
+            );
+            return Err(at.error(&[path[0], path[1], Key("name")], problem));
+        }
+        if let Some(first) = masters.iter().find(|master| is_same_target(master, &entry)) {
+            let problem = format!(
+                "`{}` is the address of {} too; each master is one host",
+                entry.address.0, first.name
+            );
+            return Err(at.error(&[path[0], path[1], Key("address")], problem));
+        }
+        masters.push(master(at, &path, entry, defaults, folder)?);
+    }
+    Ok(masters)
+}
+
+/// One address may be several masters only behind different ports, as with forwarded ones.
+fn is_same_target(master: &Master, entry: &MasterEntry) -> bool {
+    let is_same_host = match (&master.address, &entry.address.0) {
+        (HostAddress::Name(one), HostAddress::Name(other)) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    };
+    let port = entry.ssh.as_ref().and_then(|ssh| ssh.port);
+    is_same_host && port.is_none_or(|port| port == master.ssh.port.unwrap_or(SSH_PORT))
+}
+
+fn master(
+    at: &At<'_>,
+    path: &[Step<'_>; 2],
+    entry: MasterEntry,
+    defaults: &MasterDefaults,
+    folder: &Path,
+) -> Result<Master, ClusterFileError> {
+    let [masters, index] = *path;
+    let address = entry.address.0;
+    let own = entry.bind_address.map(|bind| bind.0);
+    let bind_address = match (own.unwrap_or(defaults.bind), address.ip()) {
+        (BindAddress::Host, Some(ip)) | (BindAddress::Ip(ip), _) => ip,
+        (BindAddress::Host, None) => {
+            let problem = format!(
+                "`{address}` is a host name, and bindAddress `host` needs an IP address; write the IP address here, or give this master a bindAddress"
+            );
+            return Err(at.error(&[masters, index, Key("address")], problem));
+        }
+        (BindAddress::Loopback, Some(IpAddr::V6(_))) => Ipv6Addr::LOCALHOST.into(),
+        (BindAddress::Loopback, _) => Ipv4Addr::LOCALHOST.into(),
+        (BindAddress::Any, Some(IpAddr::V6(_))) => Ipv6Addr::UNSPECIFIED.into(),
+        (BindAddress::Any, _) => Ipv4Addr::UNSPECIFIED.into(),
+    };
+    let own_flags = entry.flags.unwrap_or_default();
+    check_flags(at, &[masters, index, Key("flags")], &own_flags)?;
+    let ssh_path = [masters, index, Key("ssh")];
+    Ok(Master {
+        name: entry.name.0,
+        bind_address,
+        flags: defaults.flags.0.iter().cloned().chain(own_flags.0).collect(),
+        ssh: overlay(ssh(at, &ssh_path, entry.ssh, folder)?, &defaults.ssh),
+        address,
+    })
+}
+
+/// Flags that have a key of their own in the cluster file, and that key.
+const OWN_KEY: &[(&str, &str)] = &[
+    ("bind-address", "bindAddress, under controllerManager or the master"),
+    ("cluster-cidr", "cluster.clusterCidr"),
+    ("cluster-name", "cluster.name"),
+    ("node-cidr-mask-size", "cluster.nodeCidrMaskSize"),
+    ("service-cluster-ip-range", "cluster.serviceClusterIpRange"),
+];
+
+fn check_flags(at: &At<'_>, path: &[Step<'_>], flags: &FlagMap) -> Result<(), ClusterFileError> {
+    for (name, change) in &flags.0 {
+        let problem = match (name.as_str(), change) {
+            (flag, FlagChange::Set(value)) if value.contains('\0') => {
+                format!(
+                    "the value holds a NUL byte, which no process can receive; remove it from --{flag}"
+                )
+            }
+            ("kubeconfig", _) => {
+                "kcm builds this file and needs to know where it is; change install.root instead"
+                    .to_owned()
+            }
+            (flag, FlagChange::Set(_)) => match OWN_KEY.iter().find(|(known, _)| *known == flag) {
+                Some((_, key)) => format!("has a key of its own; set {key}"),
+                None => continue,
+            },
+            (_, FlagChange::Remove) => continue,
+        };
+        let mut field = path.to_vec();
+        field.push(Key(name.as_str()));
+        return Err(at.error(&field, problem));
+    }
+    Ok(())
+}
+
+fn ssh(
+    at: &At<'_>,
+    path: &[Step<'_>],
+    section: Option<SshSection>,
+    folder: &Path,
+) -> Result<Ssh, ClusterFileError> {
+    let Some(section) = section else { return Ok(Ssh::default()) };
+    let port = |path: &[Step<'_>], port: Option<u16>| {
+        let mut field = path.to_vec();
+        field.push(Key("port"));
+        match port {
+            Some(0) => Err(at.error(&field, "0 is no port; ports go from 1 to 65535")),
+            port => Ok(port),
+        }
+    };
+    let mut jump = Vec::new();
+    for (index, entry) in section.jump.unwrap_or_default().into_iter().enumerate() {
+        let JumpEntry { host, user, port: number, identity_file } = entry;
+        let here: Vec<_> = path.iter().copied().chain([Key("jump"), Index(index)]).collect();
+        jump.push(Jump {
+            host: host.0,
+            user: user.map(|user| user.0),
+            port: port(&here, number)?,
+            identity_file: identity_file.map(|path| path.0.from(folder)),
+        });
+    }
+    Ok(Ssh {
+        user: section.user.map(|user| user.0),
+        port: port(path, section.port)?,
+        identity_file: section.identity_file.map(|path| path.0.from(folder)),
+        config_file: section.config_file.map(|path| path.0.from(folder)),
+        jump,
+    })
+}
+
+fn overlay(own: Ssh, defaults: &Ssh) -> Ssh {
+    Ssh {
+        user: own.user.or_else(|| defaults.user.clone()),
+        port: own.port.or(defaults.port),
+        identity_file: own.identity_file.or_else(|| defaults.identity_file.clone()),
+        config_file: own.config_file.or_else(|| defaults.config_file.clone()),
+        jump: if own.jump.is_empty() { defaults.jump.clone() } else { own.jump },
+    }
+}
+
+fn warnings(masters: &[Master], pods: Cidr, services: Cidr) -> Vec<String> {
+    let inside = |ip: IpAddr| {
+        let ranges = [("clusterCidr", pods), ("serviceClusterIpRange", services)];
+        ranges.into_iter().find(move |(_, range)| range.net().contains(&ip))
+    };
+    let mut warnings = Vec::new();
+    for master in masters {
+        if let Some((field, range)) = master.address.ip().and_then(inside) {
+            warnings.push(format!(
+                "{}: its address {} lies in {field} {range}",
+                master.name, master.address
+            ));
+        }
+    }
+    for name in unknown_flags(masters) {
+        let near = kcm_systemd::nearest(name.as_str())
+            .map_or_else(String::new, |near| format!("; did you mean --{near}?"));
+        warnings.push(format!(
+            "--{name} is a flag of no kube-controller-manager from 1.20 to 1.36{near}"
+        ));
+    }
+    warnings
+}
+
+fn unknown_flags(masters: &[Master]) -> Vec<&FlagName> {
+    let mut unknown: Vec<_> = masters
+        .iter()
+        .flat_map(|master| &master.flags)
+        .filter(|(name, change)| {
+            matches!(change, FlagChange::Set(_)) && kcm_systemd::lookup(name.as_str()).is_none()
+        })
+        .map(|(name, _)| name)
+        .collect();
+    unknown.sort();
+    unknown.dedup();
+    unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Cluster;
+
+    const SMALLEST: &str = "
+apiVersion: kcm/v1
+cluster:
+  server: https://192.168.1.210:6443
+  clusterCidr: 172.20.0.0/16
+  serviceClusterIpRange: 10.68.0.0/16
+pki:
+  caCert: pki/ca/cert/ca.pem
+  caKey: pki/ca/cert/ca-key.pem
+masters:
+  - {name: k8s-master-01, address: 192.168.1.204}
+";
+
+    fn parse(text: &str) -> Result<Cluster, ClusterFileError> {
+        Cluster::parse(text, Path::new("site/kcm.yaml"))
+    }
+
+    #[test]
+    fn the_smallest_file_has_the_tutorials_defaults() {
+        let cluster = parse(SMALLEST).unwrap();
+        assert_eq!(cluster.name.as_str(), "kubernetes");
+        assert_eq!(cluster.node_cidr_mask_size, 24);
+        assert_eq!(cluster.install_root.as_str(), "/opt/kubernetes");
+        assert_eq!(cluster.pki.ca_cert, Path::new("site/pki/ca/cert/ca.pem"));
+        assert_eq!(cluster.pki.directory, Path::new("site/pki/kube-controller-manager/cert"));
+        assert_eq!(cluster.masters[0].bind_address.to_string(), "192.168.1.204");
+        assert!(cluster.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_masters_own_settings_come_after_those_of_all() {
+        let text = SMALLEST.replace(
+            "masters:\n",
+            "controllerManager: {bindAddress: loopback, flags: {v: 4, profiling: false}}\nssh: {user: kube, port: 2222}\nmasters:\n  - {name: m2, address: host-2, flags: {v: null}, ssh: {user: root}}\n",
+        );
+        let cluster = parse(&text).unwrap();
+        let master = cluster.master("m2").unwrap();
+        let flags: Vec<_> = master.flags.iter().map(|(n, c)| (n.as_str(), c.clone())).collect();
+        let set = |value: &str| FlagChange::Set(value.to_owned());
+        let expected =
+            vec![("v", set("4")), ("profiling", set("false")), ("v", FlagChange::Remove)];
+        assert_eq!(flags, expected);
+        assert_eq!(master.bind_address.to_string(), "127.0.0.1");
+        let ssh = &master.ssh;
+        assert_eq!((ssh.user.as_ref().unwrap().as_str(), ssh.port), ("root", Some(2222)));
+    }
+}

@@ -1,0 +1,168 @@
+//! The cluster file as it is written: names, shapes and scalars. What they mean together is `check`'s.
+
+use kcm_kubeconfig::ServerUrl;
+use kcm_pki::{GoDuration, KeyAlgorithm};
+use kcm_systemd::FlagName;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::scalar::{FlagMap, Scalar, Text};
+use super::value::{
+    ApiVersion, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterName, OperatorPath,
+    ProfileName, SshUser,
+};
+
+/// kcm's cluster file: a highly available kube-controller-manager on your own masters.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(title = "kcm cluster file")]
+pub(super) struct ClusterFile {
+    /// The form of this file.
+    #[expect(dead_code, reason = "reading it is checking it")]
+    pub(super) api_version: Text<ApiVersion>,
+    /// The cluster.
+    pub(super) cluster: ClusterSection,
+    /// Certificates and keys, on the operator's machine.
+    pub(super) pki: PkiSection,
+    /// kube-controller-manager itself, on all masters.
+    pub(super) controller_manager: Option<ControllerManagerSection>,
+    /// Where things are on the masters.
+    pub(super) install: Option<InstallSection>,
+    /// The hosts that run kube-controller-manager. Their order is the order of everything kcm does.
+    pub(super) masters: Vec<MasterEntry>,
+    /// How to reach the masters.
+    pub(super) ssh: Option<SshSection>,
+}
+
+/// The cluster.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ClusterSection {
+    /// URL of the API server, as the masters reach it: the load balancer.
+    pub(super) server: Text<ServerUrl>,
+    /// Name of the cluster (`--cluster-name`, and in the kubeconfig). Default: kubernetes.
+    pub(super) name: Option<Text<ClusterName>>,
+    /// Range of Pod addresses (`--cluster-cidr`).
+    pub(super) cluster_cidr: Text<Cidr>,
+    /// Range of Service addresses (`--service-cluster-ip-range`).
+    pub(super) service_cluster_ip_range: Text<Cidr>,
+    /// Prefix length of each node's part of clusterCidr. Default: 24, or 64 for IPv6.
+    pub(super) node_cidr_mask_size: Option<u8>,
+}
+
+/// Certificates and keys, on the operator's machine. Relative paths start at this file's folder.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct PkiSection {
+    /// The CA certificate, PEM.
+    pub(super) ca_cert: Text<OperatorPath>,
+    /// The CA key, PEM. Read only to sign.
+    pub(super) ca_key: Text<OperatorPath>,
+    /// Makes a root CA if neither file exists and nothing is deployed yet: for first tries. Default: false.
+    pub(super) create_ca: Option<bool>,
+    /// A cfssl CSR file with the certificate's subject. Default: the tutorial's subject.
+    pub(super) csr: Option<Text<OperatorPath>>,
+    /// A cfssl signing config (ca-config.json) with the certificate's usages and lifetime.
+    pub(super) signing_config: Option<Text<OperatorPath>>,
+    /// The profile in signingConfig. Default: kubernetes.
+    pub(super) profile: Option<Text<ProfileName>>,
+    /// Algorithm and size of the new key. Default: what the CSR file says, else rsa-2048.
+    pub(super) key_algorithm: Option<Text<KeyAlgorithm>>,
+    /// Lifetime of the certificate. Default: what the profile says, else 87600h.
+    pub(super) lifetime: Option<Text<GoDuration>>,
+    /// How long before its end a certificate is replaced. Default: 720h, at most a third of the lifetime.
+    pub(super) renew_before: Option<Text<GoDuration>>,
+    /// Folder of kube-controller-manager's certificate and key. Default: pki/kube-controller-manager/cert.
+    pub(super) directory: Option<Text<OperatorPath>>,
+}
+
+/// kube-controller-manager itself, on all masters.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ControllerManagerSection {
+    /// Address it serves /healthz and metrics on: host (the master's address), loopback, any, or an IP
+    /// address. Default: host.
+    pub(super) bind_address: Option<Text<BindAddress>>,
+    /// Flags added, changed or (with null) removed.
+    pub(super) flags: Option<FlagMap>,
+}
+
+/// Where things are on the masters.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct InstallSection {
+    /// Folder with bin/, kubeconfig/ and pki/. Default: /opt/kubernetes.
+    pub(super) root: Option<Text<InstallRoot>>,
+}
+
+/// A host that runs kube-controller-manager.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct MasterEntry {
+    /// Its name in messages and reports; under --root its folder.
+    pub(super) name: Text<MasterName>,
+    /// Its IP address or host name, for SSH, and with bindAddress `host` what the process binds.
+    pub(super) address: Text<HostAddress>,
+    /// Overrides controllerManager.bindAddress here.
+    pub(super) bind_address: Option<Text<BindAddress>>,
+    /// Flags added, changed or removed here, after controllerManager.flags.
+    pub(super) flags: Option<FlagMap>,
+    /// Overrides the ssh section here.
+    pub(super) ssh: Option<SshSection>,
+}
+
+/// How to reach the masters. What is absent is what `ssh` itself would do.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SshSection {
+    /// Login name.
+    pub(super) user: Option<Text<SshUser>>,
+    /// TCP port.
+    pub(super) port: Option<u16>,
+    /// Private key file.
+    pub(super) identity_file: Option<Text<OperatorPath>>,
+    /// An ssh configuration file used in place of ~/.ssh/config.
+    pub(super) config_file: Option<Text<OperatorPath>>,
+    /// Hosts to jump through, first to last.
+    pub(super) jump: Option<Vec<JumpEntry>>,
+}
+
+/// A host to jump through.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct JumpEntry {
+    /// Its IP address or host name.
+    pub(super) host: Text<HostAddress>,
+    /// Login name there.
+    pub(super) user: Option<Text<SshUser>>,
+    /// TCP port there.
+    pub(super) port: Option<u16>,
+    /// Private key file for it.
+    pub(super) identity_file: Option<Text<OperatorPath>>,
+}
+
+/// The JSON schema of the cluster file (draft 2020-12), for editors.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(ClusterFile).to_value()
+}
+
+impl Scalar for ServerUrl {
+    const EXPECTED: &'static str = "an https URL";
+    const EXAMPLE: &'static str = "https://192.168.1.210:6443";
+}
+
+impl Scalar for GoDuration {
+    const EXPECTED: &'static str = "a duration in hours, minutes or seconds";
+    const EXAMPLE: &'static str = "8760h";
+}
+
+impl Scalar for KeyAlgorithm {
+    const EXPECTED: &'static str = "a key algorithm";
+    const EXAMPLE: &'static str = "ecdsa-p256";
+}
+
+impl Scalar for FlagName {
+    const EXPECTED: &'static str = "a flag's name without dashes in front";
+    const EXAMPLE: &'static str = "node-cidr-mask-size";
+}

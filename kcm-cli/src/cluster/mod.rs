@@ -1,0 +1,140 @@
+//! The cluster file `kcm.yaml`: read, completed with the tutorial's defaults, and checked.
+//!
+//! Reading is strict: an unknown key, a key that this version does not build yet, a value of the wrong
+//! form and a contradiction are each one [`ClusterFileError`] with line, column and mend.
+
+mod check;
+mod error;
+mod file;
+mod locate;
+mod read;
+mod scalar;
+mod unbuilt;
+mod value;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kcm_kubeconfig::ServerUrl;
+use kcm_pki::KeyAlgorithm;
+use kcm_systemd::FlagName;
+
+use crate::files::RemotePath;
+
+pub(crate) use check::{LIFETIME, SHORTEST_LIFETIME};
+pub use error::ClusterFileError;
+pub use file::schema;
+pub use scalar::FlagChange;
+pub use value::{
+    BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
+};
+
+/// A cluster file, complete and consistent.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// URL of the API server as the masters reach it.
+    pub server: ServerUrl,
+    /// Name of the cluster.
+    pub name: ClusterName,
+    /// Range of Pod addresses.
+    pub cluster_cidr: Cidr,
+    /// Range of Service addresses.
+    pub service_cluster_ip_range: Cidr,
+    /// Prefix length of each node's part of the Pod range.
+    pub node_cidr_mask_size: u8,
+    /// Certificates and keys on the operator's machine.
+    pub pki: Pki,
+    /// Folder on the masters below which everything but the unit is.
+    pub install_root: RemotePath,
+    /// The masters, in the file's order, which is the order of everything.
+    pub masters: Vec<Master>,
+    /// What is legal and still looks like a mistake, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Certificates and keys on the operator's machine. Paths are absolute or relative to the working
+/// folder, never to the cluster file any more.
+#[derive(Clone, Debug)]
+pub struct Pki {
+    /// The CA certificate.
+    pub ca_cert: PathBuf,
+    /// The CA key.
+    pub ca_key: PathBuf,
+    /// Whether a CA is made if there is none and nothing is deployed.
+    pub create_ca: bool,
+    /// cfssl CSR file.
+    pub csr: Option<PathBuf>,
+    /// cfssl signing config and the profile in it.
+    pub signing: Option<(PathBuf, ProfileName)>,
+    /// Algorithm of new keys, if the file says.
+    pub key_algorithm: Option<KeyAlgorithm>,
+    /// Lifetime of new certificates, if the file says.
+    pub lifetime: Option<Duration>,
+    /// How long before its end a certificate is replaced, if the file says.
+    pub renew_before: Option<Duration>,
+    /// Folder of the identity's certificate and key.
+    pub directory: PathBuf,
+}
+
+/// A host that runs kube-controller-manager.
+#[derive(Clone, Debug)]
+pub struct Master {
+    /// Its name.
+    pub name: MasterName,
+    /// Where it is.
+    pub address: HostAddress,
+    /// What kube-controller-manager binds there.
+    pub bind_address: IpAddr,
+    /// Changes to the flags: those of all masters, then its own.
+    pub flags: Vec<(FlagName, FlagChange)>,
+    /// How to reach it.
+    pub ssh: Ssh,
+}
+
+/// How to reach a master. `None` is what `ssh` itself would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ssh {
+    /// Login name.
+    pub user: Option<SshUser>,
+    /// TCP port.
+    pub port: Option<u16>,
+    /// Private key file.
+    pub identity_file: Option<PathBuf>,
+    /// Configuration file in place of `~/.ssh/config`.
+    pub config_file: Option<PathBuf>,
+    /// Hosts to jump through, first to last.
+    pub jump: Vec<Jump>,
+}
+
+/// A host to jump through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jump {
+    /// Where it is.
+    pub host: HostAddress,
+    /// Login name there.
+    pub user: Option<SshUser>,
+    /// TCP port there.
+    pub port: Option<u16>,
+    /// Private key file for it.
+    pub identity_file: Option<PathBuf>,
+}
+
+impl Cluster {
+    /// Reads a cluster file's text. `origin` names it in errors; relative paths start at its folder.
+    ///
+    /// # Errors
+    /// The first thing that is wrong: where it is and how to mend it.
+    pub fn parse(text: &str, origin: &Path) -> Result<Self, ClusterFileError> {
+        // Some editors begin a UTF-8 file with a byte order mark, which YAML allows and the parser takes for a document.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let file = read::read(text, origin)?;
+        check::check(file, text, origin)
+    }
+
+    /// The master of this name.
+    #[must_use]
+    pub fn master(&self, name: &str) -> Option<&Master> {
+        self.masters.iter().find(|master| master.name.as_str() == name)
+    }
+}

@@ -1,0 +1,147 @@
+//! Scalars of the cluster file, checked while they are read, so that an error has its line and column.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+
+use kcm_systemd::FlagName;
+
+/// A value that is written as text in the file.
+pub(super) struct Text<T>(pub(super) T);
+
+/// What the schema and the errors say about a scalar.
+pub(super) trait Scalar: FromStr<Err: fmt::Display> {
+    /// Completes "expected …".
+    const EXPECTED: &'static str;
+    /// A value that is right, for editors.
+    const EXAMPLE: &'static str;
+}
+
+impl<'de, T: Scalar> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<T: Scalar> Visitor<'_> for Reader<T> {
+            type Value = Text<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}, as in {}", T::EXPECTED, T::EXAMPLE)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text<T>, E> {
+                text.parse().map(Text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Reader(PhantomData))
+    }
+}
+
+impl<T: Scalar> JsonSchema for Text<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::EXPECTED.into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": T::EXPECTED, "examples": [T::EXAMPLE] })
+    }
+}
+
+/// What becomes of one flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlagChange {
+    /// It is added, or gets this value.
+    Set(String),
+    /// It is not rendered at all.
+    Remove,
+}
+
+/// Flags by name; `null` removes one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FlagMap(pub(super) Vec<(FlagName, FlagChange)>);
+
+impl<'de> Deserialize<'de> for FlagMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = FlagMap;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("flags as lines `name: value`, or `name: null` to remove one")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FlagMap, A::Error> {
+                let mut flags: Vec<(FlagName, FlagChange)> = Vec::new();
+                while let Some(Text(name)) = map.next_key::<Text<FlagName>>()? {
+                    if flags.iter().any(|(known, _)| *known == name) {
+                        let text = format!("flag `{name}` is there twice; keep one of them");
+                        return Err(A::Error::custom(text));
+                    }
+                    flags.push((name, map.next_value::<FlagValue>()?.0));
+                }
+                Ok(FlagMap(flags))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// The text of a scalar as it stands in the file (`010` stays `010`), or `null`.
+struct FlagValue(FlagChange);
+
+impl<'de> Deserialize<'de> for FlagValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = FlagValue;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "one value (join several with commas: \"a,b\"), or null to remove the flag",
+                )
+            }
+
+            fn visit_none<E: Error>(self) -> Result<FlagValue, E> {
+                Ok(FlagValue(FlagChange::Remove))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<FlagValue, E> {
+                Ok(FlagValue(FlagChange::Remove))
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<FlagValue, D::Error> {
+                value.deserialize_str(self)
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<FlagValue, E> {
+                Ok(FlagValue(FlagChange::Set(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_option(Reader)
+    }
+}
+
+impl JsonSchema for FlagMap {
+    fn schema_name() -> Cow<'static, str> {
+        "Flags".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["object", "null"],
+            "description": "Flags of kube-controller-manager by name, without dashes; null removes one.",
+            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+            "examples": [{ "profiling": false, "v": 4 }],
+        })
+    }
+}

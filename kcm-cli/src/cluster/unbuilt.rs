@@ -1,0 +1,44 @@
+//! Keys that kcm's design has and this version does not build: refused by name, never ignored.
+
+/// What a key is for, if it is one that this version does not build.
+pub(super) fn feature(key: &str) -> Option<&'static str> {
+    let folded = key.to_ascii_lowercase().replace(['-', '_'], "");
+    UNBUILT.iter().find(|(key, _)| *key == folded).map(|(_, feature)| *feature)
+}
+
+const UNBUILT: &[(&str, &str)] = &[
+    ("api", "a choice of the way to the API server"),
+    ("binary", "distributing the binary"),
+    ("directives", "further unit directives"),
+    ("distribute", "distributing the CA and the binary"),
+    ("distributebinary", "distributing the binary"),
+    ("distributeca", "distributing the CA"),
+    ("dualstack", "dual stack"),
+    ("group", "a service user"),
+    ("hardening", "a hardening preset"),
+    ("identity", "one identity per master"),
+    ("kubeconfig", "a choice of the kubeconfig's form"),
+    ("kubernetesversion", "checking flags against a Kubernetes version"),
+    ("nodecidrmasksizeipv4", "dual stack"),
+    ("nodecidrmasksizeipv6", "dual stack"),
+    ("owner", "a choice of the files' owner"),
+    ("paths", "single paths"),
+    ("serviceaccountkey", "a service-account key of its own"),
+    ("serviceuser", "a service user"),
+    ("servingcertificate", "a serving certificate"),
+    ("sudo", "a choice of sudo"),
+    ("systemd", "unit directives, a service user and hardening"),
+    ("unit", "unit directives"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_planned_key_is_known_however_it_is_written() {
+        assert_eq!(feature("kubernetesVersion"), feature("kubernetes-version"));
+        assert!(feature("systemd").is_some());
+        assert!(feature("clusterCIDR").is_none());
+    }
+}

@@ -1,0 +1,379 @@
+//! The cluster file's own scalars: read once, right from then on.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use kcm_systemd::ExecutablePath;
+use thiserror::Error;
+
+use super::scalar::Scalar;
+use crate::files::RemotePath;
+use crate::layout::Layout;
+
+/// Why a scalar is not what its key needs, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{value}` is not {expected}: {reason}")]
+pub struct InvalidValue {
+    value: String,
+    expected: &'static str,
+    reason: String,
+}
+
+fn invalid<T: Scalar>(value: &str, reason: impl Into<String>) -> InvalidValue {
+    InvalidValue { value: value.to_owned(), expected: T::EXPECTED, reason: reason.into() }
+}
+
+/// The form of the cluster file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ApiVersion;
+
+impl Scalar for ApiVersion {
+    const EXPECTED: &'static str = "an apiVersion this kcm reads";
+    const EXAMPLE: &'static str = "kcm/v1";
+}
+
+impl FromStr for ApiVersion {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            Self::EXAMPLE => Ok(Self),
+            _ => Err(invalid::<Self>(text, "write kcm/v1")),
+        }
+    }
+}
+
+/// A range of addresses, without host bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cidr(IpNet);
+
+impl Cidr {
+    /// The range.
+    #[must_use]
+    pub fn net(self) -> IpNet {
+        self.0
+    }
+
+    /// Whether two ranges share an address.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        self.0.contains(&other.0.network()) || other.0.contains(&self.0.network())
+    }
+}
+
+impl Scalar for Cidr {
+    const EXPECTED: &'static str = "a range of addresses";
+    const EXAMPLE: &'static str = "172.20.0.0/16";
+}
+
+impl FromStr for Cidr {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text.contains(',') {
+            let reason =
+                "two ranges mean dual stack, which this version does not build yet; write one";
+            return Err(invalid::<Self>(text, reason));
+        }
+        let net: IpNet = text.parse().map_err(|_| {
+            invalid::<Self>(
+                text,
+                "write an address, a slash and a prefix length, as in 172.20.0.0/16",
+            )
+        })?;
+        if net.addr() == net.network() {
+            Ok(Self(net))
+        } else {
+            let reason = format!("the address has bits beyond the prefix; write {}", net.trunc());
+            Err(invalid::<Self>(text, reason))
+        }
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+macro_rules! text_scalar {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $example:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Scalar for $name {
+            const EXPECTED: &'static str = $expected;
+            const EXAMPLE: &'static str = $example;
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidValue;
+
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
+                let check: fn(&str) -> Result<(), &'static str> = $check;
+                check(text).map_err(|reason| invalid::<Self>(text, reason))?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_scalar!(
+    /// A master's name: a host name's letters, because under `--root` it is a folder.
+    MasterName, "a master's name", "k8s-master-01",
+    |text| plain_name(text, ".-_")
+);
+
+text_scalar!(
+    /// A cluster's name.
+    ClusterName, "a cluster's name", "kubernetes",
+    |text| plain_name(text, ".-_@:")
+);
+
+text_scalar!(
+    /// A profile's name in a signing config.
+    ProfileName, "a profile's name", "kubernetes",
+    |text| if text.is_empty() { Err("write its name, as in kubernetes") } else { Ok(()) }
+);
+
+text_scalar!(
+    /// A login name.
+    SshUser, "a login name", "kube",
+    |text| plain_name(text, "._-@\\+")
+);
+
+fn plain_name(text: &str, marks: &str) -> Result<(), &'static str> {
+    let starts_plain =
+        text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
+    if !starts_plain {
+        Err("it must start with a letter or a digit")
+    } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c)) {
+        Err("use letters, digits, dots and dashes")
+    } else if text.len() > 253 {
+        Err("it is longer than 253 characters")
+    } else {
+        Ok(())
+    }
+}
+
+/// Where a host is: an IP address or a host name. Never looked up by kcm itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostAddress {
+    /// An IP address that can be that of one host.
+    Ip(IpAddr),
+    /// A host name, or a `Host` of an ssh configuration.
+    Name(String),
+}
+
+impl HostAddress {
+    /// The IP address, if it is written as one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(ip) => Some(*ip),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+impl Scalar for HostAddress {
+    const EXPECTED: &'static str = "an IP address or a host name";
+    const EXAMPLE: &'static str = "192.168.1.204";
+}
+
+impl FromStr for HostAddress {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if let Ok(ip) = text.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+            return if ip.is_unspecified() || ip.is_multicast() {
+                Err(invalid::<Self>(text, "no single host has this address"))
+            } else {
+                Ok(Self::Ip(ip))
+            };
+        }
+        // Four numbers are meant as an address: 192.168.1.256 is no host name.
+        let is_numeric = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+        if text.contains(':') {
+            return Err(invalid::<Self>(
+                text,
+                "write the address alone; a port belongs into `ssh.port`",
+            ));
+        }
+        if is_numeric {
+            return Err(invalid::<Self>(text, "an IPv4 address is four numbers from 0 to 255"));
+        }
+        plain_name(text, ".-_").map_err(|reason| invalid::<Self>(text, reason))?;
+        Ok(Self::Name(text.to_owned()))
+    }
+}
+
+impl fmt::Display for HostAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Where kube-controller-manager listens.
+///
+/// The tutorial binds the host's address: Prometheus reaches it there, `kubectl get componentstatuses`
+/// does not, and the CIS Benchmark (1.3.7) asks for loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindAddress {
+    /// The master's own address.
+    Host,
+    /// `127.0.0.1`.
+    Loopback,
+    /// `0.0.0.0`: every address of the host.
+    Any,
+    /// This address.
+    Ip(IpAddr),
+}
+
+impl Scalar for BindAddress {
+    const EXPECTED: &'static str = "a bind address";
+    const EXAMPLE: &'static str = "host";
+}
+
+impl FromStr for BindAddress {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "host" => Ok(Self::Host),
+            "loopback" => Ok(Self::Loopback),
+            "any" => Ok(Self::Any),
+            _ => text
+                .parse()
+                .map(Self::Ip)
+                .map_err(|_| invalid::<Self>(text, "write host, loopback, any, or an IP address")),
+        }
+    }
+}
+
+/// A path on the operator's machine, as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OperatorPath(PathBuf);
+
+impl OperatorPath {
+    /// The path itself if it is absolute, else starting at the cluster file's `folder`.
+    pub(super) fn from(self, folder: &Path) -> PathBuf {
+        folder.join(self.0)
+    }
+}
+
+impl Scalar for OperatorPath {
+    const EXPECTED: &'static str = "a path on this machine";
+    const EXAMPLE: &'static str = "pki/ca/cert/ca.pem";
+}
+
+impl FromStr for OperatorPath {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if text.is_empty() {
+            Err(invalid::<Self>(text, "it is empty"))
+        } else if text.starts_with('~') {
+            Err(invalid::<Self>(
+                text,
+                "`~` is the shell's; write the path out, or relative to this file",
+            ))
+        } else if text.chars().any(char::is_control) {
+            Err(invalid::<Self>(text, "it holds a control character"))
+        } else {
+            Ok(Self(PathBuf::from(text)))
+        }
+    }
+}
+
+/// The folder on the masters below which everything but the unit is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InstallRoot(pub(super) RemotePath);
+
+impl Scalar for InstallRoot {
+    const EXPECTED: &'static str = "a folder on the masters";
+    const EXAMPLE: &'static str = "/opt/kubernetes";
+}
+
+impl FromStr for InstallRoot {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let wrong = |reason: String| invalid::<Self>(text, reason);
+        let root = RemotePath::new(text).map_err(|error| wrong(error.reason.to_owned()))?;
+        if root.parent().is_none() {
+            return Err(wrong(
+                "files would land in / itself; name a folder, as in /opt/kubernetes".to_owned(),
+            ));
+        }
+        let executable = Layout::below(&root).map_err(wrong)?.executable;
+        match ExecutablePath::try_from(executable.as_str()) {
+            Ok(_) => Ok(Self(root)),
+            Err(error) => Err(wrong(format!("systemd starts no executable there: {error}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_without_host_bits_are_taken() {
+        assert!("172.20.0.0/16".parse::<Cidr>().is_ok());
+        assert!("fd00::/48".parse::<Cidr>().is_ok());
+        let error = "172.20.1.0/16".parse::<Cidr>().unwrap_err().to_string();
+        assert!(error.ends_with("write 172.20.0.0/16"), "{error}");
+        let error = "172.20.0.0/16,fd00::/48".parse::<Cidr>().unwrap_err().to_string();
+        assert!(error.contains("dual stack"), "{error}");
+    }
+
+    #[test]
+    fn overlap_is_seen_from_both_sides() {
+        let range = |text: &str| text.parse::<Cidr>().unwrap();
+        assert!(range("10.0.0.0/8").overlaps(range("10.68.0.0/16")));
+        assert!(range("10.68.0.0/16").overlaps(range("10.0.0.0/8")));
+        assert!(!range("10.68.0.0/16").overlaps(range("172.20.0.0/16")));
+        assert!(!range("0.0.0.0/0").overlaps(range("fd00::/48")));
+    }
+
+    #[test]
+    fn an_address_that_was_meant_as_numbers_is_no_host_name() {
+        for bad in
+            ["192.168.1.256", "192.168.1", "10", "-oProxyCommand=x", "a b", "host:22", "0.0.0.0"]
+        {
+            assert!(bad.parse::<HostAddress>().is_err(), "{bad}");
+        }
+        for good in ["192.168.1.204", "::1", "fd00::4", "master-1.example", "m1"] {
+            assert!(good.parse::<HostAddress>().is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_leave_their_folder() {
+        for bad in ["", ".", "..", "../x", "a/b", ".hidden", "-x"] {
+            assert!(bad.parse::<MasterName>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What should be on each master. Pure: the same cluster and identity give the same bytes.
+
+use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret};
+use kcm_pki::Fingerprint;
+use kcm_systemd::{ControllerManagerUnit, ExecutablePath, Flags};
+use serde::Serialize;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::cluster::{Cluster, FlagChange, Master};
+use crate::files::{Mode, Owner, RemotePath};
+use crate::layout::{self, Layout};
+use crate::operator::{IdentityRequest, Pair};
+use crate::transport;
+use crate::view;
+use crate::words::in_full;
+
+/// What should be there, in the cluster file's order.
+#[derive(Clone, Debug, Serialize)]
+pub struct Desired {
+    /// The masters.
+    pub masters: Vec<DesiredMaster>,
+}
+
+/// What should be on one master.
+#[derive(Clone, Debug, Serialize)]
+pub struct DesiredMaster {
+    /// Its name.
+    pub name: String,
+    /// The managed files, in the order in which they are put in place.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// One managed file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Artifact {
+    /// What it is.
+    pub role: Role,
+    /// Where it is.
+    pub path: RemotePath,
+    /// Its permission bits.
+    pub mode: Mode,
+    /// Its owner.
+    pub owner: Owner,
+    /// Its bytes.
+    pub content: Content,
+    /// Its content for people, with fingerprints in place of secrets.
+    pub view: String,
+}
+
+/// What a managed file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// The identity's certificate.
+    Certificate,
+    /// The identity's key.
+    Key,
+    /// The kubeconfig with both.
+    Kubeconfig,
+    /// The systemd unit.
+    Unit,
+}
+
+/// The bytes of a managed file, as far as they are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// These.
+    Known(Bytes),
+    /// Known once the identity or the CA is made.
+    Pending,
+    /// Whatever is there: the identity is held by the masters, and the rest of the file is right.
+    AsItIs,
+}
+
+/// Bytes that may hold a key: wiped when dropped, shown and serialised as their digest.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bytes {
+    bytes: Zeroizing<Vec<u8>>,
+    digest: Fingerprint,
+}
+
+impl Bytes {
+    fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = Zeroizing::new(bytes.into());
+        Self { digest: Fingerprint::of(&bytes), bytes }
+    }
+
+    /// The bytes themselves.
+    #[must_use]
+    pub fn expose(&self) -> &Zeroizing<Vec<u8>> {
+        &self.bytes
+    }
+
+    /// Their SHA-256.
+    #[must_use]
+    pub fn digest(&self) -> Fingerprint {
+        self.digest
+    }
+}
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.digest)
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(bytes) => serializer.collect_str(&bytes.digest),
+            Self::Pending => serializer.serialize_str("pending"),
+            Self::AsItIs => serializer.serialize_str("as it is"),
+        }
+    }
+}
+
+/// What cannot be rendered from the cluster file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DesiredError {
+    /// A unit.
+    #[error("{master}: {reason}")]
+    Unit {
+        /// The master.
+        master: String,
+        /// Why, and how to mend it.
+        reason: String,
+    },
+    /// The kubeconfig.
+    #[error("the kubeconfig cannot be made: {reason}")]
+    Kubeconfig {
+        /// Why.
+        reason: String,
+    },
+    /// A path below `install.root`.
+    #[error("install.root: {reason}")]
+    Layout {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The identity that the artifacts are made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Identity<'a> {
+    /// Certificate and key are here.
+    Pair(&'a Pair),
+    /// They will be made.
+    ToBeIssued(&'a IdentityRequest),
+    /// The certificate is known; the key is on the masters and stays there.
+    OnMasters(&'a str),
+}
+
+/// Renders everything for every master.
+///
+/// `ca` is the CA certificate's PEM, absent while it is to be made.
+pub(crate) fn desired(
+    cluster: &Cluster,
+    layout: &Layout,
+    identity: Identity<'_>,
+    ca: Option<&str>,
+) -> Result<Desired, DesiredError> {
+    let shared = [
+        certificate(layout, identity),
+        key(layout, identity),
+        kubeconfig(cluster, layout, identity, ca)?,
+    ];
+    let masters = cluster.masters.iter().map(|master| {
+        let unit = unit(cluster, layout, master)?;
+        let artifacts = shared.iter().cloned().chain([unit]).collect();
+        Ok(DesiredMaster { name: master.name.to_string(), artifacts })
+    });
+    Ok(Desired { masters: masters.collect::<Result<_, DesiredError>>()? })
+}
+
+fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
+    let (content, view) = match identity {
+        Identity::Pair(Pair { certificate, .. }) => {
+            (Content::Known(Bytes::new(certificate.as_str())), view::certificate(certificate))
+        }
+        Identity::OnMasters(pem) => (Content::Known(Bytes::new(pem)), view::certificate(pem)),
+        Identity::ToBeIssued(request) => (Content::Pending, view::request(request)),
+    };
+    Artifact {
+        role: Role::Certificate,
+        path: layout.certificate.clone(),
+        mode: Mode::PUBLIC,
+        owner: Owner::ROOT,
+        content,
+        view,
+    }
+}
+
+fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
+    let (content, view) = match identity {
+        Identity::Pair(pair) => {
+            let bytes = Bytes::new(pair.key.as_bytes());
+            let view = view::key(bytes.digest);
+            (Content::Known(bytes), view)
+        }
+        Identity::OnMasters(_) => (Content::AsItIs, String::new()),
+        Identity::ToBeIssued(request) => {
+            (Content::Pending, format!("a new private key, {}\n", request.key_algorithm))
+        }
+    };
+    Artifact {
+        role: Role::Key,
+        path: layout.key.clone(),
+        mode: Mode::PRIVATE,
+        owner: Owner::ROOT,
+        content,
+        view,
+    }
+}
+
+fn kubeconfig(
+    cluster: &Cluster,
+    layout: &Layout,
+    identity: Identity<'_>,
+    ca: Option<&str>,
+) -> Result<Artifact, DesiredError> {
+    let (certificate, key) = match identity {
+        Identity::Pair(pair) => (pair.certificate.as_str(), pair.key.as_str()),
+        Identity::OnMasters(pem) => (pem, view::STAND_IN_KEY),
+        Identity::ToBeIssued(_) => (view::STAND_IN_CERTIFICATE, view::STAND_IN_KEY),
+    };
+    let document = ComponentKubeconfig {
+        cluster: cluster.name.as_str().to_owned(),
+        server: cluster.server.clone(),
+        certificate_authority: embedded(ca.unwrap_or(view::STAND_IN_CERTIFICATE)),
+        user: layout::KUBECONFIG_USER.to_owned(),
+        client_certificate: embedded(certificate),
+        client_key: KeySource::Embedded(Secret::new(key.as_bytes().to_vec())),
+        context: layout::KUBECONFIG_CONTEXT.to_owned(),
+    };
+    let text =
+        document.build().map_err(|error| DesiredError::Kubeconfig { reason: in_full(&error) })?;
+    let text = text.to_yaml();
+    let view = view::kubeconfig(&transport::public_kubeconfig(&text));
+    let content = match (identity, ca) {
+        (Identity::Pair(_), Some(_)) => Content::Known(Bytes::new(text.as_bytes())),
+        (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
+        _ => Content::Pending,
+    };
+    Ok(Artifact {
+        role: Role::Kubeconfig,
+        path: layout.kubeconfig.clone(),
+        mode: Mode::PRIVATE,
+        owner: Owner::ROOT,
+        content,
+        view,
+    })
+}
+
+fn unit(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Artifact, DesiredError> {
+    let invalid = |reason: String| DesiredError::Unit { master: master.name.to_string(), reason };
+    let executable = ExecutablePath::try_from(layout.executable.as_str())
+        .map_err(|error| invalid(in_full(&error)))?;
+    let flags = flags(cluster, layout, master).map_err(&invalid)?;
+    let text = ControllerManagerUnit::new(executable, flags).render();
+    Ok(Artifact {
+        role: Role::Unit,
+        path: layout.unit_file.clone(),
+        mode: Mode::PUBLIC,
+        owner: Owner::ROOT,
+        content: Content::Known(Bytes::new(text.as_str())),
+        view: text,
+    })
+}
+
+/// The tutorial's flags, then the changes of all masters, then this master's own.
+fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
+    let kubeconfig = layout.kubeconfig.as_str();
+    let (ca_certificate, ca_key) = (layout.ca_certificate.as_str(), layout.ca_key.as_str());
+    let mut flags = Flags::from_pairs([
+        ("allocate-node-cidrs", "true"),
+        ("authentication-kubeconfig", kubeconfig),
+        ("authorization-kubeconfig", kubeconfig),
+        ("bind-address", &master.bind_address.to_string()),
+        ("cluster-cidr", &cluster.cluster_cidr.to_string()),
+        ("cluster-name", cluster.name.as_str()),
+        ("cluster-signing-cert-file", ca_certificate),
+        ("cluster-signing-key-file", ca_key),
+        ("kubeconfig", kubeconfig),
+        ("leader-elect", "true"),
+        ("node-cidr-mask-size", &cluster.node_cidr_mask_size.to_string()),
+        ("root-ca-file", ca_certificate),
+        ("service-account-private-key-file", ca_key),
+        ("service-cluster-ip-range", &cluster.service_cluster_ip_range.to_string()),
+        ("use-service-account-credentials", "true"),
+        ("v", "2"),
+    ])
+    .map_err(|error| in_full(&error))?;
+    for (name, change) in &master.flags {
+        match change {
+            FlagChange::Set(value) => {
+                flags.set(name.clone(), value.as_str()).map_err(|error| in_full(&error))?;
+            }
+            FlagChange::Remove if flags.remove(name.as_str()).is_none() => {
+                return Err(format!(
+                    "flags.{name} is null, but kcm would not render --{name} anyway; remove the line"
+                ));
+            }
+            FlagChange::Remove => {}
+        }
+    }
+    Ok(flags)
+}
+
+fn embedded(certificate: &str) -> CertificateSource {
+    CertificateSource::Embedded(certificate.as_bytes().to_vec())
+}

@@ -1,0 +1,62 @@
+//! What can go wrong, and what that means for the exit code.
+
+use thiserror::Error;
+
+use crate::cluster::ClusterFileError;
+use crate::desired::DesiredError;
+use crate::observe::ObserveError;
+use crate::operator::OperatorError;
+use crate::plan::PlanError;
+use crate::preflight::PreflightError;
+use crate::transport::LockError;
+
+/// Why kcm stopped before it changed any master.
+///
+/// What happens to masters once a rollout has begun is not an error but an
+/// [`Outcome`](crate::rollout::Outcome), because the others' results are still wanted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The cluster file is wrong.
+    #[error(transparent)]
+    Cluster(#[from] ClusterFileError),
+    /// A file on the operator's side is wrong.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    /// What should be on the masters cannot be rendered.
+    #[error(transparent)]
+    Desired(#[from] DesiredError),
+    /// A master could not be observed.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// No plan can be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Something speaks against beginning.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// Somebody else is at work.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A certificate could not be made.
+    #[error("{what} cannot be made: {reason}")]
+    Issue {
+        /// What.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Whether the operator's words are wrong (exit code 2), rather than the world (1).
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Cluster(_)
+                | Self::Desired(_)
+                | Self::Operator(OperatorError::Configuration { .. })
+        )
+    }
+}

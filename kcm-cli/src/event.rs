@@ -1,0 +1,76 @@
+//! What happened, as it happens. Events hold no secrets.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::identity::Reason;
+
+/// One thing that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum Event {
+    /// Something is legal and still looks like a mistake.
+    Warning {
+        /// What, and what to do.
+        text: String,
+    },
+    /// A master answered.
+    Observed {
+        /// The master.
+        master: String,
+    },
+    /// A root CA was made.
+    CaCreated {
+        /// Its certificate.
+        path: String,
+        /// Its end.
+        #[serde(with = "time::serde::rfc3339")]
+        not_after: OffsetDateTime,
+        /// Its key.
+        algorithm: String,
+    },
+    /// A new identity was issued and stored on this machine.
+    IdentityIssued {
+        /// Its certificate.
+        path: String,
+        /// Why.
+        why: Vec<Reason>,
+        /// Its end.
+        #[serde(with = "time::serde::rfc3339")]
+        not_after: OffsetDateTime,
+    },
+    /// All files for a master are beside their targets and checked.
+    Staged {
+        /// The master.
+        master: String,
+        /// How many.
+        files: usize,
+    },
+    /// A master is as it should be.
+    Committed {
+        /// The master.
+        master: String,
+    },
+    /// A master is not as it should be.
+    Failed {
+        /// The master.
+        master: String,
+        /// Why, and what to do.
+        error: String,
+    },
+}
+
+/// Takes events; called from one task at a time.
+pub trait EventSink: Send + Sync {
+    /// Takes one event. Must not block for long.
+    fn event(&self, event: &Event);
+}
+
+/// Drops every event: for embedders who want the outcome alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl EventSink for Silent {
+    fn event(&self, _event: &Event) {}
+}

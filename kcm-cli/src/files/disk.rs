@@ -1,0 +1,277 @@
+//! Files on this machine: all of them, or a folder taken as the root of a master.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::{
+    Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
+};
+
+/// As many symbolic links as the kernel follows in one path (`MAXSYMLINKS`).
+const MOST_LINKS: usize = 40;
+
+/// Files on this machine below a folder, which stands for `/`.
+#[derive(Debug)]
+pub struct Disk {
+    root: PathBuf,
+    links: Links,
+}
+
+/// What symbolic links in a path mean.
+#[derive(Debug, Clone, Copy)]
+enum Links {
+    /// The folder is another machine's `/`: links are followed inside it, never out of it.
+    Inside,
+    /// The folder is a part of this machine: links mean what they mean to everybody.
+    Anywhere,
+}
+
+impl Disk {
+    /// Takes `folder` as the `/` of another machine, as `systemctl --root` does: an absolute symbolic
+    /// link in it starts at `folder`, and no link leads out of it. It need not exist yet.
+    #[must_use]
+    pub fn machine(folder: impl Into<PathBuf>) -> Self {
+        Self { root: folder.into(), links: Links::Inside }
+    }
+
+    /// Takes `folder` as a folder of this machine. It need not exist yet.
+    #[must_use]
+    pub fn folder(folder: impl Into<PathBuf>) -> Self {
+        Self { root: folder.into(), links: Links::Anywhere }
+    }
+
+    /// The folder that stands for `/`.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where `path` is on this machine, symbolic links on the way to its last name resolved.
+    fn locate(&self, path: &RemotePath) -> Result<PathBuf, FileError> {
+        match self.links {
+            Links::Anywhere => Ok(self.shown(path)),
+            Links::Inside => self.chase(path),
+        }
+    }
+
+    fn chase(&self, path: &RemotePath) -> Result<PathBuf, FileError> {
+        let mut resolved: Vec<String> = Vec::new();
+        let mut todo: Vec<String> = path.components().rev().map(str::to_owned).collect();
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            match name.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    resolved.pop();
+                    continue;
+                }
+                _ => resolved.push(name),
+            }
+            if todo.is_empty() {
+                break;
+            }
+            let here = self.root.join(resolved.join("/"));
+            let Ok(target) = fs::read_link(&here) else { continue };
+            links += 1;
+            let target = target.to_str().filter(|_| links <= MOST_LINKS).ok_or_else(|| {
+                self.error(
+                    path,
+                    FileErrorKind::BadLink,
+                    "a symbolic link on the way leads in circles",
+                )
+            })?;
+            resolved.pop();
+            if target.starts_with('/') {
+                resolved.clear();
+            }
+            todo.extend(target.split('/').rev().map(str::to_owned));
+        }
+        Ok(self.root.join(resolved.join("/")))
+    }
+
+    /// How messages name `path`: where the reader finds it on this machine.
+    fn shown(&self, path: &RemotePath) -> PathBuf {
+        self.root.join(path.as_str().trim_start_matches('/'))
+    }
+
+    fn error(
+        &self,
+        path: &RemotePath,
+        kind: FileErrorKind,
+        detail: impl Into<String>,
+    ) -> FileError {
+        FileError { path: self.shown(path).display().to_string(), kind, detail: detail.into() }
+    }
+
+    fn failed(&self, path: &RemotePath) -> impl Fn(io::Error) -> FileError + '_ {
+        let shown = self.shown(path);
+        move |error| FileError::from_io(shown.display(), &error)
+    }
+
+    fn make_folder(&self, path: &RemotePath, mode: Mode) -> io::Result<()> {
+        let at = self.locate(path).map_err(|error| io::Error::other(error.detail))?;
+        let is_root = path.parent().is_none();
+        // Narrow at first, then exact: the umask can only take bits away.
+        fs::DirBuilder::new().mode(0o700).recursive(is_root).create(&at)?;
+        fs::set_permissions(&at, fs::Permissions::from_mode(mode.bits()))
+    }
+}
+
+impl FileSystem for Disk {
+    fn stat(&mut self, path: &RemotePath) -> Result<Option<Stat>, FileError> {
+        let at = self.locate(path)?;
+        // The folder that stands for `/` may itself be reached through a link.
+        let found =
+            if path.parent().is_none() { fs::metadata(&at) } else { fs::symlink_metadata(&at) };
+        let found = match found {
+            Ok(found) => found,
+            // Below a file there is nothing, too.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.failed(path)(error)),
+        };
+        let kind = if found.is_file() {
+            NodeKind::File
+        } else if found.is_dir() {
+            NodeKind::Folder
+        } else if found.is_symlink() {
+            let target = fs::read_link(&at).map_err(self.failed(path))?;
+            NodeKind::Link(target.to_string_lossy().into_owned())
+        } else {
+            NodeKind::Other
+        };
+        let nanoseconds =
+            i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec());
+        Ok(Some(Stat {
+            kind,
+            mode: Mode::from_bits(found.mode()),
+            owner: Owner { uid: found.uid(), gid: found.gid() },
+            size: found.size(),
+            changed: OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
+                .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        }))
+    }
+
+    fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        let at = self.locate(path)?;
+        fs::read(at).map(Zeroizing::new).map_err(self.failed(path))
+    }
+
+    fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError> {
+        let at = self.locate(path)?;
+        let entries = match fs::read_dir(at) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.failed(path)(error)),
+        };
+        let mut names = entries
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(self.failed(path))?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn room(&mut self, folder: &RemotePath) -> Result<Room, FileError> {
+        let at = self.locate(folder)?;
+        let at = std::path::absolute(&at).map_err(self.failed(folder))?;
+        let existing = at.ancestors().find(|at| at.exists()).unwrap_or(Path::new("/"));
+        if !existing.is_dir() {
+            return Ok(Room { available: 0, obstacle: Some(FileErrorKind::WrongKind) });
+        }
+        let may = rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK);
+        let obstacle = may.err().map(|error| FileError::from_io("", &error.into()).kind);
+        let found = rustix::fs::statvfs(existing).map_err(|e| self.failed(folder)(e.into()))?;
+        // As root, the reserve counts too.
+        let blocks = if self.can_set_owner() { found.f_bfree } else { found.f_bavail };
+        Ok(Room { available: blocks.saturating_mul(found.f_frsize), obstacle })
+    }
+
+    fn perform(&mut self, effect: Effect<'_>) -> Result<(), FileError> {
+        let path = effect.path();
+        let at = self.locate(path)?;
+        match effect {
+            Effect::MakeFolder { path, mode } => self.make_folder(path, mode),
+            Effect::Create { .. } => {
+                fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(at).map(drop)
+            }
+            Effect::Write { content, .. } => fs::OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .open(at)
+                .and_then(|mut file| file.write_all(content)),
+            Effect::SetOwner { owner, .. } => {
+                std::os::unix::fs::lchown(at, Some(owner.uid), Some(owner.gid))
+            }
+            Effect::SetMode { mode, .. } => {
+                fs::set_permissions(at, fs::Permissions::from_mode(mode.bits()))
+            }
+            Effect::Sync { .. } | Effect::SyncFolder { .. } => {
+                fs::File::open(at).and_then(|file| file.sync_all())
+            }
+            Effect::Rename { from, .. } => fs::rename(self.locate(from)?, at),
+            Effect::Link { target, .. } => std::os::unix::fs::symlink(target, at),
+            Effect::Remove { .. } => fs::remove_file(at),
+            Effect::RemoveFolder { .. } => fs::remove_dir(at),
+        }
+        .map_err(self.failed(path))
+    }
+
+    fn can_set_owner(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RemotePath {
+        RemotePath::new(text).unwrap()
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_machine_and_never_out_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        let mut disk = Disk::machine(folder.path());
+        fs::create_dir_all(folder.path().join("data/opt")).unwrap();
+        std::os::unix::fs::symlink("/data/opt", folder.path().join("opt")).unwrap();
+        disk.perform(Effect::Create { path: &path("/opt/x") }).unwrap();
+        assert!(folder.path().join("data/opt/x").is_file());
+
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("etc")).unwrap();
+        assert!(disk.perform(Effect::Create { path: &path("/etc/x") }).is_err());
+        std::os::unix::fs::symlink("../../../../../../../../..", folder.path().join("up")).unwrap();
+        disk.perform(Effect::Create { path: &path("/up/y") }).unwrap();
+        assert!(folder.path().join("y").is_file(), "`..` stops at the root");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+
+        std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
+        let error = disk.stat(&path("/loop/x")).unwrap_err();
+        assert_eq!(error.kind, FileErrorKind::BadLink);
+    }
+
+    #[test]
+    fn the_umask_does_not_decide_the_mode_of_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut disk = Disk::machine(folder.path().join("not/yet/there"));
+        disk.perform(Effect::MakeFolder { path: &path("/"), mode: Mode::FOLDER }).unwrap();
+        disk.perform(Effect::MakeFolder { path: &path("/a"), mode: Mode::FOLDER }).unwrap();
+        assert_eq!(disk.stat(&path("/a")).unwrap().unwrap().mode, Mode::FOLDER);
+    }
+}

@@ -1,0 +1,108 @@
+//! A lock on a folder: two kcm never write the same place at once.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::Mode;
+
+/// An exclusive lock on a folder (`flock`), for as long as this lives. The folder itself is locked: a lock
+/// file would end up beside what it protects.
+#[derive(Debug)]
+pub(crate) struct FolderLock {
+    handle: File,
+    /// Folders made for this lock, innermost first.
+    made: Vec<PathBuf>,
+}
+
+/// Why a folder is not locked.
+#[derive(Debug)]
+pub(crate) enum FolderLockError {
+    /// Somebody else holds the lock.
+    Held,
+    /// The question failed.
+    Io(io::Error),
+}
+
+impl FolderLock {
+    /// Locks `folder`, making it if need be. Does not wait.
+    pub(crate) fn take(folder: &Path) -> Result<Self, FolderLockError> {
+        loop {
+            let made = make(folder).map_err(FolderLockError::Io)?;
+            let handle = match File::open(folder) {
+                Ok(handle) => handle,
+                // Somebody who made it for a lock of their own has just removed it again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(FolderLockError::Io(error)),
+            };
+            let lock = Self { handle, made };
+            match lock.handle.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(FolderLockError::Held),
+                Err(TryLockError::Error(error)) => return Err(FolderLockError::Io(error)),
+            }
+            if lock.is_on(folder) {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Whether the folder that is locked is still the one at its path.
+    fn is_on(&self, folder: &Path) -> bool {
+        match (self.handle.metadata(), fs::metadata(folder)) {
+            (Ok(locked), Ok(there)) => (locked.dev(), locked.ino()) == (there.dev(), there.ino()),
+            _ => false,
+        }
+    }
+}
+
+impl Drop for FolderLock {
+    /// Removes the folders that were made for the lock and are still empty.
+    fn drop(&mut self) {
+        for folder in &self.made {
+            if fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// Makes the missing folders down to `folder`; innermost first.
+fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut missing: Vec<_> =
+        folder.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).collect();
+    let mut made = Vec::with_capacity(missing.len());
+    while let Some(next) = missing.pop() {
+        match fs::create_dir(next) {
+            Ok(()) => {
+                made.insert(0, next.to_owned());
+                // Whatever the umask is: others look for their files below.
+                fs::set_permissions(next, fs::Permissions::from_mode(Mode::FOLDER.bits()))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_keeps_others_out_and_leaves_nothing_behind() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("a/b");
+        let lock = FolderLock::take(&folder).unwrap();
+        assert!(matches!(FolderLock::take(&folder), Err(FolderLockError::Held)));
+        drop(lock);
+        assert!(!scratch.path().join("a").exists());
+
+        let lock = FolderLock::take(&folder).unwrap();
+        fs::write(folder.join("x"), "x").unwrap();
+        drop(lock);
+        assert!(folder.join("x").exists(), "what was put there in the meantime stays");
+    }
+}

@@ -1,0 +1,296 @@
+//! A file system as kcm needs it: look, and change in single steps.
+//!
+//! Every change that kcm makes to a file is one [`Effect`], carried out by [`FileSystem::perform`].
+//! A directory on disk ([`Disk`]) and the memory of a fake master implement the same trait, so the
+//! order in which effects happen, which is what crash safety rests on, is written once and can be
+//! cut after any of them.
+
+mod disk;
+mod error;
+mod lock;
+mod path;
+mod place;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+pub use disk::Disk;
+pub(crate) use error::words;
+pub use error::{FileError, FileErrorKind};
+pub(crate) use lock::{FolderLock, FolderLockError};
+pub use path::{InvalidPath, RemotePath};
+pub(crate) use place::{make_folders, make_folders_into, remove_if_present, replace, write_new};
+
+/// Permission bits of a file, as `chmod` takes them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mode(u32);
+
+impl Mode {
+    /// Owner reads and writes, nobody else anything: keys, and what holds one.
+    pub const PRIVATE: Self = Self(0o600);
+    /// Owner reads and writes, everybody reads: certificates and units.
+    pub const PUBLIC: Self = Self(0o644);
+    /// A folder that everybody may enter.
+    pub const FOLDER: Self = Self(0o755);
+    /// A folder that only its owner may enter.
+    pub const PRIVATE_FOLDER: Self = Self(0o700);
+
+    /// Keeps the permission bits of `bits` (`st_mode & 07777`).
+    #[must_use]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits & 0o7777)
+    }
+
+    /// The permission bits.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl fmt::Debug for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// User and group of a file, as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+impl Owner {
+    /// `root:root`.
+    pub const ROOT: Self = Self { uid: 0, gid: 0 };
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ROOT => f.write_str("root:root"),
+            Self { uid, gid } => write!(f, "{uid}:{gid}"),
+        }
+    }
+}
+
+/// What a path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link and where it points.
+    Link(String),
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// What `lstat` tells about a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// What the path names.
+    pub kind: NodeKind,
+    /// Permission bits.
+    pub mode: Mode,
+    /// User and group.
+    pub owner: Owner,
+    /// Size in bytes.
+    pub size: u64,
+    /// When content, mode, owner or name last changed (`ctime`; a rename moves it too).
+    pub changed: OffsetDateTime,
+}
+
+/// Whether a folder, which need not exist yet, can be written into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Room {
+    /// Bytes that are free to whoever asked.
+    pub available: u64,
+    /// What keeps files from being made there.
+    pub obstacle: Option<FileErrorKind>,
+}
+
+/// One change to a file system: it has happened or it has not.
+#[derive(Clone, Copy)]
+pub enum Effect<'a> {
+    /// Makes one folder; its parent exists, it does not.
+    MakeFolder {
+        /// The new folder.
+        path: &'a RemotePath,
+        /// Its permission bits, whatever the umask.
+        mode: Mode,
+    },
+    /// Makes an empty regular file that did not exist (`O_EXCL`), readable by its owner alone.
+    Create {
+        /// The new file.
+        path: &'a RemotePath,
+    },
+    /// Writes the whole content of a file made by `Create`. Interrupted, it leaves a part of it.
+    Write {
+        /// The file.
+        path: &'a RemotePath,
+        /// All of its content.
+        content: &'a [u8],
+    },
+    /// Changes user and group.
+    SetOwner {
+        /// The file.
+        path: &'a RemotePath,
+        /// Its new owner.
+        owner: Owner,
+    },
+    /// Changes the permission bits.
+    SetMode {
+        /// The file.
+        path: &'a RemotePath,
+        /// Its new permission bits.
+        mode: Mode,
+    },
+    /// Makes a file's content durable (`fsync`).
+    Sync {
+        /// The file.
+        path: &'a RemotePath,
+    },
+    /// Makes a folder's entries durable (`fsync` on the folder).
+    SyncFolder {
+        /// The folder.
+        path: &'a RemotePath,
+    },
+    /// Renames within one file system, replacing what is there.
+    Rename {
+        /// The old name.
+        from: &'a RemotePath,
+        /// The new name.
+        to: &'a RemotePath,
+    },
+    /// Makes a symbolic link that did not exist.
+    Link {
+        /// The link.
+        path: &'a RemotePath,
+        /// Where it points, as written into it.
+        target: &'a str,
+    },
+    /// Removes a file or a symbolic link.
+    Remove {
+        /// The file.
+        path: &'a RemotePath,
+    },
+    /// Removes an empty folder.
+    RemoveFolder {
+        /// The folder.
+        path: &'a RemotePath,
+    },
+}
+
+impl Effect<'_> {
+    /// The path that the effect is about (for a rename the new name).
+    #[must_use]
+    pub fn path(&self) -> &RemotePath {
+        match self {
+            Self::MakeFolder { path, .. }
+            | Self::Create { path }
+            | Self::Write { path, .. }
+            | Self::SetOwner { path, .. }
+            | Self::SetMode { path, .. }
+            | Self::Sync { path }
+            | Self::SyncFolder { path }
+            | Self::Rename { to: path, .. }
+            | Self::Link { path, .. }
+            | Self::Remove { path }
+            | Self::RemoveFolder { path } => path,
+        }
+    }
+}
+
+/// Shows everything but the bytes that are written.
+impl fmt::Debug for Effect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MakeFolder { path, mode } => write!(f, "make folder {path} {mode}"),
+            Self::Create { path } => write!(f, "create {path}"),
+            Self::Write { path, content } => write!(f, "write {path} ({} bytes)", content.len()),
+            Self::SetOwner { path, owner } => write!(f, "set owner {path} {owner}"),
+            Self::SetMode { path, mode } => write!(f, "set mode {path} {mode}"),
+            Self::Sync { path } => write!(f, "sync {path}"),
+            Self::SyncFolder { path } => write!(f, "sync folder {path}"),
+            Self::Rename { from, to } => write!(f, "rename {from} to {to}"),
+            Self::Link { path, target } => write!(f, "link {path} to {target}"),
+            Self::Remove { path } => write!(f, "remove {path}"),
+            Self::RemoveFolder { path } => write!(f, "remove folder {path}"),
+        }
+    }
+}
+
+/// A place with files: look, and change in single steps.
+pub trait FileSystem {
+    /// Looks at `path` itself, not at what a symbolic link there points to; `None` if nothing is there.
+    ///
+    /// # Errors
+    /// When the answer cannot be had: a failed question is not a "no".
+    fn stat(&mut self, path: &RemotePath) -> Result<Option<Stat>, FileError>;
+
+    /// Reads a whole regular file. The buffer is wiped when dropped: it may hold a key.
+    ///
+    /// # Errors
+    /// When the file is absent or unreadable.
+    fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError>;
+
+    /// Names in a folder, sorted; empty if the folder does not exist.
+    ///
+    /// # Errors
+    /// When `path` is not a folder or cannot be read.
+    fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError>;
+
+    /// Asks whether files can be made in `folder`, or in its nearest ancestor that exists.
+    ///
+    /// # Errors
+    /// When the answer cannot be had.
+    fn room(&mut self, folder: &RemotePath) -> Result<Room, FileError>;
+
+    /// Makes one change.
+    ///
+    /// # Errors
+    /// When the change did not happen. Only [`Effect::Write`] may leave a part behind.
+    fn perform(&mut self, effect: Effect<'_>) -> Result<(), FileError>;
+
+    /// Whether files can be given to another user here (root can).
+    fn can_set_owner(&self) -> bool;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_shows_how_much_it_writes_but_never_what() {
+        let path = RemotePath::new("/etc/key.pem").unwrap();
+        let effect = Effect::Write { path: &path, content: b"secret" };
+        assert_eq!(format!("{effect:?}"), "write /etc/key.pem (6 bytes)");
+    }
+
+    #[test]
+    fn modes_print_as_chmod_takes_them() {
+        assert_eq!(Mode::from_bits(0o100_600).to_string(), "0600");
+        assert_eq!(Mode::FOLDER.to_string(), "0755");
+    }
+}

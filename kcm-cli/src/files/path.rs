@@ -1,0 +1,151 @@
+//! Absolute paths on a master.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// An absolute, normal path on a master: UTF-8, no `.`, `..`, empty component or control character.
+///
+/// Never a `PathBuf`: the master's file system is not this machine's.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RemotePath(String);
+
+/// Why a text is not a [`RemotePath`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{path}` is not a path kcm can use on a master: {reason}")]
+pub struct InvalidPath {
+    /// The text.
+    pub path: String,
+    /// What is wrong with it, and what to write instead.
+    pub reason: &'static str,
+}
+
+impl RemotePath {
+    /// Longest path, in bytes: `PATH_MAX` less the terminating NUL.
+    pub const MAX_LENGTH: usize = 4095;
+
+    /// Checks and takes over a path; a trailing `/` is dropped.
+    ///
+    /// # Errors
+    /// When it is relative, not normal, too long, or holds a control character.
+    pub fn new(path: impl Into<String>) -> Result<Self, InvalidPath> {
+        let mut path = path.into();
+        while path.len() > 1 && path.ends_with('/') {
+            path.pop();
+        }
+        let reason = if !path.starts_with('/') {
+            "it must be absolute, starting with `/`"
+        } else if path.len() > Self::MAX_LENGTH {
+            "it is longer than 4095 bytes"
+        } else if path.chars().any(char::is_control) {
+            "it holds a control character"
+        } else if path != "/" && path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."))
+        {
+            "write it without `//`, `/./` and `/../`"
+        } else if path.split('/').any(|part| part.len() > 255) {
+            "one of its names is longer than 255 bytes"
+        } else {
+            return Ok(Self(path));
+        };
+        Err(InvalidPath { path, reason })
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The folder that holds it; `None` for `/`.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        let (parent, name) = self.0.rsplit_once('/')?;
+        match (parent, name) {
+            (_, "") => None,
+            ("", _) => Some(Self("/".to_owned())),
+            (parent, _) => Some(Self(parent.to_owned())),
+        }
+    }
+
+    /// The last name; empty for `/`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// Appends one or more names.
+    ///
+    /// # Errors
+    /// When the result would not be a normal path.
+    pub fn join(&self, names: &str) -> Result<Self, InvalidPath> {
+        Self::new(format!("{}/{names}", self.0.trim_end_matches('/')))
+    }
+
+    /// The names from the root on.
+    #[must_use = "an iterator does nothing by itself"]
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/').filter(|name| !name.is_empty())
+    }
+
+    /// Same folder, another name that kcm itself made up.
+    pub(crate) fn sibling(&self, name: &str) -> Self {
+        let parent = self.parent().map_or_else(String::new, |parent| parent.0);
+        Self(format!("{}/{name}", parent.trim_end_matches('/')))
+    }
+
+    /// Below this folder, a name that is already the last name of a path, or that kcm made up.
+    pub(crate) fn child(&self, name: &str) -> Self {
+        Self(format!("{}/{name}", self.0.trim_end_matches('/')))
+    }
+}
+
+impl FromStr for RemotePath {
+    type Err = InvalidPath;
+
+    fn from_str(path: &str) -> Result<Self, InvalidPath> {
+        Self::new(path)
+    }
+}
+
+impl fmt::Display for RemotePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RemotePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_absolute_normal_paths_are_taken() {
+        for good in ["/", "/a", "/opt/kubernetes/", "/opt/ä b"] {
+            assert!(RemotePath::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "./a", "/a/../b", "/a//b", "/a/./b", "/a\nb", "/a\0"] {
+            assert!(RemotePath::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(RemotePath::new(format!("/{}", "a".repeat(256))).is_err());
+        assert!(RemotePath::new("/a".repeat(2048)).is_err());
+    }
+
+    #[test]
+    fn parents_end_at_the_root() {
+        let path = RemotePath::new("/opt/kubernetes").unwrap();
+        let opt = path.parent().unwrap();
+        assert_eq!((opt.as_str(), path.name()), ("/opt", "kubernetes"));
+        let root = opt.parent().unwrap();
+        assert_eq!((root.as_str(), root.name(), root.parent()), ("/", "", None));
+        assert_eq!(root.child("x").as_str(), "/x");
+        assert_eq!(opt.sibling("srv").as_str(), "/srv");
+    }
+}

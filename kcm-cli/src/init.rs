@@ -1,0 +1,161 @@
+//! `kcm init`: a commented cluster file from a few answers.
+
+use std::path::Path;
+
+use crate::cluster::{Cluster, ClusterFileError};
+
+/// What a cluster file cannot be without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Init {
+    /// URL of the API server as the masters reach it.
+    pub server: String,
+    /// Range of Pod addresses.
+    pub cluster_cidr: String,
+    /// Range of Service addresses.
+    pub service_cidr: String,
+    /// Name and address of each master.
+    pub masters: Vec<(String, String)>,
+    /// Login name on the masters.
+    pub user: Option<String>,
+    /// Whether a CA is to be made for a first try.
+    pub create_ca: bool,
+}
+
+/// Writes the text of a commented cluster file. `origin` names it in errors.
+///
+/// # Errors
+/// When an answer is not what its key needs.
+pub fn init(answers: &Init, origin: &Path) -> Result<String, ClusterFileError> {
+    let masters = answers.masters.iter().fold(String::new(), |list, (name, address)| {
+        format!("{list}  - {{name: {}, address: {}}}\n", quoted(name), quoted(address))
+    });
+    let create_ca = if answers.create_ca {
+        "  createCa: true        # makes a root CA if there is none and nothing is deployed: for first tries\n"
+    } else {
+        "  # createCa: true      # makes a root CA if there is none and nothing is deployed: for first tries\n"
+    };
+    let ssh = match &answers.user {
+        Some(user) => format!("ssh:\n  user: {}\n", quoted(user)),
+        None => "# ssh:\n#   user: kube\n".to_owned(),
+    };
+    let text = format!(
+        "{HEAD}cluster:
+  server: {}   # the API server as the masters reach it: the load balancer
+  clusterCidr: {}
+  serviceClusterIpRange: {}
+  # name: kubernetes
+  # nodeCidrMaskSize: 24
+pki:                    # on this machine; relative paths start at this file's folder
+  caCert: pki/ca/cert/ca.pem
+  caKey: pki/ca/cert/ca-key.pem
+{create_ca}{PKI}masters:                # their order is the order of everything kcm does
+{masters}{ssh}{REST}",
+        quoted(&answers.server),
+        quoted(&answers.cluster_cidr),
+        quoted(&answers.service_cidr),
+    );
+    Cluster::parse(&text, origin)?;
+    Ok(text)
+}
+
+const HEAD: &str = "\
+# kcm's cluster file: a highly available kube-controller-manager on your own masters.
+# What is commented out shows the default. `kcm plan` says what would change, `kcm apply` does it.
+apiVersion: kcm/v1
+";
+
+const PKI: &str =
+    "  # csr: csr.json                 # cfssl CSR file; default: the tutorial's subject
+  # signingConfig: ca-config.json # cfssl signing config
+  # profile: kubernetes           # the profile in it
+  # keyAlgorithm: rsa-2048        # or rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, ecdsa-p521
+  # lifetime: 87600h
+  # renewBefore: 720h
+  # directory: pki/kube-controller-manager/cert
+";
+
+const REST: &str = "\
+# controllerManager:
+#   bindAddress: host             # host, loopback, any, or an address
+#   flags:                        # added or changed; null removes one; masters can have their own
+#     profiling: false
+# install:
+#   root: /opt/kubernetes
+";
+
+/// A plain YAML scalar where that is safe, else a JSON string, which YAML reads as it is.
+fn quoted(text: &str) -> String {
+    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
+        && !text.ends_with(':');
+    let is_address = text.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_ipv4())
+        || text.parse::<ipnet::IpNet>().is_ok_and(|net| net.addr().is_ipv4());
+    let is_word = matches!(
+        text.to_ascii_lowercase().as_str(),
+        "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null"
+    );
+    if (is_plain && !is_word) || is_address {
+        text.to_owned()
+    } else {
+        serde_json::Value::from(text).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers() -> Init {
+        Init {
+            server: "https://192.168.1.210:6443".to_owned(),
+            cluster_cidr: "172.20.0.0/16".to_owned(),
+            service_cidr: "10.68.0.0/16".to_owned(),
+            masters: vec![("k8s-master-01".to_owned(), "192.168.1.204".to_owned())],
+            user: Some("kube".to_owned()),
+            create_ca: false,
+        }
+    }
+
+    #[test]
+    fn what_is_written_says_what_was_answered() {
+        let text = init(&answers(), Path::new("kcm.yaml")).unwrap();
+        let cluster = Cluster::parse(&text, Path::new("kcm.yaml")).unwrap();
+        assert_eq!(cluster.masters[0].address.to_string(), "192.168.1.204");
+        assert_eq!(cluster.masters[0].ssh.user.as_ref().unwrap().as_str(), "kube");
+        assert!(!cluster.pki.create_ca);
+    }
+
+    #[test]
+    fn what_is_commented_out_is_a_file_too_and_means_the_same() {
+        let text = init(&answers(), Path::new("kcm.yaml")).unwrap();
+        let uncommented: String = text
+            .lines()
+            .filter(|line| !line.starts_with("# kcm's") && !line.starts_with("# What"))
+            .map(|line| match line.trim_start().strip_prefix("# ") {
+                Some(_) => line.replacen("# ", "", 1) + "\n",
+                None => format!("{line}\n"),
+            })
+            .collect::<String>()
+            .replace("  csr: csr.json ", "  # ")
+            .replace("  signingConfig: ca-config.json ", "  # ")
+            .replace("  profile: kubernetes ", "  # ");
+        let all = Cluster::parse(&uncommented, Path::new("kcm.yaml")).unwrap();
+        let short = Cluster::parse(&text, Path::new("kcm.yaml")).unwrap();
+        assert_eq!(all.node_cidr_mask_size, short.node_cidr_mask_size);
+        assert_eq!(all.name, short.name);
+        assert_eq!(all.pki.directory, short.pki.directory);
+        assert_eq!(all.install_root, short.install_root);
+        assert_eq!(all.masters[0].bind_address, short.masters[0].bind_address);
+        assert_eq!(all.masters[0].flags.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_would_be_other_yaml_is_quoted() {
+        let mut odd = answers();
+        odd.user = Some("yes".to_owned());
+        let text = init(&odd, Path::new("kcm.yaml")).unwrap();
+        assert!(text.contains("user: \"yes\""), "{text}");
+        odd.server = "https://a\nmasters: []".to_owned();
+        assert!(init(&odd, Path::new("kcm.yaml")).is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! Making a CA and an identity, and storing them on the operator's side before any master changes.
+
+use kcm_pki::{
+    CertificateAuthority, CsrFile, Issued, LeafRequest, OutlivesCa, PrivateKey, RootRequest,
+    SerialNumber,
+};
+use time::OffsetDateTime;
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::identity::{Decision, Reason};
+use crate::operator::{self, CA_LIFETIME, IdentityRequest, Inputs, Pair};
+use crate::plan::Plan;
+use crate::run::Run;
+use crate::words::in_full;
+
+/// The tutorial's root CA.
+const CA_CSR: &str = r#"{
+  "CN": "kubernetes",
+  "key": {"algo": "rsa", "size": 2048},
+  "names": [{"C": "CN", "ST": "Shanghai", "L": "Shanghai", "O": "kubernetes", "OU": "System"}]
+}"#;
+
+/// A fresh identity and the CA that signed it.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) pair: Pair,
+    /// The CA certificate, PEM.
+    pub(crate) ca: String,
+}
+
+/// Reads the CA key if the plan needs it, so that a missing or wrong one is known before anything is done.
+pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateAuthority>, Error> {
+    match plan.identity {
+        Decision::Issue { .. } if !plan.creates_ca => {
+            Ok(Some(operator::load_authority(&run.cluster.pki)?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Makes and stores what the plan says is to be made: `None` if nothing is.
+pub(crate) async fn issue(
+    run: Run<'_>,
+    plan: &Plan,
+    inputs: &Inputs,
+    authority: Option<CertificateAuthority>,
+) -> Result<Option<Fresh>, Error> {
+    let Decision::Issue { why } = &plan.identity else { return Ok(None) };
+    let pki = &run.cluster.pki;
+    let authority = match authority {
+        Some(authority) => authority,
+        None => create_ca(run).await?,
+    };
+    let (request, now) = (inputs.request.clone(), run.now);
+    let (pair, issued, authority) = blocking("the certificate", move || {
+        let (pair, issued) = leaf(&request, &authority, now)?;
+        Ok((pair, issued, authority))
+    })
+    .await?;
+    operator::store_identity(pki, inputs.pair.as_ref(), &pair)?;
+    report(run, why, &issued);
+    Ok(Some(Fresh { pair, ca: authority.certificate().certificate().to_pem() }))
+}
+
+fn report(run: Run<'_>, why: &[Reason], issued: &Issued) {
+    if let Some(clamped) = &issued.clamped {
+        let text = format!(
+            "the certificate ends with its CA, {}, not {} as its lifetime asks",
+            clamped.not_after.date(),
+            clamped.requested.date()
+        );
+        run.events.event(&Event::Warning { text });
+    }
+    for warning in &issued.warnings {
+        run.events.event(&Event::Warning { text: warning.to_string() });
+    }
+    let path = run.cluster.pki.directory.join(crate::layout::CERTIFICATE);
+    run.events.event(&Event::IdentityIssued {
+        path: path.display().to_string(),
+        why: why.to_vec(),
+        not_after: issued.certificate.not_after(),
+    });
+}
+
+fn leaf(
+    request: &IdentityRequest,
+    authority: &CertificateAuthority,
+    now: OffsetDateTime,
+) -> Result<(Pair, Issued), String> {
+    let key = PrivateKey::generate(request.key_algorithm).map_err(|error| in_full(&error))?;
+    let leaf = LeafRequest {
+        subject: request.subject.clone(),
+        hosts: request.hosts.clone(),
+        usages: request.usages.clone(),
+        lifetime: request.lifetime,
+        outlives_ca: OutlivesCa::Clamp,
+    };
+    let issued = authority
+        .issue(&leaf, key.public_key(), serial()?, now)
+        .map_err(|error| in_full(&error))?;
+    let pair = Pair { certificate: issued.certificate.to_pem(), key: key.to_pem() };
+    Ok((pair, issued))
+}
+
+async fn create_ca(run: Run<'_>) -> Result<CertificateAuthority, Error> {
+    let now = run.now;
+    let pair = blocking("the CA", move || root(now)).await?;
+    operator::store_ca(&run.cluster.pki, &pair)?;
+    let authority = operator::load_authority(&run.cluster.pki)?;
+    let certificate = authority.certificate().certificate();
+    run.events.event(&Event::CaCreated {
+        path: run.cluster.pki.ca_cert.display().to_string(),
+        not_after: certificate.not_after(),
+        algorithm: certificate.key_algorithm().map_or_else(String::new, |key| key.to_string()),
+    });
+    Ok(authority)
+}
+
+fn root(now: OffsetDateTime) -> Result<Pair, String> {
+    let csr = CsrFile::parse(CA_CSR).map_err(|error| in_full(&error))?.value;
+    let key = PrivateKey::generate(csr.key).map_err(|error| in_full(&error))?;
+    let request = RootRequest { subject: csr.subject, lifetime: CA_LIFETIME, path_len: None };
+    let certificate = CertificateAuthority::create(&request, &key, serial()?, now)
+        .map_err(|error| in_full(&error))?;
+    Ok(Pair { certificate: certificate.to_pem(), key: key.to_pem() })
+}
+
+/// 20 random bytes (RFC 5280, section 4.1.2.2, asks for at most 20 octets and a positive number).
+fn serial() -> Result<SerialNumber, String> {
+    let mut random = [0; 20];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| "the system has no randomness".to_owned())?;
+    Ok(SerialNumber::from_random(random))
+}
+
+/// RSA keys take their time: off the thread that talks to masters.
+async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(made) => made.map_err(|reason| Error::Issue { what, reason }),
+        Err(error) => Err(Error::Issue { what, reason: error.to_string() }),
+    }
+}

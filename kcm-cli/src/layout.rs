@@ -1,0 +1,57 @@
+//! Where the tutorial has things. One place, so that every path can be found by its name.
+
+use kcm_systemd::UnitName;
+
+use crate::files::RemotePath;
+use crate::words::in_full;
+
+/// The tutorial's name for the cluster.
+pub(crate) const CLUSTER_NAME: &str = "kubernetes";
+/// The folder on the masters with `bin/`, `kubeconfig/` and `pki/`.
+pub(crate) const INSTALL_ROOT: &str = "/opt/kubernetes";
+/// File name of the identity's certificate, on the operator's machine and on the masters.
+pub(crate) const CERTIFICATE: &str = "kube-controller-manager.pem";
+/// File name of the identity's key.
+pub(crate) const KEY: &str = "kube-controller-manager-key.pem";
+/// The user that stock RBAC binds; groups play no part.
+pub(crate) const USER: &str = "system:kube-controller-manager";
+/// The kubeconfig's names for user and context.
+pub(crate) const KUBECONFIG_USER: &str = "kube-controller-manager";
+pub(crate) const KUBECONFIG_CONTEXT: &str = "default";
+
+const UNIT: &str = "kube-controller-manager.service";
+const UNIT_FOLDER: &str = "/etc/systemd/system";
+
+/// Every path on a master that kcm reads, writes or names in the unit.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) certificate: RemotePath,
+    pub(crate) key: RemotePath,
+    pub(crate) kubeconfig: RemotePath,
+    pub(crate) unit: UnitName,
+    pub(crate) unit_file: RemotePath,
+    pub(crate) executable: RemotePath,
+    pub(crate) ca_certificate: RemotePath,
+    pub(crate) ca_key: RemotePath,
+}
+
+impl Layout {
+    /// The tutorial's layout below `root`.
+    ///
+    /// # Errors
+    /// When `root` is so long that a path below it would be too long.
+    pub(crate) fn below(root: &RemotePath) -> Result<Self, String> {
+        let below = |names: &str| root.join(names).map_err(|error| error.to_string());
+        Ok(Self {
+            certificate: below(&format!("pki/kube-controller-manager/cert/{CERTIFICATE}"))?,
+            key: below(&format!("pki/kube-controller-manager/cert/{KEY}"))?,
+            kubeconfig: below("kubeconfig/kube-controller-manager.kubeconfig")?,
+            unit: UNIT.parse().map_err(|error: kcm_systemd::UnitError| in_full(&error))?,
+            unit_file: RemotePath::new(format!("{UNIT_FOLDER}/{UNIT}"))
+                .map_err(|e| e.to_string())?,
+            executable: below("bin/kube-controller-manager")?,
+            ca_certificate: below("pki/ca/cert/ca.pem")?,
+            ca_key: below("pki/ca/cert/ca-key.pem")?,
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! kcm puts a highly available kube-controller-manager on your own masters and keeps it there.
+//!
+//! This library is what the `kcm` command is made of, for other provisioning tools to embed: one cluster
+//! file in, a [plan](mod@apply) out, carried out over a [`Transport`](transport::Transport) of your choice. It knows no terminal: everything that happens is an [`Event`](event::Event), everything
+//! that is found or done is a value that serialises.
+//!
+//! It is *not* a general deployment tool: it manages kube-controller-manager and nothing else. The three
+//! crates below it, `kcm-pki`, `kcm-kubeconfig` and `kcm-systemd`, are pure and useful by themselves.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! use kcm::{Cluster, Fleet, Run, Silent};
+//!
+//! let site = tempfile::tempdir()?;
+//! let text = "
+//! apiVersion: kcm/v1
+//! cluster:
+//!   server: https://192.168.1.210:6443
+//!   clusterCidr: 172.20.0.0/16
+//!   serviceClusterIpRange: 10.68.0.0/16
+//! pki: {caCert: ca.pem, caKey: ca-key.pem, createCa: true, keyAlgorithm: ecdsa-p256}
+//! masters:
+//!   - {name: k8s-master-01, address: 192.168.1.204}
+//! ";
+//! let cluster = Cluster::parse(text, &site.path().join("kcm.yaml"))?;
+//! let fleet = Fleet::folders(&cluster, &site.path().join("out"));
+//! let now = time::OffsetDateTime::now_utc();
+//! let run = Run { cluster: &cluster, fleet: &fleet, now, events: &Silent };
+//!
+//! assert!(kcm::apply(run).await?.is_done());
+//! assert!(kcm::plan(run).await?.plan.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod apply;
+pub mod cluster;
+mod desired;
+mod error;
+pub mod event;
+pub mod files;
+mod fleet;
+pub mod identity;
+mod init;
+mod issue;
+mod layout;
+mod nearest;
+mod observe;
+pub mod operator;
+mod plan;
+mod preflight;
+pub mod rollout;
+mod run;
+pub mod transport;
+mod view;
+mod words;
+
+#[cfg(feature = "cli")]
+mod args;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+mod report;
+
+pub use apply::{Prepared, apply, plan};
+pub use cluster::{Cluster, ClusterFileError};
+pub use desired::{Artifact, Bytes, Content, Desired, DesiredError, DesiredMaster, Role};
+pub use error::Error;
+pub use event::{Event, EventSink, Silent};
+pub use fleet::{Fleet, Network};
+pub use init::{Init, init};
+pub use observe::{ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
+pub use plan::{MasterPlan, Plan, PlanError, Step};
+pub use preflight::PreflightError;
+pub use rollout::{MasterOutcome, MasterResult, Outcome};
+pub use run::Run;

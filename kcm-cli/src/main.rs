@@ -1,0 +1,7 @@
+//! The `kcm` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kcm::cli::main()
+}

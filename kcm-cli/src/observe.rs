@@ -1,0 +1,240 @@
+//! What is there: on the masters, asked all at once in one exchange each, and on the operator's machine.
+//! Nothing in an [`Observed`] is secret.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::task::JoinSet;
+
+use crate::event::{Event, EventSink};
+use crate::files::RemotePath;
+use crate::fleet::Fleet;
+use crate::identity::{IdentityFacts, KeyMatch, Reason};
+use crate::layout::Layout;
+use crate::operator::{Ca, IdentityRequest, Inputs};
+use crate::transport::{
+    Batch, Operation, OperationError, PathState, Probe, ProbeReply, Read, Reply, Transport,
+    TransportError, View,
+};
+
+/// Everything that was seen, in the cluster file's order.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The operator's pair, or why it is no use.
+    #[serde(serialize_with = "operator_identity")]
+    pub operator: Result<Option<IdentityFacts>, Reason>,
+    /// The masters.
+    pub masters: Vec<ObservedMaster>,
+}
+
+/// What was seen on one master.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedMaster {
+    /// Its name.
+    pub name: String,
+    /// Paths, unit, processes; `paths` in the order of [`ObservedFiles`].
+    pub probe: ProbeReply,
+    /// The managed files.
+    pub files: ObservedFiles,
+    /// The identity in its certificate file, if that can be read.
+    pub identity: Option<IdentityFacts>,
+}
+
+/// The files of a master that kcm manages or asks about.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedFiles {
+    /// The certificate, with its PEM text.
+    pub certificate: ObservedFile,
+    /// The key: its digest alone.
+    pub key: ObservedFile,
+    /// The kubeconfig: its public lines.
+    pub kubeconfig: ObservedFile,
+    /// The unit, with its text.
+    pub unit: ObservedFile,
+    /// The CA certificate that the unit names.
+    pub ca_certificate: PathState,
+}
+
+/// One file.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedFile {
+    /// What is at its path.
+    pub state: PathState,
+    /// What may be seen of its content.
+    pub text: Option<String>,
+}
+
+/// Why a master could not be observed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ObserveError {
+    /// It could not be asked.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// It could not answer.
+    #[error("{master}: {error}")]
+    Failed {
+        /// The master.
+        master: String,
+        /// Why.
+        error: OperationError,
+    },
+    /// Its transport did not keep the contract.
+    #[error(
+        "{master}: its transport answered other questions than it was asked; this is a bug in the transport"
+    )]
+    Contract {
+        /// The master.
+        master: String,
+    },
+}
+
+/// Asks all masters at once and looks at the operator's pair.
+///
+/// # Errors
+/// When a master cannot be observed; the first in the cluster file's order is named.
+pub(crate) async fn observe(
+    fleet: &Fleet,
+    layout: &Layout,
+    inputs: &Inputs,
+    now: OffsetDateTime,
+    events: &dyn EventSink,
+) -> Result<Observed, ObserveError> {
+    let batch = Arc::new(questions(layout));
+    let mut asked = JoinSet::new();
+    for (place, (name, transport)) in fleet.masters().enumerate() {
+        let (name, transport, batch) = (name.to_owned(), Arc::clone(transport), Arc::clone(&batch));
+        asked.spawn(async move { (place, ask(&name, &*transport, &batch).await) });
+    }
+    let mut answers = asked.join_all().await;
+    answers.sort_by_key(|(place, _)| *place);
+    let ca = match &inputs.ca {
+        Ca::Present(ca) => Some(ca),
+        Ca::ToBeCreated => None,
+    };
+    let mut masters = Vec::with_capacity(answers.len());
+    // Usually one certificate is on all masters: it is verified once.
+    let mut known: HashMap<String, Option<IdentityFacts>> = HashMap::new();
+    for (_, answer) in answers {
+        let mut master = answer?;
+        master.identity = held_identity(&master, |pem| {
+            let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now).ok();
+            known.entry(pem.to_owned()).or_insert_with(judge).clone()
+        });
+        events.event(&Event::Observed { master: master.name.clone() });
+        masters.push(master);
+    }
+    let operator = operator_facts(inputs, &inputs.request, now);
+    Ok(Observed { at: now, operator, masters })
+}
+
+fn questions(layout: &Layout) -> Batch {
+    let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
+    Batch::new(vec![
+        Operation::Probe(Probe {
+            paths: vec![
+                layout.certificate.clone(),
+                layout.key.clone(),
+                layout.kubeconfig.clone(),
+                layout.unit_file.clone(),
+                layout.ca_certificate.clone(),
+            ],
+            unit: layout.unit.clone(),
+            unit_path: layout.unit_file.clone(),
+            executable: layout.executable.clone(),
+        }),
+        read(&layout.certificate, View::Whole),
+        read(&layout.kubeconfig, View::KubeconfigPublic),
+        read(&layout.unit_file, View::Whole),
+    ])
+}
+
+async fn ask(
+    name: &str,
+    transport: &dyn Transport,
+    batch: &Batch,
+) -> Result<ObservedMaster, ObserveError> {
+    let replies = transport.call(batch).await?;
+    if let Some(failure) = replies.failed {
+        return Err(ObserveError::Failed { master: name.to_owned(), error: failure.error });
+    }
+    let unexpected = || ObserveError::Contract { master: name.to_owned() };
+    let mut replies = replies.done.into_iter();
+    let Some(Reply::Probe(probe)) = replies.next() else { return Err(unexpected()) };
+    let mut text = || match replies.next() {
+        Some(Reply::Read(content)) => {
+            Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        _ => Err(unexpected()),
+    };
+    let (certificate, kubeconfig, unit) = (text()?, text()?, text()?);
+    let mut states = probe.paths.iter().cloned();
+    let mut file = |text: Option<String>| {
+        states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
+    };
+    let files = ObservedFiles {
+        certificate: file(certificate)?,
+        key: file(None)?,
+        kubeconfig: file(kubeconfig)?,
+        unit: file(unit)?,
+        ca_certificate: file(None)?.state,
+    };
+    Ok(ObservedMaster { name: name.to_owned(), probe, files, identity: None })
+}
+
+/// The identity that a master holds: its certificate, if a key is beside it.
+fn held_identity(
+    master: &ObservedMaster,
+    facts: impl FnOnce(&str) -> Option<IdentityFacts>,
+) -> Option<IdentityFacts> {
+    let PathState::File { digest, .. } = master.files.key.state else { return None };
+    let facts = master.files.certificate.text.as_deref().and_then(facts)?;
+    Some(IdentityFacts { key: KeyMatch::NotSeen(digest), ..facts })
+}
+
+fn operator_facts(
+    inputs: &Inputs,
+    request: &IdentityRequest,
+    now: OffsetDateTime,
+) -> Result<Option<IdentityFacts>, Reason> {
+    let ca = match &inputs.ca {
+        Ca::Present(ca) => Some(ca),
+        Ca::ToBeCreated => None,
+    };
+    match (&inputs.pair, inputs.key_is_missing) {
+        (Some(pair), _) => IdentityFacts::of_pair(pair, ca, request, now)
+            .map(Some)
+            .map_err(|error| Reason::Unreadable { error }),
+        (None, true) => Err(Reason::KeyMissing),
+        (None, false) => Ok(None),
+    }
+}
+
+fn operator_identity<S: serde::Serializer>(
+    operator: &Result<Option<IdentityFacts>, Reason>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Shown<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        identity: Option<&'a IdentityFacts>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unusable: Option<&'a Reason>,
+    }
+    Shown {
+        identity: operator.as_ref().ok().and_then(Option::as_ref),
+        unusable: operator.as_ref().err(),
+    }
+    .serialize(serializer)
+}

@@ -1,0 +1,228 @@
+//! Reading what the cluster file points at: CA, CSR, signing config, and the identity's pair.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kcm_pki::{
+    CaCertificate, CertificateAuthority, CsrFile, Hosts, KeyAlgorithm, SigningConfig, Subject,
+    Usage, Usages, Warning,
+};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::store::{read_ca_certificate, read_identity};
+use super::{Found, OperatorError, Pair};
+use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
+use crate::layout;
+use crate::words::in_full;
+
+pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
+pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
+const CSR: &str = "the CSR file (pki.csr)";
+const SIGNING_CONFIG: &str = "the signing config (pki.signingConfig)";
+pub(crate) const IDENTITY: &str = "kube-controller-manager's pair (pki.directory)";
+
+/// The tutorial's CSR, for a cluster file that names none.
+const TUTORIAL_CSR: &str = r#"{
+  "CN": "system:kube-controller-manager",
+  "hosts": [],
+  "key": {"algo": "rsa", "size": 2048},
+  "names": [{"C": "CN", "ST": "Shanghai", "L": "Shanghai", "O": "system:kube-controller-manager", "OU": "System"}]
+}"#;
+/// The tutorial's lifetime of a root: a hundred years.
+pub(crate) const CA_LIFETIME: Duration = Duration::from_secs(876_000 * 3600);
+/// How long before its end a certificate is replaced, where a third of its lifetime is not shorter.
+const RENEW_BEFORE: Duration = Duration::from_secs(720 * 3600);
+
+/// Everything on the operator's side, read once.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What a certificate for kube-controller-manager must be.
+    pub request: IdentityRequest,
+    /// The CA.
+    pub ca: Ca,
+    /// The pair that is there, if its files are.
+    pub pair: Option<Pair>,
+    /// Whether the certificate is there and its key is not.
+    pub key_is_missing: bool,
+    /// What is legal and still looks like a mistake, in words.
+    pub warnings: Vec<String>,
+}
+
+/// What a certificate for kube-controller-manager must be.
+#[derive(Clone, Debug)]
+pub struct IdentityRequest {
+    /// Its subject.
+    pub subject: Subject,
+    /// Its alternative names; none for a client.
+    pub hosts: Hosts,
+    /// Its usages, in the profile's order.
+    pub usages: Usages,
+    /// Algorithm and size of its key.
+    pub key_algorithm: KeyAlgorithm,
+    /// How long a new one lives.
+    pub lifetime: Duration,
+    /// How long before its end it is replaced.
+    pub renew_before: Duration,
+}
+
+/// The CA, as far as it is there.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
+pub enum Ca {
+    /// Its certificate; the key is read only to sign.
+    Present(CaCertificate),
+    /// Neither file exists and the cluster file allows to make one.
+    ToBeCreated,
+}
+
+impl Inputs {
+    /// Reads everything but the CA key. Changes nothing.
+    ///
+    /// # Errors
+    /// The first file that is missing, unreadable or not what it should be.
+    pub fn read(cluster: &Cluster, now: OffsetDateTime) -> Result<Self, OperatorError> {
+        let mut warnings = Vec::new();
+        let request = identity_request(&cluster.pki, &mut warnings)?;
+        let ca = read_ca(&cluster.pki, now)?;
+        let found = read_identity(&cluster.pki)?;
+        let (pair, key_is_missing) = match found {
+            Found::Nothing => (None, false),
+            Found::Pair(pair) => (Some(pair), false),
+            Found::CertificateAlone => (None, true),
+            Found::KeyAlone => {
+                let path = cluster.pki.directory.join(layout::KEY);
+                let reason = "there is no certificate beside it; put it there, or move the key away to get a new pair";
+                return Err(OperatorError::content(IDENTITY, &path, reason));
+            }
+        };
+        Ok(Self { request, ca, pair, key_is_missing, warnings })
+    }
+}
+
+/// The CA with its key, to sign with.
+pub(crate) fn load_authority(pki: &Pki) -> Result<CertificateAuthority, OperatorError> {
+    let certificate = read(CA_CERT, &pki.ca_cert)?;
+    let key = read(CA_KEY, &pki.ca_key)?;
+    CertificateAuthority::load(&certificate, &key).map_err(|error| {
+        OperatorError::content(CA_KEY, &pki.ca_key, with_mend(&error, "put the CA's own key there"))
+    })
+}
+
+fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<Ca, OperatorError> {
+    let pem = match read_ca_certificate(pki)? {
+        (Some(certificate), _) => certificate,
+        (None, false) if pki.create_ca => return Ok(Ca::ToBeCreated),
+        (None, false) => {
+            let reason = "there is no such file; put the cluster's CA there, or set pki.createCa: true to make one for a first try";
+            return Err(OperatorError::content(CA_CERT, &pki.ca_cert, reason));
+        }
+        (None, true) => {
+            let reason = "there is no such file, though its key is at pki.caKey; put the certificate there too";
+            return Err(OperatorError::content(CA_CERT, &pki.ca_cert, reason));
+        }
+    };
+    let unusable = |reason| OperatorError::content(CA_CERT, &pki.ca_cert, reason);
+    let ca = CaCertificate::load(pem.as_bytes())
+        .map_err(|error| unusable(with_mend(&error, "put the cluster's CA certificate there")))?;
+    ca.check_validity(now).map_err(|error| {
+        unusable(with_mend(&error, "put a CA certificate there that is valid now"))
+    })?;
+    Ok(Ca::Present(ca))
+}
+
+/// An error in one line: the cause where there is one, and what to do where it does not say so itself.
+fn with_mend(error: &dyn std::error::Error, mend: &str) -> String {
+    let reason = in_full(error.source().unwrap_or(error));
+    if reason.contains("; ") { reason } else { format!("{reason}; {mend}") }
+}
+
+fn identity_request(
+    pki: &Pki,
+    warnings: &mut Vec<String>,
+) -> Result<IdentityRequest, OperatorError> {
+    let tutorial = PathBuf::from("the built-in CSR");
+    let (csr_path, csr_text) = match &pki.csr {
+        Some(path) => (path, text(CSR, path)?),
+        None => (&tutorial, TUTORIAL_CSR.to_owned()),
+    };
+    let wrong = |reason: String| OperatorError::configuration(CSR, csr_path, reason);
+    let csr = CsrFile::parse(&csr_text).map_err(|error| wrong(in_full(&error)))?;
+    warnings.extend(in_words(csr_path, &csr.warnings));
+    let csr = csr.value;
+    if csr.subject.common_name() != layout::USER {
+        let reason = format!(
+            "CN is `{}`, but RBAC binds the user {}: set CN to that",
+            csr.subject.common_name(),
+            layout::USER
+        );
+        return Err(wrong(reason));
+    }
+    let (usages, profile_lifetime) = match &pki.signing {
+        None => {
+            let built_in = SigningConfig::built_in();
+            let profile = built_in.default_profile().map_err(|error| wrong(in_full(&error)))?;
+            (profile.usages.clone(), LIFETIME)
+        }
+        Some((path, profile)) => {
+            let wrong = |reason: String| OperatorError::configuration(SIGNING_CONFIG, path, reason);
+            let config = SigningConfig::parse(&text(SIGNING_CONFIG, path)?)
+                .map_err(|error| wrong(in_full(&error)))?;
+            warnings.extend(in_words(path, &config.warnings));
+            let profile = config
+                .value
+                .profile(profile.as_str())
+                .map_err(|error| wrong(format!("{}; pki.profile chooses one", in_full(&error))))?;
+            (profile.usages.clone(), profile.expiry.as_duration())
+        }
+    };
+    if !usages.contains(Usage::ClientAuth) {
+        let path = pki.signing.as_ref().map_or(tutorial.as_path(), |(path, _)| path);
+        let reason = "the profile lacks the usage `client auth`, without which the API server refuses the certificate; add it, or name another profile in pki.profile";
+        return Err(OperatorError::configuration(SIGNING_CONFIG, path, reason));
+    }
+    let lifetime = pki.lifetime.unwrap_or(profile_lifetime);
+    let renew_before = pki.renew_before.unwrap_or_else(|| RENEW_BEFORE.min(lifetime / 3));
+    if let Some((path, _)) = &pki.signing {
+        let wrong = |reason: &str| Err(OperatorError::configuration(SIGNING_CONFIG, path, reason));
+        if lifetime < SHORTEST_LIFETIME {
+            return wrong(
+                "the profile's expiry is shorter than an hour; write 1h or more, or set pki.lifetime",
+            );
+        }
+        if renew_before >= lifetime {
+            return wrong(
+                "pki.renewBefore is not shorter than the profile's expiry: every run would issue a new certificate; shorten it or set pki.lifetime",
+            );
+        }
+    }
+    Ok(IdentityRequest {
+        subject: csr.subject,
+        hosts: csr.hosts,
+        usages,
+        key_algorithm: pki.key_algorithm.unwrap_or(csr.key),
+        lifetime,
+        renew_before,
+    })
+}
+
+fn in_words(path: &Path, warnings: &[Warning]) -> Vec<String> {
+    warnings.iter().map(|warning| format!("{}: {warning}", path.display())).collect()
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, OperatorError> {
+    let bytes = std::fs::read(path).map(Zeroizing::new);
+    bytes.map_err(|error| OperatorError::unreadable(what, path, &error))
+}
+
+fn text(what: &'static str, path: &Path) -> Result<String, OperatorError> {
+    let bytes = read(what, path).map_err(|error| match error {
+        OperatorError::File { what, error } => {
+            OperatorError::configuration(what, path, error.detail)
+        }
+        other => other,
+    })?;
+    std::str::from_utf8(&bytes).map(str::to_owned).map_err(|_| {
+        OperatorError::configuration(what, path, "it is not UTF-8 text; save it as UTF-8")
+    })
+}

@@ -1,0 +1,109 @@
+//! Writing the two pairs on the operator's machine.
+
+use std::path::Path;
+
+use super::{CA_CERT, CA_KEY, Found, IDENTITY, OperatorError, Pair, PairStore, absolute};
+use crate::cluster::Pki;
+use crate::files::{
+    Disk, FileError, FileErrorKind, FolderLock, FolderLockError, RemotePath, words,
+};
+use crate::layout;
+
+/// Finishes or discards what an interrupted run left. Writes nothing if it left nothing.
+pub(crate) fn recover(pki: &Pki) -> Result<(), OperatorError> {
+    for place in [Place::ca(pki)?, Place::identity(pki)?] {
+        let mut disk = Disk::folder("/");
+        let failed = |error| OperatorError::File { what: place.what, error };
+        if place.store(&mut disk).has_leftovers().map_err(failed)? {
+            let _lock = place.lock()?;
+            place.store(&mut disk).recover().map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Stores a new identity, if what is there is still what it replaces.
+pub(crate) fn store_identity(
+    pki: &Pki,
+    replaces: Option<&Pair>,
+    pair: &Pair,
+) -> Result<(), OperatorError> {
+    Place::identity(pki)?.write(pair, |found| match found {
+        Found::Pair(found) => Some(found) == replaces,
+        Found::CertificateAlone | Found::Nothing => replaces.is_none(),
+        Found::KeyAlone => false,
+    })
+}
+
+/// Stores a new CA, if there is still none.
+pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
+    Place::ca(pki)?.write(pair, |found| *found == Found::Nothing)
+}
+
+/// Reads the identity's pair as a recovery would leave it.
+pub(super) fn read_identity(pki: &Pki) -> Result<Found, OperatorError> {
+    let place = Place::identity(pki)?;
+    let found = place.store(&mut Disk::folder("/")).read();
+    found.map_err(|error| OperatorError::File { what: place.what, error })
+}
+
+/// Reads the CA certificate as a recovery would leave it, and whether the key is there.
+pub(super) fn read_ca_certificate(pki: &Pki) -> Result<(Option<String>, bool), OperatorError> {
+    let place = Place::ca(pki)?;
+    let found = place.store(&mut Disk::folder("/")).read_certificate();
+    found.map_err(|error| OperatorError::File { what: place.what, error })
+}
+
+/// Where a pair is.
+struct Place {
+    what: &'static str,
+    certificate: RemotePath,
+    key: RemotePath,
+}
+
+impl Place {
+    fn identity(pki: &Pki) -> Result<Self, OperatorError> {
+        let certificate = absolute(IDENTITY, &pki.directory.join(layout::CERTIFICATE))?;
+        let key = absolute(IDENTITY, &pki.directory.join(layout::KEY))?;
+        Ok(Self { what: IDENTITY, certificate, key })
+    }
+
+    fn ca(pki: &Pki) -> Result<Self, OperatorError> {
+        let certificate = absolute(CA_CERT, &pki.ca_cert)?;
+        Ok(Self { what: CA_CERT, certificate, key: absolute(CA_KEY, &pki.ca_key)? })
+    }
+
+    fn store<'f>(&self, disk: &'f mut Disk) -> PairStore<'f> {
+        PairStore::new(disk, self.certificate.clone(), self.key.clone())
+    }
+
+    fn write(
+        &self,
+        pair: &Pair,
+        is_expected: impl Fn(&Found) -> bool,
+    ) -> Result<(), OperatorError> {
+        let _lock = self.lock()?;
+        let failed = |error| OperatorError::File { what: self.what, error };
+        let mut disk = Disk::folder("/");
+        let mut store = self.store(&mut disk);
+        if !is_expected(&store.read().map_err(failed)?) {
+            let detail = "changed while kcm was at work; run the same command again";
+            return Err(failed(FileError::new(&self.certificate, FileErrorKind::Other, detail)));
+        }
+        store.write(pair).map_err(failed)
+    }
+
+    fn lock(&self) -> Result<FolderLock, OperatorError> {
+        let folder = self.key.parent().unwrap_or_else(|| self.key.clone());
+        FolderLock::take(Path::new(folder.as_str())).map_err(|error| {
+            let (kind, detail) = match error {
+                FolderLockError::Held => (
+                    FileErrorKind::Other,
+                    "another kcm is at work in this folder; wait for it to end".to_owned(),
+                ),
+                FolderLockError::Io(error) => (FileErrorKind::Other, words(&error)),
+            };
+            OperatorError::File { what: self.what, error: FileError::new(&folder, kind, detail) }
+        })
+    }
+}

@@ -1,0 +1,258 @@
+//! The ordered difference between what should be and what is there. Pure, and a value: what is shown is
+//! what is done.
+
+use serde::Serialize;
+use similar::TextDiff;
+use thiserror::Error;
+
+use crate::desired::{Artifact, Content, Desired, DesiredMaster, Role};
+use crate::files::{Mode, Owner, RemotePath};
+use crate::identity::Decision;
+use crate::observe::{Observed, ObservedFile, ObservedMaster};
+use crate::transport::{Activity, Enablement, PathState};
+
+/// What will be done.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Whether a root CA is made first.
+    pub creates_ca: bool,
+    /// What happens to the identity.
+    pub identity: Decision,
+    /// The masters, in the cluster file's order.
+    pub masters: Vec<MasterPlan>,
+}
+
+/// What will be done on one master.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MasterPlan {
+    /// Its name.
+    pub name: String,
+    /// What is done, in this order; empty when everything is as it should be.
+    pub steps: Vec<Step>,
+}
+
+/// One thing that is done on a master.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum Step {
+    /// A file is made or replaced.
+    Write {
+        /// What it is.
+        role: Role,
+        /// Where it is.
+        path: RemotePath,
+        /// Its permission bits.
+        mode: Mode,
+        /// Its owner.
+        owner: Owner,
+        /// What is there now.
+        before: PathState,
+        /// Its new content: a digest, or that it is yet to be made.
+        after: Content,
+        /// The change for people, secrets as fingerprints.
+        diff: String,
+    },
+    /// A file stays and gets another mode or owner.
+    SetAttributes {
+        /// What it is.
+        role: Role,
+        /// Where it is.
+        path: RemotePath,
+        /// Its permission bits.
+        mode: Mode,
+        /// Its owner, if it can be set.
+        owner: Option<Owner>,
+        /// What is there now.
+        before: PathState,
+    },
+    /// What an interrupted run left is removed.
+    RemoveLeftover {
+        /// The folder.
+        path: RemotePath,
+    },
+    /// systemd reads unit files again.
+    Reload,
+    /// The unit starts at boot.
+    Enable,
+    /// The service starts, or starts again.
+    Restart,
+}
+
+impl Step {
+    /// The file that the step is about, if it is about a managed one.
+    #[must_use]
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Self::Write { role, .. } | Self::SetAttributes { role, .. } => Some(*role),
+            _ => None,
+        }
+    }
+}
+
+/// Why no plan can be made: something on a master is not kcm's to change.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A managed path names something else than a file.
+    #[error(
+        "{master}: {path} is {found}, and kcm manages regular files; move it away or replace it by a file"
+    )]
+    NotAFile {
+        /// The master.
+        master: String,
+        /// The path.
+        path: RemotePath,
+        /// What it is.
+        found: String,
+    },
+    /// The unit cannot be started by anybody.
+    #[error(
+        "{master}: {path} is masked; run `systemctl unmask kube-controller-manager.service` there"
+    )]
+    Masked {
+        /// The master.
+        master: String,
+        /// The unit's file.
+        path: RemotePath,
+    },
+}
+
+impl Plan {
+    /// Compares. `desired` and `observed` are of the same cluster file.
+    ///
+    /// # Errors
+    /// When something is in the way that kcm will not touch.
+    pub fn between(
+        desired: &Desired,
+        observed: &Observed,
+        identity: Decision,
+        creates_ca: bool,
+    ) -> Result<Self, PlanError> {
+        let masters = desired.masters.iter().zip(&observed.masters);
+        let masters = masters.map(|(desired, observed)| master_plan(desired, observed));
+        Ok(Self { creates_ca, identity, masters: masters.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.creates_ca
+            && !matches!(self.identity, Decision::Issue { .. })
+            && self.masters.iter().all(|master| master.steps.is_empty())
+    }
+}
+
+fn master_plan(
+    desired: &DesiredMaster,
+    observed: &ObservedMaster,
+) -> Result<MasterPlan, PlanError> {
+    let mut steps = Vec::new();
+    for artifact in &desired.artifacts {
+        let found = observed_file(observed, artifact.role);
+        check_kind(&desired.name, artifact, found)?;
+        steps.extend(artifact_step(artifact, found, observed.probe.can_set_owner));
+    }
+    let writes = |role: Role| steps.iter().any(|step| step.role() == Some(role));
+    let unit = &observed.probe.unit;
+    let runs_nothing = unit.activity == Activity::Offline;
+    let reload = !runs_nothing && (writes(Role::Unit) || unit.needs_reload);
+    let restart = !runs_nothing
+        && (writes(Role::Unit) || writes(Role::Kubeconfig) || !is_running_what_is_there(observed));
+    let leftovers = observed.probe.leftovers.iter().cloned();
+    steps.extend(leftovers.map(|path| Step::RemoveLeftover { path }));
+    if reload {
+        steps.push(Step::Reload);
+    }
+    if unit.enablement != Enablement::Enabled {
+        steps.push(Step::Enable);
+    }
+    if restart {
+        steps.push(Step::Restart);
+    }
+    Ok(MasterPlan { name: desired.name.clone(), steps })
+}
+
+/// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
+/// modification time, so it is the change time that counts.
+fn is_running_what_is_there(observed: &ObservedMaster) -> bool {
+    let Activity::Active { since, .. } = observed.probe.unit.activity else { return false };
+    [&observed.files.unit, &observed.files.kubeconfig]
+        .into_iter()
+        .all(|file| matches!(file.state, PathState::File { changed, .. } if changed <= since))
+}
+
+fn observed_file(observed: &ObservedMaster, role: Role) -> &ObservedFile {
+    let files = &observed.files;
+    match role {
+        Role::Certificate => &files.certificate,
+        Role::Key => &files.key,
+        Role::Kubeconfig => &files.kubeconfig,
+        Role::Unit => &files.unit,
+    }
+}
+
+fn check_kind(master: &str, artifact: &Artifact, found: &ObservedFile) -> Result<(), PlanError> {
+    let (master, path) = (master.to_owned(), artifact.path.clone());
+    match &found.state {
+        PathState::Absent | PathState::File { .. } => Ok(()),
+        PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
+            Err(PlanError::Masked { master, path })
+        }
+        other => Err(PlanError::NotAFile { master, path, found: other.describe() }),
+    }
+}
+
+fn artifact_step(artifact: &Artifact, found: &ObservedFile, can_set_owner: bool) -> Option<Step> {
+    let Artifact { role, ref path, mode, owner, ref content, .. } = *artifact;
+    let before = found.state.clone();
+    let is_right = match (&before, content) {
+        (PathState::File { digest, .. }, Content::Known(bytes)) => *digest == bytes.digest(),
+        (PathState::File { .. }, Content::AsItIs) => true,
+        _ => false,
+    };
+    let PathState::File { mode: mode_found, owner: owner_found, .. } = before else {
+        return Some(write(artifact, found));
+    };
+    if !is_right {
+        return Some(write(artifact, found));
+    }
+    let owner = can_set_owner.then_some(owner);
+    let same_attributes = mode_found == mode && owner.is_none_or(|owner| owner == owner_found);
+    (!same_attributes).then(|| Step::SetAttributes {
+        role,
+        path: path.clone(),
+        mode,
+        owner,
+        before,
+    })
+}
+
+fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
+    Step::Write {
+        role: artifact.role,
+        path: artifact.path.clone(),
+        mode: artifact.mode,
+        owner: artifact.owner,
+        before: found.state.clone(),
+        after: artifact.content.clone(),
+        diff: diff(artifact, found),
+    }
+}
+
+/// The change as a unified diff of what people may see.
+fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
+    let before = match (&found.state, &found.text, artifact.role) {
+        (PathState::File { digest, .. }, _, Role::Key) => crate::view::key(*digest),
+        (_, Some(text), Role::Certificate) => crate::view::certificate(text),
+        (_, Some(text), Role::Kubeconfig) => crate::view::kubeconfig(text),
+        (_, Some(text), Role::Unit) => text.clone(),
+        _ => String::new(),
+    };
+    TextDiff::from_lines(before.as_str(), artifact.view.as_str())
+        .unified_diff()
+        .context_radius(1)
+        .to_string()
+}

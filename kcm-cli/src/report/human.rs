@@ -1,0 +1,235 @@
+//! Words for people: what is to be done, what was done, what to do next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::event::Event;
+use crate::files::RemotePath;
+use crate::identity::{Decision, Held, Reason};
+use crate::plan::{MasterPlan, Plan, Step};
+use crate::rollout::{MasterOutcome, MasterResult, Outcome};
+use crate::transport::PathState;
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const NOTE: Style = AnsiColor::Yellow.on_default();
+const NAME: Style = Style::new().bold();
+
+/// Something happened.
+pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
+    match event {
+        Event::Observed { .. } => Ok(()),
+        Event::Warning { text } => writeln!(out, "{NOTE}warning{NOTE:#}: {text}"),
+        Event::CaCreated { path, not_after, algorithm } => {
+            writeln!(out, "made a root CA: {path} ({algorithm}, until {})", not_after.date())
+        }
+        Event::IdentityIssued { path, why, not_after } => {
+            writeln!(out, "issued {path}, until {}: {}", not_after.date(), reasons(why))
+        }
+        Event::Staged { master, files } => {
+            writeln!(out, "{master}: {} staged", count(*files, "file"))
+        }
+        Event::Committed { master } => writeln!(out, "{master}: in place"),
+        Event::Failed { master, error } => writeln!(out, "{BAD}{master}{BAD:#}: {error}"),
+    }
+}
+
+/// Why there is no result.
+pub(super) fn failure(out: &mut dyn Write, message: &str) -> io::Result<()> {
+    writeln!(out, "{BAD}error{BAD:#}: {message}")
+}
+
+/// What `kcm init` did.
+pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
+    let file = file.display();
+    writeln!(
+        out,
+        "wrote {file}; next: put the CA where it says, then `kcm plan -f {file} --root out`"
+    )
+}
+
+/// What would be done.
+pub(super) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<()> {
+    if plan.is_empty() {
+        let masters = count(plan.masters.len(), "master");
+        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} as {} says.", file.display());
+    }
+    if plan.creates_ca {
+        writeln!(out, "{NAME}CA{NAME:#}: a root CA is made")?;
+    }
+    match &plan.identity {
+        Decision::Issue { why } => {
+            writeln!(out, "{NAME}identity{NAME:#}: a new one is issued: {}", reasons(why))?;
+        }
+        Decision::Keep { fingerprint, held } => {
+            let place = match held {
+                Held::ByOperator => "on this machine",
+                Held::ByMasters => "on the masters; its key is not fetched",
+            };
+            writeln!(out, "{NAME}identity{NAME:#}: {fingerprint} stays, held {place}")?;
+        }
+    }
+    let mut shown = BTreeMap::new();
+    for master in &plan.masters {
+        master_plan(out, master, &mut shown)?;
+    }
+    let changed = plan.masters.iter().filter(|master| !master.steps.is_empty()).count();
+    let steps: Vec<_> = plan.masters.iter().flat_map(|master| &master.steps).collect();
+    writeln!(
+        out,
+        "\n{NAME}{} to change{NAME:#}: {}. `kcm apply` does it.",
+        count(changed, "master"),
+        totals(&steps, Tense::ToDo)
+    )
+}
+
+/// One master's steps; a change that an earlier master has too is shown once.
+fn master_plan<'p>(
+    out: &mut dyn Write,
+    master: &'p MasterPlan,
+    shown: &mut BTreeMap<&'p RemotePath, (&'p str, &'p str)>,
+) -> io::Result<()> {
+    if master.steps.is_empty() {
+        return writeln!(out, "\n{NAME}{}{NAME:#}: nothing to do", master.name);
+    }
+    writeln!(out, "\n{NAME}{}{NAME:#}", master.name)?;
+    for step in &master.steps {
+        let Step::Write { diff, path, .. } = step else {
+            writeln!(out, "  {}", describe(step))?;
+            continue;
+        };
+        let (first, first_diff) =
+            shown.entry(path).or_insert_with(|| (master.name.as_str(), diff.as_str()));
+        if *first == master.name {
+            writeln!(out, "  {}", describe(step))?;
+            changed_lines(out, diff.lines())?;
+        } else {
+            let other = lines_beyond(diff, first_diff);
+            let but = if other.is_empty() { "" } else { ", but for" };
+            writeln!(out, "  {}, as on {first}{but}", describe(step))?;
+            changed_lines(out, other)?;
+        }
+    }
+    Ok(())
+}
+
+/// The lines of a change that another change does not have.
+fn lines_beyond<'d>(diff: &'d str, other: &str) -> Vec<&'d str> {
+    let known: BTreeSet<_> = other.lines().collect();
+    diff.lines().filter(|line| !known.contains(line)).collect()
+}
+
+fn changed_lines<'d>(
+    out: &mut dyn Write,
+    diff: impl IntoIterator<Item = &'d str>,
+) -> io::Result<()> {
+    for line in diff.into_iter().filter(|line| !line.starts_with("\\ No newline")) {
+        let style = match line.chars().next() {
+            Some('+') => GOOD,
+            Some('-') => AnsiColor::Red.on_default(),
+            Some('@') => continue,
+            _ => Style::new(),
+        };
+        writeln!(out, "      {style}{line}{style:#}")?;
+    }
+    Ok(())
+}
+
+fn describe(step: &Step) -> String {
+    match step {
+        Step::Write { path, mode, owner, before: PathState::Absent, .. } => {
+            format!("create {path}  {mode} {owner}")
+        }
+        Step::Write { path, mode, owner, .. } => format!("replace {path}  {mode} {owner}"),
+        Step::SetAttributes { path, mode, owner, before, .. } => {
+            let before = match before {
+                PathState::File { mode, owner, .. } => format!("{mode} {owner}"),
+                other => other.describe(),
+            };
+            let owner = owner.map_or_else(String::new, |owner| format!(" {owner}"));
+            format!("set {path}  {before} -> {mode}{owner}")
+        }
+        Step::RemoveLeftover { path } => format!("remove {path}, left by an interrupted run"),
+        Step::Reload => "reload systemd's units".to_owned(),
+        Step::Enable => "enable kube-controller-manager.service".to_owned(),
+        Step::Restart => "start kube-controller-manager.service".to_owned(),
+    }
+}
+
+/// What was done.
+pub(super) fn outcome(out: &mut dyn Write, outcome: &Outcome, file: &Path) -> io::Result<()> {
+    let masters = count(outcome.masters.len(), "master");
+    let file = file.display();
+    if outcome.is_unchanged() {
+        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} as {file} says.");
+    }
+    let width = outcome.masters.iter().map(|master| master.name.len()).max().unwrap_or(0);
+    for master in &outcome.masters {
+        master_outcome(out, master, width)?;
+    }
+    if outcome.is_done() {
+        writeln!(out, "{GOOD}Done{GOOD:#}: {masters} as {file} says.")
+    } else if outcome.has_changed_masters() {
+        writeln!(
+            out,
+            "{BAD}Partly done{BAD:#}: mend what failed and run the same command again; it goes on from there."
+        )
+    } else {
+        writeln!(out, "{BAD}Failed{BAD:#}: no master has changed.")
+    }
+}
+
+fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> io::Result<()> {
+    let name = &master.name;
+    match &master.result {
+        MasterResult::Unchanged => writeln!(out, "{name:width$}  nothing to do"),
+        MasterResult::Done => {
+            let steps: Vec<_> = master.steps.iter().collect();
+            writeln!(out, "{name:width$}  {GOOD}done{GOOD:#}: {}", totals(&steps, Tense::Done))
+        }
+        MasterResult::Untouched { error: None } => {
+            writeln!(out, "{name:width$}  {NOTE}untouched{NOTE:#}")
+        }
+        MasterResult::Untouched { error: Some(error) } => {
+            writeln!(out, "{name:width$}  {BAD}untouched{BAD:#}: {error}")
+        }
+        MasterResult::Partial { error } => {
+            writeln!(out, "{name:width$}  {BAD}partly done{BAD:#}: {error}")
+        }
+    }
+}
+
+/// Steps in numbers: `4 files written, 1 unit enabled`.
+fn totals(steps: &[&Step], tense: Tense) -> String {
+    let number = |is: fn(&Step) -> bool| steps.iter().filter(|step| is(step)).count();
+    let parts = [
+        (number(|s| matches!(s, Step::Write { .. })), "file", "write", "written"),
+        (number(|s| matches!(s, Step::SetAttributes { .. })), "file", "correct", "corrected"),
+        (number(|s| matches!(s, Step::RemoveLeftover { .. })), "leftover", "remove", "removed"),
+        (number(|s| matches!(s, Step::Enable)), "unit", "enable", "enabled"),
+        (number(|s| matches!(s, Step::Restart)), "service", "start", "started"),
+    ];
+    let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
+    let parts = parts.map(|(number, noun, to_do, done)| match tense {
+        Tense::ToDo => format!("{} to {to_do}", count(number, noun)),
+        Tense::Done => format!("{} {done}", count(number, noun)),
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+#[derive(Clone, Copy)]
+enum Tense {
+    ToDo,
+    Done,
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn reasons(why: &[Reason]) -> String {
+    why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

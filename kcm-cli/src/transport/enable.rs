@@ -1,0 +1,81 @@
+//! Enabling a unit offline, as `systemctl --root=DIR enable` does: links, and nothing else.
+
+use kcm_systemd::{Install, UnitFile, UnitName, enable_links};
+
+use super::{Enablement, OperationError};
+use crate::files::{self, Effect, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
+
+/// Makes the links that the unit's `[Install]` section asks for. Links that are right stay as they are.
+pub(super) fn enable(
+    files: &mut dyn FileSystem,
+    unit: &UnitName,
+    path: &RemotePath,
+) -> Result<(), OperationError> {
+    for (link, target) in links(files, unit, path)? {
+        if is_link_to(files, &link, &target)? {
+            continue;
+        }
+        if let Some(folder) = link.parent() {
+            files::make_folders(files, &folder)?;
+        }
+        // A link with another target is replaced in one step.
+        let fresh = link.sibling(&format!(".kcm-{}", link.name()));
+        files::remove_if_present(files, &fresh)?;
+        files.perform(Effect::Link { path: &fresh, target: &target })?;
+        files::replace(files, &fresh, &link)?;
+    }
+    Ok(())
+}
+
+/// Whether the unit is enabled, from its file and its links.
+pub(super) fn enablement(
+    files: &mut dyn FileSystem,
+    unit: &UnitName,
+    path: &RemotePath,
+) -> Result<Enablement, OperationError> {
+    match files.stat(path)?.map(|stat| stat.kind) {
+        None => return Ok(Enablement::Absent),
+        Some(NodeKind::Link(target)) if target == "/dev/null" => return Ok(Enablement::Masked),
+        Some(_) => {}
+    }
+    let links = links(files, unit, path)?;
+    for (link, target) in &links {
+        if !is_link_to(files, link, target)? {
+            return Ok(Enablement::Disabled);
+        }
+    }
+    Ok(if links.is_empty() { Enablement::Disabled } else { Enablement::Enabled })
+}
+
+fn links(
+    files: &mut dyn FileSystem,
+    unit: &UnitName,
+    path: &RemotePath,
+) -> Result<Vec<(RemotePath, String)>, OperationError> {
+    let content = files.read(path)?;
+    let install = Install::of(&UnitFile::parse(&content));
+    let unusable = |reason: String| OperationError::Unit { unit: unit.to_string(), reason };
+    enable_links(unit, path.as_str(), &install)
+        .map_err(|error| unusable(error.to_string()))?
+        .into_iter()
+        .map(|link| {
+            let at = RemotePath::new(link.path).map_err(|error| unusable(error.to_string()))?;
+            Ok((at, link.target))
+        })
+        .collect()
+}
+
+fn is_link_to(
+    files: &mut dyn FileSystem,
+    link: &RemotePath,
+    target: &str,
+) -> Result<bool, FileError> {
+    match files.stat(link)?.map(|stat| stat.kind) {
+        None => Ok(false),
+        Some(NodeKind::Link(found)) => Ok(found == target),
+        Some(_) => {
+            let detail = "is in the way: a symbolic link is needed here; move it away";
+            Err(FileError::new(link, FileErrorKind::WrongKind, detail))
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Files in memory, durable only after a sync.
+
+use std::collections::BTreeMap;
+
+use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
+
+use crate::files::{
+    Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
+};
+
+type Number = u64;
+type Entries = BTreeMap<String, Number>;
+
+const ROOT: Number = 0;
+const MOST_LINKS: usize = 40;
+
+/// A file system. What was not synced is lost by [`power_off`](Self::power_off).
+#[derive(Debug)]
+pub(super) struct Memory {
+    inodes: BTreeMap<Number, Inode>,
+    next: Number,
+    now: OffsetDateTime,
+    pub(super) can_set_owner: bool,
+    /// What a question for room is answered with.
+    pub(super) room: Room,
+}
+
+#[derive(Debug)]
+struct Inode {
+    content: Content,
+    mode: Mode,
+    owner: Owner,
+    changed: OffsetDateTime,
+}
+
+/// What a link in the last place of a path stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Itself,
+    Followed,
+}
+
+enum Content {
+    File { bytes: Zeroizing<Vec<u8>>, durable: Zeroizing<Vec<u8>> },
+    Folder { entries: Entries, durable: Entries },
+    Link(String),
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { bytes, .. } => write!(f, "file of {} bytes", bytes.len()),
+            Self::Folder { entries, .. } => write!(f, "folder {:?}", entries.keys()),
+            Self::Link(target) => write!(f, "link to {target}"),
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        let mut memory = Self {
+            inodes: BTreeMap::new(),
+            next: ROOT,
+            now: OffsetDateTime::UNIX_EPOCH + Duration::days(365 * 56),
+            can_set_owner: true,
+            room: Room { available: 1 << 40, obstacle: None },
+        };
+        memory.add(Content::folder(), Mode::FOLDER);
+        memory
+    }
+
+    /// Lets a second pass.
+    pub(super) fn tick(&mut self) -> OffsetDateTime {
+        self.now += Duration::seconds(1);
+        self.now
+    }
+
+    /// Forgets everything that was not made durable.
+    pub(super) fn power_off(&mut self) {
+        for inode in self.inodes.values_mut() {
+            match &mut inode.content {
+                Content::File { bytes, durable } => bytes.clone_from(durable),
+                Content::Folder { entries, durable } => entries.clone_from(durable),
+                Content::Link(_) => {}
+            }
+        }
+    }
+
+    /// Makes everything durable.
+    pub(super) fn sync_all(&mut self) {
+        for inode in self.inodes.values_mut() {
+            inode.sync();
+        }
+    }
+
+    /// Every path that exists, with what it names, in order.
+    pub(super) fn tree(&self) -> Vec<(RemotePath, NodeKind)> {
+        let mut found = Vec::new();
+        if let Ok(root) = RemotePath::new("/") {
+            self.walk(&root, ROOT, &mut found);
+        }
+        found
+    }
+
+    fn walk(&self, path: &RemotePath, number: Number, found: &mut Vec<(RemotePath, NodeKind)>) {
+        let Some(inode) = self.inodes.get(&number) else { return };
+        found.push((path.clone(), inode.kind()));
+        if let Content::Folder { entries, .. } = &inode.content {
+            for (name, number) in entries {
+                self.walk(&path.child(name), *number, found);
+            }
+        }
+    }
+
+    fn add(&mut self, content: Content, mode: Mode) -> Number {
+        let number = self.next;
+        self.next += 1;
+        let inode = Inode { content, mode, owner: Owner::ROOT, changed: self.now };
+        self.inodes.insert(number, inode);
+        number
+    }
+
+    /// The inode of a path itself, links on the way to its last name followed.
+    fn find(&self, path: &RemotePath) -> Result<Option<Number>, FileError> {
+        self.walk_to(path, Last::Itself)
+    }
+
+    fn walk_to(&self, path: &RemotePath, last: Last) -> Result<Option<Number>, FileError> {
+        let mut trail = vec![ROOT];
+        let mut todo: Vec<&str> = path.components().collect();
+        todo.reverse();
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            let here = trail.last().copied().unwrap_or(ROOT);
+            let Some(Content::Folder { entries, .. }) = self.inodes.get(&here).map(|i| &i.content)
+            else {
+                return Ok(None);
+            };
+            if name == ".." {
+                trail.pop();
+                continue;
+            }
+            let Some(number) = entries.get(name) else { return Ok(None) };
+            match self.inodes.get(number).map(|inode| &inode.content) {
+                Some(Content::Link(target)) if !todo.is_empty() || last == Last::Followed => {
+                    links += 1;
+                    if links > MOST_LINKS {
+                        let detail = "a symbolic link on the way leads in circles";
+                        return Err(FileError::new(path, FileErrorKind::BadLink, detail));
+                    }
+                    if target.starts_with('/') {
+                        trail.truncate(1);
+                    }
+                    todo.extend(target.split('/').filter(|n| !matches!(*n, "" | ".")).rev());
+                }
+                _ => trail.push(*number),
+            }
+        }
+        Ok(trail.last().copied())
+    }
+
+    fn existing(&mut self, path: &RemotePath) -> Result<&mut Inode, FileError> {
+        let number = self.find(path)?;
+        number
+            .and_then(|number| self.inodes.get_mut(&number))
+            .ok_or_else(|| FileError::new(path, FileErrorKind::NotFound, "no such file or folder"))
+    }
+
+    /// The entries of the folder that holds `path`.
+    fn holder(&mut self, path: &RemotePath) -> Result<&mut Entries, FileError> {
+        let missing = || FileError::new(path, FileErrorKind::NotFound, "its folder does not exist");
+        let parent = path.parent().ok_or_else(missing)?;
+        let now = self.now;
+        let number = self.walk_to(&parent, Last::Followed)?;
+        match number.and_then(|number| self.inodes.get_mut(&number)) {
+            Some(Inode { content: Content::Folder { entries, .. }, changed, .. }) => {
+                *changed = now;
+                Ok(entries)
+            }
+            Some(_) => {
+                Err(FileError::new(path, FileErrorKind::WrongKind, "its parent is no folder"))
+            }
+            None => Err(missing()),
+        }
+    }
+
+    fn insert(&mut self, path: &RemotePath, content: Content, mode: Mode) -> Result<(), FileError> {
+        if self.find(path)?.is_some() {
+            return Err(FileError::new(path, FileErrorKind::Exists, "it exists already"));
+        }
+        self.holder(path)?;
+        let number = self.add(content, mode);
+        self.holder(path)?.insert(path.name().to_owned(), number);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<(), FileError> {
+        let moved = self.existing(from)?.kind();
+        let number = self.find(from)?;
+        if moved != NodeKind::Folder
+            && self.find(to)?.and_then(|n| self.inodes.get(&n)).map(Inode::kind)
+                == Some(NodeKind::Folder)
+        {
+            return Err(FileError::new(to, FileErrorKind::WrongKind, "is a folder"));
+        }
+        self.holder(to)?;
+        self.holder(from)?.remove(from.name());
+        if let Some(number) = number {
+            self.holder(to)?.insert(to.name().to_owned(), number);
+            let now = self.now;
+            if let Some(inode) = self.inodes.get_mut(&number) {
+                inode.changed = now;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &RemotePath, folder: bool) -> Result<(), FileError> {
+        let wrong = |detail: &str| FileError::new(path, FileErrorKind::WrongKind, detail);
+        match &self.existing(path)?.content {
+            Content::Folder { .. } if !folder => return Err(wrong("is a folder")),
+            Content::Folder { entries, .. } if !entries.is_empty() => {
+                return Err(wrong("folder not empty"));
+            }
+            Content::File { .. } | Content::Link(_) if folder => return Err(wrong("not a folder")),
+            _ => {}
+        }
+        self.holder(path)?.remove(path.name());
+        Ok(())
+    }
+
+    fn write(&mut self, path: &RemotePath, content: &[u8]) -> Result<(), FileError> {
+        match &mut self.existing(path)?.content {
+            Content::File { bytes, .. } => {
+                *bytes = Zeroizing::new(content.to_vec());
+                Ok(())
+            }
+            _ => Err(FileError::new(path, FileErrorKind::WrongKind, "not a regular file")),
+        }
+    }
+}
+
+impl FileSystem for Memory {
+    fn stat(&mut self, path: &RemotePath) -> Result<Option<Stat>, FileError> {
+        let number = self.find(path)?;
+        Ok(number.and_then(|number| self.inodes.get(&number)).map(|inode| Stat {
+            kind: inode.kind(),
+            mode: inode.mode,
+            owner: inode.owner,
+            size: match &inode.content {
+                Content::File { bytes, .. } => bytes.len() as u64,
+                Content::Folder { .. } | Content::Link(_) => 0,
+            },
+            changed: inode.changed,
+        }))
+    }
+
+    fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        match &self.existing(path)?.content {
+            Content::File { bytes, .. } => Ok(bytes.clone()),
+            _ => Err(FileError::new(path, FileErrorKind::WrongKind, "not a regular file")),
+        }
+    }
+
+    fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError> {
+        if self.find(path)?.is_none() {
+            return Ok(Vec::new());
+        }
+        match &self.existing(path)?.content {
+            Content::Folder { entries, .. } => Ok(entries.keys().cloned().collect()),
+            _ => Err(FileError::new(path, FileErrorKind::WrongKind, "not a folder")),
+        }
+    }
+
+    fn room(&mut self, _folder: &RemotePath) -> Result<Room, FileError> {
+        Ok(self.room)
+    }
+
+    fn perform(&mut self, effect: Effect<'_>) -> Result<(), FileError> {
+        let now = self.tick();
+        match effect {
+            Effect::MakeFolder { path, mode } => self.insert(path, Content::folder(), mode),
+            Effect::Create { path } => self.insert(path, Content::file(), Mode::PRIVATE),
+            Effect::Link { path, target } => {
+                self.insert(path, Content::Link(target.to_owned()), Mode::from_bits(0o777))
+            }
+            Effect::Write { path, content } => self.write(path, content),
+            Effect::SetOwner { path, owner } => {
+                if !self.can_set_owner {
+                    let detail = "operation not permitted";
+                    return Err(FileError::new(path, FileErrorKind::PermissionDenied, detail));
+                }
+                let inode = self.existing(path)?;
+                (inode.owner, inode.changed) = (owner, now);
+                Ok(())
+            }
+            Effect::SetMode { path, mode } => {
+                let inode = self.existing(path)?;
+                (inode.mode, inode.changed) = (mode, now);
+                Ok(())
+            }
+            Effect::Sync { path } | Effect::SyncFolder { path } => {
+                self.existing(path)?.sync();
+                Ok(())
+            }
+            Effect::Rename { from, to } => self.rename(from, to),
+            Effect::Remove { path } => self.remove(path, false),
+            Effect::RemoveFolder { path } => self.remove(path, true),
+        }
+    }
+
+    fn can_set_owner(&self) -> bool {
+        self.can_set_owner
+    }
+}
+
+impl Inode {
+    fn kind(&self) -> NodeKind {
+        match &self.content {
+            Content::File { .. } => NodeKind::File,
+            Content::Folder { .. } => NodeKind::Folder,
+            Content::Link(target) => NodeKind::Link(target.clone()),
+        }
+    }
+
+    fn sync(&mut self) {
+        match &mut self.content {
+            Content::File { bytes, durable } => durable.clone_from(bytes),
+            Content::Folder { entries, durable } => durable.clone_from(entries),
+            Content::Link(_) => {}
+        }
+    }
+}
+
+impl Content {
+    fn file() -> Self {
+        Self::File { bytes: Zeroizing::default(), durable: Zeroizing::default() }
+    }
+
+    fn folder() -> Self {
+        Self::Folder { entries: Entries::new(), durable: Entries::new() }
+    }
+}

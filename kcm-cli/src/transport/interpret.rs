@@ -1,0 +1,288 @@
+//! The meaning of a batch, in terms of single effects: what `local` and `fake` share.
+
+use std::collections::BTreeSet;
+
+use kcm_pki::Fingerprint;
+use kcm_systemd::UnitName;
+use zeroize::Zeroizing;
+
+use super::{
+    Batch, Commit, Exec, Observation, Operation, OperationError, OperationFailure, Output,
+    PathState, Probe, ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Stage, UnitAction, UnitState,
+    Unstage, View,
+};
+use crate::files::{
+    self, Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, RemotePath,
+};
+
+/// A master that effects can be carried out on, one after the other.
+pub(super) trait Machine: FileSystem {
+    /// The kernel's host name, if there is a kernel.
+    fn hostname(&self) -> Option<String>;
+    fn unit_state(
+        &mut self,
+        unit: &UnitName,
+        path: &RemotePath,
+    ) -> Result<UnitState, OperationError>;
+    fn act(&mut self, action: &UnitAction) -> Result<(), OperationError>;
+    fn processes(&mut self, executable: &RemotePath) -> Observation<Vec<u32>>;
+    fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError>;
+
+    /// Called before and after each operation, with its place in the batch.
+    fn at_operation(&mut self, _moment: Moment) -> Result<(), OperationError> {
+        Ok(())
+    }
+}
+
+/// A moment between operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moment {
+    Before,
+    After,
+}
+
+/// Carries out a batch up to the first operation that fails.
+pub(super) fn interpret(machine: &mut dyn Machine, batch: &Batch) -> Replies {
+    let mut done = Vec::with_capacity(batch.operations.len());
+    for (index, operation) in batch.operations.iter().enumerate() {
+        let reply = machine
+            .at_operation(Moment::Before)
+            .and_then(|()| carry_out(machine, operation))
+            .and_then(|reply| machine.at_operation(Moment::After).map(|()| reply));
+        match reply {
+            Ok(reply) => done.push(reply),
+            Err(error) => {
+                let failed = OperationFailure { index, operation: operation.name(), error };
+                return Replies { done, failed: Some(failed) };
+            }
+        }
+    }
+    Replies { done, failed: None }
+}
+
+fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, OperationError> {
+    match operation {
+        Operation::Probe(probe) => self::probe(machine, probe).map(Reply::Probe),
+        Operation::Read(read) => self::read(machine, read).map(Reply::Read),
+        Operation::Stage(stage) => self::stage(machine, stage).map(|made| Reply::Staged { made }),
+        Operation::Unstage(unstage) => self::unstage(machine, unstage).map(|()| Reply::Unstaged),
+        Operation::Commit(commit) => self::commit(machine, commit).map(|()| Reply::Committed),
+        Operation::Unit(action) => machine.act(action).map(|()| Reply::Unit),
+        Operation::Exec(exec) => machine.exec(exec).map(Reply::Exec),
+    }
+}
+
+fn probe(machine: &mut dyn Machine, probe: &Probe) -> Result<ProbeReply, OperationError> {
+    let mut paths = Vec::with_capacity(probe.paths.len());
+    for path in &probe.paths {
+        paths.push(path_state(machine, path)?);
+    }
+    let mut rooms = Vec::new();
+    for folder in folders(&probe.paths) {
+        rooms.push((folder.clone(), machine.room(&folder)?));
+    }
+    let mut leftovers = Vec::new();
+    for folder in stage_folders(&probe.paths) {
+        if machine.stat(&folder)?.is_some() {
+            leftovers.push(folder);
+        }
+    }
+    Ok(ProbeReply {
+        hostname: machine.hostname(),
+        can_set_owner: machine.can_set_owner(),
+        paths,
+        rooms,
+        leftovers,
+        unit: machine.unit_state(&probe.unit, &probe.unit_path)?,
+        processes: machine.processes(&probe.executable),
+    })
+}
+
+/// Everything kcm observes about one path.
+fn path_state(files: &mut dyn Machine, path: &RemotePath) -> Result<PathState, FileError> {
+    let Some(stat) = files.stat(path)? else {
+        return Ok(PathState::Absent);
+    };
+    Ok(match stat.kind {
+        NodeKind::File => PathState::File {
+            digest: Fingerprint::of(&files.read(path)?),
+            size: stat.size,
+            mode: stat.mode,
+            owner: stat.owner,
+            changed: stat.changed,
+        },
+        NodeKind::Folder => PathState::Folder { mode: stat.mode, owner: stat.owner },
+        NodeKind::Link(target) => PathState::Link { target },
+        NodeKind::Other => PathState::Other,
+    })
+}
+
+fn read(
+    machine: &mut dyn Machine,
+    read: &Read,
+) -> Result<Option<Zeroizing<Vec<u8>>>, OperationError> {
+    let content = match machine.read(&read.path) {
+        Ok(content) => content,
+        Err(error) if error.kind == FileErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Some(match read.view {
+        View::Whole => content,
+        View::KubeconfigPublic => {
+            let text = Zeroizing::new(String::from_utf8_lossy(&content).into_owned());
+            Zeroizing::new(public_kubeconfig(&text).into_bytes())
+        }
+    }))
+}
+
+/// What [`View::KubeconfigPublic`] shows of a kubeconfig.
+pub(crate) fn public_kubeconfig(text: &str) -> String {
+    kcm_kubeconfig::public_view(text, |value| Fingerprint::of(value).to_hex())
+}
+
+fn stage(machine: &mut dyn Machine, stage: &Stage) -> Result<Vec<RemotePath>, OperationError> {
+    let targets: Vec<_> = stage.files.iter().map(|file| file.target.clone()).collect();
+    let mut folders = Vec::new();
+    match write_beside(machine, stage, &targets, &mut folders) {
+        Ok(()) => Ok(folders),
+        Err(error) => {
+            // The first error is the one to mend; what cannot be taken back, the next run finds.
+            let _ = unstage(machine, &Unstage { targets, folders });
+            Err(error)
+        }
+    }
+}
+
+fn write_beside(
+    machine: &mut dyn Machine,
+    stage: &Stage,
+    targets: &[RemotePath],
+    made: &mut Vec<RemotePath>,
+) -> Result<(), OperationError> {
+    for folder in stage_folders(targets) {
+        empty_stage_folder(machine, &folder, made)?;
+    }
+    let owns = machine.can_set_owner();
+    for file in &stage.files {
+        let staged = staged(&file.target);
+        let owner = owns.then_some(file.owner);
+        files::write_new(machine, &staged, &file.content, file.mode, owner)?;
+        if Fingerprint::of(&machine.read(&staged)?) != file.digest {
+            return Err(OperationError::Corrupt { path: staged });
+        }
+    }
+    for path in stage_folders(targets) {
+        machine.perform(Effect::SyncFolder { path: &path })?;
+    }
+    Ok(())
+}
+
+fn unstage(machine: &mut dyn Machine, unstage: &Unstage) -> Result<(), OperationError> {
+    let mut result = Ok(());
+    for folder in stage_folders(&unstage.targets) {
+        result = result.and(remove_folder(machine, &folder));
+    }
+    for path in unstage.folders.iter().rev() {
+        result = result.and(remove_if_empty(machine, path));
+    }
+    Ok(result?)
+}
+
+/// Makes the folder, or empties the one that an interrupted run left.
+fn empty_stage_folder(
+    machine: &mut dyn Machine,
+    folder: &RemotePath,
+    made: &mut Vec<RemotePath>,
+) -> Result<(), FileError> {
+    match machine.stat(folder)? {
+        None => {
+            if let Some(parent) = folder.parent() {
+                files::make_folders_into(machine, &parent, made)?;
+            }
+            machine.perform(Effect::MakeFolder { path: folder, mode: Mode::PRIVATE_FOLDER })
+        }
+        Some(stat) if stat.kind == NodeKind::Folder => {
+            machine.perform(Effect::SetMode { path: folder, mode: Mode::PRIVATE_FOLDER })?;
+            remove_content(machine, folder)
+        }
+        Some(_) => {
+            let detail = "is in the way: kcm stages files in a folder of this name; remove it";
+            Err(FileError::new(folder, FileErrorKind::WrongKind, detail))
+        }
+    }
+}
+
+fn commit(machine: &mut dyn Machine, commit: &Commit) -> Result<(), OperationError> {
+    for (path, expected) in &commit.expected {
+        let found = path_state(machine, path)?;
+        if !found.is_same_artifact(expected) {
+            return Err(OperationError::Changed {
+                path: path.clone(),
+                expected: expected.describe(),
+                found: found.describe(),
+            });
+        }
+    }
+    for target in &commit.files {
+        files::replace(machine, &staged(target), target)?;
+    }
+    for attributes in &commit.attributes {
+        let path = &attributes.path;
+        if let Some(owner) = attributes.owner {
+            machine.perform(Effect::SetOwner { path, owner })?;
+        }
+        machine.perform(Effect::SetMode { path, mode: attributes.mode })?;
+        machine.perform(Effect::Sync { path })?;
+    }
+    let mut emptied: BTreeSet<_> = stage_folders(&commit.files);
+    emptied.extend(commit.leftovers.iter().cloned());
+    for folder in &emptied {
+        remove_folder(machine, folder)?;
+    }
+    Ok(())
+}
+
+/// Where a file waits for its commit.
+fn staged(target: &RemotePath) -> RemotePath {
+    target.sibling(STAGE_FOLDER).child(target.name())
+}
+
+/// The folders of `paths`, each once.
+fn folders(paths: &[RemotePath]) -> BTreeSet<RemotePath> {
+    paths.iter().filter_map(RemotePath::parent).collect()
+}
+
+/// The stage folders beside `targets`, each once.
+fn stage_folders(targets: &[RemotePath]) -> BTreeSet<RemotePath> {
+    targets.iter().map(|target| target.sibling(STAGE_FOLDER)).collect()
+}
+
+fn remove_folder(machine: &mut dyn Machine, folder: &RemotePath) -> Result<(), FileError> {
+    match machine.stat(folder)?.map(|stat| stat.kind) {
+        None => return Ok(()),
+        Some(NodeKind::Folder) => {
+            remove_content(machine, folder)?;
+            machine.perform(Effect::RemoveFolder { path: folder })?;
+        }
+        Some(_) => machine.perform(Effect::Remove { path: folder })?,
+    }
+    match folder.parent() {
+        Some(parent) => machine.perform(Effect::SyncFolder { path: &parent }),
+        None => Ok(()),
+    }
+}
+
+fn remove_if_empty(machine: &mut dyn Machine, path: &RemotePath) -> Result<(), FileError> {
+    match machine.stat(path)? {
+        Some(_) if machine.list(path)?.is_empty() => machine.perform(Effect::RemoveFolder { path }),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the files in a stage folder. kcm makes no folders there: one is somebody else's, and stops it.
+fn remove_content(machine: &mut dyn Machine, folder: &RemotePath) -> Result<(), FileError> {
+    for name in machine.list(folder)? {
+        machine.perform(Effect::Remove { path: &folder.child(&name) })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Masters as folders on this machine: for images, air gaps and a first try without SSH or root.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use kcm_systemd::UnitName;
+
+use super::interpret::{Machine, interpret};
+use super::{
+    Activity, Batch, Exec, LockClaim, LockError, LockGuard, Observation, OperationError, Output,
+    Replies, Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction, UnitState,
+    enable,
+};
+use crate::files::{Disk, FolderLock, FolderLockError, RemotePath};
+
+/// A master that is a folder: files are written, the unit is enabled as `systemctl --root` does,
+/// nothing is started, and the network is never touched.
+///
+/// Owners are set only when run as root; [`ProbeReply::can_set_owner`](super::ProbeReply) says so.
+#[derive(Debug)]
+pub struct Local {
+    folder: PathBuf,
+    machine: Mutex<Disk>,
+}
+
+impl Local {
+    /// The master whose `/` is `folder`. It is made when the first file is written.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        Self { machine: Mutex::new(Disk::machine(folder.clone())), folder }
+    }
+
+    /// The folder that stands for `/`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+#[async_trait]
+impl Transport for Local {
+    async fn call(&self, batch: &Batch) -> Result<Replies, TransportError> {
+        let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(interpret(&mut *machine, batch))
+    }
+
+    async fn open_stream(&self, _address: &StreamAddress) -> Result<Box<dyn Stream>, StreamError> {
+        Err(StreamError::Unsupported {
+            master: self.folder.display().to_string(),
+            reason: "a folder has no network".to_owned(),
+        })
+    }
+
+    async fn lock(&self, _claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {
+        let master = self.folder.display().to_string();
+        let failed = |reason: String| LockError::Failed { master: master.clone(), reason };
+        match FolderLock::take(&self.folder) {
+            Ok(lock) => Ok(Box::new(lock)),
+            Err(FolderLockError::Held) => Err(LockError::Held {
+                master,
+                holder: "it holds the lock on this folder".to_owned(),
+            }),
+            Err(FolderLockError::Io(error)) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+impl LockGuard for FolderLock {}
+
+impl Machine for Disk {
+    fn hostname(&self) -> Option<String> {
+        None
+    }
+
+    fn unit_state(
+        &mut self,
+        unit: &UnitName,
+        path: &RemotePath,
+    ) -> Result<UnitState, OperationError> {
+        let enablement = enable::enablement(self, unit, path)?;
+        Ok(UnitState { enablement, activity: Activity::Offline, needs_reload: false })
+    }
+
+    fn act(&mut self, action: &UnitAction) -> Result<(), OperationError> {
+        match action {
+            UnitAction::Enable { unit, path } => enable::enable(self, unit, path),
+            UnitAction::Reload | UnitAction::Restart { .. } => {
+                Err(unsupported("no systemd runs in it"))
+            }
+        }
+    }
+
+    fn processes(&mut self, _executable: &RemotePath) -> Observation<Vec<u32>> {
+        Observation::Known(Vec::new())
+    }
+
+    fn exec(&mut self, _exec: &Exec) -> Result<Output, OperationError> {
+        Err(unsupported("nothing runs in it"))
+    }
+}
+
+fn unsupported(reason: &str) -> OperationError {
+    OperationError::Unsupported { transport: "a folder".to_owned(), reason: reason.to_owned() }
+}

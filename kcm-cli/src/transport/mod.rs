@@ -1,0 +1,163 @@
+//! The seam between what kcm decides and where it happens.
+//!
+//! A [`Transport`] is one master. It carries out a [`Batch`] of typed operations in one exchange:
+//! [`Local`] in a folder, [`Fake`] in memory for tests, and an embedder's own wherever it likes.
+//!
+//! # Contract
+//!
+//! Every implementation holds these, and one suite of tests runs on all of them:
+//!
+//! 1. Operations of a batch are carried out in order, each whole before the next, up to the first that
+//!    fails. [`Replies`] has one reply for each that was carried out, then the failure; none after it
+//!    was begun.
+//! 2. `Err(TransportError)` means that no replies could be had, and says whether nothing was done
+//!    ([`TransportError::NeverRan`]) or nobody knows ([`TransportError::FateUnknown`]).
+//! 3. A file appears whole or not at all, with its mode and owner, and is durable before a reply calls
+//!    it done. Before it has its owner, nobody but the user who writes it can read it.
+//! 4. [`Stage`] changes no target. It puts files into a folder named [`STAGE_FOLDER`], mode 0700, beside
+//!    each target, reads them back and compares digests. What an earlier run left there is replaced;
+//!    if it fails, it leaves nothing behind.
+//! 5. [`Commit`] looks at everything it is told to expect first; if one thing is other than expected
+//!    it changes nothing and fails with [`OperationError::Changed`]. Then it renames file by file in the
+//!    order given and removes the stage folders. Interrupted, each file is old or new, never half.
+//! 6. Secrets travel as content or standard input only: never in argv, the environment, a message or
+//!    `Debug`.
+//! 7. An operation that a transport cannot do is [`OperationError::Unsupported`], never silence.
+//! 8. Bytes are cheap, exchanges are not: one batch is one exchange.
+
+mod batch;
+mod enable;
+pub mod fake;
+mod interpret;
+mod local;
+mod reply;
+mod shell;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use batch::{
+    Attributes, Batch, Commit, Exec, Operation, Probe, Read, Stage, StagedFile, UnitAction,
+    Unstage, View,
+};
+pub use fake::Fake;
+pub(crate) use interpret::public_kubeconfig;
+pub use local::Local;
+pub use reply::{
+    Activity, Enablement, Observation, OperationError, OperationFailure, Output, PathState,
+    ProbeReply, Replies, Reply, UnitState,
+};
+pub use shell::{Unquotable, command_line};
+
+/// The folder beside a target in which files wait for their commit.
+pub const STAGE_FOLDER: &str = ".kcm-stage";
+
+/// One master. Object-safe; used as `Arc<dyn Transport>`. The module's contract binds.
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// Carries out `batch` in one exchange: all of it, or up to the first operation that failed, which
+    /// the replies name.
+    ///
+    /// # Errors
+    /// When there are no replies: the error says whether nothing was done or nobody knows.
+    async fn call(&self, batch: &Batch) -> Result<Replies, TransportError>;
+
+    /// Opens a byte stream to `address` as seen from the master.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or this transport has no way to.
+    async fn open_stream(&self, address: &StreamAddress) -> Result<Box<dyn Stream>, StreamError>;
+
+    /// Takes the master's lock for as long as the guard lives. Does not wait for a holder.
+    ///
+    /// # Errors
+    /// When somebody else holds it, and who, as far as that can be known.
+    async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError>;
+}
+
+/// A byte stream through a master.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A TCP address as seen from a master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamAddress {
+    /// IP address or host name.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Who asks for a lock, for whoever finds it taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockClaim {
+    /// User, host and process in words.
+    pub owner: String,
+}
+
+/// Holds a master's lock; dropping it lets go.
+pub trait LockGuard: fmt::Debug + Send + Sync {}
+
+/// No replies.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// Nothing was done on the master.
+    #[error("{master}: could not be reached, nothing was done there: {reason}")]
+    NeverRan {
+        /// The master.
+        master: String,
+        /// Why, and how to mend it.
+        reason: String,
+    },
+    /// The connection was lost: the batch may have been carried out, in part or whole.
+    #[error(
+        "{master}: lost in the middle, what was done there is unknown: {reason}; run the same command again, it goes on from what it finds"
+    )]
+    FateUnknown {
+        /// The master.
+        master: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// Why a stream could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The transport has no streams.
+    #[error("{master}: {reason}")]
+    Unsupported {
+        /// The master.
+        master: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a lock was not had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Somebody else holds it.
+    #[error("{master}: another kcm is at work there ({holder}); wait for it to end")]
+    Held {
+        /// The master.
+        master: String,
+        /// The holder, as far as it is known.
+        holder: String,
+    },
+    /// The question failed.
+    #[error("{master}: the lock cannot be taken: {reason}")]
+    Failed {
+        /// The master.
+        master: String,
+        /// Why.
+        reason: String,
+    },
+}

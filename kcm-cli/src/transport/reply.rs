@@ -1,0 +1,261 @@
+//! What a transport answers.
+
+use kcm_pki::Fingerprint;
+use serde::Serialize;
+use thiserror::Error;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::files::{FileError, FileErrorKind, Mode, Owner, RemotePath, Room};
+
+/// The answers to a batch: one for every operation that was carried out, then why the next was not.
+#[derive(Debug)]
+pub struct Replies {
+    /// One reply for each operation carried out, in order.
+    pub done: Vec<Reply>,
+    /// The operation that failed, if one did; none after it was begun.
+    pub failed: Option<OperationFailure>,
+}
+
+/// The answer to one operation.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Reply {
+    /// To a probe.
+    Probe(ProbeReply),
+    /// To a read: the bytes, or `None` if there is no such file.
+    Read(Option<Zeroizing<Vec<u8>>>),
+    /// To a stage: all files are beside their targets, durable, and have the right digest.
+    Staged {
+        /// The folders that had to be made for them, outermost first.
+        made: Vec<RemotePath>,
+    },
+    /// To an unstage: nothing of the stage is left.
+    Unstaged,
+    /// To a commit: everything is in place and durable.
+    Committed,
+    /// To a unit action: done.
+    Unit,
+    /// To an exec: how it ended. A non-zero exit is a result, not an error.
+    Exec(Output),
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status, `None` if a signal ended it.
+    pub status: Option<i32>,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// What a probe saw.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeReply {
+    /// The kernel's host name; unknown for a folder.
+    pub hostname: Option<String>,
+    /// Whether files can be given to another user.
+    pub can_set_owner: bool,
+    /// The paths asked for, in order.
+    pub paths: Vec<PathState>,
+    /// Whether the folders of these paths, each once, can be written into.
+    pub rooms: Vec<(RemotePath, Room)>,
+    /// What an interrupted run left beside the paths asked for.
+    pub leftovers: Vec<RemotePath>,
+    /// The unit.
+    pub unit: UnitState,
+    /// Processes that run the executable asked for, the unit's own included.
+    pub processes: Observation<Vec<u32>>,
+}
+
+/// An answer, or why there is none: a failed question is not a "no".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Observation<T> {
+    /// The answer.
+    Known(T),
+    /// Why it is not known.
+    Unknown(String),
+}
+
+/// What a path names on a master.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum PathState {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// SHA-256 of its bytes.
+        digest: Fingerprint,
+        /// Size in bytes.
+        size: u64,
+        /// Permission bits.
+        mode: Mode,
+        /// User and group.
+        owner: Owner,
+        /// When content, mode, owner or name last changed (`ctime`).
+        #[serde(with = "time::serde::rfc3339")]
+        changed: OffsetDateTime,
+    },
+    /// A folder.
+    Folder {
+        /// Permission bits.
+        mode: Mode,
+        /// User and group.
+        owner: Owner,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it points.
+        target: String,
+    },
+    /// A device, socket or pipe.
+    Other,
+}
+
+impl PathState {
+    /// Whether two observations are of the same thing: content, mode and owner. Times do not count.
+    #[must_use]
+    pub fn is_same_artifact(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::File { digest, mode, owner, .. },
+                Self::File { digest: digest2, mode: mode2, owner: owner2, .. },
+            ) => (digest, mode, owner) == (digest2, mode2, owner2),
+            _ => self == other,
+        }
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Absent => "nothing".to_owned(),
+            Self::File { digest, mode, owner, .. } => format!("a file {mode} {owner} {digest}"),
+            Self::Folder { .. } => "a folder".to_owned(),
+            Self::Link { target } => format!("a symbolic link to {target}"),
+            Self::Other => "no regular file".to_owned(),
+        }
+    }
+}
+
+/// What systemd knows of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnitState {
+    /// Whether it starts at boot.
+    pub enablement: Enablement,
+    /// Whether it runs.
+    pub activity: Activity,
+    /// Whether its file is other than what systemd last read (`NeedDaemonReload`).
+    pub needs_reload: bool,
+}
+
+/// Whether a unit starts at boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Enablement {
+    /// There is no such unit.
+    Absent,
+    /// Not all links that its `[Install]` section asks for exist.
+    Disabled,
+    /// All of them exist.
+    Enabled,
+    /// Its file is a link to `/dev/null`: nothing can start it.
+    Masked,
+}
+
+/// Whether a unit runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "camelCase")]
+pub enum Activity {
+    /// A folder, not a running machine: nothing can run, nothing can be started.
+    Offline,
+    /// It does not run.
+    Inactive,
+    /// It runs.
+    Active {
+        /// systemd's name for this run (`InvocationID`).
+        invocation: String,
+        /// The main process.
+        main_pid: u32,
+        /// Since when.
+        #[serde(with = "time::serde::rfc3339")]
+        since: OffsetDateTime,
+    },
+    /// It ended with an error.
+    Failed {
+        /// systemd's word for how (`Result`).
+        result: String,
+    },
+}
+
+/// Why an operation was not carried out.
+#[derive(Debug, Error)]
+#[error("{operation}: {error}")]
+pub struct OperationFailure {
+    /// Which operation of the batch, from 0.
+    pub index: usize,
+    /// The operation's name.
+    pub operation: &'static str,
+    /// Why.
+    pub error: OperationError,
+}
+
+/// Why one operation failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// A file could not be looked at or changed. A stage or commit may be partly done.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Something is not what the plan was made from; nothing was changed.
+    #[error(
+        "{path} changed since the plan was made: expected {expected}, found {found}; run the command again"
+    )]
+    Changed {
+        /// The path.
+        path: RemotePath,
+        /// What the plan was made from.
+        expected: String,
+        /// What is there now.
+        found: String,
+    },
+    /// A staged file does not have the bytes it was given; nothing was changed.
+    #[error("{path}: what was written is not what is read back; check the disk")]
+    Corrupt {
+        /// The path.
+        path: RemotePath,
+    },
+    /// A unit cannot be acted on.
+    #[error("{unit}: {reason}")]
+    Unit {
+        /// The unit.
+        unit: String,
+        /// Why.
+        reason: String,
+    },
+    /// The transport has no way to do this.
+    #[error("{transport} cannot do this: {reason}")]
+    Unsupported {
+        /// The transport.
+        transport: String,
+        /// Why, and what can.
+        reason: String,
+    },
+}
+
+impl OperationError {
+    /// The cause, if a file is.
+    #[must_use]
+    pub fn file_kind(&self) -> Option<FileErrorKind> {
+        match self {
+            Self::File(error) => Some(error.kind),
+            _ => None,
+        }
+    }
+}
