@@ -1,0 +1,387 @@
+//! `kcm apply --root`: everything a master needs, where the tutorial has it, once.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use kcm_tests::{Ran, Site, Tree, kcm, peers};
+use serde_json::Value;
+
+const MASTERS: [&str; 3] = ["k8s-master-01", "k8s-master-02", "k8s-master-03"];
+const CERTIFICATE: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem";
+const KEY: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
+const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kube-controller-manager.service";
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn steps(plan: &Value) -> Vec<Vec<String>> {
+    let masters = plan["masters"].as_array().unwrap().iter();
+    masters
+        .map(|master| {
+            let steps = master["steps"].as_array().unwrap().iter();
+            steps
+                .map(|step| match step["role"].as_str() {
+                    Some(role) => format!("{} {role}", step["step"].as_str().unwrap()),
+                    None => step["step"].as_str().unwrap().to_owned(),
+                })
+                .collect()
+        })
+        .collect()
+}
+
+fn nothing_to_do() -> Vec<Vec<String>> {
+    vec![Vec::new(); MASTERS.len()]
+}
+
+#[test]
+fn everything_is_where_the_tutorial_has_it_and_nothing_else_is() {
+    let site = Site::new();
+    site.apply();
+    for master in MASTERS {
+        let tree = Tree::of(&site.file("out").join(master));
+        let files = tree.0.iter().filter(|(_, entry)| entry.mode & 0o170_000 != 0o040_000);
+        let files: Vec<_> = files
+            .map(|(path, entry)| (format!("/{}", path.display()), entry.mode & 0o7777))
+            .collect();
+        let expected = [
+            (UNIT, 0o644),
+            (WANTED, 0o777),
+            (KUBECONFIG, 0o600),
+            (KEY, 0o600),
+            (CERTIFICATE, 0o644),
+        ];
+        assert_eq!(files, expected.map(|(path, mode)| (path.to_owned(), mode)));
+        assert_eq!(fs::read_link(site.on_master(master, WANTED)).unwrap(), Path::new(UNIT));
+    }
+    let folder = "pki/kube-controller-manager/cert";
+    assert_eq!(mode(&site.file(&format!("{folder}/kube-controller-manager-key.pem"))), 0o600);
+    assert_eq!(mode(&site.file(&format!("{folder}/kube-controller-manager.pem"))), 0o644);
+    assert_eq!(fs::read_dir(site.file(folder)).unwrap().count(), 2);
+}
+
+#[test]
+fn the_umask_decides_nothing() {
+    let modes = ["000", "022", "077"].map(|umask| {
+        let site = Site::new();
+        let script = format!("umask {umask} && exec {} apply --root out", kcm().display());
+        peers::run(Command::new("sh").arg("-c").arg(script).current_dir(site.path()));
+        let out = Tree::of(&site.file("out/k8s-master-01"));
+        out.0.into_iter().map(|(path, entry)| (path, entry.mode)).collect::<Vec<_>>()
+    });
+    assert_eq!(modes[0], modes[1]);
+    assert_eq!(modes[0], modes[2]);
+}
+
+#[test]
+fn a_second_apply_writes_nothing_and_says_so() {
+    let site = Site::new();
+    let first = site.apply();
+    assert!(first.stdout.ends_with("Done: 3 masters as kcm.yaml says.\n"), "{first:?}");
+    let before = site.tree();
+    let second = site.apply();
+    let said = "Nothing to do: 3 masters as kcm.yaml says.\n".to_owned();
+    assert_eq!(second, Ran { code: 0, stdout: said, stderr: String::new() });
+    assert_eq!(site.tree(), before, "same bytes, inodes and change times");
+}
+
+#[test]
+fn one_changed_flag_is_exactly_one_artifact_per_master() {
+    let site = Site::new();
+    site.apply();
+    site.edit("masters:\n", "controllerManager: {flags: {v: 4}}\nmasters:\n");
+    let plan = site.plan();
+    assert_eq!(steps(&plan), vec![vec!["write unit"]; 3]);
+    let diff = plan["masters"][0]["steps"][0]["diff"].as_str().unwrap();
+    let changed: Vec<_> = diff.lines().filter(|line| line.starts_with(['+', '-'])).collect();
+    assert_eq!(changed, ["-  --v=2", "+  --v=4"]);
+    let before = site.tree();
+    site.apply();
+    let after = site.tree();
+    let changed = before.0.iter().filter(|(path, entry)| after.0[*path].content != entry.content);
+    let changed: Vec<_> = changed.map(|(path, _)| path.display().to_string()).collect();
+    assert_eq!(changed, MASTERS.map(|master| format!("out/{master}{UNIT}")));
+    assert_eq!(steps(&site.plan()), nothing_to_do());
+}
+
+#[test]
+fn a_masters_own_flags_change_that_master_alone() {
+    let site = Site::new();
+    site.apply();
+    site.edit(
+        "192.168.1.205}",
+        "192.168.1.205, bindAddress: loopback, flags: {leader-elect: null}}",
+    );
+    assert_eq!(steps(&site.plan()), [vec![], vec!["write unit"], vec![]]);
+    site.apply();
+    let unit = fs::read_to_string(site.on_master(MASTERS[1], UNIT)).unwrap();
+    assert!(
+        unit.contains("--bind-address=127.0.0.1 \\\n") && !unit.contains("leader-elect"),
+        "{unit}"
+    );
+}
+
+#[test]
+fn a_plan_writes_nothing_and_tells_changes_by_its_exit_code() {
+    let site = Site::new();
+    let before = site.tree();
+    for (arguments, code) in
+        [(&["plan", "--root", "out"][..], 0), (&["plan", "--root", "out", "--check"], 3)]
+    {
+        assert_eq!(site.kcm(arguments).code, code);
+        assert_eq!(site.tree(), before);
+    }
+    site.apply();
+    let applied = site.tree();
+    assert_eq!(site.kcm(&["plan", "--root", "out", "--check"]).code, 0);
+    assert_eq!(site.tree(), applied);
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let site = Site::new();
+    site.apply();
+    assert_eq!(site.kcm(&["apply", "--root", "again"]).code, 0);
+    let (first, second) = (Tree::of(&site.file("out")), Tree::of(&site.file("again")));
+    assert_eq!(first.content(), second.content());
+}
+
+#[test]
+fn a_plan_as_json_names_every_artifact_and_holds_no_key() {
+    let site = Site::new();
+    site.apply();
+    fs::remove_dir_all(site.file("out/k8s-master-02")).unwrap();
+    let plan = site.plan();
+    let expected = ["write certificate", "write key", "write kubeconfig", "write unit", "enable"];
+    assert_eq!(steps(&plan), [vec![], expected.map(str::to_owned).to_vec(), vec![]]);
+    assert_eq!(plan["identity"]["decision"], "keep");
+    let key = site.read("pki/kube-controller-manager/cert/kube-controller-manager-key.pem");
+    let text = plan.to_string();
+    assert!(key.lines().filter(|line| line.len() > 40).all(|line| !text.contains(line)), "{text}");
+}
+
+#[test]
+fn what_drifts_is_put_right_and_nothing_more() {
+    type Spoil = fn(&Site);
+    let cases: [(&str, Spoil); 5] = [
+        ("setAttributes key", |site| {
+            let path = site.on_master(MASTERS[0], KEY);
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        }),
+        ("write unit", |site| {
+            let path = site.on_master(MASTERS[0], UNIT);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, text.replace("--v=2", "--v=9")).unwrap();
+        }),
+        ("write kubeconfig", |site| {
+            fs::remove_file(site.on_master(MASTERS[0], KUBECONFIG)).unwrap()
+        }),
+        ("enable", |site| fs::remove_file(site.on_master(MASTERS[0], WANTED)).unwrap()),
+        ("removeLeftover", |site| {
+            site.write("out/k8s-master-01/opt/kubernetes/kubeconfig/.kcm-stage/half", "ha");
+        }),
+    ];
+    let site = Site::new();
+    site.apply();
+    let right = site.tree().content();
+    for (step, spoil) in cases {
+        spoil(&site);
+        assert_eq!(steps(&site.plan()), [vec![step], vec![], vec![]]);
+        site.apply();
+        assert_eq!(site.tree().content(), right, "{step}");
+    }
+}
+
+#[test]
+fn an_identity_that_only_the_masters_hold_stays_and_its_key_is_not_fetched() {
+    let site = Site::new();
+    site.apply();
+    fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
+    let plan = site.plan();
+    assert_eq!(
+        (&plan["identity"]["decision"], &plan["identity"]["held"]),
+        (&"keep".into(), &"byMasters".into())
+    );
+    assert_eq!(steps(&plan), nothing_to_do());
+    site.apply();
+    assert!(!site.file("pki/kube-controller-manager").exists());
+
+    // A flag needs no key; another server does, because the kubeconfig holds it.
+    site.edit("masters:\n", "controllerManager: {flags: {v: 3}}\nmasters:\n");
+    assert_eq!(steps(&site.plan()), vec![vec!["write unit"]; 3]);
+    site.apply();
+    site.edit("192.168.1.210", "192.168.1.211");
+    let plan = site.plan();
+    assert_eq!(plan["identity"]["why"][0]["reason"], "keyNotHere");
+    site.apply();
+    assert_eq!(steps(&site.plan()), nothing_to_do());
+}
+
+#[test]
+fn a_certificate_is_renewed_when_its_time_comes_and_not_before() {
+    let site = Site::new();
+    site.edit(
+        "keyAlgorithm: ecdsa-p256",
+        "keyAlgorithm: ecdsa-p256\n  lifetime: 2h\n  renewBefore: 1h",
+    );
+    site.apply();
+    let serial = |site: &Site| fs::read(site.on_master(MASTERS[2], CERTIFICATE)).unwrap();
+    let first = serial(&site);
+    site.apply();
+    assert_eq!(serial(&site), first);
+    site.edit("lifetime: 2h\n  renewBefore: 1h", "lifetime: 4h\n  renewBefore: 3h");
+    let plan = site.plan();
+    assert_eq!(plan["identity"]["why"][0]["reason"], "expires", "{plan}");
+    let expected = ["write certificate", "write key", "write kubeconfig"].map(str::to_owned);
+    assert_eq!(steps(&plan), vec![expected.to_vec(); 3]);
+    site.apply();
+    assert_ne!(serial(&site), first);
+    assert_eq!(steps(&site.plan()), nothing_to_do());
+}
+
+#[test]
+fn a_ca_is_made_for_a_first_try_and_then_used() {
+    let site = Site::new();
+    fs::remove_dir_all(site.file("pki")).unwrap();
+    site.edit("  keyAlgorithm", "  createCa: true\n  keyAlgorithm");
+    let first = site.apply();
+    assert!(
+        first.stderr.contains("made a root CA: pki/ca/cert/ca.pem (rsa-2048, until "),
+        "{first:?}"
+    );
+    assert_eq!(mode(&site.file("pki/ca/cert/ca-key.pem")), 0o600);
+    let ca = site.read("pki/ca/cert/ca.pem");
+    site.apply();
+    fs::remove_dir_all(site.file("out")).unwrap();
+    site.apply();
+    assert_eq!(site.read("pki/ca/cert/ca.pem"), ca);
+}
+
+#[test]
+fn two_kcm_never_work_on_one_master_at_once() {
+    let site = Site::new();
+    fs::create_dir_all(site.file("out/k8s-master-02")).unwrap();
+    let other = fs::File::open(site.file("out/k8s-master-02")).unwrap();
+    other.lock().unwrap();
+    let before = site.tree().content();
+    let ran = site.kcm(&["apply", "--root", "out"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("out/k8s-master-02: another kcm is at work there"), "{ran:?}");
+    assert_eq!(site.tree().content(), before);
+    drop(other);
+    site.apply();
+}
+
+#[test]
+fn an_outcome_as_json_says_what_became_of_each_master() {
+    let site = Site::new();
+    let ran = site.kcm(&["apply", "--root", "out", "-o", "json"]);
+    let outcome: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let results: Vec<_> =
+        outcome["masters"].as_array().unwrap().iter().map(|m| &m["result"]).collect();
+    assert_eq!(results, ["done"; 3]);
+    assert_eq!(outcome["identity"]["why"][0]["reason"], "missing");
+}
+
+#[test]
+fn init_writes_a_file_that_apply_takes_and_never_replaces_one() {
+    let site = Site::empty();
+    let arguments = [
+        "init",
+        "--create-ca",
+        "--user",
+        "kube",
+        "--master",
+        "m1=10.0.0.1",
+        "--master",
+        "m2=10.0.0.2",
+    ];
+    assert_eq!(site.kcm(&arguments).code, 0);
+    let text = site.read("kcm.yaml");
+    let again = site.kcm(&arguments);
+    assert_eq!(again.code, 1);
+    assert!(again.stderr.contains("kcm.yaml exists already"), "{again:?}");
+    assert_eq!(site.read("kcm.yaml"), text);
+    site.apply();
+    assert!(site.on_master("m2", KEY).exists());
+}
+
+#[test]
+fn the_schema_knows_every_key_that_init_writes() {
+    let site = Site::empty();
+    let schema: Value = serde_json::from_str(&site.kcm(&["schema"]).stdout).unwrap();
+    assert_eq!(
+        site.kcm(&["init", "--create-ca", "--user", "kube", "--master", "m=10.0.0.1"]).code,
+        0
+    );
+    let file: Value = serde_yaml::from_str(&site.read("kcm.yaml")).unwrap();
+    assert_known(&file, &schema, &schema);
+}
+
+/// Every key of `value` is a property of `schema`, at every level, and no other key would be allowed.
+fn assert_known(value: &Value, schema: &Value, root: &Value) {
+    let schema = resolve(schema, root);
+    match value {
+        Value::Object(map) => {
+            assert_eq!(schema["additionalProperties"], false, "{schema}");
+            for (key, value) in map {
+                assert!(schema["properties"][key].is_object(), "{key} is not in {schema}");
+                assert_known(value, &schema["properties"][key], root);
+            }
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| assert_known(item, &schema["items"], root))
+        }
+        _ => {}
+    }
+}
+
+/// Follows `$ref`, and an option to what it is an option of.
+fn resolve<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
+    let schema = schema["anyOf"].as_array().map_or(schema, |choices| &choices[0]);
+    match schema["$ref"].as_str() {
+        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+#[test]
+fn without_root_owners_are_not_set_and_that_is_said() {
+    if !peers::has("setpriv") || !peers::is_root() {
+        return;
+    }
+    let site = Site::new();
+    let chown = ["-R", "65534:65534", "."];
+    peers::run(Command::new("chown").args(chown).current_dir(site.path()));
+    let unprivileged = |arguments: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        // The build folder may be closed to others; a copy beside the site is not.
+        command.arg(site.file("kcm")).args(arguments).current_dir(site.path());
+        peers::output(&mut command)
+    };
+    fs::copy(kcm(), site.file("kcm")).unwrap();
+    let output = unprivileged(&["apply", "--root", "out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("warning: files belong to you, not to root:root"), "{said}");
+    let again = unprivileged(&["apply", "--root", "out"]);
+    assert!(String::from_utf8(again.stdout).unwrap().starts_with("Nothing to do"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let site = Site::new();
+    let script = format!("{} plan --root out | head -n 1", kcm().display());
+    let output = peers::output(Command::new("sh").arg("-c").arg(script).current_dir(site.path()));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    let full = format!("{} plan --root out > /dev/full", kcm().display());
+    let output = peers::output(Command::new("sh").arg("-c").arg(full).current_dir(site.path()));
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -1,0 +1,105 @@
+//! What is typed.
+
+use std::fs;
+
+use super::{Case, FAILED, USAGE, check};
+use kcm_tests::Site;
+
+/// What is typed, and the message.
+type Line = (&'static [&'static str], &'static str);
+
+#[rustfmt::skip]
+const LINES: &[Line] = &[
+    (&["deploy"], "unrecognized subcommand 'deploy'"),
+    (&["aply", "--root", "out"], "unrecognized subcommand 'aply'"),
+    (&["apply", "--rot", "out"], "unexpected argument '--rot' found"),
+    (&["apply", "--root", ""], "a value is required for '--root <DIR>' but none was supplied"),
+    (&["apply", "--root", "out", "-f", ""], "a value is required for '--file <FILE>' but none was supplied"),
+    (&["apply", "--root"], "a value is required for '--root <DIR>' but none was supplied"),
+    (&["apply", "--check", "--root", "out"], "unexpected argument '--check' found"),
+    (&["plan", "--root", "out", "-o", "yaml"], "invalid value 'yaml' for '--output <FORM>'
+  [possible values: human, json]"),
+    (&["plan", "--root", "out", "other.yaml"], "unexpected argument 'other.yaml' found"),
+    (&["init", "-f", "new.yaml", "--master", "k8s-master-01"], "invalid value 'k8s-master-01' for '--master <NAME=ADDRESS>': write NAME=ADDRESS, as in k8s-master-01=192.168.1.204"),
+    (&["init", "-f", "new.yaml", "--master", "k8s-master-01="], "invalid value 'k8s-master-01=' for '--master <NAME=ADDRESS>': write NAME=ADDRESS, as in k8s-master-01=192.168.1.204"),
+];
+
+#[rustfmt::skip]
+const INIT: &[(&[&str], i32, &str)] = &[
+    (&["init", "--master", "m1=10.0.0.1"], FAILED, "kcm.yaml exists already; name another file with -f"),
+    (&["init", "-f", "no/such/folder.yaml", "--master", "m1=10.0.0.1"], FAILED, "no/such/folder.yaml: no such file or directory"),
+    (&["init", "-f", "pki", "--master", "m1=10.0.0.1"], FAILED, "pki exists already; name another file with -f"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.256"], USAGE, "an answer is not usable: masters[0].address: `10.0.0.256` is not an IP address or a host name: an IPv4 address is four numbers from 0 to 255"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--master", "m1=10.0.0.2"], USAGE, "an answer is not usable: masters[1].name: `m1` is the name of masters[0] too; each needs its own"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--server", "10.0.0.9:6443"], USAGE, "an answer is not usable: cluster.server: the server URL must begin with https://"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--cluster-cidr", "10.68.0.0/16"], USAGE, "an answer is not usable: cluster.serviceClusterIpRange: 10.68.0.0/16 overlaps clusterCidr 10.68.0.0/16; give Services a range of their own"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--user", "a b"], USAGE, "an answer is not usable: ssh.user: `a b` is not a login name: use letters, digits, dots and dashes"),
+];
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    let cases = LINES.iter().map(|(line, error)| typed(line, USAGE, error));
+    check(cases);
+}
+
+#[test]
+fn init_refuses_answers_that_are_no_cluster_file_and_never_overwrites_one() {
+    let cases = INIT.iter().map(|(line, code, error)| typed(line, *code, error));
+    check(cases);
+}
+
+#[test]
+fn masters_are_not_reached_without_root_yet() {
+    let case = Case::new(
+        "no --root",
+        USAGE,
+        |_| {},
+        "this version of kcm does not reach masters over SSH yet; give --root DIR to work on folders",
+    );
+    check([Case { arguments: vec!["apply"], ..case }]);
+}
+
+#[test]
+fn a_cluster_file_that_is_not_there_is_named() {
+    check([
+        Case::new(
+            "no cluster file",
+            USAGE,
+            |site: &Site| fs::remove_file(site.file("kcm.yaml")).unwrap(),
+            "kcm.yaml: no such file or directory; name another with -f, or write one with `kcm init`",
+        ),
+        Case::new(
+            "a folder",
+            USAGE,
+            |site: &Site| {
+                fs::remove_file(site.file("kcm.yaml")).unwrap();
+                fs::create_dir(site.file("kcm.yaml")).unwrap();
+            },
+            "kcm.yaml: is a directory",
+        ),
+        named(
+            "a file in a folder that is not there",
+            &["apply", "--root", "out", "-f", "no/kcm.yaml"],
+            "no/kcm.yaml: no such file or directory; name another with -f, or write one with `kcm init`",
+        ),
+        named(
+            "a file below a file",
+            &["apply", "--root", "out", "-f", "kcm.yaml/kcm.yaml"],
+            "kcm.yaml/kcm.yaml: not a directory",
+        ),
+    ]);
+}
+
+fn named(name: &'static str, line: &[&'static str], error: &'static str) -> Case {
+    Case { arguments: line.to_vec(), ..Case::new(name, USAGE, |_| {}, error) }
+}
+
+/// Wrong before it is known in which form to answer.
+fn typed(line: &'static [&'static str], code: i32, error: &'static str) -> Case {
+    Case {
+        arguments: line.to_vec(),
+        verbs: &line[..1],
+        has_json: false,
+        ..Case::new(line.join(" "), code, |_| {}, error)
+    }
+}

@@ -1,0 +1,424 @@
+//! The CA and kube-controller-manager's pair on the operator's machine.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use kcm_pki::{
+    CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey, RootRequest,
+    SigningConfig,
+};
+use kcm_tests::{Site, ca, peers, serial};
+use time::{Duration, OffsetDateTime};
+
+use super::{Case, FAILED, check};
+
+const CA: &str = "pki/ca/cert/ca.pem";
+const CA_KEY: &str = "pki/ca/cert/ca-key.pem";
+const PAIR: &str = "pki/kube-controller-manager/cert/kube-controller-manager.pem";
+const PAIR_KEY: &str = "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+
+#[test]
+fn a_ca_certificate_that_is_none_is_refused() {
+    check([
+        Case::new(
+            "no CA",
+            FAILED,
+            |site| {
+                remove(site, CA);
+                remove(site, CA_KEY);
+            },
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file; put the cluster's CA there, or set pki.createCa: true to make one for a first try",
+        ),
+        Case::new(
+            "no CA certificate",
+            FAILED,
+            |site| remove(site, CA),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file, though its key is at pki.caKey; put the certificate there too",
+        ),
+        Case::new(
+            "a folder as CA",
+            FAILED,
+            |site| {
+                remove(site, CA);
+                fs::create_dir(site.file(CA)).unwrap();
+            },
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: it is a folder; put the file in its place or mend the path",
+        ),
+        Case::new(
+            "a link to nothing",
+            FAILED,
+            |site| {
+                remove(site, CA);
+                symlink("gone.pem", site.file(CA)).unwrap();
+            },
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: pki/ca/cert/ca.pem is a symbolic link that leads nowhere; mend or remove it",
+        ),
+        Case::new(
+            "an empty CA",
+            FAILED,
+            |site| site.write(CA, ""),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no certificate in PEM form; put the cluster's CA certificate there",
+        ),
+        Case::new(
+            "no PEM",
+            FAILED,
+            |site| site.write(CA, "a certificate\n"),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no certificate in PEM form; put the cluster's CA certificate there",
+        ),
+        Case::new(
+            "bytes",
+            FAILED,
+            |site| site.write(CA, b"\x30\x82\xff\x00"),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: is not PEM text; move it away or put the right file there",
+        ),
+        Case::new(
+            "a key",
+            FAILED,
+            |site| site.write(CA, site.read(CA_KEY)),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no certificate in PEM form, only: EC PRIVATE KEY; put the cluster's CA certificate there",
+        ),
+    ]);
+}
+
+#[test]
+fn a_ca_certificate_that_cannot_sign_is_refused() {
+    check([
+        Case::new(
+            "PEM that holds no certificate",
+            FAILED,
+            |site| {
+                site.write(CA, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+            },
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate cannot be read: BER error: Unexpected Tag (expected: Some(Tag(16)), actual: Tag(0)); put the cluster's CA certificate there",
+        ),
+        Case::new(
+            "half a certificate",
+            FAILED,
+            |site| {
+                let pem = site.read(CA);
+                site.write(CA, &pem[..pem.len() / 2]);
+            },
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate cannot be read: the PEM block is cut off or is not base64; put the cluster's CA certificate there",
+        ),
+        Case::new(
+            "two certificates",
+            FAILED,
+            |site| {
+                site.write(CA, site.read(CA) + &ca(KeyAlgorithm::EcdsaP256, "another").0);
+            },
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there are 2 certificates; exactly one is expected",
+        ),
+        Case::new(
+            "an expired CA",
+            FAILED,
+            |site| root_of(site, -10, 5),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: it expired at … (it is …); put a CA certificate there that is valid now",
+        ),
+        Case::new(
+            "a CA to come",
+            FAILED,
+            |site| root_of(site, 5, 5),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: it is not valid before … (it is …); put a CA certificate there that is valid now",
+        ),
+        Case::new(
+            "a leaf",
+            FAILED,
+            |site| {
+                let (certificate, key) = leaf(site);
+                site.write(CA, certificate);
+                site.write(CA_KEY, key);
+            },
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not that of a CA: its basic constraints do not say CA:TRUE; put the cluster's CA certificate there",
+        ),
+    ]);
+}
+
+#[test]
+fn a_ca_that_openssl_made_wrong_is_refused() {
+    if !peers::has("openssl") {
+        return;
+    }
+    check([
+        Case::new("a CA that may not sign certificates", FAILED, |site| {
+            root_by_openssl(site, "ec:ca.param", "keyUsage=critical,digitalSignature");
+        }, r#"the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes must not sign certificates: its key usage lacks "cert sign"; put the cluster's CA certificate there"#),
+        Case::new("a CA with a weak key", FAILED, |site| {
+            root_by_openssl(site, "rsa:1024", "keyUsage=critical,keyCertSign");
+        }, "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the RSA key has 1024 bits, which is too weak; at least 2048 are needed").by_apply_alone(),
+    ]);
+}
+
+#[test]
+fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made() {
+    let cases = vec![
+        Case::new(
+            "no key",
+            FAILED,
+            |site| remove(site, CA_KEY),
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no such file; put it there or mend the path",
+        ),
+        Case::new(
+            "an empty key",
+            FAILED,
+            |site| site.write(CA_KEY, ""),
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no private key in PEM form; put the CA's own key there",
+        ),
+        Case::new(
+            "no PEM in the key",
+            FAILED,
+            |site| site.write(CA_KEY, "a key\n"),
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no private key in PEM form; put the CA's own key there",
+        ),
+        Case::new(
+            "a certificate",
+            FAILED,
+            |site| site.write(CA_KEY, site.read(CA)),
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no private key in PEM form, only: CERTIFICATE; put the CA's own key there",
+        ),
+        Case::new(
+            "the key of another CA",
+            FAILED,
+            |site| {
+                site.write(CA_KEY, ca(KeyAlgorithm::EcdsaP256, "kubernetes").1);
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the CA key does not belong to the CA certificate of CN=kubernetes (sha256:…); put the CA's own key there",
+        ),
+        Case::new(
+            "two keys",
+            FAILED,
+            |site| site.write(CA_KEY, site.read(CA_KEY).repeat(2)),
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there are 2 private keys; exactly one is expected",
+        ),
+        Case::new(
+            "an encrypted key",
+            FAILED,
+            |site| {
+                site.write(CA_KEY, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt it with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
+        ),
+        Case::new(
+            "a key encrypted the old way",
+            FAILED,
+            |site| {
+                site.write(CA_KEY, "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n");
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt it with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
+        ),
+        Case::new(
+            "half a key",
+            FAILED,
+            |site| {
+                let pem = site.read(CA_KEY);
+                site.write(CA_KEY, &pem[..pem.len() / 2]);
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key cannot be read: the PEM block is cut off or is not base64; put the CA's own key there",
+        ),
+        Case::new(
+            "a folder as key",
+            FAILED,
+            |site| {
+                remove(site, CA_KEY);
+                fs::create_dir(site.file(CA_KEY)).unwrap();
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: it is a folder; put the file in its place or mend the path",
+        ),
+    ];
+    check(cases.into_iter().map(Case::by_apply_alone));
+}
+
+#[test]
+fn a_second_ca_is_not_made_where_one_is_in_use() {
+    let create = |site: &Site| {
+        site.edit("  keyAlgorithm:", "  createCa: true\n  keyAlgorithm:");
+        remove(site, CA);
+    };
+    check([
+        Case::new("its key is there", FAILED, create, "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file, though its key is at pki.caKey; put the certificate there too"),
+        Case::new("its certificate is there", FAILED, move |site| {
+            site.edit("  keyAlgorithm:", "  createCa: true\n  keyAlgorithm:");
+            remove(site, CA_KEY);
+        }, "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no such file; put it there or mend the path").by_apply_alone(),
+        Case::new("masters have been set up", FAILED, move |site| {
+            site.apply();
+            create(site);
+            remove(site, CA_KEY);
+            fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
+        }, "pki.createCa: there is no CA on this machine, but k8s-master-01 has a kube-controller-manager unit, and k8s-master-02 has a kube-controller-manager unit, and k8s-master-03 has a kube-controller-manager unit; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead"),
+        Case::new("a master has its certificate", FAILED, move |site| {
+            create(site);
+            remove(site, CA_KEY);
+            site.write("out/k8s-master-02/opt/kubernetes/pki/ca/cert/ca.pem", "a certificate");
+        }, "pki.createCa: there is no CA on this machine, but k8s-master-02 has a CA certificate; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead"),
+        Case::new("it has signed a pair", FAILED, move |site| {
+            site.apply();
+            create(site);
+            remove(site, CA_KEY);
+            fs::remove_dir_all(site.file("out")).unwrap();
+        }, "pki.createCa: there is no CA on this machine, but pki/kube-controller-manager/cert holds an identity; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead"),
+    ]);
+}
+
+#[test]
+fn a_pair_that_cannot_be_read_is_refused() {
+    check([
+        Case::new(
+            "a key without its certificate",
+            FAILED,
+            |site| {
+                site.apply();
+                remove(site, PAIR);
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: there is no certificate beside it; put it there, or move the key away to get a new pair",
+        ),
+        Case::new(
+            "a certificate that is a folder",
+            FAILED,
+            |site| {
+                fs::create_dir_all(site.file(PAIR)).unwrap();
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: it is a folder; put the file in its place or mend the path",
+        ),
+        Case::new(
+            "a pair whose key is no text",
+            FAILED,
+            |site| {
+                site.apply();
+                site.write(PAIR_KEY, b"\xff\xfe");
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: is not PEM text; move it away or put the right file there",
+        ),
+        Case::new(
+            "a file in place of its folder",
+            FAILED,
+            |site| {
+                site.write("pki/kube-controller-manager", "");
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a file, and a folder is needed there; move it away or mend the path",
+        ),
+        Case::new(
+            "a link to nothing as folder",
+            FAILED,
+            |site| {
+                symlink("gone", site.file("pki/kube-controller-manager")).unwrap();
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a symbolic link that leads nowhere; mend or remove it",
+        ),
+        Case::new(
+            "an interrupted run's pair, broken",
+            FAILED,
+            |site| {
+                site.write(
+                    "pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair",
+                    "",
+                );
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair: holds no certificate with its key, though kcm wrote it whole; move it away to go on with the old pair",
+        ),
+    ]);
+}
+
+#[test]
+fn files_that_the_user_may_not_read_are_refused() {
+    if !peers::is_root() || !peers::has("setpriv") {
+        return;
+    }
+    let closed = |site: &Site, name: &str| {
+        fs::set_permissions(site.file(name), fs::Permissions::from_mode(0o000)).unwrap();
+    };
+    let cases = vec![
+        Case::new("a closed cluster file", super::USAGE, move |site| closed(site, "kcm.yaml"), "kcm.yaml: permission denied; run as a user who may, or mend the permissions"),
+        Case::new("a closed CA certificate", FAILED, move |site| closed(site, CA), "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: permission denied; run as a user who may, or mend the permissions"),
+        Case::new("a closed CA key", FAILED, move |site| {
+            fs::set_permissions(site.path(), fs::Permissions::from_mode(0o777)).unwrap();
+            fs::set_permissions(site.file("pki"), fs::Permissions::from_mode(0o777)).unwrap();
+            closed(site, CA_KEY);
+        }, "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: permission denied; run as a user who may, or mend the permissions").by_apply_alone(),
+        Case::new("a closed pair", FAILED, move |site| {
+            site.apply();
+            closed(site, PAIR_KEY);
+        }, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions"),
+        Case::new("a closed folder of the pair", FAILED, move |site| {
+            site.apply();
+            closed(site, "pki/kube-controller-manager");
+        }, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: permission denied; run as a user who may, or mend the permissions"),
+        Case::new("a closed folder for a new pair", FAILED, |site| {
+            fs::create_dir(site.file("out")).unwrap();
+            fs::set_permissions(site.file("out"), fs::Permissions::from_mode(0o777)).unwrap();
+        }, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions"),
+    ];
+    check(cases.into_iter().map(super::targets::as_nobody));
+}
+
+fn remove(site: &Site, name: &str) {
+    fs::remove_file(site.file(name)).unwrap();
+}
+
+/// A root whose validity begins `from` days from now and lasts `days`.
+fn root_of(site: &Site, from: i64, days: i64) {
+    let csr = CsrFile::parse(r#"{"CN": "kubernetes"}"#).unwrap().value;
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let lifetime = Duration::days(days).unsigned_abs();
+    let request = RootRequest { subject: csr.subject, lifetime, path_len: None };
+    let now = OffsetDateTime::now_utc() + Duration::days(from);
+    let root = CertificateAuthority::create(&request, &key, serial(), now).unwrap();
+    site.write(CA, root.to_pem());
+    site.write(CA_KEY, &*key.to_pem());
+}
+
+/// A client certificate of the site's CA, and its key.
+fn leaf(site: &Site) -> (String, String) {
+    let ca =
+        CertificateAuthority::load(site.read(CA).as_bytes(), site.read(CA_KEY).as_bytes()).unwrap();
+    let csr = CsrFile::parse(r#"{"CN": "kubernetes"}"#).unwrap().value;
+    let config = SigningConfig::built_in();
+    let request = LeafRequest {
+        subject: csr.subject,
+        hosts: csr.hosts,
+        usages: config.default_profile().unwrap().usages.clone(),
+        lifetime: Duration::days(1).unsigned_abs(),
+        outlives_ca: OutlivesCa::Refuse,
+    };
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let now = OffsetDateTime::now_utc();
+    let issued = ca.issue(&request, key.public_key(), serial(), now).unwrap();
+    (issued.certificate.to_pem(), key.to_pem().to_string())
+}
+
+/// A root with other extensions than kcm makes.
+fn root_by_openssl(site: &Site, key: &str, usage: &str) {
+    let config = format!(
+        "[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nCN=kubernetes\n\
+         [ca]\nbasicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n{usage}\n"
+    );
+    site.write("openssl.cnf", config);
+    if key.starts_with("ec") {
+        let curve = [
+            "genpkey",
+            "-genparam",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            "ca.param",
+        ];
+        peers::run(&mut peers::openssl(site.path(), &curve));
+    }
+    let request = [
+        "req",
+        "-x509",
+        "-config",
+        "openssl.cnf",
+        "-newkey",
+        key,
+        "-nodes",
+        "-keyout",
+        CA_KEY,
+        "-out",
+        CA,
+        "-days",
+        "10",
+    ];
+    peers::run(&mut peers::openssl(site.path(), &request));
+}

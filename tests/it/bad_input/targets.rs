@@ -1,0 +1,239 @@
+//! The masters' side: what is in the way, read-only, closed or full.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use kcm_tests::{Site, peers};
+
+use super::{Case, FAILED, check};
+
+const CERTIFICATE: &str =
+    "out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem";
+const UNIT: &str = "out/k8s-master-02/etc/systemd/system/kube-controller-manager.service";
+const LINK: &str =
+    "out/k8s-master-02/etc/systemd/system/multi-user.target.wants/kube-controller-manager.service";
+
+#[test]
+fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
+    check([
+        Case::new(
+            "a folder in place of a file",
+            FAILED,
+            |site| {
+                fs::create_dir_all(site.file(CERTIFICATE)).unwrap();
+            },
+            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: is a directory",
+        ),
+        Case::new(
+            "a link in place of a file",
+            FAILED,
+            |site| {
+                site.write("out/k8s-master-02/srv/a.pem", "");
+                link("/srv/a.pem", site, CERTIFICATE);
+            },
+            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a symbolic link to /srv/a.pem, and kcm manages regular files; move it away or replace it by a file",
+        ),
+        Case::new(
+            "a masked unit",
+            FAILED,
+            |site| link("/dev/null", site, UNIT),
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is masked; run `systemctl unmask kube-controller-manager.service` there",
+        ),
+        Case::new(
+            "a unit that is a link",
+            FAILED,
+            |site| {
+                site.write("out/k8s-master-02/usr/lib/systemd/system/kcm.service", "[Service]\n");
+                link("/usr/lib/systemd/system/kcm.service", site, UNIT);
+            },
+            "k8s-master-02: out/k8s-master-02/etc/systemd/system/kube-controller-manager.service: no such file or directory",
+        ),
+        Case::new(
+            "a unit that is a link to nothing",
+            FAILED,
+            |site| link("gone", site, UNIT),
+            "k8s-master-02: out/k8s-master-02/etc/systemd/system/kube-controller-manager.service: no such file or directory",
+        ),
+        Case::new(
+            "a file in place of the enabling link",
+            FAILED,
+            |site| {
+                site.apply();
+                fs::remove_file(site.file(LINK)).unwrap();
+                site.write(LINK, "");
+            },
+            "k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: is in the way: a symbolic link is needed here; move it away",
+        ),
+        Case::new(
+            "a file in place of a master",
+            FAILED,
+            |site| site.write("out/k8s-master-02", ""),
+            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: not a directory",
+        ),
+        Case::new(
+            "a file in place of a folder",
+            FAILED,
+            |site| {
+                site.write("out/k8s-master-02/opt", "");
+            },
+            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: not a directory",
+        ),
+        Case::new(
+            "a file in place of the root",
+            FAILED,
+            |site| site.write("out", ""),
+            "k8s-master-01: out/k8s-master-01/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: not a directory",
+        ),
+        Case::new(
+            "a link in circles on the way",
+            FAILED,
+            |site| {
+                link("opt", site, "out/k8s-master-02/opt");
+            },
+            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: a symbolic link on the way leads in circles",
+        ),
+    ]);
+}
+
+#[test]
+fn a_target_that_the_user_may_not_write_is_refused() {
+    if !peers::is_root() || !peers::has("setpriv") {
+        return;
+    }
+    let cases = vec![
+        Case::new(
+            "a closed root",
+            FAILED,
+            |site| {
+                fs::create_dir(site.file("out")).unwrap();
+            },
+            "k8s-master-01: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a closed master",
+            FAILED,
+            |site| {
+                fs::create_dir_all(site.file("out/k8s-master-02")).unwrap();
+                open(site, "out");
+            },
+            "k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a closed folder",
+            FAILED,
+            |site| {
+                fs::create_dir_all(site.file("out/k8s-master-02/etc/systemd/system")).unwrap();
+                open(site, "out");
+                open(site, "out/k8s-master-02");
+            },
+            "k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a master's key that is root's",
+            FAILED,
+            |site| {
+                site.apply();
+                open(site, "pki/kube-controller-manager/cert/kube-controller-manager-key.pem");
+            },
+            "k8s-master-01: out/k8s-master-01/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions",
+        ),
+    ];
+    check(cases.into_iter().map(as_nobody));
+}
+
+#[test]
+fn a_target_that_is_read_only_is_refused() {
+    if !peers::is_root() || !peers::has("unshare") {
+        return;
+    }
+    check([
+        Case::new("a root mounted read-only", FAILED, |site| {
+            fs::create_dir(site.file("out")).unwrap();
+        }, "k8s-master-01: /etc/systemd/system: the file system is mounted read-only; remount it for writing").within("unshare -m sh -euc 'mount -t tmpfs -o ro none out; exec \"$@\"' sh \"$@\""),
+        Case::new("a folder mounted read-only", FAILED, |site| {
+            site.apply();
+            site.edit("192.168.1.205", "192.168.1.215");
+        }, "k8s-master-02: /etc/systemd/system: the file system is mounted read-only; remount it for writing").within("unshare -m sh -euc 'mount --bind out/k8s-master-02/etc out/k8s-master-02/etc; mount -o remount,bind,ro out/k8s-master-02/etc; exec \"$@\"' sh \"$@\""),
+        Case::new("the operator's folder mounted read-only", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system is mounted read-only; remount it for writing")
+            .within("unshare -m sh -euc 'mount --bind pki pki; mount -o remount,bind,ro pki; exec \"$@\"' sh \"$@\""),
+    ]);
+}
+
+/// A small file system at `out`, filled up to what is left; nothing may change in it.
+macro_rules! full {
+    ($size:literal, $left:literal) => {
+        concat!(
+            "unshare -m sh -euc 'mount -t tmpfs -o size=", $size, " none out
+            head -c ", $size, " /dev/zero > out/fill 2>/dev/null || :
+            truncate -s -", $left, " out/fill
+            before=$(find out -exec stat -c \"%n %F %a %s\" {} + | sort)
+            \"$@\" || code=$?
+            test \"$before\" = \"$(find out -exec stat -c \"%n %F %a %s\" {} + | sort)\" || { echo changed; exit 99; }
+            exit ${code:-0}' sh \"$@\""
+        )
+    };
+}
+
+#[test]
+fn a_target_that_is_full_is_refused() {
+    if !peers::is_root() || !peers::has("unshare") {
+        return;
+    }
+    let empty = |site: &Site| fs::create_dir(site.file("out")).unwrap();
+    check([
+        Case::new("a full root", FAILED, empty, "k8s-master-01: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again").within(full!("64k", "0")),
+        Case::new("a root with too little room", FAILED, empty, "k8s-master-01: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again").within(full!("256k", "40k")),
+        Case::new("the operator's folder is full", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system has 0 KiB left and 64 KiB are needed; free some space and run the same command again").within(
+            "unshare -m sh -euc 'cp -a pki copy; mount -t tmpfs -o size=64k none pki; cp -a copy/. pki; rm -r copy; head -c 64k /dev/zero > pki/fill 2>/dev/null || :; exec \"$@\"' sh \"$@\"",
+        ),
+    ]);
+}
+
+#[test]
+fn a_target_that_fills_up_meanwhile_is_left_as_it_was_and_the_next_run_goes_on() {
+    if !peers::is_root() || !peers::has("unshare") {
+        return;
+    }
+    let site = Site::new();
+    // Each master has room, but all are on one file system.
+    let more = (1..=7)
+        .fold(String::new(), |list, n| format!("{list}  - {{name: m{n}, address: 10.0.0.{n}}}\n"));
+    site.write("kcm.yaml", site.read("kcm.yaml") + &more);
+    fs::create_dir(site.file("out")).unwrap();
+    let script = "unshare -m sh -euc 'mount -t tmpfs -o size=120k none out
+        ! \"$@\" 2>progress
+        test -z \"$(ls -A out)\"
+        mount -o remount,size=1m out
+        \"$@\" >second 2>&1' sh \"$@\"";
+    let ran =
+        Case::new("", FAILED, |_| {}, "").within(script).ran(&site, &["apply", "--root", "out"]);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""), "{ran:?}");
+    assert!(ran.stdout.ends_with("Failed: no master has changed.\n"), "{ran:?}");
+    let full = "no space left on device; free some space there and run the same command again";
+    assert!(ran.stdout.contains(full), "{ran:?}");
+    assert!(site.read("second").ends_with("Done: 10 masters as kcm.yaml says.\n"));
+}
+
+/// The same without being root, in a site that everybody may read.
+pub(super) fn as_nobody(case: Case) -> Case {
+    let spoil = case.spoil;
+    let spoil = Box::new(move |site: &Site| {
+        if site.path().metadata().unwrap().permissions().mode() & 0o005 == 0 {
+            fs::set_permissions(site.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        spoil(site);
+    });
+    let script = "cp \"$1\" /tmp/kcm-of-nobody.$$; trap 'rm /tmp/kcm-of-nobody.$$' EXIT; shift
+        setpriv --reuid 65534 --regid 65534 --clear-groups /tmp/kcm-of-nobody.$$ \"$@\"";
+    Case { spoil, ..case }.within(script)
+}
+
+fn link(target: &str, site: &Site, name: &str) {
+    let path = site.file(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    symlink(target, path).unwrap();
+}
+
+fn open(site: &Site, name: &str) {
+    fs::set_permissions(site.file(name), fs::Permissions::from_mode(0o777)).unwrap();
+}

@@ -1,0 +1,101 @@
+//! A CA is made only where none can be in use.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use kcm::transport::Fake;
+use kcm::{Cluster, Error, Fleet, Network, PreflightError, Run, Silent};
+use kcm_tests::{Site, Tree};
+use time::OffsetDateTime;
+
+/// Applies on one fake master with the API server at `server`; nothing else is there.
+async fn apply(
+    site: &Site,
+    server: &str,
+    network: Network,
+    fake: &Fake,
+) -> Result<kcm::Outcome, Error> {
+    let text = site.read("kcm.yaml").replace("https://192.168.1.210:6443", server);
+    let text = text.replace("  keyAlgorithm", "  createCa: true\n  keyAlgorithm");
+    let cluster = Cluster::parse(&text, &site.file("kcm.yaml")).unwrap();
+    let fleet = Fleet::new(&cluster, network, |_| Arc::new(fake.clone()));
+    kcm::apply(Run {
+        cluster: &cluster,
+        fleet: &fleet,
+        now: OffsetDateTime::now_utc(),
+        events: &Silent,
+    })
+    .await
+}
+
+fn site() -> Site {
+    let site = Site::new();
+    std::fs::remove_dir_all(site.file("pki")).unwrap();
+    // One master is enough to refuse, and to be made.
+    let text = site.read("kcm.yaml");
+    let lines = text.lines().filter(|line| !line.contains("-02") && !line.contains("-03"));
+    site.write("kcm.yaml", lines.map(|line| format!("{line}\n")).collect::<String>());
+    site
+}
+
+async fn refusal(server: &str, prepare: impl FnOnce(&Fake)) -> String {
+    let (site, fake) = (site(), Fake::new("k8s-master-01"));
+    prepare(&fake);
+    let effects = fake.inspect(|state| state.effects);
+    let before = Tree::of(site.path()).content();
+    let error = apply(&site, server, Network::Allowed, &fake).await.unwrap_err();
+    assert!(matches!(error, Error::Preflight(PreflightError::CaInUse { .. })), "{error}");
+    assert_eq!(Tree::of(site.path()).content(), before);
+    assert_eq!(fake.inspect(|state| state.effects), effects);
+    error.to_string()
+}
+
+/// An address on loopback where nobody listens.
+fn silent_server() -> String {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("https://127.0.0.1:{port}")
+}
+
+#[tokio::test]
+async fn not_while_the_server_answers() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", server.local_addr().unwrap());
+    let said = refusal(&url, |_| {}).await;
+    assert!(said.contains(&format!("{url} answers")), "{said}");
+
+    // The same where the network must not be touched: the question is not asked.
+    let (site, fake) = (site(), Fake::new("k8s-master-01"));
+    assert!(apply(&site, &url, Network::Forbidden, &fake).await.unwrap().is_done());
+    server.set_nonblocking(true).unwrap();
+    assert!(server.accept().is_ok(), "the first run did connect");
+    assert!(server.accept().is_err(), "the second did not");
+}
+
+#[tokio::test]
+async fn not_while_a_master_has_a_unit_a_ca_file_or_a_process() {
+    let server = silent_server();
+    let unit = "/etc/systemd/system/kube-controller-manager.service";
+    let said =
+        refusal(&server, |fake| fake.inspect(|state| state.put_file(unit, b"[Unit]\n", 0o644)))
+            .await;
+    assert!(said.contains("k8s-master-01 has a kube-controller-manager unit"), "{said}");
+
+    let ca = "/opt/kubernetes/pki/ca/cert/ca.pem";
+    let said = refusal(&server, |fake| fake.inspect(|state| state.put_file(ca, b"x", 0o644))).await;
+    assert!(said.contains("k8s-master-01 has a CA certificate"), "{said}");
+
+    let executable = "/opt/kubernetes/bin/kube-controller-manager".to_owned();
+    let said = refusal(&server, |fake| {
+        fake.inspect(|state| state.strangers.insert(executable, vec![4711]));
+    })
+    .await;
+    assert!(said.contains("k8s-master-01 runs kube-controller-manager"), "{said}");
+}
+
+#[tokio::test]
+async fn but_where_nothing_is_and_nobody_answers() {
+    let (site, fake) = (site(), Fake::new("k8s-master-01"));
+    let outcome = apply(&site, &silent_server(), Network::Allowed, &fake).await.unwrap();
+    assert!(outcome.created_ca && outcome.is_done());
+    assert!(site.file("pki/ca/cert/ca-key.pem").exists());
+}

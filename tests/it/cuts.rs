@@ -1,0 +1,222 @@
+//! An apply that is cut anywhere: the next one finishes the job, and nothing was ever half or too wide.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use kcm::files::{FileErrorKind, NodeKind, RemotePath};
+use kcm::transport::Fake;
+use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
+use kcm::{Cluster, Fleet, Network, Run, Silent};
+use kcm_pki::{Certificate, PrivateKey};
+use kcm_tests::{Site, Tree, kcm, peers};
+use time::OffsetDateTime;
+
+const PAIR: &str = "pki/kube-controller-manager/cert";
+
+/// Every system call by which `kcm` changes something.
+const CHANGES: &str = "write,fsync,rename,mkdir,chmod,fchmod,unlink,rmdir,symlink,lchown,openat";
+
+/// One master, because every cut is one process and one more.
+fn one_master() -> Site {
+    let site = Site::new();
+    let text = site.read("kcm.yaml");
+    let lines = text.lines().filter(|line| !line.contains("-02") && !line.contains("-03"));
+    site.write("kcm.yaml", lines.map(|line| format!("{line}\n")).collect::<String>());
+    site
+}
+
+#[test]
+fn a_first_apply_killed_before_any_system_call_is_finished_by_the_next() {
+    let fresh = || {
+        let site = one_master();
+        fs::remove_dir_all(site.file("pki")).unwrap();
+        site.edit("  keyAlgorithm", "  createCa: true\n  keyAlgorithm");
+        site
+    };
+    let cuts = cut_everywhere(fresh);
+    assert!(cuts > 100, "only {cuts} cuts");
+}
+
+#[test]
+fn a_renewal_killed_before_any_system_call_is_finished_by_the_next() {
+    let applied = one_master();
+    applied.apply();
+    let fresh = || {
+        let site = Site::empty();
+        let copy = ["-a", "--", "."].map(str::to_owned);
+        let mut command = Command::new("cp");
+        peers::run(command.args(copy).arg(site.path()).current_dir(applied.path()));
+        site.edit("ecdsa-p256", "ecdsa-p384");
+        site
+    };
+    let cuts = cut_everywhere(fresh);
+    assert!(cuts > 60, "only {cuts} cuts");
+}
+
+/// Kills `kcm apply` before its first changing system call, its second, and so on until it gets through.
+/// Returns the number of cuts.
+fn cut_everywhere(fresh: impl Fn() -> Site) -> usize {
+    if !peers::has("strace") {
+        return usize::MAX;
+    }
+    for cut in 1.. {
+        let site = fresh();
+        let old = Tree::of(&site.file("out")).content();
+        let mut command = Command::new("strace");
+        let inject = format!("inject={CHANGES}:signal=KILL:when={cut}");
+        command.args(["-f", "-o", "/dev/null", "-e", &inject]).arg(kcm());
+        command.args(["apply", "--root", "out"]).current_dir(site.path());
+        let finished = peers::output(&mut command).status.success();
+        no_key_is_too_wide(&site);
+        let cut_off = Tree::of(&site.file("out")).content();
+        let planned = site.kcm(&["plan", "--root", "out"]);
+        assert_eq!(planned.code, 0, "cut {cut}: {planned:?}");
+        assert_eq!(Tree::of(&site.file("out")).content(), cut_off, "a plan writes nothing");
+
+        site.apply();
+        assert!(site.apply().stdout.starts_with("Nothing to do"), "cut {cut}");
+        pairs_match(&site);
+        let new = Tree::of(&site.file("out")).content();
+        each_file_is_old_or_new(&cut_off, &old, &new);
+        let left: Vec<_> = site.tree().0.into_keys().filter(|path| is_leftover(path)).collect();
+        assert!(left.is_empty(), "cut {cut}: {left:?}");
+        if finished {
+            return cut - 1;
+        }
+    }
+    unreachable!("the range has no end")
+}
+
+fn is_leftover(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn no_key_is_too_wide(site: &Site) {
+    for (path, entry) in site.tree().0 {
+        let text = String::from_utf8_lossy(&entry.content);
+        if text.contains("PRIVATE KEY") || text.contains("client-key-data") {
+            assert_eq!(entry.mode & 0o7777, 0o600, "{}", path.display());
+        }
+    }
+}
+
+type Content = BTreeMap<PathBuf, (u32, Vec<u8>)>;
+
+/// Managed files, those under their final names, are never anything but whole.
+fn each_file_is_old_or_new(cut_off: &Content, old: &Content, new: &Content) {
+    for (path, entry) in cut_off {
+        let is_staged = path.components().any(|part| is_leftover(Path::new(part.as_os_str())));
+        if !is_staged && !entry.1.is_empty() {
+            assert!([old.get(path), new.get(path)].contains(&Some(entry)), "{}", path.display());
+        }
+    }
+}
+
+/// On both sides the certificate's key is the one beside it.
+fn pairs_match(site: &Site) {
+    let on_master = format!("out/k8s-master-01/opt/kubernetes/{PAIR}");
+    for folder in [PAIR, &on_master] {
+        let certificate = site.read(&format!("{folder}/kube-controller-manager.pem"));
+        let key = site.read(&format!("{folder}/kube-controller-manager-key.pem"));
+        let certificate = Certificate::from_pem(certificate.as_bytes()).unwrap();
+        assert!(PrivateKey::from_pem(key.as_bytes()).unwrap().matches(&certificate), "{folder}");
+    }
+}
+
+#[tokio::test]
+async fn on_fakes_every_fault_at_every_effect_is_mended_by_the_next_apply() {
+    let site = one_master();
+    let text = site.read("kcm.yaml");
+    let file = site.file("kcm.yaml");
+    let (whole, operations) = {
+        let fake = fresh_fake();
+        // Issues the pair, which all runs after this one keep.
+        apply(&text, &file, &fake).await.unwrap();
+        fake.inspect(|state| (state.effects, state.operations))
+    };
+    let mut cuts = 0;
+    let moments = [When::Before, When::Inside, When::After];
+    let effects =
+        (0..whole).flat_map(|index| moments.map(|when| FaultPoint::Effect { index, when }));
+    let operations = (0..operations).flat_map(|index| {
+        [When::Before, When::After].map(|when| FaultPoint::Operation { index, when })
+    });
+    for at in effects.chain(operations) {
+        for kind in [
+            FaultKind::Fails(FileErrorKind::NoSpace),
+            FaultKind::LosesConnection,
+            FaultKind::Stops,
+            FaultKind::PowersOff,
+        ] {
+            let fake = fresh_fake();
+            let key = site.read(&format!("{PAIR}/kube-controller-manager-key.pem"));
+            watch(&fake, &key);
+            fake.inspect(|state| state.faults.push(Fault { at, kind }));
+            let first = apply(&text, &file, &fake).await;
+            if kind == FaultKind::PowersOff {
+                let unit = "kube-controller-manager.service".parse().unwrap();
+                let path = RemotePath::new("/etc/systemd/system/kube-controller-manager.service");
+                let booted = fake.inspect(|state| state.power_on(&[(unit, path.unwrap())]));
+                booted.unwrap_or_else(|error| panic!("{at:?} {kind:?}: {error}"));
+            }
+            let struck = fake.inspect(|state| state.faults.is_empty());
+            assert!(struck, "{at:?} {kind:?} was never reached: {first:?}");
+            let again = apply(&text, &file, &fake).await;
+            let done = again.as_ref().is_ok_and(kcm::Outcome::is_done);
+            assert!(done, "{at:?} {kind:?}: {first:?}, then {again:?}");
+            let third = apply(&text, &file, &fake).await;
+            assert!(third.is_ok_and(|outcome| outcome.is_unchanged()), "{at:?} {kind:?}");
+            let left = leftovers(&fake);
+            assert!(left.is_empty(), "{at:?} {kind:?}: {left:?}");
+            cuts += 1;
+        }
+    }
+    println!("{cuts} cuts of {whole} effects");
+    assert!(cuts > 500, "only {cuts} cuts");
+}
+
+fn fresh_fake() -> Fake {
+    Fake::new("k8s-master-01")
+}
+
+async fn apply(text: &str, file: &Path, fake: &Fake) -> Result<kcm::Outcome, kcm::Error> {
+    let cluster = Cluster::parse(text, file).unwrap();
+    let fleet = Fleet::new(&cluster, Network::Forbidden, |_| Arc::new(fake.clone()));
+    let now = OffsetDateTime::now_utc();
+    kcm::apply(Run { cluster: &cluster, fleet: &fleet, now, events: &Silent }).await
+}
+
+/// After every single effect: nothing that holds the key is wider than 0600, and no file under its final
+/// name is a part of what it will be.
+fn watch(fake: &Fake, key: &str) {
+    let (secret, whole) = (key.lines().nth(1).unwrap().to_owned(), Mutex::new(BTreeMap::new()));
+    fake.inspect(|state| {
+        state.observer = Some(Box::new(move |state, effect| {
+            for (path, kind) in state.tree() {
+                if kind != NodeKind::File {
+                    continue;
+                }
+                let content = state.files().read(&path).unwrap();
+                let mode = state.files().stat(&path).unwrap().unwrap().mode.bits();
+                let text = String::from_utf8_lossy(&content);
+                if text.contains(&secret) || text.contains("client-key-data") {
+                    assert_eq!(mode, 0o600, "{path} after {effect}");
+                }
+                if !path.as_str().contains("/.kcm-") {
+                    let mut whole = whole.lock().unwrap();
+                    let first = whole.entry(path.clone()).or_insert_with(|| content.clone());
+                    assert_eq!(*first, content, "{path} after {effect}");
+                }
+            }
+        }));
+    });
+}
+
+fn leftovers(fake: &Fake) -> Vec<String> {
+    let tree = fake.inspect(|state| state.tree());
+    let paths = tree.into_iter().map(|(path, _)| path.to_string());
+    paths.filter(|path| path.contains("/.kcm-")).collect()
+}

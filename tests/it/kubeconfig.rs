@@ -1,0 +1,266 @@
+//! Kubeconfigs, judged by kubectl.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use kcm_kubeconfig::{Cluster, Context, Fields, Kubeconfig, Named, User, Value};
+use kcm_tests::{Site, peers};
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+const MASTERS: [&str; 3] = ["k8s-master-01", "k8s-master-02", "k8s-master-03"];
+const KUBECONFIG: &str = "opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+const CA: &str = "pki/ca/cert/ca.pem";
+const CERTIFICATE: &str = "pki/kube-controller-manager/cert/kube-controller-manager.pem";
+const KEY: &str = "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+
+/// Runs `kubectl config`, which must succeed, on a file in a folder; returns what it prints.
+fn kubectl(folder: &Path, file: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new("kubectl");
+    command.current_dir(folder).env("HOME", folder).env_remove("KUBECONFIG");
+    command.args(["config", "--kubeconfig", file]).args(arguments);
+    peers::run(&mut command)
+}
+
+/// What kubectl reads in a file.
+fn read_by_kubectl(folder: &Path, file: &str) -> Json {
+    serde_json::from_str(&kubectl(folder, file, &["view", "--raw", "-o", "json"])).unwrap()
+}
+
+/// The tutorial's four commands of section 2.4.
+fn by_tutorial(site: &Site, cluster: &str, server: &str) -> String {
+    let file = "by-tutorial.kubeconfig";
+    let run = |arguments: &[&str]| kubectl(site.path(), file, arguments);
+    let ca = format!("--certificate-authority={CA}");
+    run(&["set-cluster", cluster, &ca, "--embed-certs=true", &format!("--server={server}")]);
+    let certificate = format!("--client-certificate={CERTIFICATE}");
+    let key = format!("--client-key={KEY}");
+    run(&["set-credentials", "kube-controller-manager", &certificate, "--embed-certs=true", &key]);
+    let cluster = format!("--cluster={cluster}");
+    run(&["set-context", "default", &cluster, "--user=kube-controller-manager"]);
+    run(&["use-context", "default"]);
+    site.read(file)
+}
+
+#[test]
+fn the_kubeconfig_is_what_the_tutorials_four_commands_write() {
+    if !peers::has("kubectl") {
+        return;
+    }
+    for (cluster, server) in [
+        ("kubernetes", "https://192.168.1.210:6443"),
+        ("on", "https://[fd00::210]:6443"),
+        ("1_0", "https://lb.example.com/a/path"),
+        ("_a:b@c.d-e", "https://LB.example.com"),
+    ] {
+        let site = Site::new();
+        site.edit("https://192.168.1.210:6443", &format!("{server}\n  name: \"{cluster}\""));
+        site.apply();
+        let theirs = by_tutorial(&site, cluster, server);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&site.file("by-tutorial.kubeconfig")), 0o600);
+        for master in MASTERS {
+            assert_eq!(site.read(&format!("out/{master}/{KUBECONFIG}")), theirs, "{master}");
+            assert_eq!(mode(&site.on_master(master, KUBECONFIG)), 0o600, "{master}");
+        }
+    }
+}
+
+#[test]
+fn kubectl_reads_in_the_kubeconfig_what_was_put_there() {
+    if !peers::has("kubectl") {
+        return;
+    }
+    let site = Site::new();
+    site.apply();
+    let data = |name: &str| BASE64.encode(site.read(name));
+    let expected = json!({
+        "kind": "Config",
+        "apiVersion": "v1",
+        "preferences": {},
+        "clusters": [{"name": "kubernetes", "cluster": {
+            "server": "https://192.168.1.210:6443",
+            "certificate-authority-data": data(CA),
+        }}],
+        "users": [{"name": "kube-controller-manager", "user": {
+            "client-certificate-data": data(CERTIFICATE),
+            "client-key-data": data(KEY),
+        }}],
+        "contexts": [{"name": "default", "context": {
+            "cluster": "kubernetes",
+            "user": "kube-controller-manager",
+        }}],
+        "current-context": "default",
+    });
+    for master in MASTERS {
+        let file = site.on_master(master, KUBECONFIG);
+        assert_eq!(read_by_kubectl(site.path(), file.to_str().unwrap()), expected, "{master}");
+    }
+}
+
+#[test]
+fn a_second_run_of_the_tutorials_commands_changes_nothing_in_the_kubeconfig() {
+    if !peers::has("kubectl") {
+        return;
+    }
+    let site = Site::new();
+    site.apply();
+    let ours = site.on_master(MASTERS[0], KUBECONFIG);
+    fs::copy(&ours, site.file("by-tutorial.kubeconfig")).unwrap();
+    let rewritten = by_tutorial(&site, "kubernetes", "https://192.168.1.210:6443");
+    assert_eq!(rewritten, fs::read_to_string(ours).unwrap());
+}
+
+#[test]
+fn known_hostile_texts_are_printed_with_kubectls_bytes() {
+    if !peers::has("kubectl") {
+        return;
+    }
+    let texts: Vec<String> = serde_yaml::from_str(HOSTILE).unwrap();
+    let ascii = ('\u{1}'..='\u{7E}').flat_map(|c| {
+        ["{c}", "a{c}", "{c}a", "a{c} b", "1{c}1"].map(|form| form.replace("{c}", &c.to_string()))
+    });
+    let texts: Vec<_> = texts.into_iter().filter(|text| is_kubectls(text)).chain(ascii).collect();
+    assert!(texts.len() > 800, "{}", texts.len());
+    same_bytes(&texts).unwrap();
+}
+
+const HOSTILE: &str = include_str!("../../kcm-kubeconfig/testdata/kubectl-1.32/hostile.json");
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_texts_are_printed_with_kubectls_bytes(
+        texts in prop::collection::vec(text().prop_filter("kubectl spoils it", |text| is_kubectls(text)), 80)
+    ) {
+        if peers::has("kubectl") {
+            same_bytes(&texts)?;
+        }
+    }
+
+    #[test]
+    fn kubectl_reads_hostile_texts_as_they_were(texts in prop::collection::vec(text(), 80)) {
+        if peers::has("kubectl") {
+            let folder = tempfile::tempdir().unwrap();
+            let (ours, input) = documents(&texts);
+            fs::write(folder.path().join("ours"), ours.to_yaml().as_bytes()).unwrap();
+            let read = read_by_kubectl(folder.path(), "ours");
+            for list in ["clusters", "contexts", "users"] {
+                let read = read[list].as_array().unwrap();
+                let mut given = input[list].as_array().unwrap().clone();
+                given.sort_by_key(|entry| entry["name"].as_str().unwrap().to_owned());
+                prop_assert_eq!(read.len(), given.len());
+                for (read, given) in read.iter().zip(&given) {
+                    prop_assert_eq!(read, given);
+                }
+            }
+        }
+    }
+}
+
+/// Whether kubectl can write it: it makes a blank of NEL, and refuses what YAML calls unprintable even
+/// though it is about to escape it.
+fn is_kubectls(text: &str) -> bool {
+    !text.contains(|c| matches!(c, '\u{7F}'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}'))
+}
+
+/// Characters that matter to YAML, what looks like another type, and long texts that are folded.
+fn text() -> impl Strategy<Value = String> {
+    let special = " \n\t'\":#-?,[]{}&*!|>%@`~=<\\ab01_.eExyn+/".chars().collect::<Vec<_>>();
+    let rare = "\r\u{85}\u{2028}\u{2029}\u{FEFF}\u{A0}é集😀\u{7F}\u{1B}\u{1}\u{FFFD}\u{E000}";
+    let char = prop_oneof![
+        8 => prop::sample::select(special),
+        1 => prop::sample::select(rare.chars().collect::<Vec<_>>()),
+        1 => any::<char>(),
+    ];
+    prop_oneof![
+        prop::collection::vec(char.clone(), 0..12).prop_map(String::from_iter),
+        prop::collection::vec(char, 0..200).prop_map(String::from_iter),
+        "[0-9_.eExob:+ TZ-]{0,12}",
+        "([a-z']{1,9} ){0,60}",
+    ]
+}
+
+/// One document with the texts in every place that takes any: ours, and the same as JSON for kubectl.
+fn documents(texts: &[String]) -> (Kubeconfig, Json) {
+    let mut ours = Kubeconfig::default();
+    let (mut clusters, mut contexts, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    let secret = |text: &str| Value::Text(text.to_owned().into());
+    for (index, text) in texts.iter().enumerate() {
+        // Names are unique, and an empty field is no field.
+        let name =
+            if texts[..index].contains(text) { format!("{text}{index}") } else { text.clone() };
+        let text = if text.is_empty() { "-".to_owned() } else { text.clone() };
+        clusters.push(json!({"name": name, "cluster": {"server": text, "proxy-url": text}}));
+        let cluster =
+            Cluster { server: text.clone(), proxy_url: text.clone(), ..Cluster::default() };
+        ours.clusters.push(Named::new(&name, cluster));
+
+        contexts.push(
+            json!({"name": name, "context": {"cluster": text, "user": text, "namespace": text}}),
+        );
+        let context = Context {
+            cluster: text.clone(),
+            user: text.clone(),
+            namespace: text.clone(),
+            other: Fields::default(),
+        };
+        ours.contexts.push(Named::new(&name, context));
+
+        // Longer keys must be announced by a question mark, which JSON does not have; the merge key is one that
+        // kubectl writes and cannot read.
+        let keys = [&texts[texts.len() - 1 - index], &name].into_iter();
+        let keys = keys.filter(|key| escaped(&json!(key)).len() < 1024 && *key != "<<");
+        let map: serde_json::Map<_, _> = keys.map(|key| (key.clone(), json!(text))).collect();
+        let mut config = Fields::default();
+        for (key, value) in &map {
+            config.insert(key, secret(value.as_str().unwrap()));
+        }
+        let mut provider = Fields::default();
+        provider.insert("name", secret(&text));
+        provider.insert("config", Value::Map(config));
+        let mut fields = Fields::default();
+        fields.insert("auth-provider", Value::Map(provider));
+        let user = User { token: text.clone().into(), other: fields, ..User::default() };
+        users.push(json!({"name": name, "user": {"token": text, "auth-provider": {"name": text, "config": map}}}));
+        ours.users.push(Named::new(&name, user));
+    }
+    let input = json!({
+        "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": "",
+        "clusters": clusters, "contexts": contexts, "users": users,
+    });
+    (ours, input)
+}
+
+/// JSON as kubectl can read it: it reads all as YAML, for which some characters need an escape.
+fn escaped(json: &Json) -> String {
+    let escape = |c: char| match c {
+        ' '..='~' => c.to_string(),
+        c => format!("\\U{:08X}", u32::from(c)),
+    };
+    json.to_string().chars().map(escape).collect()
+}
+
+/// Lets kubectl write the document, and compares.
+fn same_bytes(texts: &[String]) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut ours, input) = documents(texts);
+    fs::write(folder.path().join("theirs"), escaped(&input)).unwrap();
+    kubectl(folder.path(), "theirs", &["set", "current-context", "x"]);
+    ours.current_context = "x".into();
+    let theirs = fs::read_to_string(folder.path().join("theirs")).unwrap();
+    let printed = ours.to_yaml();
+    for (ours, theirs) in printed.split("\n- ").zip(theirs.split("\n- ")) {
+        prop_assert_eq!(ours, theirs);
+    }
+    prop_assert_eq!(&*printed, &theirs);
+    let read = Kubeconfig::from_yaml(&theirs).unwrap();
+    prop_assert!(read.warnings.is_empty(), "{:?}", read.warnings);
+    prop_assert_eq!(&*read.kubeconfig.to_yaml(), &theirs);
+    Ok(())
+}

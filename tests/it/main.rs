@@ -1,0 +1,21 @@
+//! One binary, one module per subject.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::format_collect,
+    clippy::similar_names,
+    reason = "tests report by panicking, and are written to be read, not to be fast"
+)]
+
+mod apply;
+mod bad_input;
+mod contract;
+mod create_ca;
+mod cuts;
+mod kubeconfig;
+mod pki;
+mod properties;
+mod systemd;
+mod trace;

@@ -1,0 +1,151 @@
+//! What the kernel sees of an apply: no key where it does not belong, no network.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kcm_tests::{Site, Tree, kcm, peers};
+
+/// Every system call of a first apply that makes a CA, too; strings in full, as hex, with the paths of
+/// descriptors. `None` where there is no strace.
+fn trace(site: &Site) -> Option<String> {
+    if !peers::has("strace") {
+        return None;
+    }
+    let trace = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-xx", "-s", "10000000", "-o"]).arg(trace.path()).arg(kcm());
+    command.args(["apply", "--root", "out"]).current_dir(site.path());
+    peers::run(&mut command);
+    Some(fs::read_to_string(trace.path()).unwrap())
+}
+
+fn first_try() -> Site {
+    let site = Site::new();
+    fs::remove_dir_all(site.file("pki")).unwrap();
+    site.edit("  keyAlgorithm: ecdsa-p256", "  createCa: true");
+    site
+}
+
+/// Everything in which bytes of a key could be recognised: parts of its PEM, its DER, its base64 in a
+/// kubeconfig, and its hex, each as strace prints it.
+fn recognisable(pem: &str) -> Vec<String> {
+    let lines: Vec<_> = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = STANDARD.decode(lines.concat()).unwrap();
+    // PKCS#1 of 2048 bits: the modulus, which is public, ends before octet 275; all that follows but the
+    // exponent 65537 is secret.
+    let secret = &der[300..];
+    let mut parts: Vec<Vec<u8>> = secret.chunks_exact(24).map(<[u8]>::to_vec).collect();
+    parts.extend(lines[7..lines.len() - 1].iter().map(|line| line.as_bytes().to_vec()));
+    let embedded = STANDARD.encode(pem);
+    parts.extend(embedded.as_bytes()[700..].chunks_exact(48).map(<[u8]>::to_vec));
+    let hex: String = secret.iter().map(|octet| format!("{octet:02x}")).collect();
+    parts.extend(hex.as_bytes().chunks_exact(48).map(<[u8]>::to_vec));
+    parts.extend(hex.to_uppercase().as_bytes().chunks_exact(48).map(<[u8]>::to_vec));
+    parts.iter().map(|part| as_strace_prints(part)).collect()
+}
+
+fn as_strace_prints(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
+}
+
+/// Where key material may be read from and written to.
+fn may_hold_a_key(path: &str) -> bool {
+    let name = Path::new(path).file_name().unwrap().to_str().unwrap();
+    let name = name.trim_start_matches('.').trim_end_matches(".new").trim_end_matches(".pair");
+    matches!(
+        name,
+        "ca-key.pem" | "kube-controller-manager-key.pem" | "kube-controller-manager.kubeconfig"
+    )
+}
+
+#[test]
+fn no_byte_of_a_key_is_in_argv_the_environment_a_message_or_a_wrong_file() {
+    let site = first_try();
+    let Some(trace) = trace(&site) else { return };
+    let keys = [
+        "pki/ca/cert/ca-key.pem",
+        "pki/kube-controller-manager/cert/kube-controller-manager-key.pem",
+    ];
+    let parts: Vec<_> = keys.iter().flat_map(|key| recognisable(&site.read(key))).collect();
+    let mut seen = 0;
+    for line in trace.lines().filter(|line| parts.iter().any(|part| line.contains(part))) {
+        let call = line.split_once(' ').unwrap().1.trim_start();
+        let transfer = ["read(", "write("].iter().any(|name| call.starts_with(name));
+        let path =
+            call.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| path);
+        let shown: String = call.chars().take(120).collect();
+        assert!(transfer && path.is_some_and(|path| may_hold_a_key(&unescaped(path))), "{shown}");
+        seen += 1;
+    }
+    // Two keys, a pair and a pair file each, three masters with two files: the pattern does see them.
+    assert!(seen >= 10, "the keys were seen {seen} times only");
+}
+
+#[test]
+fn no_file_with_a_key_is_ever_wider_than_0600() {
+    let site = first_try();
+    let Some(trace) = trace(&site) else { return };
+    let (mut created, mut narrowed) = (0, 0);
+    for line in trace
+        .lines()
+        .map(unescaped)
+        .filter(|line| line.contains("key.pem") || line.contains(".kubeconfig\""))
+    {
+        if line.contains("O_CREAT") {
+            assert!(line.contains(", 0600)") && line.contains("O_EXCL"), "{line}");
+            created += 1;
+        }
+        if line.contains("chmod") {
+            assert!(line.contains(", 0600)"), "{line}");
+            narrowed += 1;
+        }
+    }
+    assert!(created >= 10 && narrowed >= 10, "{created} {narrowed}");
+    for (path, entry) in Tree::of(site.path()).0 {
+        let text = String::from_utf8_lossy(&entry.content);
+        if text.contains("PRIVATE KEY") || text.contains("client-key-data") {
+            assert_eq!(entry.mode & 0o7777, 0o600, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn with_root_the_network_is_never_touched() {
+    let site = first_try();
+    // A name that would have to be looked up, for the server and for a master.
+    site.edit("https://192.168.1.210:6443", "https://k8s.invalid:6443");
+    site.edit("192.168.1.206}", "master-3.invalid, bindAddress: any}");
+    let Some(trace) = trace(&site) else { return };
+    let touches = |line: &&str| {
+        ["socket(", "connect(", "sendto(", "sendmsg(", "bind("]
+            .iter()
+            .any(|call| line.contains(call))
+    };
+    let touched: Vec<_> =
+        trace.lines().filter(touches).filter(|line| !is_signal_pipe(line)).collect();
+    assert_eq!(touched, [""; 0]);
+    assert!(trace.contains("execve("), "the trace is one");
+}
+
+/// tokio's own pipe for signals is a socket pair within the process.
+fn is_signal_pipe(line: &str) -> bool {
+    line.contains("socketpair(AF_UNIX")
+}
+
+/// Turns `\x41` back into `A`.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("\\x") {
+        plain.push_str(&rest[..at]);
+        match rest.get(at + 2..at + 4).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => plain.push(char::from(byte)),
+            None => plain.push('?'),
+        }
+        rest = rest.get(at + 4..).unwrap_or_default();
+    }
+    plain + rest
+}

@@ -1,0 +1,22 @@
+//! The harness: a site to work on, the `kcm` command to run there, and the peers that judge what it made.
+//!
+//! Everything here fails loudly: a helper of a test that cannot do its work is a failed test.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    reason = "a harness reports by panicking, and says on standard error what it skips"
+)]
+
+pub mod contract;
+pub mod peers;
+mod seed;
+mod site;
+mod tree;
+
+pub use seed::{csr_json, unit_of};
+pub use site::{Ran, Site, ca, kcm, serial};
+pub use tree::{Entry, Tree};

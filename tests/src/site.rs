@@ -1,0 +1,193 @@
+//! An operator's folder with a cluster file and a CA, and the `kcm` command run in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use kcm_pki::{CertificateAuthority, CsrFile, KeyAlgorithm, PrivateKey, RootRequest, SerialNumber};
+use time::{Duration, OffsetDateTime};
+
+use crate::Tree;
+use crate::peers;
+
+/// An operator's folder.
+#[derive(Debug)]
+pub struct Site {
+    folder: tempfile::TempDir,
+}
+
+/// How `kcm` ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Site {
+    /// The tutorial's cluster with a P-256 CA and P-256 keys, which take no time to make.
+    #[must_use]
+    pub fn new() -> Self {
+        let site = Self::empty();
+        let (certificate, key) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
+        site.write("pki/ca/cert/ca.pem", &certificate);
+        site.write("pki/ca/cert/ca-key.pem", &key);
+        let private = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(site.file("pki/ca/cert/ca-key.pem"), private).unwrap();
+        site.write("kcm.yaml", CLUSTER_FILE);
+        site
+    }
+
+    /// An empty folder.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { folder: tempfile::Builder::new().prefix("kcm-site-").tempdir().unwrap() }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file of a master under `out`.
+    #[must_use]
+    pub fn on_master(&self, master: &str, path: &str) -> PathBuf {
+        self.file("out").join(master).join(path.trim_start_matches('/'))
+    }
+
+    /// Writes a file and its folders.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.file(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    /// Reads a file as text.
+    #[must_use]
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Replaces a part of the cluster file that must be there.
+    pub fn edit(&self, from: &str, to: &str) {
+        let text = self.read("kcm.yaml");
+        assert!(text.contains(from), "the cluster file has no {from:?}");
+        self.write("kcm.yaml", text.replace(from, to));
+    }
+
+    /// Everything in it.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        Tree::of(self.path())
+    }
+
+    /// Runs `kcm` with `arguments` in this folder.
+    #[must_use]
+    pub fn kcm(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(kcm());
+        command.current_dir(self.path()).args(arguments);
+        ran(&mut command)
+    }
+
+    /// Runs `kcm apply --root out`, which must succeed.
+    #[expect(clippy::must_use_candidate, reason = "it is run for what it does")]
+    pub fn apply(&self) -> Ran {
+        let ran = self.kcm(&["apply", "--root", "out"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran
+    }
+
+    /// Runs `kcm plan --root out -o json`, which must succeed; returns the plan.
+    #[must_use]
+    pub fn plan(&self) -> serde_json::Value {
+        let ran = self.kcm(&["plan", "--root", "out", "-o", "json"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Runs a prepared command to its end.
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let output = peers::output(command);
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The `kcm` command, built from this checkout.
+pub fn kcm() -> &'static Path {
+    static KCM: OnceLock<PathBuf> = OnceLock::new();
+    KCM.get_or_init(|| {
+        // The test itself lies in `<profile>/deps/`; what cargo builds beside it is what is tested.
+        let test = std::env::current_exe().unwrap();
+        let profile = test.parent().and_then(Path::parent).unwrap();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "kcm-cli", "--bin", "kcm"]);
+        build.arg("--target-dir").arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        peers::run(&mut build);
+        profile.join("kcm")
+    })
+}
+
+/// A fresh root CA: certificate and key as PEM.
+#[must_use]
+pub fn ca(algorithm: KeyAlgorithm, common_name: &str) -> (String, String) {
+    let csr = CsrFile::parse(&format!(r#"{{"CN": "{common_name}"}}"#)).unwrap().value;
+    let key = PrivateKey::generate(algorithm).unwrap();
+    let request = RootRequest {
+        subject: csr.subject,
+        lifetime: Duration::days(3650).unsigned_abs(),
+        path_len: None,
+    };
+    let now = OffsetDateTime::now_utc();
+    let certificate = CertificateAuthority::create(&request, &key, serial(), now).unwrap();
+    (certificate.to_pem(), key.to_pem().to_string())
+}
+
+/// A random serial number.
+#[must_use]
+pub fn serial() -> SerialNumber {
+    let mut random = [0; 20];
+    aws_lc_rs::rand::fill(&mut random).unwrap();
+    SerialNumber::from_random(random)
+}
+
+const CLUSTER_FILE: &str = "\
+apiVersion: kcm/v1
+cluster:
+  server: https://192.168.1.210:6443
+  clusterCidr: 172.20.0.0/16
+  serviceClusterIpRange: 10.68.0.0/16
+pki:
+  caCert: pki/ca/cert/ca.pem
+  caKey: pki/ca/cert/ca-key.pem
+  keyAlgorithm: ecdsa-p256
+masters:
+  - {name: k8s-master-01, address: 192.168.1.204}
+  - {name: k8s-master-02, address: 192.168.1.205}
+  - {name: k8s-master-03, address: 192.168.1.206}
+";
