@@ -94,7 +94,7 @@ fn p256_issue() -> Figure {
     let subject_key = rcgen::KeyPair::generate().unwrap();
     let signer = rcgen::KeyPair::from_pem(&authority.key().to_pem()).unwrap();
     let root = authority.certificate().certificate().to_pem();
-    let issuer = rcgen::Issuer::from_ca_cert_pem(&root, signer).unwrap();
+    let rcgen_ca = rcgen::Issuer::from_ca_cert_pem(&root, signer).unwrap();
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name.push(rcgen::DnType::CommonName, "system:kube-controller-manager");
     params.use_authority_key_identifier_extension = true;
@@ -114,7 +114,7 @@ fn p256_issue() -> Figure {
                 black_box(issued.certificate.to_pem());
             }),
             Subject::new("rcgen", || {
-                black_box(params.signed_by(&subject_key, &issuer).unwrap().pem());
+                black_box(params.signed_by(&subject_key, &rcgen_ca).unwrap().pem());
             }),
         ],
     ));

@@ -180,7 +180,7 @@ fn what_drifts_is_put_right_and_nothing_more() {
             fs::write(path, text.replace("--v=2", "--v=9")).unwrap();
         }),
         ("write kubeconfig", |site| {
-            fs::remove_file(site.on_master(MASTERS[0], KUBECONFIG)).unwrap()
+            fs::remove_file(site.on_master(MASTERS[0], KUBECONFIG)).unwrap();
         }),
         ("enable", |site| fs::remove_file(site.on_master(MASTERS[0], WANTED)).unwrap()),
         ("removeLeftover", |site| {
@@ -336,7 +336,9 @@ fn assert_known(value: &Value, schema: &Value, root: &Value) {
             }
         }
         Value::Array(items) => {
-            items.iter().for_each(|item| assert_known(item, &schema["items"], root))
+            for item in items {
+                assert_known(item, &schema["items"], root);
+            }
         }
         _ => {}
     }

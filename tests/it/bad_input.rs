@@ -94,13 +94,13 @@ impl Case {
         let ran = self.ran(&site, arguments);
         let said = without_what_varies(&ran.stderr, &site);
         let expected = format!("error: {}\n", self.error);
-        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+        let errors = ran.stderr.lines().filter(|line| line.starts_with("error: ")).count();
         let document = serde_json::from_str::<serde_json::Value>(&ran.stdout);
         let fault = if ran.code != self.code {
             format!("exit code {}, not {}", ran.code, self.code)
         } else if said != expected {
             "another message".to_owned()
-        } else if errors != 1 || said.contains("panicked") {
+        } else if errors != 1 || ran.stderr.contains("panicked") {
             format!("{errors} errors")
         } else if site.tree().content() != before {
             "something changed".to_owned()

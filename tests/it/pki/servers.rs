@@ -1,0 +1,124 @@
+//! Servers in Go and of OpenSSL take the certificate in a handshake.
+
+use super::*;
+
+#[test]
+fn a_server_in_go_admits_kubectl_with_our_kubeconfig_and_no_other_ca() {
+    if !peers::has("cfssl") || !peers::has("kubectl") {
+        return;
+    }
+    let (site, other) = (site_of("rsa", 2048, "876000h"), site_of("rsa", 2048, "876000h"));
+    site.apply();
+    other.apply();
+    sign(&site, "kubernetes", &json!({"CN": "server", "hosts": ["127.0.0.1"]}), "server");
+    let server = Server::start(&site, |port| {
+        let mut command = Command::new("cfssl");
+        command.current_dir(site.path()).args([
+            "serve",
+            "-address=127.0.0.1",
+            "-ca",
+            CA,
+            "-ca-key",
+            CA_KEY,
+        ]);
+        command.args(["-tls-cert=server.pem", "-tls-key=server-key.pem", "-mutual-tls-ca", CA]);
+        command.args(["-mutual-tls-cn=^system:kube-controller-manager$", &format!("-port={port}")]);
+        command
+    });
+    site.write("body.json", r#"{"label": ""}"#);
+    let info = ["create", "--raw", "/api/v1/cfssl/info", "-f", "body.json"];
+    let kubeconfig = site.on_master("k8s-master-01", KUBECONFIG);
+    let said = server.kubectl(&site, &kubeconfig, &info);
+    assert!(said.status.success() && said.stdout.starts_with(br#"{"success":true"#), "{said:?}");
+
+    // The server is trusted, so that it is the server that refuses.
+    let ours = fs::read_to_string(&kubeconfig).unwrap();
+    let theirs = fs::read_to_string(other.on_master("k8s-master-01", KUBECONFIG)).unwrap();
+    let users = |text: &str| text.find("users:").unwrap();
+    site.write("other", [&ours[..users(&ours)], &theirs[users(&theirs)..]].concat());
+    assert!(!server.kubectl(&site, &site.file("other"), &info).status.success());
+    // What the client is told depends on how fast it writes.
+    let log = || site.read("server.log");
+    assert!(in_time(|| log().contains("certificate signed by unknown authority")), "{}", log());
+}
+
+#[test]
+fn openssls_server_sees_the_certificate_that_kubectl_presents_from_our_kubeconfig() {
+    if !peers::has("cfssl") || !peers::has("openssl") || !peers::has("kubectl") {
+        return;
+    }
+    let site = site_of("ecdsa", 256, "876000h");
+    site.apply();
+    sign(&site, "kubernetes", &json!({"CN": "server", "hosts": ["127.0.0.1"]}), "server");
+    let server = Server::start(&site, |port| {
+        let accept = format!("127.0.0.1:{port}");
+        let mut command =
+            peers::openssl(site.path(), &["s_server", "-www", "-accept", &accept, "-CAfile", CA]);
+        command.args([
+            "-cert",
+            "server.pem",
+            "-key",
+            "server-key.pem",
+            "-Verify",
+            "1",
+            "-verify_return_error",
+        ]);
+        command
+    });
+    let kubeconfig = site.on_master("k8s-master-02", KUBECONFIG);
+    let said = server.kubectl(&site, &kubeconfig, &["get", "--raw", "/healthz"]);
+    let page = String::from_utf8(said.stdout).unwrap();
+    assert!(said.status.success(), "{page}");
+    assert!(page.contains("Verify return code: 0 (ok)"), "{page}");
+    let serial = Certificate::from_pem(site.read(CERTIFICATE).as_bytes()).unwrap().serial();
+    let shown: String = page.chars().filter(char::is_ascii_hexdigit).collect();
+    assert!(shown.contains(&serial), "{serial} {page}");
+}
+
+/// A server on a free port of the loopback; it ends with the test.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(site: &Site, command: impl FnOnce(u16) -> Command) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut command = command(port);
+        let log = fs::File::create(site.file("server.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let server = Self { process: command.spawn().unwrap(), port };
+        let listens = in_time(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
+        assert!(listens, "{command:?} does not listen: {}", site.read("server.log"));
+        server
+    }
+
+    fn kubectl(&self, site: &Site, kubeconfig: &Path, arguments: &[&str]) -> Output {
+        let mut command = Command::new("kubectl");
+        command.current_dir(site.path()).env("HOME", site.path()).env_remove("KUBECONFIG");
+        command.arg("--kubeconfig").arg(kubeconfig).arg("--request-timeout=20s");
+        command.arg(format!("--server=https://127.0.0.1:{}", self.port)).args(arguments);
+        peers::output(&mut command)
+    }
+}
+
+/// Whether something becomes true before long.
+fn in_time(is_true: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    while !is_true() {
+        if start.elapsed() > Duration::from_secs(20) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
