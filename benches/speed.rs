@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kcm::transport::Fake;
-use kcm::{Cluster, Fleet, Network, Run, Silent};
+use kcm::{Cluster, Fleet, Interrupt, Network, Run, Silent};
 use kcm_benches::{Subject, interleaved};
 use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret};
 use kcm_pki::{
@@ -272,6 +272,8 @@ fn fleet(cluster: &Cluster, fakes: &[Fake]) -> Fleet {
     Fleet::new(cluster, Network::Forbidden, |_| Arc::new(fakes.next().unwrap().clone()))
 }
 
+static NEVER: Interrupt = Interrupt::new();
+
 fn run<'a>(cluster: &'a Cluster, fleet: &'a Fleet) -> Run<'a> {
-    Run { cluster, fleet, now: OffsetDateTime::now_utc(), events: &Silent }
+    Run { cluster, fleet, now: OffsetDateTime::now_utc(), events: &Silent, interrupt: &NEVER }
 }

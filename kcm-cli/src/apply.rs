@@ -1,5 +1,7 @@
 //! `plan` and `apply`: from a cluster file to everything a master needs.
 
+use kcm_pki::Certificate;
+
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Role, desired};
 use crate::error::Error;
@@ -41,6 +43,7 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
         .map_err(|reason| DesiredError::Layout { reason })?;
     let observed = observe(run.fleet, &layout, &inputs, run.now, run.events).await?;
     warn_of_owners(&observed, run.events);
+    warn_of_other_cas(&observed, &inputs.ca, &layout, run.events);
     let creates_ca = matches!(inputs.ca, Ca::ToBeCreated);
     if creates_ca {
         preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
@@ -64,7 +67,7 @@ pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
         return Ok(Outcome::unchanged(&plan));
     }
     let authority = issue::authority(run, &plan)?;
-    let rollout = Rollout::lock(run.fleet, run.events).await?;
+    let rollout = Rollout::lock(run).await?;
     let (desired, plan) = match issue::issue(run, &plan, &inputs, authority).await? {
         None => (desired, plan),
         Some(issued) => {
@@ -135,6 +138,24 @@ fn warn_of_owners(observed: &Observed, events: &dyn EventSink) {
     if observed.masters.iter().any(|master| !master.probe.can_set_owner) {
         let text = "files belong to you, not to root:root, because only root can give files away; pack them with owner root, or run as root";
         events.event(&Event::Warning { text: text.to_owned() });
+    }
+}
+
+/// A master with another CA would refuse what this one signs, and hand out certificates that nobody trusts.
+fn warn_of_other_cas(observed: &Observed, ca: &Ca, layout: &Layout, events: &dyn EventSink) {
+    let Ca::Present(ca) = ca else { return };
+    let ours = ca.certificate().fingerprint();
+    for master in &observed.masters {
+        let Some(pem) = &master.files.ca_certificate.text else { continue };
+        let theirs =
+            Certificate::from_pem(pem.as_bytes()).map(|certificate| certificate.fingerprint());
+        if theirs.as_ref() != Ok(&ours) {
+            let (name, path) = (&master.name, &layout.ca_certificate);
+            let text = format!(
+                "{name}: {path} is not the CA of pki.caCert ({ours}); put the same CA on every master"
+            );
+            events.event(&Event::Warning { text });
+        }
     }
 }
 

@@ -1,20 +1,23 @@
 //! The `kcm` command: reads arguments and files, calls the library, reports, and chooses the exit code.
 
-use std::fs;
-use std::io;
+use std::fs::{self, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use time::OffsetDateTime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::apply::{apply, plan};
 use crate::args::{Arguments, FleetArguments, Form, InitArguments, PlanArguments, Verb};
 use crate::cluster::{self, Cluster};
 use crate::error::Error;
-use crate::files::{FileError, FileErrorKind};
+use crate::files::{FileError, FileErrorKind, Mode};
 use crate::fleet::Fleet;
 use crate::init::init;
+use crate::interrupt::Interrupt;
 use crate::report::{self, Report};
 use crate::run::Run;
 
@@ -33,9 +36,35 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(Exit::Failed, error.to_string()).report(form),
     };
-    match runtime.block_on(run(arguments.verb)) {
+    match runtime.block_on(run_until_interrupted(arguments.verb)) {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(form),
+    }
+}
+
+/// Runs to the end. The first Ctrl-C, SIGTERM or SIGHUP asks to stop where it is safe, the second stops at
+/// once, which loses nothing: the next run goes on from what it finds.
+async fn run_until_interrupted(verb: Verb) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::default();
+    let (mut int, mut term, mut hup) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    );
+    let mut work = std::pin::pin!(run(verb, &interrupt));
+    loop {
+        tokio::select! {
+            biased;
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+            _ = hup.recv() => {}
+            done = &mut work => return done,
+        }
+        if interrupt.is_asked() {
+            let message = "interrupted; run the same command again, it goes on from what it finds";
+            return Err(Failure::new(Exit::Interrupted, message));
+        }
+        interrupt.ask();
     }
 }
 
@@ -47,6 +76,7 @@ enum Exit {
     Usage = 2,
     Changes = 3,
     Partly = 4,
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -95,11 +125,11 @@ impl Verb {
     }
 }
 
-async fn run(verb: Verb) -> Result<Exit, Failure> {
+async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(arguments) => write_cluster_file(&arguments),
-        Verb::Plan(arguments) => run_plan(&arguments).await,
-        Verb::Apply(arguments) => run_apply(&arguments).await,
+        Verb::Plan(arguments) => run_plan(&arguments, interrupt).await,
+        Verb::Apply(arguments) => run_apply(&arguments, interrupt).await,
         Verb::Schema => {
             report::document(&cluster::schema())?;
             Ok(Exit::Done)
@@ -107,53 +137,77 @@ async fn run(verb: Verb) -> Result<Exit, Failure> {
     }
 }
 
+/// Writes the whole file or none: it appears under its name only when it is complete.
 fn write_cluster_file(arguments: &InitArguments) -> Result<Exit, Failure> {
     let file = &arguments.file;
     let text = init(&arguments.answers(), file).map_err(|error| {
         Failure::new(Exit::Usage, format!("an answer is not usable: {}", error.message))
     })?;
-    let written = fs::OpenOptions::new().write(true).create_new(true).open(file);
-    let written = written.and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
-    written.map_err(|error| {
-        let error = FileError::from_io(file.display(), &error);
-        let message = match error.kind {
-            FileErrorKind::Exists => {
-                format!("{} exists already; name another file with -f", file.display())
-            }
-            _ => error.to_string(),
-        };
-        Failure::new(Exit::Failed, message)
-    })?;
-    report::initialised(file)?;
-    Ok(Exit::Done)
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let written = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(Mode::PUBLIC.bits()))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .and_then(|mut fresh| fresh.write_all(text.as_bytes()).map(|()| fresh))
+        .and_then(|fresh| fresh.persist_noclobber(file).map_err(|error| error.error));
+    match written {
+        Ok(_) => {
+            report::initialised(file);
+            Ok(Exit::Done)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let message = format!("{} exists already; name another file with -f", file.display());
+            Err(Failure::new(Exit::Failed, message))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let message = format!("{}: its folder does not exist; make it first", file.display());
+            Err(Failure::new(Exit::Failed, message))
+        }
+        Err(error) => Err(Failure::new(Exit::Failed, unreadable(file, &error))),
+    }
 }
 
-async fn run_plan(arguments: &PlanArguments) -> Result<Exit, Failure> {
+async fn run_plan(arguments: &PlanArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let cluster = read_cluster(&arguments.fleet.file)?;
     let fleet = fleet(&cluster, &arguments.fleet)?;
     let report = Report::new(arguments.fleet.output, &arguments.fleet.file);
-    let run =
-        Run { cluster: &cluster, fleet: &fleet, now: OffsetDateTime::now_utc(), events: &report };
+    let run = Run {
+        cluster: &cluster,
+        fleet: &fleet,
+        now: OffsetDateTime::now_utc(),
+        events: &report,
+        interrupt,
+    };
     let prepared = plan(run).await?;
     report.plan(&prepared)?;
     let changes = arguments.check && !prepared.plan.is_empty();
     Ok(if changes { Exit::Changes } else { Exit::Done })
 }
 
-async fn run_apply(arguments: &FleetArguments) -> Result<Exit, Failure> {
+async fn run_apply(arguments: &FleetArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let cluster = read_cluster(&arguments.file)?;
     let fleet = fleet(&cluster, arguments)?;
     let report = Report::new(arguments.output, &arguments.file);
-    let run =
-        Run { cluster: &cluster, fleet: &fleet, now: OffsetDateTime::now_utc(), events: &report };
+    let run = Run {
+        cluster: &cluster,
+        fleet: &fleet,
+        now: OffsetDateTime::now_utc(),
+        events: &report,
+        interrupt,
+    };
     let outcome = apply(run).await?;
-    report.outcome(&outcome)?;
-    Ok(if outcome.is_done() {
-        Exit::Done
-    } else if outcome.has_changed_masters() {
-        Exit::Partly
-    } else {
-        Exit::Failed
+    let changed = outcome.has_changed_masters();
+    report.outcome(&outcome).map_err(|error| {
+        let exit = if changed { Exit::Partly } else { Exit::Failed };
+        Failure::new(
+            exit,
+            format!("the report cannot be written: {error}; `kcm plan` says how things stand"),
+        )
+    })?;
+    Ok(match (outcome.is_done(), interrupt.is_asked()) {
+        (true, _) => Exit::Done,
+        (false, true) => Exit::Interrupted,
+        (false, false) if changed => Exit::Partly,
+        (false, false) => Exit::Failed,
     })
 }
 
@@ -168,22 +222,29 @@ fn fleet(cluster: &Cluster, arguments: &FleetArguments) -> Result<Fleet, Failure
 }
 
 fn read_cluster(file: &Path) -> Result<Cluster, Failure> {
-    let text = fs::read(file).map_err(|error| {
-        let error = FileError::from_io(file.display(), &error);
-        let mend = match error.kind {
-            FileErrorKind::NotFound => "; name another with -f, or write one with `kcm init`",
-            _ => "",
-        };
-        Failure::new(Exit::Usage, format!("{error}{mend}"))
-    })?;
+    let mut text = Vec::new();
+    // One byte more than a cluster file can have: a device that never ends must not fill the memory.
+    let limit = cluster::LONGEST_FILE + 1;
+    fs::File::open(file)
+        .and_then(|open| open.take(limit).read_to_end(&mut text))
+        .map_err(|error| Failure::new(Exit::Usage, unreadable(file, &error)))?;
     let text = String::from_utf8(text).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let message = format!(
-            "{}: byte {} is not UTF-8 text; save the file as UTF-8",
-            file.display(),
-            valid + 1
-        );
+        let byte = error.utf8_error().valid_up_to() + 1;
+        let message =
+            format!("{}: byte {byte} is not UTF-8 text; save the file as UTF-8", file.display());
         Failure::new(Exit::Usage, message)
     })?;
     Ok(Cluster::parse(&text, file).map_err(Error::from)?)
+}
+
+/// Why a cluster file cannot be read or written, and what to do.
+fn unreadable(file: &Path, error: &io::Error) -> String {
+    let error = FileError::from_io(file.display(), error);
+    match error.kind {
+        FileErrorKind::NotFound => {
+            format!("{error}; name another with -f, or write one with `kcm init`")
+        }
+        FileErrorKind::WrongKind => format!("{error}; name the cluster file itself with -f"),
+        _ => error.to_string(),
+    }
 }

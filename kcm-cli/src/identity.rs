@@ -252,7 +252,7 @@ impl fmt::Display for Reason {
             Self::Algorithm { found, wanted } => write!(f, "its key is {found}, not {wanted}"),
             Self::Usages { missing } => write!(f, "it lacks the usages {}", missing.join(", ")),
             Self::KeyMismatch => f.write_str("the key beside it belongs to another certificate"),
-            Self::Expires { at } => write!(f, "it ends {}", at.date()),
+            Self::Expires { at } => write!(f, "it is valid until {} only", at.date()),
             Self::KeyNotHere => f.write_str(
                 "the masters hold one, but what changes there needs its key, which is not on this machine",
             ),

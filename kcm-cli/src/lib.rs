@@ -1,15 +1,15 @@
 //! kcm puts a highly available kube-controller-manager on your own masters and keeps it there.
 //!
 //! This library is what the `kcm` command is made of, for other provisioning tools to embed: one cluster
-//! file in, a [plan](mod@apply) out, carried out over a [`Transport`](transport::Transport) of your choice. It knows no terminal: everything that happens is an [`Event`](event::Event), everything
-//! that is found or done is a value that serialises.
+//! file in, a [`Plan`] out, carried out over a [`transport`] of your choice. It knows no terminal:
+//! everything that happens is an [`Event`], everything that is found or done is a value that serialises.
 //!
 //! It is *not* a general deployment tool: it manages kube-controller-manager and nothing else. The three
 //! crates below it, `kcm-pki`, `kcm-kubeconfig` and `kcm-systemd`, are pure and useful by themselves.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! use kcm::{Cluster, Fleet, Run, Silent};
+//! use kcm::{Cluster, Fleet, Interrupt, Run, Silent};
 //!
 //! let site = tempfile::tempdir()?;
 //! let text = "
@@ -25,7 +25,8 @@
 //! let cluster = Cluster::parse(text, &site.path().join("kcm.yaml"))?;
 //! let fleet = Fleet::folders(&cluster, &site.path().join("out"));
 //! let now = time::OffsetDateTime::now_utc();
-//! let run = Run { cluster: &cluster, fleet: &fleet, now, events: &Silent };
+//! let interrupt = Interrupt::default();
+//! let run = Run { cluster: &cluster, fleet: &fleet, now, events: &Silent, interrupt: &interrupt };
 //!
 //! assert!(kcm::apply(run).await?.is_done());
 //! assert!(kcm::plan(run).await?.plan.is_empty());
@@ -42,6 +43,7 @@ pub mod files;
 mod fleet;
 pub mod identity;
 mod init;
+mod interrupt;
 mod issue;
 mod layout;
 mod nearest;
@@ -69,6 +71,7 @@ pub use error::Error;
 pub use event::{Event, EventSink, Silent};
 pub use fleet::{Fleet, Network};
 pub use init::{Init, init};
+pub use interrupt::Interrupt;
 pub use observe::{ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
 pub use plan::{MasterPlan, Plan, PlanError, Step};
 pub use preflight::PreflightError;

@@ -60,8 +60,8 @@ pub struct ObservedFiles {
     pub kubeconfig: ObservedFile,
     /// The unit, with its text.
     pub unit: ObservedFile,
-    /// The CA certificate that the unit names.
-    pub ca_certificate: PathState,
+    /// The CA certificate that the unit names, with its PEM text.
+    pub ca_certificate: ObservedFile,
 }
 
 /// One file.
@@ -156,6 +156,7 @@ fn questions(layout: &Layout) -> Batch {
         read(&layout.certificate, View::Whole),
         read(&layout.kubeconfig, View::KubeconfigPublic),
         read(&layout.unit_file, View::Whole),
+        read(&layout.ca_certificate, View::Whole),
     ])
 }
 
@@ -177,7 +178,7 @@ async fn ask(
         }
         _ => Err(unexpected()),
     };
-    let (certificate, kubeconfig, unit) = (text()?, text()?, text()?);
+    let (certificate, kubeconfig, unit, ca_certificate) = (text()?, text()?, text()?, text()?);
     let mut states = probe.paths.iter().cloned();
     let mut file = |text: Option<String>| {
         states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
@@ -187,7 +188,7 @@ async fn ask(
         key: file(None)?,
         kubeconfig: file(kubeconfig)?,
         unit: file(unit)?,
-        ca_certificate: file(None)?.state,
+        ca_certificate: file(ca_certificate)?,
     };
     Ok(ObservedMaster { name: name.to_owned(), probe, files, identity: None })
 }

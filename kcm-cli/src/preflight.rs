@@ -71,7 +71,7 @@ fn signs_of_a_ca(master: &ObservedMaster) -> Vec<String> {
     if files.unit.state != PathState::Absent {
         signs.push(format!("{} has a kube-controller-manager unit", master.name));
     }
-    if files.ca_certificate != PathState::Absent {
+    if files.ca_certificate.state != PathState::Absent {
         signs.push(format!("{} has a CA certificate", master.name));
     }
     match &master.probe.processes {
@@ -144,9 +144,6 @@ fn check(place: &str, room: Room, needed: u64) -> Result<(), PreflightError> {
         }
         Some(FileErrorKind::PermissionDenied) => {
             "files cannot be written there: permission denied; run as a user who may, or mend the permissions".to_owned()
-        }
-        Some(FileErrorKind::WrongKind) => {
-            "there is a file where a folder is needed; move it away".to_owned()
         }
         Some(_) => "files cannot be written there".to_owned(),
         None if room.available < needed => format!(

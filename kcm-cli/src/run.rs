@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::cluster::Cluster;
 use crate::event::EventSink;
 use crate::fleet::Fleet;
+use crate::interrupt::Interrupt;
 
 /// One invocation: what is asked for, where it happens, and who is told.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ pub struct Run<'a> {
     pub now: OffsetDateTime,
     /// Who is told what happens.
     pub events: &'a dyn EventSink,
+    /// Asks it to stop where that is safe.
+    pub interrupt: &'a Interrupt,
 }
 
 impl fmt::Debug for Run<'_> {

@@ -387,3 +387,37 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
     let output = peers::output(Command::new("sh").arg("-c").arg(full).current_dir(site.path()));
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn what_looks_like_a_mistake_is_said_and_stops_nothing() {
+    let site = Site::new();
+    site.apply();
+    let other = kcm_tests::ca(kcm_pki::KeyAlgorithm::EcdsaP256, "kubernetes").0;
+    site.write("out/k8s-master-02/opt/kubernetes/pki/ca/cert/ca.pem", other);
+    site.write(
+        "out/k8s-master-01/opt/kubernetes/pki/ca/cert/ca.pem",
+        site.read("pki/ca/cert/ca.pem"),
+    );
+    let key = site.file("pki/ca/cert/ca-key.pem");
+    fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap();
+    site.edit("172.20.0.0/16", "192.168.0.0/16");
+    site.edit("masters:\n", "controllerManager: {flags: {profilling: false}}\nmasters:\n");
+    let said = site.kcm(&["plan", "--root", "out"]);
+    assert_eq!(said.code, 0);
+    let warnings: Vec<_> =
+        said.stderr.lines().map(|line| line.split(" (sha256:").next().unwrap()).collect();
+    let lies = |master: u8, ip: u8| {
+        format!(
+            "warning: k8s-master-0{master}: its address 192.168.1.{ip} lies in clusterCidr 192.168.0.0/16"
+        )
+    };
+    let expected = [
+        lies(1, 204),
+        lies(2, 205),
+        lies(3, 206),
+        "warning: --profilling is a flag of no kube-controller-manager from 1.20 to 1.36; did you mean --profiling?".to_owned(),
+        "warning: the CA key (pki.caKey) pki/ca/cert/ca-key.pem has mode 0644, so others can read it; run `chmod 600 pki/ca/cert/ca-key.pem`".to_owned(),
+        "warning: k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem is not the CA of pki.caCert".to_owned(),
+    ];
+    assert_eq!(warnings, expected);
+}

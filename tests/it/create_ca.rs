@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use kcm::transport::Fake;
-use kcm::{Cluster, Error, Fleet, Network, PreflightError, Run, Silent};
+use kcm::{Cluster, Error, Fleet, Interrupt, Network, PreflightError, Run, Silent};
 use kcm_tests::{Site, Tree};
 use time::OffsetDateTime;
 
@@ -24,6 +24,7 @@ async fn apply(
         fleet: &fleet,
         now: OffsetDateTime::now_utc(),
         events: &Silent,
+        interrupt: &Interrupt::default(),
     })
     .await
 }

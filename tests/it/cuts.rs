@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use kcm::files::{FileErrorKind, NodeKind, RemotePath};
 use kcm::transport::Fake;
 use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
-use kcm::{Cluster, Fleet, Network, Run, Silent};
+use kcm::{Cluster, Fleet, Interrupt, Network, Run, Silent};
 use kcm_pki::{Certificate, PrivateKey};
 use kcm_tests::{Site, Tree, kcm, peers};
 use time::OffsetDateTime;
@@ -186,7 +186,14 @@ async fn apply(text: &str, file: &Path, fake: &Fake) -> Result<kcm::Outcome, kcm
     let cluster = Cluster::parse(text, file).unwrap();
     let fleet = Fleet::new(&cluster, Network::Forbidden, |_| Arc::new(fake.clone()));
     let now = OffsetDateTime::now_utc();
-    kcm::apply(Run { cluster: &cluster, fleet: &fleet, now, events: &Silent }).await
+    kcm::apply(Run {
+        cluster: &cluster,
+        fleet: &fleet,
+        now,
+        events: &Silent,
+        interrupt: &Interrupt::default(),
+    })
+    .await
 }
 
 /// After every single effect: nothing that holds the key is wider than 0600, and no file under its final
@@ -219,4 +226,29 @@ fn leftovers(fake: &Fake) -> Vec<String> {
     let tree = fake.inspect(|state| state.tree());
     let paths = tree.into_iter().map(|(path, _)| path.to_string());
     paths.filter(|path| path.contains("/.kcm-")).collect()
+}
+
+#[test]
+fn a_signal_lets_the_master_at_hand_finish_and_the_next_apply_goes_on() {
+    if !peers::has("strace") {
+        return;
+    }
+    for signal in ["INT", "TERM", "HUP"] {
+        let site = Site::new();
+        site.apply();
+        site.edit("masters:\n", "controllerManager: {flags: {v: 4}}\nmasters:\n");
+        let mut command = Command::new("strace");
+        // The only renames are those of the three units.
+        let inject = format!("inject=rename:signal={signal}:when=1");
+        command.args(["-o", "/dev/null", "-e", &inject]).arg(kcm());
+        command.args(["apply", "--root", "out", "-o", "json"]).current_dir(site.path());
+        let output = peers::output(&mut command);
+        assert_eq!(output.status.code(), Some(130), "{signal}: {output:?}");
+        let outcome: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let masters = outcome["masters"].as_array().unwrap().iter();
+        let results: Vec<_> = masters.map(|master| master["result"].as_str().unwrap()).collect();
+        assert_eq!(results, ["done", "untouched", "untouched"], "{signal}");
+        site.apply();
+        assert!(site.apply().stdout.starts_with("Nothing to do"));
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kcm::transport::{Fake, command_line};
-use kcm::{Cluster, Fleet, Network, Run, Silent};
+use kcm::{Cluster, Fleet, Interrupt, Network, Run, Silent};
 use kcm_tests::Site;
 use kcm_tests::peers;
 use proptest::prelude::*;
@@ -125,7 +125,13 @@ async fn applies_once(site: &Path, masters: &[Before], flags: &str) -> Result<()
     let fleet =
         Fleet::new(&cluster, Network::Forbidden, |_| Arc::new(next.next().unwrap().clone()));
     let now = OffsetDateTime::now_utc();
-    let run = Run { cluster: &cluster, fleet: &fleet, now, events: &Silent };
+    let run = Run {
+        cluster: &cluster,
+        fleet: &fleet,
+        now,
+        events: &Silent,
+        interrupt: &Interrupt::default(),
+    };
     let outcome = kcm::apply(run).await;
     prop_assert!(outcome.as_ref().is_ok_and(kcm::Outcome::is_done), "{:?}", outcome);
 

@@ -92,7 +92,7 @@ fn no_file_with_a_key_is_ever_wider_than_0600() {
     for line in trace
         .lines()
         .map(unescaped)
-        .filter(|line| line.contains("key.pem") || line.contains(".kubeconfig\""))
+        .filter(|line| line.contains("key.pem") || line.contains(".kubeconfig"))
     {
         if line.contains("O_CREAT") {
             assert!(line.contains(", 0600)") && line.contains("O_EXCL"), "{line}");

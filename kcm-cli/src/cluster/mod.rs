@@ -30,6 +30,9 @@ pub use value::{
     BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
 };
 
+/// The longest cluster file that is read, in bytes.
+pub const LONGEST_FILE: u64 = 1024 * 1024;
+
 /// A cluster file, complete and consistent.
 #[derive(Clone, Debug)]
 pub struct Cluster {

@@ -4,14 +4,13 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
+use super::LONGEST_FILE;
 use super::error::ClusterFileError;
 use super::file::ClusterFile;
 use super::locate::{Step, locate, steps};
 use super::unbuilt;
 use crate::nearest::nearest;
 
-/// Far beyond a thousand masters; what is longer is another file.
-const MOST_BYTES: usize = 1 << 20;
 /// Far beyond any section; the parser's time grows with the square of what is open.
 const MOST_BRACKETS: usize = 100;
 
@@ -28,7 +27,7 @@ type Place = Option<(usize, usize)>;
 
 /// Finds what the parser takes too long for, or has no good words for.
 fn check_form(text: &str) -> Result<(), (Place, String)> {
-    if text.len() > MOST_BYTES {
+    if text.len() as u64 > LONGEST_FILE {
         return Err((None, "the file is longer than 1 MiB; is it the right one?".to_owned()));
     }
     if let Some((place, control)) = control_character(text) {

@@ -1,13 +1,13 @@
 //! Files on this machine: all of them, or a folder taken as the root of a master.
 
-use std::fs;
-use std::io::{self, Write as _};
+use std::fs::{self, Permissions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Access;
+use rustix::fs::{Access, OFlags};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -121,7 +121,7 @@ impl Disk {
         let is_root = path.parent().is_none();
         // Narrow at first, then exact: the umask can only take bits away.
         fs::DirBuilder::new().mode(0o700).recursive(is_root).create(&at)?;
-        fs::set_permissions(&at, fs::Permissions::from_mode(mode.bits()))
+        fs::set_permissions(&at, Permissions::from_mode(mode.bits()))
     }
 }
 
@@ -168,7 +168,11 @@ impl FileSystem for Disk {
 
     fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let at = self.locate(path)?;
-        fs::read(at).map(Zeroizing::new).map_err(self.failed(path))
+        let mut content = Zeroizing::new(Vec::new());
+        open_itself(&at)
+            .and_then(|mut file| file.read_to_end(&mut content))
+            .map_err(self.failed(path))?;
+        Ok(content)
     }
 
     fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError> {
@@ -188,10 +192,13 @@ impl FileSystem for Disk {
 
     fn room(&mut self, folder: &RemotePath) -> Result<Room, FileError> {
         let at = self.locate(folder)?;
-        let at = std::path::absolute(&at).map_err(self.failed(folder))?;
-        let existing = at.ancestors().find(|at| at.exists()).unwrap_or(Path::new("/"));
+        let existing = at.ancestors().find(|at| at.exists()).unwrap_or(Path::new("."));
         if !existing.is_dir() {
-            return Ok(Room { available: 0, obstacle: Some(FileErrorKind::WrongKind) });
+            return Err(FileError {
+                path: existing.display().to_string(),
+                kind: FileErrorKind::WrongKind,
+                detail: "a folder is needed here, and this is none; move it away".to_owned(),
+            });
         }
         let may = rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK);
         let obstacle = may.err().map(|error| FileError::from_io("", &error.into()).kind);
@@ -217,11 +224,10 @@ impl FileSystem for Disk {
             Effect::SetOwner { owner, .. } => {
                 std::os::unix::fs::lchown(at, Some(owner.uid), Some(owner.gid))
             }
-            Effect::SetMode { mode, .. } => {
-                fs::set_permissions(at, fs::Permissions::from_mode(mode.bits()))
-            }
+            Effect::SetMode { mode, .. } => open_itself(&at)
+                .and_then(|file| file.set_permissions(Permissions::from_mode(mode.bits()))),
             Effect::Sync { .. } | Effect::SyncFolder { .. } => {
-                fs::File::open(at).and_then(|file| file.sync_all())
+                open_itself(&at).and_then(|file| file.sync_all())
             }
             Effect::Rename { from, .. } => fs::rename(self.locate(from)?, at),
             Effect::Link { target, .. } => std::os::unix::fs::symlink(target, at),
@@ -234,6 +240,13 @@ impl FileSystem for Disk {
     fn can_set_owner(&self) -> bool {
         rustix::process::geteuid().is_root()
     }
+}
+
+/// Opens a file or a folder, but not through a link in its last place, and without waiting for a pipe.
+fn open_itself(at: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(at)
 }
 
 #[cfg(test)]

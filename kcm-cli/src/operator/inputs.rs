@@ -1,5 +1,7 @@
 //! Reading what the cluster file points at: CA, CSR, signing config, and the identity's pair.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use zeroize::Zeroizing;
 use super::store::{read_ca_certificate, read_identity};
 use super::{Found, OperatorError, Pair};
 use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
+use crate::files::Mode;
 use crate::layout;
 use crate::words::in_full;
 
@@ -96,8 +99,19 @@ impl Inputs {
                 return Err(OperatorError::content(IDENTITY, &path, reason));
             }
         };
+        warnings.extend(exposed_key(&cluster.pki.ca_key));
         Ok(Self { request, ca, pair, key_is_missing, warnings })
     }
+}
+
+/// A warning if others can read the CA key. kcm changes nothing that it did not make.
+fn exposed_key(path: &Path) -> Option<String> {
+    let mode = Mode::from_bits(fs::metadata(path).ok()?.permissions().mode());
+    let text = || {
+        let shown = path.display();
+        format!("{CA_KEY} {shown} has mode {mode}, so others can read it; run `chmod 600 {shown}`")
+    };
+    (mode.bits() & 0o077 != 0).then(text)
 }
 
 /// The CA with its key, to sign with.
@@ -150,6 +164,11 @@ fn identity_request(
     let csr = CsrFile::parse(&csr_text).map_err(|error| wrong(in_full(&error)))?;
     warnings.extend(in_words(csr_path, &csr.warnings));
     let csr = csr.value;
+    if csr.ca.is_some() {
+        let reason =
+            "the section `ca` is for a CA's own CSR, and this one is for a client; remove it";
+        return Err(wrong(reason.to_owned()));
+    }
     if csr.subject.common_name() != layout::USER {
         let reason = format!(
             "CN is `{}`, but RBAC binds the user {}: set CN to that",
@@ -211,7 +230,7 @@ fn in_words(path: &Path, warnings: &[Warning]) -> Vec<String> {
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, OperatorError> {
-    let bytes = std::fs::read(path).map(Zeroizing::new);
+    let bytes = fs::read(path).map(Zeroizing::new);
     bytes.map_err(|error| OperatorError::unreadable(what, path, &error))
 }
 

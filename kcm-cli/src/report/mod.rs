@@ -53,9 +53,9 @@ pub(crate) fn document(value: &impl Serialize) -> io::Result<()> {
     })
 }
 
-/// What `kcm init` did.
-pub(crate) fn initialised(file: &Path) -> io::Result<()> {
-    flushed(|out| human::initialised(out, file))
+/// What `kcm init` did. It is done, whether or not somebody can read it.
+pub(crate) fn initialised(file: &Path) {
+    let _ = human::initialised(&mut anstream::stderr().lock(), file);
 }
 
 /// Why there is no result: for people always, as JSON too where that was asked for.

@@ -6,11 +6,11 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::desired::{Content, Desired, DesiredMaster};
-use crate::event::{Event, EventSink};
-use crate::fleet::Fleet;
+use crate::event::Event;
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster};
 use crate::plan::{MasterPlan, Plan, Step};
+use crate::run::Run;
 use crate::transport::{
     Attributes, Batch, Commit, LockClaim, LockError, LockGuard, Operation, OperationError, Replies,
     Reply, Stage, StagedFile, Transport, TransportError, UnitAction, Unstage,
@@ -109,23 +109,19 @@ impl Outcome {
 
 /// A rollout that holds every master's lock.
 pub(crate) struct Rollout<'a> {
-    fleet: &'a Fleet,
-    events: &'a dyn EventSink,
+    run: Run<'a>,
     _locks: Vec<Box<dyn LockGuard>>,
 }
 
 impl<'a> Rollout<'a> {
     /// Locks all masters, in the cluster file's order.
-    pub(crate) async fn lock(
-        fleet: &'a Fleet,
-        events: &'a dyn EventSink,
-    ) -> Result<Self, LockError> {
+    pub(crate) async fn lock(run: Run<'a>) -> Result<Self, LockError> {
         let claim = LockClaim { owner: format!("kcm, process {}", std::process::id()) };
         let mut locks = Vec::new();
-        for (_, transport) in fleet.masters() {
+        for (_, transport) in run.fleet.masters() {
             locks.push(transport.lock(&claim).await?);
         }
-        Ok(Self { fleet, events, _locks: locks })
+        Ok(Self { run, _locks: locks })
     }
 
     /// Stages everywhere, then commits one master after the other; stops at the first failure.
@@ -146,11 +142,11 @@ impl<'a> Rollout<'a> {
         }
         let mut results = Vec::with_capacity(plan.masters.len());
         let mut stopped = false;
-        let masters = plan.masters.iter().zip(&observed.masters).zip(self.fleet.masters());
+        let masters = plan.masters.iter().zip(&observed.masters).zip(self.run.fleet.masters());
         for ((planned, observed), (_, transport)) in masters {
             let result = if planned.steps.is_empty() {
                 MasterResult::Unchanged
-            } else if stopped {
+            } else if stopped || self.run.interrupt.is_asked() {
                 MasterResult::Untouched { error: None }
             } else {
                 self.commit(planned, observed, layout, &**transport).await
@@ -158,13 +154,15 @@ impl<'a> Rollout<'a> {
             stopped |=
                 matches!(result, MasterResult::Partial { .. } | MasterResult::Untouched { .. });
             results.push(result);
+            // Lets whoever asks to stop be heard, where a transport never waits.
+            tokio::task::yield_now().await;
         }
         Outcome::from(plan, results)
     }
 
     /// Stages on all masters at once; if one fails, takes it back on the others. `Some` is why.
     async fn stage(&self, plan: &Plan, desired: &Desired) -> Vec<Option<String>> {
-        let masters = plan.masters.iter().zip(&desired.masters).zip(self.fleet.masters());
+        let masters = plan.masters.iter().zip(&desired.masters).zip(self.run.fleet.masters());
         let mut staging = JoinSet::new();
         let mut results = vec![Ok(Vec::new()); plan.masters.len()];
         for (place, ((planned, desired), (_, transport))) in masters.enumerate() {
@@ -181,7 +179,7 @@ impl<'a> Rollout<'a> {
         for (place, result) in staged {
             if let (Some(planned), Some(slot)) = (plan.masters.get(place), results.get_mut(place)) {
                 let master = planned.name.clone();
-                self.events.event(&match &result {
+                self.run.events.event(&match &result {
                     Ok(_) => Event::Staged {
                         master,
                         files: planned.steps.iter().filter_map(written).count(),
@@ -200,7 +198,7 @@ impl<'a> Rollout<'a> {
     /// Takes back what was staged, as far as the masters can be reached: no secret stays without need.
     async fn unstage(&self, plan: &Plan, staged: &[Result<Vec<crate::files::RemotePath>, String>]) {
         for ((planned, made), (_, transport)) in
-            plan.masters.iter().zip(staged).zip(self.fleet.masters())
+            plan.masters.iter().zip(staged).zip(self.run.fleet.masters())
         {
             if let Ok(folders) = made {
                 let targets = planned.steps.iter().filter_map(written).cloned().collect();
@@ -231,7 +229,7 @@ impl<'a> Rollout<'a> {
                 (Event::Failed { master, error }, result)
             }
         };
-        self.events.event(&event);
+        self.run.events.event(&event);
         result
     }
 }

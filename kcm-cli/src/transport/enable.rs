@@ -36,7 +36,8 @@ pub(super) fn enablement(
     match files.stat(path)?.map(|stat| stat.kind) {
         None => return Ok(Enablement::Absent),
         Some(NodeKind::Link(target)) if target == "/dev/null" => return Ok(Enablement::Masked),
-        Some(_) => {}
+        Some(NodeKind::File) => {}
+        Some(_) => return Ok(Enablement::Disabled),
     }
     let links = links(files, unit, path)?;
     for (link, target) in &links {

@@ -121,11 +121,11 @@ fn read(
     machine: &mut dyn Machine,
     read: &Read,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, OperationError> {
-    let content = match machine.read(&read.path) {
-        Ok(content) => content,
-        Err(error) if error.kind == FileErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    // A pipe would be waited for, a link may lead anywhere.
+    if machine.stat(&read.path)?.is_none_or(|stat| stat.kind != NodeKind::File) {
+        return Ok(None);
+    }
+    let content = machine.read(&read.path)?;
     Ok(Some(match read.view {
         View::Whole => content,
         View::KubeconfigPublic => {

@@ -23,7 +23,7 @@ pub struct Replies {
 pub enum Reply {
     /// To a probe.
     Probe(ProbeReply),
-    /// To a read: the bytes, or `None` if there is no such file.
+    /// To a read: the bytes, or `None` if there is no regular file.
     Read(Option<Zeroizing<Vec<u8>>>),
     /// To a stage: all files are beside their targets, durable, and have the right digest.
     Staged {

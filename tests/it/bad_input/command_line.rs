@@ -27,7 +27,7 @@ const LINES: &[Line] = &[
 #[rustfmt::skip]
 const INIT: &[(&[&str], i32, &str)] = &[
     (&["init", "--master", "m1=10.0.0.1"], FAILED, "kcm.yaml exists already; name another file with -f"),
-    (&["init", "-f", "no/such/folder.yaml", "--master", "m1=10.0.0.1"], FAILED, "no/such/folder.yaml: no such file or directory"),
+    (&["init", "-f", "no/such/folder.yaml", "--master", "m1=10.0.0.1"], FAILED, "no/such/folder.yaml: its folder does not exist; make it first"),
     (&["init", "-f", "pki", "--master", "m1=10.0.0.1"], FAILED, "pki exists already; name another file with -f"),
     (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.256"], USAGE, "an answer is not usable: masters[0].address: `10.0.0.256` is not an IP address or a host name: an IPv4 address is four numbers from 0 to 255"),
     (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--master", "m1=10.0.0.2"], USAGE, "an answer is not usable: masters[1].name: `m1` is the name of masters[0] too; each needs its own"),
@@ -75,7 +75,7 @@ fn a_cluster_file_that_is_not_there_is_named() {
                 fs::remove_file(site.file("kcm.yaml")).unwrap();
                 fs::create_dir(site.file("kcm.yaml")).unwrap();
             },
-            "kcm.yaml: is a directory",
+            "kcm.yaml: is a directory; name the cluster file itself with -f",
         ),
         named(
             "a file in a folder that is not there",
@@ -85,7 +85,7 @@ fn a_cluster_file_that_is_not_there_is_named() {
         named(
             "a file below a file",
             &["apply", "--root", "out", "-f", "kcm.yaml/kcm.yaml"],
-            "kcm.yaml/kcm.yaml: not a directory",
+            "kcm.yaml/kcm.yaml: not a directory; name the cluster file itself with -f",
         ),
     ]);
 }

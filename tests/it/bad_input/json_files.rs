@@ -30,6 +30,7 @@ const CSRS: &[File] = &[
     ("a key size that is text", r#"{"CN": "system:kube-controller-manager", "key": {"algo": "rsa", "size": "2048"}}"#, r#"the CSR file (pki.csr) file.json: `key.size` must be a whole number, not the string "2048""#),
     ("names that are no list", r#"{"CN": "system:kube-controller-manager", "names": {"O": "a"}}"#, "the CSR file (pki.csr) file.json: `names` must be a list, not an object"),
     ("a name that is a list", r#"{"CN": "system:kube-controller-manager", "names": [["O"]]}"#, "the CSR file (pki.csr) file.json: `names[0]` must be an object, not a list"),
+    ("a CA's CSR", r#"{"CN": "system:kube-controller-manager", "ca": {"expiry": "876000h"}}"#, "the CSR file (pki.csr) file.json: the section `ca` is for a CA's own CSR, and this one is for a client; remove it"),
     ("depth in JSON", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "the CSR file (pki.csr) file.json: line 1, column 128: recursion limit exceeded"),
 ];
 

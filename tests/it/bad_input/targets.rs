@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 
 use kcm_tests::{Site, peers};
 
@@ -22,7 +23,16 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 fs::create_dir_all(site.file(CERTIFICATE)).unwrap();
             },
-            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: is a directory",
+            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a folder, and kcm manages regular files; move it away or replace it by a file",
+        ),
+        Case::new(
+            "a pipe in place of a file",
+            FAILED,
+            |site| {
+                fs::create_dir_all(site.file(UNIT).parent().unwrap()).unwrap();
+                peers::run(Command::new("mkfifo").arg(site.file(UNIT)));
+            },
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is no regular file, and kcm manages regular files; move it away or replace it by a file",
         ),
         Case::new(
             "a link in place of a file",
@@ -46,13 +56,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 site.write("out/k8s-master-02/usr/lib/systemd/system/kcm.service", "[Service]\n");
                 link("/usr/lib/systemd/system/kcm.service", site, UNIT);
             },
-            "k8s-master-02: out/k8s-master-02/etc/systemd/system/kube-controller-manager.service: no such file or directory",
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to /usr/lib/systemd/system/kcm.service, and kcm manages regular files; move it away or replace it by a file",
         ),
         Case::new(
             "a unit that is a link to nothing",
             FAILED,
             |site| link("gone", site, UNIT),
-            "k8s-master-02: out/k8s-master-02/etc/systemd/system/kube-controller-manager.service: no such file or directory",
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to gone, and kcm manages regular files; move it away or replace it by a file",
         ),
         Case::new(
             "a file in place of the enabling link",
@@ -68,7 +78,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             "a file in place of a master",
             FAILED,
             |site| site.write("out/k8s-master-02", ""),
-            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: not a directory",
+            "k8s-master-02: out/k8s-master-02: a folder is needed here, and this is none; move it away",
         ),
         Case::new(
             "a file in place of a folder",
@@ -76,13 +86,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 site.write("out/k8s-master-02/opt", "");
             },
-            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: not a directory",
+            "k8s-master-02: out/k8s-master-02/opt: a folder is needed here, and this is none; move it away",
         ),
         Case::new(
             "a file in place of the root",
             FAILED,
             |site| site.write("out", ""),
-            "k8s-master-01: out/k8s-master-01/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: not a directory",
+            "k8s-master-01: out: a folder is needed here, and this is none; move it away",
         ),
         Case::new(
             "a link in circles on the way",
