@@ -15,8 +15,13 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done or nothing to do; 1 failed, nothing changed; 2 usage or cluster file; 3 `plan --check`
-found changes; 4 partly done, the report says which masters; 130 interrupted.";
+Exit codes:
+  0    done, or nothing to do
+  1    failed, nothing changed
+  2    wrong usage, or a mistake in the cluster file
+  3    `plan --check` found changes
+  4    partly done; the report says which masters
+  130  interrupted";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
