@@ -15,6 +15,7 @@ mod contract;
 mod create_ca;
 mod cuts;
 mod kubeconfig;
+mod lab;
 mod pki;
 mod properties;
 mod systemd;

@@ -12,6 +12,7 @@
 )]
 
 pub mod contract;
+pub mod lab;
 pub mod peers;
 mod seed;
 mod site;

@@ -1,0 +1,71 @@
+//! The lab for people: three masters to try kcm on.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
+
+use std::os::unix::process::CommandExt as _;
+use std::process::ExitCode;
+
+use kcm_tests::lab::{Lab, Machine};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match carry_out(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(arguments: &[&str]) -> Result<(), String> {
+    match arguments {
+        ["up"] => up(),
+        ["down"] => kept().map(Lab::down),
+        ["status"] => kept().map(|lab| describe(&lab)),
+        ["on", name] => named(&kept()?, name).map(Machine::power_on),
+        ["off", name] => named(&kept()?, name).map(Machine::power_off),
+        ["ssh", name, command @ ..] => {
+            let error = named(&kept()?, name)?.ssh().args(command).exec();
+            Err(format!("ssh: {error}"))
+        }
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+fn up() -> Result<(), String> {
+    if Lab::kept().is_none() {
+        Lab::three().ok_or("there can be no lab here")?.keep();
+    }
+    kept().map(|lab| describe(&lab))
+}
+
+fn kept() -> Result<Lab, String> {
+    Lab::kept().ok_or_else(|| "there is no lab; `lab up` makes one".to_owned())
+}
+
+fn named<'a>(lab: &'a Lab, name: &str) -> Result<&'a Machine, String> {
+    let machine = lab.machines().iter().find(|machine| machine.name() == name);
+    machine.ok_or_else(|| {
+        let names: Vec<&str> = lab.machines().iter().map(Machine::name).collect();
+        format!("there is no {name}; there are {}", names.join(", "))
+    })
+}
+
+fn describe(lab: &Lab) {
+    for machine in lab.machines() {
+        let state = if machine.is_on() { "on" } else { "off" };
+        let (name, address, user) = (machine.name(), machine.address(), machine.user());
+        println!("{name}  {state:3}  {user}@{address} port {}", machine.port());
+    }
+    let config = lab.operator().join("ssh_config");
+    println!("\nLog in:\n  ssh -F {} {}", config.display(), lab.machine(0).name());
+    println!("\nFor kcm, in place of these sections of kcm.yaml:\n{}", lab.cluster_sections());
+}
+
+const USAGE: &str = "\
+usage: lab up                    makes three masters, which run until `lab down`
+       lab status                says where they are, and how to use them
+       lab ssh NAME [COMMAND]    logs in to one, or runs a command on it
+       lab off NAME, lab on NAME cuts its power, switches it on
+       lab down                  takes them away";

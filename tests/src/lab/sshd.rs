@@ -1,0 +1,81 @@
+//! A machine's sshd: what it saw, and how it fails.
+
+use std::fs;
+use std::ops::Sub;
+
+use super::Machine;
+
+/// What an sshd has seen since the machine was made. The difference of two says what happened in between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SshCounts {
+    /// TCP connections, whatever became of them.
+    pub connections: usize,
+    /// Connections whose user it accepted.
+    pub logins: usize,
+    /// Commands it ran: one is one exchange. A forwarded stream is none.
+    pub commands: usize,
+}
+
+impl Sub for SshCounts {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            connections: self.connections - earlier.connections,
+            logins: self.logins - earlier.logins,
+            commands: self.commands - earlier.commands,
+        }
+    }
+}
+
+impl Machine {
+    /// What sshd logged, oldest first.
+    #[must_use]
+    pub fn ssh_log(&self) -> String {
+        if self.variant().has_no_systemd {
+            fs::read_to_string(self.root().join("var/log/sshd.log")).unwrap()
+        } else {
+            self.journal_of(&["--identifier=sshd", "--output=cat"])
+        }
+    }
+
+    /// What sshd has seen.
+    #[must_use]
+    pub fn ssh_counts(&self) -> SshCounts {
+        let log = self.ssh_log();
+        let count = |start| log.lines().filter(|line| line.starts_with(start)).count();
+        SshCounts {
+            connections: count("Connection from "),
+            logins: count("Accepted publickey for "),
+            commands: count("Starting session: command "),
+        }
+    }
+
+    /// Stops sshd's listening. Connections that are open stay.
+    pub fn stop_sshd(&self) {
+        self.output(&["systemctl", "stop", "ssh.service"]);
+    }
+
+    /// Lets sshd listen again.
+    pub fn start_sshd(&self) {
+        self.output(&["systemctl", "start", "ssh.service"]);
+    }
+
+    /// Kills the sshd process of every open connection. What these had started runs on; sshd still listens.
+    pub fn drop_connections(&self) {
+        self.output(&["sh", "-c", KILL_CONNECTIONS]);
+    }
+}
+
+/// A connection's processes are sshds that an sshd started.
+const KILL_CONNECTIONS: &str = r#"
+name() { cat "/proc/$1/comm" 2>/dev/null; }
+victims=
+for process in /proc/[0-9]*; do
+  pid=${process#/proc/}
+  [ "$(name "$pid")" = sshd ] || continue
+  parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)
+  [ "$(name "$parent")" != sshd ] || victims="$victims $pid"
+done
+[ -z "$victims" ] || kill -KILL $victims 2>/dev/null || :
+"#;
