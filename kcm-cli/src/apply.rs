@@ -51,6 +51,7 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
     let (decision, desired) = choose(run.cluster, &layout, &inputs, &observed)?;
     let plan = Plan::between(&desired, &observed, decision, creates_ca)?;
     preflight::check_room(run.cluster, &observed, &plan)?;
+    issue::check_key_is_there(run.cluster, &plan, &inputs)?;
     Ok(Prepared { observed, desired, plan, inputs, layout })
 }
 

@@ -36,7 +36,10 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(Exit::Failed, error.to_string()).report(form),
     };
-    match runtime.block_on(run_until_interrupted(arguments.verb)) {
+    let done = runtime.block_on(run_until_interrupted(arguments.verb));
+    // A key that is still being made for an interrupted run must not be waited for.
+    runtime.shutdown_background();
+    match done {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(form),
     }
@@ -105,7 +108,11 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let exit = if error.is_usage() { Exit::Usage } else { Exit::Failed };
+        let exit = match &error {
+            Error::Interrupted => Exit::Interrupted,
+            error if error.is_usage() => Exit::Usage,
+            _ => Exit::Failed,
+        };
         Self::new(exit, error.to_string())
     }
 }

@@ -38,6 +38,9 @@ pub enum Error {
     /// Somebody else is at work.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// It was asked to stop before anything changed.
+    #[error("interrupted before any master changed; run the same command again")]
+    Interrupted,
     /// A certificate could not be made.
     #[error("{what} cannot be made: {reason}")]
     Issue {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kcm_pki::{
-    CaCertificate, Certificate, ChainError, Fingerprint, KeyAlgorithm, PrivateKey,
+    CaCertificate, Certificate, ChainError, Fingerprint, KeyAlgorithm, PrivateKey, ValidityError,
     verify_client_chain,
 };
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub struct IdentityFacts {
     /// When it ends.
     #[serde(with = "time::serde::rfc3339")]
     pub not_after: OffsetDateTime,
+    /// Whether a new one would end later: not where it already ends with its CA.
+    pub could_end_later: bool,
     /// Why it is no client certificate of the CA, if it is none.
     pub chain_error: Option<String>,
     /// Whether the key beside it belongs to it.
@@ -139,10 +141,8 @@ impl IdentityFacts {
         let mut facts = Self::of_certificate(&pair.certificate, ca, request, now)?;
         let certificate =
             Certificate::from_pem(pair.certificate.as_bytes()).map_err(|error| in_full(&error))?;
-        facts.key = match key {
-            Ok(key) if key.matches(&certificate) => KeyMatch::Matches,
-            _ => KeyMatch::Differs,
-        };
+        let matches = key.map_err(|error| in_full(&error))?.matches(&certificate);
+        facts.key = if matches { KeyMatch::Matches } else { KeyMatch::Differs };
         Ok(facts)
     }
 
@@ -168,6 +168,8 @@ impl IdentityFacts {
                 .map(|usage| usage.name().to_owned())
                 .collect(),
             not_after: certificate.not_after(),
+            could_end_later: ca
+                .is_none_or(|ca| certificate.not_after() < ca.certificate().not_after()),
             chain_error: match ca {
                 None => Some("the CA is new".to_owned()),
                 Some(ca) => chain_error(verify_client_chain(&certificate, ca, now)),
@@ -196,7 +198,7 @@ impl IdentityFacts {
         if self.key == KeyMatch::Differs {
             why.push(Reason::KeyMismatch);
         }
-        if self.not_after - request.renew_before <= now {
+        if self.not_after - request.renew_before <= now && self.could_end_later {
             why.push(Reason::Expires { at: self.not_after });
         }
         why
@@ -206,7 +208,9 @@ impl IdentityFacts {
 /// An end that has come is a matter of days left, not of the chain.
 fn chain_error(verified: Result<(), ChainError>) -> Option<String> {
     match verified {
-        Ok(()) | Err(ChainError::LeafNotValid { .. }) => None,
+        Ok(()) | Err(ChainError::LeafNotValid { source: ValidityError::Expired { .. }, .. }) => {
+            None
+        }
         Err(error) => Some(in_full(&error)),
     }
 }
@@ -290,6 +294,7 @@ mod tests {
             algorithm: Some(KeyAlgorithm::EcdsaP256),
             missing_usages: Vec::new(),
             not_after: NOW + DAY * 31,
+            could_end_later: true,
             chain_error: None,
             key: KeyMatch::Matches,
         }
@@ -303,6 +308,12 @@ mod tests {
     fn a_right_pair_stays() {
         let held = Held::ByOperator;
         assert_eq!(decision(right()), Decision::Keep { fingerprint: right().fingerprint, held });
+    }
+
+    #[test]
+    fn one_that_ends_with_its_ca_is_not_issued_again_and_again() {
+        let ends = IdentityFacts { not_after: NOW + DAY, could_end_later: false, ..right() };
+        assert!(matches!(decision(ends), Decision::Keep { .. }));
     }
 
     #[test]

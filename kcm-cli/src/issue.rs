@@ -6,6 +6,7 @@ use kcm_pki::{
 };
 use time::OffsetDateTime;
 
+use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::event::Event;
 use crate::identity::{Decision, Reason};
@@ -39,6 +40,20 @@ pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateA
     }
 }
 
+/// A certificate cannot be issued without the CA key. Whether it is the right one is seen when it is read.
+pub(crate) fn check_key_is_there(
+    cluster: &Cluster,
+    plan: &Plan,
+    inputs: &Inputs,
+) -> Result<(), Error> {
+    match plan.identity {
+        Decision::Issue { .. } if !plan.creates_ca && !inputs.has_ca_key => {
+            Err(operator::no_ca_key(&cluster.pki).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes and stores what the plan says is to be made: `None` if nothing is.
 pub(crate) async fn issue(
     run: Run<'_>,
@@ -47,6 +62,9 @@ pub(crate) async fn issue(
     authority: Option<CertificateAuthority>,
 ) -> Result<Option<Fresh>, Error> {
     let Decision::Issue { why } = &plan.identity else { return Ok(None) };
+    if run.interrupt.is_asked() {
+        return Err(Error::Interrupted);
+    }
     let pki = &run.cluster.pki;
     let authority = match authority {
         Some(authority) => authority,
@@ -58,6 +76,10 @@ pub(crate) async fn issue(
         Ok((pair, issued, authority))
     })
     .await?;
+    // Keys take their time, and nothing is stored yet.
+    if run.interrupt.is_asked() {
+        return Err(Error::Interrupted);
+    }
     operator::store_identity(pki, inputs.pair.as_ref(), &pair)?;
     report(run, why, &issued);
     Ok(Some(Fresh { pair, ca: authority.certificate().certificate().to_pem() }))

@@ -5,7 +5,7 @@
 //! orders. Where cfssl signs nonsense without a word (with an expired CA, for a misspelt profile or
 //! usage, for a port as a host name), this crate says what is wrong.
 //!
-//! It is pure: it knows no clock, testdata, environment or network. The time and the serial
+//! It is pure: it knows no clock, file, environment or network. The time and the serial
 //! number's random octets are arguments. Only generating keys and signing with ECDSA draw on the
 //! operating system's randomness.
 //!

@@ -4,7 +4,7 @@ use pem::{EncodeConfig, LineEnding, Pem};
 use rustls_pki_types::pem::{SectionKind, SliceIter};
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// A block as it stands in a testdata, not decoded yet.
+/// A block as it stands in a file, not decoded yet.
 pub(crate) struct Block<'a> {
     pub(crate) label: &'a str,
     /// Whether a header says that the contents are encrypted (RFC 1421 section 4.6.1.1, OpenSSL's

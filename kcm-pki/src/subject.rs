@@ -35,7 +35,7 @@ pub struct Subject {
     der: Vec<u8>,
 }
 
-/// Why a value cannot stand in a subject. `field` is its path in the CSR testdata, `CN` or
+/// Why a value cannot stand in a subject. `field` is its path in the CSR file, `CN` or
 /// `names[1].O`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kcm::files::{NodeKind, RemotePath};
+use kcm::files::{Effect, NodeKind, RemotePath};
 use kcm::transport::{Fake, Local};
 use kcm_tests::contract::{BackDoor, Subject, run};
 use tempfile::TempDir;
@@ -74,6 +74,12 @@ impl BackDoor for Folder {
     fn link(&self, path: &str) -> Option<String> {
         fs::read_link(self.at(path)).ok().map(|target| target.to_str().unwrap().to_owned())
     }
+
+    fn put_link(&self, path: &str, target: &str) {
+        let at = self.at(path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, at).unwrap();
+    }
 }
 
 struct Memory(Fake);
@@ -107,5 +113,13 @@ impl BackDoor for Memory {
             (NodeKind::Link(target), _) => Some(target),
             _ => None,
         }
+    }
+
+    fn put_link(&self, path: &str, target: &str) {
+        let path = RemotePath::new(path).unwrap();
+        self.0.inspect(|state| {
+            state.put_folder(path.parent().unwrap().as_str());
+            state.files().perform(Effect::Link { path: &path, target }).unwrap();
+        });
     }
 }

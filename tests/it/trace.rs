@@ -16,7 +16,7 @@ fn trace(site: &Site) -> Option<String> {
     }
     let trace = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-xx", "-s", "10000000", "-o"]).arg(trace.path()).arg(kcm());
+    command.args(["-f", "-v", "-y", "-xx", "-s", "10000000", "-o"]).arg(trace.path()).arg(kcm());
     command.args(["apply", "--root", "out"]).current_dir(site.path());
     peers::run(&mut command);
     Some(fs::read_to_string(trace.path()).unwrap())

@@ -31,6 +31,8 @@ pub trait BackDoor {
     fn folder(&self, path: &str) -> Option<u32>;
     /// Target of a symbolic link; `None` if there is none.
     fn link(&self, path: &str) -> Option<String>;
+    /// Makes a symbolic link and the folders above it.
+    fn put_link(&self, path: &str, target: &str);
 }
 
 const UNIT: &str = "kube-controller-manager.service";
@@ -48,6 +50,7 @@ pub async fn run(fresh: impl Fn() -> Subject) {
     each(&fresh, a_commit_puts_files_in_place_whole_with_their_modes).await;
     each(&fresh, a_commit_that_finds_something_else_changes_nothing).await;
     each(&fresh, a_commit_sets_attributes_and_removes_leftovers).await;
+    each(&fresh, a_folder_on_the_way_may_be_a_link_inside_the_machine).await;
     each(&fresh, a_batch_stops_at_the_first_failure_and_says_which).await;
     each(&fresh, enabling_makes_the_link_and_only_once).await;
     each(&fresh, a_lock_keeps_others_out_until_it_is_dropped).await;
@@ -181,6 +184,25 @@ async fn a_commit_sets_attributes_and_removes_leftovers(subject: Subject) {
     subject.done(vec![Operation::Commit(commit)]).await;
     assert_eq!(subject.back_door.file("/opt/key"), Some((0o600, b"key".to_vec())));
     assert_eq!(subject.back_door.folder(&format!("/opt/{STAGE_FOLDER}")), None);
+}
+
+async fn a_folder_on_the_way_may_be_a_link_inside_the_machine(subject: Subject) {
+    for (link, target, real) in
+        [("/srv/absolute", "/data/one", "/data/one"), ("/srv/relative", "../data/two", "/data/two")]
+    {
+        subject.back_door.put(&format!("{real}/old"), b"old", 0o644);
+        subject.back_door.put_link(link, target);
+        let (direct, below) = (format!("{link}/file"), format!("{link}/a/b/file"));
+        let files: &[Planned<'_>] = &[(&direct, b"1", 0o600), (&below, b"2", 0o644)];
+        let expected = subject.expect(&[&direct, &below]).await;
+        subject.done(vec![stage(files), commit(&[&direct, &below], expected)]).await;
+        let found = subject.back_door.file(&format!("{real}/file"));
+        assert_eq!(found, Some((0o600, b"1".to_vec())), "{link}");
+        let found = subject.back_door.file(&format!("{real}/a/b/file"));
+        assert_eq!(found, Some((0o644, b"2".to_vec())), "{link}");
+        assert_eq!(subject.back_door.link(link).as_deref(), Some(target), "a link stays one");
+        assert!(subject.probe(&[&direct]).await.leftovers.is_empty(), "{link}");
+    }
 }
 
 async fn a_batch_stops_at_the_first_failure_and_says_which(subject: Subject) {

@@ -34,6 +34,13 @@ enum Links {
     Anywhere,
 }
 
+/// What a link in the last place of a path stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Itself,
+    Followed,
+}
+
 impl Disk {
     /// Takes `folder` as the `/` of another machine, as `systemctl --root` does: an absolute symbolic
     /// link in it starts at `folder`, and no link leads out of it. It need not exist yet.
@@ -54,15 +61,24 @@ impl Disk {
         &self.root
     }
 
-    /// Where `path` is on this machine, symbolic links on the way to its last name resolved.
+    /// Where `path` itself is on this machine: links on the way to its last name are resolved.
     fn locate(&self, path: &RemotePath) -> Result<PathBuf, FileError> {
+        self.resolve(path, Last::Itself)
+    }
+
+    /// Where the folder `path` is on this machine: a link in the last place is resolved too.
+    fn locate_folder(&self, path: &RemotePath) -> Result<PathBuf, FileError> {
+        self.resolve(path, Last::Followed)
+    }
+
+    fn resolve(&self, path: &RemotePath, last: Last) -> Result<PathBuf, FileError> {
         match self.links {
             Links::Anywhere => Ok(self.shown(path)),
-            Links::Inside => self.chase(path),
+            Links::Inside => self.chase(path, last),
         }
     }
 
-    fn chase(&self, path: &RemotePath) -> Result<PathBuf, FileError> {
+    fn chase(&self, path: &RemotePath, last: Last) -> Result<PathBuf, FileError> {
         let mut resolved: Vec<String> = Vec::new();
         let mut todo: Vec<String> = path.components().rev().map(str::to_owned).collect();
         let mut links = 0;
@@ -75,7 +91,7 @@ impl Disk {
                 }
                 _ => resolved.push(name),
             }
-            if todo.is_empty() {
+            if todo.is_empty() && last == Last::Itself {
                 break;
             }
             let here = self.root.join(resolved.join("/"));
@@ -176,7 +192,7 @@ impl FileSystem for Disk {
     }
 
     fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError> {
-        let at = self.locate(path)?;
+        let at = self.locate_folder(path)?;
         let entries = match fs::read_dir(at) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -191,7 +207,7 @@ impl FileSystem for Disk {
     }
 
     fn room(&mut self, folder: &RemotePath) -> Result<Room, FileError> {
-        let at = self.locate(folder)?;
+        let at = self.locate_folder(folder)?;
         let existing = at.ancestors().find(|at| at.exists()).unwrap_or(Path::new("."));
         if !existing.is_dir() {
             return Err(FileError {
@@ -226,8 +242,9 @@ impl FileSystem for Disk {
             }
             Effect::SetMode { mode, .. } => open_itself(&at)
                 .and_then(|file| file.set_permissions(Permissions::from_mode(mode.bits()))),
-            Effect::Sync { .. } | Effect::SyncFolder { .. } => {
-                open_itself(&at).and_then(|file| file.sync_all())
+            Effect::Sync { .. } => open_itself(&at).and_then(|file| file.sync_all()),
+            Effect::SyncFolder { path } => {
+                fs::File::open(self.locate_folder(path)?).and_then(|folder| folder.sync_all())
             }
             Effect::Rename { from, .. } => fs::rename(self.locate(from)?, at),
             Effect::Link { target, .. } => std::os::unix::fs::symlink(target, at),
@@ -265,6 +282,9 @@ mod tests {
         fs::create_dir_all(folder.path().join("data/opt")).unwrap();
         std::os::unix::fs::symlink("/data/opt", folder.path().join("opt")).unwrap();
         disk.perform(Effect::Create { path: &path("/opt/x") }).unwrap();
+        disk.perform(Effect::SyncFolder { path: &path("/opt") }).unwrap();
+        assert_eq!(disk.list(&path("/opt")).unwrap(), ["x"]);
+        assert!(disk.room(&path("/opt")).unwrap().available > 0);
         assert!(folder.path().join("data/opt/x").is_file());
 
         std::os::unix::fs::symlink(outside.path(), folder.path().join("etc")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Mode;
@@ -68,19 +68,26 @@ impl Drop for FolderLock {
     }
 }
 
-/// Makes the missing folders down to `folder`; innermost first.
+/// Makes the missing folders down to `folder`, durable; innermost first. Each is private until it has its
+/// mode, whatever the umask is.
 fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut missing: Vec<_> =
         folder.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).collect();
     let mut made = Vec::with_capacity(missing.len());
     while let Some(next) = missing.pop() {
-        match fs::create_dir(next) {
+        match fs::DirBuilder::new().mode(0o700).create(next) {
             Ok(()) => {
                 made.insert(0, next.to_owned());
-                // Whatever the umask is: others look for their files below.
                 fs::set_permissions(next, fs::Permissions::from_mode(Mode::FOLDER.bits()))?;
+                let parent = next.parent().filter(|parent| !parent.as_os_str().is_empty());
+                File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !next.is_symlink() => {}
+            Err(_) if next.is_symlink() => {
+                let text =
+                    format!("{} is a symbolic link that leads nowhere; mend it", next.display());
+                return Err(io::Error::new(io::ErrorKind::NotFound, text));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -104,5 +111,14 @@ mod tests {
         fs::write(folder.join("x"), "x").unwrap();
         drop(lock);
         assert!(folder.join("x").exists(), "what was put there in the meantime stays");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_an_error_and_no_reason_to_wait() {
+        let scratch = tempfile::tempdir().unwrap();
+        let link = scratch.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(matches!(FolderLock::take(&link), Err(FolderLockError::Io(_))));
+        assert!(matches!(FolderLock::take(&link.join("below")), Err(FolderLockError::Io(_))));
     }
 }

@@ -1,13 +1,14 @@
 //! Reading what the cluster file points at: CA, CSR, signing config, and the identity's pair.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kcm_pki::{
-    CaCertificate, CertificateAuthority, CsrFile, Hosts, KeyAlgorithm, SigningConfig, Subject,
-    Usage, Usages, Warning,
+    CaCertificate, Certificate, CertificateAuthority, CsrFile, Hosts, KeyAlgorithm, PrivateKey,
+    SigningConfig, Subject, Usage, Usages, Warning,
 };
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -16,13 +17,14 @@ use super::store::{read_ca_certificate, read_identity};
 use super::{Found, OperatorError, Pair};
 use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
 use crate::files::Mode;
-use crate::layout;
+use crate::layout::{CERTIFICATE, KEY, USER};
 use crate::words::in_full;
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
 pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
 const CSR: &str = "the CSR file (pki.csr)";
 const SIGNING_CONFIG: &str = "the signing config (pki.signingConfig)";
+const IDENTITY_KEY: &str = "kube-controller-manager's key (pki.directory)";
 pub(crate) const IDENTITY: &str = "kube-controller-manager's pair (pki.directory)";
 
 /// The tutorial's CSR, for a cluster file that names none.
@@ -44,6 +46,8 @@ pub struct Inputs {
     pub request: IdentityRequest,
     /// The CA.
     pub ca: Ca,
+    /// Whether the CA key is there; it stays closed.
+    pub has_ca_key: bool,
     /// The pair that is there, if its files are.
     pub pair: Option<Pair>,
     /// Whether the certificate is there and its key is not.
@@ -87,31 +91,68 @@ impl Inputs {
     pub fn read(cluster: &Cluster, now: OffsetDateTime) -> Result<Self, OperatorError> {
         let mut warnings = Vec::new();
         let request = identity_request(&cluster.pki, &mut warnings)?;
-        let ca = read_ca(&cluster.pki, now)?;
+        let (ca, has_ca_key) = read_ca(&cluster.pki, now)?;
         let found = read_identity(&cluster.pki)?;
         let (pair, key_is_missing) = match found {
             Found::Nothing => (None, false),
-            Found::Pair(pair) => (Some(pair), false),
+            Found::Pair(pair) => {
+                check_pair(&cluster.pki, &pair)?;
+                (Some(pair), false)
+            }
             Found::CertificateAlone => (None, true),
             Found::KeyAlone => {
-                let path = cluster.pki.directory.join(layout::KEY);
+                let path = cluster.pki.directory.join(KEY);
                 let reason = "there is no certificate beside it; put it there, or move the key away to get a new pair";
                 return Err(OperatorError::content(IDENTITY, &path, reason));
             }
         };
-        warnings.extend(exposed_key(&cluster.pki.ca_key));
-        Ok(Self { request, ca, pair, key_is_missing, warnings })
+        warnings.extend(exposed_key(CA_KEY, &cluster.pki.ca_key));
+        warnings.extend(exposed_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
+        warnings.extend(ends_soon(&ca, &request, now));
+        Ok(Self { request, ca, has_ca_key, pair, key_is_missing, warnings })
     }
 }
 
-/// A warning if others can read the CA key. kcm changes nothing that it did not make.
-fn exposed_key(path: &Path) -> Option<String> {
+/// A pair that cannot be read is refused, because a new one would replace it.
+fn check_pair(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
+    const MEND: &str = "mend it, or move both files away to get a new pair";
+    let (certificate, key) = (pki.directory.join(CERTIFICATE), pki.directory.join(KEY));
+    if let Err(error) = PrivateKey::from_pem(pair.key.as_bytes()) {
+        return Err(OperatorError::content(IDENTITY, &key, with_mend(&error, MEND)));
+    }
+    if let Err(error) = Certificate::from_pem(pair.certificate.as_bytes()) {
+        return Err(OperatorError::content(IDENTITY, &certificate, with_mend(&error, MEND)));
+    }
+    if pair.certificate.contains("PRIVATE KEY-----") {
+        let reason = "it holds a private key too; take the key out of this file";
+        return Err(OperatorError::content(IDENTITY, &certificate, reason.to_owned()));
+    }
+    Ok(())
+}
+
+/// A warning if the CA's end makes renewing pointless before long.
+fn ends_soon(ca: &Ca, request: &IdentityRequest, now: OffsetDateTime) -> Option<String> {
+    let Ca::Present(ca) = ca else { return None };
+    let end = ca.certificate().not_after();
+    let text = || {
+        format!("{CA_CERT} ends {}, and every certificate with it; replace it in time", end.date())
+    };
+    (end - request.renew_before <= now).then(text)
+}
+
+/// A warning if others can read a key. kcm changes nothing that it did not make.
+fn exposed_key(what: &str, path: &Path) -> Option<String> {
     let mode = Mode::from_bits(fs::metadata(path).ok()?.permissions().mode());
     let text = || {
         let shown = path.display();
-        format!("{CA_KEY} {shown} has mode {mode}, so others can read it; run `chmod 600 {shown}`")
+        format!("{what} {shown} has mode {mode}, so others can read it; run `chmod 600 {shown}`")
     };
     (mode.bits() & 0o077 != 0).then(text)
+}
+
+/// What is said where a certificate is to be issued and there is no CA key.
+pub(crate) fn no_ca_key(pki: &Pki) -> OperatorError {
+    OperatorError::unreadable(CA_KEY, &pki.ca_key, &io::ErrorKind::NotFound.into())
 }
 
 /// The CA with its key, to sign with.
@@ -123,10 +164,10 @@ pub(crate) fn load_authority(pki: &Pki) -> Result<CertificateAuthority, Operator
     })
 }
 
-fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<Ca, OperatorError> {
-    let pem = match read_ca_certificate(pki)? {
-        (Some(certificate), _) => certificate,
-        (None, false) if pki.create_ca => return Ok(Ca::ToBeCreated),
+fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<(Ca, bool), OperatorError> {
+    let (pem, has_key) = match read_ca_certificate(pki)? {
+        (Some(certificate), has_key) => (certificate, has_key),
+        (None, false) if pki.create_ca => return Ok((Ca::ToBeCreated, false)),
         (None, false) => {
             let reason = "there is no such file; put the cluster's CA there, or set pki.createCa: true to make one for a first try";
             return Err(OperatorError::content(CA_CERT, &pki.ca_cert, reason));
@@ -142,7 +183,7 @@ fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<Ca, OperatorError> {
     ca.check_validity(now).map_err(|error| {
         unusable(with_mend(&error, "put a CA certificate there that is valid now"))
     })?;
-    Ok(Ca::Present(ca))
+    Ok((Ca::Present(ca), has_key))
 }
 
 /// An error in one line: the cause where there is one, and what to do where it does not say so itself.
@@ -169,11 +210,11 @@ fn identity_request(
             "the section `ca` is for a CA's own CSR, and this one is for a client; remove it";
         return Err(wrong(reason.to_owned()));
     }
-    if csr.subject.common_name() != layout::USER {
+    if csr.subject.common_name() != USER {
         let reason = format!(
             "CN is `{}`, but RBAC binds the user {}: set CN to that",
             csr.subject.common_name(),
-            layout::USER
+            USER
         );
         return Err(wrong(reason));
     }

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 
-pub(crate) use inputs::{CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, load_authority};
+pub(crate) use inputs::{CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, load_authority, no_ca_key};
 pub use inputs::{Ca, IdentityRequest, Inputs};
 pub use pair::Pair;
 pub(crate) use pair::{Found, PairStore};

@@ -70,6 +70,16 @@ impl Outcome {
         Self::from(plan, plan.masters.iter().map(|_| MasterResult::Unchanged).collect())
     }
 
+    /// It was stopped before any master changed.
+    #[must_use]
+    pub(crate) fn untouched(plan: &Plan) -> Self {
+        let untouched = |master: &MasterPlan| match master.steps[..] {
+            [] => MasterResult::Unchanged,
+            _ => MasterResult::Untouched { error: None },
+        };
+        Self::from(plan, plan.masters.iter().map(untouched).collect())
+    }
+
     fn from(plan: &Plan, results: Vec<MasterResult>) -> Self {
         let masters = plan.masters.iter().zip(results).map(|(plan, result)| MasterOutcome {
             name: plan.name.clone(),
@@ -132,6 +142,9 @@ impl<'a> Rollout<'a> {
         observed: &Observed,
         layout: &Layout,
     ) -> Outcome {
+        if self.run.interrupt.is_asked() {
+            return Outcome::untouched(plan);
+        }
         let failed = self.stage(plan, desired).await;
         if failed.iter().any(Option::is_some) {
             let results = plan.masters.iter().zip(failed).map(|(master, error)| match error {
@@ -139,6 +152,11 @@ impl<'a> Rollout<'a> {
                 error => MasterResult::Untouched { error },
             });
             return Outcome::from(plan, results.collect());
+        }
+        if self.run.interrupt.is_asked() {
+            let staged = plan.masters.iter().map(|_| Ok(Vec::new())).collect::<Vec<_>>();
+            self.unstage(plan, &staged).await;
+            return Outcome::untouched(plan);
         }
         let mut results = Vec::with_capacity(plan.masters.len());
         let mut stopped = false;

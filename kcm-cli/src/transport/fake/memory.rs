@@ -264,12 +264,11 @@ impl FileSystem for Memory {
     }
 
     fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError> {
-        if self.find(path)?.is_none() {
-            return Ok(Vec::new());
-        }
-        match &self.existing(path)?.content {
-            Content::Folder { entries, .. } => Ok(entries.keys().cloned().collect()),
-            _ => Err(FileError::new(path, FileErrorKind::WrongKind, "not a folder")),
+        let number = self.walk_to(path, Last::Followed)?;
+        match number.and_then(|number| self.inodes.get(&number)).map(|inode| &inode.content) {
+            None => Ok(Vec::new()),
+            Some(Content::Folder { entries, .. }) => Ok(entries.keys().cloned().collect()),
+            Some(_) => Err(FileError::new(path, FileErrorKind::WrongKind, "not a folder")),
         }
     }
 
@@ -300,8 +299,22 @@ impl FileSystem for Memory {
                 (inode.mode, inode.changed) = (mode, now);
                 Ok(())
             }
-            Effect::Sync { path } | Effect::SyncFolder { path } => {
-                self.existing(path)?.sync();
+            Effect::Sync { path } => match self.existing(path)? {
+                Inode { content: Content::Link(_), .. } => {
+                    let detail = "is a symbolic link, not a file";
+                    Err(FileError::new(path, FileErrorKind::WrongKind, detail))
+                }
+                inode => {
+                    inode.sync();
+                    Ok(())
+                }
+            },
+            Effect::SyncFolder { path } => {
+                let number = self.walk_to(path, Last::Followed)?;
+                let missing =
+                    || FileError::new(path, FileErrorKind::NotFound, "no such file or folder");
+                let folder = number.and_then(|number| self.inodes.get_mut(&number));
+                folder.ok_or_else(missing)?.sync();
                 Ok(())
             }
             Effect::Rename { from, to } => self.rename(from, to),
