@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use kcm_kubeconfig::{Cluster, Context, Fields, Kubeconfig, Named, User, Value};
 use kcm_tests::{Site, peers};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::{Value as Json, json};
 
 const MASTERS: [&str; 3] = ["k8s-master-01", "k8s-master-02", "k8s-master-03"];
@@ -131,8 +132,11 @@ fn known_hostile_texts_are_printed_with_kubectls_bytes() {
 
 const HOSTILE: &str = include_str!("../../kcm-kubeconfig/testdata/kubectl-1.32/hostile.json");
 
+/// The same texts in every run: kubectl is asked anew for each, and a fault must come back to be mended.
+const SEED: RngSeed = RngSeed::Fixed(2026);
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 100, failure_persistence: None, rng_seed: SEED, ..ProptestConfig::default() })]
 
     #[test]
     fn hostile_texts_are_printed_with_kubectls_bytes(
