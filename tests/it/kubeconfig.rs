@@ -1,5 +1,6 @@
 //! Kubeconfigs, judged by kubectl.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -197,8 +198,12 @@ fn documents(texts: &[String]) -> (Kubeconfig, Json) {
     let secret = |text: &str| Value::Text(text.to_owned().into());
     for (index, text) in texts.iter().enumerate() {
         // Names are unique, and an empty field is no field.
-        let name =
-            if texts[..index].contains(text) { format!("{text}{index}") } else { text.clone() };
+        let mut name = text.clone();
+        while ours.clusters.iter().any(|cluster| cluster.name == name)
+            || (name != *text && texts.contains(&name))
+        {
+            write!(name, "~{index}").unwrap();
+        }
         let text = if text.is_empty() { "-".to_owned() } else { text.clone() };
         clusters.push(json!({"name": name, "cluster": {"server": text, "proxy-url": text}}));
         let cluster =
