@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use time::OffsetDateTime;
 
-/// Many words for one shell: starting one for each would take most of the time.
-const WORDS_PER_SHELL: usize = 40;
+/// Many lines for one shell: starting one for each would take most of the time.
+const LINES_PER_SHELL: usize = 40;
 
 #[test]
 fn a_shell_splits_a_quoted_line_into_exactly_the_words_it_was_made_from() {
@@ -27,17 +27,22 @@ fn a_shell_splits_a_quoted_line_into_exactly_the_words_it_was_made_from() {
         Just("-n".to_owned()),
         Just("--".to_owned()),
     ];
-    let words = proptest::collection::vec(word, WORDS_PER_SHELL);
+    let line = proptest::collection::vec(word, 1..6);
+    let lines = proptest::collection::vec(line, LINES_PER_SHELL);
     let seen = AtomicUsize::new(0);
-    TestRunner::new(cases(64))
-        .run(&words, |words| {
-            let line = command_line(words.iter().map(String::as_str)).unwrap();
-            let script = format!("printf '%s\\0' {line}");
+    TestRunner::new(cases(52))
+        .run(&lines, |lines| {
+            let commands = lines.iter().map(|words| {
+                let line = command_line(words.iter().map(String::as_str)).unwrap();
+                format!("printf '%s\\0' {line}\n")
+            });
+            let script: String = commands.collect();
             let printed = peers::output(Command::new("sh").arg("-c").arg(script)).stdout;
+            let words = lines.iter().flatten();
             let expected: Vec<u8> =
-                words.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
+                words.flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
             prop_assert_eq!(printed, expected);
-            seen.fetch_add(words.len(), Ordering::Relaxed);
+            seen.fetch_add(lines.len(), Ordering::Relaxed);
             Ok(())
         })
         .unwrap();
