@@ -1,14 +1,12 @@
 //! What should be on each master. Pure: the same cluster and identity give the same bytes.
 
 use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret};
-use kcm_pki::Fingerprint;
 use kcm_systemd::{ControllerManagerUnit, ExecutablePath, Flags};
 use serde::Serialize;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use crate::cluster::{Cluster, FlagChange, Master};
-use crate::files::{Mode, Owner, RemotePath};
+use crate::files::{Bytes, Mode, Owner, RemotePath};
 use crate::layout::{self, Layout};
 use crate::operator::{IdentityRequest, Pair};
 use crate::transport;
@@ -73,42 +71,10 @@ pub enum Content {
     AsItIs,
 }
 
-/// Bytes that may hold a key: wiped when dropped, shown and serialised as their digest.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Bytes {
-    bytes: Zeroizing<Vec<u8>>,
-    digest: Fingerprint,
-}
-
-impl Bytes {
-    fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        let bytes = Zeroizing::new(bytes.into());
-        Self { digest: Fingerprint::of(&bytes), bytes }
-    }
-
-    /// The bytes themselves.
-    #[must_use]
-    pub fn expose(&self) -> &Zeroizing<Vec<u8>> {
-        &self.bytes
-    }
-
-    /// Their SHA-256.
-    #[must_use]
-    pub fn digest(&self) -> Fingerprint {
-        self.digest
-    }
-}
-
-impl std::fmt::Debug for Bytes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.digest)
-    }
-}
-
 impl Serialize for Content {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Known(bytes) => serializer.collect_str(&bytes.digest),
+            Self::Known(bytes) => serializer.collect_str(&bytes.digest()),
             Self::Pending => serializer.serialize_str("pending"),
             Self::AsItIs => serializer.serialize_str("as it is"),
         }
@@ -196,7 +162,7 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
     let (content, view) = match identity {
         Identity::Pair(pair) => {
             let bytes = Bytes::new(pair.key.as_bytes());
-            let view = view::key(bytes.digest);
+            let view = view::key(bytes.digest());
             (Content::Known(bytes), view)
         }
         Identity::OnMasters(_) => (Content::AsItIs, String::new()),

@@ -66,7 +66,7 @@ mod report;
 
 pub use apply::{Prepared, apply, plan};
 pub use cluster::{Cluster, ClusterFileError};
-pub use desired::{Artifact, Bytes, Content, Desired, DesiredError, DesiredMaster, Role};
+pub use desired::{Artifact, Content, Desired, DesiredError, DesiredMaster, Role};
 pub use error::Error;
 pub use event::{Event, EventSink, Silent};
 pub use fleet::{Fleet, Network};

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use kcm::files::{FileErrorKind, Mode, Owner, RemotePath};
+use kcm::files::{Bytes, FileErrorKind, Mode, Owner, RemotePath};
 use kcm::transport::{
     Activity, Attributes, Batch, Commit, Enablement, LockClaim, LockError, Operation,
     OperationError, PathState, Probe, ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Stage,
@@ -11,7 +11,6 @@ use kcm::transport::{
 };
 use kcm_pki::Fingerprint;
 use kcm_systemd::UnitName;
-use zeroize::Zeroizing;
 
 /// A transport under test, and a way to its master that does not lead through it.
 pub struct Subject {
@@ -285,8 +284,7 @@ impl Subject {
 fn stage(files: &[Planned<'_>]) -> Operation {
     let files = files.iter().map(|(target, content, mode)| StagedFile {
         target: remote(target),
-        content: Zeroizing::new(content.to_vec()),
-        digest: Fingerprint::of(content),
+        content: Bytes::new(*content),
         mode: Mode::from_bits(*mode),
         owner: Owner::ROOT,
     });

@@ -5,6 +5,7 @@
 //! order in which effects happen, which is what crash safety rests on, is written once and can be
 //! cut after any of them.
 
+mod bytes;
 mod disk;
 mod error;
 mod lock;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+pub use bytes::Bytes;
 pub use disk::Disk;
 pub(crate) use error::words;
 pub use error::{FileError, FileErrorKind};

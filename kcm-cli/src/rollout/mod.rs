@@ -265,8 +265,7 @@ fn staged_files(planned: &MasterPlan, desired: &DesiredMaster) -> Vec<StagedFile
     let files = artifacts.filter_map(|artifact| match &artifact.content {
         Content::Known(bytes) => Some(StagedFile {
             target: artifact.path.clone(),
-            content: bytes.expose().clone(),
-            digest: bytes.digest(),
+            content: bytes.clone(),
             mode: artifact.mode,
             owner: artifact.owner,
         }),

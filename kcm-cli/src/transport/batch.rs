@@ -1,14 +1,14 @@
 //! What a transport is asked to do: typed operations, carried out together in one exchange.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use kcm_pki::Fingerprint;
 use kcm_systemd::UnitName;
 use zeroize::Zeroizing;
 
 use super::PathState;
-use crate::files::{Mode, Owner, RemotePath};
+use crate::files::{Bytes, Mode, Owner, RemotePath};
 
 /// Operations for one exchange: all of them in order, or up to the first that fails.
 #[derive(Clone, Debug)]
@@ -17,6 +17,40 @@ pub struct Batch {
     pub operations: Vec<Operation>,
     /// How long the master may take for all of it. The master enforces it too.
     pub deadline: Duration,
+    /// Who is told how many bytes have left for the master.
+    pub progress: Option<Progress>,
+}
+
+/// Is told how far the bytes of a batch have got.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(Sent) + Send + Sync>);
+
+/// How far the bytes of a batch have got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes of content that have left.
+    pub bytes: u64,
+    /// Bytes of content in the batch.
+    pub of: u64,
+}
+
+impl Progress {
+    /// Tells `listener`, which must not block.
+    #[must_use]
+    pub fn new(listener: impl Fn(Sent) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(listener))
+    }
+
+    /// Passes it on.
+    pub fn tell(&self, sent: Sent) {
+        (self.0)(sent);
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
 }
 
 impl Batch {
@@ -26,7 +60,7 @@ impl Batch {
     /// A batch with the usual deadline.
     #[must_use]
     pub fn new(operations: Vec<Operation>) -> Self {
-        Self { operations, deadline: Self::DEADLINE }
+        Self { operations, deadline: Self::DEADLINE, progress: None }
     }
 }
 
@@ -46,6 +80,8 @@ pub enum Operation {
     Commit(Commit),
     /// Acts on a unit.
     Unit(UnitAction),
+    /// Waits until a unit has proven that it stays up.
+    Settle(Settle),
     /// Runs a program: for what has no type yet.
     Exec(Exec),
 }
@@ -61,6 +97,7 @@ impl Operation {
             Self::Unstage(_) => "unstage",
             Self::Commit(_) => "commit",
             Self::Unit(_) => "unit",
+            Self::Settle(_) => "settle",
             Self::Exec(_) => "exec",
         }
     }
@@ -93,6 +130,9 @@ pub struct Read {
 pub enum View {
     /// All of it. For public files only.
     Whole,
+    /// The PEM blocks labelled `CERTIFICATE`, whole lines from `BEGIN` to `END`, and nothing else: a key in the same
+    /// file stays where it is.
+    Certificates,
     /// A kubeconfig's public lines, with a digest in place of every other value
     /// (see [`kcm_kubeconfig::public_view`]): no key is fetched.
     KubeconfigPublic,
@@ -106,30 +146,16 @@ pub struct Stage {
 }
 
 /// One file to write beside its target.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct StagedFile {
     /// Where the file will be after the commit.
     pub target: RemotePath,
-    /// Its bytes, wiped when dropped.
-    pub content: Zeroizing<Vec<u8>>,
-    /// SHA-256 of the bytes; the transport reads the file back and compares.
-    pub digest: Fingerprint,
+    /// Its bytes. The transport reads the file back and compares digests.
+    pub content: Bytes,
     /// Its permission bits.
     pub mode: Mode,
     /// Its owner; not set where [`ProbeReply::can_set_owner`](super::ProbeReply::can_set_owner) is false.
     pub owner: Owner,
-}
-
-/// Shows everything but the bytes.
-impl fmt::Debug for StagedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StagedFile")
-            .field("target", &self.target)
-            .field("digest", &self.digest)
-            .field("mode", &self.mode)
-            .field("owner", &self.owner)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What to take back of a stage.
@@ -184,6 +210,16 @@ pub enum UnitAction {
         /// The unit.
         unit: UnitName,
     },
+}
+
+/// Waits until a unit has been active for `period`, as one invocation and without a restart in between. Fails as soon
+/// as that can no longer be, with the last lines of its journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settle {
+    /// The unit.
+    pub unit: UnitName,
+    /// How long it must stay up.
+    pub period: Duration,
 }
 
 /// A program to run.

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::{
     Batch, Commit, Exec, Observation, Operation, OperationError, OperationFailure, Output,
-    PathState, Probe, ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Stage, UnitAction, UnitState,
-    Unstage, View,
+    PathState, Probe, ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Settle, Stage, UnitAction,
+    UnitState, Unstage, View,
 };
 use crate::files::{
     self, Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, RemotePath,
@@ -25,6 +25,7 @@ pub(super) trait Machine: FileSystem {
         path: &RemotePath,
     ) -> Result<UnitState, OperationError>;
     fn act(&mut self, action: &UnitAction) -> Result<(), OperationError>;
+    fn settle(&mut self, settle: &Settle) -> Result<(), OperationError>;
     fn processes(&mut self, executable: &RemotePath) -> Observation<Vec<u32>>;
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError>;
 
@@ -68,6 +69,7 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
         Operation::Unstage(unstage) => self::unstage(machine, unstage).map(|()| Reply::Unstaged),
         Operation::Commit(commit) => self::commit(machine, commit).map(|()| Reply::Committed),
         Operation::Unit(action) => machine.act(action).map(|()| Reply::Unit),
+        Operation::Settle(settle) => machine.settle(settle).map(|()| Reply::Settled),
         Operation::Exec(exec) => machine.exec(exec).map(Reply::Exec),
     }
 }
@@ -128,11 +130,26 @@ fn read(
     let content = machine.read(&read.path)?;
     Ok(Some(match read.view {
         View::Whole => content,
+        View::Certificates => Zeroizing::new(certificates(&content)),
         View::KubeconfigPublic => {
             let text = Zeroizing::new(String::from_utf8_lossy(&content).into_owned());
             Zeroizing::new(public_kubeconfig(&text).into_bytes())
         }
     }))
+}
+
+/// What [`View::Certificates`] shows of a file.
+fn certificates(content: &[u8]) -> Vec<u8> {
+    let mut inside = false;
+    let mut shown = Vec::new();
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        inside |= line.starts_with(b"-----BEGIN CERTIFICATE-----");
+        if inside {
+            shown.extend_from_slice(line);
+        }
+        inside &= !line.starts_with(b"-----END CERTIFICATE-----");
+    }
+    shown
 }
 
 /// What [`View::KubeconfigPublic`] shows of a kubeconfig.
@@ -166,8 +183,8 @@ fn write_beside(
     for file in &stage.files {
         let staged = staged(&file.target);
         let owner = owns.then_some(file.owner);
-        files::write_new(machine, &staged, &file.content, file.mode, owner)?;
-        if Fingerprint::of(&machine.read(&staged)?) != file.digest {
+        files::write_new(machine, &staged, file.content.expose(), file.mode, owner)?;
+        if Fingerprint::of(&machine.read(&staged)?) != file.content.digest() {
             return Err(OperationError::Corrupt { path: staged });
         }
     }

@@ -9,8 +9,8 @@ use kcm_systemd::UnitName;
 use super::interpret::{Machine, interpret};
 use super::{
     Activity, Batch, Exec, LockClaim, LockError, LockGuard, Observation, OperationError, Output,
-    Replies, Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction, UnitState,
-    enable,
+    Replies, Settle, Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction,
+    UnitState, enable,
 };
 use crate::files::{Disk, FolderLock, FolderLockError, RemotePath};
 
@@ -90,6 +90,10 @@ impl Machine for Disk {
                 Err(unsupported("no systemd runs in it"))
             }
         }
+    }
+
+    fn settle(&mut self, _settle: &Settle) -> Result<(), OperationError> {
+        Err(unsupported("no systemd runs in it"))
     }
 
     fn processes(&mut self, _executable: &RemotePath) -> Observation<Vec<u32>> {

@@ -34,14 +34,15 @@ mod reply;
 mod shell;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use batch::{
-    Attributes, Batch, Commit, Exec, Operation, Probe, Read, Stage, StagedFile, UnitAction,
-    Unstage, View,
+    Attributes, Batch, Commit, Exec, Operation, Probe, Progress, Read, Sent, Settle, Stage,
+    StagedFile, UnitAction, Unstage, View,
 };
 pub use fake::Fake;
 pub(crate) use interpret::public_kubeconfig;
@@ -76,6 +77,9 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     /// When somebody else holds it, and who, as far as that can be known.
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError>;
+
+    /// Ends the connection, if there is one. What is asked afterwards may open a new one.
+    async fn close(&self) {}
 }
 
 /// A byte stream through a master.
@@ -90,6 +94,16 @@ pub struct StreamAddress {
     pub host: String,
     /// TCP port.
     pub port: u16,
+}
+
+impl fmt::Display for StreamAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// Who asks for a lock, for whoever finds it taken.
@@ -138,6 +152,35 @@ pub enum StreamError {
         /// Why.
         reason: String,
     },
+    /// Nobody listens there.
+    #[error("{master}: nobody listens on {address}")]
+    Refused {
+        /// The master.
+        master: String,
+        /// The address, as seen from the master.
+        address: StreamAddress,
+    },
+    /// The master does not let connections through.
+    #[error(
+        "{master}: its sshd forwards nothing; allow it with `AllowTcpForwarding local` in its sshd_config"
+    )]
+    Forbidden {
+        /// The master.
+        master: String,
+    },
+    /// No answer came in time.
+    #[error("{master}: {address} did not answer within {} s", patience.as_secs())]
+    TimedOut {
+        /// The master.
+        master: String,
+        /// The address, as seen from the master.
+        address: StreamAddress,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// The master could not be asked.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
 }
 
 /// Why a lock was not had.

@@ -36,6 +36,8 @@ pub enum Reply {
     Committed,
     /// To a unit action: done.
     Unit,
+    /// To a settle: the unit has stayed up.
+    Settled,
     /// To an exec: how it ended. A non-zero exit is a result, not an error.
     Exec(Output),
 }

@@ -13,7 +13,7 @@ use crate::files::{
 };
 use crate::transport::interpret::{Machine, Moment};
 use crate::transport::{
-    Activity, Exec, Observation, OperationError, Output, UnitAction, UnitState, enable,
+    Activity, Exec, Observation, OperationError, Output, Settle, UnitAction, UnitState, enable,
 };
 
 /// Sees the state after every single effect, with the effect in words.
@@ -323,6 +323,23 @@ impl Machine for FakeState {
                 |_| {},
                 |state| state.units.restart(unit, state.memory.tick()),
             ),
+        }
+    }
+
+    fn settle(&mut self, settle: &Settle) -> Result<(), OperationError> {
+        let unit = settle.unit.to_string();
+        match self.activity(&settle.unit) {
+            Activity::Offline => Err(OperationError::Unsupported {
+                transport: "a folder".to_owned(),
+                reason: "no systemd runs in it".to_owned(),
+            }),
+            Activity::Active { .. } => Ok(()),
+            Activity::Inactive => {
+                Err(OperationError::Unit { unit, reason: "it does not run".to_owned() })
+            }
+            Activity::Failed { result } => {
+                Err(OperationError::Unit { unit, reason: format!("it failed: {result}") })
+            }
         }
     }
 
