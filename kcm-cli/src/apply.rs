@@ -3,14 +3,14 @@
 use kcm_pki::Certificate;
 
 use crate::cluster::Cluster;
-use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Role, desired};
+use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Materials, Role, desired};
 use crate::error::Error;
 use crate::event::{Event, EventSink};
 use crate::identity::{Decision, Held, Reason, decide};
 use crate::issue;
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster, observe};
-use crate::operator::{self, Ca, Inputs, Pair};
+use crate::operator::{self, Binary, Ca, Inputs};
 use crate::plan::{Plan, Step};
 use crate::preflight;
 use crate::rollout::{Outcome, Rollout};
@@ -39,17 +39,20 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
     for text in run.cluster.warnings.iter().chain(&inputs.warnings) {
         run.events.event(&Event::Warning { text: text.clone() });
     }
-    let layout = Layout::below(&run.cluster.install_root)
+    let layout = Layout::below(&run.cluster.install.root)
         .map_err(|reason| DesiredError::Layout { reason })?;
     let observed = observe(run.fleet, &layout, &inputs, run.now, run.events).await?;
     warn_of_owners(&observed, run.events);
-    warn_of_other_cas(&observed, &inputs.ca, &layout, run.events);
+    if !run.cluster.install.distribute_ca {
+        warn_of_other_cas(&observed, &inputs.ca, &layout, run.events);
+    }
     let creates_ca = matches!(inputs.ca, Ca::ToBeCreated);
     if creates_ca {
         preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
     }
     let (decision, desired) = choose(run.cluster, &layout, &inputs, &observed)?;
     let plan = Plan::between(&desired, &observed, decision, creates_ca)?;
+    preflight::check_files(&layout, &desired, &observed)?;
     preflight::check_room(run.cluster, &observed, &plan)?;
     issue::check_key_is_there(run.cluster, &plan, &inputs)?;
     Ok(Prepared { observed, desired, plan, inputs, layout })
@@ -72,12 +75,18 @@ pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
     let (desired, plan) = match issue::issue(run, &plan, &inputs, authority).await? {
         None => (desired, plan),
         Some(issued) => {
-            let identity = Identity::Pair(&issued.pair);
-            let desired = self::desired(run.cluster, &layout, identity, Some(&issued.ca))?;
+            let materials = Materials {
+                identity: Identity::Pair(&issued.pair),
+                ca: Some(&issued.ca),
+                ca_key: issued.ca_key.as_ref(),
+                binary: inputs.binary.as_ref(),
+            };
+            let desired = self::desired(run.cluster, &layout, materials)?;
             let plan = Plan::between(&desired, &observed, plan.identity, plan.creates_ca)?;
             (desired, plan)
         }
     };
+    tell_of_binary(&plan, &inputs, &layout, run.events);
     Ok(rollout.carry_out(&plan, &desired, &observed, &layout).await)
 }
 
@@ -91,15 +100,22 @@ fn choose(
     let held: Vec<_> = observed.masters.iter().map(|master| master.identity.clone()).collect();
     let decision = decide(&inputs.request, &observed.operator, &held, observed.at);
     let ca = ca_pem(&inputs.ca);
-    let to_issue =
-        || desired(cluster, layout, Identity::ToBeIssued(&inputs.request), ca.as_deref());
+    let desired = |identity: Identity<'_>| {
+        let (ca, ca_key, binary) = (ca.as_deref(), inputs.ca_key.as_ref(), inputs.binary.as_ref());
+        desired(cluster, layout, Materials { identity, ca, ca_key, binary })
+    };
+    let to_issue = || desired(Identity::ToBeIssued(&inputs.request));
     match (&decision, &inputs.pair) {
         (Decision::Keep { held: Held::ByOperator, .. }, Some(pair)) => {
-            let pair: &Pair = pair;
-            Ok((decision, desired(cluster, layout, Identity::Pair(pair), ca.as_deref())?))
+            Ok((decision, desired(Identity::Pair(pair))?))
         }
         (Decision::Keep { .. }, _) => {
-            match kept_by_masters(cluster, layout, observed, ca.as_deref())? {
+            let first = observed
+                .masters
+                .first()
+                .and_then(|master| master.files.certificate.text.as_deref());
+            let kept = first.map(|pem| desired(Identity::OnMasters(pem))).transpose()?;
+            match kept.filter(|desired| have_kubeconfigs(desired, observed)) {
                 Some(desired) => Ok((decision, desired)),
                 None => Ok((Decision::Issue { why: vec![Reason::KeyNotHere] }, to_issue()?)),
             }
@@ -108,19 +124,10 @@ fn choose(
     }
 }
 
-/// What should be there if the masters' identity stays; `None` if that cannot be had without its key.
-fn kept_by_masters(
-    cluster: &Cluster,
-    layout: &Layout,
-    observed: &Observed,
-    ca: Option<&str>,
-) -> Result<Option<Desired>, Error> {
-    let first =
-        observed.masters.first().and_then(|master| master.files.certificate.text.as_deref());
-    let Some(certificate) = first else { return Ok(None) };
-    let desired = desired(cluster, layout, Identity::OnMasters(certificate), ca)?;
+/// Whether the masters' identity can stay: not if a kubeconfig has to be written, which needs its key.
+fn have_kubeconfigs(desired: &Desired, observed: &Observed) -> bool {
     let mut masters = desired.masters.iter().zip(&observed.masters);
-    Ok(masters.all(|(desired, observed)| has_kubeconfig(desired, observed)).then_some(desired))
+    masters.all(|(desired, observed)| has_kubeconfig(desired, observed))
 }
 
 /// Whether the kubeconfig there is the desired one in everything but its key, which is not here.
@@ -132,6 +139,19 @@ fn has_kubeconfig(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
             view::without_key(&found).eq(view::without_key(&wanted.view))
         }
         _ => false,
+    }
+}
+
+fn tell_of_binary(plan: &Plan, inputs: &Inputs, layout: &Layout, events: &dyn EventSink) {
+    if let Some(Binary { bytes, machine }) = &inputs.binary
+        && plan.writes(Role::Binary)
+    {
+        events.event(&Event::BringsBinary {
+            path: layout.executable.clone(),
+            machine,
+            size: bytes.expose().len() as u64,
+            digest: bytes.digest(),
+        });
     }
 }
 

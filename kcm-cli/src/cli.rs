@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 use crate::apply::{apply, plan};
 use crate::args::{Arguments, FleetArguments, Form, InitArguments, PlanArguments, Verb};
@@ -92,16 +93,18 @@ impl From<Exit> for ExitCode {
 struct Failure {
     exit: Exit,
     message: String,
+    document: serde_json::Value,
 }
 
 impl Failure {
     fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        let message = message.into();
+        Self { exit, document: serde_json::json!({ "error": message }), message }
     }
 
     fn report(self, form: Form) -> ExitCode {
         // If even this cannot be written, the exit code is all there is left to say.
-        let _ = report::failure(form, &self.message);
+        let _ = report::failure(form, &self.message, &self.document);
         self.exit.into()
     }
 }
@@ -113,7 +116,7 @@ impl From<Error> for Failure {
             error if error.is_usage() => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self::new(exit, error.to_string())
+        Self { exit, message: error.to_string(), document: error.document() }
     }
 }
 
@@ -135,8 +138,15 @@ impl Verb {
 async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(arguments) => write_cluster_file(&arguments),
-        Verb::Plan(arguments) => run_plan(&arguments, interrupt).await,
-        Verb::Apply(arguments) => run_apply(&arguments, interrupt).await,
+        Verb::Plan(arguments) => {
+            let check = arguments.check;
+            let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;
+            with_fleet(&arguments.fleet, interrupt, plan).await
+        }
+        Verb::Apply(arguments) => {
+            let apply = async |run: Run<'_>, report: &Report| run_apply(run, report).await;
+            with_fleet(&arguments, interrupt, apply).await
+        }
         Verb::Schema => {
             report::document(&cluster::schema())?;
             Ok(Exit::Done)
@@ -173,34 +183,14 @@ fn write_cluster_file(arguments: &InitArguments) -> Result<Exit, Failure> {
     }
 }
 
-async fn run_plan(arguments: &PlanArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let cluster = read_cluster(&arguments.fleet.file)?;
-    let fleet = fleet(&cluster, &arguments.fleet)?;
-    let report = Report::new(arguments.fleet.output, &arguments.fleet.file);
-    let run = Run {
-        cluster: &cluster,
-        fleet: &fleet,
-        now: OffsetDateTime::now_utc(),
-        events: &report,
-        interrupt,
-    };
+async fn run_plan(run: Run<'_>, report: &Report, check: bool) -> Result<Exit, Failure> {
     let prepared = plan(run).await?;
     report.plan(&prepared)?;
-    let changes = arguments.check && !prepared.plan.is_empty();
+    let changes = check && !prepared.plan.is_empty();
     Ok(if changes { Exit::Changes } else { Exit::Done })
 }
 
-async fn run_apply(arguments: &FleetArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let cluster = read_cluster(&arguments.file)?;
-    let fleet = fleet(&cluster, arguments)?;
-    let report = Report::new(arguments.output, &arguments.file);
-    let run = Run {
-        cluster: &cluster,
-        fleet: &fleet,
-        now: OffsetDateTime::now_utc(),
-        events: &report,
-        interrupt,
-    };
+async fn run_apply(run: Run<'_>, report: &Report) -> Result<Exit, Failure> {
     let outcome = apply(run).await?;
     let changed = outcome.has_changed_masters();
     report.outcome(&outcome).map_err(|error| {
@@ -210,7 +200,7 @@ async fn run_apply(arguments: &FleetArguments, interrupt: &Interrupt) -> Result<
             format!("the report cannot be written: {error}; `kcm plan` says how things stand"),
         )
     })?;
-    Ok(match (outcome.is_done(), interrupt.is_asked()) {
+    Ok(match (outcome.is_done(), run.interrupt.is_asked()) {
         (true, _) => Exit::Done,
         (false, true) => Exit::Interrupted,
         (false, false) if changed => Exit::Partly,
@@ -218,14 +208,33 @@ async fn run_apply(arguments: &FleetArguments, interrupt: &Interrupt) -> Result<
     })
 }
 
-fn fleet(cluster: &Cluster, arguments: &FleetArguments) -> Result<Fleet, Failure> {
-    match &arguments.root {
-        Some(root) => Ok(Fleet::folders(cluster, root)),
-        None => Err(Failure::new(
-            Exit::Usage,
-            "this version of kcm does not reach masters over SSH yet; give --root DIR to work on folders",
-        )),
-    }
+/// Opens what every verb about masters needs, uses it, and ends the connections however that went.
+async fn with_fleet(
+    arguments: &FleetArguments,
+    interrupt: &Interrupt,
+    verb: impl AsyncFnOnce(Run<'_>, &Report) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let cluster = read_cluster(&arguments.file)?;
+    let fleet = match &arguments.root {
+        Some(root) => Fleet::folders(&cluster, root),
+        None => Fleet::ssh(&cluster, ask_for_password)
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?,
+    };
+    let report = Report::new(arguments.output, &arguments.file);
+    let run = Run {
+        cluster: &cluster,
+        fleet: &fleet,
+        now: OffsetDateTime::now_utc(),
+        events: &report,
+        interrupt,
+    };
+    let done = verb(run, &report).await;
+    fleet.close().await;
+    done
+}
+
+fn ask_for_password() -> io::Result<Zeroizing<String>> {
+    rpassword::prompt_password("Password for sudo on the masters: ").map(Zeroizing::new)
 }
 
 fn read_cluster(file: &Path) -> Result<Cluster, Failure> {

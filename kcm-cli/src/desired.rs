@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::cluster::{Cluster, FlagChange, Master};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 use crate::layout::{self, Layout};
-use crate::operator::{IdentityRequest, Pair};
+use crate::operator::{Binary, IdentityRequest, Pair};
 use crate::transport;
 use crate::view;
 use crate::words::in_full;
@@ -27,6 +27,8 @@ pub struct DesiredMaster {
     pub name: String,
     /// The managed files, in the order in which they are put in place.
     pub artifacts: Vec<Artifact>,
+    /// The files that the service reads when it starts, whether kcm manages them or not.
+    pub reads: Vec<Role>,
 }
 
 /// One managed file.
@@ -50,12 +52,18 @@ pub struct Artifact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
+    /// The CA's certificate.
+    CaCertificate,
+    /// The CA's key.
+    CaKey,
     /// The identity's certificate.
     Certificate,
     /// The identity's key.
     Key,
     /// The kubeconfig with both.
     Kubeconfig,
+    /// kube-controller-manager itself.
+    Binary,
     /// The systemd unit.
     Unit,
 }
@@ -67,7 +75,7 @@ pub enum Content {
     Known(Bytes),
     /// Known once the identity or the CA is made.
     Pending,
-    /// Whatever is there: the identity is held by the masters, and the rest of the file is right.
+    /// Whatever is there: it is held by the masters, and as far as it can be told it is right.
     AsItIs,
 }
 
@@ -118,26 +126,75 @@ pub(crate) enum Identity<'a> {
     OnMasters(&'a str),
 }
 
+/// What the artifacts are made from, beside the cluster file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Materials<'a> {
+    pub(crate) identity: Identity<'a>,
+    /// The CA certificate's PEM, absent while it is to be made.
+    pub(crate) ca: Option<&'a str>,
+    /// The CA key, if it is to be distributed and is here.
+    pub(crate) ca_key: Option<&'a Bytes>,
+    /// kube-controller-manager, if it is to be distributed.
+    pub(crate) binary: Option<&'a Binary>,
+}
+
 /// Renders everything for every master.
-///
-/// `ca` is the CA certificate's PEM, absent while it is to be made.
 pub(crate) fn desired(
     cluster: &Cluster,
     layout: &Layout,
-    identity: Identity<'_>,
-    ca: Option<&str>,
+    materials: Materials<'_>,
 ) -> Result<Desired, DesiredError> {
-    let shared = [
+    let Materials { identity, ca, ca_key, binary } = materials;
+    let mut shared = Vec::new();
+    if cluster.install.distribute_ca {
+        shared.extend([ca_certificate(layout, ca), self::ca_key(layout, ca, ca_key)]);
+    }
+    shared.extend([
         certificate(layout, identity),
         key(layout, identity),
         kubeconfig(cluster, layout, identity, ca)?,
-    ];
+    ]);
+    shared.extend(binary.map(|binary| self::binary(layout, binary)));
     let masters = cluster.masters.iter().map(|master| {
-        let unit = unit(cluster, layout, master)?;
+        let (unit, reads) = unit(cluster, layout, master)?;
         let artifacts = shared.iter().cloned().chain([unit]).collect();
-        Ok(DesiredMaster { name: master.name.to_string(), artifacts })
+        Ok(DesiredMaster { name: master.name.to_string(), artifacts, reads })
     });
     Ok(Desired { masters: masters.collect::<Result<_, DesiredError>>()? })
+}
+
+fn ca_certificate(layout: &Layout, ca: Option<&str>) -> Artifact {
+    let (content, view) = match ca {
+        Some(pem) => (Content::Known(Bytes::new(pem)), view::certificate(pem)),
+        None => (Content::Pending, "a new CA certificate\n".to_owned()),
+    };
+    public(layout, Role::CaCertificate, content, view)
+}
+
+fn ca_key(layout: &Layout, ca: Option<&str>, key: Option<&Bytes>) -> Artifact {
+    let (content, view) = match (ca, key) {
+        (None, _) => (Content::Pending, "a new private key\n".to_owned()),
+        (Some(_), Some(bytes)) => (Content::Known(bytes.clone()), view::key(bytes.digest())),
+        (Some(_), None) => (Content::AsItIs, String::new()),
+    };
+    private(layout, Role::CaKey, content, view)
+}
+
+fn binary(layout: &Layout, binary: &Binary) -> Artifact {
+    let bytes = &binary.bytes;
+    let view = view::binary(bytes.expose().len() as u64, bytes.digest());
+    let view = format!("{view}for {}\n", binary.machine);
+    let content = Content::Known(bytes.clone());
+    Artifact { mode: Mode::PROGRAM, ..public(layout, Role::Binary, content, view) }
+}
+
+fn public(layout: &Layout, role: Role, content: Content, view: String) -> Artifact {
+    let path = layout.path(role).clone();
+    Artifact { role, path, mode: Mode::PUBLIC, owner: Owner::ROOT, content, view }
+}
+
+fn private(layout: &Layout, role: Role, content: Content, view: String) -> Artifact {
+    Artifact { mode: Mode::PRIVATE, ..public(layout, role, content, view) }
 }
 
 fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
@@ -145,17 +202,11 @@ fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
         Identity::Pair(Pair { certificate, .. }) => {
             (Content::Known(Bytes::new(certificate.as_str())), view::certificate(certificate))
         }
-        Identity::OnMasters(pem) => (Content::Known(Bytes::new(pem)), view::certificate(pem)),
+        // All hold this one; in which bytes is of no matter.
+        Identity::OnMasters(pem) => (Content::AsItIs, view::certificate(pem)),
         Identity::ToBeIssued(request) => (Content::Pending, view::request(request)),
     };
-    Artifact {
-        role: Role::Certificate,
-        path: layout.certificate.clone(),
-        mode: Mode::PUBLIC,
-        owner: Owner::ROOT,
-        content,
-        view,
-    }
+    public(layout, Role::Certificate, content, view)
 }
 
 fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
@@ -170,14 +221,7 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
             (Content::Pending, format!("a new private key, {}\n", request.key_algorithm))
         }
     };
-    Artifact {
-        role: Role::Key,
-        path: layout.key.clone(),
-        mode: Mode::PRIVATE,
-        owner: Owner::ROOT,
-        content,
-        view,
-    }
+    private(layout, Role::Key, content, view)
 }
 
 fn kubeconfig(
@@ -209,30 +253,25 @@ fn kubeconfig(
         (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
         _ => Content::Pending,
     };
-    Ok(Artifact {
-        role: Role::Kubeconfig,
-        path: layout.kubeconfig.clone(),
-        mode: Mode::PRIVATE,
-        owner: Owner::ROOT,
-        content,
-        view,
-    })
+    Ok(private(layout, Role::Kubeconfig, content, view))
 }
 
-fn unit(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Artifact, DesiredError> {
+/// The unit, and the files that the service reads when it starts.
+fn unit(
+    cluster: &Cluster,
+    layout: &Layout,
+    master: &Master,
+) -> Result<(Artifact, Vec<Role>), DesiredError> {
     let invalid = |reason: String| DesiredError::Unit { master: master.name.to_string(), reason };
     let executable = ExecutablePath::try_from(layout.executable.as_str())
         .map_err(|error| invalid(in_full(&error)))?;
     let flags = flags(cluster, layout, master).map_err(&invalid)?;
+    let is_named =
+        |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
+    let named = [Role::CaCertificate, Role::CaKey].into_iter().filter(is_named);
+    let reads = named.chain([Role::Kubeconfig, Role::Binary, Role::Unit]).collect();
     let text = ControllerManagerUnit::new(executable, flags).render();
-    Ok(Artifact {
-        role: Role::Unit,
-        path: layout.unit_file.clone(),
-        mode: Mode::PUBLIC,
-        owner: Owner::ROOT,
-        content: Content::Known(Bytes::new(text.as_str())),
-        view: text,
-    })
+    Ok((public(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text), reads))
 }
 
 /// The tutorial's flags, then the changes of all masters, then this master's own.

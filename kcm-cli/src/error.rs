@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::cluster::ClusterFileError;
 use crate::desired::DesiredError;
-use crate::observe::ObserveError;
+use crate::observe::{AskError, ObserveError};
 use crate::operator::OperatorError;
 use crate::plan::PlanError;
 use crate::preflight::PreflightError;
@@ -26,7 +26,7 @@ pub enum Error {
     /// What should be on the masters cannot be rendered.
     #[error(transparent)]
     Desired(#[from] DesiredError),
-    /// A master could not be observed.
+    /// Some masters could not be observed.
     #[error(transparent)]
     Observe(#[from] ObserveError),
     /// No plan can be made.
@@ -52,6 +52,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error as a JSON document: its text, and every master's part in it where masters differ.
+    #[must_use]
+    pub fn document(&self) -> serde_json::Value {
+        let Self::Observe(ObserveError { masters }) = self else {
+            return serde_json::json!({ "error": self.to_string() });
+        };
+        let master = |(name, error): &(String, Option<AskError>)| match error {
+            Some(error) => {
+                serde_json::json!({ "name": name, "result": "untouched", "error": error.to_string() })
+            }
+            None => serde_json::json!({ "name": name, "result": "untouched" }),
+        };
+        let masters: Vec<_> = masters.iter().map(master).collect();
+        serde_json::json!({ "error": self.to_string(), "masters": masters })
+    }
+
     /// Whether the operator's words are wrong (exit code 2), rather than the world (1).
     #[must_use]
     pub fn is_usage(&self) -> bool {

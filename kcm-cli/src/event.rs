@@ -1,8 +1,10 @@
 //! What happened, as it happens. Events hold no secrets.
 
+use kcm_pki::Fingerprint;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::files::RemotePath;
 use crate::identity::Reason;
 
 /// One thing that happened.
@@ -39,6 +41,26 @@ pub enum Event {
         /// Its end.
         #[serde(with = "time::serde::rfc3339")]
         not_after: OffsetDateTime,
+    },
+    /// kube-controller-manager itself is brought to masters that do not have it in these bytes.
+    BringsBinary {
+        /// Where it will be on the masters.
+        path: RemotePath,
+        /// The machine that it is for.
+        machine: &'static str,
+        /// Its size in bytes.
+        size: u64,
+        /// Its SHA-256.
+        digest: Fingerprint,
+    },
+    /// Files are on their way to a master. Told for big ones only.
+    Uploading {
+        /// The master.
+        master: String,
+        /// Bytes that have left.
+        sent: u64,
+        /// Bytes of all files.
+        total: u64,
     },
     /// All files for a master are beside their targets and checked.
     Staged {

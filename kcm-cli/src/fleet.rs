@@ -1,10 +1,15 @@
 //! The masters of one invocation, each behind its transport.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cluster::Cluster;
-use crate::transport::{Local, Transport};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::cluster::{Cluster, Master, Sudo, SudoPassword};
+use crate::files::words;
+use crate::transport::{Connections, Local, Password, SshMaster, Transport};
 
 /// All masters of a cluster file, in its order, each with the way to it.
 #[derive(Clone, Debug)]
@@ -29,6 +34,37 @@ impl Fleet {
         Self::new(cluster, Network::Forbidden, |name| Arc::new(Local::new(root.join(name))))
     }
 
+    /// Masters behind `ssh`, as the cluster file says. Nothing is opened yet; [`Fleet::close`] ends what is.
+    ///
+    /// `ask` asks a person for the password of `sudo`; it is called at most once, and only if a master needs it.
+    ///
+    /// # Errors
+    /// When a password cannot be read.
+    pub fn ssh(
+        cluster: &Cluster,
+        ask: impl FnMut() -> io::Result<Zeroizing<String>>,
+    ) -> Result<Self, PasswordError> {
+        let connections = Connections::new();
+        let mut passwords = Passwords { ask, known: Vec::new() };
+        let mut masters = Vec::with_capacity(cluster.masters.len());
+        for master in &cluster.masters {
+            let Master { name, address, ssh, .. } = master;
+            let password = match ssh.sudo {
+                Sudo::Password => Some(passwords.read(&ssh.sudo_password)?),
+                Sudo::Passwordless | Sudo::None => None,
+            };
+            let transport: Arc<dyn Transport> = Arc::new(SshMaster::new(
+                name.as_str(),
+                address.clone(),
+                ssh.clone(),
+                password,
+                &connections,
+            ));
+            masters.push((name.as_str().to_owned(), transport));
+        }
+        Ok(Self { masters, network: Network::Allowed })
+    }
+
     /// Masters behind transports that `connect` makes, by name.
     pub fn new(
         cluster: &Cluster,
@@ -45,8 +81,79 @@ impl Fleet {
         self.network
     }
 
+    /// Ends all connections.
+    pub async fn close(&self) {
+        for (_, transport) in &self.masters {
+            transport.close().await;
+        }
+    }
+
     /// Names and transports, in the cluster file's order.
     pub fn masters(&self) -> impl Iterator<Item = (&str, &Arc<dyn Transport>)> {
         self.masters.iter().map(|(name, transport)| (name.as_str(), transport))
+    }
+}
+
+/// Why a password for `sudo` cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// A file.
+    #[error("ssh.sudoPassword.file: {file}: {reason}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why, and how to mend it.
+        reason: String,
+    },
+    /// An environment variable.
+    #[error("ssh.sudoPassword.env: the environment has no text in {name}; set it to the password")]
+    Env {
+        /// The variable.
+        name: String,
+    },
+    /// A person.
+    #[error(
+        "the password for sudo cannot be asked for: {reason}; name a file or a variable in ssh.sudoPassword"
+    )]
+    Terminal {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Passwords, each read once.
+struct Passwords<A> {
+    ask: A,
+    known: Vec<(SudoPassword, Password)>,
+}
+
+impl<A: FnMut() -> io::Result<Zeroizing<String>>> Passwords<A> {
+    fn read(&mut self, source: &SudoPassword) -> Result<Password, PasswordError> {
+        if let Some((_, password)) = self.known.iter().find(|(known, _)| known == source) {
+            return Ok(password.clone());
+        }
+        let password = Password::new(match source {
+            SudoPassword::Terminal => {
+                (self.ask)().map_err(|error| PasswordError::Terminal { reason: words(&error) })?
+            }
+            SudoPassword::File(file) => first_line(file)?,
+            SudoPassword::Env(name) => std::env::var(name)
+                .map(Zeroizing::new)
+                .map_err(|_| PasswordError::Env { name: name.clone() })?,
+        });
+        self.known.push((source.clone(), password.clone()));
+        Ok(password)
+    }
+}
+
+/// A password file's first line: what follows is no part of the password.
+fn first_line(file: &Path) -> Result<Zeroizing<String>, PasswordError> {
+    let failed = |reason: String| PasswordError::File { file: file.display().to_string(), reason };
+    let text = std::fs::read_to_string(file).map(Zeroizing::new);
+    let text = text.map_err(|error| failed(words(&error)))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
+        _ => Err(failed("its first line is empty; write the password there".to_owned())),
     }
 }

@@ -35,8 +35,8 @@ pub fn init(answers: &Init, origin: &Path) -> Result<String, ClusterFileError> {
         "  # createCa: true      # makes a root CA if there is none and nothing is deployed: for first tries\n"
     };
     let ssh = match &answers.user {
-        Some(user) => format!("ssh:\n  user: {}\n", quoted(user)),
-        None => "# ssh:\n#   user: kube\n".to_owned(),
+        Some(user) => format!("ssh:\n  user: {}\n{SSH}", quoted(user)),
+        None => format!("# ssh:\n#   user: kube\n{}", SSH.replace("  # ", "#   ")),
     };
     let text = format!(
         "{HEAD}cluster:
@@ -74,6 +74,11 @@ const PKI: &str =
   # directory: pki/kube-controller-manager/cert
 ";
 
+const SSH: &str = "  # sudo: passwordless          # or password (asked for once), or none
+  # hostKeys: strict              # or accept-new: unknown ones are accepted at first contact
+  # connectTimeout: 10s
+";
+
 const REST: &str = "\
 # controllerManager:
 #   bindAddress: host             # host, loopback, any, or an address
@@ -81,6 +86,8 @@ const REST: &str = "\
 #     profiling: false
 # install:
 #   root: /opt/kubernetes
+#   binary: kube-controller-manager # put on every master; default: it is expected there
+#   distributeCa: false           # true puts the CA's certificate and key there too
 ";
 
 /// A plain YAML scalar where that is safe, else a JSON string, which YAML reads as it is.
@@ -127,7 +134,13 @@ mod tests {
 
     #[test]
     fn what_is_commented_out_is_a_file_too_and_means_the_same() {
-        let text = init(&answers(), Path::new("kcm.yaml")).unwrap();
+        what_is_commented_out_means_the_same(&answers(), Some("kube"));
+        // The section's whole is commented out, and shows a login name.
+        what_is_commented_out_means_the_same(&Init { user: None, ..answers() }, None);
+    }
+
+    fn what_is_commented_out_means_the_same(answers: &Init, user: Option<&str>) {
+        let text = init(answers, Path::new("kcm.yaml")).unwrap();
         let uncommented: String = text
             .lines()
             .filter(|line| !line.starts_with("# kcm's") && !line.starts_with("# What"))
@@ -138,14 +151,19 @@ mod tests {
             .collect::<String>()
             .replace("  csr: csr.json ", "  # ")
             .replace("  signingConfig: ca-config.json ", "  # ")
-            .replace("  profile: kubernetes ", "  # ");
-        let all = Cluster::parse(&uncommented, Path::new("kcm.yaml")).unwrap();
+            .replace("  profile: kubernetes ", "  # ")
+            .replace("  binary: kube", "  # ");
+        let mut all = Cluster::parse(&uncommented, Path::new("kcm.yaml")).unwrap();
+        assert_eq!(all.masters[0].ssh.user.as_ref().unwrap().as_str(), "kube");
+        all.masters[0].ssh.user = user.map(|user| user.parse().unwrap());
         let short = Cluster::parse(&text, Path::new("kcm.yaml")).unwrap();
         assert_eq!(all.node_cidr_mask_size, short.node_cidr_mask_size);
         assert_eq!(all.name, short.name);
         assert_eq!(all.pki.directory, short.pki.directory);
-        assert_eq!(all.install_root, short.install_root);
+        assert_eq!(all.install.root, short.install.root);
         assert_eq!(all.masters[0].bind_address, short.masters[0].bind_address);
+        assert_eq!(all.install.distribute_ca, short.install.distribute_ca);
+        assert_eq!(all.masters[0].ssh, short.masters[0].ssh);
         assert_eq!(all.masters[0].flags.len(), 1);
     }
 

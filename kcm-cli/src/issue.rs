@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::event::Event;
+use crate::files::Bytes;
 use crate::identity::{Decision, Reason};
 use crate::operator::{self, CA_LIFETIME, IdentityRequest, Inputs, Pair};
 use crate::plan::Plan;
@@ -28,30 +29,26 @@ pub(crate) struct Fresh {
     pub(crate) pair: Pair,
     /// The CA certificate, PEM.
     pub(crate) ca: String,
+    /// The CA key, if it is to be distributed.
+    pub(crate) ca_key: Option<Bytes>,
 }
 
 /// Reads the CA key if the plan needs it, so that a missing or wrong one is known before anything is done.
 pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateAuthority>, Error> {
-    match plan.identity {
-        Decision::Issue { .. } if !plan.creates_ca => {
-            Ok(Some(operator::load_authority(&run.cluster.pki)?))
-        }
-        _ => Ok(None),
-    }
+    let needed = plan.needs_ca_key().then(|| operator::load_authority(&run.cluster.pki));
+    Ok(needed.transpose()?)
 }
 
-/// A certificate cannot be issued without the CA key. Whether it is the right one is seen when it is read.
+/// Whether the CA key is there if the plan needs it. Whether it is the right one is seen when it is read.
 pub(crate) fn check_key_is_there(
     cluster: &Cluster,
     plan: &Plan,
     inputs: &Inputs,
 ) -> Result<(), Error> {
-    match plan.identity {
-        Decision::Issue { .. } if !plan.creates_ca && !inputs.has_ca_key => {
-            Err(operator::no_ca_key(&cluster.pki).into())
-        }
-        _ => Ok(()),
+    if plan.needs_ca_key() && !inputs.has_ca_key {
+        return Err(operator::no_ca_key(&cluster.pki).into());
     }
+    Ok(())
 }
 
 /// Makes and stores what the plan says is to be made: `None` if nothing is.
@@ -82,7 +79,12 @@ pub(crate) async fn issue(
     }
     operator::store_identity(pki, inputs.pair.as_ref(), &pair)?;
     report(run, why, &issued);
-    Ok(Some(Fresh { pair, ca: authority.certificate().certificate().to_pem() }))
+    let ca = authority.certificate().certificate().to_pem();
+    let ca_key = match &inputs.ca_key {
+        None if run.cluster.install.distribute_ca => operator::ca_key_to_distribute(pki)?,
+        known => known.clone(),
+    };
+    Ok(Some(Fresh { pair, ca, ca_key }))
 }
 
 fn report(run: Run<'_>, why: &[Reason], issued: &Issued) {

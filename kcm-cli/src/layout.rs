@@ -2,6 +2,7 @@
 
 use kcm_systemd::UnitName;
 
+use crate::desired::Role;
 use crate::files::RemotePath;
 use crate::words::in_full;
 
@@ -53,5 +54,18 @@ impl Layout {
             ca_certificate: below("pki/ca/cert/ca.pem")?,
             ca_key: below("pki/ca/cert/ca-key.pem")?,
         })
+    }
+
+    /// Where the file of this role is.
+    pub(crate) fn path(&self, role: Role) -> &RemotePath {
+        match role {
+            Role::CaCertificate => &self.ca_certificate,
+            Role::CaKey => &self.ca_key,
+            Role::Certificate => &self.certificate,
+            Role::Key => &self.key,
+            Role::Kubeconfig => &self.kubeconfig,
+            Role::Binary => &self.executable,
+            Role::Unit => &self.unit_file,
+        }
     }
 }

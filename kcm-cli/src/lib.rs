@@ -72,7 +72,7 @@ pub use event::{Event, EventSink, Silent};
 pub use fleet::{Fleet, Network};
 pub use init::{Init, init};
 pub use interrupt::Interrupt;
-pub use observe::{ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
+pub use observe::{AskError, ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
 pub use plan::{MasterPlan, Plan, PlanError, Step};
 pub use preflight::PreflightError;
 pub use rollout::{MasterOutcome, MasterResult, Outcome};

@@ -2,6 +2,7 @@
 //! Nothing in an [`Observed`] is secret.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,6 +10,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
+use crate::desired::Role;
 use crate::event::{Event, EventSink};
 use crate::files::RemotePath;
 use crate::fleet::Fleet;
@@ -60,8 +62,28 @@ pub struct ObservedFiles {
     pub kubeconfig: ObservedFile,
     /// The unit, with its text.
     pub unit: ObservedFile,
-    /// The CA certificate that the unit names, with its PEM text.
+    /// The CA's certificate, with its PEM text.
     pub ca_certificate: ObservedFile,
+    /// The CA's key: its digest alone.
+    pub ca_key: ObservedFile,
+    /// kube-controller-manager itself: its digest alone.
+    pub binary: ObservedFile,
+}
+
+impl ObservedFiles {
+    /// The file of this role.
+    #[must_use]
+    pub fn of(&self, role: Role) -> &ObservedFile {
+        match role {
+            Role::CaCertificate => &self.ca_certificate,
+            Role::CaKey => &self.ca_key,
+            Role::Certificate => &self.certificate,
+            Role::Key => &self.key,
+            Role::Kubeconfig => &self.kubeconfig,
+            Role::Binary => &self.binary,
+            Role::Unit => &self.unit,
+        }
+    }
 }
 
 /// One file.
@@ -74,10 +96,34 @@ pub struct ObservedFile {
     pub text: Option<String>,
 }
 
+/// Some masters could not be observed. Nothing was changed on any.
+#[derive(Debug, Error)]
+pub struct ObserveError {
+    /// All masters, in the cluster file's order, each with why it could not be observed if it could not.
+    pub masters: Vec<(String, Option<AskError>)>,
+}
+
+impl fmt::Display for ObserveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors: Vec<_> = self.masters.iter().filter_map(|(_, error)| error.as_ref()).collect();
+        let answered = self.masters.iter().filter(|(_, error)| error.is_none());
+        let answered: Vec<_> = answered.map(|(name, _)| name.as_str()).collect();
+        let (failed, all) = (errors.len(), self.masters.len());
+        writeln!(f, "{failed} of {all} masters cannot be observed:")?;
+        for error in errors {
+            writeln!(f, "  {error}")?;
+        }
+        match answered[..] {
+            [] => f.write_str("No master has changed."),
+            _ => write!(f, "{} answered. No master has changed.", answered.join(", ")),
+        }
+    }
+}
+
 /// Why a master could not be observed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ObserveError {
+pub enum AskError {
     /// It could not be asked.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -102,7 +148,7 @@ pub enum ObserveError {
 /// Asks all masters at once and looks at the operator's pair.
 ///
 /// # Errors
-/// When a master cannot be observed; the first in the cluster file's order is named.
+/// When a master cannot be observed: with every such master, after all have been asked.
 pub(crate) async fn observe(
     fleet: &Fleet,
     layout: &Layout,
@@ -122,22 +168,41 @@ pub(crate) async fn observe(
         Ca::Present(ca) => Some(ca),
         Ca::ToBeCreated => None,
     };
-    let mut masters = Vec::with_capacity(answers.len());
+    let mut masters = answered(fleet, answers.into_iter().map(|(_, answer)| answer))?;
     // Usually one certificate is on all masters: it is verified once.
     let mut known: HashMap<String, Option<IdentityFacts>> = HashMap::new();
-    for (_, answer) in answers {
-        let mut master = answer?;
-        master.identity = held_identity(&master, |pem| {
+    for master in &mut masters {
+        master.identity = held_identity(master, |pem| {
             let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now).ok();
             known.entry(pem.to_owned()).or_insert_with(judge).clone()
         });
         events.event(&Event::Observed { master: master.name.clone() });
-        masters.push(master);
     }
     let operator = operator_facts(inputs, &inputs.request, now);
     Ok(Observed { at: now, operator, masters })
 }
 
+/// All answers, or all errors.
+fn answered(
+    fleet: &Fleet,
+    answers: impl Iterator<Item = Result<ObservedMaster, AskError>>,
+) -> Result<Vec<ObservedMaster>, ObserveError> {
+    let names = fleet.masters().map(|(name, _)| name.to_owned());
+    let (mut observed, mut asked) = (Vec::new(), Vec::new());
+    for (name, answer) in names.zip(answers) {
+        match answer {
+            Ok(master) => {
+                observed.push(master);
+                asked.push((name, None));
+            }
+            Err(error) => asked.push((name, Some(error))),
+        }
+    }
+    let all_answered = asked.iter().all(|(_, error)| error.is_none());
+    if all_answered { Ok(observed) } else { Err(ObserveError { masters: asked }) }
+}
+
+/// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
 fn questions(layout: &Layout) -> Batch {
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
     Batch::new(vec![
@@ -148,15 +213,17 @@ fn questions(layout: &Layout) -> Batch {
                 layout.kubeconfig.clone(),
                 layout.unit_file.clone(),
                 layout.ca_certificate.clone(),
+                layout.ca_key.clone(),
+                layout.executable.clone(),
             ],
             unit: layout.unit.clone(),
             unit_path: layout.unit_file.clone(),
             executable: layout.executable.clone(),
         }),
-        read(&layout.certificate, View::Whole),
+        read(&layout.certificate, View::Certificates),
         read(&layout.kubeconfig, View::KubeconfigPublic),
         read(&layout.unit_file, View::Whole),
-        read(&layout.ca_certificate, View::Whole),
+        read(&layout.ca_certificate, View::Certificates),
     ])
 }
 
@@ -164,12 +231,12 @@ async fn ask(
     name: &str,
     transport: &dyn Transport,
     batch: &Batch,
-) -> Result<ObservedMaster, ObserveError> {
+) -> Result<ObservedMaster, AskError> {
     let replies = transport.call(batch).await?;
     if let Some(failure) = replies.failed {
-        return Err(ObserveError::Failed { master: name.to_owned(), error: failure.error });
+        return Err(AskError::Failed { master: name.to_owned(), error: failure.error });
     }
-    let unexpected = || ObserveError::Contract { master: name.to_owned() };
+    let unexpected = || AskError::Contract { master: name.to_owned() };
     let mut replies = replies.done.into_iter();
     let Some(Reply::Probe(probe)) = replies.next() else { return Err(unexpected()) };
     let mut text = || match replies.next() {
@@ -189,6 +256,8 @@ async fn ask(
         kubeconfig: file(kubeconfig)?,
         unit: file(unit)?,
         ca_certificate: file(ca_certificate)?,
+        ca_key: file(None)?,
+        binary: file(None)?,
     };
     Ok(ObservedMaster { name: name.to_owned(), probe, files, identity: None })
 }

@@ -1,6 +1,7 @@
 //! The ordered difference between what should be and what is there. Pure, and a value: what is shown is
 //! what is done.
 
+use kcm_pki::{Certificate, Fingerprint};
 use serde::Serialize;
 use similar::TextDiff;
 use thiserror::Error;
@@ -52,6 +53,9 @@ pub enum Step {
         before: PathState,
         /// Its new content: a digest, or that it is yet to be made.
         after: Content,
+        /// The size of its new content in bytes, if that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
         /// The change for people, secrets as fingerprints.
         diff: String,
     },
@@ -118,6 +122,22 @@ pub enum PlanError {
         /// The unit's file.
         path: RemotePath,
     },
+    /// A file of the CA is there, and it is not ours.
+    #[error(
+        "{master}: {path} is not the file of {key} ({ours}) but another ({found}), and kcm replaces no CA: a new one for a cluster that runs needs the steps of a CA rotation; put the cluster's CA at {key}, or remove the file there if nothing uses it"
+    )]
+    OtherCa {
+        /// The master.
+        master: String,
+        /// The file.
+        path: RemotePath,
+        /// The key in the cluster file that names ours.
+        key: &'static str,
+        /// Digest of our certificate, or of our key's file.
+        ours: String,
+        /// Digest of what is there.
+        found: String,
+    },
 }
 
 impl Plan {
@@ -143,6 +163,20 @@ impl Plan {
             && !matches!(self.identity, Decision::Issue { .. })
             && self.masters.iter().all(|master| master.steps.is_empty())
     }
+
+    /// Whether the CA key that is there is needed: to sign, or to distribute it. One that is made is at hand.
+    #[must_use]
+    pub(crate) fn needs_ca_key(&self) -> bool {
+        !self.creates_ca
+            && (matches!(self.identity, Decision::Issue { .. }) || self.writes(Role::CaKey))
+    }
+
+    /// Whether a file of this role is written on any master.
+    #[must_use]
+    pub(crate) fn writes(&self, role: Role) -> bool {
+        let mut steps = self.masters.iter().flat_map(|master| &master.steps);
+        steps.any(|step| matches!(step, Step::Write { role: written, .. } if *written == role))
+    }
 }
 
 fn master_plan(
@@ -151,16 +185,17 @@ fn master_plan(
 ) -> Result<MasterPlan, PlanError> {
     let mut steps = Vec::new();
     for artifact in &desired.artifacts {
-        let found = observed_file(observed, artifact.role);
+        let found = observed.files.of(artifact.role);
         check_kind(&desired.name, artifact, found)?;
+        check_ca(&desired.name, artifact, found)?;
         steps.extend(artifact_step(artifact, found, observed.probe.can_set_owner));
     }
-    let writes = |role: Role| steps.iter().any(|step| step.role() == Some(role));
+    let touches = |role: &Role| steps.iter().any(|step| step.role() == Some(*role));
     let unit = &observed.probe.unit;
     let runs_nothing = unit.activity == Activity::Offline;
-    let reload = !runs_nothing && (writes(Role::Unit) || unit.needs_reload);
+    let reload = !runs_nothing && (touches(&Role::Unit) || unit.needs_reload);
     let restart = !runs_nothing
-        && (writes(Role::Unit) || writes(Role::Kubeconfig) || !is_running_what_is_there(observed));
+        && (desired.reads.iter().any(touches) || !is_running_what_is_there(desired, observed));
     let leftovers = observed.probe.leftovers.iter().cloned();
     steps.extend(leftovers.map(|path| Step::RemoveLeftover { path }));
     if reload {
@@ -177,21 +212,14 @@ fn master_plan(
 
 /// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
 /// modification time, so it is the change time that counts.
-fn is_running_what_is_there(observed: &ObservedMaster) -> bool {
+fn is_running_what_is_there(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return false };
-    [&observed.files.unit, &observed.files.kubeconfig]
-        .into_iter()
-        .all(|file| matches!(file.state, PathState::File { changed, .. } if changed <= since))
-}
-
-fn observed_file(observed: &ObservedMaster, role: Role) -> &ObservedFile {
-    let files = &observed.files;
-    match role {
-        Role::Certificate => &files.certificate,
-        Role::Key => &files.key,
-        Role::Kubeconfig => &files.kubeconfig,
-        Role::Unit => &files.unit,
-    }
+    desired.reads.iter().all(|role| match observed.files.of(*role).state {
+        PathState::File { changed, .. } => changed <= since,
+        // Where a file that kcm does not manage really is, is not looked at.
+        PathState::Link { .. } => true,
+        _ => false,
+    })
 }
 
 fn check_kind(master: &str, artifact: &Artifact, found: &ObservedFile) -> Result<(), PlanError> {
@@ -205,18 +233,60 @@ fn check_kind(master: &str, artifact: &Artifact, found: &ObservedFile) -> Result
     }
 }
 
-fn artifact_step(artifact: &Artifact, found: &ObservedFile, can_set_owner: bool) -> Option<Step> {
-    let Artifact { role, ref path, mode, owner, ref content, .. } = *artifact;
-    let before = found.state.clone();
-    let is_right = match (&before, content) {
-        (PathState::File { digest, .. }, Content::Known(bytes)) => *digest == bytes.digest(),
+/// A CA is never replaced: what the other one signed would be worth nothing at once.
+fn check_ca(master: &str, artifact: &Artifact, found: &ObservedFile) -> Result<(), PlanError> {
+    let key = match artifact.role {
+        Role::CaCertificate => "pki.caCert",
+        Role::CaKey => "pki.caKey",
+        _ => return Ok(()),
+    };
+    let (PathState::File { digest, .. }, Content::Known(bytes)) = (&found.state, &artifact.content)
+    else {
+        return Ok(());
+    };
+    if is_right(artifact, found) {
+        return Ok(());
+    }
+    let certificates = certificate(bytes.expose()).zip(certificate_in(found));
+    let (ours, found) = certificates.unwrap_or((bytes.digest(), *digest));
+    Err(PlanError::OtherCa {
+        master: master.to_owned(),
+        path: artifact.path.clone(),
+        key,
+        ours: ours.to_string(),
+        found: found.to_string(),
+    })
+}
+
+/// Whether the bytes that are there are right, or as good as: a certificate is the same in any writing.
+fn is_right(artifact: &Artifact, found: &ObservedFile) -> bool {
+    match (&found.state, &artifact.content) {
+        (PathState::File { digest, .. }, Content::Known(bytes)) => {
+            let same = |ours: Fingerprint| certificate_in(found) == Some(ours);
+            *digest == bytes.digest()
+                || artifact.role == Role::CaCertificate
+                    && certificate(bytes.expose()).is_some_and(same)
+        }
         (PathState::File { .. }, Content::AsItIs) => true,
         _ => false,
-    };
+    }
+}
+
+fn certificate_in(found: &ObservedFile) -> Option<Fingerprint> {
+    certificate(found.text.as_deref()?.as_bytes())
+}
+
+fn certificate(pem: &[u8]) -> Option<Fingerprint> {
+    Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
+}
+
+fn artifact_step(artifact: &Artifact, found: &ObservedFile, can_set_owner: bool) -> Option<Step> {
+    let Artifact { role, ref path, mode, owner, .. } = *artifact;
+    let before = found.state.clone();
     let PathState::File { mode: mode_found, owner: owner_found, .. } = before else {
         return Some(write(artifact, found));
     };
-    if !is_right {
+    if !is_right(artifact, found) {
         return Some(write(artifact, found));
     }
     let owner = can_set_owner.then_some(owner);
@@ -238,6 +308,10 @@ fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
         owner: artifact.owner,
         before: found.state.clone(),
         after: artifact.content.clone(),
+        size: match &artifact.content {
+            Content::Known(bytes) => Some(bytes.expose().len() as u64),
+            Content::Pending | Content::AsItIs => None,
+        },
         diff: diff(artifact, found),
     }
 }
@@ -245,8 +319,11 @@ fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
 /// The change as a unified diff of what people may see.
 fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
     let before = match (&found.state, &found.text, artifact.role) {
-        (PathState::File { digest, .. }, _, Role::Key) => crate::view::key(*digest),
-        (_, Some(text), Role::Certificate) => crate::view::certificate(text),
+        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => crate::view::key(*digest),
+        (PathState::File { digest, size, .. }, _, Role::Binary) => {
+            crate::view::binary(*size, *digest)
+        }
+        (_, Some(text), Role::Certificate | Role::CaCertificate) => crate::view::certificate(text),
         (_, Some(text), Role::Kubeconfig) => crate::view::kubeconfig(text),
         (_, Some(text), Role::Unit) => text.clone(),
         _ => String::new(),

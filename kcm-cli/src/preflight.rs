@@ -7,12 +7,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
-use crate::files::{Disk, FileErrorKind, FileSystem as _, Room};
+use crate::desired::{Desired, Role};
+use crate::files::{Disk, FileErrorKind, FileSystem as _, RemotePath, Room};
 use crate::fleet::{Fleet, Network};
+use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster};
 use crate::operator::{CA_CERT, CA_KEY, IDENTITY, OperatorError, absolute};
 use crate::plan::{Plan, Step};
-use crate::transport::{Observation, PathState};
+use crate::transport::{Activity, Observation, PathState};
 
 /// How long the API server has to take a connection before it counts as silent.
 const SERVER_PATIENCE: Duration = Duration::from_secs(3);
@@ -40,6 +42,12 @@ pub enum PreflightError {
         place: String,
         /// Why, and how to mend it.
         reason: String,
+    },
+    /// A service would not start for want of files that kcm does not bring.
+    #[error("{}", not_there(files))]
+    NotThere {
+        /// Each file in words: its master, its path and what is wrong with it.
+        files: Vec<String>,
     },
     /// The operator's side cannot be examined.
     #[error(transparent)]
@@ -74,6 +82,9 @@ fn signs_of_a_ca(master: &ObservedMaster) -> Vec<String> {
     if files.ca_certificate.state != PathState::Absent {
         signs.push(format!("{} has a CA certificate", master.name));
     }
+    if files.ca_key.state != PathState::Absent {
+        signs.push(format!("{} has a CA key", master.name));
+    }
     match &master.probe.processes {
         Observation::Known(pids) if pids.is_empty() => {}
         Observation::Known(_) => {
@@ -94,6 +105,48 @@ async fn server_answers(cluster: &Cluster) -> bool {
     matches!(timeout(SERVER_PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
+/// Whether every service finds the files that it reads and kcm does not bring.
+pub(crate) fn check_files(
+    layout: &Layout,
+    desired: &Desired,
+    observed: &Observed,
+) -> Result<(), PreflightError> {
+    let mut files = Vec::new();
+    for (desired, observed) in desired.masters.iter().zip(&observed.masters) {
+        if observed.probe.unit.activity == Activity::Offline {
+            continue;
+        }
+        let is_brought =
+            |role: Role| desired.artifacts.iter().any(|artifact| artifact.role == role);
+        for role in desired.reads.iter().copied().filter(|role| !is_brought(*role)) {
+            if let Some(fault) = fault(role, &observed.files.of(role).state) {
+                files.push(format!("{}: {} {fault}", desired.name, layout.path(role)));
+            }
+        }
+    }
+    if files.is_empty() { Ok(()) } else { Err(PreflightError::NotThere { files }) }
+}
+
+/// Why a service cannot use what is there.
+fn fault(role: Role, state: &PathState) -> Option<String> {
+    match state {
+        PathState::Absent => Some("is missing".to_owned()),
+        PathState::File { mode, .. } if role == Role::Binary && mode.bits() & 0o111 == 0 => {
+            Some(format!("has mode {mode}, so nobody can run it"))
+        }
+        // Where a link leads is systemd's and the service's to see.
+        PathState::File { .. } | PathState::Link { .. } => None,
+        other => Some(format!("is {}", other.describe())),
+    }
+}
+
+fn not_there(files: &[String]) -> String {
+    format!(
+        "kube-controller-manager would not start:\n  {}\nPut the files there, or let kcm bring them: install.binary for the program, install.distributeCa for the CA's files. No master has changed.",
+        files.join("\n  ")
+    )
+}
+
 /// Whether everything that will be written has room and may be written.
 pub(crate) fn check_room(
     cluster: &Cluster,
@@ -104,8 +157,9 @@ pub(crate) fn check_room(
         if planned.steps.is_empty() {
             continue;
         }
-        let needed: u64 = planned.steps.iter().map(size).sum::<u64>() + MARGIN;
         for (folder, room) in &master.probe.rooms {
+            let sizes = planned.steps.iter().map(|step| size(step, folder));
+            let needed = sizes.sum::<u64>() + MARGIN;
             check(&format!("{}: {folder}", planned.name), *room, needed)?;
         }
     }
@@ -127,13 +181,13 @@ pub(crate) fn check_room(
     Ok(())
 }
 
-fn size(step: &Step) -> u64 {
-    match step {
-        Step::Write { after: crate::desired::Content::Known(bytes), .. } => {
-            bytes.expose().len() as u64
-        }
-        Step::Write { .. } => PENDING_SIZE,
-        _ => 0,
+/// What a step needs in `folder`. Small files count wherever they go, because folders may share a file system;
+/// a big one counts in its own folder only, because they may as well not.
+fn size(step: &Step, folder: &RemotePath) -> u64 {
+    let Step::Write { path, size, .. } = step else { return 0 };
+    match size.unwrap_or(PENDING_SIZE) {
+        big if big > MARGIN && path.parent().as_ref() != Some(folder) => 0,
+        size => size,
     }
 }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use kcm_pki::{Certificate, Fingerprint};
 
 use crate::operator::IdentityRequest;
+use crate::words::size;
 
 /// Stands for a certificate that is not made yet, where a rendering needs one.
 pub(crate) const STAND_IN_CERTIFICATE: &str =
@@ -47,6 +48,11 @@ pub(crate) fn request(request: &IdentityRequest) -> String {
 /// A private key.
 pub(crate) fn key(digest: Fingerprint) -> String {
     format!("private key, file {digest}\n")
+}
+
+/// kube-controller-manager itself.
+pub(crate) fn binary(bytes: u64, digest: Fingerprint) -> String {
+    format!("{} ({bytes} bytes), {digest}\n", size(bytes))
 }
 
 /// A kubeconfig's public lines for people: certificates as fingerprints.

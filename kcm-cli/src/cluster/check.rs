@@ -1,17 +1,20 @@
 //! What the parts of a cluster file mean together: defaults, contradictions, one value per question.
 
+mod ssh;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
 use kcm_systemd::FlagName;
 
+use self::ssh::SshChoices;
 use super::error::ClusterFileError;
-use super::file::{ClusterFile, JumpEntry, MasterEntry, PkiSection, SshSection};
+use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
 use super::locate::{Step, Step::Index, Step::Key, locate, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{BindAddress, Cidr, ClusterName, HostAddress, OperatorPath, ProfileName};
-use super::{Cluster, Jump, Master, Pki, Ssh};
+use super::{Cluster, Install, Master, Pki};
 use crate::files::RemotePath;
 use crate::layout;
 
@@ -45,7 +48,8 @@ pub(super) fn check(
     let bind = bind.map_or(BindAddress::Host, |bind| bind.0);
     let flags = flags.unwrap_or_default();
     check_flags(&at, &[Key("controllerManager"), Key("flags")], &flags)?;
-    let defaults = MasterDefaults { bind, flags, ssh: ssh(&at, &[Key("ssh")], file.ssh, folder)? };
+    let ssh = SshChoices::of_all(&at, file.ssh, folder)?;
+    let defaults = MasterDefaults { bind, flags, ssh };
     let masters = masters(&at, file.masters, &defaults, folder)?;
     let warnings = warnings(&masters, pods, services);
     Ok(Cluster {
@@ -58,10 +62,7 @@ pub(super) fn check(
         service_cluster_ip_range: services,
         node_cidr_mask_size: node_mask,
         pki: pki(&at, file.pki, folder)?,
-        install_root: match file.install.and_then(|install| install.root) {
-            Some(root) => root.0.0,
-            None => at.known(RemotePath::new(layout::INSTALL_ROOT))?,
-        },
+        install: install(&at, file.install, folder)?,
         masters,
         warnings,
     })
@@ -179,10 +180,29 @@ fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFi
     })
 }
 
+fn install(
+    at: &At<'_>,
+    section: Option<InstallSection>,
+    folder: &Path,
+) -> Result<Install, ClusterFileError> {
+    let (root, binary, distribute_ca) = match section {
+        Some(install) => (install.root, install.binary, install.distribute_ca),
+        None => (None, None, None),
+    };
+    Ok(Install {
+        root: match root {
+            Some(root) => root.0.0,
+            None => at.known(RemotePath::new(layout::INSTALL_ROOT))?,
+        },
+        binary: binary.map(|path| path.0.from(folder)),
+        distribute_ca: distribute_ca.unwrap_or(false),
+    })
+}
+
 struct MasterDefaults {
     bind: BindAddress,
     flags: FlagMap,
-    ssh: Ssh,
+    ssh: SshChoices,
 }
 
 fn masters(
@@ -252,12 +272,12 @@ fn master(
     };
     let own_flags = entry.flags.unwrap_or_default();
     check_flags(at, &[masters, index, Key("flags")], &own_flags)?;
-    let ssh_path = [masters, index, Key("ssh")];
+    let ssh = defaults.ssh.of_master(at, &[masters, index, Key("ssh")], entry.ssh, folder)?;
     Ok(Master {
         name: entry.name.0,
         bind_address,
         flags: defaults.flags.0.iter().cloned().chain(own_flags.0).collect(),
-        ssh: overlay(ssh(at, &ssh_path, entry.ssh, folder)?, &defaults.ssh),
+        ssh,
         address,
     })
 }
@@ -294,51 +314,6 @@ fn check_flags(at: &At<'_>, path: &[Step<'_>], flags: &FlagMap) -> Result<(), Cl
         return Err(at.error(&field, problem));
     }
     Ok(())
-}
-
-fn ssh(
-    at: &At<'_>,
-    path: &[Step<'_>],
-    section: Option<SshSection>,
-    folder: &Path,
-) -> Result<Ssh, ClusterFileError> {
-    let Some(section) = section else { return Ok(Ssh::default()) };
-    let port = |path: &[Step<'_>], port: Option<u16>| {
-        let mut field = path.to_vec();
-        field.push(Key("port"));
-        match port {
-            Some(0) => Err(at.error(&field, "0 is no port; ports go from 1 to 65535")),
-            port => Ok(port),
-        }
-    };
-    let mut jump = Vec::new();
-    for (index, entry) in section.jump.unwrap_or_default().into_iter().enumerate() {
-        let JumpEntry { host, user, port: number, identity_file } = entry;
-        let here: Vec<_> = path.iter().copied().chain([Key("jump"), Index(index)]).collect();
-        jump.push(Jump {
-            host: host.0,
-            user: user.map(|user| user.0),
-            port: port(&here, number)?,
-            identity_file: identity_file.map(|path| path.0.from(folder)),
-        });
-    }
-    Ok(Ssh {
-        user: section.user.map(|user| user.0),
-        port: port(path, section.port)?,
-        identity_file: section.identity_file.map(|path| path.0.from(folder)),
-        config_file: section.config_file.map(|path| path.0.from(folder)),
-        jump,
-    })
-}
-
-fn overlay(own: Ssh, defaults: &Ssh) -> Ssh {
-    Ssh {
-        user: own.user.or_else(|| defaults.user.clone()),
-        port: own.port.or(defaults.port),
-        identity_file: own.identity_file.or_else(|| defaults.identity_file.clone()),
-        config_file: own.config_file.or_else(|| defaults.config_file.clone()),
-        jump: if own.jump.is_empty() { defaults.jump.clone() } else { own.jump },
-    }
 }
 
 fn warnings(masters: &[Master], pods: Cidr, services: Cidr) -> Vec<String> {

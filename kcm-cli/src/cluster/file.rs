@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::scalar::{FlagMap, Scalar, Text};
+use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::value::{
     ApiVersion, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterName, OperatorPath,
     ProfileName, SshUser,
@@ -26,7 +27,7 @@ pub(super) struct ClusterFile {
     pub(super) pki: PkiSection,
     /// kube-controller-manager itself, on all masters.
     pub(super) controller_manager: Option<ControllerManagerSection>,
-    /// Where things are on the masters.
+    /// Where things are on the masters, and what is brought there.
     pub(super) install: Option<InstallSection>,
     /// The hosts that run kube-controller-manager. Their order is the order of everything kcm does.
     pub(super) masters: Vec<MasterEntry>,
@@ -56,7 +57,7 @@ pub(super) struct ClusterSection {
 pub(super) struct PkiSection {
     /// The CA certificate, PEM.
     pub(super) ca_cert: Text<OperatorPath>,
-    /// The CA key, PEM. Read only to sign.
+    /// The CA key, PEM. Read only to sign, or to distribute (install.distributeCa).
     pub(super) ca_key: Text<OperatorPath>,
     /// Makes a root CA if neither file exists and nothing is deployed yet: for first tries. Default: false.
     pub(super) create_ca: Option<bool>,
@@ -87,12 +88,17 @@ pub(super) struct ControllerManagerSection {
     pub(super) flags: Option<FlagMap>,
 }
 
-/// Where things are on the masters.
+/// Where things are on the masters, and what is brought there.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct InstallSection {
     /// Folder with bin/, kubeconfig/ and pki/. Default: /opt/kubernetes.
     pub(super) root: Option<Text<InstallRoot>>,
+    /// kube-controller-manager on this machine, put into bin/ on every master. Default: it is expected there.
+    pub(super) binary: Option<Text<OperatorPath>>,
+    /// Brings the CA certificate and key to pki/ca/cert/ on every master; others that are there are never
+    /// replaced. Default: false, they are expected there.
+    pub(super) distribute_ca: Option<bool>,
 }
 
 /// A host that runs kube-controller-manager.
@@ -125,6 +131,26 @@ pub(super) struct SshSection {
     pub(super) config_file: Option<Text<OperatorPath>>,
     /// Hosts to jump through, first to last.
     pub(super) jump: Option<Vec<JumpEntry>>,
+    /// How root's part is done: passwordless (`sudo -n`, unless the login is root's), password, or none
+    /// (nothing is run as another user). Default: passwordless.
+    pub(super) sudo: Option<Text<Sudo>>,
+    /// Where the password for sudo is read. Default: asked for once on the terminal.
+    pub(super) sudo_password: Option<SudoPasswordSection>,
+    /// What becomes of host keys that are not known: strict (refused) or accept-new (accepted at first
+    /// contact). Default: strict.
+    pub(super) host_keys: Option<Text<HostKeys>>,
+    /// How long connecting may take, in whole seconds from 1s to 300s. Default: 10s.
+    pub(super) connect_timeout: Option<Text<ConnectTimeout>>,
+}
+
+/// Where the password for sudo is read: one of the two.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SudoPasswordSection {
+    /// A file that holds it.
+    pub(super) file: Option<Text<OperatorPath>>,
+    /// The name of an environment variable that holds it.
+    pub(super) env: Option<Text<VariableName>>,
 }
 
 /// A host to jump through.

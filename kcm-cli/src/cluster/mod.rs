@@ -9,6 +9,7 @@ mod file;
 mod locate;
 mod read;
 mod scalar;
+mod ssh;
 mod unbuilt;
 mod value;
 
@@ -26,6 +27,7 @@ pub(crate) use check::{LIFETIME, SHORTEST_LIFETIME};
 pub use error::ClusterFileError;
 pub use file::schema;
 pub use scalar::FlagChange;
+pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 pub use value::{
     BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
 };
@@ -48,8 +50,8 @@ pub struct Cluster {
     pub node_cidr_mask_size: u8,
     /// Certificates and keys on the operator's machine.
     pub pki: Pki,
-    /// Folder on the masters below which everything but the unit is.
-    pub install_root: RemotePath,
+    /// Where things are on the masters, and what is brought there.
+    pub install: Install,
     /// The masters, in the file's order, which is the order of everything.
     pub masters: Vec<Master>,
     /// What is legal and still looks like a mistake, in words.
@@ -80,6 +82,17 @@ pub struct Pki {
     pub directory: PathBuf,
 }
 
+/// Where things are on the masters, and what is brought there beside the identity, kubeconfig and unit.
+#[derive(Clone, Debug)]
+pub struct Install {
+    /// Folder on the masters below which everything but the unit is.
+    pub root: RemotePath,
+    /// kube-controller-manager itself, on the operator's machine; `None` where the masters have it already.
+    pub binary: Option<PathBuf>,
+    /// Whether the CA's certificate and key are brought to the masters.
+    pub distribute_ca: bool,
+}
+
 /// A host that runs kube-controller-manager.
 #[derive(Clone, Debug)]
 pub struct Master {
@@ -93,34 +106,6 @@ pub struct Master {
     pub flags: Vec<(FlagName, FlagChange)>,
     /// How to reach it.
     pub ssh: Ssh,
-}
-
-/// How to reach a master. `None` is what `ssh` itself would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ssh {
-    /// Login name.
-    pub user: Option<SshUser>,
-    /// TCP port.
-    pub port: Option<u16>,
-    /// Private key file.
-    pub identity_file: Option<PathBuf>,
-    /// Configuration file in place of `~/.ssh/config`.
-    pub config_file: Option<PathBuf>,
-    /// Hosts to jump through, first to last.
-    pub jump: Vec<Jump>,
-}
-
-/// A host to jump through.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Jump {
-    /// Where it is.
-    pub host: HostAddress,
-    /// Login name there.
-    pub user: Option<SshUser>,
-    /// TCP port there.
-    pub port: Option<u16>,
-    /// Private key file for it.
-    pub identity_file: Option<PathBuf>,
 }
 
 impl Cluster {

@@ -98,6 +98,12 @@ fn explain(error: &serde_yaml::Error, text: &str, origin: &Path) -> ClusterFileE
             format!("`{key}` is missing in {parent}; add it"),
         );
     }
+    if field.ends_with("sudoPassword") && problem.starts_with("invalid type: ") {
+        // What stands here may be the password.
+        let problem =
+            "write {file: PATH} or {env: NAME}; the password itself never stands in this file";
+        return ClusterFileError::new(origin, place, field, problem);
+    }
     let problem =
         wrong_type(problem).or_else(|| wrong_yaml(problem)).unwrap_or_else(|| problem.to_owned());
     ClusterFileError::new(origin, place, field, problem)

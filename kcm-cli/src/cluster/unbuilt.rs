@@ -8,11 +8,7 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 
 const UNBUILT: &[(&str, &str)] = &[
     ("api", "a choice of the way to the API server"),
-    ("binary", "distributing the binary"),
     ("directives", "further unit directives"),
-    ("distribute", "distributing the CA and the binary"),
-    ("distributebinary", "distributing the binary"),
-    ("distributeca", "distributing the CA"),
     ("dualstack", "dual stack"),
     ("group", "a service user"),
     ("hardening", "a hardening preset"),
@@ -26,7 +22,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("serviceaccountkey", "a service-account key of its own"),
     ("serviceuser", "a service user"),
     ("servingcertificate", "a serving certificate"),
-    ("sudo", "a choice of sudo"),
     ("systemd", "unit directives, a service user and hardening"),
     ("unit", "unit directives"),
 ];

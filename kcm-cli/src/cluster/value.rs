@@ -22,7 +22,7 @@ pub struct InvalidValue {
     reason: String,
 }
 
-fn invalid<T: Scalar>(value: &str, reason: impl Into<String>) -> InvalidValue {
+pub(super) fn invalid<T: Scalar>(value: &str, reason: impl Into<String>) -> InvalidValue {
     InvalidValue { value: value.to_owned(), expected: T::EXPECTED, reason: reason.into() }
 }
 

@@ -35,6 +35,8 @@ impl Mode {
     pub const PRIVATE: Self = Self(0o600);
     /// Owner reads and writes, everybody reads: certificates and units.
     pub const PUBLIC: Self = Self(0o644);
+    /// Everybody reads and runs, owner writes: programs.
+    pub const PROGRAM: Self = Self(0o755);
     /// A folder that everybody may enter.
     pub const FOLDER: Self = Self(0o755);
     /// A folder that only its owner may enter.

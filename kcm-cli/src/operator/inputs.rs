@@ -13,10 +13,11 @@ use kcm_pki::{
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::store::{read_ca_certificate, read_identity};
-use super::{Found, OperatorError, Pair};
+use super::binary::read_binary;
+use super::store::{read_ca_certificate, read_ca_pair, read_identity};
+use super::{Binary, Found, OperatorError, Pair};
 use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
-use crate::files::Mode;
+use crate::files::{Bytes, Mode};
 use crate::layout::{CERTIFICATE, KEY, USER};
 use crate::words::in_full;
 
@@ -46,8 +47,12 @@ pub struct Inputs {
     pub request: IdentityRequest,
     /// The CA.
     pub ca: Ca,
-    /// Whether the CA key is there; it stays closed.
+    /// Whether the CA key is there; it stays closed unless it is to be distributed.
     pub has_ca_key: bool,
+    /// The CA key, if it is to be distributed and is there.
+    pub ca_key: Option<Bytes>,
+    /// kube-controller-manager itself, if it is to be distributed.
+    pub binary: Option<Binary>,
     /// The pair that is there, if its files are.
     pub pair: Option<Pair>,
     /// Whether the certificate is there and its key is not.
@@ -84,7 +89,7 @@ pub enum Ca {
 }
 
 impl Inputs {
-    /// Reads everything but the CA key. Changes nothing.
+    /// Reads everything but the CA key, and that too if it is to be distributed. Changes nothing.
     ///
     /// # Errors
     /// The first file that is missing, unreadable or not what it should be.
@@ -106,10 +111,16 @@ impl Inputs {
                 return Err(OperatorError::content(IDENTITY, &path, reason));
             }
         };
+        let ca_key = if cluster.install.distribute_ca && has_ca_key {
+            ca_key_to_distribute(&cluster.pki)?
+        } else {
+            None
+        };
+        let binary = cluster.install.binary.as_deref().map(read_binary).transpose()?;
         warnings.extend(exposed_key(CA_KEY, &cluster.pki.ca_key));
         warnings.extend(exposed_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
         warnings.extend(ends_soon(&ca, &request, now));
-        Ok(Self { request, ca, has_ca_key, pair, key_is_missing, warnings })
+        Ok(Self { request, ca, has_ca_key, ca_key, binary, pair, key_is_missing, warnings })
     }
 }
 
@@ -159,7 +170,22 @@ pub(crate) fn no_ca_key(pki: &Pki) -> OperatorError {
 pub(crate) fn load_authority(pki: &Pki) -> Result<CertificateAuthority, OperatorError> {
     let certificate = read(CA_CERT, &pki.ca_cert)?;
     let key = read(CA_KEY, &pki.ca_key)?;
-    CertificateAuthority::load(&certificate, &key).map_err(|error| {
+    authority(pki, &certificate, &key)
+}
+
+/// The CA key's bytes, if it is there and is the CA's.
+pub(crate) fn ca_key_to_distribute(pki: &Pki) -> Result<Option<Bytes>, OperatorError> {
+    let Found::Pair(pair) = read_ca_pair(pki)? else { return Ok(None) };
+    authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes())?;
+    Ok(Some(Bytes::new(pair.key.as_bytes())))
+}
+
+fn authority(
+    pki: &Pki,
+    certificate: &[u8],
+    key: &[u8],
+) -> Result<CertificateAuthority, OperatorError> {
+    CertificateAuthority::load(certificate, key).map_err(|error| {
         OperatorError::content(CA_KEY, &pki.ca_key, with_mend(&error, "put the CA's own key there"))
     })
 }

@@ -1,5 +1,6 @@
 //! The operator's side: the files on this machine that kcm reads, and the two pairs that it writes.
 
+mod binary;
 mod inputs;
 mod pair;
 mod store;
@@ -11,7 +12,10 @@ use thiserror::Error;
 
 use crate::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 
-pub(crate) use inputs::{CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, load_authority, no_ca_key};
+pub use binary::Binary;
+pub(crate) use inputs::{
+    CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, ca_key_to_distribute, load_authority, no_ca_key,
+};
 pub use inputs::{Ca, IdentityRequest, Inputs};
 pub use pair::Pair;
 pub(crate) use pair::{Found, PairStore};

@@ -54,6 +54,13 @@ pub(super) fn read_ca_certificate(pki: &Pki) -> Result<(Option<String>, bool), O
     found.map_err(|error| OperatorError::File { what: place.what, error })
 }
 
+/// Reads the CA's pair as a recovery would leave it.
+pub(super) fn read_ca_pair(pki: &Pki) -> Result<Found, OperatorError> {
+    let place = Place::ca(pki)?;
+    let found = place.store(&mut Disk::folder("/")).read();
+    found.map_err(|error| OperatorError::File { what: place.what, error })
+}
+
 /// Where a pair is.
 struct Place {
     what: &'static str,

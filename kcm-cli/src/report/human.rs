@@ -12,6 +12,7 @@ use crate::identity::{Decision, Held, Reason};
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::rollout::{MasterOutcome, MasterResult, Outcome};
 use crate::transport::PathState;
+use crate::words;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -28,6 +29,13 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         }
         Event::IdentityIssued { path, why, not_after } => {
             writeln!(out, "issued {path}, until {}: {}", not_after.date(), reasons(why))
+        }
+        Event::BringsBinary { path, machine, size, digest } => {
+            writeln!(out, "bringing {path}: {} for {machine}, {digest}", words::size(*size))
+        }
+        Event::Uploading { master, sent, total } => {
+            let percent = sent.saturating_mul(100).checked_div(*total).unwrap_or(100);
+            writeln!(out, "{master}: {percent} % of {} sent", words::size(*total))
         }
         Event::Staged { master, files } => {
             writeln!(out, "{master}: {} staged", count(*files, "file"))

@@ -2,8 +2,10 @@
 
 mod human;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
@@ -16,11 +18,12 @@ use crate::rollout::Outcome;
 pub(crate) struct Report {
     form: Form,
     file: PathBuf,
+    uploads: Uploads,
 }
 
 impl Report {
     pub(crate) fn new(form: Form, file: &Path) -> Self {
-        Self { form, file: file.to_owned() }
+        Self { form, file: file.to_owned(), uploads: Uploads::default() }
     }
 
     pub(crate) fn plan(&self, prepared: &Prepared) -> io::Result<()> {
@@ -41,7 +44,24 @@ impl Report {
 impl EventSink for Report {
     /// Progress that cannot be shown must not stop the work.
     fn event(&self, event: &Event) {
-        let _ = human::event(&mut anstream::stderr().lock(), event);
+        if self.uploads.is_news(event) {
+            let _ = human::event(&mut anstream::stderr().lock(), event);
+        }
+    }
+}
+
+/// How far each master's upload was when it was last shown, in quarters.
+#[derive(Debug, Default)]
+struct Uploads(Mutex<BTreeMap<String, u64>>);
+
+impl Uploads {
+    /// Whether an event is worth a line: of an upload, each quarter once.
+    fn is_news(&self, event: &Event) -> bool {
+        let Event::Uploading { master, sent, total } = event else { return true };
+        let quarter = sent.saturating_mul(4).checked_div(*total).unwrap_or(4);
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = shown.insert(master.clone(), quarter).unwrap_or(0);
+        quarter > last
     }
 }
 
@@ -59,11 +79,11 @@ pub(crate) fn initialised(file: &Path) {
 }
 
 /// Why there is no result: for people always, as JSON too where that was asked for.
-pub(crate) fn failure(form: Form, message: &str) -> io::Result<()> {
+pub(crate) fn failure(form: Form, message: &str, as_json: &serde_json::Value) -> io::Result<()> {
     human::failure(&mut anstream::stderr().lock(), message)?;
     match form {
         Form::Human => Ok(()),
-        Form::Json => document(&serde_json::json!({ "error": message })),
+        Form::Json => document(as_json),
     }
 }
 

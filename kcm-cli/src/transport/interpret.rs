@@ -143,11 +143,14 @@ fn certificates(content: &[u8]) -> Vec<u8> {
     let mut inside = false;
     let mut shown = Vec::new();
     for line in content.split_inclusive(|byte| *byte == b'\n') {
-        inside |= line.starts_with(b"-----BEGIN CERTIFICATE-----");
+        if line.starts_with(b"-----BEGIN ") {
+            // A certificate that is cut off ends here, too.
+            inside = line.starts_with(b"-----BEGIN CERTIFICATE-----");
+        }
         if inside {
             shown.extend_from_slice(line);
         }
-        inside &= !line.starts_with(b"-----END CERTIFICATE-----");
+        inside &= !line.starts_with(b"-----END ");
     }
     shown
 }
@@ -260,17 +263,17 @@ fn commit(machine: &mut dyn Machine, commit: &Commit) -> Result<(), OperationErr
 }
 
 /// Where a file waits for its commit.
-fn staged(target: &RemotePath) -> RemotePath {
+pub(super) fn staged(target: &RemotePath) -> RemotePath {
     target.sibling(STAGE_FOLDER).child(target.name())
 }
 
 /// The folders of `paths`, each once.
-fn folders(paths: &[RemotePath]) -> BTreeSet<RemotePath> {
+pub(super) fn folders(paths: &[RemotePath]) -> BTreeSet<RemotePath> {
     paths.iter().filter_map(RemotePath::parent).collect()
 }
 
 /// The stage folders beside `targets`, each once.
-fn stage_folders(targets: &[RemotePath]) -> BTreeSet<RemotePath> {
+pub(super) fn stage_folders(targets: &[RemotePath]) -> BTreeSet<RemotePath> {
     targets.iter().map(|target| target.sibling(STAGE_FOLDER)).collect()
 }
 

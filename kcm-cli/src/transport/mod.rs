@@ -32,6 +32,7 @@ mod interpret;
 mod local;
 mod reply;
 mod shell;
+mod ssh;
 
 use std::fmt;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub use reply::{
     ProbeReply, Replies, Reply, UnitState,
 };
 pub use shell::{Unquotable, command_line};
+pub use ssh::{Connections, Password, SshMaster};
 
 /// The folder beside a target in which files wait for their commit.
 pub const STAGE_FOLDER: &str = ".kcm-stage";

@@ -241,6 +241,16 @@ pub enum OperationError {
         /// Why.
         reason: String,
     },
+    /// The master has no systemd that runs.
+    #[error(
+        "systemd does not run there (there is no /run/systemd/system); kcm needs a master that systemd manages"
+    )]
+    NoSystemd,
+    /// The work of an earlier run still goes on there; nothing was changed.
+    #[error(
+        "the work of an earlier kcm still goes on there; wait a minute and run the command again"
+    )]
+    Busy,
     /// The transport has no way to do this.
     #[error("{transport} cannot do this: {reason}")]
     Unsupported {

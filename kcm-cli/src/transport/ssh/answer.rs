@@ -1,0 +1,337 @@
+//! What a master's shell said, as replies.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::files::{FileError, FileErrorKind, Mode, Owner, RemotePath, Room};
+use crate::transport::interpret::{folders, stage_folders};
+use crate::transport::{
+    Activity, Batch, Enablement, Observation, Operation, OperationError, OperationFailure, Output,
+    PathState, Probe, ProbeReply, Replies, Reply, UnitState,
+};
+
+/// The answer is not one to this batch: the master's shell or its tools are not what kcm knows.
+#[derive(Debug)]
+pub(super) struct Garbled {
+    /// What was to come.
+    expected: &'static str,
+    /// What came.
+    found: String,
+}
+
+impl std::fmt::Display for Garbled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let found: String = self.found.chars().take(80).collect();
+        write!(f, "its shell said `{found}` where kcm expects {}", self.expected)
+    }
+}
+
+/// Why the next reply cannot be had.
+enum Stop {
+    Failed(OperationError),
+    Garbled(Garbled),
+}
+
+type Step<T> = Result<T, Stop>;
+
+/// Reads the answer to `batch`.
+pub(super) fn replies(batch: &Batch, text: &str) -> Result<Replies, Garbled> {
+    let mut answer = Answer { lines: text.lines() };
+    let mut done = Vec::with_capacity(batch.operations.len());
+    for (index, operation) in batch.operations.iter().enumerate() {
+        match answer.reply(operation) {
+            Ok(reply) => done.push(reply),
+            Err(Stop::Garbled(garbled)) => return Err(garbled),
+            Err(Stop::Failed(error)) => {
+                let error = naming_what_was_expected(error, operation);
+                let failed = OperationFailure { index, operation: operation.name(), error };
+                return Ok(Replies { done, failed: Some(failed) });
+            }
+        }
+    }
+    Ok(Replies { done, failed: None })
+}
+
+struct Answer<'a> {
+    lines: std::str::Lines<'a>,
+}
+
+impl<'a> Answer<'a> {
+    /// The rest of the next line, which must begin with `word`; or the failure that stands in its place.
+    fn line(&mut self, word: &'static str) -> Step<&'a str> {
+        let line = self.lines.next().unwrap_or_default();
+        match line.split_once(' ').unwrap_or((line, "")) {
+            (found, rest) if found == word => Ok(rest),
+            ("failed", rest) => Err(failure(rest)),
+            ("changed", rest) => Err(changed(rest)),
+            _ => Err(garbled(word, line)),
+        }
+    }
+
+    fn reply(&mut self, operation: &Operation) -> Step<Reply> {
+        let reply = match operation {
+            Operation::Probe(probe) => Reply::Probe(self.probe(probe)?),
+            Operation::Read(_) => Reply::Read(match self.line("content")? {
+                "-" => None,
+                content => Some(Zeroizing::new(decode(content)?)),
+            }),
+            Operation::Stage(_) => Reply::Staged { made: self.made()? },
+            Operation::Unstage(_) => Reply::Unstaged,
+            Operation::Commit(_) => Reply::Committed,
+            Operation::Unit(_) => Reply::Unit,
+            Operation::Settle(_) => Reply::Settled,
+            Operation::Exec(_) => Reply::Exec(self.output()?),
+        };
+        self.line("done").map(|_| reply)
+    }
+
+    fn probe(&mut self, probe: &Probe) -> Step<ProbeReply> {
+        let host = self.line("host")?;
+        let (is_root, hostname) = host.split_once(' ').ok_or_else(|| garbled("a host", host))?;
+        let paths = probe.paths.iter().map(|_| path_state(self.line("path")?));
+        let paths = paths.collect::<Step<_>>()?;
+        let rooms = folders(&probe.paths).into_iter();
+        let rooms = rooms.map(|folder| Ok((folder, room(self.line("room")?)?)));
+        let rooms = rooms.collect::<Step<_>>()?;
+        let mut leftovers = Vec::new();
+        for folder in stage_folders(&probe.paths) {
+            if self.line("leftover")? == "1" {
+                leftovers.push(folder);
+            }
+        }
+        let unit = self.unit()?;
+        let processes = self.processes()?;
+        let hostname = Some(hostname.to_owned());
+        let can_set_owner = is_root == "1";
+        Ok(ProbeReply { hostname, can_set_owner, paths, rooms, leftovers, unit, processes })
+    }
+
+    fn unit(&mut self) -> Step<UnitState> {
+        let mut properties = Vec::new();
+        loop {
+            match self.line("unit")? {
+                "end" => return unit_state(&Properties(properties)),
+                property => properties.extend(property.split_once('=')),
+            }
+        }
+    }
+
+    fn processes(&mut self) -> Step<Observation<Vec<u32>>> {
+        let said = self.line("processes")?;
+        match said.split_once(' ').unwrap_or((said, "")) {
+            ("known", numbers) => {
+                numbers.split_whitespace().map(number).collect::<Step<_>>().map(Observation::Known)
+            }
+            ("unknown", _) => {
+                Ok(Observation::Unknown("only root sees what others run there".to_owned()))
+            }
+            _ => Err(garbled("processes", said)),
+        }
+    }
+
+    fn made(&mut self) -> Step<Vec<RemotePath>> {
+        let mut made = Vec::new();
+        loop {
+            match self.line("made")? {
+                "" => return Ok(made),
+                path => made.push(RemotePath::new(path).map_err(|_| garbled("a path", path))?),
+            }
+        }
+    }
+
+    fn output(&mut self) -> Step<Output> {
+        let status = number::<i32>(self.line("exit")?)?;
+        Ok(Output {
+            // A shell says 128 and the signal's number.
+            status: (!(129..=192).contains(&status)).then_some(status),
+            stdout: decode(self.line("out")?)?,
+            stderr: decode(self.line("err")?)?,
+        })
+    }
+}
+
+fn path_state(said: &str) -> Step<PathState> {
+    let words: Vec<_> = said.split_whitespace().collect();
+    match words[..] {
+        ["absent"] => Ok(PathState::Absent),
+        ["file", digest, mode, uid, gid, size, changed] => Ok(PathState::File {
+            digest: format!("sha256:{digest}").parse().map_err(|_| garbled("a digest", digest))?,
+            size: number(size)?,
+            mode: octal(mode)?,
+            owner: owner(uid, gid)?,
+            changed: moment(changed)?,
+        }),
+        ["folder", mode, uid, gid] => {
+            Ok(PathState::Folder { mode: octal(mode)?, owner: owner(uid, gid)? })
+        }
+        ["link", target] => {
+            Ok(PathState::Link { target: String::from_utf8_lossy(&decode(target)?).into_owned() })
+        }
+        ["other"] => Ok(PathState::Other),
+        _ => Err(garbled("what a path names", said)),
+    }
+}
+
+fn room(said: &str) -> Step<Room> {
+    let (available, obstacle) = said.split_once(' ').ok_or_else(|| garbled("a room", said))?;
+    Ok(Room {
+        available: number(available)?,
+        obstacle: match obstacle {
+            "none" => None,
+            "readOnly" => Some(FileErrorKind::ReadOnly),
+            "permissionDenied" => Some(FileErrorKind::PermissionDenied),
+            _ => return Err(garbled("an obstacle", obstacle)),
+        },
+    })
+}
+
+/// What `systemctl show` and its like said of a unit.
+struct Properties<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Properties<'a> {
+    fn value(&self, name: &'static str) -> Step<&'a str> {
+        let found = self.0.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| *value).ok_or_else(|| garbled(name, "a unit without it"))
+    }
+}
+
+fn unit_state(properties: &Properties<'_>) -> Step<UnitState> {
+    let enablement = match properties.value("Enablement")? {
+        "enabled" | "enabled-runtime" => Enablement::Enabled,
+        "masked" | "masked-runtime" => Enablement::Masked,
+        "" | "not-found" => Enablement::Absent,
+        _ => Enablement::Disabled,
+    };
+    let result = || properties.value("Result").map(str::to_owned);
+    let activity = match (properties.value("ActiveState")?, properties.value("SubState")?) {
+        ("active" | "reloading", _) => Activity::Active {
+            invocation: properties.value("InvocationID")?.to_owned(),
+            main_pid: number(properties.value("MainPID")?)?,
+            since: microseconds(properties.value("Since")?)?,
+        },
+        // It ended with an error and waits to be started again.
+        ("failed", _) | (_, "auto-restart" | "auto-restart-queued") => {
+            Activity::Failed { result: result()? }
+        }
+        _ => Activity::Inactive,
+    };
+    let needs_reload = properties.value("NeedDaemonReload")? == "yes";
+    Ok(UnitState { enablement, activity, needs_reload })
+}
+
+fn failure(said: &str) -> Stop {
+    let mut words = said.split(' ');
+    let mut word = || words.next().unwrap_or_default();
+    let (kind, path, detail) = (word(), word(), word());
+    let text = |coded: &str| {
+        decode(coded).map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned())
+    };
+    let (path, detail) = match (text(path), text(detail)) {
+        (Ok(path), Ok(detail)) => (path, detail),
+        (Err(stop), _) | (_, Err(stop)) => return stop,
+    };
+    Stop::Failed(match kind {
+        "corrupt" => match RemotePath::new(path) {
+            Ok(path) => OperationError::Corrupt { path },
+            Err(error) => return garbled("a path", &error.path),
+        },
+        "unit" => OperationError::Unit { unit: path, reason: detail },
+        "noSystemd" => OperationError::NoSystemd,
+        "busy" => OperationError::Busy,
+        "wrongKind" => FileError { path, kind: FileErrorKind::WrongKind, detail }.into(),
+        _ => file_error(path, &detail).into(),
+    })
+}
+
+/// The master says what it found; what was expected there is in the operation.
+fn naming_what_was_expected(error: OperationError, operation: &Operation) -> OperationError {
+    match (error, operation) {
+        (OperationError::Changed { path, found, .. }, Operation::Commit(commit)) => {
+            let expected = commit.expected.iter().find(|(expected, _)| *expected == path);
+            let expected = expected.map(|(_, state)| state.describe()).unwrap_or_default();
+            OperationError::Changed { path, expected, found }
+        }
+        (error, _) => error,
+    }
+}
+
+fn changed(said: &str) -> Stop {
+    let (path, found) = said.split_once(' ').unwrap_or((said, ""));
+    let path = decode(path).map(|path| String::from_utf8_lossy(&path).into_owned());
+    // Size and time are no part of what is compared; the words are those of a whole path.
+    let found = if found.starts_with("file ") {
+        path_state(&format!("{found} 0 0"))
+    } else {
+        path_state(found)
+    };
+    let path = path
+        .and_then(|path| RemotePath::new(path).map_err(|invalid| garbled("a path", &invalid.path)));
+    match (path, found) {
+        (Ok(path), Ok(found)) => {
+            let (expected, found) = (String::new(), found.describe());
+            Stop::Failed(OperationError::Changed { path, expected, found })
+        }
+        (Err(stop), _) | (_, Err(stop)) => stop,
+    }
+}
+
+/// Tells apart what a tool said about a file: `mkdir: cannot create directory '/opt/x': No space left on device`.
+fn file_error(path: String, words: &str) -> FileError {
+    const CAUSES: &[(&str, FileErrorKind)] = &[
+        ("No such file or directory", FileErrorKind::NotFound),
+        ("File exists", FileErrorKind::Exists),
+        ("cannot overwrite existing file", FileErrorKind::Exists),
+        ("Permission denied", FileErrorKind::PermissionDenied),
+        ("Operation not permitted", FileErrorKind::PermissionDenied),
+        ("Not a directory", FileErrorKind::WrongKind),
+        ("Is a directory", FileErrorKind::WrongKind),
+        ("Directory not empty", FileErrorKind::WrongKind),
+        ("No space left on device", FileErrorKind::NoSpace),
+        ("Disk quota exceeded", FileErrorKind::NoSpace),
+        ("Read-only file system", FileErrorKind::ReadOnly),
+        ("Too many levels of symbolic links", FileErrorKind::BadLink),
+    ];
+    let cause = CAUSES.iter().find(|(cause, _)| words.contains(cause));
+    let (detail, kind) = cause.copied().unwrap_or((words, FileErrorKind::Other));
+    let mut letters = detail.chars();
+    let detail = letters
+        .next()
+        .map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect());
+    FileError { path, kind, detail }
+}
+
+fn garbled(expected: &'static str, found: &str) -> Stop {
+    Stop::Garbled(Garbled { expected, found: found.to_owned() })
+}
+
+fn decode(text: &str) -> Step<Vec<u8>> {
+    STANDARD.decode(text).map_err(|_| garbled("base64", text))
+}
+
+fn number<N: std::str::FromStr>(text: &str) -> Step<N> {
+    text.parse().map_err(|_| garbled("a number", text))
+}
+
+fn octal(text: &str) -> Step<Mode> {
+    u32::from_str_radix(text, 8).map(Mode::from_bits).map_err(|_| garbled("a mode", text))
+}
+
+fn owner(uid: &str, gid: &str) -> Step<Owner> {
+    Ok(Owner { uid: number(uid)?, gid: number(gid)? })
+}
+
+/// Seconds since 1970 with nine decimals, as `stat -c %.9Z` has it.
+fn moment(text: &str) -> Step<OffsetDateTime> {
+    let (seconds, nanoseconds) = text.split_once('.').unwrap_or((text, "0"));
+    let (seconds, nanoseconds) = (number::<i64>(seconds)?, number::<i64>(nanoseconds)?);
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .map(|time| time + time::Duration::nanoseconds(nanoseconds))
+        .map_err(|_| garbled("a time", text))
+}
+
+fn microseconds(text: &str) -> Step<OffsetDateTime> {
+    let nanoseconds = number::<i128>(text)?.saturating_mul(1000);
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).map_err(|_| garbled("a time", text))
+}

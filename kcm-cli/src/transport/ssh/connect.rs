@@ -1,0 +1,149 @@
+//! Opening the connection to a master.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::config;
+use super::control::ControlFolder;
+use super::explain;
+use super::login::Login;
+use super::mux::Running;
+use crate::cluster::{HostAddress, Ssh, SudoPassword};
+use crate::files::words;
+
+/// sshd drops what is too much at once (`MaxStartups` 10), and a jump host meets all of it.
+const ATTEMPTS: usize = 10;
+/// When an `ssh` whose kcm is gone ends.
+const IDLE: &str = "ControlPersist=60";
+/// How much longer than its own time limit `ssh` is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the connections of one invocation share: a private folder for their sockets, and a limit to how many are opened
+/// at once. Clones share the same.
+#[derive(Clone, Debug)]
+pub struct Connections(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Made when the first connection is opened.
+    folder: Mutex<Option<Arc<ControlFolder>>>,
+    attempts: Semaphore,
+    opened: AtomicUsize,
+    /// Variables of the environment that no child gets.
+    hidden: Mutex<BTreeSet<String>>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Connections {
+    /// Nothing is made or opened yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            folder: Mutex::new(None),
+            attempts: Semaphore::new(ATTEMPTS),
+            opened: AtomicUsize::new(0),
+            hidden: Mutex::new(BTreeSet::new()),
+        }))
+    }
+
+    /// Keeps from every `ssh` of this invocation what only kcm itself is to read.
+    pub(super) fn hide(&self, password: &SudoPassword) {
+        if let SudoPassword::Env(name) = password {
+            let mut hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+            hidden.insert(name.clone());
+        }
+    }
+
+    /// Opens a connection, or says why not and how to mend it.
+    pub(super) async fn open(&self, address: &HostAddress, ssh: &Ssh) -> Result<Running, String> {
+        if !is_installed("ssh") {
+            return Err(
+                "`ssh` is not installed on this machine; install OpenSSH's client".to_owned()
+            );
+        }
+        // `ssh` leaves out without a word what it cannot include.
+        if let Some(file) = &ssh.config_file {
+            File::open(file).map_err(|error| {
+                format!("ssh.configFile: {}: {}", file.display(), words(&error))
+            })?;
+        }
+        let folder = self
+            .folder()
+            .map_err(|error| format!("no folder for ssh's control sockets can be made: {error}"))?;
+        let number = self.0.opened.fetch_add(1, Ordering::Relaxed);
+        let place = |ending| folder.path().join(format!("{number}.{ending}"));
+        let config = place("conf");
+        config::render(ssh)
+            .and_then(|text| write_private(&config, &text))
+            .map_err(|error| error.to_string())?;
+        let hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let login = Login { address, ssh, config: &config, hidden: &hidden };
+        // Only closed when everything ends.
+        let _attempt = self.0.attempts.acquire().await;
+        launch(&login, &place("s"), &place("log")).await?;
+        Ok(Running::new(place("s"), Arc::clone(&folder)))
+    }
+
+    fn folder(&self) -> io::Result<Arc<ControlFolder>> {
+        let mut folder = self.0.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*folder {
+            Some(folder) => Ok(Arc::clone(folder)),
+            None => Ok(Arc::clone(folder.insert(Arc::new(ControlFolder::new()?)))),
+        }
+    }
+}
+
+/// Starts an `ssh` that logs in, goes into the background, and takes requests on `socket`. What it says goes
+/// to `log`.
+async fn launch(login: &Login<'_>, socket: &Path, log: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("ssh cannot be started: {}", words(&error));
+    let said = private(log).map_err(failed)?;
+    let mut ssh = login.program();
+    ssh.args(["-M", "-f", "-N", "-o", IDLE, "-S"]).arg(socket).args(login.words());
+    ssh.arg(login.address.to_string());
+    ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+    let mut ssh = ssh.spawn().map_err(failed)?;
+    let hops = u32::try_from(login.ssh.jump.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let patience = login.ssh.connect_timeout.saturating_mul(hops) + PATIENCE;
+    // Dropped, it is killed.
+    let ended = timeout(patience, ssh.wait()).await;
+    match ended {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(_)) => {
+            let log = fs::read(log).unwrap_or_default();
+            Err(explain::connect(login, &String::from_utf8_lossy(&log)).await)
+        }
+        Ok(Err(error)) => Err(failed(error)),
+        Err(_) => Err(format!("ssh has not connected after {} s", patience.as_secs())),
+    }
+}
+
+/// Looked for first: the error of a missing program and that of an `ssh` that dies at once look the same.
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder: PathBuf| folder.join(program)).any(|at| at.is_file())
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use io::Write as _;
+    private(path)?.write_all(text.as_bytes())
+}
+
+fn private(path: &Path) -> io::Result<File> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}

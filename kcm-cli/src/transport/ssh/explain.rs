@@ -1,0 +1,236 @@
+//! What `ssh` and `sudo` say, as what to do about it.
+
+use std::time::Duration;
+
+use super::login::Login;
+use crate::cluster::{HostAddress, Ssh};
+
+/// What a line of `ssh` means for who has to mend it.
+const CAUSES: &[(&str, &str)] = &[
+    (": Bad configuration option", "; mend that file"),
+    (": line ", "; mend that file"),
+    ("Connection refused", "; is sshd running there, and on this port?"),
+    ("Could not resolve hostname", "; write its IP address, or mend the name's lookup"),
+    ("timed out", "; is it on, and does a firewall let this machine in?"),
+    ("No route to host", "; is it on, and does a firewall let this machine in?"),
+    ("Network is unreachable", "; is this machine's own network up?"),
+    (
+        "administratively prohibited",
+        "; that host lets nobody jump through it: allow `AllowTcpForwarding` there",
+    ),
+    ("banner exchange", OTHER),
+    ("kex_exchange_identification", OTHER),
+    ("ot an SSH-2", OTHER),
+];
+const OTHER: &str = "; something else than an sshd answers there, or it turns this machine away";
+
+/// Why no connection was opened. `log` is what `ssh` said.
+pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
+    // The `ssh` of a host on the way speaks to nobody if the last one is to go into the background.
+    let log = if login.ssh.jump.is_empty() || log.contains("timed out") {
+        log.to_owned()
+    } else {
+        format!("{}\n{log}", login.second_look(&[]).await)
+    };
+    let log = log.as_str();
+    if log.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        return changed_host_key(log);
+    }
+    let hop = Hop::at_fault(login, log);
+    let login = hop.as_ref().map_or_else(|| Login { ..*login }, |hop| hop.login(login));
+    if log.contains("Host key verification failed") {
+        return unknown_host_key(&login, log).await;
+    }
+    if log.contains("Permission denied (") || log.contains("Too many authentication failures") {
+        return denied(&login, log).await;
+    }
+    let lines = || log.lines().map(str::trim);
+    let found = CAUSES.iter().find_map(|(cause, mend)| {
+        lines().find(|line| line.contains(cause)).map(|line| (line, *mend))
+    });
+    match found {
+        Some((said, mend)) => format!("{}{mend}", tidy(said)),
+        None if last_line(log).is_empty() => "`ssh` ended without a word".to_owned(),
+        None => format!("{}; try `{}`", last_line(log), login.command(&[])),
+    }
+}
+
+/// A host on the way that does not let kcm through.
+struct Hop {
+    address: HostAddress,
+    ssh: Ssh,
+}
+
+impl Hop {
+    /// The first whose name is in the line that complains.
+    fn at_fault(login: &Login<'_>, log: &str) -> Option<Self> {
+        let complaint = log.lines().find(|line| {
+            line.contains("host key is known for ") || line.contains("Permission denied (")
+        })?;
+        let names = |host: &HostAddress| {
+            let host = host.to_string();
+            let mut words = complaint.split([' ', '@', '[', ']']);
+            words.any(|word| word == host || word.strip_suffix(':') == Some(&host))
+        };
+        let index = login.ssh.jump.iter().position(|jump| names(&jump.host))?;
+        let (address, ssh) = login.to_jump(index)?;
+        Some(Self { address, ssh })
+    }
+
+    fn login<'a>(&'a self, login: &Login<'a>) -> Login<'a> {
+        Login { address: &self.address, ssh: &self.ssh, ..*login }
+    }
+}
+
+async fn denied(login: &Login<'_>, log: &str) -> String {
+    let line = |part: &str| log.lines().map(str::trim).find(|line| line.contains(part));
+    let said = line("Permission denied (").or_else(|| line("Too many authentication failures"));
+    let said = tidy(said.unwrap_or_default());
+    let command = login.command(&[]);
+    if let Some(missing) = line(" not accessible: ").or_else(|| line("no such identity: ")) {
+        let missing = tidy(missing.trim_start_matches("Warning: "));
+        return format!("{said}: {missing}; put the key there, or name another one");
+    }
+    let key = log.lines().find_map(|line| line.split_once("' are too open")?.0.rsplit_once('\''));
+    if let Some((_, key)) = key {
+        let mend = crate::transport::command_line(["chmod", "600", key]).unwrap_or_default();
+        return format!("{said}: others may read {key}, so ssh does not use it: `{mend}`");
+    }
+    if let Some(key) = &login.ssh.identity_file
+        && key.is_file()
+        && login.keygen(&["-y", "-P", ""], key).await.is_none()
+    {
+        let key = key.display().to_string();
+        let add = crate::transport::command_line(["ssh-add", &key]).unwrap_or_default();
+        return format!(
+            "{said}: {key} has a passphrase or is no private key; unlock it with `{add}`, then try `{command}`"
+        );
+    }
+    format!("{said}; it takes none of this machine's keys for this user: try `{command}`")
+}
+
+fn changed_host_key(log: &str) -> String {
+    let whose = log.lines().find_map(|line| {
+        line.trim().strip_prefix("Host key for ")?.split_once(" has changed").map(|(host, _)| host)
+    });
+    let whose = whose.map_or_else(String::new, |host| format!(" of {host}"));
+    let fingerprint = log.split_whitespace().find(|word| word.starts_with("SHA256:"));
+    let fingerprint = fingerprint.unwrap_or_default().trim_end_matches('.');
+    let line = log.lines().find_map(|line| line.trim().strip_prefix("Offending "));
+    let place = line.and_then(|line| line.split_once(" in ")).map_or("known_hosts", |(_, at)| at);
+    let remove = log.lines().map(str::trim).find(|line| line.starts_with("ssh-keygen"));
+    // Some versions leave out the blank.
+    let remove =
+        remove.unwrap_or("ssh-keygen -R HOST").replacen("ssh-keygen-f", "ssh-keygen -f", 1);
+    format!(
+        "the host key{whose} has changed: it shows {fingerprint}, which is not the one in {place}; either the machine was installed anew, or another answers in its place: find out which, and only then run `{remove}`"
+    )
+}
+
+/// Shows the key's fingerprint, which `ssh` keeps to itself when it may not ask, and the command that accepts the key.
+async fn unknown_host_key(login: &Login<'_>, log: &str) -> String {
+    let known = log.lines().find_map(|line| line.split_once("host key is known for "));
+    let whose = known
+        .and_then(|(_, rest)| rest.split_once(" and you have"))
+        .map_or_else(|| login.address.to_string(), |(host, _)| host.to_owned());
+    let accept = login.command(&["-o", "StrictHostKeyChecking=accept-new"]);
+    let Some((fingerprint, kind)) = fingerprint(login).await else {
+        return format!(
+            "the host key of {whose} is not known; if it is right, accept it with `{accept}`"
+        );
+    };
+    let file = format!("/etc/ssh/ssh_host_{}_key.pub", kind.to_lowercase());
+    format!(
+        "the host key of {whose} is not known, and it shows {kind} {fingerprint}; compare that with what `ssh-keygen -lf {file}` says there, then accept it with `{accept}`"
+    )
+}
+
+/// Has the key noted in a file of our own, without logging in. Returns its fingerprint and what kind of key it is.
+async fn fingerprint(login: &Login<'_>) -> Option<(String, String)> {
+    let file = login.config.with_extension("hosts");
+    let hosts = format!("UserKnownHostsFile={}", file.display());
+    let options = [
+        "StrictHostKeyChecking=accept-new",
+        hosts.as_str(),
+        "GlobalKnownHostsFile=/dev/null",
+        "HashKnownHosts=no",
+        "PreferredAuthentications=none",
+        "PubkeyAuthentication=no",
+    ];
+    let options: Vec<_> = options.into_iter().flat_map(|option| ["-o", option]).collect();
+    login.second_look(&options).await;
+    let said = login.keygen(&["-l"], &file).await?;
+    let fingerprint = said.split_whitespace().find(|word| word.starts_with("SHA256:"))?;
+    // At the end, as `(ED25519)`.
+    let kind = said.lines().next()?.rsplit_once('(')?.1.trim_end().trim_end_matches(')');
+    Some((fingerprint.to_owned(), kind.to_owned()))
+}
+
+/// `sudo` refuses the password, or there is none.
+pub(super) fn wrong_password(given: bool) -> String {
+    if given {
+        "its sudo does not take the password; nothing was run, and the password was given only once"
+            .to_owned()
+    } else {
+        "its sudo asks for a password, and kcm has none; see ssh.sudoPassword".to_owned()
+    }
+}
+
+/// `sudo` neither asks nor begins.
+pub(super) fn silent_sudo() -> String {
+    "its sudo says nothing; it may wait for a second factor or a directory service: try `sudo true` there".to_owned()
+}
+
+/// The connection takes no further command.
+pub(super) fn no_channel(reason: &str) -> String {
+    if reason.contains("refused by peer") {
+        return format!(
+            "its sshd takes no more commands on one connection: {reason}; set `MaxSessions 10`, which is sshd's own default, in its sshd_config"
+        );
+    }
+    format!("the connection to it was lost: {reason}; run the same command again")
+}
+
+/// A batch over its deadline.
+pub(super) fn over_time(deadline: Duration) -> String {
+    format!("it took longer than the {} s that it may, and was ended", deadline.as_secs())
+}
+
+/// Why the master's shell did not begin. `words` is what was said instead.
+pub(super) fn not_begun(status: Option<i32>, words: &str) -> String {
+    let said = last_line(words);
+    if words.contains("a password is required") || words.contains("a terminal is required") {
+        return "its sudo wants a password for this user; write `sudo: password` under ssh, or allow it NOPASSWD in sudoers".to_owned();
+    }
+    if words.contains("not in the sudoers file")
+        || words.contains("is not allowed to")
+        || words.contains("may not run sudo")
+    {
+        return format!(
+            "{said}: this user may not become root there; allow it in sudoers, or log in as one who may"
+        );
+    }
+    if words.contains("sudo: not found") || words.contains("sudo: command not found") {
+        return "sudo is not installed there; install it, or log in as root".to_owned();
+    }
+    if words.contains("must have a tty") {
+        return "its sudo wants a terminal; remove `requiretty` from sudoers for this user"
+            .to_owned();
+    }
+    let status = status.map_or_else(String::new, |status| format!(" (exit status {status})"));
+    if said.is_empty() {
+        format!("its shell ended without a word{status}")
+    } else {
+        format!("its shell ended{status}: {said}")
+    }
+}
+
+/// The last line that says something: `ssh` ends with the reason.
+fn last_line(log: &str) -> String {
+    let mut lines = log.lines().map(str::trim).filter(|line| !line.is_empty());
+    tidy(lines.next_back().unwrap_or_default())
+}
+
+fn tidy(line: &str) -> String {
+    line.trim_start_matches("ssh: ").trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,146 @@
+//! How one logs in to a master: as kcm does, and as a person would.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::config;
+use crate::cluster::{HostAddress, Jump, Ssh, SshUser};
+use crate::transport::command_line;
+
+/// How long a second look may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where and how kcm logs in.
+pub(super) struct Login<'a> {
+    pub(super) address: &'a HostAddress,
+    pub(super) ssh: &'a Ssh,
+    /// The configuration that kcm gives to `ssh`.
+    pub(super) config: &'a Path,
+    /// Variables of the environment that no child gets.
+    pub(super) hidden: &'a BTreeSet<String>,
+}
+
+impl Login<'_> {
+    /// `ssh` with kcm's configuration.
+    pub(super) fn program(&self) -> Command {
+        let mut ssh = self.child("ssh");
+        ssh.arg("-F").arg(self.config);
+        ssh
+    }
+
+    fn child(&self, program: &str) -> Command {
+        let mut child = Command::new(program);
+        self.hidden.iter().for_each(|name| _ = child.env_remove(name));
+        child.kill_on_drop(true);
+        child
+    }
+
+    /// Options that reach the master with kcm's configuration.
+    pub(super) fn words(&self) -> Vec<String> {
+        let jump: Vec<_> = self.ssh.jump.iter().map(config::jump_argument).collect();
+        let mut words = Vec::new();
+        if !jump.is_empty() {
+            words.extend(["-J".to_owned(), jump.join(",")]);
+        }
+        let Ssh { user, port, identity_file, .. } = self.ssh;
+        words.extend(options(user.as_ref(), *port, identity_file.as_deref()));
+        words
+    }
+
+    /// A command for people that logs in with further options.
+    pub(super) fn command(&self, further: &[&str]) -> String {
+        let Ssh { user, port, identity_file, jump, .. } = self.ssh;
+        let mut words = vec!["ssh".to_owned()];
+        words.extend(self.own_configuration());
+        words.extend(further.iter().map(|&word| word.to_owned()));
+        words.extend(self.way(jump));
+        words.extend(options(user.as_ref(), *port, identity_file.as_deref()));
+        words.extend([self.address.to_string(), "true".to_owned()]);
+        line(&words)
+    }
+
+    /// The person's own configuration.
+    fn own_configuration(&self) -> Vec<String> {
+        match &self.ssh.config_file {
+            Some(file) => vec!["-F".to_owned(), file.display().to_string()],
+            None => Vec::new(),
+        }
+    }
+
+    /// Options that lead through `jump`: `-J` has no place for a key.
+    fn way(&self, jump: &[Jump]) -> Vec<String> {
+        if jump.is_empty() {
+            Vec::new()
+        } else if jump.iter().all(|jump| jump.identity_file.is_none()) {
+            let jump: Vec<_> = jump.iter().map(config::jump_argument).collect();
+            vec!["-J".to_owned(), jump.join(",")]
+        } else {
+            vec!["-o".to_owned(), format!("ProxyCommand={}", self.proxy(jump))]
+        }
+    }
+
+    fn proxy(&self, jump: &[Jump]) -> String {
+        let Some((Jump { host, user, port, identity_file }, before)) = jump.split_last() else {
+            return String::new();
+        };
+        let mut words = vec!["ssh".to_owned()];
+        words.extend(self.own_configuration());
+        words.extend(self.way(before));
+        words.extend(options(user.as_ref(), *port, identity_file.as_deref()));
+        // What `ssh` is to leave as it is, and what it is to fill in.
+        format!("{} -W '[%h]:%p' {host}", line(&words).replace('%', "%%"))
+    }
+
+    /// Logs in to a host on the way.
+    pub(super) fn to_jump(&self, index: usize) -> Option<(HostAddress, Ssh)> {
+        let Jump { host, user, port, identity_file } = self.ssh.jump.get(index)?.clone();
+        let jump = self.ssh.jump.iter().take(index).cloned().collect();
+        Some((host, Ssh { user, port, identity_file, jump, ..self.ssh.clone() }))
+    }
+
+    /// What `ssh` says when kcm logs in once more, with further options.
+    pub(super) async fn second_look(&self, further: &[&str]) -> String {
+        let mut ssh = self.program();
+        ssh.args(further).args(self.words()).arg(self.address.to_string()).arg("true");
+        let output = timeout(PATIENCE, ssh.stdin(Stdio::null()).output()).await;
+        output
+            .ok()
+            .and_then(Result::ok)
+            .map_or_else(String::new, |output| String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// What `ssh-keygen` says; `None` if it fails.
+    pub(super) async fn keygen(&self, options: &[&str], file: &Path) -> Option<String> {
+        let mut keygen = self.child("ssh-keygen");
+        keygen.args(options).arg("-f").arg(file).stdin(Stdio::null());
+        let output = timeout(PATIENCE, keygen.output()).await.ok()?.ok()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.status.success().then_some(said)
+    }
+}
+
+/// Who logs in and with what. With a key that was named, only with it.
+fn options(user: Option<&SshUser>, port: Option<u16>, key: Option<&Path>) -> Vec<String> {
+    let mut words = Vec::new();
+    if let Some(key) = key {
+        words.extend(["-o", "IdentitiesOnly=yes", "-i"].map(str::to_owned));
+        words.push(key.display().to_string());
+    }
+    if let Some(port) = port {
+        words.extend(["-p".to_owned(), port.to_string()]);
+    }
+    if let Some(user) = user {
+        words.extend(["-l".to_owned(), user.as_str().to_owned()]);
+    }
+    words
+}
+
+fn line(words: &[String]) -> String {
+    // A NUL is in no path and no name.
+    command_line(words.iter().map(String::as_str)).unwrap_or_default()
+}

@@ -1,0 +1,284 @@
+//! A batch as one POSIX script: the only place where kcm writes shell.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use kcm_systemd::UnitName;
+
+use crate::files::RemotePath;
+use crate::transport::interpret::{folders, stage_folders, staged};
+use crate::transport::{
+    Attributes, Batch, Commit, Exec, Operation, PathState, Probe, Read, Settle, Stage, UnitAction,
+    Unquotable, Unstage, View, command_line,
+};
+
+/// The operations' meaning; the calls below are of its functions.
+const MEANING: &str = include_str!("master.sh");
+/// How long the work of an earlier script is waited for, at most: half of the deadline leaves time for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+const KUBECONFIG_VIEW: &str = include_str!("kubeconfig.sh");
+
+/// A batch for a master's shell: a text, and the bytes that it takes from its standard input after the text.
+pub(super) struct Script<'b> {
+    /// Definitions, then one line in braces that carries everything out: cut off anywhere, it does nothing.
+    pub(super) text: String,
+    /// Files and inputs, in the order in which they are taken.
+    pub(super) contents: Vec<&'b [u8]>,
+}
+
+/// Whether a batch can change anything on a master.
+pub(super) fn changes(batch: &Batch) -> bool {
+    !batch.operations.iter().all(|op| matches!(op, Operation::Probe(_) | Operation::Read(_)))
+}
+
+impl<'b> Script<'b> {
+    /// Renders `batch`; the master says `end` on a line of its own after everything else.
+    pub(super) fn of(batch: &'b Batch, end: &str) -> Result<Self, Unquotable> {
+        let mut calls = Calls { text: String::new(), contents: Vec::new() };
+        let patience = format!("{:.1}", (batch.deadline / 2).min(PATIENCE).as_secs_f64());
+        let lock = if changes(batch) { "exclusive" } else { "shared" };
+        calls.call("hold", [lock, &patience])?;
+        for operation in &batch.operations {
+            calls.operation(operation)?;
+        }
+        let Calls { text: batch, contents } = calls;
+        let text =
+            format!("{MEANING}\n{KUBECONFIG_VIEW}\nbatch() {{\n{batch}}}\n{{ answer {end}; }}\n");
+        Ok(Self { text, contents })
+    }
+
+    /// A script that holds the master's lock for `owner` as long as it is written to.
+    pub(super) fn of_lock(owner: &str) -> Result<Self, Unquotable> {
+        let call = command_line(["keep_lock", owner])?;
+        Ok(Self { text: format!("{MEANING}\n{{ {call}; }}\n"), contents: Vec::new() })
+    }
+}
+
+struct Calls<'b> {
+    text: String,
+    contents: Vec<&'b [u8]>,
+}
+
+impl<'b> Calls<'b> {
+    fn call<'w>(
+        &mut self,
+        function: &'w str,
+        words: impl IntoIterator<Item = &'w str>,
+    ) -> Result<(), Unquotable> {
+        self.text.push_str(&command_line([function].into_iter().chain(words))?);
+        self.text.push('\n');
+        Ok(())
+    }
+
+    fn operation(&mut self, operation: &'b Operation) -> Result<(), Unquotable> {
+        match operation {
+            Operation::Probe(probe) => self.probe(probe)?,
+            Operation::Read(Read { path, view }) => {
+                let filter = match view {
+                    View::Whole => "whole",
+                    View::Certificates => "certificates",
+                    View::KubeconfigPublic => "kubeconfig_public",
+                };
+                self.call("read_file", [path.as_str(), filter])?;
+            }
+            Operation::Stage(stage) => self.stage(stage)?,
+            Operation::Unstage(unstage) => self.unstage(unstage)?,
+            Operation::Commit(commit) => self.commit(commit)?,
+            Operation::Unit(UnitAction::Reload) => {
+                self.call("manager", ["systemd", "daemon-reload"])?;
+            }
+            Operation::Unit(UnitAction::Enable { unit, .. }) => {
+                self.call("enable_unit", [unit.as_str()])?;
+            }
+            Operation::Unit(UnitAction::Restart { unit }) => {
+                self.call("restart_unit", [unit.as_str()])?;
+            }
+            Operation::Settle(Settle { unit, period }) => {
+                let hundredths = (period.as_millis() / 10).to_string();
+                self.call("settle", [unit.as_str(), &hundredths])?;
+            }
+            Operation::Exec(Exec { argv, stdin }) => {
+                let size = stdin.len().to_string();
+                let argv = argv.iter().map(String::as_str);
+                self.call("execute", [size.as_str()].into_iter().chain(argv))?;
+                self.contents.push(stdin);
+            }
+        }
+        self.call("finish", [])
+    }
+
+    fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {
+        self.call("probe_host", [])?;
+        self.call("probe_paths", probe.paths.iter().map(RemotePath::as_str))?;
+        let folders = folders(&probe.paths);
+        if !folders.is_empty() {
+            self.call("probe_rooms", folders.iter().map(RemotePath::as_str))?;
+        }
+        for folder in stage_folders(&probe.paths) {
+            self.call("probe_leftover", [folder.as_str()])?;
+        }
+        self.call("probe_unit", [probe.unit.as_str(), &bus_path(&probe.unit)])?;
+        self.call("probe_processes", [probe.executable.as_str()])
+    }
+
+    fn stage(&mut self, stage: &'b Stage) -> Result<(), Unquotable> {
+        let targets: Vec<_> = stage.files.iter().map(|file| file.target.clone()).collect();
+        let folders = stage_folders(&targets);
+        self.call("stage_begin", [])?;
+        for folder in &folders {
+            self.call("stage_folder", [folder.as_str()])?;
+        }
+        for file in &stage.files {
+            let content = file.content.expose();
+            let (size, mode) = (content.len().to_string(), format!("{:o}", file.mode.bits()));
+            let (uid, gid) = (file.owner.uid.to_string(), file.owner.gid.to_string());
+            let path = staged(&file.target);
+            self.call("stage_file", [path.as_str(), &size, &mode, &uid, &gid])?;
+            self.contents.push(content);
+        }
+        let files = targets.iter().map(staged);
+        let parents = folders.iter().filter_map(RemotePath::parent);
+        let durable: Vec<_> = files.chain(folders.iter().cloned()).chain(parents).collect();
+        self.call("stage_sync", durable.iter().map(RemotePath::as_str))?;
+        for file in &stage.files {
+            let digest = file.content.digest().to_hex();
+            self.call("stage_check", [staged(&file.target).as_str(), &digest])?;
+        }
+        self.call("stage_end", [])
+    }
+
+    fn unstage(&mut self, unstage: &Unstage) -> Result<(), Unquotable> {
+        for folder in stage_folders(&unstage.targets) {
+            self.call("remove_folder", [folder.as_str()])?;
+        }
+        let made =
+            unstage.folders.iter().fold(String::new(), |made, path| made + path.as_str() + "\n");
+        self.call("remove_made", [made.as_str()])
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<(), Unquotable> {
+        self.call("survey", commit.expected.iter().map(|(path, _)| path.as_str()))?;
+        for (path, expected) in &commit.expected {
+            self.call("expect", [path.as_str(), &artifact(expected)])?;
+        }
+        for target in &commit.files {
+            self.call("replace", [staged(target).as_str(), target.as_str()])?;
+        }
+        for Attributes { path, mode, owner } in &commit.attributes {
+            let owner =
+                owner.map_or_else(String::new, |owner| format!("{}:{}", owner.uid, owner.gid));
+            self.call("set_attributes", [path.as_str(), &format!("{:o}", mode.bits()), &owner])?;
+        }
+        let mut emptied = stage_folders(&commit.files);
+        emptied.extend(commit.leftovers.iter().cloned());
+        for folder in &emptied {
+            self.call("remove_folder", [folder.as_str()])?;
+        }
+        Ok(())
+    }
+}
+
+/// What a path names, in the words of `look`: whatever [`PathState::is_same_artifact`] compares.
+fn artifact(state: &PathState) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    match state {
+        PathState::Absent => "absent".to_owned(),
+        PathState::File { digest, mode, owner, .. } => {
+            format!("file {} {:o} {} {}", digest.to_hex(), mode.bits(), owner.uid, owner.gid)
+        }
+        PathState::Folder { mode, owner } => {
+            format!("folder {:o} {} {}", mode.bits(), owner.uid, owner.gid)
+        }
+        PathState::Link { target } => format!("link {}", STANDARD.encode(target)),
+        PathState::Other => "other".to_owned(),
+    }
+}
+
+/// A unit's object path on the bus (systemd's `bus_label_escape`).
+fn bus_path(unit: &UnitName) -> String {
+    let mut path = "/org/freedesktop/systemd1/unit/".to_owned();
+    for (index, byte) in unit.as_str().bytes().enumerate() {
+        if byte.is_ascii_alphabetic() || (byte.is_ascii_digit() && index > 0) {
+            path.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(path, "_{byte:02x}");
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_has_the_object_path_that_systemd_gives_it() {
+        let unit: UnitName = "kube-controller-manager.service".parse().unwrap();
+        let path = "/org/freedesktop/systemd1/unit/kube_2dcontroller_2dmanager_2eservice";
+        assert_eq!(bus_path(&unit), path);
+    }
+
+    #[test]
+    fn nothing_happens_before_the_last_line() {
+        let batch = Batch::new(vec![Operation::Unit(UnitAction::Reload)]);
+        let script = Script::of(&batch, "the-end").unwrap();
+        assert!(
+            script
+                .text
+                .ends_with("\nmanager systemd daemon-reload\nfinish\n}\n{ answer the-end; }\n")
+        );
+    }
+
+    /// Runs the first bytes of a script as a master does, in the shells that `sh` may be there.
+    fn run_cut(text: &str, length: usize) {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+        for shell in ["sh", "bash"] {
+            let line = format!("eval \"$(head -c {})\"", text.len());
+            let mut command = Command::new(shell);
+            command.args(["-c", &line]).stdin(Stdio::piped());
+            // A shell that some machine does not have has nothing to prove there.
+            let Ok(mut child) = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+                continue;
+            };
+            let mut stdin = child.stdin.take().unwrap();
+            let _ = stdin.write_all(&text.as_bytes()[..length]);
+            drop(stdin);
+            child.wait().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_script_that_is_cut_off_does_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path =
+            |name: &str| RemotePath::new(folder.path().join(name).to_str().unwrap()).unwrap();
+        let (stage, target) = (folder.path().join(".kcm-stage"), folder.path().join("file"));
+        std::fs::create_dir(&stage).unwrap();
+        std::fs::write(stage.join("file"), "new").unwrap();
+        std::fs::write(&target, "old").unwrap();
+        let commit = Commit {
+            expected: vec![],
+            files: vec![path("file")],
+            attributes: vec![],
+            leftovers: vec![],
+        };
+        let argv = vec!["touch".to_owned(), path("touched").as_str().to_owned()];
+        let exec = Exec { argv, stdin: zeroize::Zeroizing::new(Vec::new()) };
+        let batch = Batch::new(vec![Operation::Exec(exec), Operation::Commit(commit)]);
+        let script = Script::of(&batch, "kcm-0123456789abcdef01234567").unwrap();
+        let lock = Script::of_lock("somebody on a machine").unwrap();
+        for text in [script.text, lock.text] {
+            // The last two bytes are the brace that lets it begin, and a newline.
+            let end = text.len() - 2;
+            for length in (0..end).step_by(397).chain(end.saturating_sub(90)..=end) {
+                run_cut(&text, length);
+                let names = std::fs::read_dir(folder.path()).unwrap();
+                assert_eq!(names.count(), 2, "after {length} bytes");
+                assert_eq!(std::fs::read(&target).unwrap(), b"old", "after {length} bytes");
+            }
+        }
+    }
+}
