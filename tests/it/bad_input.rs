@@ -5,6 +5,7 @@
 
 mod cluster_file;
 mod command_line;
+mod install;
 mod json_files;
 mod operator_files;
 mod targets;

@@ -30,12 +30,10 @@ async fn apply(
 }
 
 fn site() -> Site {
-    let site = Site::new();
-    std::fs::remove_dir_all(site.file("pki")).unwrap();
     // One master is enough to refuse, and to be made.
-    let text = site.read("kcm.yaml");
-    let lines = text.lines().filter(|line| !line.contains("-02") && !line.contains("-03"));
-    site.write("kcm.yaml", lines.map(|line| format!("{line}\n")).collect::<String>());
+    let site = Site::one_master();
+    std::fs::remove_dir_all(site.file("pki")).unwrap();
+    site.bring_everything();
     site
 }
 
@@ -84,6 +82,11 @@ async fn not_while_a_master_has_a_unit_a_ca_file_or_a_process() {
     let ca = "/opt/kubernetes/pki/ca/cert/ca.pem";
     let said = refusal(&server, |fake| fake.inspect(|state| state.put_file(ca, b"x", 0o644))).await;
     assert!(said.contains("k8s-master-01 has a CA certificate"), "{said}");
+
+    let key = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
+    let said =
+        refusal(&server, |fake| fake.inspect(|state| state.put_file(key, b"x", 0o600))).await;
+    assert!(said.contains("k8s-master-01 has a CA key"), "{said}");
 
     let executable = "/opt/kubernetes/bin/kube-controller-manager".to_owned();
     let said = refusal(&server, |fake| {

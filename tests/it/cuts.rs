@@ -19,19 +19,12 @@ const PAIR: &str = "pki/kube-controller-manager/cert";
 /// Every system call by which `kcm` changes something.
 const CHANGES: &str = "write,fsync,rename,mkdir,chmod,fchmod,unlink,rmdir,symlink,lchown,openat";
 
-/// One master, because every cut is one process and one more.
-fn one_master() -> Site {
-    let site = Site::new();
-    let text = site.read("kcm.yaml");
-    let lines = text.lines().filter(|line| !line.contains("-02") && !line.contains("-03"));
-    site.write("kcm.yaml", lines.map(|line| format!("{line}\n")).collect::<String>());
-    site
-}
-
 #[test]
 fn a_first_apply_killed_before_any_system_call_is_finished_by_the_next() {
     let fresh = || {
-        let site = one_master();
+        // One master, because every cut is one process and one more.
+        let site = Site::one_master();
+        site.bring_everything();
         fs::remove_dir_all(site.file("pki")).unwrap();
         site.edit("  keyAlgorithm", "  createCa: true\n  keyAlgorithm");
         site
@@ -42,7 +35,7 @@ fn a_first_apply_killed_before_any_system_call_is_finished_by_the_next() {
 
 #[test]
 fn a_renewal_killed_before_any_system_call_is_finished_by_the_next() {
-    let applied = one_master();
+    let applied = Site::one_master();
     applied.apply();
     let fresh = || {
         let site = Site::empty();
@@ -128,7 +121,8 @@ fn pairs_match(site: &Site) {
 
 #[tokio::test]
 async fn on_fakes_every_fault_at_every_effect_is_mended_by_the_next_apply() {
-    let site = one_master();
+    let site = Site::one_master();
+    site.bring_everything();
     let text = site.read("kcm.yaml");
     let file = site.file("kcm.yaml");
     let (whole, operations) = {
@@ -153,7 +147,7 @@ async fn on_fakes_every_fault_at_every_effect_is_mended_by_the_next_apply() {
         ] {
             let fake = fresh_fake();
             let key = site.read(&format!("{PAIR}/kube-controller-manager-key.pem"));
-            watch(&fake, &key);
+            watch(&fake, [&key, &site.read("pki/ca/cert/ca-key.pem")]);
             fake.inspect(|state| state.faults.push(Fault { at, kind }));
             let first = apply(&text, &file, &fake).await;
             if kind == FaultKind::PowersOff {
@@ -196,10 +190,11 @@ async fn apply(text: &str, file: &Path, fake: &Fake) -> Result<kcm::Outcome, kcm
     .await
 }
 
-/// After every single effect: nothing that holds the key is wider than 0600, and no file under its final
+/// After every single effect: nothing that holds a key is wider than 0600, and no file under its final
 /// name is a part of what it will be.
-fn watch(fake: &Fake, key: &str) {
-    let (secret, whole) = (key.lines().nth(1).unwrap().to_owned(), Mutex::new(BTreeMap::new()));
+fn watch(fake: &Fake, keys: [&str; 2]) {
+    let secrets = keys.map(|key| key.lines().nth(1).unwrap().to_owned());
+    let whole = Mutex::new(BTreeMap::new());
     fake.inspect(|state| {
         state.observer = Some(Box::new(move |state, effect| {
             for (path, kind) in state.tree() {
@@ -209,7 +204,9 @@ fn watch(fake: &Fake, key: &str) {
                 let content = state.files().read(&path).unwrap();
                 let mode = state.files().stat(&path).unwrap().unwrap().mode.bits();
                 let text = String::from_utf8_lossy(&content);
-                if text.contains(&secret) || text.contains("client-key-data") {
+                if secrets.iter().any(|secret| text.contains(secret))
+                    || text.contains("client-key-data")
+                {
                     assert_eq!(mode, 0o600, "{path} after {effect}");
                 }
                 if !path.as_str().contains("/.kcm-") {

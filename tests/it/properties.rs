@@ -62,11 +62,12 @@ struct Before {
     leftover: bool,
 }
 
-const MANAGED: [&str; 4] = [
+const MANAGED: [&str; 5] = [
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem",
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem",
     "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig",
     "/etc/systemd/system/kube-controller-manager.service",
+    "/opt/kubernetes/bin/kube-controller-manager",
 ];
 
 fn before() -> impl Strategy<Value = Before> {
@@ -108,6 +109,7 @@ fn flags() -> impl Strategy<Value = String> {
 #[test]
 fn after_an_apply_the_plan_is_empty_whatever_was_there_before() {
     let site = Site::new();
+    site.bring_everything();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let masters = proptest::collection::vec(before(), 1..4);
     let renew = prop_oneof![9 => Just(false), 1 => Just(true)];

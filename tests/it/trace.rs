@@ -31,7 +31,7 @@ fn first_try() -> Site {
 
 /// Everything in which bytes of a key could be recognised: parts of its PEM, its DER, its base64 in a
 /// kubeconfig, and its hex, each as strace prints it.
-fn recognisable(pem: &str) -> Vec<String> {
+pub(crate) fn recognisable(pem: &str) -> Vec<String> {
     let lines: Vec<_> = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = STANDARD.decode(lines.concat()).unwrap();
     // PKCS#1 of 2048 bits: the modulus, which is public, ends before octet 275; all that follows but the
@@ -52,7 +52,7 @@ fn as_strace_prints(bytes: &[u8]) -> String {
 }
 
 /// Where key material may be read from and written to.
-fn may_hold_a_key(path: &str) -> bool {
+pub(crate) fn may_hold_a_key(path: &str) -> bool {
     let name = Path::new(path).file_name().unwrap().to_str().unwrap();
     let name = name.trim_start_matches('.').trim_end_matches(".new").trim_end_matches(".pair");
     matches!(
@@ -136,7 +136,7 @@ fn is_signal_pipe(line: &str) -> bool {
 }
 
 /// Turns `\x41` back into `A`.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("\\x") {

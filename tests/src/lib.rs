@@ -12,12 +12,14 @@
 )]
 
 pub mod contract;
+pub mod control_plane;
 pub mod lab;
 pub mod peers;
 mod seed;
 mod site;
+pub mod standin;
 mod tree;
 
 pub use seed::{csr_json, unit_of};
-pub use site::{Ran, Site, ca, kcm, serial};
+pub use site::{Ran, Site, ca, kcm, program, serial};
 pub use tree::{Entry, Tree};

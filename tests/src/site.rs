@@ -43,6 +43,16 @@ impl Site {
         site
     }
 
+    /// The same with the first master alone.
+    #[must_use]
+    pub fn one_master() -> Self {
+        let site = Self::new();
+        let text = site.read("kcm.yaml");
+        let lines = text.lines().filter(|line| !line.contains("-02") && !line.contains("-03"));
+        site.write("kcm.yaml", lines.flat_map(|line| [line, "\n"]).collect::<String>());
+        site
+    }
+
     /// An empty folder.
     #[must_use]
     pub fn empty() -> Self {
@@ -85,6 +95,15 @@ impl Site {
         let text = self.read("kcm.yaml");
         assert!(text.contains(from), "the cluster file has no {from:?}");
         self.write("kcm.yaml", text.replace(from, to));
+    }
+
+    /// Lets kcm bring everything that the service reads: a program that never runs, and the CA.
+    pub fn bring_everything(&self) {
+        self.write("kube-controller-manager", program(3000));
+        self.edit(
+            "masters:\n",
+            "install: {binary: kube-controller-manager, distributeCa: true}\nmasters:\n",
+        );
     }
 
     /// Everything in it.
@@ -151,6 +170,16 @@ pub fn kcm() -> &'static Path {
         peers::run(&mut build);
         profile.join("kcm")
     })
+}
+
+/// What looks like a program for Linux on amd64, `size` bytes long.
+#[must_use]
+pub fn program(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1];
+    bytes.resize(16, 0);
+    bytes.extend([2, 0, 62, 0]);
+    bytes.extend((20..size).map(|place| (place * 31 % 251).to_le_bytes()[0]));
+    bytes
 }
 
 /// A fresh root CA: certificate and key as PEM.

@@ -118,6 +118,21 @@ const MASTERS: &[Edit] = &[
 ];
 
 #[rustfmt::skip]
+const SSH: &[Edit] = &[
+    ("sudo as a truth", "masters:\n", "ssh: {sudo: true}\nmasters:\n", "kcm.yaml:10:13: ssh.sudo: `true` is not a choice of sudo: write passwordless, password or none"),
+    ("a password for a sudo that asks for none", "masters:\n", "ssh: {sudoPassword: {env: A}}\nmasters:\n", "kcm.yaml:10:21: ssh.sudoPassword: says where sudo's password is, but sudo asks for none; add `sudo: password` beside it, or remove this key"),
+    ("a password for no sudo at all", "192.168.1.205", "192.168.1.205, ssh: {sudo: none, sudoPassword: {file: a}}", "kcm.yaml:12:83: masters[1].ssh.sudoPassword: says where sudo's password is, but sudo asks for none; add `sudo: password` beside it, or remove this key"),
+    ("a password from two places", "masters:\n", "ssh: {sudo: password, sudoPassword: {env: A, file: a}}\nmasters:\n", "kcm.yaml:10:37: ssh.sudoPassword: names a file and an environment variable; keep one of them"),
+    ("a password from nowhere", "masters:\n", "ssh: {sudo: password, sudoPassword: {}}\nmasters:\n", "kcm.yaml:10:37: ssh.sudoPassword: is empty; write {file: PATH} or {env: NAME}, or remove it to be asked on the terminal"),
+    ("a password itself", "masters:\n", "ssh: {sudo: password, sudoPassword: hunter2}\nmasters:\n", "kcm.yaml:10:37: ssh.sudoPassword: write {file: PATH} or {env: NAME}; the password itself never stands in this file"),
+    ("a password as a variable's name", "masters:\n", "ssh: {sudo: password, sudoPassword: {env: $PASSWORD}}\nmasters:\n", "kcm.yaml:10:43: ssh.sudoPassword.env: `…` is not the name of an environment variable: use letters, digits and underscores; the password itself never stands in this file"),
+    ("host keys that are not checked", "masters:\n", "ssh: {hostKeys: no}\nmasters:\n", "kcm.yaml:10:17: ssh.hostKeys: `no` is not a choice of what to do with new host keys: write strict or accept-new"),
+    ("a timeout without unit", "masters:\n", "ssh: {connectTimeout: 10}\nmasters:\n", "kcm.yaml:10:23: ssh.connectTimeout: `10` is not a time to wait for a connection: write whole seconds from 1s to 300s, as in 10s"),
+    ("a timeout with a fraction", "masters:\n", "ssh: {connectTimeout: 1500ms}\nmasters:\n", "kcm.yaml:10:23: ssh.connectTimeout: `1500ms` is not a time to wait for a connection: write whole seconds from 1s to 300s, as in 10s"),
+    ("a timeout of hours", "192.168.1.205", "192.168.1.205, ssh: {connectTimeout: 1h}", "kcm.yaml:12:73: masters[1].ssh.connectTimeout: `1h` is not a time to wait for a connection: write whole seconds from 1s to 300s, as in 10s"),
+];
+
+#[rustfmt::skip]
 const FLAGS: &[Edit] = &[
     ("a flag twice", "masters:\n", "controllerManager:\n  flags:\n    v: 2\n    v: 4\nmasters:\n", "kcm.yaml:12:5: controllerManager.flags: flag `v` is there twice; keep one of them"),
     ("a flag with its dashes", "masters:\n", "controllerManager: {flags: {--v: 4}}\nmasters:\n", "kcm.yaml:10:29: controllerManager.flags: flag name `--v` starts with a dash; leave out the leading dashes"),
@@ -140,7 +155,6 @@ const FLAGS: &[Edit] = &[
 const PLANNED: &[(&str, &str, &str)] = &[
     ("kubernetesVersion: v1.36.2\n", "masters:\n", "kcm.yaml:10:1: kubernetesVersion: planned for a later version of kcm (checking flags against a Kubernetes version); remove the key until then"),
     ("systemd: {}\n", "masters:\n", "kcm.yaml:10:1: systemd: planned for a later version of kcm (unit directives, a service user and hardening); remove the key until then"),
-    ("distribute: [ca]\n", "masters:\n", "kcm.yaml:10:1: distribute: planned for a later version of kcm (distributing the CA and the binary); remove the key until then"),
     ("  dualStack: true\n", "pki:\n", "kcm.yaml:6:3: cluster.dualStack: planned for a later version of kcm (dual stack); remove the key until then"),
     ("  nodeCidrMaskSizeIPv6: 64\n", "pki:\n", "kcm.yaml:6:3: cluster.nodeCidrMaskSizeIPv6: planned for a later version of kcm (dual stack); remove the key until then"),
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: planned for a later version of kcm (one identity per master); remove the key until then"),
@@ -149,7 +163,7 @@ const PLANNED: &[(&str, &str, &str)] = &[
     ("controllerManager: {serviceUser: kcm}\n", "masters:\n", "kcm.yaml:10:21: controllerManager.serviceUser: planned for a later version of kcm (a service user); remove the key until then"),
     ("install: {owner: kube}\n", "masters:\n", "kcm.yaml:10:11: install.owner: planned for a later version of kcm (a choice of the files' owner); remove the key until then"),
     ("install: {paths: {}}\n", "masters:\n", "kcm.yaml:10:11: install.paths: planned for a later version of kcm (single paths); remove the key until then"),
-    ("ssh: {sudo: true}\n", "masters:\n", "kcm.yaml:10:7: ssh.sudo: planned for a later version of kcm (a choice of sudo); remove the key until then"),
+    ("api: {}\n", "masters:\n", "kcm.yaml:10:1: api: planned for a later version of kcm (a choice of the way to the API server); remove the key until then"),
 ];
 
 /// Whole files.
@@ -193,6 +207,11 @@ fn a_value_that_cannot_be_meant_says_what_to_write() {
 #[test]
 fn masters_that_contradict_each_other_are_named() {
     check_edits(MASTERS);
+}
+
+#[test]
+fn a_way_to_a_master_that_contradicts_itself_is_named() {
+    check_edits(SSH);
 }
 
 #[test]

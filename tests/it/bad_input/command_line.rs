@@ -49,17 +49,6 @@ fn init_refuses_answers_that_are_no_cluster_file_and_never_overwrites_one() {
 }
 
 #[test]
-fn masters_are_not_reached_without_root_yet() {
-    let case = Case::new(
-        "no --root",
-        USAGE,
-        |_| {},
-        "this version of kcm does not reach masters over SSH yet; give --root DIR to work on folders",
-    );
-    check([Case { arguments: vec!["apply"], ..case }]);
-}
-
-#[test]
 fn a_cluster_file_that_is_not_there_is_named() {
     check([
         Case::new(

@@ -72,13 +72,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::remove_file(site.file(LINK)).unwrap();
                 site.write(LINK, "");
             },
-            "k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: is in the way: a symbolic link is needed here; move it away",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: is in the way: a symbolic link is needed here; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed.",
         ),
         Case::new(
             "a file in place of a master",
             FAILED,
             |site| site.write("out/k8s-master-02", ""),
-            "k8s-master-02: out/k8s-master-02: a folder is needed here, and this is none; move it away",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed.",
         ),
         Case::new(
             "a file in place of a folder",
@@ -86,13 +86,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 site.write("out/k8s-master-02/opt", "");
             },
-            "k8s-master-02: out/k8s-master-02/opt: a folder is needed here, and this is none; move it away",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed.",
         ),
         Case::new(
             "a file in place of the root",
             FAILED,
             |site| site.write("out", ""),
-            "k8s-master-01: out: a folder is needed here, and this is none; move it away",
+            "3 of 3 masters cannot be observed:\n  k8s-master-01: out: a folder is needed here, and this is none; move it away\n  k8s-master-02: out: a folder is needed here, and this is none; move it away\n  k8s-master-03: out: a folder is needed here, and this is none; move it away\nNo master has changed.",
         ),
         Case::new(
             "a link in circles on the way",
@@ -100,7 +100,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 link("opt", site, "out/k8s-master-02/opt");
             },
-            "k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: a symbolic link on the way leads in circles",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: a symbolic link on the way leads in circles\nk8s-master-01, k8s-master-03 answered. No master has changed.",
         ),
     ]);
 }
@@ -145,7 +145,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 site.apply();
                 open(site, "pki/kube-controller-manager/cert/kube-controller-manager-key.pem");
             },
-            "k8s-master-01: out/k8s-master-01/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions",
+            "3 of 3 masters cannot be observed:\n  k8s-master-01: out/k8s-master-01/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions\n  k8s-master-03: out/k8s-master-03/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions\nNo master has changed.",
         ),
     ];
     check(cases.into_iter().map(as_nobody));

@@ -1,0 +1,146 @@
+//! From fresh masters to a control plane that has a leader, over SSH and with real systemd.
+
+mod secrets;
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, Instant};
+
+use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
+use kcm_tests::lab::{Lab, Machine};
+use kcm_tests::{Ran, Site};
+
+/// The tutorial's paths, and their modes.
+const FILES: [(&str, u32); 7] = [
+    ("/etc/systemd/system/kube-controller-manager.service", 0o644),
+    ("/opt/kubernetes/bin/kube-controller-manager", 0o755),
+    ("/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig", 0o600),
+    ("/opt/kubernetes/pki/ca/cert/ca-key.pem", 0o600),
+    ("/opt/kubernetes/pki/ca/cert/ca.pem", 0o644),
+    ("/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem", 0o600),
+    ("/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem", 0o644),
+];
+
+const UNIT: &str = "kube-controller-manager.service";
+
+/// A site whose masters are the lab's, and which brings everything that they need.
+fn site(lab: &Lab, server: &str, binaries: &Binaries) -> Site {
+    let site = Site::new();
+    let text = site.read("kcm.yaml");
+    let (head, _) = text.split_once("masters:\n").unwrap();
+    let binary = binaries.controller_manager_binary().display();
+    let install = format!("install:\n  binary: {binary}\n  distributeCa: true\n");
+    let text = format!("{head}{install}{}", lab.cluster_sections());
+    site.write("kcm.yaml", text.replace("https://192.168.1.210:6443", server));
+    site
+}
+
+fn authority(site: &Site) -> Authority {
+    Authority::read(&site.file("pki/ca/cert"))
+}
+
+/// Everything about a master that a run which does nothing must leave as it is.
+fn state(machine: &Machine) -> (String, BTreeMap<&'static str, (u64, i64, i64)>) {
+    let invocation = machine.output(&["systemctl", "show", "-p", "InvocationID,NRestarts", UNIT]);
+    let files = FILES.map(|(path, _)| {
+        let found = fs::metadata(machine.file(path)).unwrap();
+        (path, (found.ino(), found.ctime(), found.ctime_nsec()))
+    });
+    (invocation, files.into())
+}
+
+fn apply(site: &Site) -> Ran {
+    let ran = site.kcm(&["apply"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran
+}
+
+/// The holder of the Lease, once there is one.
+fn leader(plane: &ControlPlane) -> String {
+    let start = Instant::now();
+    loop {
+        match plane.admin().holder() {
+            Some(holder) if !holder.is_empty() => return holder,
+            _ => assert!(start.elapsed() < Duration::from_secs(30), "nobody leads"),
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn fresh_masters_get_a_leader_and_a_second_apply_touches_nothing() {
+    let Some(lab) = Lab::three() else { return };
+    let binaries = Binaries::find();
+    let at = lab.address(20);
+    let site = site(&lab, &format!("https://{at}:6443"), &binaries);
+    let plane = ControlPlane::start(&binaries, at, 6443, &authority(&site));
+
+    let before: Vec<_> = lab.machines().iter().map(Machine::ssh_counts).collect();
+    let start = Instant::now();
+    apply(&site);
+    println!("fresh apply: {:?}", start.elapsed());
+    for (machine, before) in lab.machines().iter().zip(before) {
+        let after = machine.ssh_counts();
+        assert_eq!(after.connections - before.connections, 1, "{}", machine.name());
+        let exchanges = after.commands - before.commands;
+        println!("{}: fresh: {exchanges} exchanges", machine.name());
+        assert!((1..=6).contains(&exchanges), "{}: {exchanges}", machine.name());
+        assert_eq!(machine.output(&["systemctl", "is-enabled", UNIT]).trim(), "enabled");
+        assert_eq!(machine.output(&["systemctl", "is-active", UNIT]).trim(), "active");
+        for (path, mode) in FILES {
+            let found = fs::metadata(machine.file(path)).unwrap();
+            assert_eq!((found.mode() & 0o7777, found.uid(), found.gid()), (mode, 0, 0), "{path}");
+        }
+    }
+
+    let holder = leader(&plane);
+    let is_ours = |machine: &Machine| holder.starts_with(&format!("{}_", machine.hostname()));
+    assert!(lab.machines().iter().any(is_ours), "{holder}");
+    let written = plane.requests().into_iter().find(|request| {
+        request.uri.ends_with("/leases/kube-controller-manager")
+            && request.verb == "update"
+            && request.code == 200
+    });
+    let written = written.unwrap();
+    assert_eq!(written.user.as_deref(), Some("system:kube-controller-manager"));
+    if let Some(seen) = written.certificate {
+        let pem = site.read("pki/kube-controller-manager/cert/kube-controller-manager.pem");
+        let ours = kcm_pki::Certificate::from_pem(pem.as_bytes()).unwrap().fingerprint();
+        assert_eq!(seen, ours.to_hex(), "with the certificate that kcm issued");
+    }
+
+    let before: Vec<_> = lab.machines().iter().map(|it| (it.ssh_counts(), state(it))).collect();
+    let second = apply(&site);
+    assert!(second.stdout.starts_with("Nothing to do"), "{second:?}");
+    for (machine, (counts, state_before)) in lab.machines().iter().zip(before) {
+        let after = machine.ssh_counts();
+        assert_eq!(after.connections - counts.connections, 1, "{}", machine.name());
+        let exchanges = after.commands - counts.commands;
+        println!("{}: nothing to do: {exchanges} exchanges", machine.name());
+        assert!((1..=2).contains(&exchanges), "{}: {exchanges}", machine.name());
+        assert_eq!(state(machine), state_before, "{}", machine.name());
+    }
+
+    // One flag more: the unit alone is written, and every master restarts once.
+    let binary = "install:\n";
+    site.edit(
+        binary,
+        "controllerManager:\n  flags:\n    concurrent-deployment-syncs: \"7\"\ninstall:\n",
+    );
+    let states: Vec<_> = lab.machines().iter().map(state).collect();
+    let changed = apply(&site);
+    assert_eq!(
+        changed.stdout.matches("done: 1 file written, 1 service started").count(),
+        3,
+        "{changed:?}"
+    );
+    for (machine, (invocation, files)) in lab.machines().iter().zip(states) {
+        let (invocation_now, files_now) = state(machine);
+        assert_ne!(invocation, invocation_now);
+        let changed: Vec<_> = files.iter().filter(|(path, it)| files_now[*path] != **it).collect();
+        assert_eq!(changed.len(), 1, "{}: {changed:?}", machine.name());
+    }
+    leader(&plane);
+}

@@ -1,0 +1,102 @@
+//! What can be wrong with one master: one clear error that names it, and what became of the others.
+
+use kcm_tests::control_plane::Binaries;
+use kcm_tests::lab::{Lab, Machine, Opt, Sudo, Variant};
+use kcm_tests::{Ran, Site};
+
+/// A site with these masters, and more for the `ssh` section.
+fn site(lab: &Lab, masters: &[&Machine], ssh: &str, binary: &str) -> Site {
+    let site = Site::new();
+    let text = site.read("kcm.yaml");
+    let (head, _) = text.split_once("masters:\n").unwrap();
+    let masters: String = masters
+        .iter()
+        .map(|it| format!("  - {{name: {}, address: {}}}\n", it.name(), it.address()))
+        .collect();
+    let config = lab.operator().join("ssh_config");
+    let text = format!(
+        "{head}install:\n  binary: {binary}\n  distributeCa: true\nmasters:\n{masters}ssh:\n  configFile: {}\n{ssh}",
+        config.display()
+    );
+    site.write("kcm.yaml", text.replace("192.168.1.210", "127.0.0.1"));
+    site
+}
+
+struct Trouble {
+    variant: Variant,
+    is_off: bool,
+    ssh: &'static str,
+    /// What the error says of the master.
+    says: &'static str,
+}
+
+fn trouble(variant: Variant, ssh: &'static str, says: &'static str) -> Trouble {
+    Trouble { variant, is_off: false, ssh, says }
+}
+
+#[test]
+fn one_master_in_trouble_is_named_with_the_mend_and_no_master_changes() {
+    let troubles = [
+        Trouble {
+            is_off: true,
+            ..trouble(Variant::new(), "", "Connection refused; is sshd running there")
+        },
+        trouble(Variant::new().no_systemd(), "", "kcm needs a master that systemd manages"),
+        trouble(
+            Variant::new().opt(Opt::Full),
+            "",
+            "free some space and run the same command again",
+        ),
+        trouble(Variant::new().opt(Opt::ReadOnly), "", "mounted read-only; remount it for writing"),
+        trouble(Variant::new().sudo(Sudo::Forbidden), "", "its sudo wants a password"),
+        trouble(Variant::new().sudo(Sudo::Absent), "", "sudo is not installed there"),
+        trouble(
+            Variant::new().sudo(Sudo::Password),
+            "  sudo: password\n  sudoPassword: {file: wrong}\n",
+            "its sudo does not take the password",
+        ),
+        trouble(Variant::new().sudo(Sudo::Password).csh(), "", "write `sudo: password` under ssh"),
+    ];
+    let variants: Vec<_> = std::iter::once(Variant::new())
+        .chain(troubles.iter().map(|trouble| trouble.variant.clone()))
+        .collect();
+    let Some(lab) = Lab::up(&variants) else { return };
+    let binaries = Binaries::find();
+    let binary = binaries.controller_manager_binary().display().to_string();
+    let good = lab.machine(0);
+    for (trouble, bad) in troubles.iter().zip(&lab.machines()[1..]) {
+        if trouble.is_off {
+            bad.power_off();
+        }
+        let site = site(&lab, &[good, bad], trouble.ssh, &binary);
+        site.write("wrong", "not-the-password\n");
+        for verb in ["plan", "apply"] {
+            let Ran { code, stdout, stderr } = site.kcm(&[verb]);
+            let context = format!("{verb} {}: {stdout}{stderr}", trouble.says);
+            assert_eq!(code, 1, "{context}");
+            let lines: Vec<_> = stderr.lines().filter(|line| line.contains(bad.name())).collect();
+            assert_eq!(lines.len(), 1, "{context}");
+            assert!(lines[0].contains(trouble.says), "{context}");
+            assert!(!stderr.contains("not-the-password"), "{context}");
+            assert_eq!(stdout, "", "{context}");
+        }
+        assert!(!good.file("/opt/kubernetes").exists(), "{}", trouble.says);
+    }
+}
+
+#[test]
+fn a_program_for_another_machine_fails_alone_and_says_so() {
+    let Some(lab) = Lab::up(&[Variant::new(), Variant::new().csh().noisy()]) else { return };
+    let site = site(&lab, &[lab.machine(0), lab.machine(1)], "", "foreign");
+    let mut foreign = kcm_tests::program(4096);
+    // e_machine: AArch64.
+    foreign[18..20].copy_from_slice(&[0xb7, 0]);
+    site.write("foreign", foreign);
+    let ran = site.kcm(&["apply"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    for machine in lab.machines() {
+        let line = ran.stdout.lines().find(|line| line.starts_with(machine.name()));
+        assert!(line.is_some_and(|line| line.contains("partly done")), "{ran:?}");
+    }
+    assert!(ran.stdout.contains("Exec format error"), "{}", ran.stdout);
+}

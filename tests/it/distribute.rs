@@ -1,0 +1,220 @@
+//! The program and the CA on the masters: brought where the cluster file says so, asked for where not.
+
+use std::fs;
+
+use kcm::files::RemotePath;
+use kcm::transport::Activity;
+use kcm::{Error, PlanError, PreflightError};
+use kcm_pki::KeyAlgorithm;
+use kcm_tests::{Site, ca, program};
+
+use crate::masters::{BINARY, CA, CA_KEY, Masters};
+
+fn site() -> Site {
+    let site = Site::new();
+    site.bring_everything();
+    site
+}
+
+fn invocations(masters: &Masters) -> Vec<String> {
+    let unit = "kube-controller-manager.service".parse().unwrap();
+    let activity = masters.fakes.iter().map(|fake| fake.inspect(|state| state.activity(&unit)));
+    activity
+        .map(|activity| match activity {
+            Activity::Active { invocation, .. } => invocation,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn everything_that_the_service_reads_is_brought_once() {
+    let masters = Masters::of(site());
+    assert!(masters.apply().await.unwrap().is_done());
+    for fake in &masters.fakes {
+        for (path, here, mode) in [
+            (BINARY, "kube-controller-manager", 0o755),
+            (CA, "pki/ca/cert/ca.pem", 0o644),
+            (CA_KEY, "pki/ca/cert/ca-key.pem", 0o600),
+        ] {
+            let path = RemotePath::new(path).unwrap();
+            let expected = fs::read(masters.site.file(here)).unwrap();
+            fake.inspect(|state| {
+                assert_eq!(*state.files().read(&path).unwrap(), expected, "{path}");
+                let stat = state.files().stat(&path).unwrap().unwrap();
+                assert_eq!((stat.mode.bits(), stat.owner), (mode, kcm::files::Owner::ROOT));
+            });
+        }
+    }
+    let (effects, runs) = (masters.effects(), invocations(&masters));
+    assert!(masters.apply().await.unwrap().is_unchanged());
+    assert_eq!((masters.effects(), invocations(&masters)), (effects, runs));
+}
+
+#[tokio::test]
+async fn a_new_program_is_one_file_and_a_restart() {
+    let masters = Masters::of(site());
+    masters.apply().await.unwrap();
+    masters.site.write("kube-controller-manager", program(4000));
+    assert_eq!(masters.steps().await, vec![vec!["write binary", "restart"]; 3]);
+    let plan = serde_json::to_value(masters.plan().await.unwrap().plan).unwrap();
+    let step = &plan["masters"][0]["steps"][0];
+    assert_eq!((&step["size"], &step["mode"]), (&4000.into(), &"0755".into()));
+    let diff = step["diff"].as_str().unwrap().lines();
+    let diff: Vec<_> = diff.filter(|line| line.starts_with(['+', '-'])).collect();
+    let after = format!("+4 KiB (4000 bytes), {}", step["after"].as_str().unwrap());
+    let before = format!("-3 KiB (3000 bytes), {}", step["before"]["digest"].as_str().unwrap());
+    assert_eq!(diff, [&before, &after, "+for amd64"]);
+    masters.apply().await.unwrap();
+    assert!(masters.plan().await.unwrap().plan.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_replaced_by_hand_means_a_restart_and_then_nothing() {
+    let masters = Masters::furnished(Site::new());
+    masters.apply().await.unwrap();
+    assert_eq!(masters.steps().await, vec![Vec::<String>::new(); 3]);
+    let (ca, key) =
+        (masters.site.read("pki/ca/cert/ca.pem"), masters.site.read("pki/ca/cert/ca-key.pem"));
+    let files: [(&str, &[u8], u32); 3] = [
+        (BINARY, &program(600), 0o755),
+        (CA, ca.as_bytes(), 0o644),
+        (CA_KEY, key.as_bytes(), 0o600),
+    ];
+    for (path, content, mode) in files {
+        masters.fakes[1].inspect(|state| state.put_file(path, content, mode));
+        assert_eq!(masters.steps().await, [vec![], vec!["restart"], vec![]], "{path}");
+        let before = invocations(&masters);
+        masters.apply().await.unwrap();
+        let after = invocations(&masters);
+        assert_eq!((&before[0], &before[2]), (&after[0], &after[2]));
+        assert_ne!(before[1], after[1]);
+        assert!(masters.plan().await.unwrap().plan.is_empty(), "{path}");
+    }
+    // Brought by kcm, it is put right too.
+    masters.site.bring_everything();
+    masters.apply().await.unwrap();
+    masters.fakes[2].inspect(|state| state.put_file(BINARY, &program(600), 0o700));
+    assert_eq!(masters.steps().await, [vec![], vec![], vec!["write binary", "restart"]]);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_listed_at_once_before_anything_changes() {
+    let masters = Masters::furnished(Site::new());
+    masters.fakes[0].inspect(|state| state.put_file(BINARY, b"", 0o644));
+    let bare = kcm::transport::Fake::new("k8s-master-03");
+    bare.inspect(|state| state.put_folder(CA));
+    let masters = Masters { fakes: [&masters.fakes[..2], &[bare]].concat(), ..masters };
+    let before = masters.site.tree().content();
+    let error = masters.apply().await.unwrap_err();
+    assert!(matches!(error, Error::Preflight(PreflightError::NotThere { .. })));
+    assert_eq!(
+        error.to_string(),
+        "kube-controller-manager would not start:
+  k8s-master-01: /opt/kubernetes/bin/kube-controller-manager has mode 0644, so nobody can run it
+  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca.pem is a folder
+  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca-key.pem is missing
+  k8s-master-03: /opt/kubernetes/bin/kube-controller-manager is missing
+Put the files there, or let kcm bring them: install.binary for the program, install.distributeCa for the CA's files. No master has changed."
+    );
+    assert_eq!((masters.effects(), masters.site.tree().content()), (vec![0; 3], before));
+}
+
+#[tokio::test]
+async fn what_no_flag_names_is_not_asked_for() {
+    let masters = Masters::of(Site::new());
+    for fake in &masters.fakes {
+        fake.inspect(|state| state.put_file(BINARY, &program(500), 0o755));
+    }
+    assert!(masters.plan().await.unwrap_err().to_string().contains("ca-key.pem is missing"));
+    masters.site.edit(
+        "masters:\n",
+        "controllerManager: {flags: {cluster-signing-cert-file: null, cluster-signing-key-file: null, root-ca-file: /etc/ca.pem, service-account-private-key-file: /etc/sa.key}}\nmasters:\n",
+    );
+    assert!(masters.apply().await.unwrap().is_done());
+    // What the service does not read means no restart either.
+    masters.fakes[0].inspect(|state| state.put_file(CA, b"another", 0o644));
+    assert!(masters.plan().await.unwrap().plan.is_empty());
+}
+
+#[tokio::test]
+async fn a_folder_needs_nothing_because_nothing_runs_in_it() {
+    let site = Site::new();
+    site.apply();
+    assert!(!site.on_master("k8s-master-01", BINARY).exists());
+    site.bring_everything();
+    site.apply();
+    assert!(site.on_master("k8s-master-01", BINARY).exists());
+    assert!(site.apply().stdout.starts_with("Nothing to do"));
+}
+
+#[tokio::test]
+async fn a_ca_that_is_there_is_never_replaced() {
+    let (other, other_key) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
+    for (path, content, key) in [(CA, &other, "pki.caCert"), (CA_KEY, &other_key, "pki.caKey")] {
+        let masters = Masters::furnished(site());
+        masters.fakes[1].inspect(|state| state.put_file(path, content.as_bytes(), 0o600));
+        let before = masters.site.tree().content();
+        let error = masters.apply().await.unwrap_err();
+        assert!(matches!(error, Error::Plan(PlanError::OtherCa { .. })), "{error}");
+        let said = error.to_string();
+        assert!(
+            said.starts_with(&format!("k8s-master-02: {path} is not the file of {key} (sha256:"))
+        );
+        assert!(
+            said.contains("needs the steps of a CA rotation; put the cluster's CA at"),
+            "{said}"
+        );
+        assert_eq!((masters.effects(), masters.site.tree().content()), (vec![0; 3], before));
+    }
+}
+
+#[tokio::test]
+async fn the_same_ca_certificate_in_other_bytes_stays() {
+    let masters = Masters::furnished(site());
+    let text = format!("the CA\n\n{}", masters.site.read("pki/ca/cert/ca.pem"));
+    masters.fakes[0].inspect(|state| state.put_file(CA, text.as_bytes(), 0o644));
+    masters.apply().await.unwrap();
+    let path = RemotePath::new(CA).unwrap();
+    let found = masters.fakes[0].inspect(|state| state.files().read(&path).unwrap());
+    assert_eq!(*found, text.as_bytes());
+    assert!(masters.plan().await.unwrap().plan.is_empty());
+}
+
+#[tokio::test]
+async fn the_ca_key_is_needed_here_only_where_it_is_missing_there() {
+    let masters = Masters::of(site());
+    masters.apply().await.unwrap();
+    fs::rename(masters.site.file("pki/ca/cert/ca-key.pem"), masters.site.file("safe")).unwrap();
+    assert!(masters.apply().await.unwrap().is_unchanged());
+    let bare = Masters { fakes: vec![kcm::transport::Fake::new("bare"); 3], ..masters };
+    let error = bare.plan().await.unwrap_err().to_string();
+    assert!(error.contains("(pki.caKey)") && error.contains("there is no such file"), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_the_cas_is_not_brought() {
+    let masters = Masters::of(site());
+    masters.apply().await.unwrap();
+    let (_, other) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
+    masters.site.write("pki/ca/cert/ca-key.pem", other);
+    let error = masters.plan().await.unwrap_err().to_string();
+    assert!(error.contains("put the CA's own key there"), "{error}");
+}
+
+#[tokio::test]
+async fn no_byte_of_a_key_is_in_a_plan_or_an_outcome() {
+    let masters = Masters::of(site());
+    let prepared = masters.plan().await.unwrap();
+    let outcome = masters.apply().await.unwrap();
+    let key = masters.site.read("pki/ca/cert/ca-key.pem");
+    let secret = key.lines().nth(1).unwrap();
+    let shown = [
+        serde_json::to_string(&prepared.plan).unwrap(),
+        serde_json::to_string(&prepared.observed).unwrap(),
+        serde_json::to_string(&prepared.desired).unwrap(),
+        serde_json::to_string(&outcome).unwrap(),
+        format!("{prepared:?} {outcome:?}"),
+    ];
+    assert!(shown.iter().all(|text| !text.contains(secret)));
+}

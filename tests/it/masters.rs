@@ -1,0 +1,108 @@
+//! A site's masters in memory, and runs on them.
+
+use std::sync::Arc;
+
+use kcm::transport::{Fake, Transport};
+use kcm::{
+    Cluster, Error, EventSink, Fleet, Interrupt, Network, Outcome, Prepared, Run, Silent, Step,
+};
+use kcm_tests::{Site, program};
+use time::OffsetDateTime;
+
+pub(crate) const BINARY: &str = "/opt/kubernetes/bin/kube-controller-manager";
+pub(crate) const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
+pub(crate) const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
+
+/// A site and one fake for each of its masters.
+pub(crate) struct Masters {
+    pub(crate) site: Site,
+    pub(crate) fakes: Vec<Fake>,
+}
+
+impl Masters {
+    /// Bare machines.
+    pub(crate) fn of(site: Site) -> Self {
+        let cluster = Cluster::parse(&site.read("kcm.yaml"), &site.file("kcm.yaml")).unwrap();
+        let fakes = cluster.masters.iter().map(|master| Fake::new(master.name.as_str())).collect();
+        Self { site, fakes }
+    }
+
+    /// Machines on which somebody put the program and the CA.
+    pub(crate) fn furnished(site: Site) -> Self {
+        let masters = Self::of(site);
+        let (ca, key) =
+            (masters.site.read("pki/ca/cert/ca.pem"), masters.site.read("pki/ca/cert/ca-key.pem"));
+        for fake in &masters.fakes {
+            fake.inspect(|state| {
+                state.put_file(BINARY, &program(500), 0o755);
+                state.put_file(CA, ca.as_bytes(), 0o644);
+                state.put_file(CA_KEY, key.as_bytes(), 0o600);
+            });
+        }
+        masters
+    }
+
+    pub(crate) async fn plan(&self) -> Result<Prepared, Error> {
+        let (cluster, interrupt) = (self.cluster(), Interrupt::new());
+        let fleet = self.fleet(&cluster, |fake| Arc::new(fake));
+        kcm::plan(run(&cluster, &fleet, &Silent, &interrupt)).await
+    }
+
+    pub(crate) async fn apply(&self) -> Result<Outcome, Error> {
+        self.apply_through(|fake| Arc::new(fake), &Silent, &Interrupt::new()).await
+    }
+
+    /// Applies through transports that `wrap` makes.
+    pub(crate) async fn apply_through(
+        &self,
+        wrap: impl Fn(Fake) -> Arc<dyn Transport>,
+        events: &dyn EventSink,
+        interrupt: &Interrupt,
+    ) -> Result<Outcome, Error> {
+        let cluster = self.cluster();
+        let fleet = self.fleet(&cluster, wrap);
+        kcm::apply(run(&cluster, &fleet, events, interrupt)).await
+    }
+
+    /// What is to be done on each master, in short.
+    pub(crate) async fn steps(&self) -> Vec<Vec<String>> {
+        let prepared = self.plan().await.unwrap();
+        prepared
+            .plan
+            .masters
+            .iter()
+            .map(|master| master.steps.iter().map(short).collect())
+            .collect()
+    }
+
+    /// What has been done on each master since it was made, by number.
+    pub(crate) fn effects(&self) -> Vec<usize> {
+        self.fakes.iter().map(|fake| fake.inspect(|state| state.effects)).collect()
+    }
+
+    fn cluster(&self) -> Cluster {
+        Cluster::parse(&self.site.read("kcm.yaml"), &self.site.file("kcm.yaml")).unwrap()
+    }
+
+    fn fleet(&self, cluster: &Cluster, wrap: impl Fn(Fake) -> Arc<dyn Transport>) -> Fleet {
+        let mut fakes = self.fakes.iter();
+        Fleet::new(cluster, Network::Forbidden, |_| wrap(fakes.next().unwrap().clone()))
+    }
+}
+
+fn run<'a>(
+    cluster: &'a Cluster,
+    fleet: &'a Fleet,
+    events: &'a dyn EventSink,
+    interrupt: &'a Interrupt,
+) -> Run<'a> {
+    Run { cluster, fleet, now: OffsetDateTime::now_utc(), events, interrupt }
+}
+
+fn short(step: &Step) -> String {
+    let step = serde_json::to_value(step).unwrap();
+    match step["role"].as_str() {
+        Some(role) => format!("{} {role}", step["step"].as_str().unwrap()),
+        None => step["step"].as_str().unwrap().to_owned(),
+    }
+}

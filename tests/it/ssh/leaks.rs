@@ -1,0 +1,141 @@
+//! What is left on the operator's machine when kcm has ended, in whatever way.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::LazyLock;
+
+use kcm_tests::lab::{Lab, Machine, Variant};
+use kcm_tests::{Site, peers};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Busy, assert_says, kcm_in, processes_with, site, until};
+
+/// Only looked at, but for the test that has machines of its own.
+static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| Lab::up(&[Variant::new()]));
+
+/// The folder of the folders for control sockets.
+fn control(site: &Site) -> PathBuf {
+    site.file("run/kcm")
+}
+
+fn folders(site: &Site) -> Vec<PathBuf> {
+    let entries = fs::read_dir(control(site)).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// Every `ssh` that a kcm in this site has started.
+fn ssh_of(site: &Site) -> Vec<(u32, String)> {
+    processes_with(control(site).to_str().unwrap())
+}
+
+fn start(site: &Site, verb: &str) -> Child {
+    let mut kcm = kcm_in(site, &[verb]);
+    kcm.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A kcm that has connected and waits.
+fn waiting(site: &Site, machine: &Machine) -> Child {
+    let before = machine.ssh_counts().commands;
+    let kcm = start(site, "plan");
+    until("it waits", || machine.ssh_counts().commands > before);
+    kcm
+}
+
+fn signal(process: &Child, signal: Signal) {
+    kill_process(Pid::from_child(process), signal).unwrap();
+}
+
+fn nothing_is_left(site: &Site) {
+    assert!(folders(site).is_empty(), "{:?}", folders(site));
+    // It has been told to end, and does so at once.
+    until("no ssh is left", || ssh_of(site).is_empty());
+}
+
+#[test]
+fn a_kcm_that_has_done_its_work_or_failed_leaves_nothing() {
+    let Some(lab) = &*LAB else { return };
+    let site = site(lab, lab.machine(0), "");
+    let output = peers::output(&mut kcm_in(&site, &["plan"]));
+    assert!(output.status.success(), "{output:?}");
+    assert!(control(&site).is_dir(), "it was used");
+    nothing_is_left(&site);
+
+    // It fails after it has connected: there is no such program there.
+    site.edit("install: {binary: kube-controller-manager, distributeCa: true}\n", "");
+    let output = peers::output(&mut kcm_in(&site, &["plan"]));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    nothing_is_left(&site);
+
+    // It fails to connect.
+    site.edit("ssh:\n", "ssh:\n  user: nobody-here\n");
+    let output = peers::output(&mut kcm_in(&site, &["plan"]));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_says(&String::from_utf8(output.stderr).unwrap(), &["Permission denied"]);
+    nothing_is_left(&site);
+}
+
+/// Everything below a folder.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(
+            |path| if path.is_dir() { [below(&path), vec![path]].concat() } else { vec![path] },
+        )
+        .collect()
+}
+
+#[test]
+fn a_kcm_that_is_interrupted_leaves_nothing_and_a_killed_one_nothing_for_long() {
+    let Some(lab) = Lab::up(&[Variant::new()]) else { return };
+    let machine = lab.machine(0);
+    let site = site(&lab, machine, "");
+    let other = Busy::on(machine);
+    let wait = |kcm: Child| kcm.wait_with_output().unwrap();
+    for ask in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let kcm = waiting(&site, machine);
+        assert_eq!(ssh_of(&site).len(), 1, "{:?}", ssh_of(&site));
+        // The second one does not wait for what goes on.
+        signal(&kcm, ask);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        signal(&kcm, ask);
+        let output = wait(kcm);
+        assert_eq!(output.status.code(), Some(130), "{output:?}");
+        assert_says(&String::from_utf8(output.stderr).unwrap(), &["interrupted"]);
+        nothing_is_left(&site);
+    }
+
+    let kcm = waiting(&site, machine);
+    // Nobody else can look into what it has made.
+    let [folder] = &folders(&site)[..] else { panic!("{:?}", folders(&site)) };
+    for path in [vec![control(&site), folder.clone()], below(folder)].concat() {
+        let seen = fs::symlink_metadata(&path).unwrap();
+        assert_eq!(seen.mode() & 0o077, 0, "{}: {:o}", path.display(), seen.mode());
+    }
+    let sockets = below(folder)
+        .into_iter()
+        .filter(|path| fs::symlink_metadata(path).unwrap().file_type().is_socket());
+    assert_eq!(sockets.count(), 1);
+
+    signal(&kcm, Signal::KILL);
+    assert_eq!(wait(kcm).status.code(), None);
+    assert!(folder.is_dir(), "nobody was there to remove it");
+    let orphans = ssh_of(&site);
+    let [(orphan, line)] = &orphans[..] else { panic!("{orphans:?}") };
+    assert_says(line, &["ControlPersist=60"]);
+    drop(other);
+
+    // The next one sweeps it up, and nothing else.
+    let foreign = control(&site).join("held");
+    fs::create_dir(&foreign).unwrap();
+    let held = fs::File::open(&foreign).unwrap();
+    held.lock().unwrap();
+    let output = peers::output(&mut kcm_in(&site, &["plan"]));
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(folders(&site), [foreign]);
+    // What it has orphaned ends when it has been idle for a minute; nobody waits that long here.
+    let pid = Pid::from_raw((*orphan).try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    until("no ssh is left", || ssh_of(&site).is_empty());
+}

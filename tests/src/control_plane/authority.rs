@@ -1,0 +1,125 @@
+//! The CA of a test's control plane, and who it vouches for.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret, ServerUrl};
+use kcm_pki::{
+    CertificateAuthority, Hosts, KeyAlgorithm, LeafRequest, NameEntry, OutlivesCa, PrivateKey,
+    Subject, Usage,
+};
+use time::OffsetDateTime;
+
+use crate::site::{ca, serial};
+
+/// A CA: certificate and key as PEM.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// The certificate.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
+}
+
+/// A certificate and its key as PEM.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// The key.
+    pub key: String,
+}
+
+impl Authority {
+    /// A fresh one, named as the tutorial's.
+    #[must_use]
+    pub fn new() -> Self {
+        let (certificate, key) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
+        Self { certificate, key }
+    }
+
+    /// The one in a folder, in `ca.pem` and `ca-key.pem`.
+    #[must_use]
+    pub fn read(folder: &Path) -> Self {
+        let read = |name| fs::read_to_string(folder.join(name)).unwrap();
+        Self { certificate: read("ca.pem"), key: read("ca-key.pem") }
+    }
+
+    /// A client's identity, for ten years: its user is `common_name`, in `groups`.
+    #[must_use]
+    pub fn client(&self, common_name: &str, groups: &[&str]) -> Identity {
+        self.issue(common_name, groups, &[], Usage::ClientAuth, DECADE)
+    }
+
+    /// As [`Authority::client`], but it expires after `remaining`, at least a second; it began minutes ago.
+    #[must_use]
+    pub fn short_lived(&self, common_name: &str, remaining: Duration) -> Identity {
+        // Certificates begin five minutes before the nearest full minute.
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        let begin = (now + 30).div_euclid(60) * 60 - 300;
+        let since = Duration::from_secs(u64::try_from(now - begin).unwrap());
+        self.issue(common_name, &[], &[], Usage::ClientAuth, since + remaining)
+    }
+
+    /// A server's identity.
+    #[must_use]
+    pub fn server(&self, hosts: &[&str]) -> Identity {
+        self.issue(hosts[0], &[], hosts, Usage::ServerAuth, DECADE)
+    }
+
+    /// kube-controller-manager's own identity.
+    #[must_use]
+    pub fn controller_manager(&self) -> Identity {
+        self.client("system:kube-controller-manager", &["kubernetes"])
+    }
+
+    /// A kubeconfig for `server` with everything embedded.
+    #[must_use]
+    pub fn kubeconfig(&self, server: &str, identity: &Identity) -> String {
+        let kubeconfig = ComponentKubeconfig {
+            cluster: "kubernetes".to_owned(),
+            server: ServerUrl::parse(server).unwrap(),
+            certificate_authority: CertificateSource::Embedded(self.certificate.clone().into()),
+            user: "kube-controller-manager".to_owned(),
+            client_certificate: CertificateSource::Embedded(identity.certificate.clone().into()),
+            client_key: KeySource::Embedded(Secret::new(identity.key.clone().into())),
+            context: "default".to_owned(),
+        };
+        kubeconfig.build().unwrap().to_yaml().to_string()
+    }
+
+    fn issue(
+        &self,
+        common_name: &str,
+        groups: &[&str],
+        hosts: &[&str],
+        usage: Usage,
+        lifetime: Duration,
+    ) -> Identity {
+        let authority =
+            CertificateAuthority::load(self.certificate.as_bytes(), self.key.as_bytes()).unwrap();
+        let entry =
+            |group: &&str| NameEntry { organization: (*group).to_owned(), ..NameEntry::default() };
+        let names = groups.iter().map(entry).collect();
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let request = LeafRequest {
+            subject: Subject::new(common_name, names, None).unwrap(),
+            hosts: Hosts::parse(hosts.iter().copied()).unwrap(),
+            usages: [Usage::Signing, Usage::KeyEncipherment, usage].into_iter().collect(),
+            lifetime,
+            outlives_ca: OutlivesCa::Clamp,
+        };
+        let now = OffsetDateTime::now_utc();
+        let issued = authority.issue(&request, key.public_key(), serial(), now).unwrap();
+        Identity { certificate: issued.certificate.to_pem(), key: key.to_pem().to_string() }
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const DECADE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);

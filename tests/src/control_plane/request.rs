@@ -1,0 +1,59 @@
+//! The record of requests: what an audit log says.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// One request that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// When it came.
+    pub time: OffsetDateTime,
+    /// The user, `system:anonymous` without credentials; none if they were refused.
+    pub user: Option<String>,
+    /// SHA-256 of the client certificate in lower case hexadecimal digits (1.32 and later say it).
+    pub certificate: Option<String>,
+    /// As authorization names it: `get`, `list`, `create`, `update`, …
+    pub verb: String,
+    /// Path and query.
+    pub uri: String,
+    /// The status code.
+    pub code: u16,
+    /// What the client calls itself.
+    pub user_agent: String,
+}
+
+pub(super) fn read(log: &Path) -> Vec<Recorded> {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    // The last line may be half-written.
+    log.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(|event| recorded(&event))
+        .collect()
+}
+
+fn recorded(event: &Value) -> Option<Recorded> {
+    let is_watch = event["verb"] == "watch";
+    let stage = event["stage"].as_str()?;
+    let is_refused = event["responseStatus"]["code"].as_u64()? >= 400;
+    // A watch that was let in is answered when it begins; how it ends is no news.
+    let wanted = if is_watch && !is_refused { "ResponseStarted" } else { "ResponseComplete" };
+    if stage != wanted {
+        return None;
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let extra = &event["user"]["extra"]["authentication.kubernetes.io/credential-id"][0];
+    let certificate = extra.as_str().and_then(|id| id.strip_prefix("X509SHA256="));
+    Some(Recorded {
+        time: OffsetDateTime::parse(event["requestReceivedTimestamp"].as_str()?, &Rfc3339).ok()?,
+        user: event["user"]["username"].as_str().map(str::to_owned),
+        certificate: certificate.map(str::to_owned),
+        verb: text(&event["verb"]),
+        uri: text(&event["requestURI"]),
+        code: u16::try_from(event["responseStatus"]["code"].as_u64()?).ok()?,
+        user_agent: text(&event["userAgent"]),
+    })
+}

@@ -1,0 +1,109 @@
+//! The kinds of objects that are stored, and where they are found.
+
+/// One kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) group: &'static str,
+    pub(super) version: &'static str,
+    #[expect(clippy::struct_field_names, reason = "the field of that name in every object")]
+    pub(super) kind: &'static str,
+    pub(super) plural: &'static str,
+    pub(super) short: &'static [&'static str],
+    pub(super) is_namespaced: bool,
+    /// Whether the server counts changes of its specification.
+    pub(super) has_generation: bool,
+    pub(super) subresources: &'static [&'static str],
+}
+
+impl Kind {
+    /// Its `apiVersion`.
+    pub(super) fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// Its plural with its group, as messages name it.
+    pub(super) fn qualified(&self) -> String {
+        match self.group {
+            "" => self.plural.to_owned(),
+            group => format!("{}.{group}", self.plural),
+        }
+    }
+
+    /// Whether it has a status that only its own subresource changes.
+    pub(super) fn has_status(&self) -> bool {
+        self.subresources.contains(&"status")
+    }
+}
+
+/// The kind at a place in the API.
+pub(super) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
+    KINDS
+        .iter()
+        .find(|kind| (kind.group, kind.version, kind.plural) == (group, version, plural))
+        .copied()
+}
+
+/// The kind of namespaces.
+pub(super) const NAMESPACES: &Kind = &Kind {
+    is_namespaced: false,
+    short: &["ns"],
+    subresources: &["finalize", "status"],
+    ..core("Namespace", "namespaces")
+};
+
+/// The kind of service accounts.
+pub(super) const SERVICE_ACCOUNTS: &Kind =
+    &Kind { short: &["sa"], subresources: &["token"], ..core("ServiceAccount", "serviceaccounts") };
+
+/// The kind of configuration maps.
+pub(super) const CONFIG_MAPS: &Kind = &Kind { short: &["cm"], ..core("ConfigMap", "configmaps") };
+
+/// All of them.
+pub(super) const KINDS: &[&Kind] = &[
+    NAMESPACES,
+    SERVICE_ACCOUNTS,
+    CONFIG_MAPS,
+    &core("Secret", "secrets"),
+    &Kind { short: &["ev"], ..core("Event", "events") },
+    &Kind {
+        is_namespaced: false,
+        short: &["no"],
+        subresources: &["status"],
+        ..core("Node", "nodes")
+    },
+    &Kind { short: &["po"], subresources: &["status"], ..core("Pod", "pods") },
+    &Kind {
+        short: &["quota"],
+        subresources: &["status"],
+        ..core("ResourceQuota", "resourcequotas")
+    },
+    &apps("Deployment", "deployments", &["deploy"]),
+    &apps("ReplicaSet", "replicasets", &["rs"]),
+    &Kind { group: "coordination.k8s.io", ..core("Lease", "leases") },
+];
+
+const fn core(kind: &'static str, plural: &'static str) -> Kind {
+    Kind {
+        group: "",
+        version: "v1",
+        kind,
+        plural,
+        short: &[],
+        is_namespaced: true,
+        has_generation: false,
+        subresources: &[],
+    }
+}
+
+const fn apps(kind: &'static str, plural: &'static str, short: &'static [&'static str]) -> Kind {
+    Kind {
+        group: "apps",
+        short,
+        has_generation: true,
+        subresources: &["scale", "status"],
+        ..core(kind, plural)
+    }
+}

@@ -1,0 +1,238 @@
+//! One request after the other: authenticated, authorized, carried out, written down.
+
+use std::sync::{Arc, Mutex};
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, Request, Response};
+use serde_json::{Value, json};
+
+use super::audit::{self, Audit};
+use super::identity::{Authenticator, User};
+use super::kinds::{CONFIG_MAPS, Kind, NAMESPACES, SERVICE_ACCOUNTS};
+use super::objects::{self, Place};
+use super::rbac::{Access, decide, refusal};
+use super::request::{Asked, Selector};
+use super::status::Failure;
+use super::store::Store;
+use super::{discovery, reviews, watching};
+use crate::standin::http::{Content, Peer};
+use crate::standin::version::Version;
+
+/// The API server without its network.
+#[derive(Debug)]
+pub(super) struct Server {
+    store: Arc<Mutex<Store>>,
+    authenticator: Authenticator,
+    audit: Audit,
+    version: Version,
+}
+
+/// What goes back: JSON or text with its code, or a watch.
+enum Reply {
+    Json(u16, Value),
+    Text(&'static str),
+    Stream(Content),
+}
+
+impl Server {
+    pub(super) fn new(store: Store, authenticator: Authenticator, audit: Audit) -> Self {
+        let store = Arc::new(Mutex::new(store));
+        Self { store, authenticator, audit, version: Version::of_environment() }
+    }
+
+    /// Makes what kube-apiserver makes when it starts.
+    pub(super) fn bootstrap(&self, client_ca: &str) -> Result<(), String> {
+        let mut store = self.store.lock().unwrap();
+        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+            let place = Place { kind: NAMESPACES, subresource: "", namespace: "", name };
+            if place.found(&store).is_err() {
+                objects::create(&mut store, place, json!({"metadata": {"name": name}}))
+                    .map_err(|failure| failure.message)?;
+            }
+        }
+        let (namespace, name) = ("kube-system", "extension-apiserver-authentication");
+        let place = Place { kind: CONFIG_MAPS, subresource: "", namespace, name };
+        let object = json!({"metadata": {"name": name}, "data": {"client-ca-file": client_ca}});
+        if place.found(&store).is_ok() {
+            objects::update(&mut store, place, &object)
+        } else {
+            objects::create(&mut store, place, object)
+        }
+        .map_err(|failure| failure.message)?;
+        Ok(())
+    }
+
+    pub(super) async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Content> {
+        let (parts, body) = request.into_parts();
+        let mut user = None;
+        let asked = Asked::read(&parts.method, &parts.uri);
+        let event = audit::begin(&peer, &parts.uri, &parts.headers, &asked.access);
+        let is_watch = matches!(&asked.access, Access::Resource { verb, .. } if verb == "watch");
+        let reply = async {
+            let who = self.authenticator.user(&peer.chain, &parts.headers)?;
+            let who = user.insert(who);
+            if decide(who, &asked.access).is_none() {
+                return Err(Failure::forbidden(refusal(who, &asked.access)));
+            }
+            let octets = body.collect().await.map_err(|e| Failure::bad_request(e.to_string()))?;
+            let body = read_body(&parts.headers, &asked, &octets.to_bytes())?;
+            self.carry_out(&asked, body, who)
+        };
+        let reply =
+            reply.await.unwrap_or_else(|failure| Reply::Json(failure.code, failure.object()));
+        let (code, kind, content) = match reply {
+            Reply::Json(code, value) => (code, "application/json", Content::new(value.to_string())),
+            Reply::Text(text) => (200, "text/plain; charset=utf-8", Content::new(text)),
+            Reply::Stream(content) => (200, "application/json", content),
+        };
+        let mut event = audit::finish(event, user.as_ref(), code);
+        if is_watch && code == 200 {
+            event["stage"] = json!("ResponseStarted");
+        }
+        self.audit.write(&event);
+        let response = Response::builder().status(code).header(CONTENT_TYPE, kind);
+        response.header("cache-control", "no-cache, private").body(content).unwrap()
+    }
+
+    fn carry_out(&self, asked: &Asked, body: Value, user: &User) -> Result<Reply, Failure> {
+        match &asked.access {
+            Access::Path { verb, path } => match (verb.as_str(), path.as_str()) {
+                ("get", "/healthz" | "/livez" | "/readyz") => Ok(Reply::Text("ok")),
+                ("get", "/version" | "/version/") => Ok(Reply::Json(200, self.version.info())),
+                ("get", path) => {
+                    let answer = discovery::answer(path).ok_or_else(Failure::no_such_path)?;
+                    Ok(Reply::Json(200, answer))
+                }
+                _ => Err(Failure::no_such_path()),
+            },
+            Access::Resource { verb, group, resource, namespace, name } => {
+                let review = reviews::answer(group, resource, &body, user, &self.authenticator);
+                if let Some(review) = review {
+                    if verb != "create" || !name.is_empty() {
+                        return Err(Failure::method_not_allowed());
+                    }
+                    return Ok(Reply::Json(201, review?));
+                }
+                let (kind, subresource) = asked.kind().ok_or_else(Failure::no_such_path)?;
+                if verb == "watch" {
+                    let content = watching::start(&self.store, kind, namespace, asked)?;
+                    return Ok(Reply::Stream(content));
+                }
+                let mut store = self.store.lock().unwrap();
+                let place = Place { kind, subresource, namespace, name };
+                self.on_objects(&mut store, verb, place, asked, body)
+            }
+        }
+    }
+
+    fn on_objects(
+        &self,
+        store: &mut Store,
+        verb: &str,
+        place: Place<'_>,
+        asked: &Asked,
+        body: Value,
+    ) -> Result<Reply, Failure> {
+        let ok = |value| Ok(Reply::Json(200, value));
+        match (verb, place.subresource) {
+            ("get", "" | "status") => ok(place.found(store)?.clone()),
+            ("get", "scale") => ok(objects::scale(place.found(store)?)),
+            ("list", "") => ok(list(store, place.kind, place.namespace, asked)?),
+            ("create", "") if place.name.is_empty() => {
+                if place.kind.is_namespaced && place.namespace.is_empty() {
+                    return Err(Failure::method_not_allowed());
+                }
+                Ok(Reply::Json(201, objects::create(store, place, body)?))
+            }
+            ("create", "token") => Ok(Reply::Json(201, self.token(store, place, body)?)),
+            ("update" | "patch", "scale") => {
+                let patch = json!({
+                    "metadata": {"resourceVersion": body["metadata"]["resourceVersion"]},
+                    "spec": {"replicas": body["spec"]["replicas"]},
+                });
+                let place = Place { subresource: "", ..place };
+                ok(objects::scale(&objects::patch(store, place, &patch)?))
+            }
+            ("update", "" | "status" | "finalize") => ok(objects::update(store, place, &body)?),
+            ("patch", "" | "status") => ok(objects::patch(store, place, &body)?),
+            ("delete", "") => ok(objects::delete(store, place, &body)?),
+            ("deletecollection", "") if place.kind != NAMESPACES => {
+                let selector = Selector::read(&asked.query)?;
+                let all = store.list(place.kind, place.namespace);
+                let chosen = all.filter(|(_, object)| selector.takes(object));
+                let keys: Vec<_> = chosen.map(|(key, _)| key.clone()).collect();
+                let listed = list(store, place.kind, place.namespace, asked)?;
+                for key in keys {
+                    let place = Place { namespace: &key.namespace, name: &key.name, ..place };
+                    objects::delete(store, place, &body)?;
+                }
+                ok(listed)
+            }
+            _ => Err(Failure::method_not_allowed()),
+        }
+    }
+
+    fn token(&self, store: &Store, place: Place<'_>, mut body: Value) -> Result<Value, Failure> {
+        let account = Place { kind: SERVICE_ACCOUNTS, subresource: "", ..place }.found(store)?;
+        let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
+        let expires = time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+        let uid = &account["metadata"]["uid"];
+        let token =
+            self.authenticator.token(place.namespace, place.name, uid, expires.unix_timestamp());
+        let form = &time::format_description::well_known::Rfc3339;
+        let stamp = expires.replace_nanosecond(0).unwrap().format(form).unwrap();
+        body["kind"] = json!("TokenRequest");
+        body["apiVersion"] = json!("authentication.k8s.io/v1");
+        body["metadata"] = json!({"name": place.name, "namespace": place.namespace});
+        body["spec"]["expirationSeconds"] = json!(seconds);
+        body["status"] = json!({"token": token, "expirationTimestamp": stamp});
+        Ok(body)
+    }
+}
+
+fn list(store: &Store, kind: &Kind, namespace: &str, asked: &Asked) -> Result<Value, Failure> {
+    let selector = Selector::read(&asked.query)?;
+    let all = store.list(kind, namespace).map(|(_, object)| object);
+    let items = all.filter(|object| selector.takes(object)).cloned().map(|mut object| {
+        // Items of a list do not repeat what the list is of.
+        if let Some(fields) = object.as_object_mut() {
+            fields.remove("kind");
+            fields.remove("apiVersion");
+        }
+        object
+    });
+    Ok(json!({
+        "kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(),
+        "metadata": {"resourceVersion": store.revision().to_string()},
+        "items": items.collect::<Vec<_>>(),
+    }))
+}
+
+fn read_body(headers: &HeaderMap, asked: &Asked, octets: &[u8]) -> Result<Value, Failure> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let verb = match &asked.access {
+        Access::Resource { verb, .. } => verb.as_str(),
+        Access::Path { .. } => return Ok(Value::Null),
+    };
+    let is_known = match verb {
+        "patch" => kind == "application/merge-patch+json",
+        "create" | "update" | "delete" | "deletecollection" => {
+            octets.is_empty() || matches!(kind, "" | "application/json")
+        }
+        _ => return Ok(Value::Null),
+    };
+    if !is_known {
+        return Err(Failure::unsupported_media_type(kind));
+    }
+    if asked.is_set("dryRun") || asked.query.contains_key("dryRun") {
+        return Err(Failure::bad_request("this stand-in knows no dryRun"));
+    }
+    if octets.is_empty() && verb.starts_with("delete") {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(octets)
+        .map_err(|error| Failure::bad_request(format!("couldn't decode the body: {error}")))
+}

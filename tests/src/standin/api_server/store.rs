@@ -1,0 +1,153 @@
+//! The objects, their revisions, and the file that outlives the process.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::kinds::Kind;
+
+/// Where an object is: kind, namespace, name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) resource: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+impl Key {
+    pub(super) fn new(kind: &Kind, namespace: &str, name: &str) -> Self {
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        Self { resource: kind.qualified(), namespace, name }
+    }
+}
+
+/// One change, as watchers see it.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) revision: u64,
+    pub(super) what: &'static str,
+    pub(super) key: Key,
+    pub(super) object: Value,
+}
+
+/// All objects.
+#[derive(Debug)]
+pub(super) struct Store {
+    objects: BTreeMap<Key, Value>,
+    revision: u64,
+    changes: VecDeque<Change>,
+    news: watch::Sender<u64>,
+    journal: Option<File>,
+}
+
+impl Store {
+    /// Those of an earlier process in `folder`, if there are any; none without a folder.
+    pub(super) fn open(folder: Option<&Path>) -> Result<Self, String> {
+        let mut store = Self {
+            objects: BTreeMap::new(),
+            revision: 1,
+            changes: VecDeque::new(),
+            news: watch::Sender::new(1),
+            journal: None,
+        };
+        if let Some(folder) = folder {
+            let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+            fs::create_dir_all(folder).map_err(failed)?;
+            let path = folder.join("objects.jsonl");
+            store.replay(&fs::read_to_string(&path).unwrap_or_default());
+            let journal = File::options().create(true).append(true).open(&path);
+            store.journal = Some(journal.map_err(failed)?);
+        }
+        Ok(store)
+    }
+
+    /// A process that was killed may have left its last line half-written: that write was never answered.
+    fn replay(&mut self, journal: &str) {
+        for line in journal.lines() {
+            let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
+            let text = |field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+            let (resource, namespace, name) = (text("resource"), text("namespace"), text("name"));
+            let key = Key { resource, namespace, name };
+            self.revision = entry["revision"].as_u64().unwrap_or(self.revision);
+            match &entry["object"] {
+                Value::Null => self.objects.remove(&key),
+                object => self.objects.insert(key, object.clone()),
+            };
+        }
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Value> {
+        self.objects.get(key)
+    }
+
+    /// All objects of a kind, in one namespace or, with an empty one, in all.
+    pub(super) fn list<'a>(
+        &'a self,
+        kind: &Kind,
+        namespace: &'a str,
+    ) -> impl Iterator<Item = (&'a Key, &'a Value)> {
+        let resource = kind.qualified();
+        self.objects.iter().filter(move |(key, _)| {
+            key.resource == resource && (namespace.is_empty() || key.namespace == namespace)
+        })
+    }
+
+    /// Stores an object with a new revision, which it returns it with.
+    pub(super) fn put(&mut self, key: &Key, mut object: Value) -> Value {
+        let what = if self.objects.contains_key(key) { "MODIFIED" } else { "ADDED" };
+        object["metadata"]["resourceVersion"] = json!((self.revision + 1).to_string());
+        self.objects.insert(key.clone(), object.clone());
+        self.record(what, key, object.clone());
+        object
+    }
+
+    /// Forgets an object, which it returns.
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Value> {
+        let mut object = self.objects.remove(key)?;
+        object["metadata"]["resourceVersion"] = json!((self.revision + 1).to_string());
+        self.record("DELETED", key, object.clone());
+        Some(object)
+    }
+
+    fn record(&mut self, what: &'static str, key: &Key, object: Value) {
+        self.revision += 1;
+        if let Some(journal) = &mut self.journal {
+            let kept = if what == "DELETED" { &Value::Null } else { &object };
+            let line = json!({
+                "revision": self.revision, "resource": key.resource, "namespace": key.namespace,
+                "name": key.name, "object": kept,
+            });
+            journal.write_all(format!("{line}\n").as_bytes()).unwrap();
+        }
+        let revision = self.revision;
+        self.changes.push_back(Change { revision, what, key: key.clone(), object });
+        if self.changes.len() > REMEMBERED {
+            self.changes.pop_front();
+        }
+        self.news.send_replace(revision);
+    }
+
+    /// The changes after a revision; the oldest revision that is still known if that one is not.
+    pub(super) fn changes_after(&self, revision: u64) -> Result<Vec<Change>, u64> {
+        let oldest = self.changes.front().map_or(self.revision, |change| change.revision - 1);
+        if revision < oldest {
+            return Err(oldest);
+        }
+        Ok(self.changes.iter().filter(|change| change.revision > revision).cloned().collect())
+    }
+
+    /// Says when something changes.
+    pub(super) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+}
+
+const REMEMBERED: usize = 1000;

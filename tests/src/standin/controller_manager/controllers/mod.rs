@@ -1,0 +1,115 @@
+//! Starting the controllers, each under its own identity, and letting them work whenever something changes.
+
+mod account;
+pub(super) mod names;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::files;
+use super::options::Options;
+use super::workloads::{self, Controller, Kind, Snapshot};
+use crate::standin::client::Client;
+use crate::standin::flags::Parsed;
+use crate::standin::kubeconfig::Kubeconfig;
+use crate::standin::log;
+pub(super) use account::Account;
+
+/// Runs what is enabled; ends only with an error.
+pub(super) async fn run(
+    flags: &Parsed,
+    options: &Options,
+    kubeconfig: &Kubeconfig,
+) -> Result<(), String> {
+    let client = || Client::new(kubeconfig.clone(), Duration::from_secs(30));
+    let root = Arc::new(client());
+    wait_for_server(&root).await?;
+    files::check(flags, options)?;
+    let root_ca = flags.path("root-ca-file").map(std::fs::read_to_string).transpose();
+    let root_ca = root_ca.map_err(|error| error.to_string())?;
+    let has_accounts = flags.is_on("use-service-account-credentials", false);
+    let mut controllers: Vec<(Controller, Account)> = Vec::new();
+    for (name, account, controller) in CONTROLLERS {
+        if options.is_enabled(name) {
+            log::line('I', &format!("\"Starting controller\" controller={name:?}"));
+            let account = has_accounts.then_some(*account);
+            controllers.push((*controller, Account::new(root.clone(), account)));
+        }
+    }
+    // Informers list and watch under the kubeconfig's own identity, as the real ones do.
+    let news = Arc::new(Notify::new());
+    for kind in Kind::ALL {
+        let (client, news) = (client(), news.clone());
+        tokio::spawn(async move {
+            let path = format!("{}?watch=true", kind.path());
+            loop {
+                let ended = client.watch(&path, || news.notify_one()).await;
+                if let Err(error) = ended {
+                    log::line('E', &format!("\"Failed to watch\" err={error:?}"));
+                }
+                news.notify_one();
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+    loop {
+        let has_failed = match Snapshot::take(&root).await {
+            Ok(snapshot) => !pass(&mut controllers, &snapshot, root_ca.as_deref()).await,
+            Err(error) => {
+                log::line('E', &format!("\"Failed to list\" err={error:?}"));
+                true
+            }
+        };
+        let patience = if has_failed { RETRY } else { RESYNC };
+        let _ = timeout(patience, news.notified()).await;
+        // Changes come in bursts.
+        sleep(Duration::from_millis(if has_failed { 300 } else { 20 })).await;
+    }
+}
+
+/// Lets every controller do what the snapshot asks for; says whether all could.
+async fn pass(
+    controllers: &mut [(Controller, Account)],
+    snapshot: &Snapshot,
+    root_ca: Option<&str>,
+) -> bool {
+    let mut is_fine = true;
+    for (controller, account) in controllers {
+        let done = workloads::run(*controller, snapshot, root_ca, account).await;
+        if let Err(error) = done {
+            log::line('E', &format!("\"Unhandled Error\" controller={controller:?} err={error:?}"));
+            is_fine = false;
+        }
+    }
+    is_fine
+}
+
+async fn wait_for_server(root: &Client) -> Result<(), String> {
+    let mut last = String::new();
+    for _ in 0..10 {
+        match root.get("/healthz").await {
+            Ok((200, _)) => return Ok(()),
+            Ok((code, _)) => last = format!("/healthz answers {code}"),
+            Err(error) => last = error,
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    Err(format!("failed to wait for apiserver being healthy: {last}"))
+}
+
+/// Controllers with their service accounts.
+const CONTROLLERS: &[(&str, &str, Controller)] = &[
+    ("serviceaccount-controller", "service-account-controller", Controller::ServiceAccount),
+    ("root-ca-certificate-publisher-controller", "root-ca-cert-publisher", Controller::RootCa),
+    ("deployment-controller", "deployment-controller", Controller::Deployment),
+    ("replicaset-controller", "replicaset-controller", Controller::ReplicaSet),
+    ("resourcequota-controller", "resourcequota-controller", Controller::ResourceQuota),
+    ("garbage-collector-controller", "generic-garbage-collector", Controller::Garbage),
+    ("namespace-controller", "namespace-controller", Controller::Namespace),
+];
+
+const RETRY: Duration = Duration::from_millis(700);
+const RESYNC: Duration = Duration::from_secs(30);

@@ -1,0 +1,184 @@
+//! The campaign for the Lease, step for step as `k8s.io/client-go/tools/leaderelection` does it.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout_at};
+
+use super::health::Health;
+use super::options::Election;
+use crate::standin::client::Client;
+use crate::standin::when::now_micro;
+use crate::standin::{log, random};
+
+/// One candidate.
+#[derive(Debug)]
+pub(super) struct Elector {
+    client: Client,
+    options: Election,
+    identity: String,
+    health: Arc<Health>,
+    /// The Lease as last seen or written, and when: by our own clock, never by the times it names.
+    observed: Option<(Value, Instant)>,
+}
+
+impl Elector {
+    pub(super) fn new(
+        client: Client,
+        options: Election,
+        health: Arc<Health>,
+    ) -> Result<Self, String> {
+        let hostname = fs::read_to_string("/proc/sys/kernel/hostname");
+        let hostname = hostname.map_err(|error| format!("hostname: {error}"))?;
+        let identity = format!("{}_{}", hostname.trim(), random::uuid());
+        Ok(Self { client, options, identity, health, observed: None })
+    }
+
+    /// Asks until it leads: at once, and then every retry period with up to 120 % added.
+    pub(super) async fn acquire(&mut self) {
+        let place = format!("{}/{}", self.options.namespace, self.options.name);
+        log::line('I', &format!("\"Attempting to acquire leader lease...\" lock={place:?}"));
+        while !self.acquire_or_renew().await {
+            sleep(self.options.retry_period.mul_f64(1.0 + 1.2 * random::fraction())).await;
+        }
+        log::line('I', &format!("\"Successfully acquired lease\" lock={place:?}"));
+    }
+
+    /// Renews until that has failed for the renew deadline.
+    pub(super) async fn renew(&mut self) {
+        loop {
+            let deadline = tokio::time::Instant::now() + self.options.renew_deadline;
+            let until_renewed = async {
+                while !self.acquire_or_renew().await {
+                    sleep(self.options.retry_period).await;
+                }
+            };
+            if timeout_at(deadline, until_renewed).await.is_err() {
+                log::line('I', "\"Failed to renew lease\" err=\"context deadline exceeded\"");
+                return;
+            }
+            sleep(self.options.retry_period).await;
+        }
+    }
+
+    async fn acquire_or_renew(&mut self) -> bool {
+        match self.try_once().await {
+            Ok(has_it) => has_it,
+            Err(why) => {
+                log::line('E', &why);
+                false
+            }
+        }
+    }
+
+    async fn try_once(&mut self) -> Result<bool, String> {
+        if let Some((lease, at)) = &self.observed
+            && self.is_ours(lease)
+            && at.elapsed() < duration(lease)
+        {
+            let spec = self.record(Some(&lease["spec"]));
+            match self.update(lease.clone(), spec).await {
+                Ok(()) => return Ok(true),
+                Err(why) => {
+                    log::line('E', &format!("Failed to update lease optimistically: {why}"));
+                }
+            }
+        }
+        let path = self.path();
+        let lease = match self.client.get(&format!("{path}/{}", self.options.name)).await? {
+            (200, lease) => lease,
+            (404, _) => return self.create().await,
+            (_, status) => {
+                return Err(format!("Error retrieving lease lock: {}", message(&status)));
+            }
+        };
+        // The resource version alone is no news: the real one compares the record.
+        let is_news = self.observed.as_ref().is_none_or(|(old, _)| old["spec"] != lease["spec"]);
+        let since = match &self.observed {
+            Some((_, at)) if !is_news => *at,
+            _ => Instant::now(),
+        };
+        let old = lease["spec"].clone();
+        self.observed = Some((lease.clone(), since));
+        let is_held = old["holderIdentity"].as_str().is_some_and(|holder| !holder.is_empty());
+        if is_held && since.elapsed() < duration(&lease) && !self.is_ours(&lease) {
+            return Ok(false);
+        }
+        let mut spec = self.record(self.is_ours(&lease).then_some(&old));
+        if !self.is_ours(&lease) {
+            let transitions = old["leaseTransitions"].as_i64().unwrap_or(0);
+            spec["leaseTransitions"] = json!(transitions + 1);
+        }
+        self.update(lease, spec).await?;
+        Ok(true)
+    }
+
+    async fn create(&mut self) -> Result<bool, String> {
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": self.options.name, "namespace": self.options.namespace},
+            "spec": self.record(None),
+        });
+        match self.client.send("POST", &self.path(), Some(&lease)).await? {
+            (201, lease) => {
+                self.observe(lease);
+                Ok(true)
+            }
+            (_, status) => {
+                Err(format!("Error initially creating lease lock: {}", message(&status)))
+            }
+        }
+    }
+
+    async fn update(&mut self, mut lease: Value, spec: Value) -> Result<(), String> {
+        if let (Some(own), Some(new)) = (lease["spec"].as_object_mut(), spec.as_object()) {
+            own.extend(new.clone());
+        } else {
+            lease["spec"] = spec;
+        }
+        let path = format!("{}/{}", self.path(), self.options.name);
+        match self.client.send("PUT", &path, Some(&lease)).await? {
+            (200, lease) => {
+                self.observe(lease);
+                Ok(())
+            }
+            (_, status) => Err(format!("Failed to update lock: {}", message(&status))),
+        }
+    }
+
+    fn observe(&mut self, lease: Value) {
+        self.health.renewed(self.options.lease_duration);
+        self.observed = Some((lease, Instant::now()));
+    }
+
+    /// Our claim; who holds it already keeps the time and the count of the beginning.
+    fn record(&self, held: Option<&Value>) -> Value {
+        let now = now_micro();
+        json!({
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": self.options.lease_duration.as_secs(),
+            "acquireTime": held.map_or(json!(now), |held| held["acquireTime"].clone()),
+            "renewTime": now,
+            "leaseTransitions": held.map_or(json!(0), |held| held["leaseTransitions"].clone()),
+        })
+    }
+
+    fn is_ours(&self, lease: &Value) -> bool {
+        lease["spec"]["holderIdentity"] == self.identity.as_str()
+    }
+
+    fn path(&self) -> String {
+        let namespace = &self.options.namespace;
+        format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")
+    }
+}
+
+fn duration(lease: &Value) -> Duration {
+    Duration::from_secs(lease["spec"]["leaseDurationSeconds"].as_u64().unwrap_or(0))
+}
+
+fn message(status: &Value) -> &str {
+    status["message"].as_str().unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! Command lines as pflag and cobra read them: nothing unknown, nothing of a wrong type, nothing left over.
+
+mod help;
+mod table;
+mod value;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::version::Version;
+pub(super) use table::controller_manager;
+pub use value::Type;
+
+/// A flag that a program knows.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    name: Cow<'static, str>,
+    kind: Type,
+}
+
+impl Flag {
+    /// A flag of this name and type.
+    #[must_use]
+    pub const fn new(name: &'static str, kind: Type) -> Self {
+        Self { name: Cow::Borrowed(name), kind }
+    }
+}
+
+/// A command line that was read.
+#[derive(Clone, Debug, Default)]
+pub struct Parsed {
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl Parsed {
+    /// What was given last.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).and_then(|values| values.last()).map(String::as_str)
+    }
+
+    /// A path, unless it is absent or empty.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
+    /// A switch.
+    #[must_use]
+    pub fn is_on(&self, name: &str, default: bool) -> bool {
+        self.text(name).and_then(value::boolean).unwrap_or(default)
+    }
+
+    /// A whole number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.text(name).and_then(value::whole)
+    }
+
+    /// A duration; a negative one counts as none.
+    #[must_use]
+    pub fn duration(&self, name: &str, default: Duration) -> Duration {
+        let Some(text) = self.text(name) else { return default };
+        value::duration(text).map_or(Duration::ZERO, |seconds| {
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO)
+        })
+    }
+
+    /// A list, in which all that was given is joined.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Option<Vec<String>> {
+        let values = self.values.get(name)?;
+        let items = values.iter().flat_map(|value| value.split(','));
+        Some(items.filter(|item| !item.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// The message that pflag or cobra would print.
+pub fn parse(program: &str, known: &[Flag], arguments: &[String]) -> Result<Parsed, String> {
+    let mut parsed = Parsed::default();
+    let mut rest = arguments.iter();
+    let mut left_over = Vec::new();
+    while let Some(argument) = rest.next() {
+        if argument == "--" {
+            left_over.extend(rest.by_ref());
+        } else if let Some(long) = argument.strip_prefix("--") {
+            let (name, value) = split(long);
+            if name.is_empty() || name.starts_with('-') {
+                return Err(format!("bad flag syntax: {argument}"));
+            }
+            let flag = find(known, name).ok_or_else(|| format!("unknown flag: --{name}"))?;
+            let value = value_of(flag, value, &mut rest)
+                .ok_or_else(|| format!("flag needs an argument: --{name}"))?;
+            set(&mut parsed, flag, value)?;
+        } else if let Some(short) = argument.strip_prefix('-').filter(|short| !short.is_empty()) {
+            let (letter, value) = short.split_at(short.chars().next().map_or(0, char::len_utf8));
+            let flag = match letter {
+                "h" => find(known, "help"),
+                "v" => find(known, "v"),
+                _ => None,
+            };
+            let unknown = || format!("unknown shorthand flag: '{letter}' in -{short}");
+            let flag = flag.ok_or_else(unknown)?;
+            let value =
+                Some(value.strip_prefix('=').unwrap_or(value)).filter(|_| !value.is_empty());
+            let value = value_of(flag, value, &mut rest)
+                .ok_or_else(|| format!("flag needs an argument: '{letter}' in -{short}"))?;
+            set(&mut parsed, flag, value)?;
+        } else {
+            left_over.push(argument);
+        }
+    }
+    let wants_help = parsed.is_on("help", false);
+    if !wants_help && left_over.iter().any(|argument| !argument.is_empty()) {
+        return Err(format!("{program:?} does not take any arguments, got {left_over:?}"));
+    }
+    Ok(parsed)
+}
+
+/// What to print if the command line asks for help or the version.
+pub(super) fn asked_for(parsed: &Parsed, known: &[Flag], version: Version) -> Option<String> {
+    if parsed.is_on("help", false) {
+        return Some(help::text(known));
+    }
+    match parsed.text("version") {
+        None | Some("false") => None,
+        Some("raw") => Some(format!("version.Info{}\n", version.info())),
+        Some(_) => Some(format!("Kubernetes {version}\n")),
+    }
+}
+
+/// Prints what was asked for to standard output.
+#[expect(clippy::print_stdout, reason = "somebody asked for it")]
+pub(super) fn print(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn value_of<'a>(
+    flag: &Flag,
+    given: Option<&str>,
+    rest: &mut impl Iterator<Item = &'a String>,
+) -> Option<String> {
+    let given = given.or_else(|| flag.kind.without_value()).map(str::to_owned);
+    given.or_else(|| rest.next().cloned())
+}
+
+fn split(argument: &str) -> (&str, Option<&str>) {
+    match argument.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (argument, None),
+    }
+}
+
+fn find<'a>(known: &'a [Flag], name: &str) -> Option<&'a Flag> {
+    let normal = |name: &str| name.replace('_', "-");
+    known.iter().find(|flag| normal(&flag.name) == normal(name))
+}
+
+fn set(parsed: &mut Parsed, flag: &Flag, value: String) -> Result<(), String> {
+    if let Err(why) = flag.kind.check(&value) {
+        return Err(format!("invalid argument {value:?} for \"--{}\" flag: {why}", flag.name));
+    }
+    parsed.values.entry(flag.name.to_string()).or_default().push(value);
+    Ok(())
+}

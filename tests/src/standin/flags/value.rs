@@ -1,0 +1,211 @@
+//! The types of flags, checked as strictly as Go checks them.
+
+/// The type of a flag's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// True or false; true without a value.
+    Bool,
+    /// A Go duration.
+    Duration,
+    /// `name=true` or `name=false`, several with commas.
+    FeatureGates,
+    /// A decimal fraction.
+    Float,
+    /// A whole number of 32 bits.
+    Int32,
+    /// Whole numbers of 32 bits, with commas.
+    Int32List,
+    /// A whole number of 64 bits.
+    Int64,
+    /// An IP address.
+    Ip,
+    /// Texts, with commas.
+    List,
+    /// `key=value`, several with commas.
+    Map,
+    /// A quantity as resources have it, such as `1Ki`.
+    Quantity,
+    /// `certificate,key`, and perhaps `:domains`.
+    SniPair,
+    /// Anything.
+    Text,
+    /// klog's verbosity.
+    Verbosity,
+    /// `true`, `raw` or a version; `true` without a value.
+    Version,
+    /// `pattern=N`, several with commas.
+    VModule,
+}
+
+impl Type {
+    /// The value of a flag that is given without one, where that is possible.
+    pub(super) fn without_value(self) -> Option<&'static str> {
+        matches!(self, Self::Bool | Self::Version).then_some("true")
+    }
+
+    /// What `--help` calls it.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Bool => "",
+            Self::Duration => "duration",
+            Self::FeatureGates => "mapStringBool",
+            Self::Float => "float",
+            Self::Int32 => "int32",
+            Self::Int32List => "int32Slice",
+            Self::Int64 => "int",
+            Self::Ip => "ip",
+            Self::List => "strings",
+            Self::Map => "mapStringString",
+            Self::Quantity => "quantity",
+            Self::SniPair => "namedCertKey",
+            Self::Text => "string",
+            Self::Verbosity => "Level",
+            Self::Version => "version[=true]",
+            Self::VModule => "pattern=N,...",
+        }
+    }
+
+    /// Whether a value is of this type; the error is Go's.
+    pub(super) fn check(self, value: &str) -> Result<(), String> {
+        let syntax =
+            |function: &str| Err(format!("strconv.{function}: parsing {value:?}: invalid syntax"));
+        let every = |is_right: fn(&str) -> bool| value.split(',').all(is_right);
+        match self {
+            Self::Bool if boolean(value).is_none() => syntax("ParseBool"),
+            Self::Int32 if !is_int32(value) => syntax("ParseInt"),
+            Self::Int32List if !every(is_int32) => syntax("ParseInt"),
+            Self::Int64 | Self::Verbosity if whole(value).is_none() => syntax("ParseInt"),
+            Self::Float if value.parse::<f64>().is_err() => syntax("ParseFloat"),
+            Self::Duration if duration(value).is_none() => {
+                Err(format!("time: invalid duration {value:?}"))
+            }
+            Self::Ip if value.trim().parse::<std::net::IpAddr>().is_err() => {
+                Err(format!("failed to parse IP: {value:?}"))
+            }
+            Self::Map if !every(|pair| pair.contains('=')) => {
+                Err(format!("malformed pair, expect string=string: {value:?}"))
+            }
+            Self::FeatureGates if !value.is_empty() && !every(is_gate) => {
+                Err(format!("missing or invalid bool value in {value:?}"))
+            }
+            Self::VModule if !value.is_empty() && !every(is_pattern) => {
+                Err("syntax error: expect comma-separated list of filename=N".to_owned())
+            }
+            Self::Quantity if !value.starts_with(|c: char| c.is_ascii_digit()) => {
+                Err("quantities must match the regular expression of a quantity".to_owned())
+            }
+            Self::SniPair if value.split(',').count() < 2 => {
+                Err("expected comma separated certificate and key file paths".to_owned())
+            }
+            Self::Version if !is_version(value) => {
+                Err(format!("{value:?} is neither a bool, nor raw, nor a version"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What Go's `strconv.ParseBool` takes.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// What Go's `strconv.ParseInt` takes with base 0.
+pub(super) fn whole(text: &str) -> Option<i64> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let radix = |prefix: &str, radix| {
+        lower.strip_prefix(prefix).map(|digits| i64::from_str_radix(digits, radix))
+    };
+    let value = radix("0x", 16)
+        .or_else(|| radix("0b", 2))
+        .or_else(|| radix("0o", 8))
+        .or_else(|| radix("0", 8).filter(|_| lower.len() > 1))
+        .unwrap_or_else(|| lower.parse());
+    // A second sign is none of ParseInt's.
+    value.ok().filter(|_| !lower.starts_with(['+', '-'])).map(|value| sign * value)
+}
+
+/// The seconds of what Go's `time.ParseDuration` takes.
+pub(super) fn duration(text: &str) -> Option<f64> {
+    let (sign, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(0.0);
+    }
+    let mut seconds = 0.0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        seconds += number
+            * match &rest[..end] {
+                "ns" => 1e-9,
+                "us" | "µs" | "μs" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                _ => return None,
+            };
+        rest = &rest[end..];
+    }
+    Some(sign * seconds)
+}
+
+fn is_int32(text: &str) -> bool {
+    whole(text).is_some_and(|value| i32::try_from(value).is_ok())
+}
+
+fn is_gate(pair: &str) -> bool {
+    let Some((name, value)) = pair.trim().split_once('=') else { return false };
+    // A component may stand before the name: `kube:Name`.
+    let name = name.rsplit(':').next().unwrap_or_default();
+    name.starts_with(|c: char| c.is_ascii_uppercase()) && boolean(value.trim()).is_some()
+}
+
+fn is_pattern(pair: &str) -> bool {
+    pair.split_once('=').is_some_and(|(name, level)| !name.is_empty() && whole(level).is_some())
+}
+
+fn is_version(text: &str) -> bool {
+    let is_number = |text: &str| text.bytes().next().is_some_and(|c| c.is_ascii_digit());
+    boolean(text).is_some()
+        || text == "raw"
+        || text.strip_prefix('v').is_some_and(|rest| rest.split('.').all(is_number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_durations_are_gos() {
+        let numbers = [("10", Some(10)), ("0x1F", Some(31)), ("010", Some(8)), ("0", Some(0))];
+        for (text, value) in numbers {
+            assert_eq!(whole(text), value, "{text}");
+        }
+        for text in ["", "1.5", "08", "--1", "1 ", "+-1"] {
+            assert_eq!(whole(text), None, "{text}");
+        }
+        for (text, seconds) in [("1h30m", 5400.0), ("-1.5s", -1.5), ("0", 0.0), ("100ms", 0.1)] {
+            assert_eq!(duration(text), Some(seconds), "{text}");
+        }
+        for text in ["", "15", "1d", "s", "1h ", "1.2.3s"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+}
