@@ -15,6 +15,7 @@ pub mod contract;
 pub mod control_plane;
 pub mod lab;
 pub mod peers;
+pub mod proxy;
 mod seed;
 mod site;
 pub mod standin;

@@ -2,6 +2,7 @@
 //! master by master.
 
 mod commit;
+mod lock;
 mod order;
 mod outcome;
 mod stage;
@@ -11,7 +12,7 @@ use crate::layout::Layout;
 use crate::observe::Observed;
 use crate::plan::Plan;
 use crate::run::Run;
-use crate::transport::{LockClaim, LockError, LockGuard};
+use crate::transport::{LockError, LockGuard};
 
 pub use outcome::{MasterOutcome, MasterResult, Outcome};
 use stage::Staged;
@@ -23,13 +24,9 @@ pub(crate) struct Rollout<'a> {
 }
 
 impl<'a> Rollout<'a> {
-    /// Locks all masters, in the cluster file's order.
+    /// Locks all masters.
     pub(crate) async fn lock(run: Run<'a>) -> Result<Self, LockError> {
-        let claim = LockClaim { owner: format!("kcm, process {}", std::process::id()) };
-        let mut locks = Vec::new();
-        for (_, transport) in run.fleet.masters() {
-            locks.push(transport.lock(&claim).await?);
-        }
+        let locks = lock::lock(run.fleet).await?;
         Ok(Self { run, _locks: locks })
     }
 

@@ -68,19 +68,20 @@ impl ControlPlane {
     /// Starts it again after [`ControlPlane::stop`] or [`ControlPlane::kill`], with the data that it had, and waits
     /// until it serves.
     pub fn resume(&self) {
-        let mut running = self.running.lock().unwrap();
-        assert!(running.is_empty(), "it runs already");
+        assert!(self.running.lock().unwrap().is_empty(), "it runs already");
+        let start = |program: &Path, arguments: &[String], log: &str| {
+            let process = Process::start(program, arguments, &self.file(log));
+            self.running.lock().unwrap().push(process);
+        };
         if let Some(etcd) = &self.binaries.etcd {
-            running.push(Process::start(etcd, &self.etcd_arguments(), &self.file("etcd.log")));
+            start(etcd, &self.etcd_arguments(), "etcd.log");
             self.wait_for("etcd", || std::net::TcpStream::connect(self.etcd()).is_ok());
         }
         let arguments = match &self.binaries.etcd {
             Some(_) => self.real_arguments(),
             None => self.standin_arguments(),
         };
-        let log = self.file("kube-apiserver.log");
-        running.push(Process::start(&self.binaries.api_server, &arguments, &log));
-        drop(running);
+        start(&self.binaries.api_server, &arguments, "kube-apiserver.log");
         self.wait_for("kube-apiserver", || self.is_ready());
     }
 

@@ -1,0 +1,141 @@
+//! What a whole apply costs over SSH, beside one `ssh host true`. Exits with 1 if a bound is not held.
+//!
+//! Three real systems on this machine's own two ends of every connection; the masters' program only sleeps, so that kcm is
+//! measured and nothing else.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark fails by panicking and prints its table"
+)]
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use kcm_benches::median;
+use kcm_tests::lab::{Lab, Machine};
+use kcm_tests::{Site, peers, proxy};
+
+const ROUNDS: usize = 15;
+/// A unit must stay up for so long before an apply is done.
+const SETTLE: Duration = Duration::from_secs(2);
+/// Each way.
+const DELAY: Duration = Duration::from_millis(25);
+const UNIT: &str = "kube-controller-manager.service";
+
+fn main() -> ExitCode {
+    let Some(lab) = Lab::three() else { return ExitCode::SUCCESS };
+    lab.machines().iter().for_each(furnish);
+    let near = site(&lab, &lab.cluster_sections());
+    let one = || peers::run(lab.machine(0).ssh().arg("true"));
+    let local = measure(&lab, &near, ROUNDS, one);
+
+    let (sections, alias) = far(&lab);
+    let distant = site(&lab, &sections);
+    distant.write("ssh_config", &alias);
+    let config = distant.file("ssh_config");
+    let one = || {
+        let mut ssh = std::process::Command::new("ssh");
+        peers::run(ssh.arg("-F").arg(&config).arg(lab.address(60).to_string()).arg("true"))
+    };
+    let remote = measure(&lab, &distant, 3, one);
+
+    println!("{:<34} {:>12} {:>8}  bound", "three masters", "median", "ratio");
+    let held = [
+        line("one `ssh host true`", &local, local.login, None),
+        line("apply, nothing to do", &local, local.unchanged, Some(1.8)),
+        line("apply, fresh, less the settle time", &local, local.fresh, Some(4.0)),
+        line("50 ms away: one `ssh host true`", &remote, remote.login, None),
+        line("50 ms away: nothing to do", &remote, remote.unchanged, None),
+        line("50 ms away: fresh", &remote, remote.fresh, None),
+    ];
+    if held.iter().all(|held| *held) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+struct Medians {
+    login: Duration,
+    unchanged: Duration,
+    fresh: Duration,
+}
+
+fn measure<R>(lab: &Lab, site: &Site, rounds: usize, login: impl Fn() -> R) -> Medians {
+    let apply = || {
+        let start = Instant::now();
+        let ran = site.kcm(&["apply"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        (start.elapsed(), ran.stdout)
+    };
+    // Makes the key, which is given from then on.
+    apply();
+    let mut measured = [const { Vec::new() }; 3];
+    for _ in 0..rounds {
+        lab.machines().iter().for_each(wipe);
+        let (fresh, _) = apply();
+        let start = Instant::now();
+        login();
+        let login = start.elapsed();
+        let (unchanged, said) = apply();
+        assert!(said.starts_with("Nothing to do"), "{said}");
+        measured[0].push(login);
+        measured[1].push(unchanged);
+        measured[2].push(fresh.saturating_sub(SETTLE));
+    }
+    let [login, unchanged, fresh] = measured.map(median);
+    Medians { login, unchanged, fresh }
+}
+
+fn line(name: &str, medians: &Medians, time: Duration, bound: Option<f64>) -> bool {
+    let ratio = time.as_secs_f64() / medians.login.as_secs_f64();
+    let held = bound.is_none_or(|bound| ratio <= bound);
+    let bound = bound.map_or_else(String::new, |bound| {
+        format!("{bound} {}", if held { "held" } else { "NOT HELD" })
+    });
+    println!("{name:<34} {:>9.0} ms {ratio:>8.2}  {bound}", time.as_secs_f64() * 1000.0);
+    held
+}
+
+/// The tutorial's cluster on the lab's masters.
+fn site(lab: &Lab, sections: &str) -> Site {
+    let site = Site::new();
+    let text = site.read("kcm.yaml");
+    let (head, _) = text.split_once("masters:\n").unwrap();
+    let text = format!("{head}install:\n  distributeCa: true\n{sections}");
+    site.write("kcm.yaml", text.replace("192.168.1.210", &lab.address(1).to_string()));
+    site
+}
+
+/// The masters behind a long line: sections of the cluster file, and the configuration that they name.
+fn far(lab: &Lab) -> (String, String) {
+    let far = lab.machines().iter().zip(60..).map(|(machine, last)| {
+        let (here, there) = (lab.address(last), machine.address());
+        let port = machine.port();
+        proxy::delaying(SocketAddr::new(here, port), SocketAddr::new(there, port), DELAY);
+        let master = format!("  - {{name: {}, address: {here}}}\n", machine.name());
+        let config = format!(
+            "Host {here}\n  HostKeyAlias {there}\n  User {}\n  Port {port}\n  IdentityFile {}\n  UserKnownHostsFile {}\n",
+            machine.user(),
+            machine.identity_file().display(),
+            machine.known_hosts().display(),
+        );
+        (master, config)
+    });
+    let (masters, config): (String, String) = far.unzip();
+    (format!("masters:\n{masters}ssh:\n  configFile: ssh_config\n"), config)
+}
+
+fn furnish(machine: &Machine) {
+    let program = machine.file("/opt/kubernetes/bin/kube-controller-manager");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    fs::write(&program, "#!/bin/sh\nexec sleep infinity\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// As it was before the first apply, but for the program.
+fn wipe(machine: &Machine) {
+    let all = format!(
+        "systemctl disable --now {UNIT}; rm -rf /opt/kubernetes/pki /opt/kubernetes/kubeconfig /etc/systemd/system/{UNIT}; systemctl daemon-reload"
+    );
+    machine.output(&["sh", "-c", &all]);
+}
