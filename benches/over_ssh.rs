@@ -67,6 +67,7 @@ fn measure<R>(lab: &Lab, site: &Site, rounds: usize, login: impl Fn() -> R) -> M
         assert_eq!(ran.code, 0, "{ran:?}");
         (start.elapsed(), ran.stdout)
     };
+    lab.machines().iter().for_each(wipe);
     // Makes the key, which is given from then on.
     apply();
     let mut measured = [const { Vec::new() }; 3];

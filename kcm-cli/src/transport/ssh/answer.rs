@@ -199,9 +199,9 @@ impl<'a> Properties<'a> {
 
 fn unit_state(properties: &Properties<'_>) -> Step<UnitState> {
     let enablement = match properties.value("Enablement")? {
-        "enabled" | "enabled-runtime" => Enablement::Enabled,
+        "enabled" => Enablement::Enabled,
         "masked" | "masked-runtime" => Enablement::Masked,
-        "" | "not-found" => Enablement::Absent,
+        "" => Enablement::Absent,
         _ => Enablement::Disabled,
     };
     let result = || properties.value("Result").map(str::to_owned);

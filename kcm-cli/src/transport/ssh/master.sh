@@ -169,12 +169,34 @@ probe_leftover() {
   if exists "$1"; then printf 'leftover 1\n'; else printf 'leftover 0\n'; fi
 }
 
+# One value of what `systemctl show` said.
+property() {
+  value=${shown#*"$1="}
+  printf %s "${value%%"$newline"*}"
+}
+
+# Whether a unit starts at boot: systemd may remember links that are gone, and counts those that end with the boot.
+enablement() {
+  enablement=$(property UnitFileState)
+  case $enablement in
+    '' | masked*) ;;
+    *)
+      enablement=disabled
+      set +f
+      for link in /etc/systemd/system/*.wants/"$1" /etc/systemd/system/*.requires/"$1"; do
+        if [ -L "$link" ]; then enablement=enabled; fi
+      done
+      ;;
+  esac
+  printf %s "$enablement"
+}
+
 # UNIT, and its object path on the bus: `systemctl` shows times in seconds, too coarse to compare with a file's.
 probe_unit() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
-  shown=$(systemctl show -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p InvocationID \
+  shown=$(systemctl show -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID \
     -p MainPID -p Result -- "$1" 2>&1) || fail unit "$1" "$shown"
-  printf 'unit Enablement=%s\n' "$(systemctl is-enabled -- "$1" 2>/dev/null)"
+  printf 'unit Enablement=%s\n' "$(enablement "$1")"
   printf '%s\n' "$shown" | while IFS= read -r line; do printf 'unit %s\n' "$line"; done
   case $shown in
     *ActiveState=active*)
@@ -211,14 +233,16 @@ read_file() {
     reachable "$1"
     content=-
   elif [ -r "$1" ]; then
-    content=$($2 <"$1" | base64 -w0)
+    if [ "$2" = whole ]; then
+      content=$(base64 -w0 <"$1")
+    else
+      content=$($2 <"$1" | base64 -w0)
+    fi
   else
     fail permissionDenied "$1" 'permission denied'
   fi
   printf 'content %s\n' "$content"
 }
-
-whole() { cat; }
 
 certificates() {
   inside=
@@ -237,16 +261,20 @@ certificates() {
 
 # --- Changing ------------------------------------------------------------------------------------------------------
 
-# Makes the missing folders down to one, durable; `made` names them, outermost first.
+# Makes the missing folders down to one; `made` names them, outermost first.
 make_folders() {
-  if [ -d "$1" ]; then return; fi
-  if exists "$1"; then fail wrongKind "$1" 'is in the way: a folder is needed here; move it away'; fi
-  parent "$1"
-  make_folders "$parent"
-  try "$1" mkdir -m 0755 -- "$1"
-  made="$made$1$newline"
-  parent "$1"
-  try "$parent" sync -- "$parent"
+  nearest "$1"
+  [ -d "$at" ] || fail wrongKind "$at" 'is in the way: a folder is needed here; move it away'
+  parent=$1
+  set --
+  until [ "$parent" = "$at" ]; do
+    set -- "$parent" "$@"
+    parent "$parent"
+  done
+  if [ $# -gt 0 ]; then
+    for missing; do made="$made$missing$newline"; done
+    try "$1" mkdir -m 0755 -- "$@"
+  fi
 }
 
 # kcm makes no folders in a stage folder: one is somebody else's, and stops it.
@@ -258,17 +286,31 @@ empty_folder() {
   set -f
 }
 
-remove_folder() {
-  if [ -d "$1" ] && ! [ -L "$1" ]; then
-    empty_folder "$1"
-    try "$1" rmdir -- "$1"
-  elif exists "$1"; then
-    try "$1" rm -f -- "$1"
-  else
-    return 0
+# Removes folders with the files in them, durable.
+remove_folders() {
+  for folder; do
+    shift
+    if [ -d "$folder" ] && ! [ -L "$folder" ]; then
+      empty_folder "$folder"
+      set -- "$@" "$folder"
+    elif exists "$folder"; then
+      try "$folder" rm -f -- "$folder"
+    fi
+  done
+  if [ $# -gt 0 ]; then
+    try "$1" rmdir -- "$@"
+    sync_parents "$@"
   fi
-  parent "$1"
-  try "$parent" sync -- "$parent"
+}
+
+# Makes the names of paths durable.
+sync_parents() {
+  for path; do
+    shift
+    parent "$path"
+    set -- "$@" "$parent"
+  done
+  try "$1" sync -- "$@"
 }
 
 stage_begin() {
@@ -277,36 +319,58 @@ stage_begin() {
   undo=take_back
 }
 
-stage_folder() {
-  stage_folders="$stage_folders$1$newline"
-  if [ -d "$1" ] && ! [ -L "$1" ]; then
-    try "$1" chmod 0700 -- "$1"
-    empty_folder "$1"
-  elif exists "$1"; then
-    fail wrongKind "$1" 'is in the way: kcm stages files in a folder of this name; remove it'
-  else
-    parent "$1"
-    make_folders "$parent"
-    try "$1" mkdir -m 0700 -- "$1"
-  fi
+# The stage folders, empty.
+stage_into() {
+  for folder; do
+    shift
+    stage_folders="$stage_folders$folder$newline"
+    if [ -d "$folder" ] && ! [ -L "$folder" ]; then
+      try "$folder" chmod 0700 -- "$folder"
+      empty_folder "$folder"
+    elif exists "$folder"; then
+      fail wrongKind "$folder" 'is in the way: kcm stages files in a folder of this name; remove it'
+    else
+      parent "$folder"
+      make_folders "$parent"
+      set -- "$@" "$folder"
+    fi
+  done
+  if [ $# -gt 0 ]; then try "$1" mkdir -m 0700 -- "$@"; fi
 }
 
-# PATH SIZE MODE UID GID: the next SIZE bytes of standard input, private until the file has its owner.
+# PATH SIZE: the next SIZE bytes of standard input, private.
 stage_file() {
   words=$({ head -c "$2" >"$1"; } 2>&1) || fail - "$1" "$words"
-  if [ -n "$is_root" ]; then try "$1" chown -- "$4:$5" "$1"; fi
-  try "$1" chmod -- "$3" "$1"
 }
+
+# OWNER PATH…
+stage_owner() {
+  if [ -n "$is_root" ]; then try "$2" chown -- "$@"; fi
+}
+
+# MODE PATH…; after the owner, so that nobody else reads them before.
+stage_mode() { try "$2" chmod -- "$@"; }
 
 # Everything that was staged is durable before it is read back.
 stage_sync() {
-  path=$1
-  words=$(sync -- "$@" 2>&1) || fail - "$path" "$words"
+  IFS=$newline
+  for folder in $made; do
+    parent "$folder"
+    set -- "$@" "$parent"
+  done
+  unset IFS
+  try "$1" sync -- "$@"
 }
 
+# PATH…: `digests` holds a line for each.
+stage_digests() { digests=$(sha256sum -- "$@" 2>&1) || fail_each "$digests" sha256sum "$@"; }
+
+# PATH, and the digest it must have; in the order of the digests.
 stage_check() {
-  digest=$(sha256sum <"$1") || digest=
-  [ "${digest%% *}" = "$2" ] || fail corrupt "$1" ''
+  digest=${digests%%"$newline"*}
+  digests=${digests#*"$newline"}
+  digest=${digest%% *}
+  [ "${digest#\\}" = "$2" ] || fail corrupt "$1" ''
 }
 
 stage_end() {
@@ -316,7 +380,11 @@ stage_end() {
 }
 
 take_back() {
-  printf '%s' "$stage_folders" | while IFS= read -r folder; do remove_folder "$folder"; done
+  IFS=$newline
+  # shellcheck disable=SC2086 # One word a line.
+  set -- $stage_folders
+  unset IFS
+  remove_folders "$@"
   remove_made "$made"
 }
 
@@ -335,11 +403,7 @@ expect() {
 }
 
 # STAGED TARGET
-replace() {
-  try "$2" mv -fT -- "$1" "$2"
-  parent "$2"
-  try "$parent" sync -- "$parent"
-}
+replace() { try "$2" mv -fT -- "$1" "$2"; }
 
 # PATH MODE [OWNER]
 set_attributes() {
@@ -385,12 +449,6 @@ clock() {
   clock=${clock%.*}${clock#*.}
 }
 
-# One value of what `systemctl show` said.
-property() {
-  value=${shown#*"$1="}
-  printf %s "${value%%"$newline"*}"
-}
-
 # UNIT PERIOD: active for PERIOD hundredths of seconds, as one invocation.
 settle() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
@@ -418,7 +476,10 @@ settle() {
         fi
         ;;
     esac
-    sleep 0.1
+    # No longer than there is to wait.
+    pause=0.1
+    if [ -n "$invocation" ] && [ $((since + $2 - clock)) -lt 10 ]; then pause=0.0$((since + $2 - clock)); fi
+    sleep "$pause"
   done
 }
 

@@ -1,5 +1,6 @@
 //! A batch as one POSIX script: the only place where kcm writes shell.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -38,8 +39,15 @@ impl<'b> Script<'b> {
         let patience = format!("{:.1}", (batch.deadline / 2).min(PATIENCE).as_secs_f64());
         let lock = if changes(batch) { "exclusive" } else { "shared" };
         calls.call("hold", [lock, &patience])?;
-        for operation in &batch.operations {
-            calls.operation(operation)?;
+        for (index, operation) in batch.operations.iter().enumerate() {
+            match (operation, batch.operations.get(index + 1)) {
+                // `systemctl enable` reloads by itself, after it has made the links.
+                (
+                    Operation::Unit(UnitAction::Reload),
+                    Some(Operation::Unit(UnitAction::Enable { .. })),
+                ) => calls.call("finish", [])?,
+                _ => calls.operation(operation)?,
+            }
         }
         let Calls { text: batch, contents } = calls;
         let text =
@@ -125,32 +133,40 @@ impl<'b> Calls<'b> {
         let targets: Vec<_> = stage.files.iter().map(|file| file.target.clone()).collect();
         let folders = stage_folders(&targets);
         self.call("stage_begin", [])?;
-        for folder in &folders {
-            self.call("stage_folder", [folder.as_str()])?;
-        }
-        for file in &stage.files {
+        self.call("stage_into", folders.iter().map(RemotePath::as_str))?;
+        // Every process costs milliseconds: owners, modes and digests are set and read together.
+        let (mut owners, mut modes) = (BTreeMap::new(), BTreeMap::new());
+        let files: Vec<_> = targets.iter().map(staged).collect();
+        for (file, path) in stage.files.iter().zip(&files) {
             let content = file.content.expose();
-            let (size, mode) = (content.len().to_string(), format!("{:o}", file.mode.bits()));
-            let (uid, gid) = (file.owner.uid.to_string(), file.owner.gid.to_string());
-            let path = staged(&file.target);
-            self.call("stage_file", [path.as_str(), &size, &mode, &uid, &gid])?;
+            self.call("stage_file", [path.as_str(), &content.len().to_string()])?;
             self.contents.push(content);
+            let owner = format!("{}:{}", file.owner.uid, file.owner.gid);
+            owners.entry(owner).or_insert_with(Vec::new).push(path.as_str());
+            let mode = format!("{:o}", file.mode.bits());
+            modes.entry(mode).or_insert_with(Vec::new).push(path.as_str());
         }
-        let files = targets.iter().map(staged);
-        let parents = folders.iter().filter_map(RemotePath::parent);
-        let durable: Vec<_> = files.chain(folders.iter().cloned()).chain(parents).collect();
-        self.call("stage_sync", durable.iter().map(RemotePath::as_str))?;
-        for file in &stage.files {
-            let digest = file.content.digest().to_hex();
-            self.call("stage_check", [staged(&file.target).as_str(), &digest])?;
+        for (owner, paths) in &owners {
+            self.call("stage_owner", std::iter::once(owner.as_str()).chain(paths.iter().copied()))?;
+        }
+        for (mode, paths) in &modes {
+            self.call("stage_mode", std::iter::once(mode.as_str()).chain(paths.iter().copied()))?;
+        }
+        let parents: Vec<_> = folders.iter().filter_map(RemotePath::parent).collect();
+        if !files.is_empty() {
+            let durable = files.iter().chain(&folders).chain(&parents);
+            self.call("stage_sync", durable.map(RemotePath::as_str))?;
+            self.call("stage_digests", files.iter().map(RemotePath::as_str))?;
+        }
+        for (file, path) in stage.files.iter().zip(&files) {
+            self.call("stage_check", [path.as_str(), &file.content.digest().to_hex()])?;
         }
         self.call("stage_end", [])
     }
 
     fn unstage(&mut self, unstage: &Unstage) -> Result<(), Unquotable> {
-        for folder in stage_folders(&unstage.targets) {
-            self.call("remove_folder", [folder.as_str()])?;
-        }
+        let folders = stage_folders(&unstage.targets);
+        self.call("remove_folders", folders.iter().map(RemotePath::as_str))?;
         let made =
             unstage.folders.iter().fold(String::new(), |made, path| made + path.as_str() + "\n");
         self.call("remove_made", [made.as_str()])
@@ -164,6 +180,9 @@ impl<'b> Calls<'b> {
         for target in &commit.files {
             self.call("replace", [staged(target).as_str(), target.as_str()])?;
         }
+        if !commit.files.is_empty() {
+            self.call("sync_parents", commit.files.iter().map(RemotePath::as_str))?;
+        }
         for Attributes { path, mode, owner } in &commit.attributes {
             let owner =
                 owner.map_or_else(String::new, |owner| format!("{}:{}", owner.uid, owner.gid));
@@ -171,9 +190,7 @@ impl<'b> Calls<'b> {
         }
         let mut emptied = stage_folders(&commit.files);
         emptied.extend(commit.leftovers.iter().cloned());
-        for folder in &emptied {
-            self.call("remove_folder", [folder.as_str()])?;
-        }
+        self.call("remove_folders", emptied.iter().map(RemotePath::as_str))?;
         Ok(())
     }
 }
