@@ -1,7 +1,7 @@
 //! A master behind `ssh`: the system's own client, with everything its users have set up for it.
 //!
 //! One connection is opened per master, when it is first asked something, and every exchange is a channel of it. A batch
-//! becomes one script (`script`), which the master's shell carries out (`master.sh`) and answers (`answer`).
+//! becomes one script (`script`), which the master's shell carries out (`shell/`) and answers (`answer`).
 
 mod answer;
 mod command;

@@ -14,10 +14,16 @@ use crate::transport::{
 };
 
 /// The operations' meaning; the calls below are of its functions.
-const MEANING: &str = include_str!("master.sh");
+const MEANING: &str = concat!(
+    include_str!("shell/common.sh"),
+    include_str!("shell/looking.sh"),
+    include_str!("shell/kubeconfig.sh"),
+    include_str!("shell/changing.sh"),
+    include_str!("shell/running.sh"),
+    include_str!("shell/whole.sh"),
+);
 /// How long the work of an earlier script is waited for, at most: half of the deadline leaves time for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-const KUBECONFIG_VIEW: &str = include_str!("kubeconfig.sh");
 
 /// A batch for a master's shell: a text, and the bytes that it takes from its standard input after the text.
 pub(super) struct Script<'b> {
@@ -50,8 +56,7 @@ impl<'b> Script<'b> {
             }
         }
         let Calls { text: batch, contents } = calls;
-        let text =
-            format!("{MEANING}\n{KUBECONFIG_VIEW}\nbatch() {{\n{batch}}}\n{{ answer {end}; }}\n");
+        let text = format!("{MEANING}\nbatch() {{\n{batch}}}\n{{ answer {end}; }}\n");
         Ok(Self { text, contents })
     }
 

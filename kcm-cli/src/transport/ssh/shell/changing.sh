@@ -1,0 +1,152 @@
+# Staging files, and putting them in place.
+
+# Makes the missing folders down to one; `made` names them, outermost first.
+make_folders() {
+  nearest "$1"
+  [ -d "$at" ] || fail wrongKind "$at" 'is in the way: a folder is needed here; move it away'
+  parent=$1
+  set --
+  until [ "$parent" = "$at" ]; do
+    set -- "$parent" "$@"
+    parent "$parent"
+  done
+  if [ $# -gt 0 ]; then
+    for missing; do made="$made$missing$newline"; done
+    try "$1" mkdir -m 0755 -- "$@"
+  fi
+}
+
+# kcm makes no folders in a stage folder: one is somebody else's, and stops it.
+empty_folder() {
+  set +f
+  for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    if exists "$entry"; then try "$entry" rm -f -- "$entry"; fi
+  done
+  set -f
+}
+
+# Removes folders with the files in them, durable.
+remove_folders() {
+  for folder; do
+    shift
+    if [ -d "$folder" ] && ! [ -L "$folder" ]; then
+      empty_folder "$folder"
+      set -- "$@" "$folder"
+    elif exists "$folder"; then
+      try "$folder" rm -f -- "$folder"
+    fi
+  done
+  if [ $# -gt 0 ]; then
+    try "$1" rmdir -- "$@"
+    sync_parents "$@"
+  fi
+}
+
+# Makes the names of paths durable.
+sync_parents() {
+  for path; do
+    shift
+    parent "$path"
+    set -- "$@" "$parent"
+  done
+  try "$1" sync -- "$@"
+}
+
+stage_begin() {
+  made=
+  stage_folders=
+  undo=take_back
+}
+
+# The stage folders, empty.
+stage_into() {
+  for folder; do
+    shift
+    stage_folders="$stage_folders$folder$newline"
+    if [ -d "$folder" ] && ! [ -L "$folder" ]; then
+      try "$folder" chmod 0700 -- "$folder"
+      empty_folder "$folder"
+    elif exists "$folder"; then
+      fail wrongKind "$folder" 'is in the way: kcm stages files in a folder of this name; remove it'
+    else
+      parent "$folder"
+      make_folders "$parent"
+      set -- "$@" "$folder"
+    fi
+  done
+  if [ $# -gt 0 ]; then try "$1" mkdir -m 0700 -- "$@"; fi
+}
+
+# PATH SIZE: the next SIZE bytes of standard input, private.
+stage_file() {
+  words=$({ head -c "$2" >"$1"; } 2>&1) || fail - "$1" "$words"
+}
+
+# OWNER PATH…
+stage_owner() {
+  if [ -n "$is_root" ]; then try "$2" chown -- "$@"; fi
+}
+
+# MODE PATH…; after the owner, so that nobody else reads them before.
+stage_mode() { try "$2" chmod -- "$@"; }
+
+# Everything that was staged is durable before it is read back.
+stage_sync() {
+  IFS=$newline
+  for folder in $made; do
+    parent "$folder"
+    set -- "$@" "$parent"
+  done
+  unset IFS
+  try "$1" sync -- "$@"
+}
+
+# PATH…: `digests` holds a line for each.
+stage_digests() { digests=$(sha256sum -- "$@" 2>&1) || fail_each "$digests" sha256sum "$@"; }
+
+# PATH, and the digest it must have; in the order of the digests.
+stage_check() {
+  digest=${digests%%"$newline"*}
+  digests=${digests#*"$newline"}
+  digest=${digest%% *}
+  [ "${digest#\\}" = "$2" ] || fail corrupt "$1" ''
+}
+
+stage_end() {
+  undo=
+  printf '%s' "$made" | while IFS= read -r folder; do printf 'made %s\n' "$folder"; done
+  printf 'made\n'
+}
+
+take_back() {
+  IFS=$newline
+  # shellcheck disable=SC2086 # One word a line.
+  set -- $stage_folders
+  unset IFS
+  remove_folders "$@"
+  remove_made "$made"
+}
+
+# Removes folders, innermost first, that are empty.
+remove_made() {
+  printf '%s' "$1" | tac | while IFS= read -r folder; do rmdir -- "$folder" 2>/dev/null || :; done
+}
+
+# PATH, and what must be there; in the order of the survey.
+expect() {
+  look "$1"
+  if [ "$artifact" != "$2" ]; then
+    printf 'changed %s %s\n' "$(encode "$1")" "$artifact"
+    exit
+  fi
+}
+
+# STAGED TARGET
+replace() { try "$2" mv -fT -- "$1" "$2"; }
+
+# PATH MODE [OWNER]
+set_attributes() {
+  if [ -n "$3" ]; then try "$1" chown -- "$3" "$1"; fi
+  try "$1" chmod -- "$2" "$1"
+  try "$1" sync -- "$1"
+}

@@ -1,0 +1,210 @@
+# Looking at files, folders, units and processes; nothing changes.
+
+# Asks about paths all at once, because every process costs milliseconds: `states` and `digests` hold a line for each that
+# exists, and for each that is a file, in their order. `look` takes them from there.
+survey() {
+  for path; do
+    shift
+    if exists "$path"; then
+      set -- "$@" "$path"
+    else
+      reachable "$path"
+    fi
+  done
+  states=
+  if [ $# -gt 0 ]; then
+    states=$(stat -c '%f %a %u %g %s %.9Z' -- "$@" 2>&1) || fail_each "$states" stat "$@"
+  fi
+  for path; do
+    shift
+    if [ -f "$path" ] && ! [ -L "$path" ]; then set -- "$@" "$path"; fi
+  done
+  digests=
+  if [ $# -gt 0 ]; then
+    digests=$(sha256sum -- "$@" 2>&1) || fail_each "$digests" sha256sum "$@"
+  fi
+}
+
+# What is not seen may only be out of reach.
+reachable() {
+  if [ -n "$is_root" ]; then return; fi
+  nearest "$1"
+  if [ -d "$at" ] && ! [ -x "$at" ]; then fail permissionDenied "$1" 'permission denied'; fi
+}
+
+# WORDS COMMAND PATH…: names the path that the command fails for.
+fail_each() {
+  words=$1
+  command=$2
+  shift 2
+  for path; do
+    "$command" -- "$path" >/dev/null 2>&1 || fail - "$path" "$words"
+  done
+  fail - "$1" "$words"
+}
+
+# What a path names, as `artifact`; what else is known of a file, as `times`. Paths come in the order of the survey.
+look() {
+  times=
+  if ! exists "$1"; then
+    artifact=absent
+    return
+  fi
+  path=$1
+  line=${states%%"$newline"*}
+  states=${states#*"$newline"}
+  set -- $line
+  case $1 in
+    8???)
+      digest=${digests%%"$newline"*}
+      digests=${digests#*"$newline"}
+      digest=${digest%% *}
+      # A backslash says that the name holds one.
+      artifact="file ${digest#\\} $2 $3 $4" times="$5 $6"
+      ;;
+    4???) artifact="folder $2 $3 $4" ;;
+    a???) artifact="link $(readlink -n -- "$path" | base64 -w0)" ;;
+    *) artifact=other ;;
+  esac
+}
+
+probe_host() {
+  read -r hostname </proc/sys/kernel/hostname
+  printf 'host %s %s\n' "${is_root:-0}" "$hostname"
+}
+
+probe_paths() {
+  survey "$@"
+  for path; do
+    look "$path"
+    printf 'path %s %s\n' "$artifact" "$times"
+  done
+}
+
+# The nearest of a path and the folders above it that exists, as `at`.
+nearest() {
+  at=$1
+  until exists "$at"; do
+    parent "$at"
+    at=$parent
+  done
+}
+
+# Whether there is room in folders, each or the nearest one above it that exists.
+probe_rooms() {
+  for folder; do
+    shift
+    nearest "$folder"
+    [ -d "$at" ] || fail wrongKind "$at" 'a folder is needed here, and this is none; move it away'
+    set -- "$@" "$at"
+  done
+  # As root, the reserve counts too.
+  if [ -n "$is_root" ]; then free='%f %S'; else free='%a %S'; fi
+  free=$(stat -f -c "$free" -- "$@" 2>&1) || fail - "$1" "$free"
+  for folder; do
+    obstacle=none
+    if ! [ -w "$folder" ] || ! [ -x "$folder" ]; then
+      case ,$(findmnt -nro OPTIONS -T "$folder"), in
+        *,ro,*) obstacle=readOnly ;;
+        *) obstacle=permissionDenied ;;
+      esac
+    fi
+    line=${free%%"$newline"*}
+    free=${free#*"$newline"}
+    printf 'room %s %s\n' "$((${line% *} * ${line#* }))" "$obstacle"
+  done
+}
+
+probe_leftover() {
+  if exists "$1"; then printf 'leftover 1\n'; else printf 'leftover 0\n'; fi
+}
+
+# One value of what `systemctl show` said.
+property() {
+  value=${shown#*"$1="}
+  printf %s "${value%%"$newline"*}"
+}
+
+# Whether a unit starts at boot: systemd may remember links that are gone, and counts those that end with the boot.
+enablement() {
+  enablement=$(property UnitFileState)
+  case $enablement in
+    '' | masked*) ;;
+    *)
+      enablement=disabled
+      set +f
+      for link in /etc/systemd/system/*.wants/"$1" /etc/systemd/system/*.requires/"$1"; do
+        if [ -L "$link" ]; then enablement=enabled; fi
+      done
+      ;;
+  esac
+  printf %s "$enablement"
+}
+
+# UNIT, and its object path on the bus: `systemctl` shows times in seconds, too coarse to compare with a file's.
+probe_unit() {
+  [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
+  shown=$(systemctl show -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID \
+    -p MainPID -p Result -- "$1" 2>&1) || fail unit "$1" "$shown"
+  printf 'unit Enablement=%s\n' "$(enablement "$1")"
+  printf '%s\n' "$shown" | while IFS= read -r line; do printf 'unit %s\n' "$line"; done
+  case $shown in
+    *ActiveState=active*)
+      since=$(busctl get-property org.freedesktop.systemd1 "$2" org.freedesktop.systemd1.Unit \
+        ActiveEnterTimestamp 2>&1) || fail unit "$1" "systemd does not say since when it runs: $since"
+      printf 'unit Since=%s\n' "${since#t }"
+      ;;
+  esac
+  printf 'unit end\n'
+}
+
+probe_processes() {
+  if [ -z "$is_root" ]; then
+    printf 'processes unknown\n'
+    return
+  fi
+  printf 'processes known'
+  set +f
+  stat -c %N /proc/[0-9]*/exe 2>/dev/null | while IFS= read -r link; do
+    case $link in
+      *" -> $1" | *" -> $1 (deleted)")
+        link=${link#/proc/}
+        printf ' %s' "${link%%/*}"
+        ;;
+    esac
+  done
+  set -f
+  printf '\n'
+}
+
+# PATH FILTER: a file's bytes; nothing for what is no regular file: a pipe would be waited for, a link may lead anywhere.
+read_file() {
+  if ! [ -f "$1" ] || [ -L "$1" ]; then
+    reachable "$1"
+    content=-
+  elif [ -r "$1" ]; then
+    if [ "$2" = whole ]; then
+      content=$(base64 -w0 <"$1")
+    else
+      content=$($2 <"$1" | base64 -w0)
+    fi
+  else
+    fail permissionDenied "$1" 'permission denied'
+  fi
+  printf 'content %s\n' "$content"
+}
+
+certificates() {
+  inside=
+  end=$newline
+  # The last line may have no end.
+  while IFS= read -r line || { end= && [ -n "$line" ]; }; do
+    case $line in
+      '-----BEGIN CERTIFICATE-----'*) inside=1 ;;
+      # A certificate that is cut off ends here, too.
+      '-----BEGIN '*) inside= ;;
+    esac
+    if [ -n "$inside" ]; then printf '%s%s' "$line" "$end"; fi
+    case $line in '-----END '*) inside= ;; esac
+  done
+}
