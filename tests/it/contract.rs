@@ -1,25 +1,20 @@
 //! Every transport keeps the contract.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::cell::Cell;
 use std::sync::Arc;
 
 use kcm::files::{Effect, NodeKind, RemotePath};
 use kcm::transport::{Fake, Local};
-use kcm_tests::contract::{BackDoor, Subject, run};
-use tempfile::TempDir;
+use kcm_tests::contract::{BackDoor, Outside, Subject, run};
 
 #[tokio::test]
 async fn a_folder_keeps_the_contract() {
+    let (folder, count) = (tempfile::tempdir().unwrap(), Cell::new(0));
     run(|| {
-        let folder = tempfile::tempdir().unwrap();
+        count.set(count.get() + 1);
         // Not there yet: the first file makes it.
-        let root = folder.path().join("k8s-master-01");
-        Subject {
-            transport: Arc::new(Local::new(&root)),
-            back_door: Box::new(Folder { root, _folder: folder }),
-        }
+        let root = folder.path().join(format!("k8s-master-{}", count.get()));
+        Subject { transport: Arc::new(Local::new(&root)), back_door: Box::new(Outside(root)) }
     })
     .await;
 }
@@ -36,50 +31,6 @@ async fn a_fake_folder_keeps_the_contract() {
 
 fn fake(fake: Fake) -> Subject {
     Subject { transport: Arc::new(fake.clone()), back_door: Box::new(Memory(fake)) }
-}
-
-struct Folder {
-    root: PathBuf,
-    _folder: TempDir,
-}
-
-impl Folder {
-    fn at(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
-    }
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-impl BackDoor for Folder {
-    fn put(&self, path: &str, content: &[u8], mode: u32) {
-        let at = self.at(path);
-        fs::create_dir_all(at.parent().unwrap()).unwrap();
-        fs::write(&at, content).unwrap();
-        fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
-    }
-
-    fn file(&self, path: &str) -> Option<(u32, Vec<u8>)> {
-        let at = self.at(path);
-        at.is_file().then(|| (mode(&at), fs::read(&at).unwrap()))
-    }
-
-    fn folder(&self, path: &str) -> Option<u32> {
-        let at = self.at(path);
-        at.is_dir().then(|| mode(&at))
-    }
-
-    fn link(&self, path: &str) -> Option<String> {
-        fs::read_link(self.at(path)).ok().map(|target| target.to_str().unwrap().to_owned())
-    }
-
-    fn put_link(&self, path: &str, target: &str) {
-        let at = self.at(path);
-        fs::create_dir_all(at.parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink(target, at).unwrap();
-    }
 }
 
 struct Memory(Fake);

@@ -1,6 +1,9 @@
 //! One suite for every transport: the contract in `kcm::transport`, point by point.
 
+use std::fs;
 use std::future::Future;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kcm::files::{Bytes, FileErrorKind, Mode, Owner, RemotePath};
@@ -32,6 +35,48 @@ pub trait BackDoor {
     fn link(&self, path: &str) -> Option<String>;
     /// Makes a symbolic link and the folders above it.
     fn put_link(&self, path: &str, target: &str);
+}
+
+/// A master whose `/` is a folder of this machine.
+pub struct Outside(pub PathBuf);
+
+impl Outside {
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+impl BackDoor for Outside {
+    fn put(&self, path: &str, content: &[u8], mode: u32) {
+        let at = self.at(path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(&at, content).unwrap();
+        fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn file(&self, path: &str) -> Option<(u32, Vec<u8>)> {
+        let at = self.at(path);
+        at.is_file().then(|| (mode(&at), fs::read(&at).unwrap()))
+    }
+
+    fn folder(&self, path: &str) -> Option<u32> {
+        let at = self.at(path);
+        at.is_dir().then(|| mode(&at))
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        fs::read_link(self.at(path)).ok().map(|target| target.to_str().unwrap().to_owned())
+    }
+
+    fn put_link(&self, path: &str, target: &str) {
+        let at = self.at(path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, at).unwrap();
+    }
 }
 
 const UNIT: &str = "kube-controller-manager.service";
