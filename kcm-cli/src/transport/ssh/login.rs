@@ -42,12 +42,8 @@ impl Login<'_> {
 
     /// Options that reach the master with kcm's configuration.
     pub(super) fn words(&self) -> Vec<String> {
-        let jump: Vec<_> = self.ssh.jump.iter().map(config::jump_argument).collect();
-        let mut words = Vec::new();
-        if !jump.is_empty() {
-            words.extend(["-J".to_owned(), jump.join(",")]);
-        }
-        let Ssh { user, port, identity_file, .. } = self.ssh;
+        let Ssh { user, port, identity_file, jump, .. } = self.ssh;
+        let mut words = through(jump);
         words.extend(options(user.as_ref(), *port, identity_file.as_deref()));
         words
     }
@@ -74,11 +70,8 @@ impl Login<'_> {
 
     /// Options that lead through `jump`: `-J` has no place for a key.
     fn way(&self, jump: &[Jump]) -> Vec<String> {
-        if jump.is_empty() {
-            Vec::new()
-        } else if jump.iter().all(|jump| jump.identity_file.is_none()) {
-            let jump: Vec<_> = jump.iter().map(config::jump_argument).collect();
-            vec!["-J".to_owned(), jump.join(",")]
+        if jump.iter().all(|jump| jump.identity_file.is_none()) {
+            through(jump)
         } else {
             vec!["-o".to_owned(), format!("ProxyCommand={}", self.proxy(jump))]
         }
@@ -122,6 +115,15 @@ impl Login<'_> {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success().then_some(said)
     }
+}
+
+/// The option that leads through `jump`, if that is anybody.
+fn through(jump: &[Jump]) -> Vec<String> {
+    if jump.is_empty() {
+        return Vec::new();
+    }
+    let jump: Vec<_> = jump.iter().map(config::jump_argument).collect();
+    vec!["-J".to_owned(), jump.join(",")]
 }
 
 /// Who logs in and with what. With a key that was named, only with it.
