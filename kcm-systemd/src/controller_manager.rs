@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::account_name::AccountName;
 use crate::executable::ExecutablePath;
 use crate::flags::Flags;
+use crate::hardening::Hardening;
 use crate::unit::{Directive, Key, Section, SectionName, Unit, Value};
 use crate::unit_name::UnitName;
 
@@ -27,6 +29,12 @@ pub struct ControllerManagerUnit {
     /// `RestartSec=`, to the microsecond. A short one can meet the default start limit of 5 starts in 10 s, after
     /// which the service stays down.
     pub restart_delay: Duration,
+    /// `User=`: who the service runs as. `None` is root.
+    pub user: Option<AccountName>,
+    /// `Group=`. `None` is the user's own.
+    pub group: Option<AccountName>,
+    /// The sandbox. [`ControllerManagerUnit::additions`] come after it, and so change it.
+    pub hardening: Hardening,
     /// `WantedBy=`, each on a line of its own. If empty, the unit has no `[Install]` section of its own and cannot be enabled.
     pub wanted_by: Vec<UnitName>,
     /// Further directives, each appended to the section of its name; new sections stand before `[Install]`. An empty
@@ -36,7 +44,7 @@ pub struct ControllerManagerUnit {
 
 impl ControllerManagerUnit {
     /// A unit with the values of the tutorial for everything but executable and flags: restarted always, after 5 s,
-    /// wanted by `multi-user.target`.
+    /// wanted by `multi-user.target`, as root and without a sandbox.
     #[must_use]
     pub fn new(executable: ExecutablePath, flags: Flags) -> Self {
         Self {
@@ -46,6 +54,9 @@ impl ControllerManagerUnit {
             flags,
             restart: Restart::Always,
             restart_delay: Duration::from_secs(5),
+            user: None,
+            group: None,
+            hardening: Hardening::None,
             wanted_by: vec![UnitName::known("multi-user.target")],
             additions: Vec::new(),
         }
@@ -62,14 +73,7 @@ impl ControllerManagerUnit {
                     ("Documentation", self.documentation.clone()),
                 ],
             ),
-            section(
-                "Service",
-                [
-                    ("ExecStart", self.command()),
-                    ("Restart", known(self.restart.as_str())),
-                    ("RestartSec", known(seconds(self.restart_delay))),
-                ],
-            ),
+            self.service(),
         ];
         if !self.wanted_by.is_empty() {
             let wanted_by = self.wanted_by.iter().map(|name| ("WantedBy", known(name.as_str())));
@@ -85,6 +89,21 @@ impl ControllerManagerUnit {
     #[must_use]
     pub fn render(&self) -> String {
         self.unit().render()
+    }
+
+    fn service(&self) -> Section {
+        let account = |name: &AccountName| known(name.as_str());
+        let directives = [
+            ("ExecStart", Some(self.command())),
+            ("Restart", Some(known(self.restart.as_str()))),
+            ("RestartSec", Some(known(seconds(self.restart_delay)))),
+            ("User", self.user.as_ref().map(account)),
+            ("Group", self.group.as_ref().map(account)),
+        ];
+        let directives = directives.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let mut section = section("Service", directives);
+        section.directives.extend(self.hardening.directives());
+        section
     }
 
     fn command(&self) -> Value {
@@ -242,6 +261,26 @@ mod tests {
              WantedBy=multi-user.target\n\
              WantedBy=kubernetes.target\n"
         );
+    }
+
+    #[test]
+    fn a_sandbox_stands_between_the_account_and_the_additions() {
+        let addition = Directive::parse("ReadWritePaths", "/var/log/kubernetes").unwrap();
+        let unit = ControllerManagerUnit {
+            user: Some(AccountName::parse("kube").unwrap()),
+            group: Some(AccountName::parse("kubernetes").unwrap()),
+            hardening: Hardening::Strict,
+            additions: vec![(SectionName::known("Service"), addition.clone())],
+            ..tutorial("::")
+        };
+        let directives = &unit.unit().sections[1].directives;
+        let (tutorials, ours) = directives.split_at(3);
+        assert_eq!(tutorials, tutorial("::").unit().sections[1].directives);
+        let (account, rest) = ours.split_at(2);
+        let account: Vec<_> = account.iter().map(ToString::to_string).collect();
+        assert_eq!(account, ["User=kube", "Group=kubernetes"]);
+        let sandbox = Hardening::Strict.directives();
+        assert_eq!(rest, sandbox.chain([addition]).collect::<Vec<_>>());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! - Writes the unit of kube-controller-manager so that systemd loads it and the process receives exactly the
 //!   arguments given, whatever bytes they hold: [`ControllerManagerUnit`], [`quote_argument`].
+//! - Closes to kube-controller-manager what it can do without: [`Hardening`].
 //! - Reads unit files as systemd 252 does, and reports what systemd drops without a word: [`UnitFile`],
 //!   [`CommandLine`].
 //! - Knows which links `systemctl enable` makes: [`Install`], [`enable_links`].
@@ -40,12 +41,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod account_name;
 mod argument;
 mod controller_manager;
 mod exec;
 mod executable;
 mod finding;
 mod flags;
+mod hardening;
 mod install;
 mod lint;
 mod nearest;
@@ -54,6 +57,7 @@ mod text;
 mod unit;
 mod unit_name;
 
+pub use crate::account_name::AccountName;
 pub use crate::argument::{Argument, ArgumentError, quote_argument};
 pub use crate::controller_manager::{ControllerManagerUnit, Restart};
 pub use crate::exec::{CommandLine, ExecCommand, Prefixes, Privileges};
@@ -63,6 +67,7 @@ pub use crate::flags::{
     FlagError, FlagHistory, FlagKind, FlagName, Flags, KubernetesVersion, VersionError, known_in,
     lookup, nearest,
 };
+pub use crate::hardening::Hardening;
 pub use crate::install::{Install, InstallError, Link, enable_links};
 pub use crate::lint::{FlagLint, LintCode, Severity, lint_flags};
 pub use crate::reader::{Entry, UnitFile};

@@ -62,4 +62,12 @@ pub enum UnitError {
         /// What is wrong, and how to mend it.
         problem: &'static str,
     },
+    /// A name of a user or group that not every program takes.
+    #[error("account name `{name}` {problem}")]
+    Account {
+        /// The name as given.
+        name: String,
+        /// What is wrong, and how to mend it.
+        problem: &'static str,
+    },
 }

@@ -1,6 +1,7 @@
 //! Names, keys and values: what a line of a unit is made of.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::text::{WHITESPACE, ends_with_backslash, is_unit_char};
 use crate::unit::LONG_LINE_MAX;
@@ -51,6 +52,14 @@ impl fmt::Display for SectionName {
     }
 }
 
+impl FromStr for SectionName {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
 /// The key of a directive: letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
@@ -86,6 +95,14 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Key {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
     }
 }
 
