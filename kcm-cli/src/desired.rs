@@ -270,7 +270,15 @@ fn unit(
         |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
     let named = [Role::CaCertificate, Role::CaKey].into_iter().filter(is_named);
     let reads = named.chain([Role::Kubeconfig, Role::Binary, Role::Unit]).collect();
-    let text = ControllerManagerUnit::new(executable, flags).render();
+    let service = cluster.service.clone();
+    let unit = ControllerManagerUnit {
+        user: service.user,
+        group: service.group,
+        hardening: service.hardening,
+        additions: service.directives,
+        ..ControllerManagerUnit::new(executable, flags)
+    };
+    let text = unit.render();
     Ok((public(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text), reads))
 }
 

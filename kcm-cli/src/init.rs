@@ -84,10 +84,18 @@ const REST: &str = "\
 #   bindAddress: host             # host, loopback, any, or an address
 #   flags:                        # added or changed; null removes one; masters can have their own
 #     profiling: false
+# systemd:
+#   user: kube-controller-manager # an account of the masters; default: root
+#   group: kube-controller-manager # default: the user's own
+#   hardening: none               # or strict: closes to the service all that it can do without
+#   directives:                   # more for the unit, by section, after kcm's own
+#     Service:
+#       LimitNOFILE: 65536
 # install:
 #   root: /opt/kubernetes
 #   binary: kube-controller-manager # put on every master; default: it is expected there
 #   distributeCa: false           # true puts the CA's certificate and key there too
+#   owner: kube:kube              # of what kcm places; default: systemd.user, else root with sudo, else ssh.user
 ";
 
 /// A plain YAML scalar where that is safe, else a JSON string, which YAML reads as it is.
@@ -152,7 +160,10 @@ mod tests {
             .replace("  csr: csr.json ", "  # ")
             .replace("  signingConfig: ca-config.json ", "  # ")
             .replace("  profile: kubernetes ", "  # ")
-            .replace("  binary: kube", "  # ");
+            .replace("  user: kube-controller-manager ", "  # ")
+            .replace("  group: kube-controller-manager ", "  # ")
+            .replace("  binary: kube", "  # ")
+            .replace("  owner: kube:kube ", "  # ");
         let mut all = Cluster::parse(&uncommented, Path::new("kcm.yaml")).unwrap();
         assert_eq!(all.masters[0].ssh.user.as_ref().unwrap().as_str(), "kube");
         all.masters[0].ssh.user = user.map(|user| user.parse().unwrap());
@@ -164,7 +175,11 @@ mod tests {
         assert_eq!(all.masters[0].bind_address, short.masters[0].bind_address);
         assert_eq!(all.install.distribute_ca, short.install.distribute_ca);
         assert_eq!(all.masters[0].ssh, short.masters[0].ssh);
+        assert_eq!(all.install.owner, short.install.owner);
         assert_eq!(all.masters[0].flags.len(), 1);
+        assert_eq!(all.service.directives.len(), 1);
+        all.service.directives.clear();
+        assert_eq!(all.service, short.service);
     }
 
     #[test]

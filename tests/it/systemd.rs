@@ -39,19 +39,23 @@ fn systemd_analyze_has_nothing_to_say_about_the_units() {
     let site = Site::new();
     site.apply();
     for master in MASTERS {
-        // An image has these; the unit is verified as it was written.
-        for target in TARGETS {
-            site.write(&format!("out/{master}/{UNIT_FOLDER}/{target}"), "[Unit]\n");
-        }
-        site.write(&format!("out/{master}/{EXECUTABLE}"), "#!/bin/true\n");
-        let executable = site.on_master(master, EXECUTABLE);
-        fs::set_permissions(executable, fs::Permissions::from_mode(0o755)).unwrap();
+        furnish(&site, master);
         assert_eq!(verify(&site, master), (0, String::new()), "{master}");
     }
     let broken = unit_on(&site, MASTERS[0]).replace("RestartSec=5", "RestartSecs=5");
     site.write(&format!("out/{}/{UNIT_FOLDER}/{UNIT}", MASTERS[0]), broken);
     let (_, complaint) = verify(&site, MASTERS[0]);
     assert!(complaint.contains("Unknown key 'RestartSecs'"), "{complaint}");
+}
+
+/// Adds what an image has, so that the unit can be judged as it was written.
+fn furnish(site: &Site, master: &str) {
+    for target in TARGETS {
+        site.write(&format!("out/{master}/{UNIT_FOLDER}/{target}"), "[Unit]\n");
+    }
+    site.write(&format!("out/{master}/{EXECUTABLE}"), "#!/bin/true\n");
+    let executable = site.on_master(master, EXECUTABLE);
+    fs::set_permissions(executable, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Exit code and output of `systemd-analyze verify`.
@@ -61,6 +65,104 @@ fn verify(site: &Site, master: &str) -> (i32, String) {
     let output = peers::output(&mut command);
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     (output.status.code().unwrap(), text)
+}
+
+const SYSTEMD_SECTION: &str = r"systemd:
+  user: kube-controller-manager
+  group: kube
+  hardening: strict
+  directives:
+    Unit: {After: network-online.target}
+    Service:
+      LimitNOFILE: 65536
+      Environment: [GOGC=50, GOMEMLIMIT=512MiB]
+    Install: {Alias: kcm.service}
+";
+
+/// `[Service]` after the tutorial's own directives, with that section.
+const SERVICE: &str = "\
+User=kube-controller-manager
+Group=kube
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+RestrictSUIDSGID=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateIPC=yes
+UMask=0077
+ProtectProc=invisible
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged
+SystemCallErrorNumber=EPERM
+LimitNOFILE=65536
+Environment=GOGC=50
+Environment=GOMEMLIMIT=512MiB
+";
+
+#[test]
+fn what_the_systemd_section_says_stands_after_the_tutorials_own() {
+    let site = Site::new();
+    site.edit("masters:\n", &format!("{SYSTEMD_SECTION}masters:\n"));
+    site.apply();
+    for (index, master) in MASTERS.iter().enumerate() {
+        let expected = unit_of(index + 1)
+            .replace("\n\n[Service]\n", "\nAfter=network-online.target\n\n[Service]\n")
+            .replace("RestartSec=5\n", &format!("RestartSec=5\n{SERVICE}"));
+        assert_eq!(unit_on(&site, master), format!("{expected}Alias=kcm.service\n"), "{master}");
+        let alias = site.on_master(master, UNIT_FOLDER).join("kcm.service");
+        assert_eq!(fs::read_link(alias).unwrap(), Path::new("/").join(UNIT_FOLDER).join(UNIT));
+    }
+    let again = site.apply().stdout;
+    assert!(again.starts_with("Nothing to do"), "{again}");
+}
+
+#[test]
+fn systemd_analyze_finds_a_hardened_service_little_exposed_and_well_written() {
+    if !peers::has("systemd-analyze") {
+        return;
+    }
+    let exposure = |section: &str| {
+        let site = Site::one_master();
+        site.edit("masters:\n", &format!("{section}masters:\n"));
+        site.apply();
+        furnish(&site, MASTERS[0]);
+        assert_eq!(verify(&site, MASTERS[0]), (0, String::new()), "{section}");
+        exposure(&site.on_master(MASTERS[0], UNIT_FOLDER).join(UNIT))
+    };
+    for (section, is_low) in [
+        (SYSTEMD_SECTION, true),
+        ("systemd: {hardening: strict}\n", true),
+        ("systemd: {user: kube}\n", false),
+    ] {
+        let (found, exposure) = exposure(section);
+        println!("{exposure}: {section}");
+        assert_eq!(found, is_low, "{exposure}: {section}");
+    }
+}
+
+/// Whether `systemd-analyze security` finds an exposure of 2.0 at most, and which it finds.
+fn exposure(unit: &Path) -> (bool, String) {
+    let mut command = Command::new("systemd-analyze");
+    command.args(["security", "--no-pager", "--offline=true", "--threshold=20"]).arg(unit);
+    let output = peers::output(&mut command);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, exposure) = text.rsplit_once(": ").unwrap();
+    (output.status.success(), exposure.trim().to_owned())
 }
 
 #[test]

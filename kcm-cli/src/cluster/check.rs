@@ -1,6 +1,7 @@
 //! What the parts of a cluster file mean together: defaults, contradictions, one value per question.
 
 mod ssh;
+mod systemd;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -16,7 +17,7 @@ use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{BindAddress, Cidr, ClusterName, HostAddress, OperatorPath, ProfileName};
 use super::{Cluster, Install, Master, Pki};
 use crate::files::RemotePath;
-use crate::layout;
+use crate::layout::{self, Layout};
 
 /// The tutorial's prefix length of each node's part of the Pod range, and its usual IPv6 counterpart.
 const NODE_MASK: (u8, u8) = (24, 64);
@@ -51,7 +52,11 @@ pub(super) fn check(
     let ssh = SshChoices::of_all(&at, file.ssh, folder)?;
     let defaults = MasterDefaults { bind, flags, ssh };
     let masters = masters(&at, file.masters, &defaults, folder)?;
-    let warnings = warnings(&masters, pods, services);
+    let install = install(&at, file.install, folder)?;
+    let layout = at.known(Layout::below(&install.root))?;
+    let service = systemd::service(&at, file.systemd, &layout)?;
+    let mut warnings = warnings(&masters, pods, services);
+    warnings.extend(systemd::warnings(&service, install.owner.as_ref(), &install.root, &masters));
     Ok(Cluster {
         server: cluster.server.0,
         name: match cluster.name {
@@ -62,7 +67,8 @@ pub(super) fn check(
         service_cluster_ip_range: services,
         node_cidr_mask_size: node_mask,
         pki: pki(&at, file.pki, folder)?,
-        install: install(&at, file.install, folder)?,
+        install,
+        service,
         masters,
         warnings,
     })
@@ -185,9 +191,9 @@ fn install(
     section: Option<InstallSection>,
     folder: &Path,
 ) -> Result<Install, ClusterFileError> {
-    let (root, binary, distribute_ca) = match section {
-        Some(install) => (install.root, install.binary, install.distribute_ca),
-        None => (None, None, None),
+    let (root, binary, distribute_ca, owner) = match section {
+        Some(install) => (install.root, install.binary, install.distribute_ca, install.owner),
+        None => (None, None, None, None),
     };
     Ok(Install {
         root: match root {
@@ -196,6 +202,7 @@ fn install(
         },
         binary: binary.map(|path| path.0.from(folder)),
         distribute_ca: distribute_ca.unwrap_or(false),
+        owner: owner.map(|owner| owner.0),
     })
 }
 

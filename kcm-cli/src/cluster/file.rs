@@ -2,12 +2,14 @@
 
 use kcm_kubeconfig::ServerUrl;
 use kcm_pki::{GoDuration, KeyAlgorithm};
-use kcm_systemd::FlagName;
+use kcm_systemd::{AccountName, FlagName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::directives::DirectiveMap;
 use super::scalar::{FlagMap, Scalar, Text};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
+use super::systemd::{HardeningName, Ownership};
 use super::value::{
     ApiVersion, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterName, OperatorPath,
     ProfileName, SshUser,
@@ -27,6 +29,8 @@ pub(super) struct ClusterFile {
     pub(super) pki: PkiSection,
     /// kube-controller-manager itself, on all masters.
     pub(super) controller_manager: Option<ControllerManagerSection>,
+    /// How systemd runs it, on all masters.
+    pub(super) systemd: Option<SystemdSection>,
     /// Where things are on the masters, and what is brought there.
     pub(super) install: Option<InstallSection>,
     /// The hosts that run kube-controller-manager. Their order is the order of everything kcm does.
@@ -88,6 +92,22 @@ pub(super) struct ControllerManagerSection {
     pub(super) flags: Option<FlagMap>,
 }
 
+/// How systemd runs kube-controller-manager, on all masters.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SystemdSection {
+    /// The user that the service runs as. It must exist on the masters. Default: root.
+    pub(super) user: Option<Text<AccountName>>,
+    /// The group that it runs as. Default: the user's own.
+    pub(super) group: Option<Text<AccountName>>,
+    /// What is closed to the service: none, or strict (all that it can do without; directives can change
+    /// it). Default: none.
+    pub(super) hardening: Option<Text<HardeningName>>,
+    /// Further directives of the unit, by section, as they would stand there. They come after kcm's own: the
+    /// last one counts, or adds to a list that "" empties.
+    pub(super) directives: Option<DirectiveMap>,
+}
+
 /// Where things are on the masters, and what is brought there.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -99,6 +119,9 @@ pub(super) struct InstallSection {
     /// Brings the CA certificate and key to pki/ca/cert/ on every master; others that are there are never
     /// replaced. Default: false, they are expected there.
     pub(super) distribute_ca: Option<bool>,
+    /// Owner of the files that kcm places, USER or USER:GROUP. Default: the service's user, else root with
+    /// sudo, else the SSH user.
+    pub(super) owner: Option<Text<Ownership>>,
 }
 
 /// A host that runs kube-controller-manager.
@@ -186,6 +209,11 @@ impl Scalar for GoDuration {
 impl Scalar for KeyAlgorithm {
     const EXPECTED: &'static str = "a key algorithm";
     const EXAMPLE: &'static str = "ecdsa-p256";
+}
+
+impl Scalar for AccountName {
+    const EXPECTED: &'static str = "the name of an account on the masters";
+    const EXAMPLE: &'static str = "kube-controller-manager";
 }
 
 impl Scalar for FlagName {

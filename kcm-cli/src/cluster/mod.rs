@@ -4,12 +4,14 @@
 //! form and a contradiction are each one [`ClusterFileError`] with line, column and mend.
 
 mod check;
+mod directives;
 mod error;
 mod file;
 mod locate;
 mod read;
 mod scalar;
 mod ssh;
+mod systemd;
 mod unbuilt;
 mod value;
 
@@ -28,6 +30,7 @@ pub use error::ClusterFileError;
 pub use file::schema;
 pub use scalar::FlagChange;
 pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
+pub use systemd::{Ownership, Service};
 pub use value::{
     BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
 };
@@ -52,6 +55,8 @@ pub struct Cluster {
     pub pki: Pki,
     /// Where things are on the masters, and what is brought there.
     pub install: Install,
+    /// How systemd runs the service.
+    pub service: Service,
     /// The masters, in the file's order, which is the order of everything.
     pub masters: Vec<Master>,
     /// What is legal and still looks like a mistake, in words.
@@ -91,6 +96,8 @@ pub struct Install {
     pub binary: Option<PathBuf>,
     /// Whether the CA's certificate and key are brought to the masters.
     pub distribute_ca: bool,
+    /// Whose the files are, if the file says.
+    pub owner: Option<Ownership>,
 }
 
 /// A host that runs kube-controller-manager.

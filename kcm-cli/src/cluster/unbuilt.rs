@@ -8,22 +8,15 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 
 const UNBUILT: &[(&str, &str)] = &[
     ("api", "a choice of the way to the API server"),
-    ("directives", "further unit directives"),
     ("dualstack", "dual stack"),
-    ("group", "a service user"),
-    ("hardening", "a hardening preset"),
     ("identity", "one identity per master"),
     ("kubeconfig", "a choice of the kubeconfig's form"),
     ("kubernetesversion", "checking flags against a Kubernetes version"),
     ("nodecidrmasksizeipv4", "dual stack"),
     ("nodecidrmasksizeipv6", "dual stack"),
-    ("owner", "a choice of the files' owner"),
     ("paths", "single paths"),
     ("serviceaccountkey", "a service-account key of its own"),
-    ("serviceuser", "a service user"),
     ("servingcertificate", "a serving certificate"),
-    ("systemd", "unit directives, a service user and hardening"),
-    ("unit", "unit directives"),
 ];
 
 #[cfg(test)]
@@ -33,7 +26,7 @@ mod tests {
     #[test]
     fn a_planned_key_is_known_however_it_is_written() {
         assert_eq!(feature("kubernetesVersion"), feature("kubernetes-version"));
-        assert!(feature("systemd").is_some());
+        assert!(feature("dualStack").is_some());
         assert!(feature("clusterCIDR").is_none());
     }
 }

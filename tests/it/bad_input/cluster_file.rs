@@ -29,9 +29,9 @@ const KEYS: &[Edit] = &[
     ("a key in another case", "clusterCidr:", "clusterCIDR:", "kcm.yaml:4:3: cluster.clusterCIDR: unknown key; did you mean `clusterCidr`?"),
     ("a key with dashes", "serviceClusterIpRange:", "service-cluster-ip-range:", "kcm.yaml:5:3: cluster.service-cluster-ip-range: unknown key; did you mean `serviceClusterIpRange`?"),
     ("a section mistyped", "masters:\n", "master:\n", "kcm.yaml:10:1: master: unknown key; did you mean `masters`?"),
-    ("a section nobody knows", "masters:\n", "colour: red\nmasters:\n", "kcm.yaml:10:1: colour: unknown key; known here: apiVersion, cluster, pki, controllerManager, install, masters, ssh"),
+    ("a section nobody knows", "masters:\n", "colour: red\nmasters:\n", "kcm.yaml:10:1: colour: unknown key; known here: apiVersion, cluster, pki, controllerManager, systemd, install, masters, ssh"),
     ("a master's key mistyped", "{name: k8s-master-02, address:", "{name: k8s-master-02, adress:", "kcm.yaml:12:27: masters[1].adress: unknown key; did you mean `address`?"),
-    ("a key that is no text", "masters:\n", "1: 2\nmasters:\n", "kcm.yaml:10:1: 1: unknown key; known here: apiVersion, cluster, pki, controllerManager, install, masters, ssh"),
+    ("a key that is no text", "masters:\n", "1: 2\nmasters:\n", "kcm.yaml:10:1: 1: unknown key; known here: apiVersion, cluster, pki, controllerManager, systemd, install, masters, ssh"),
     ("no apiVersion", "apiVersion: kcm/v1\n", "", "kcm.yaml:1:1: `apiVersion` is missing in the file; add it"),
     ("no server", "  server: https://192.168.1.210:6443\n", "", "kcm.yaml:3:3: `server` is missing in cluster; add it"),
     ("no CA key", "  caKey: pki/ca/cert/ca-key.pem\n", "", "kcm.yaml:7:3: `caKey` is missing in pki; add it"),
@@ -150,18 +150,57 @@ const FLAGS: &[Edit] = &[
     ("a NUL in a flag's value", "masters:\n", "controllerManager: {flags: {v: \"2\\0\"}}\nmasters:\n", "kcm.yaml:10:32: controllerManager.flags.v: the value holds a NUL byte, which no process can receive; remove it from --v"),
 ];
 
+#[rustfmt::skip]
+const SYSTEMD: &[Edit] = &[
+    ("a key of systemd mistyped", "masters:\n", "systemd: {usr: kube}\nmasters:\n", "kcm.yaml:10:11: systemd.usr: unknown key; did you mean `user`?"),
+    ("a user by number", "masters:\n", "systemd: {user: 1000}\nmasters:\n", "kcm.yaml:10:17: systemd.user: account name `1000` is a number, which may be another account on each machine; write a name"),
+    ("a user that only some programs take", "masters:\n", "systemd: {user: kube.admin}\nmasters:\n", "kcm.yaml:10:17: systemd.user: account name `kube.admin` may hold letters, digits, `_` and `-` only"),
+    ("an empty user", "masters:\n", "systemd: {user: \"\"}\nmasters:\n", "kcm.yaml:10:17: systemd.user: account name `` is empty; write a name, as in `kube`"),
+    ("a group that starts with a digit", "masters:\n", "systemd: {user: kube, group: 1kube}\nmasters:\n", "kcm.yaml:10:30: systemd.group: account name `1kube` must start with a letter or `_`"),
+    ("a user that is too long", "masters:\n", "systemd: {user: kube-controller-manager-of-our-site}\nmasters:\n", "kcm.yaml:10:17: systemd.user: account name `kube-controller-manager-of-our-site` is longer than 31 bytes"),
+    ("a group without user", "masters:\n", "systemd: {group: kube}\nmasters:\n", "kcm.yaml:10:18: systemd.group: there is no systemd.user beside it; add that, or remove this key"),
+    ("a hardening nobody knows", "masters:\n", "systemd: {hardening: paranoid}\nmasters:\n", "kcm.yaml:10:22: systemd.hardening: `paranoid` is not a choice of hardening: write none or strict"),
+    ("a hardening as a truth", "masters:\n", "systemd: {hardening: true}\nmasters:\n", "kcm.yaml:10:22: systemd.hardening: `true` is not a choice of hardening: write none or strict"),
+    ("directives as in a unit", "masters:\n", "systemd: {directives: \"[Service]\"}\nmasters:\n", r#"kcm.yaml:10:23: systemd.directives: the text "[Service]" stands here; write directives by section, as in `Service: {LimitNOFILE: 65536}`"#),
+    ("a directive without section", "masters:\n", "systemd: {directives: {LimitNOFILE: 65536}}\nmasters:\n", "kcm.yaml:10:37: systemd.directives.LimitNOFILE: the number 65536 stands here; write directives by section, as in `Service: {LimitNOFILE: 65536}`"),
+    ("a section that units do not have", "masters:\n", "systemd: {directives: {service: {Nice: 1}}}\nmasters:\n", "kcm.yaml:10:33: systemd.directives.service: a service's unit has no such section; did you mean `Service`?"),
+    ("a section of another kind of unit", "masters:\n", "systemd: {directives: {Timer: {OnCalendar: daily}}}\nmasters:\n", "kcm.yaml:10:31: systemd.directives.Timer: a service's unit has no such section; there are Unit, Service and Install, and X-… for other programs"),
+    ("a section in brackets", "masters:\n", "systemd: {directives: {\"[Service]\": {Nice: 1}}}\nmasters:\n", "kcm.yaml:10:24: systemd.directives: section name `[Service]` must be letters, digits and `-`, as in `Service`"),
+    ("a section twice", "masters:\n", "systemd:\n  directives:\n    Service: {Nice: 1}\n    Service: {Nice: 2}\nmasters:\n", "kcm.yaml:12:5: systemd.directives: section `Service` is there twice; keep one of them"),
+    ("a directive twice", "masters:\n", "systemd:\n  directives:\n    Service:\n      Environment: A=1\n      Environment: B=2\nmasters:\n", "kcm.yaml:13:7: systemd.directives.Service: directive `Environment` is there twice; give it a list of values"),
+    ("a directive with its value", "masters:\n", "systemd: {directives: {Service: {Nice=1: }}}\nmasters:\n", "kcm.yaml:10:34: systemd.directives.Service: directive key `Nice=1` must be letters, digits and `-`, as in `RestartSec`"),
+    ("a directive without value", "masters:\n", "systemd: {directives: {Service: {CapabilityBoundingSet: }}}\nmasters:\n", r#"kcm.yaml:10:57: systemd.directives.Service.CapabilityBoundingSet: nothing stands here; write one value or a list of them ("" is the empty value)"#),
+    ("a directive without any of several values", "masters:\n", "systemd: {directives: {Service: {Environment: []}}}\nmasters:\n", r#"kcm.yaml:10:47: systemd.directives.Service.Environment: the list is empty; write "" for the empty value, or remove it"#),
+    ("a list in a directive's list", "masters:\n", "systemd: {directives: {Service: {Environment: [[A=1]]}}}\nmasters:\n", "kcm.yaml:10:47: systemd.directives.Service.Environment: a list stands in a list; write all values in one"),
+    ("a directive with a fraction", "masters:\n", "systemd: {directives: {Service: {TimeoutStopSec: 1.50}}}\nmasters:\n", "kcm.yaml:10:50: systemd.directives.Service.TimeoutStopSec: put a number with a fraction in quotes, so that it stays as it is"),
+    ("a directive that is a map", "masters:\n", "systemd: {directives: {Service: {Environment: {A: 1}}}}\nmasters:\n", r#"kcm.yaml:10:47: systemd.directives.Service.Environment: a section stands here; write one value or a list of them ("" is the empty value)"#),
+    ("a directive of two lines", "masters:\n", "systemd: {directives: {Service: {Environment: [A=1, \"B=2\\nUser=root\"]}}}\nmasters:\n", r"kcm.yaml:10:53: systemd.directives.Service.Environment[1]: directive value `B=2\nUser=root` holds '\n', which no line of a unit can hold"),
+    ("a directive that would swallow the next", "masters:\n", "systemd: {directives: {Service: {Environment: A=\\}}}\nmasters:\n", r"kcm.yaml:10:47: systemd.directives.Service.Environment: directive value `A=\` ends with a backslash and would swallow the next line; double the backslash"),
+    ("a directive that begins with a blank", "masters:\n", "systemd: {directives: {Service: {Environment: \" A=1\"}}}\nmasters:\n", "kcm.yaml:10:47: systemd.directives.Service.Environment: directive value ` A=1` starts or ends with white space, which systemd would drop; trim it"),
+    ("a command that systemd refuses", "masters:\n", "systemd: {directives: {Service: {ExecStartPre: [/bin/true, bin/check]}}}\nmasters:\n", "kcm.yaml:10:60: systemd.directives.Service.ExecStartPre[1]: as systemd 252 reads it, the executable is not one that systemd takes: `bin/check`; write an absolute path without quotes, backslashes or a slash at its end"),
+    ("a command whose quote stays open", "masters:\n", "systemd: {directives: {Service: {ExecStartPre: /bin/sh -c \"exit}}}\nmasters:\n", r#"kcm.yaml:10:48: systemd.directives.Service.ExecStartPre: as systemd 252 reads it, a quote is opened and not closed: `"exit`; close it, or write a literal quote as `\"`"#),
+    ("an alias that is no unit", "masters:\n", "systemd: {directives: {Install: {Alias: kcm}}}\nmasters:\n", "kcm.yaml:10:41: systemd.directives.Install.Alias: `Alias=kcm` in [Install]: unit name `kcm` has no unit type; add `.service`"),
+    ("the command as a directive", "masters:\n", "systemd: {directives: {Service: {ExecStart: /bin/true}}}\nmasters:\n", "kcm.yaml:10:45: systemd.directives.Service.ExecStart: has a key of its own; set controllerManager.flags"),
+    ("the user as a directive", "masters:\n", "systemd: {directives: {Service: {User: kube}}}\nmasters:\n", "kcm.yaml:10:40: systemd.directives.Service.User: has a key of its own; set systemd.user"),
+    ("the group as a directive", "masters:\n", "systemd: {directives: {Service: {Group: kube}}}\nmasters:\n", "kcm.yaml:10:41: systemd.directives.Service.Group: has a key of its own; set systemd.group"),
+    ("a user for each start", "masters:\n", "systemd: {directives: {Service: {DynamicUser: true}}}\nmasters:\n", "kcm.yaml:10:47: systemd.directives.Service.DynamicUser: a user that is made at every start owns none of the files; set systemd.user"),
+    ("the restart as a directive", "masters:\n", "systemd: {directives: {Service: {Restart: on-failure}}}\nmasters:\n", "kcm.yaml:10:43: systemd.directives.Service.Restart: kcm writes `always`, which alone covers every end of kube-controller-manager; remove it"),
+    ("the restart's delay as a directive", "masters:\n", "systemd: {directives: {Service: {RestartSec: 1}}}\nmasters:\n", "kcm.yaml:10:46: systemd.directives.Service.RestartSec: kcm writes 5 s, clear of systemd's limit of starts; remove it"),
+    ("the description as a directive", "masters:\n", "systemd: {directives: {Unit: {Description: ours}}}\nmasters:\n", "kcm.yaml:10:44: systemd.directives.Unit.Description: kcm writes this one itself; remove it"),
+    ("another target as a directive", "masters:\n", "systemd: {directives: {Install: {WantedBy: kubernetes.target}}}\nmasters:\n", "kcm.yaml:10:44: systemd.directives.Install.WantedBy: kcm writes `multi-user.target`; remove it"),
+    ("an owner by number", "masters:\n", "install: {owner: \"0:0\"}\nmasters:\n", "kcm.yaml:10:18: install.owner: `0:0` is not an owner of files: account name `0` is a number, which may be another account on each machine; write a name"),
+    ("an owner with half a group", "masters:\n", "install: {owner: \"kube:\"}\nmasters:\n", "kcm.yaml:10:18: install.owner: `kube:` is not an owner of files: write USER, or USER:GROUP with both names"),
+    ("an owner with a dot", "masters:\n", "install: {owner: kube.kube}\nmasters:\n", "kcm.yaml:10:18: install.owner: `kube.kube` is not an owner of files: account name `kube.kube` may hold letters, digits, `_` and `-` only"),
+];
+
 /// Keys of the design that this version does not build, the line before them, and the message.
 #[rustfmt::skip]
 const PLANNED: &[(&str, &str, &str)] = &[
     ("kubernetesVersion: v1.36.2\n", "masters:\n", "kcm.yaml:10:1: kubernetesVersion: planned for a later version of kcm (checking flags against a Kubernetes version); remove the key until then"),
-    ("systemd: {}\n", "masters:\n", "kcm.yaml:10:1: systemd: planned for a later version of kcm (unit directives, a service user and hardening); remove the key until then"),
     ("  dualStack: true\n", "pki:\n", "kcm.yaml:6:3: cluster.dualStack: planned for a later version of kcm (dual stack); remove the key until then"),
     ("  nodeCidrMaskSizeIPv6: 64\n", "pki:\n", "kcm.yaml:6:3: cluster.nodeCidrMaskSizeIPv6: planned for a later version of kcm (dual stack); remove the key until then"),
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: planned for a later version of kcm (one identity per master); remove the key until then"),
     ("  serviceAccountKey: sa.key\n", "masters:\n", "kcm.yaml:10:3: pki.serviceAccountKey: planned for a later version of kcm (a service-account key of its own); remove the key until then"),
-    ("controllerManager: {hardening: strict}\n", "masters:\n", "kcm.yaml:10:21: controllerManager.hardening: planned for a later version of kcm (a hardening preset); remove the key until then"),
-    ("controllerManager: {serviceUser: kcm}\n", "masters:\n", "kcm.yaml:10:21: controllerManager.serviceUser: planned for a later version of kcm (a service user); remove the key until then"),
-    ("install: {owner: kube}\n", "masters:\n", "kcm.yaml:10:11: install.owner: planned for a later version of kcm (a choice of the files' owner); remove the key until then"),
     ("install: {paths: {}}\n", "masters:\n", "kcm.yaml:10:11: install.paths: planned for a later version of kcm (single paths); remove the key until then"),
     ("api: {}\n", "masters:\n", "kcm.yaml:10:1: api: planned for a later version of kcm (a choice of the way to the API server); remove the key until then"),
 ];
@@ -220,6 +259,11 @@ fn a_flag_that_cannot_be_rendered_is_named() {
 }
 
 #[test]
+fn a_service_that_systemd_would_not_run_as_written_is_refused() {
+    check_edits(SYSTEMD);
+}
+
+#[test]
 fn a_key_that_is_planned_is_refused_by_name_and_never_ignored() {
     let cases = PLANNED.iter().map(|(key, before, error)| {
         let spoil = move |site: &Site| site.edit(before, &format!("{key}{before}"));
@@ -249,7 +293,7 @@ fn a_file_that_no_one_wrote_by_hand_is_refused_at_once() {
         (
             "aliases of aliases",
             bomb,
-            "kcm.yaml:1:1: a0: unknown key; known here: apiVersion, cluster, pki, controllerManager, install, masters, ssh",
+            "kcm.yaml:1:1: a0: unknown key; known here: apiVersion, cluster, pki, controllerManager, systemd, install, masters, ssh",
         ),
         ("depth", deep, "kcm.yaml: more than 100 brackets are open at once; is it the right file?"),
         ("length", long, "kcm.yaml: the file is longer than 1 MiB; is it the right one?"),
@@ -272,7 +316,7 @@ fn other_editors_files_and_empty_optional_sections_are_read() {
         |text| format!("\u{feff}{text}"),
         |text| format!("---\n{text}"),
         |text| format!("{text}...\n"),
-        |text| format!("{text}ssh:\ninstall:\ncontrollerManager:\n"),
+        |text| format!("{text}ssh:\ninstall:\nsystemd:\ncontrollerManager:\n"),
         |text| text.trim_end().to_owned(),
     ];
     let site = Site::new();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cluster::{Cluster, HostKeys, Sudo, SudoPassword};
+use kcm_systemd::Hardening;
 
 const SMALLEST: &str = "
 apiVersion: kcm/v1
@@ -33,6 +34,9 @@ fn the_smallest_file_has_the_tutorials_defaults() {
     let ssh = &cluster.masters[0].ssh;
     assert_eq!((ssh.sudo, &ssh.sudo_password), (Sudo::Passwordless, &SudoPassword::Terminal));
     assert_eq!((ssh.host_keys, ssh.connect_timeout.as_secs()), (HostKeys::Strict, 10));
+    let service = &cluster.service;
+    assert_eq!((&service.user, &service.group, service.hardening), (&None, &None, Hardening::None));
+    assert_eq!((service.directives.len(), &cluster.install.owner), (0, &None));
     assert!(cluster.warnings.is_empty());
 }
 
@@ -78,4 +82,89 @@ fn what_is_brought_to_the_masters_starts_at_the_files_folder() {
         .replace("masters:\n", "install: {binary: bin/kcm, distributeCa: true}\nmasters:\n");
     let install = parse(&text).unwrap().install;
     assert_eq!((install.binary, install.distribute_ca), (Some("site/bin/kcm".into()), true));
+}
+
+fn with_systemd(sections: &str) -> Cluster {
+    parse(&SMALLEST.replace("masters:\n", &format!("{sections}\nmasters:\n"))).unwrap()
+}
+
+#[test]
+fn directives_are_what_stands_there_in_its_order() {
+    let cluster = with_systemd(
+        "systemd:
+  directives:
+    X-Site: {Version: '1.10', Rack: 007}
+    Service:
+      Environment: [B=2, A=1, '']
+      UMask: 0027
+      PrivateTmp: yes
+      Nice: -5
+      TimeoutStopSec: 1min 30s
+      LimitNOFILE: 65536
+      PrivateDevices: false
+      CapabilityBoundingSet: \"\"
+    Unit: {After: network-online.target}",
+    );
+    let directives = cluster.service.directives.iter();
+    let lines: Vec<_> =
+        directives.map(|(section, directive)| format!("{section}: {directive}")).collect();
+    let expected = [
+        "X-Site: Version=1.10",
+        "X-Site: Rack=007",
+        "Service: Environment=B=2",
+        "Service: Environment=A=1",
+        "Service: Environment=",
+        "Service: UMask=0027",
+        "Service: PrivateTmp=yes",
+        "Service: Nice=-5",
+        "Service: TimeoutStopSec=1min 30s",
+        "Service: LimitNOFILE=65536",
+        "Service: PrivateDevices=false",
+        "Service: CapabilityBoundingSet=",
+        "Unit: After=network-online.target",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(cluster.warnings, [""; 0]);
+}
+
+#[test]
+fn what_systemd_would_ignore_or_the_service_could_not_read_is_a_warning() {
+    for (sections, warnings) in [
+        ("systemd: {user: kube, hardening: strict}", vec![]),
+        ("systemd: {user: kube}\ninstall: {owner: kube:adm}", vec![]),
+        ("install: {owner: kube}", vec![]),
+        (
+            "systemd: {user: kube}\ninstall: {owner: root}",
+            vec![
+                "install.owner is root, but the service runs as kube (systemd.user) and cannot read root's private files; make them the same",
+            ],
+        ),
+        (
+            "systemd: {hardening: strict}",
+            vec![
+                "systemd.hardening is strict, but the service runs as root, which without capabilities reads no other user's private files; set systemd.user",
+            ],
+        ),
+        (
+            "systemd: {user: kube, hardening: strict}\ninstall: {root: /home/kube/k8s}\ncontrollerManager: {flags: {root-ca-file: /tmp/ca.pem}}",
+            vec![
+                "--root-ca-file: /tmp/ca.pem is hidden from the service by PrivateTmp= (systemd.hardening strict); move it, or set systemd.directives.Service.PrivateTmp",
+                "install.root: /home/kube/k8s is hidden from the service by ProtectHome= (systemd.hardening strict); move it, or set systemd.directives.Service.ProtectHome",
+            ],
+        ),
+        (
+            "systemd: {user: kube, hardening: strict, directives: {Service: {ProtectHome: read-only}}}\ninstall: {root: /home/kube/k8s}",
+            vec![],
+        ),
+        (
+            "systemd: {directives: {Service: {LimitNOFILES: 1, X-Rack: 7, NewInNextYear: 1, ExecStartPre: '-bin/x'}}}",
+            vec![
+                "systemd.directives.Service.LimitNOFILES: as systemd 252 reads it, the directive is ignored; did you mean `LimitNOFILE`?",
+                "systemd.directives.Service.NewInNextYear: as systemd 252 reads it, the directive is ignored; correct its key or move it to its section; prefix it with `X-` if it is for other programs",
+                "systemd.directives.Service.ExecStartPre: as systemd 252 reads it, the command is not valid and, because of its `-` prefix, ignored without an error: `bin/x`; correct the command",
+            ],
+        ),
+    ] {
+        assert_eq!(with_systemd(sections).warnings, warnings, "{sections}");
+    }
 }

@@ -1,0 +1,199 @@
+//! The systemd section, and what it means together with owners and paths.
+
+use kcm_systemd::{
+    Directive, Effect, Finding, FindingCode, Hardening, Install, SectionName, UnitFile, Value,
+    enable_links,
+};
+
+use super::At;
+use crate::cluster::directives::{DirectiveMap, Values};
+use crate::cluster::error::ClusterFileError;
+use crate::cluster::file::SystemdSection;
+use crate::cluster::locate::{Step, Step::Index, Step::Key};
+use crate::cluster::{FlagChange, Master, Ownership, Service};
+use crate::files::RemotePath;
+use crate::layout::Layout;
+
+/// Directives that kcm writes itself: why, or where to say it.
+const OWN: &[(&str, &str, &str)] = &[
+    ("Unit", "Description", "kcm writes this one itself; remove it"),
+    ("Unit", "Documentation", "kcm writes this one itself; remove it"),
+    ("Service", "ExecStart", "has a key of its own; set controllerManager.flags"),
+    (
+        "Service",
+        "Restart",
+        "kcm writes `always`, which alone covers every end of kube-controller-manager; remove it",
+    ),
+    ("Service", "RestartSec", "kcm writes 5 s, clear of systemd's limit of starts; remove it"),
+    ("Service", "User", "has a key of its own; set systemd.user"),
+    ("Service", "Group", "has a key of its own; set systemd.group"),
+    (
+        "Service",
+        "DynamicUser",
+        "a user that is made at every start owns none of the files; set systemd.user",
+    ),
+    ("Install", "WantedBy", "kcm writes `multi-user.target`; remove it"),
+];
+
+pub(super) fn service(
+    at: &At<'_>,
+    section: Option<SystemdSection>,
+    layout: &Layout,
+) -> Result<Service, ClusterFileError> {
+    let (user, group, hardening, directives) = match section {
+        Some(systemd) => (systemd.user, systemd.group, systemd.hardening, systemd.directives),
+        None => (None, None, None, None),
+    };
+    if user.is_none() && group.is_some() {
+        let problem = "there is no systemd.user beside it; add that, or remove this key";
+        return Err(at.error(&[Key("systemd"), Key("group")], problem));
+    }
+    Ok(Service {
+        user: user.map(|user| user.0),
+        group: group.map(|group| group.0),
+        hardening: hardening.map_or(Hardening::None, |hardening| hardening.0.0),
+        directives: self::directives(at, &directives.unwrap_or_default(), layout)?,
+    })
+}
+
+fn directives(
+    at: &At<'_>,
+    map: &DirectiveMap,
+    layout: &Layout,
+) -> Result<Vec<(SectionName, Directive)>, ClusterFileError> {
+    let mut directives = Vec::new();
+    for (section, lines) in &map.0 {
+        let above = [Key("systemd"), Key("directives"), Key(section.as_str())];
+        check_section(at, &above, section)?;
+        for (key, values) in lines {
+            let [systemd, all, of_section] = above;
+            let path = [systemd, all, of_section, Key(key.as_str())];
+            let own = OWN.iter().find(|own| own.0 == section.as_str() && own.1 == key.as_str());
+            if let Some((_, _, problem)) = own {
+                return Err(at.error(&path, problem));
+            }
+            for (place, value) in places(&path, values) {
+                let directive = Directive { key: key.clone(), value: value.clone() };
+                check_directive(at, &place, section, &directive, layout)?;
+                directives.push((section.clone(), directive));
+            }
+        }
+    }
+    Ok(directives)
+}
+
+/// Each of the values at `path`, and where it is.
+fn places<'s, 'v>(path: &[Step<'s>], values: &'v Values) -> Vec<(Vec<Step<'s>>, &'v Value)> {
+    match values {
+        Values::One(value) => vec![(path.to_vec(), value)],
+        Values::Several(values) => {
+            let below = |index| path.iter().copied().chain([Index(index)]).collect();
+            values.iter().enumerate().map(|(index, value)| (below(index), value)).collect()
+        }
+    }
+}
+
+fn check_section(
+    at: &At<'_>,
+    path: &[Step<'_>],
+    section: &SectionName,
+) -> Result<(), ClusterFileError> {
+    let file = UnitFile::parse(format!("[{section}]\n"));
+    match file.findings.first() {
+        Some(finding) => {
+            let mend = finding.nearest.map_or_else(
+                || "there are Unit, Service and Install, and X-… for other programs".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Err(at.error(path, format!("a service's unit has no such section; {mend}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses the directive at `path` if systemd would not load or enable a unit with it.
+fn check_directive(
+    at: &At<'_>,
+    path: &[Step<'_>],
+    section: &SectionName,
+    directive: &Directive,
+    layout: &Layout,
+) -> Result<(), ClusterFileError> {
+    let file = read(section, directive);
+    if let Some(finding) = file.findings.iter().find(|found| found.effect() == Effect::Refused) {
+        return Err(at.error(path, say(finding)));
+    }
+    enable_links(&layout.unit, layout.unit_file.as_str(), &Install::of(&file))
+        .map(drop)
+        .map_err(|error| at.error(path, error))
+}
+
+/// What systemd makes of one directive.
+fn read(section: &SectionName, directive: &Directive) -> UnitFile {
+    UnitFile::parse(format!("[{section}]\n{directive}\n"))
+}
+
+fn say(finding: &Finding) -> String {
+    let Finding { code, subject, nearest, .. } = finding;
+    let what = match code {
+        FindingCode::UnknownKey => String::new(),
+        _ => format!(": `{subject}`"),
+    };
+    let mend =
+        nearest.map_or_else(|| code.mend().to_owned(), |near| format!("did you mean `{near}`?"));
+    format!("as systemd 252 reads it, {}{what}; {mend}", code.meaning())
+}
+
+/// What is legal and still looks like a mistake.
+pub(super) fn warnings(
+    service: &Service,
+    owner: Option<&Ownership>,
+    root: &RemotePath,
+    masters: &[Master],
+) -> Vec<String> {
+    let lost = service.directives.iter().flat_map(|(section, directive)| {
+        let findings = read(section, directive).findings.into_iter();
+        let lost = findings.filter(|finding| finding.effect() == Effect::Lost);
+        let key = &directive.key;
+        lost.map(move |finding| format!("systemd.directives.{section}.{key}: {}", say(&finding)))
+    });
+    accounts(service, owner).into_iter().chain(hidden(service, root, masters)).chain(lost).collect()
+}
+
+fn accounts(service: &Service, owner: Option<&Ownership>) -> Option<String> {
+    let runs_as = service.user.as_ref().map_or("root", |user| user.as_str());
+    let owner = owner.map_or(runs_as, |owner| owner.user.as_str());
+    match (runs_as, service.hardening) {
+        ("root", Hardening::Strict) => Some(
+            "systemd.hardening is strict, but the service runs as root, which without capabilities reads no other user's private files; set systemd.user".to_owned(),
+        ),
+        ("root", Hardening::None) => None,
+        (user, _) if user == owner => None,
+        (user, _) => Some(format!(
+            "install.owner is {owner}, but the service runs as {user} (systemd.user) and cannot read {owner}'s private files; make them the same"
+        )),
+    }
+}
+
+/// Files that the service is told to read and that its sandbox hides from it.
+fn hidden(service: &Service, root: &RemotePath, masters: &[Master]) -> Vec<String> {
+    let flags = masters.iter().flat_map(|master| &master.flags);
+    let values = flags.filter_map(|(name, change)| match change {
+        FlagChange::Set(value) => Some((format!("--{name}"), value.as_str())),
+        FlagChange::Remove => None,
+    });
+    let paths = std::iter::once(("install.root".to_owned(), root.as_str())).chain(values);
+    let is_changed =
+        |key: &str| service.directives.iter().any(|(_, directive)| directive.key.as_str() == key);
+    let mut warnings: Vec<_> = paths
+        .filter_map(|(name, path)| {
+            let key = service.hardening.hidden_by(path).filter(|key| !is_changed(key))?;
+            Some(format!(
+                "{name}: {path} is hidden from the service by {key}= (systemd.hardening strict); move it, or set systemd.directives.Service.{key}"
+            ))
+        })
+        .collect();
+    warnings.sort();
+    warnings.dedup();
+    warnings
+}

@@ -1,0 +1,165 @@
+//! Directives of a unit as they stand in the file: values by key by section.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use kcm_systemd::{Key, SectionName, Value};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::scalar::{Scalar, Text};
+
+/// Directives by section, in the file's order.
+#[derive(Debug, Default)]
+pub(super) struct DirectiveMap(pub(super) Vec<(SectionName, Vec<(Key, Values)>)>);
+
+/// What stands at a directive's key.
+#[derive(Debug)]
+pub(super) enum Values {
+    /// One value.
+    One(Value),
+    /// A list of values, each to become a directive.
+    Several(Vec<Value>),
+}
+
+impl<'de> Deserialize<'de> for DirectiveMap {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sections = Lines::<SectionName, Lines<Key, Values>>::deserialize(deserializer)?.0;
+        Ok(Self(sections.into_iter().map(|(name, directives)| (name, directives.0)).collect()))
+    }
+}
+
+/// Lines `name: …`, where no name stands twice.
+struct Lines<K, V>(Vec<(K, V)>);
+
+/// What the errors say about such a name.
+trait Name: Scalar + fmt::Display + PartialEq {
+    /// What it names.
+    const KIND: &'static str;
+    /// What to do about one that is there twice.
+    const MEND: &'static str;
+}
+
+impl Name for SectionName {
+    const KIND: &'static str = "section";
+    const MEND: &'static str = "keep one of them";
+}
+
+impl Name for Key {
+    const KIND: &'static str = "directive";
+    const MEND: &'static str = "give it a list of values";
+}
+
+impl<'de, K: Name, V: Deserialize<'de>> Deserialize<'de> for Lines<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<K, V>(PhantomData<(K, V)>);
+        impl<'de, K: Name, V: Deserialize<'de>> Visitor<'de> for Reader<K, V> {
+            type Value = Lines<K, V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("directives by section, as in `Service: {LimitNOFILE: 65536}`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Lines<K, V>, A::Error> {
+                let mut lines: Vec<(K, V)> = Vec::new();
+                while let Some(Text(name)) = map.next_key::<Text<K>>()? {
+                    if lines.iter().any(|(known, _)| *known == name) {
+                        let text = format!("{} `{name}` is there twice; {}", K::KIND, K::MEND);
+                        return Err(A::Error::custom(text));
+                    }
+                    lines.push((name, map.next_value()?));
+                }
+                Ok(Lines(lines))
+            }
+        }
+        deserializer.deserialize_map(Reader(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Values;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one value or a list of them (\"\" is the empty value)")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Values, E> {
+                Value::parse(text).map(Values::One).map_err(E::custom)
+            }
+
+            fn visit_bool<E: Error>(self, truth: bool) -> Result<Values, E> {
+                self.visit_str(&truth.to_string())
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Values, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Values, E> {
+                self.visit_str(&number.to_string())
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Values, E> {
+                // 1.10 would become 1.1.
+                Err(E::custom("put a number with a fraction in quotes, so that it stays as it is"))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Values, A::Error> {
+                let mut values = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    match item {
+                        Values::One(value) => values.push(value),
+                        Values::Several(_) => {
+                            let text = "a list stands in a list; write all values in one";
+                            return Err(A::Error::custom(text));
+                        }
+                    }
+                }
+                if values.is_empty() {
+                    let text = "the list is empty; write \"\" for the empty value, or remove it";
+                    return Err(A::Error::custom(text));
+                }
+                Ok(Values::Several(values))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl Scalar for SectionName {
+    const EXPECTED: &'static str = "the name of a unit's section";
+    const EXAMPLE: &'static str = "Service";
+}
+
+impl Scalar for Key {
+    const EXPECTED: &'static str = "the name of a directive";
+    const EXAMPLE: &'static str = "LimitNOFILE";
+}
+
+impl JsonSchema for DirectiveMap {
+    fn schema_name() -> Cow<'static, str> {
+        "Directives".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let scalar = json_schema!({ "type": ["string", "integer", "boolean"] });
+        let list = json_schema!({ "type": "array", "items": scalar, "minItems": 1 });
+        json_schema!({
+            "type": ["object", "null"],
+            "description": "Directives of the unit by section; a list is several of the same name.",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": { "anyOf": [scalar, list] },
+            },
+            "examples": [{ "Service": { "LimitNOFILE": 65536, "Environment": ["A=1", "B=2"] } }],
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! How systemd runs the service, and whose the files are: the public values, and the scalars for them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use kcm_systemd::{AccountName, Directive, Hardening, SectionName};
+
+use super::scalar::Scalar;
+use super::value::{InvalidValue, invalid};
+
+/// How systemd runs the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The user that it runs as; `None` is root.
+    pub user: Option<AccountName>,
+    /// Its group; `None` is the user's own.
+    pub group: Option<AccountName>,
+    /// What is closed to it.
+    pub hardening: Hardening,
+    /// Further directives of the unit, in the order in which they stand after kcm's own.
+    pub directives: Vec<(SectionName, Directive)>,
+}
+
+/// Whose the files are that kcm places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ownership {
+    /// The user.
+    pub user: AccountName,
+    /// The group; `None` is the user's own.
+    pub group: Option<AccountName>,
+}
+
+impl fmt::Display for Ownership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.group {
+            Some(group) => write!(f, "{}:{group}", self.user),
+            None => self.user.fmt(f),
+        }
+    }
+}
+
+impl Scalar for Ownership {
+    const EXPECTED: &'static str = "an owner of files";
+    const EXAMPLE: &'static str = "kube:kube";
+}
+
+impl FromStr for Ownership {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let account = |name: &str| {
+            AccountName::parse(name).map_err(|error| invalid::<Self>(text, error.to_string()))
+        };
+        match text.split_once(':') {
+            Some(("", _) | (_, "")) => {
+                Err(invalid::<Self>(text, "write USER, or USER:GROUP with both names"))
+            }
+            Some((user, group)) => Ok(Self { user: account(user)?, group: Some(account(group)?) }),
+            None => Ok(Self { user: account(text)?, group: None }),
+        }
+    }
+}
+
+/// The word for a hardening preset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HardeningName(pub(super) Hardening);
+
+impl Scalar for HardeningName {
+    const EXPECTED: &'static str = "a choice of hardening";
+    const EXAMPLE: &'static str = "strict";
+}
+
+impl FromStr for HardeningName {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        [Hardening::None, Hardening::Strict]
+            .into_iter()
+            .find(|hardening| hardening.as_str() == text)
+            .map(Self)
+            .ok_or_else(|| invalid::<Self>(text, "write none or strict"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_written_as_it_is_read() {
+        for text in ["kube", "kube:kube", "root:kubernetes", "_kcm:_kcm-1"] {
+            assert_eq!(text.parse::<Ownership>().unwrap().to_string(), text);
+        }
+        for text in ["", ":", "kube:", ":kube", "kube:kube:kube", "kube.kube", "0:0", "kube: kube"]
+        {
+            assert!(text.parse::<Ownership>().is_err(), "{text}");
+        }
+    }
+}
