@@ -1,6 +1,7 @@
 //! Directives of a unit as they stand in the file: values by key by section.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -34,7 +35,7 @@ impl<'de> Deserialize<'de> for DirectiveMap {
 struct Lines<K, V>(Vec<(K, V)>);
 
 /// What the errors say about such a name.
-trait Name: Scalar + fmt::Display + PartialEq {
+trait Name: Scalar + fmt::Display + Clone + Ord {
     /// What it names.
     const KIND: &'static str;
     /// What to do about one that is there twice.
@@ -62,9 +63,9 @@ impl<'de, K: Name, V: Deserialize<'de>> Deserialize<'de> for Lines<K, V> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Lines<K, V>, A::Error> {
-                let mut lines: Vec<(K, V)> = Vec::new();
+                let (mut lines, mut known) = (Vec::new(), BTreeSet::new());
                 while let Some(Text(name)) = map.next_key::<Text<K>>()? {
-                    if lines.iter().any(|(known, _)| *known == name) {
+                    if !known.insert(name.clone()) {
                         let text = format!("{} `{name}` is there twice; {}", K::KIND, K::MEND);
                         return Err(A::Error::custom(text));
                     }
