@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use kcm_benches::median;
 use kcm_tests::lab::{Lab, Machine};
-use kcm_tests::{Site, peers, proxy};
+use kcm_tests::{SERVES_NOT, SLEEPER, Site, peers, proxy};
 
 const ROUNDS: usize = 15;
 /// A unit must stay up for so long before an apply is done.
-const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = kcm::rollout::SETTLE;
 /// Each way.
 const DELAY: Duration = Duration::from_millis(25);
 const UNIT: &str = "kube-controller-manager.service";
@@ -102,7 +102,7 @@ fn site(lab: &Lab, sections: &str) -> Site {
     let site = Site::new();
     let text = site.read("kcm.yaml");
     let (head, _) = text.split_once("masters:\n").unwrap();
-    let text = format!("{head}install:\n  distributeCa: true\n{sections}");
+    let text = format!("{head}{SERVES_NOT}install:\n  distributeCa: true\n{sections}");
     site.write("kcm.yaml", text.replace("192.168.1.210", &lab.address(1).to_string()));
     site
 }
@@ -129,7 +129,7 @@ fn far(lab: &Lab) -> (String, String) {
 fn furnish(machine: &Machine) {
     let program = machine.file("/opt/kubernetes/bin/kube-controller-manager");
     fs::create_dir_all(program.parent().unwrap()).unwrap();
-    fs::write(&program, "#!/bin/sh\nexec sleep infinity\n").unwrap();
+    fs::write(&program, SLEEPER).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
 }
 

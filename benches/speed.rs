@@ -275,5 +275,12 @@ fn fleet(cluster: &Cluster, fakes: &[Fake]) -> Fleet {
 static NEVER: Interrupt = Interrupt::new();
 
 fn run<'a>(cluster: &'a Cluster, fleet: &'a Fleet) -> Run<'a> {
-    Run { cluster, fleet, now: OffsetDateTime::now_utc(), events: &Silent, interrupt: &NEVER }
+    Run {
+        cluster,
+        fleet,
+        now: OffsetDateTime::now_utc(),
+        events: &Silent,
+        interrupt: &NEVER,
+        consent: kcm::Consent::default(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use kcm_pki::Certificate;
 
+use crate::accounts::{Accounts, Owners};
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Materials, Role, desired};
 use crate::error::Error;
@@ -12,8 +13,8 @@ use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster, observe};
 use crate::operator::{self, Binary, Ca, Inputs};
 use crate::plan::{Plan, Step};
-use crate::preflight;
-use crate::rollout::{Outcome, Rollout};
+use crate::preflight::{self, PreflightError, Subject};
+use crate::rollout::{Outcome, Rollout, Work};
 use crate::run::Run;
 use crate::view;
 
@@ -28,6 +29,7 @@ pub struct Prepared {
     pub plan: Plan,
     inputs: Inputs,
     layout: Layout,
+    owners: Vec<Owners>,
 }
 
 /// Says what [`apply`] would do. Writes nothing anywhere.
@@ -41,7 +43,8 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
     }
     let layout = Layout::below(&run.cluster.install.root)
         .map_err(|reason| DesiredError::Layout { reason })?;
-    let observed = observe(run.fleet, &layout, &inputs, run.now, run.events).await?;
+    let accounts = Accounts::of(run.cluster);
+    let observed = observe(run.fleet, &layout, &accounts, &inputs, run.now, run.events).await?;
     warn_of_owners(&observed, run.events);
     if !run.cluster.install.distribute_ca {
         warn_of_other_cas(&observed, &inputs.ca, &layout, run.events);
@@ -50,12 +53,21 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
     if creates_ca {
         preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
     }
-    let (decision, desired) = choose(run.cluster, &layout, &inputs, &observed)?;
-    let plan = Plan::between(&desired, &observed, decision, creates_ca)?;
-    preflight::check_files(&layout, &desired, &observed)?;
-    preflight::check_room(run.cluster, &observed, &plan)?;
+    let owners = owners(run, &accounts, &observed)?;
+    let (decision, desired) = choose(run.cluster, &layout, &owners, &inputs, &observed)?;
+    let plan = Plan::between(&desired, &observed, decision, creates_ca);
     issue::check_key_is_there(run.cluster, &plan, &inputs)?;
-    Ok(Prepared { observed, desired, plan, inputs, layout })
+    let (cluster, ca) = (run.cluster, &inputs.ca);
+    let subject = Subject {
+        cluster,
+        layout: &layout,
+        ca,
+        desired: &desired,
+        observed: &observed,
+        plan: &plan,
+    };
+    preflight::check(run, subject).await?;
+    Ok(Prepared { observed, desired, plan, inputs, layout, owners })
 }
 
 /// Makes every master what the cluster file says.
@@ -66,9 +78,9 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
 /// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
 pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
     operator::recover(&run.cluster.pki)?;
-    let Prepared { observed, desired, plan, inputs, layout } = self::plan(run).await?;
+    let Prepared { observed, desired, plan, inputs, layout, owners } = self::plan(run).await?;
     if plan.is_empty() {
-        return Ok(Outcome::unchanged(&plan));
+        return Ok(Outcome::unchanged(run, &plan));
     }
     let authority = issue::authority(run, &plan)?;
     let rollout = Rollout::lock(run).await?;
@@ -81,19 +93,34 @@ pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
                 ca_key: issued.ca_key.as_ref(),
                 binary: inputs.binary.as_ref(),
             };
-            let desired = self::desired(run.cluster, &layout, materials)?;
-            let plan = Plan::between(&desired, &observed, plan.identity, plan.creates_ca)?;
+            let desired = self::desired(run.cluster, &layout, &owners, materials)?;
+            let plan = Plan { masters: Plan::masters(&desired, &observed), ..plan };
             (desired, plan)
         }
     };
     tell_of_binary(&plan, &inputs, &layout, run.events);
-    Ok(rollout.carry_out(&plan, &desired, &observed, &layout).await)
+    let (desired, observed) = (Some(&desired), &observed.masters[..]);
+    let work = Work { plan: &plan, desired, observed, layout: &layout };
+    Ok(rollout.carry_out(work).await)
+}
+
+/// Whose files and processes they are on each master.
+fn owners(
+    run: Run<'_>,
+    accounts: &Accounts,
+    observed: &Observed,
+) -> Result<Vec<Owners>, PreflightError> {
+    let mut found = Vec::new();
+    let owners = observed.masters.iter().map(|master| accounts.on(master, &mut found)).collect();
+    preflight::settle(found, run.cluster, run.events)?;
+    Ok(owners)
 }
 
 /// The identity decision, and what should be on the masters with it.
 fn choose(
     cluster: &Cluster,
     layout: &Layout,
+    owners: &[Owners],
     inputs: &Inputs,
     observed: &Observed,
 ) -> Result<(Decision, Desired), Error> {
@@ -102,7 +129,7 @@ fn choose(
     let ca = ca_pem(&inputs.ca);
     let desired = |identity: Identity<'_>| {
         let (ca, ca_key, binary) = (ca.as_deref(), inputs.ca_key.as_ref(), inputs.binary.as_ref());
-        desired(cluster, layout, Materials { identity, ca, ca_key, binary })
+        desired(cluster, layout, owners, Materials { identity, ca, ca_key, binary })
     };
     let to_issue = || desired(Identity::ToBeIssued(&inputs.request));
     match (&decision, &inputs.pair) {

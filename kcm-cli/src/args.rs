@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::init::Init;
+use crate::remove::From;
+use crate::run::Consent;
 
 /// Puts a highly available kube-controller-manager on your own masters and keeps it there.
 #[derive(Debug, Parser)]
@@ -30,7 +32,11 @@ pub(crate) enum Verb {
     /// Says what would change on each master; writes nothing anywhere
     Plan(PlanArguments),
     /// Makes every master what the cluster file says
-    Apply(FleetArguments),
+    Apply(ApplyArguments),
+    /// Brings back what the masters had before their last change
+    Rollback(SelectArguments),
+    /// Takes kube-controller-manager off masters; leaves what kcm did not place, and the CA
+    Remove(RemoveArguments),
     /// Prints the JSON schema of the cluster file, for editors
     Schema,
 }
@@ -49,10 +55,73 @@ pub(crate) struct FleetArguments {
     pub(crate) output: Form,
 }
 
+/// Masters by name.
+#[derive(Debug, Args)]
+pub(crate) struct SelectArguments {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArguments,
+    /// Works on this master alone; repeat for more
+    #[arg(long = "master", value_name = "NAME")]
+    pub(crate) masters: Vec<String>,
+    /// Leaves this master out, so that one that is dead does not block the others; repeat for more
+    #[arg(long, value_name = "NAME")]
+    pub(crate) skip: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArguments {
+    #[command(flatten)]
+    pub(crate) select: SelectArguments,
+    /// Replaces the CA of a cluster that runs. Safe only once everybody trusts both
+    #[arg(long)]
+    replace_ca: bool,
+    /// Replaces the key that a running service signs tokens with. Safe only once every API server trusts both
+    #[arg(long)]
+    replace_service_account_key: bool,
+}
+
+impl ApplyArguments {
+    pub(crate) fn consent(&self) -> Consent {
+        Consent {
+            replace_ca: self.replace_ca,
+            replace_service_account_key: self.replace_service_account_key,
+            ..Consent::default()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArguments,
+    /// Takes it off this master; repeat for more
+    #[arg(long = "master", value_name = "NAME", required_unless_present = "all")]
+    masters: Vec<String>,
+    /// Takes it off all masters
+    #[arg(long, conflicts_with = "masters")]
+    all: bool,
+    /// Leaves this master out, so that one that is dead does not block the others; repeat for more
+    #[arg(long, value_name = "NAME")]
+    pub(crate) skip: Vec<String>,
+    /// Also where no other master is left that is healthy
+    #[arg(long)]
+    even_the_last: bool,
+}
+
+impl RemoveArguments {
+    pub(crate) fn from(&self) -> From {
+        if self.all { From::All } else { From::These(self.masters.clone()) }
+    }
+
+    pub(crate) fn consent(&self) -> Consent {
+        Consent { remove_last: self.even_the_last, ..Consent::default() }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     #[command(flatten)]
-    pub(crate) fleet: FleetArguments,
+    pub(crate) apply: ApplyArguments,
     /// Exits with 3 if there are changes
     #[arg(long)]
     pub(crate) check: bool,

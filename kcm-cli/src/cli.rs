@@ -12,15 +12,21 @@ use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::apply::{apply, plan};
-use crate::args::{Arguments, FleetArguments, Form, InitArguments, PlanArguments, Verb};
+use crate::args::{
+    Arguments, FleetArguments, Form, InitArguments, PlanArguments, RemoveArguments,
+    SelectArguments, Verb,
+};
 use crate::cluster::{self, Cluster};
 use crate::error::Error;
 use crate::files::{FileError, FileErrorKind, Mode};
 use crate::fleet::Fleet;
 use crate::init::init;
 use crate::interrupt::Interrupt;
-use crate::report::{self, Report};
-use crate::run::Run;
+use crate::remove::remove;
+use crate::report::{self, End, Report};
+use crate::rollback::rollback;
+use crate::rollout::Outcome;
+use crate::run::{Consent, Run};
 
 /// Runs `kcm` with the process's arguments.
 #[must_use]
@@ -129,7 +135,11 @@ impl From<io::Error> for Failure {
 impl Verb {
     fn form(&self) -> Form {
         match self {
-            Self::Plan(PlanArguments { fleet, .. }) | Self::Apply(fleet) => fleet.output,
+            Self::Plan(PlanArguments { apply, .. }) | Self::Apply(apply) => {
+                apply.select.fleet.output
+            }
+            Self::Rollback(SelectArguments { fleet, .. })
+            | Self::Remove(RemoveArguments { fleet, .. }) => fleet.output,
             Self::Init(_) | Self::Schema => Form::Human,
         }
     }
@@ -138,14 +148,33 @@ impl Verb {
 async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(arguments) => write_cluster_file(&arguments),
-        Verb::Plan(arguments) => {
-            let check = arguments.check;
+        Verb::Plan(PlanArguments { apply, check }) => {
+            let masters = Masters::of(&apply.select, apply.consent());
             let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;
-            with_fleet(&arguments.fleet, interrupt, plan).await
+            with_fleet(masters, interrupt, plan).await
         }
         Verb::Apply(arguments) => {
-            let apply = async |run: Run<'_>, report: &Report| run_apply(run, report).await;
-            with_fleet(&arguments, interrupt, apply).await
+            let masters = Masters::of(&arguments.select, arguments.consent());
+            let apply = async |run: Run<'_>, report: &Report| {
+                finish(run, report, &apply(run).await?, End::AsTheFileSays)
+            };
+            with_fleet(masters, interrupt, apply).await
+        }
+        Verb::Rollback(arguments) => {
+            let masters = Masters::of(&arguments, Consent::default());
+            let rollback = async |run: Run<'_>, report: &Report| {
+                finish(run, report, &rollback(run).await?, End::AsBefore)
+            };
+            with_fleet(masters, interrupt, rollback).await
+        }
+        Verb::Remove(arguments) => {
+            let (fleet, skip) = (&arguments.fleet, &arguments.skip[..]);
+            let masters = Masters { fleet, only: &[], skip, consent: arguments.consent() };
+            let from = arguments.from();
+            let remove = async |run: Run<'_>, report: &Report| {
+                finish(run, report, &remove(run, &from).await?, End::Gone)
+            };
+            with_fleet(masters, interrupt, remove).await
         }
         Verb::Schema => {
             report::document(&cluster::schema())?;
@@ -190,10 +219,10 @@ async fn run_plan(run: Run<'_>, report: &Report, check: bool) -> Result<Exit, Fa
     Ok(if changes { Exit::Changes } else { Exit::Done })
 }
 
-async fn run_apply(run: Run<'_>, report: &Report) -> Result<Exit, Failure> {
-    let outcome = apply(run).await?;
+/// Reports how a rollout ended.
+fn finish(run: Run<'_>, report: &Report, outcome: &Outcome, end: End) -> Result<Exit, Failure> {
     let changed = outcome.has_changed_masters();
-    report.outcome(&outcome).map_err(|error| {
+    report.outcome(outcome, end).map_err(|error| {
         let exit = if changed { Exit::Partly } else { Exit::Failed };
         Failure::new(
             exit,
@@ -208,13 +237,29 @@ async fn run_apply(run: Run<'_>, report: &Report) -> Result<Exit, Failure> {
     })
 }
 
+/// Which masters a verb is about, and what was asked for by name.
+struct Masters<'a> {
+    fleet: &'a FleetArguments,
+    only: &'a [String],
+    skip: &'a [String],
+    consent: Consent,
+}
+
+impl<'a> Masters<'a> {
+    fn of(select: &'a SelectArguments, consent: Consent) -> Self {
+        Self { fleet: &select.fleet, only: &select.masters, skip: &select.skip, consent }
+    }
+}
+
 /// Opens what every verb about masters needs, uses it, and ends the connections however that went.
 async fn with_fleet(
-    arguments: &FleetArguments,
+    masters: Masters<'_>,
     interrupt: &Interrupt,
     verb: impl AsyncFnOnce(Run<'_>, &Report) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
+    let Masters { fleet: arguments, only, skip, consent } = masters;
     let cluster = read_cluster(&arguments.file)?;
+    let cluster = cluster.select(only, skip).map_err(|error| Failure::new(Exit::Usage, error))?;
     let fleet = match &arguments.root {
         Some(root) => Fleet::folders(&cluster, root),
         None => Fleet::ssh(&cluster, ask_for_password)
@@ -227,6 +272,7 @@ async fn with_fleet(
         now: OffsetDateTime::now_utc(),
         events: &report,
         interrupt,
+        consent,
     };
     let done = verb(run, &report).await;
     fleet.close().await;

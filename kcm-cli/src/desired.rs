@@ -1,10 +1,13 @@
 //! What should be on each master. Pure: the same cluster and identity give the same bytes.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret};
-use kcm_systemd::{ControllerManagerUnit, ExecutablePath, Flags};
+use kcm_systemd::{ControllerManagerUnit, ExecutablePath, FlagName, Flags, Hardening};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::accounts::Owners;
 use crate::cluster::{Cluster, FlagChange, Master};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 use crate::layout::{self, Layout};
@@ -12,6 +15,9 @@ use crate::operator::{Binary, IdentityRequest, Pair};
 use crate::transport;
 use crate::view;
 use crate::words::in_full;
+
+/// Where kube-controller-manager serves if no flag says otherwise.
+const SECURE_PORT: u16 = 10257;
 
 /// What should be there, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +35,24 @@ pub struct DesiredMaster {
     pub artifacts: Vec<Artifact>,
     /// The files that the service reads when it starts, whether kcm manages them or not.
     pub reads: Vec<Role>,
+    /// The service.
+    pub service: DesiredService,
+}
+
+/// What a rollout has to know of the service.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredService {
+    /// The flags that it is started with, by name.
+    pub flags: Vec<FlagName>,
+    /// The files that flags name.
+    pub files: Vec<RemotePath>,
+    /// The key that it signs tokens with.
+    pub service_account_key: Option<String>,
+    /// Where it answers for its health, as seen from the master; nowhere if a flag says so.
+    pub serving: Option<SocketAddr>,
+    /// As whom it runs where that user has no more rights than its files give; root with all of root's if none.
+    pub account: Option<Owner>,
 }
 
 /// One managed file.
@@ -66,6 +90,28 @@ pub enum Role {
     Binary,
     /// The systemd unit.
     Unit,
+}
+
+impl Role {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::CaCertificate,
+        Self::CaKey,
+        Self::Certificate,
+        Self::Key,
+        Self::Kubeconfig,
+        Self::Binary,
+        Self::Unit,
+    ];
+
+    /// The permission bits of its file.
+    pub(crate) fn mode(self) -> Mode {
+        match self {
+            Self::CaKey | Self::Key | Self::Kubeconfig => Mode::PRIVATE,
+            Self::CaCertificate | Self::Certificate | Self::Unit => Mode::PUBLIC,
+            Self::Binary => Mode::PROGRAM,
+        }
+    }
 }
 
 /// The bytes of a managed file, as far as they are known.
@@ -142,6 +188,7 @@ pub(crate) struct Materials<'a> {
 pub(crate) fn desired(
     cluster: &Cluster,
     layout: &Layout,
+    owners: &[Owners],
     materials: Materials<'_>,
 ) -> Result<Desired, DesiredError> {
     let Materials { identity, ca, ca_key, binary } = materials;
@@ -155,10 +202,16 @@ pub(crate) fn desired(
         kubeconfig(cluster, layout, identity, ca)?,
     ]);
     shared.extend(binary.map(|binary| self::binary(layout, binary)));
-    let masters = cluster.masters.iter().map(|master| {
-        let (unit, reads) = unit(cluster, layout, master)?;
-        let artifacts = shared.iter().cloned().chain([unit]).collect();
-        Ok(DesiredMaster { name: master.name.to_string(), artifacts, reads })
+    let owners = owners.iter().copied().chain(std::iter::repeat(Owners::ROOT));
+    let masters = cluster.masters.iter().zip(owners).map(|(master, owners)| {
+        let Service { unit, reads, known } = service(cluster, layout, master, owners)?;
+        let owned = shared.iter().cloned().map(|artifact| match artifact.role {
+            // Whoever runs the program must not be able to replace it.
+            Role::Binary | Role::Unit => artifact,
+            _ => Artifact { owner: owners.files, ..artifact },
+        });
+        let artifacts = owned.chain([unit]).collect();
+        Ok(DesiredMaster { name: master.name.to_string(), artifacts, reads, service: known })
     });
     Ok(Desired { masters: masters.collect::<Result<_, DesiredError>>()? })
 }
@@ -168,7 +221,7 @@ fn ca_certificate(layout: &Layout, ca: Option<&str>) -> Artifact {
         Some(pem) => (Content::Known(Bytes::new(pem)), view::certificate(pem)),
         None => (Content::Pending, "a new CA certificate\n".to_owned()),
     };
-    public(layout, Role::CaCertificate, content, view)
+    artifact(layout, Role::CaCertificate, content, view)
 }
 
 fn ca_key(layout: &Layout, ca: Option<&str>, key: Option<&Bytes>) -> Artifact {
@@ -177,24 +230,19 @@ fn ca_key(layout: &Layout, ca: Option<&str>, key: Option<&Bytes>) -> Artifact {
         (Some(_), Some(bytes)) => (Content::Known(bytes.clone()), view::key(bytes.digest())),
         (Some(_), None) => (Content::AsItIs, String::new()),
     };
-    private(layout, Role::CaKey, content, view)
+    artifact(layout, Role::CaKey, content, view)
 }
 
 fn binary(layout: &Layout, binary: &Binary) -> Artifact {
     let bytes = &binary.bytes;
     let view = view::binary(bytes.expose().len() as u64, bytes.digest());
     let view = format!("{view}for {}\n", binary.machine);
-    let content = Content::Known(bytes.clone());
-    Artifact { mode: Mode::PROGRAM, ..public(layout, Role::Binary, content, view) }
+    artifact(layout, Role::Binary, Content::Known(bytes.clone()), view)
 }
 
-fn public(layout: &Layout, role: Role, content: Content, view: String) -> Artifact {
+fn artifact(layout: &Layout, role: Role, content: Content, view: String) -> Artifact {
     let path = layout.path(role).clone();
-    Artifact { role, path, mode: Mode::PUBLIC, owner: Owner::ROOT, content, view }
-}
-
-fn private(layout: &Layout, role: Role, content: Content, view: String) -> Artifact {
-    Artifact { mode: Mode::PRIVATE, ..public(layout, role, content, view) }
+    Artifact { role, path, mode: role.mode(), owner: Owner::ROOT, content, view }
 }
 
 fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
@@ -206,7 +254,7 @@ fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
         Identity::OnMasters(pem) => (Content::AsItIs, view::certificate(pem)),
         Identity::ToBeIssued(request) => (Content::Pending, view::request(request)),
     };
-    public(layout, Role::Certificate, content, view)
+    artifact(layout, Role::Certificate, content, view)
 }
 
 fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
@@ -221,7 +269,7 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
             (Content::Pending, format!("a new private key, {}\n", request.key_algorithm))
         }
     };
-    private(layout, Role::Key, content, view)
+    artifact(layout, Role::Key, content, view)
 }
 
 fn kubeconfig(
@@ -253,15 +301,22 @@ fn kubeconfig(
         (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
         _ => Content::Pending,
     };
-    Ok(private(layout, Role::Kubeconfig, content, view))
+    Ok(artifact(layout, Role::Kubeconfig, content, view))
 }
 
-/// The unit, and the files that the service reads when it starts.
-fn unit(
+/// The unit, the files that the service reads when it starts, and what else there is to know of it.
+struct Service {
+    unit: Artifact,
+    reads: Vec<Role>,
+    known: DesiredService,
+}
+
+fn service(
     cluster: &Cluster,
     layout: &Layout,
     master: &Master,
-) -> Result<(Artifact, Vec<Role>), DesiredError> {
+    owners: Owners,
+) -> Result<Service, DesiredError> {
     let invalid = |reason: String| DesiredError::Unit { master: master.name.to_string(), reason };
     let executable = ExecutablePath::try_from(layout.executable.as_str())
         .map_err(|error| invalid(in_full(&error)))?;
@@ -270,16 +325,45 @@ fn unit(
         |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
     let named = [Role::CaCertificate, Role::CaKey].into_iter().filter(is_named);
     let reads = named.chain([Role::Kubeconfig, Role::Binary, Role::Unit]).collect();
-    let service = cluster.service.clone();
+    // Root without capabilities has no more rights than its files give, either.
+    let is_bound = owners.service != Owner::ROOT || cluster.service.hardening == Hardening::Strict;
+    let known = DesiredService {
+        flags: flags.iter().map(|(name, _)| name.clone()).collect(),
+        files: files_of(&flags),
+        service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),
+        serving: serving(&flags),
+        account: is_bound.then_some(owners.service),
+    };
+    let how = cluster.service.clone();
     let unit = ControllerManagerUnit {
-        user: service.user,
-        group: service.group,
-        hardening: service.hardening,
-        additions: service.directives,
+        user: how.user,
+        group: how.group,
+        hardening: how.hardening,
+        additions: how.directives,
         ..ControllerManagerUnit::new(executable, flags)
     };
     let text = unit.render();
-    Ok((public(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text), reads))
+    let unit = artifact(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text);
+    Ok(Service { unit, reads, known })
+}
+
+/// The files that flags name: kubeconfigs, and whatever says of itself that it is a file.
+fn files_of(flags: &Flags) -> Vec<RemotePath> {
+    let named = flags.iter().filter(|(name, _)| {
+        name.as_str().ends_with("-file") || name.as_str().ends_with("kubeconfig")
+    });
+    named.filter_map(|(_, value)| RemotePath::new(value).ok()).collect()
+}
+
+/// Where a process with these flags answers, from its own machine.
+fn serving(flags: &Flags) -> Option<SocketAddr> {
+    let port = flags.get("secure-port").map_or(Ok(SECURE_PORT), str::parse::<u16>).ok()?;
+    let address = match flags.get("bind-address").and_then(|address| address.parse().ok()) {
+        Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => Ipv6Addr::LOCALHOST.into(),
+        None | Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => Ipv4Addr::LOCALHOST.into(),
+        Some(address) => address,
+    };
+    (port != 0).then(|| SocketAddr::new(address, port))
 }
 
 /// The tutorial's flags, then the changes of all masters, then this master's own.

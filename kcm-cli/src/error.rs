@@ -6,7 +6,6 @@ use crate::cluster::ClusterFileError;
 use crate::desired::DesiredError;
 use crate::observe::{AskError, ObserveError};
 use crate::operator::OperatorError;
-use crate::plan::PlanError;
 use crate::preflight::PreflightError;
 use crate::transport::LockError;
 
@@ -29,9 +28,6 @@ pub enum Error {
     /// Some masters could not be observed.
     #[error(transparent)]
     Observe(#[from] ObserveError),
-    /// No plan can be made.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
     /// Something speaks against beginning.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
@@ -55,8 +51,12 @@ impl Error {
     /// The error as a JSON document: its text, and every master's part in it where masters differ.
     #[must_use]
     pub fn document(&self) -> serde_json::Value {
-        let Self::Observe(ObserveError { masters }) = self else {
-            return serde_json::json!({ "error": self.to_string() });
+        let masters = match self {
+            Self::Observe(ObserveError { masters }) => masters,
+            Self::Preflight(PreflightError::Findings { findings }) => {
+                return serde_json::json!({ "error": self.to_string(), "findings": findings });
+            }
+            _ => return serde_json::json!({ "error": self.to_string() }),
         };
         let master = |(name, error): &(String, Option<AskError>)| match error {
             Some(error) => {

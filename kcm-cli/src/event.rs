@@ -53,6 +53,14 @@ pub enum Event {
         /// Its SHA-256.
         digest: Fingerprint,
     },
+    /// A master goes back to an earlier generation.
+    GoesBack {
+        /// The master.
+        master: String,
+        /// When that generation was replaced.
+        #[serde(with = "time::serde::rfc3339")]
+        replaced_at: OffsetDateTime,
+    },
     /// Files are on their way to a master. Told for big ones only.
     Uploading {
         /// The master.
@@ -73,6 +81,20 @@ pub enum Event {
     Committed {
         /// The master.
         master: String,
+    },
+    /// A master has everything, and its service could not be proven healthy, for a reason that was there before.
+    Unproven {
+        /// The master.
+        master: String,
+        /// Why.
+        cause: String,
+    },
+    /// A master has again what it had before.
+    RolledBack {
+        /// The master.
+        master: String,
+        /// Why.
+        error: String,
     },
     /// A master is not as it should be.
     Failed {

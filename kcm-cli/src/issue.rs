@@ -58,7 +58,7 @@ pub(crate) async fn issue(
     inputs: &Inputs,
     authority: Option<CertificateAuthority>,
 ) -> Result<Option<Fresh>, Error> {
-    let Decision::Issue { why } = &plan.identity else { return Ok(None) };
+    let Some(Decision::Issue { why }) = &plan.identity else { return Ok(None) };
     if run.interrupt.is_asked() {
         return Err(Error::Interrupted);
     }

@@ -3,7 +3,7 @@
 use kcm_systemd::UnitName;
 
 use crate::desired::Role;
-use crate::files::RemotePath;
+use crate::files::{Mode, RemotePath};
 use crate::words::in_full;
 
 /// The tutorial's name for the cluster.
@@ -26,6 +26,8 @@ const UNIT_FOLDER: &str = "/etc/systemd/system";
 /// Every path on a master that kcm reads, writes or names in the unit.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
+    /// What everything but the unit is below.
+    pub(crate) root: RemotePath,
     pub(crate) certificate: RemotePath,
     pub(crate) key: RemotePath,
     pub(crate) kubeconfig: RemotePath,
@@ -34,6 +36,10 @@ pub(crate) struct Layout {
     pub(crate) executable: RemotePath,
     pub(crate) ca_certificate: RemotePath,
     pub(crate) ca_key: RemotePath,
+    /// The note of what was before a change that is not proven.
+    pub(crate) pending: RemotePath,
+    /// The note of what was before the last change that was.
+    pub(crate) previous: RemotePath,
 }
 
 impl Layout {
@@ -44,6 +50,7 @@ impl Layout {
     pub(crate) fn below(root: &RemotePath) -> Result<Self, String> {
         let below = |names: &str| root.join(names).map_err(|error| error.to_string());
         Ok(Self {
+            root: root.clone(),
             certificate: below(&format!("pki/kube-controller-manager/cert/{CERTIFICATE}"))?,
             key: below(&format!("pki/kube-controller-manager/cert/{KEY}"))?,
             kubeconfig: below("kubeconfig/kube-controller-manager.kubeconfig")?,
@@ -53,7 +60,36 @@ impl Layout {
             executable: below("bin/kube-controller-manager")?,
             ca_certificate: below("pki/ca/cert/ca.pem")?,
             ca_key: below("pki/ca/cert/ca-key.pem")?,
+            pending: below(".kcm/pending.json")?,
+            previous: below(".kcm/previous.json")?,
         })
+    }
+
+    /// Every path that kcm may put a file at.
+    pub(crate) fn managed(&self) -> impl Iterator<Item = &RemotePath> {
+        Role::ALL.iter().map(|role| self.path(*role))
+    }
+
+    /// The folders that are nobody else's, outermost first: those of the identity, kubeconfig and program, and what
+    /// holds them.
+    pub(crate) fn own_folders(&self) -> Vec<RemotePath> {
+        let innermost = [&self.certificate, &self.kubeconfig, &self.executable];
+        let mut folders: Vec<_> = innermost
+            .into_iter()
+            .flat_map(|path| {
+                let above = std::iter::successors(path.parent(), RemotePath::parent);
+                above.take_while(|folder| folder.as_str().len() >= self.root.as_str().len())
+            })
+            .collect();
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+
+    /// The permission bits that kcm gives the file at `path`; a file of another path is private.
+    pub(crate) fn mode(&self, path: &RemotePath) -> Mode {
+        let role = Role::ALL.into_iter().find(|role| self.path(*role) == path);
+        role.map_or(Mode::PRIVATE, Role::mode)
     }
 
     /// Where the file of this role is.

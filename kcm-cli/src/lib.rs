@@ -9,7 +9,7 @@
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! use kcm::{Cluster, Fleet, Interrupt, Run, Silent};
+//! use kcm::{Cluster, Consent, Fleet, Interrupt, Run, Silent};
 //!
 //! let site = tempfile::tempdir()?;
 //! let text = "
@@ -26,7 +26,8 @@
 //! let fleet = Fleet::folders(&cluster, &site.path().join("out"));
 //! let now = time::OffsetDateTime::now_utc();
 //! let interrupt = Interrupt::default();
-//! let run = Run { cluster: &cluster, fleet: &fleet, now, events: &Silent, interrupt: &interrupt };
+//! let (events, consent) = (&Silent, Consent::default());
+//! let run = Run { cluster: &cluster, fleet: &fleet, now, events, interrupt: &interrupt, consent };
 //!
 //! assert!(kcm::apply(run).await?.is_done());
 //! assert!(kcm::plan(run).await?.plan.is_empty());
@@ -34,13 +35,16 @@
 //! # }).unwrap();
 //! ```
 
+mod accounts;
 mod apply;
 pub mod cluster;
 mod desired;
 mod error;
 pub mod event;
 pub mod files;
+mod finding;
 mod fleet;
+pub mod generation;
 pub mod identity;
 mod init;
 mod interrupt;
@@ -51,6 +55,8 @@ mod observe;
 pub mod operator;
 mod plan;
 mod preflight;
+mod remove;
+mod rollback;
 pub mod rollout;
 mod run;
 pub mod transport;
@@ -66,14 +72,17 @@ mod report;
 
 pub use apply::{Prepared, apply, plan};
 pub use cluster::{Cluster, ClusterFileError};
-pub use desired::{Artifact, Content, Desired, DesiredError, DesiredMaster, Role};
+pub use desired::{Artifact, Content, Desired, DesiredError, DesiredMaster, DesiredService, Role};
 pub use error::Error;
 pub use event::{Event, EventSink, Silent};
+pub use finding::{Finding, FindingCode, Severity};
 pub use fleet::{Fleet, Network};
 pub use init::{Init, init};
 pub use interrupt::Interrupt;
 pub use observe::{AskError, ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
-pub use plan::{MasterPlan, Plan, PlanError, Step};
+pub use plan::{MasterPlan, Plan, Step};
 pub use preflight::PreflightError;
+pub use remove::{From, remove};
+pub use rollback::rollback;
 pub use rollout::{MasterOutcome, MasterResult, Outcome};
-pub use run::Run;
+pub use run::{Consent, Run};

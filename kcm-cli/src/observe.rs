@@ -10,10 +10,12 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
+use crate::accounts::Accounts;
 use crate::desired::Role;
 use crate::event::{Event, EventSink};
 use crate::files::RemotePath;
 use crate::fleet::Fleet;
+use crate::generation::{Generation, Generations};
 use crate::identity::{IdentityFacts, KeyMatch, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
@@ -48,6 +50,10 @@ pub struct ObservedMaster {
     pub files: ObservedFiles,
     /// The identity in its certificate file, if that can be read.
     pub identity: Option<IdentityFacts>,
+    /// What it had before its last changes.
+    pub generations: Generations,
+    /// What is wrong with the notes of that.
+    pub notes: Vec<String>,
 }
 
 /// The files of a master that kcm manages or asks about.
@@ -152,23 +158,16 @@ pub enum AskError {
 pub(crate) async fn observe(
     fleet: &Fleet,
     layout: &Layout,
+    accounts: &Accounts,
     inputs: &Inputs,
     now: OffsetDateTime,
     events: &dyn EventSink,
 ) -> Result<Observed, ObserveError> {
-    let batch = Arc::new(questions(layout));
-    let mut asked = JoinSet::new();
-    for (place, (name, transport)) in fleet.masters().enumerate() {
-        let (name, transport, batch) = (name.to_owned(), Arc::clone(transport), Arc::clone(&batch));
-        asked.spawn(async move { (place, ask(&name, &*transport, &batch).await) });
-    }
-    let mut answers = asked.join_all().await;
-    answers.sort_by_key(|(place, _)| *place);
     let ca = match &inputs.ca {
         Ca::Present(ca) => Some(ca),
         Ca::ToBeCreated => None,
     };
-    let mut masters = answered(fleet, answers.into_iter().map(|(_, answer)| answer))?;
+    let mut masters = look(fleet, layout, accounts).await?;
     // Usually one certificate is on all masters: it is verified once.
     let mut known: HashMap<String, Option<IdentityFacts>> = HashMap::new();
     for master in &mut masters {
@@ -180,6 +179,26 @@ pub(crate) async fn observe(
     }
     let operator = operator_facts(inputs, &inputs.request, now);
     Ok(Observed { at: now, operator, masters })
+}
+
+/// Asks all masters at once, and judges no identity.
+///
+/// # Errors
+/// When a master cannot be observed: with every such master, after all have been asked.
+pub(crate) async fn look(
+    fleet: &Fleet,
+    layout: &Layout,
+    accounts: &Accounts,
+) -> Result<Vec<ObservedMaster>, ObserveError> {
+    let batch = Arc::new(questions(layout, accounts));
+    let mut asked = JoinSet::new();
+    for (place, (name, transport)) in fleet.masters().enumerate() {
+        let (name, transport, batch) = (name.to_owned(), Arc::clone(transport), Arc::clone(&batch));
+        asked.spawn(async move { (place, ask(&name, &*transport, &batch).await) });
+    }
+    let mut answers = asked.join_all().await;
+    answers.sort_by_key(|(place, _)| *place);
+    answered(fleet, answers.into_iter().map(|(_, answer)| answer))
 }
 
 /// All answers, or all errors.
@@ -203,7 +222,7 @@ fn answered(
 }
 
 /// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
-fn questions(layout: &Layout) -> Batch {
+fn questions(layout: &Layout, accounts: &Accounts) -> Batch {
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
     Batch::new(vec![
         Operation::Probe(Probe {
@@ -219,11 +238,14 @@ fn questions(layout: &Layout) -> Batch {
             unit: layout.unit.clone(),
             unit_path: layout.unit_file.clone(),
             executable: layout.executable.clone(),
+            accounts: accounts.questions(),
         }),
         read(&layout.certificate, View::Certificates),
         read(&layout.kubeconfig, View::KubeconfigPublic),
         read(&layout.unit_file, View::Whole),
         read(&layout.ca_certificate, View::Certificates),
+        read(&layout.pending, View::Whole),
+        read(&layout.previous, View::Whole),
     ])
 }
 
@@ -246,6 +268,14 @@ async fn ask(
         _ => Err(unexpected()),
     };
     let (certificate, kubeconfig, unit, ca_certificate) = (text()?, text()?, text()?, text()?);
+    let mut notes = Vec::new();
+    let mut note = |text: Option<String>, which: &str| {
+        let read = text.as_deref().map(Generation::parse)?;
+        read.map_err(|error| notes.push(format!("the note of its {which} generation: {error}")))
+            .ok()
+    };
+    let generations =
+        Generations { pending: note(text()?, "pending"), previous: note(text()?, "previous") };
     let mut states = probe.paths.iter().cloned();
     let mut file = |text: Option<String>| {
         states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
@@ -259,7 +289,8 @@ async fn ask(
         ca_key: file(None)?,
         binary: file(None)?,
     };
-    Ok(ObservedMaster { name: name.to_owned(), probe, files, identity: None })
+    let name = name.to_owned();
+    Ok(ObservedMaster { name, probe, files, identity: None, generations, notes })
 }
 
 /// The identity that a master holds: its certificate, if a key is beside it.

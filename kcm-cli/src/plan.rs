@@ -4,7 +4,6 @@
 use kcm_pki::{Certificate, Fingerprint};
 use serde::Serialize;
 use similar::TextDiff;
-use thiserror::Error;
 
 use crate::desired::{Artifact, Content, Desired, DesiredMaster, Role};
 use crate::files::{Mode, Owner, RemotePath};
@@ -18,8 +17,9 @@ use crate::transport::{Activity, Enablement, PathState};
 pub struct Plan {
     /// Whether a root CA is made first.
     pub creates_ca: bool,
-    /// What happens to the identity.
-    pub identity: Decision,
+    /// What happens to the identity; nothing, and it is not judged, where files come back or go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Decision>,
     /// The masters, in the cluster file's order.
     pub masters: Vec<MasterPlan>,
 }
@@ -81,8 +81,36 @@ pub enum Step {
     Reload,
     /// The unit starts at boot.
     Enable,
+    /// A file is what it was in an earlier generation.
+    Restore {
+        /// Where it is.
+        path: RemotePath,
+        /// Where the file of that generation is kept.
+        from: RemotePath,
+        /// SHA-256 of its bytes.
+        digest: Fingerprint,
+        /// Its permission bits.
+        mode: Mode,
+        /// Its owner.
+        owner: Owner,
+        /// What is there now.
+        before: PathState,
+    },
+    /// A file is removed.
+    Remove {
+        /// Where it is.
+        path: RemotePath,
+        /// What is there now.
+        before: PathState,
+    },
+    /// The unit does not start at boot any more.
+    Disable,
+    /// The service ends, and stays down.
+    Stop,
     /// The service starts, or starts again.
     Restart,
+    /// What an earlier run put in place is proven: it has not been seen healthy since.
+    Prove,
 }
 
 impl Step {
@@ -96,79 +124,42 @@ impl Step {
     }
 }
 
-/// Why no plan can be made: something on a master is not kcm's to change.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// A managed path names something else than a file.
-    #[error(
-        "{master}: {path} is {found}, and kcm manages regular files; move it away or replace it by a file"
-    )]
-    NotAFile {
-        /// The master.
-        master: String,
-        /// The path.
-        path: RemotePath,
-        /// What it is.
-        found: String,
-    },
-    /// The unit cannot be started by anybody.
-    #[error(
-        "{master}: {path} is masked; run `systemctl unmask kube-controller-manager.service` there"
-    )]
-    Masked {
-        /// The master.
-        master: String,
-        /// The unit's file.
-        path: RemotePath,
-    },
-    /// A file of the CA is there, and it is not ours.
-    #[error(
-        "{master}: {path} is not the file of {key} ({ours}) but another ({found}), and kcm replaces no CA: a new one for a cluster that runs needs the steps of a CA rotation; put the cluster's CA at {key}, or remove the file there if nothing uses it"
-    )]
-    OtherCa {
-        /// The master.
-        master: String,
-        /// The file.
-        path: RemotePath,
-        /// The key in the cluster file that names ours.
-        key: &'static str,
-        /// Digest of our certificate, or of our key's file.
-        ours: String,
-        /// Digest of what is there.
-        found: String,
-    },
-}
-
 impl Plan {
     /// Compares. `desired` and `observed` are of the same cluster file.
-    ///
-    /// # Errors
-    /// When something is in the way that kcm will not touch.
+    #[must_use]
     pub fn between(
         desired: &Desired,
         observed: &Observed,
         identity: Decision,
         creates_ca: bool,
-    ) -> Result<Self, PlanError> {
+    ) -> Self {
+        Self { creates_ca, identity: Some(identity), masters: Self::masters(desired, observed) }
+    }
+
+    /// The masters' part.
+    pub(crate) fn masters(desired: &Desired, observed: &Observed) -> Vec<MasterPlan> {
         let masters = desired.masters.iter().zip(&observed.masters);
-        let masters = masters.map(|(desired, observed)| master_plan(desired, observed));
-        Ok(Self { creates_ca, identity, masters: masters.collect::<Result<_, _>>()? })
+        masters.map(|(desired, observed)| master_plan(desired, observed)).collect()
+    }
+
+    /// Whether a new identity is issued.
+    #[must_use]
+    pub fn issues(&self) -> bool {
+        matches!(self.identity, Some(Decision::Issue { .. }))
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.creates_ca
-            && !matches!(self.identity, Decision::Issue { .. })
+            && !self.issues()
             && self.masters.iter().all(|master| master.steps.is_empty())
     }
 
     /// Whether the CA key that is there is needed: to sign, or to distribute it. One that is made is at hand.
     #[must_use]
     pub(crate) fn needs_ca_key(&self) -> bool {
-        !self.creates_ca
-            && (matches!(self.identity, Decision::Issue { .. }) || self.writes(Role::CaKey))
+        !self.creates_ca && (self.issues() || self.writes(Role::CaKey))
     }
 
     /// Whether a file of this role is written on any master.
@@ -179,15 +170,10 @@ impl Plan {
     }
 }
 
-fn master_plan(
-    desired: &DesiredMaster,
-    observed: &ObservedMaster,
-) -> Result<MasterPlan, PlanError> {
+fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan {
     let mut steps = Vec::new();
     for artifact in &desired.artifacts {
         let found = observed.files.of(artifact.role);
-        check_kind(&desired.name, artifact, found)?;
-        check_ca(&desired.name, artifact, found)?;
         steps.extend(artifact_step(artifact, found, observed.probe.can_set_owner));
     }
     let touches = |role: &Role| steps.iter().any(|step| step.role() == Some(*role));
@@ -206,8 +192,10 @@ fn master_plan(
     }
     if restart {
         steps.push(Step::Restart);
+    } else if observed.generations.pending.is_some() {
+        steps.push(Step::Prove);
     }
-    Ok(MasterPlan { name: desired.name.clone(), steps })
+    MasterPlan { name: desired.name.clone(), steps }
 }
 
 /// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
@@ -222,44 +210,8 @@ fn is_running_what_is_there(desired: &DesiredMaster, observed: &ObservedMaster) 
     })
 }
 
-fn check_kind(master: &str, artifact: &Artifact, found: &ObservedFile) -> Result<(), PlanError> {
-    let (master, path) = (master.to_owned(), artifact.path.clone());
-    match &found.state {
-        PathState::Absent | PathState::File { .. } => Ok(()),
-        PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
-            Err(PlanError::Masked { master, path })
-        }
-        other => Err(PlanError::NotAFile { master, path, found: other.describe() }),
-    }
-}
-
-/// A CA is never replaced: what the other one signed would be worth nothing at once.
-fn check_ca(master: &str, artifact: &Artifact, found: &ObservedFile) -> Result<(), PlanError> {
-    let key = match artifact.role {
-        Role::CaCertificate => "pki.caCert",
-        Role::CaKey => "pki.caKey",
-        _ => return Ok(()),
-    };
-    let (PathState::File { digest, .. }, Content::Known(bytes)) = (&found.state, &artifact.content)
-    else {
-        return Ok(());
-    };
-    if is_right(artifact, found) {
-        return Ok(());
-    }
-    let certificates = certificate(bytes.expose()).zip(certificate_in(found));
-    let (ours, found) = certificates.unwrap_or((bytes.digest(), *digest));
-    Err(PlanError::OtherCa {
-        master: master.to_owned(),
-        path: artifact.path.clone(),
-        key,
-        ours: ours.to_string(),
-        found: found.to_string(),
-    })
-}
-
 /// Whether the bytes that are there are right, or as good as: a certificate is the same in any writing.
-fn is_right(artifact: &Artifact, found: &ObservedFile) -> bool {
+pub(crate) fn is_right(artifact: &Artifact, found: &ObservedFile) -> bool {
     match (&found.state, &artifact.content) {
         (PathState::File { digest, .. }, Content::Known(bytes)) => {
             let same = |ours: Fingerprint| certificate_in(found) == Some(ours);
@@ -272,11 +224,11 @@ fn is_right(artifact: &Artifact, found: &ObservedFile) -> bool {
     }
 }
 
-fn certificate_in(found: &ObservedFile) -> Option<Fingerprint> {
+pub(crate) fn certificate_in(found: &ObservedFile) -> Option<Fingerprint> {
     certificate(found.text.as_deref()?.as_bytes())
 }
 
-fn certificate(pem: &[u8]) -> Option<Fingerprint> {
+pub(crate) fn certificate(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
 }
 

@@ -22,6 +22,19 @@ pub struct Run<'a> {
     pub events: &'a dyn EventSink,
     /// Asks it to stop where that is safe.
     pub interrupt: &'a Interrupt,
+    /// What was asked for by name that would be refused otherwise.
+    pub consent: Consent,
+}
+
+/// What an operator asks for by name, because it can cost a cluster that runs dearly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// The CA of a cluster that runs is replaced by that of the cluster file.
+    pub replace_ca: bool,
+    /// A service that runs goes on with another key for service-account tokens.
+    pub replace_service_account_key: bool,
+    /// kube-controller-manager is taken off the last master that is healthy.
+    pub remove_last: bool,
 }
 
 impl fmt::Debug for Run<'_> {

@@ -81,6 +81,21 @@ pub(crate) fn without_key(view: &str) -> impl Iterator<Item = &str> {
     view.lines().filter(|line| !line.trim_start().starts_with(KEY_FIELD))
 }
 
+/// The CA that a kubeconfig trusts, by its public lines; none where that is no embedded certificate.
+pub(crate) fn trusted_ca(public: &str) -> Option<Fingerprint> {
+    let data = public
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("certificate-authority-data: "))?;
+    let pem = STANDARD.decode(data).ok()?;
+    Certificate::from_pem(&pem).ok().map(|certificate| certificate.fingerprint())
+}
+
+/// The server that a kubeconfig names, by its public lines.
+pub(crate) fn server(public: &str) -> Option<&str> {
+    let lines = public.lines().map(|line| line.trim_start().trim_start_matches("- "));
+    lines.into_iter().find_map(|line| line.strip_prefix("server: "))
+}
+
 fn stand_in_key() -> String {
     format!("sha256:{}", Fingerprint::of(STANDARD.encode(STAND_IN_KEY).as_bytes()).to_hex())
 }

@@ -189,12 +189,12 @@ fn what_drifts_is_put_right_and_nothing_more() {
     ];
     let site = Site::new();
     site.apply();
-    let right = site.tree().content();
+    let right = site.tree().in_place();
     for (step, spoil) in cases {
         spoil(&site);
         assert_eq!(steps(&site.plan()), [vec![step], vec![], vec![]]);
         site.apply();
-        assert_eq!(site.tree().content(), right, "{step}");
+        assert_eq!(site.tree().in_place(), right, "{step}");
     }
 }
 

@@ -25,6 +25,7 @@ async fn apply(
         now: OffsetDateTime::now_utc(),
         events: &Silent,
         interrupt: &Interrupt::default(),
+        consent: kcm::Consent::default(),
     })
     .await
 }

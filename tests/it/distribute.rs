@@ -4,7 +4,7 @@ use std::fs;
 
 use kcm::files::RemotePath;
 use kcm::transport::Activity;
-use kcm::{Error, PlanError, PreflightError};
+use kcm::{Error, PreflightError};
 use kcm_pki::KeyAlgorithm;
 use kcm_tests::{Site, ca, program};
 
@@ -27,7 +27,7 @@ fn invocations(masters: &Masters) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn everything_that_the_service_reads_is_brought_once() {
     let masters = Masters::of(site());
     assert!(masters.apply().await.unwrap().is_done());
@@ -51,7 +51,7 @@ async fn everything_that_the_service_reads_is_brought_once() {
     assert_eq!((masters.effects(), invocations(&masters)), (effects, runs));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_new_program_is_one_file_and_a_restart() {
     let masters = Masters::of(site());
     masters.apply().await.unwrap();
@@ -69,7 +69,7 @@ async fn a_new_program_is_one_file_and_a_restart() {
     assert!(masters.plan().await.unwrap().plan.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_replaced_by_hand_means_a_restart_and_then_nothing() {
     let masters = Masters::furnished(Site::new());
     masters.apply().await.unwrap();
@@ -98,7 +98,7 @@ async fn what_is_replaced_by_hand_means_a_restart_and_then_nothing() {
     assert_eq!(masters.steps().await, [vec![], vec![], vec!["write binary", "restart"]]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_missing_is_listed_at_once_before_anything_changes() {
     let masters = Masters::furnished(Site::new());
     masters.fakes[0].inspect(|state| state.put_file(BINARY, b"", 0o644));
@@ -107,20 +107,20 @@ async fn what_is_missing_is_listed_at_once_before_anything_changes() {
     let masters = Masters { fakes: [&masters.fakes[..2], &[bare]].concat(), ..masters };
     let before = masters.site.tree().content();
     let error = masters.apply().await.unwrap_err();
-    assert!(matches!(error, Error::Preflight(PreflightError::NotThere { .. })));
+    assert!(matches!(error, Error::Preflight(PreflightError::Findings { .. })));
     assert_eq!(
         error.to_string(),
-        "kube-controller-manager would not start:
-  k8s-master-01: /opt/kubernetes/bin/kube-controller-manager has mode 0644, so nobody can run it
-  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca.pem is a folder
-  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca-key.pem is missing
-  k8s-master-03: /opt/kubernetes/bin/kube-controller-manager is missing
-Put the files there, or let kcm bring them: install.binary for the program, install.distributeCa for the CA's files. No master has changed."
+        "4 things stand in the way:
+  k8s-master-01: /opt/kubernetes/bin/kube-controller-manager has mode 0644, so nobody can run it; put the program there, or let kcm bring it (install.binary) [file-missing]
+  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca.pem is a folder; put it there, or let kcm bring the CA's files (install.distributeCa) [file-missing]
+  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca-key.pem is missing; put it there, or let kcm bring the CA's files (install.distributeCa) [file-missing]
+  k8s-master-03: /opt/kubernetes/bin/kube-controller-manager is missing; put the program there, or let kcm bring it (install.binary) [file-missing]
+No master has changed."
     );
     assert_eq!((masters.effects(), masters.site.tree().content()), (vec![0; 3], before));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_no_flag_names_is_not_asked_for() {
     let masters = Masters::of(Site::new());
     for fake in &masters.fakes {
@@ -131,13 +131,22 @@ async fn what_no_flag_names_is_not_asked_for() {
         "masters:\n",
         "controllerManager: {flags: {cluster-signing-cert-file: null, cluster-signing-key-file: null, root-ca-file: /etc/ca.pem, service-account-private-key-file: /etc/sa.key}}\nmasters:\n",
     );
+    // What other flags name is.
+    let error = masters.plan().await.unwrap_err().to_string();
+    assert!(error.contains("/etc/sa.key is missing, or root"), "{error}");
+    for fake in &masters.fakes {
+        fake.inspect(|state| {
+            state.put_file("/etc/ca.pem", b"the CA", 0o644);
+            state.put_file("/etc/sa.key", b"a key", 0o600);
+        });
+    }
     assert!(masters.apply().await.unwrap().is_done());
     // What the service does not read means no restart either.
     masters.fakes[0].inspect(|state| state.put_file(CA, b"another", 0o644));
     assert!(masters.plan().await.unwrap().plan.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_folder_needs_nothing_because_nothing_runs_in_it() {
     let site = Site::new();
     site.apply();
@@ -148,7 +157,7 @@ async fn a_folder_needs_nothing_because_nothing_runs_in_it() {
     assert!(site.apply().stdout.starts_with("Nothing to do"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_ca_that_is_there_is_never_replaced() {
     let (other, other_key) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
     for (path, content, key) in [(CA, &other, "pki.caCert"), (CA_KEY, &other_key, "pki.caKey")] {
@@ -156,20 +165,19 @@ async fn a_ca_that_is_there_is_never_replaced() {
         masters.fakes[1].inspect(|state| state.put_file(path, content.as_bytes(), 0o600));
         let before = masters.site.tree().content();
         let error = masters.apply().await.unwrap_err();
-        assert!(matches!(error, Error::Plan(PlanError::OtherCa { .. })), "{error}");
+        let Error::Preflight(PreflightError::Findings { findings }) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(findings[0].code, kcm::FindingCode::OtherCa);
         let said = error.to_string();
-        assert!(
-            said.starts_with(&format!("k8s-master-02: {path} is not the file of {key} (sha256:"))
-        );
-        assert!(
-            said.contains("needs the steps of a CA rotation; put the cluster's CA at"),
-            "{said}"
-        );
+        let named = format!("k8s-master-02: {path} is not the file of {key} (sha256:");
+        assert!(said.contains(&named), "{said}");
+        assert!(said.contains("apply with --replace-ca once that is so"), "{said}");
         assert_eq!((masters.effects(), masters.site.tree().content()), (vec![0; 3], before));
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_same_ca_certificate_in_other_bytes_stays() {
     let masters = Masters::furnished(site());
     let text = format!("the CA\n\n{}", masters.site.read("pki/ca/cert/ca.pem"));
@@ -181,7 +189,7 @@ async fn the_same_ca_certificate_in_other_bytes_stays() {
     assert!(masters.plan().await.unwrap().plan.is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_ca_key_is_needed_here_only_where_it_is_missing_there() {
     let masters = Masters::of(site());
     masters.apply().await.unwrap();
@@ -192,7 +200,7 @@ async fn the_ca_key_is_needed_here_only_where_it_is_missing_there() {
     assert!(error.contains("(pki.caKey)") && error.contains("there is no such file"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_key_that_is_not_the_cas_is_not_brought() {
     let masters = Masters::of(site());
     masters.apply().await.unwrap();
@@ -202,7 +210,7 @@ async fn a_key_that_is_not_the_cas_is_not_brought() {
     assert!(error.contains("put the CA's own key there"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_byte_of_a_key_is_in_a_plan_or_an_outcome() {
     let masters = Masters::of(site());
     let prepared = masters.plan().await.unwrap();

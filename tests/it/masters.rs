@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use kcm::transport::{Fake, Transport};
 use kcm::{
-    Cluster, Error, EventSink, Fleet, Interrupt, Network, Outcome, Prepared, Run, Silent, Step,
+    Cluster, Consent, Error, EventSink, Fleet, Interrupt, Network, Outcome, Prepared, Run, Silent,
+    Step,
 };
 use kcm_tests::{Site, program};
 use time::OffsetDateTime;
@@ -96,7 +97,8 @@ fn run<'a>(
     events: &'a dyn EventSink,
     interrupt: &'a Interrupt,
 ) -> Run<'a> {
-    Run { cluster, fleet, now: OffsetDateTime::now_utc(), events, interrupt }
+    let (now, consent) = (OffsetDateTime::now_utc(), Consent::default());
+    Run { cluster, fleet, now, events, interrupt, consent }
 }
 
 fn short(step: &Step) -> String {

@@ -18,7 +18,7 @@ fn failing() -> Masters {
     masters
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_master_that_fails_is_named_with_its_reason_and_who_answered() {
     let masters = failing();
     let error = masters.apply().await.unwrap_err();
@@ -37,7 +37,7 @@ k8s-master-02 answered. No master has changed."
     assert_eq!(failed, [(names[0], true), (names[1], false), (names[2], true)]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn programs_are_told_of_each_master_too() {
     let error = failing().plan().await.unwrap_err();
     let document = error.document();
@@ -51,7 +51,7 @@ async fn programs_are_told_of_each_master_too() {
     assert_eq!(document["masters"][2]["result"], "untouched");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn where_nobody_answers_nobody_is_said_to() {
     let masters = failing();
     masters.fakes[1].inspect(|state| state.power = Power::Off);
@@ -60,7 +60,7 @@ async fn where_nobody_answers_nobody_is_said_to() {
     assert!(error.ends_with("it is off\nNo master has changed."), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_more_of_a_certificates_file_is_fetched_than_the_certificate() {
     let masters = Masters::furnished(Site::new());
     let both =

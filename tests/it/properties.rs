@@ -110,7 +110,8 @@ fn flags() -> impl Strategy<Value = String> {
 fn after_an_apply_the_plan_is_empty_whatever_was_there_before() {
     let site = Site::new();
     site.bring_everything();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().unwrap();
     let masters = proptest::collection::vec(before(), 1..4);
     let renew = prop_oneof![9 => Just(false), 1 => Just(true)];
     TestRunner::new(cases(2_000))
@@ -138,6 +139,7 @@ async fn applies_once(site: &Path, masters: &[Before], flags: &str) -> Result<()
         now,
         events: &Silent,
         interrupt: &Interrupt::default(),
+        consent: kcm::Consent::default(),
     };
     let outcome = kcm::apply(run).await;
     prop_assert!(outcome.as_ref().is_ok_and(kcm::Outcome::is_done), "{:?}", outcome);

@@ -78,6 +78,7 @@ fn probe(paths: &[&str]) -> Operation {
         unit: unit(),
         unit_path: remote("/etc/systemd/system/kube-controller-manager.service"),
         executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
+        accounts: vec![],
     })
 }
 

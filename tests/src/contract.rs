@@ -224,7 +224,7 @@ async fn a_commit_sets_attributes_and_removes_leftovers(subject: Subject) {
     let attributes =
         vec![Attributes { path: remote("/opt/key"), mode: Mode::PRIVATE, owner: None }];
     let leftovers = vec![remote(&format!("/opt/{STAGE_FOLDER}"))];
-    let commit = Commit { expected, files: vec![], attributes, leftovers };
+    let commit = Commit { expected, attributes, leftovers, ..Commit::default() };
     subject.done(vec![Operation::Commit(commit)]).await;
     assert_eq!(subject.back_door.file("/opt/key"), Some((0o600, b"key".to_vec())));
     assert_eq!(subject.back_door.folder(&format!("/opt/{STAGE_FOLDER}")), None);
@@ -313,6 +313,7 @@ impl Subject {
             unit: unit(),
             unit_path: remote(UNIT_FILE),
             executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
+            accounts: vec![],
         };
         match self.done(vec![Operation::Probe(probe)]).await.remove(0) {
             Reply::Probe(reply) => reply,
@@ -333,12 +334,12 @@ fn stage(files: &[Planned<'_>]) -> Operation {
         mode: Mode::from_bits(*mode),
         owner: Owner::ROOT,
     });
-    Operation::Stage(Stage { files: files.collect() })
+    Operation::Stage(Stage { files: files.collect(), kept: vec![] })
 }
 
 fn commit(files: &[&str], expected: Vec<(RemotePath, PathState)>) -> Operation {
     let files = files.iter().map(|path| remote(path)).collect();
-    Operation::Commit(Commit { expected, files, attributes: vec![], leftovers: vec![] })
+    Operation::Commit(Commit { expected, files, ..Commit::default() })
 }
 
 fn remote(path: &str) -> RemotePath {

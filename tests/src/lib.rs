@@ -22,5 +22,5 @@ pub mod standin;
 mod tree;
 
 pub use seed::{csr_json, unit_of};
-pub use site::{Ran, Site, ca, kcm, program, serial};
-pub use tree::{Entry, Tree};
+pub use site::{Ran, SERVES_NOT, SLEEPER, Site, ca, kcm, program, serial};
+pub use tree::{Entry, Tree, is_kept};

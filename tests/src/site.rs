@@ -182,6 +182,13 @@ pub fn program(size: usize) -> Vec<u8> {
     bytes
 }
 
+/// A script that says of itself that it is kube-controller-manager, then sleeps: for tests of everything but the service. It
+/// listens nowhere, so its flags must say [`SERVES_NOT`].
+pub const SLEEPER: &str = "#!/bin/sh\ncase $1 in --version) echo Kubernetes v1.36.0 ;; --help) ;; *) exec sleep infinity ;; esac\n";
+
+/// A section of a cluster file for a service that serves nothing.
+pub const SERVES_NOT: &str = "controllerManager: {flags: {secure-port: 0}}\n";
+
 /// A fresh root CA: certificate and key as PEM.
 #[must_use]
 pub fn ca(algorithm: KeyAlgorithm, common_name: &str) -> (String, String) {

@@ -39,6 +39,21 @@ impl Tree {
         let entries = self.0.iter();
         entries.map(|(path, e)| (path.clone(), (e.mode, e.content.clone()))).collect()
     }
+
+    /// The same without what kcm keeps on masters of earlier generations.
+    #[must_use]
+    pub fn in_place(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+        self.content().into_iter().filter(|(path, _)| !is_kept(path)).collect()
+    }
+}
+
+/// The names of what kcm keeps on a master of earlier generations.
+const KEPT: [&str; 3] = [".kcm", ".kcm.a", ".kcm.b"];
+
+/// Whether a path is part of what kcm keeps on a master of earlier generations.
+#[must_use]
+pub fn is_kept(path: &Path) -> bool {
+    path.iter().any(|name| KEPT.iter().any(|kept| name == *kept))
 }
 
 fn walk(root: &Path, at: &Path, tree: &mut BTreeMap<PathBuf, Entry>) {

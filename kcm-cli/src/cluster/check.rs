@@ -70,6 +70,7 @@ pub(super) fn check(
         install,
         service,
         masters,
+        left_out: Vec::new(),
         warnings,
     })
 }

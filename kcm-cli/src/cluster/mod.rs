@@ -59,6 +59,8 @@ pub struct Cluster {
     pub service: Service,
     /// The masters, in the file's order, which is the order of everything.
     pub masters: Vec<Master>,
+    /// Masters of the file that are left out of this run.
+    pub left_out: Vec<MasterName>,
     /// What is legal and still looks like a mistake, in words.
     pub warnings: Vec<String>,
 }
@@ -125,6 +127,32 @@ impl Cluster {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file = read::read(text, origin)?;
         check::check(file, text, origin)
+    }
+
+    /// Leaves masters out: all but those of `only`, if it names any, and those of `skip`.
+    ///
+    /// # Errors
+    /// When a name is that of no master, or no master is left: in words.
+    pub fn select(mut self, only: &[String], skip: &[String]) -> Result<Self, String> {
+        for name in only.iter().chain(skip) {
+            if self.master(name).is_none() {
+                let known = self.masters.iter().map(|master| master.name.as_str());
+                let known = known.collect::<Vec<_>>().join(", ");
+                return Err(format!("no master is called `{name}`; there are {known}"));
+            }
+        }
+        let is_in = |name: &str| {
+            let named = |names: &[String]| names.iter().any(|it| it == name);
+            (only.is_empty() || named(only)) && !named(skip)
+        };
+        let (masters, left_out): (Vec<_>, Vec<_>) =
+            self.masters.into_iter().partition(|master| is_in(master.name.as_str()));
+        if masters.is_empty() {
+            return Err("no master is left; name fewer with --skip".to_owned());
+        }
+        self.left_out.extend(left_out.into_iter().map(|master| master.name));
+        self.masters = masters;
+        Ok(self)
     }
 
     /// The master of this name.

@@ -248,6 +248,7 @@ impl FileSystem for Disk {
             }
             Effect::Rename { from, .. } => fs::rename(self.locate(from)?, at),
             Effect::Link { target, .. } => std::os::unix::fs::symlink(target, at),
+            Effect::HardLink { original, .. } => fs::hard_link(self.locate(original)?, at),
             Effect::Remove { .. } => fs::remove_file(at),
             Effect::RemoveFolder { .. } => fs::remove_dir(at),
         }

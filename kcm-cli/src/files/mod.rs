@@ -14,7 +14,8 @@ mod place;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -70,6 +71,14 @@ impl fmt::Debug for Mode {
 impl Serialize for Mode {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bits = u32::from_str_radix(&text, 8).map_err(D::Error::custom)?;
+        Ok(Self::from_bits(bits))
     }
 }
 
@@ -194,6 +203,13 @@ pub enum Effect<'a> {
         /// Where it points, as written into it.
         target: &'a str,
     },
+    /// Gives a file a second name that did not exist, on the same file system.
+    HardLink {
+        /// The second name.
+        path: &'a RemotePath,
+        /// The first.
+        original: &'a RemotePath,
+    },
     /// Removes a file or a symbolic link.
     Remove {
         /// The file.
@@ -220,6 +236,7 @@ impl Effect<'_> {
             | Self::SyncFolder { path }
             | Self::Rename { to: path, .. }
             | Self::Link { path, .. }
+            | Self::HardLink { path, .. }
             | Self::Remove { path }
             | Self::RemoveFolder { path } => path,
         }
@@ -239,6 +256,7 @@ impl fmt::Debug for Effect<'_> {
             Self::SyncFolder { path } => write!(f, "sync folder {path}"),
             Self::Rename { from, to } => write!(f, "rename {from} to {to}"),
             Self::Link { path, target } => write!(f, "link {path} to {target}"),
+            Self::HardLink { path, original } => write!(f, "link {path} and {original}"),
             Self::Remove { path } => write!(f, "remove {path}"),
             Self::RemoveFolder { path } => write!(f, "remove folder {path}"),
         }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 /// An absolute, normal path on a master: UTF-8, no `.`, `..`, empty component or control character.
@@ -99,6 +100,12 @@ impl RemotePath {
     /// Below this folder, a name that is already the last name of a path, or that kcm made up.
     pub(crate) fn child(&self, name: &str) -> Self {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
+    }
+}
+
+impl<'de> Deserialize<'de> for RemotePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::OperatorError;
+use crate::cluster::Cluster;
 use crate::files::Bytes;
 use crate::words::size;
 
@@ -23,8 +24,13 @@ pub struct Binary {
     pub machine: &'static str,
 }
 
+/// Reads the program that the cluster file names, if it names one.
+pub(crate) fn brought_binary(cluster: &Cluster) -> Result<Option<Binary>, OperatorError> {
+    cluster.install.binary.as_deref().map(read_binary).transpose()
+}
+
 /// Reads the program, if it is one.
-pub(super) fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
+fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
     let failed = |error| OperatorError::unreadable(BINARY, path, &error);
     let wrong = |reason: String| OperatorError::content(BINARY, path, reason);
     // A pipe would be waited for.

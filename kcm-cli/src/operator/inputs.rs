@@ -13,7 +13,7 @@ use kcm_pki::{
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::binary::read_binary;
+use super::binary::brought_binary;
 use super::store::{read_ca_certificate, read_ca_pair, read_identity};
 use super::{Binary, Found, OperatorError, Pair};
 use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
@@ -116,7 +116,7 @@ impl Inputs {
         } else {
             None
         };
-        let binary = cluster.install.binary.as_deref().map(read_binary).transpose()?;
+        let binary = brought_binary(cluster)?;
         warnings.extend(exposed_key(CA_KEY, &cluster.pki.ca_key));
         warnings.extend(exposed_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
         warnings.extend(ends_soon(&ca, &request, now));

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 
 pub use binary::Binary;
+pub(crate) use binary::brought_binary;
 pub(crate) use inputs::{
     CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, ca_key_to_distribute, load_authority, no_ca_key,
 };

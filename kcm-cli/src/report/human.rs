@@ -33,6 +33,10 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         Event::BringsBinary { path, machine, size, digest } => {
             writeln!(out, "bringing {path}: {} for {machine}, {digest}", words::size(*size))
         }
+        Event::GoesBack { master, replaced_at } => {
+            let at = replaced_at.truncate_to_second();
+            writeln!(out, "{master}: back to what was there before {} {} UTC", at.date(), at.time())
+        }
         Event::Uploading { master, sent, total } => {
             let percent = sent.saturating_mul(100).checked_div(*total).unwrap_or(100);
             writeln!(out, "{master}: {percent} % of {} sent", words::size(*total))
@@ -41,6 +45,12 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
             writeln!(out, "{master}: {} staged", count(*files, "file"))
         }
         Event::Committed { master } => writeln!(out, "{master}: in place"),
+        Event::Unproven { master, cause } => {
+            writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {cause}")
+        }
+        Event::RolledBack { master, error } => {
+            writeln!(out, "{BAD}{master}{BAD:#}: rolled back: {error}")
+        }
         Event::Failed { master, error } => writeln!(out, "{BAD}{master}{BAD:#}: {error}"),
     }
 }
@@ -69,10 +79,11 @@ pub(super) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<
         writeln!(out, "{NAME}CA{NAME:#}: a root CA is made")?;
     }
     match &plan.identity {
-        Decision::Issue { why } => {
+        None => {}
+        Some(Decision::Issue { why }) => {
             writeln!(out, "{NAME}identity{NAME:#}: a new one is issued: {}", reasons(why))?;
         }
-        Decision::Keep { fingerprint, held } => {
+        Some(Decision::Keep { fingerprint, held }) => {
             let place = match held {
                 Held::ByOperator => "on this machine",
                 Held::ByMasters => "on the masters; its key is not fetched",
@@ -163,23 +174,40 @@ fn describe(step: &Step) -> String {
         Step::RemoveLeftover { path } => format!("remove {path}, left by an interrupted run"),
         Step::Reload => "reload systemd's units".to_owned(),
         Step::Enable => "enable kube-controller-manager.service".to_owned(),
+        Step::Restore { path, mode, owner, .. } => {
+            format!("bring back {path}  {mode} {owner}")
+        }
+        Step::Remove { path, .. } => format!("remove {path}"),
+        Step::Disable => "disable kube-controller-manager.service".to_owned(),
+        Step::Stop => "stop kube-controller-manager.service".to_owned(),
         Step::Restart => "start kube-controller-manager.service".to_owned(),
+        Step::Prove => "prove what an earlier run put in place".to_owned(),
     }
 }
 
 /// What was done.
-pub(super) fn outcome(out: &mut dyn Write, outcome: &Outcome, file: &Path) -> io::Result<()> {
+pub(super) fn outcome(out: &mut dyn Write, outcome: &Outcome, end: &str) -> io::Result<()> {
     let masters = count(outcome.masters.len(), "master");
-    let file = file.display();
+    let named = outcome.masters.iter().map(|master| &master.name).chain(&outcome.skipped);
+    let width = named.map(String::len).max().unwrap_or(0);
     if outcome.is_unchanged() {
-        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} as {file} says.");
+        skipped(out, outcome, width)?;
+        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} {end}.");
     }
-    let width = outcome.masters.iter().map(|master| master.name.len()).max().unwrap_or(0);
     for master in &outcome.masters {
         master_outcome(out, master, width)?;
     }
-    if outcome.is_done() {
-        writeln!(out, "{GOOD}Done{GOOD:#}: {masters} as {file} says.")
+    skipped(out, outcome, width)?;
+    let is_unproven =
+        |master: &MasterOutcome| matches!(master.result, MasterResult::Unproven { .. });
+    let unproven = outcome.masters.iter().filter(|master| is_unproven(master)).count();
+    if outcome.is_done() && unproven > 0 {
+        writeln!(
+            out,
+            "{NOTE}Done, not proven{NOTE:#}: {masters} {end}, {unproven} of them not seen healthy; apply again once what is named above is mended."
+        )
+    } else if outcome.is_done() {
+        writeln!(out, "{GOOD}Done{GOOD:#}: {masters} {end}.")
     } else if outcome.has_changed_masters() {
         writeln!(
             out,
@@ -188,6 +216,13 @@ pub(super) fn outcome(out: &mut dyn Write, outcome: &Outcome, file: &Path) -> io
     } else {
         writeln!(out, "{BAD}Failed{BAD:#}: no master has changed.")
     }
+}
+
+fn skipped(out: &mut dyn Write, outcome: &Outcome, width: usize) -> io::Result<()> {
+    outcome
+        .skipped
+        .iter()
+        .try_for_each(|name| writeln!(out, "{name:width$}  {NOTE}skipped{NOTE:#}"))
 }
 
 fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> io::Result<()> {
@@ -204,8 +239,14 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
         MasterResult::Untouched { error: Some(error) } => {
             writeln!(out, "{name:width$}  {BAD}untouched{BAD:#}: {error}")
         }
-        MasterResult::Partial { error } => {
-            writeln!(out, "{name:width$}  {BAD}partly done{BAD:#}: {error}")
+        MasterResult::Unproven { cause } => {
+            writeln!(out, "{name:width$}  {NOTE}done, not proven{NOTE:#}: {cause}")
+        }
+        MasterResult::RolledBack { error } => {
+            writeln!(out, "{name:width$}  {BAD}rolled back{BAD:#}: {error}")
+        }
+        MasterResult::Failed { error } => {
+            writeln!(out, "{name:width$}  {BAD}failed{BAD:#}: {error}")
         }
     }
 }
@@ -216,9 +257,14 @@ fn totals(steps: &[&Step], tense: Tense) -> String {
     let parts = [
         (number(|s| matches!(s, Step::Write { .. })), "file", "write", "written"),
         (number(|s| matches!(s, Step::SetAttributes { .. })), "file", "correct", "corrected"),
+        (number(|s| matches!(s, Step::Restore { .. })), "file", "bring back", "brought back"),
+        (number(|s| matches!(s, Step::Remove { .. })), "file", "remove", "removed"),
         (number(|s| matches!(s, Step::RemoveLeftover { .. })), "leftover", "remove", "removed"),
         (number(|s| matches!(s, Step::Enable)), "unit", "enable", "enabled"),
+        (number(|s| matches!(s, Step::Disable)), "unit", "disable", "disabled"),
+        (number(|s| matches!(s, Step::Stop)), "service", "stop", "stopped"),
         (number(|s| matches!(s, Step::Restart)), "service", "start", "started"),
+        (number(|s| matches!(s, Step::Prove)), "service", "prove", "proven"),
     ];
     let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
     let parts = parts.map(|(number, noun, to_do, done)| match tense {

@@ -33,10 +33,31 @@ impl Report {
         }
     }
 
-    pub(crate) fn outcome(&self, outcome: &Outcome) -> io::Result<()> {
+    pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {
         match self.form {
             Form::Json => document(outcome),
-            Form::Human => flushed(|out| human::outcome(out, outcome, &self.file)),
+            Form::Human => flushed(|out| human::outcome(out, outcome, &end.words(&self.file))),
+        }
+    }
+}
+
+/// How masters are meant to be when a verb is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    /// As the cluster file says.
+    AsTheFileSays,
+    /// As they were before their last change.
+    AsBefore,
+    /// Without kube-controller-manager.
+    Gone,
+}
+
+impl End {
+    fn words(self, file: &Path) -> String {
+        match self {
+            Self::AsTheFileSays => format!("as {} says", file.display()),
+            Self::AsBefore => "as before the last change".to_owned(),
+            Self::Gone => "done with".to_owned(),
         }
     }
 }

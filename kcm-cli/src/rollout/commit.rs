@@ -1,182 +1,194 @@
-//! Giving staged files their names and starting the service.
+//! One master's commit: one exchange, then the gate, and the way back where the gate is not passed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::task::JoinSet;
-
-use super::order::order;
+use super::gate::{self, FIRST_LOOK, LISTENS, Unproven};
 use super::outcome::MasterResult;
-use crate::desired::{Desired, DesiredMaster};
-use crate::event::Event;
+use super::task::{Serving, Task};
+use crate::files::FileErrorKind;
+use crate::generation::Generation;
 use crate::layout::Layout;
-use crate::observe::{Observed, ObservedMaster};
-use crate::plan::{MasterPlan, Plan, Step};
-use crate::run::Run;
 use crate::transport::{
-    Attributes, Batch, Commit, Operation, OperationError, Replies, Settle, Transport,
+    Batch, Operation, OperationError, OperationFailure, Reply, Settled, StreamAddress, Transport,
     TransportError, UnitAction,
 };
 
-/// How long a service must stay up after its start, as one invocation and without a restart: a wrong flag or
-/// an unreadable file ends kube-controller-manager within a second.
-const SETTLE: Duration = Duration::from_secs(2);
+/// What a commit needs to know of its master.
+pub(super) struct Site {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) layout: Layout,
+    /// The API server that it had, or is to have if it had none.
+    pub(super) server: StreamAddress,
+    /// Whether it reached that before; unknown where it gives no way to ask.
+    pub(super) reached_api_server: Option<bool>,
+}
 
-/// Commits on every master that has something to do: at once where nothing runs, then one after the other.
-/// Stops at the first failure. The results are in the cluster file's order.
-pub(super) async fn commit(
-    run: Run<'_>,
-    plan: &Plan,
-    desired: &Desired,
-    observed: &Observed,
-    layout: &Layout,
-) -> Vec<MasterResult> {
-    let order = order(plan, observed);
-    let commits = Commits { run, plan, desired, observed, layout };
-    let mut results: Vec<_> = plan.masters.iter().map(untouched).collect();
-    let groups =
-        [order.at_once].into_iter().chain(order.one_by_one.into_iter().map(|one| vec![one]));
-    for group in groups {
-        if !commits.carry_out(&group, &mut results).await {
-            break;
+impl Site {
+    /// Changes the master and proves it; goes back where it is not proven.
+    pub(super) async fn carry_out(&self, task: Task) -> MasterResult {
+        let seen = match self.send(task.commit).await {
+            Ok(seen) => seen,
+            Err(Stop::Untouched(error)) => return MasterResult::Untouched { error: Some(error) },
+            Err(Stop::Lost(error)) => return MasterResult::Failed { error },
+            Err(Stop::InTheMiddle(failure)) => {
+                return self.after_failure(task.left.as_ref(), task.gate, failure).await;
+            }
+        };
+        let Some(gate) = task.gate else { return MasterResult::Done };
+        match gate::pass(&*self.transport, &self.layout, gate, seen).await {
+            Ok(invocation) => self.conclude(task.left.as_ref(), gate, invocation).await,
+            Err(why) => self.unproven(task.left.as_ref(), gate, why).await,
         }
     }
-    results
-}
 
-fn untouched(planned: &MasterPlan) -> MasterResult {
-    match planned.steps[..] {
-        [] => MasterResult::Unchanged,
-        _ => MasterResult::Untouched { error: None },
-    }
-}
-
-struct Commits<'a> {
-    run: Run<'a>,
-    plan: &'a Plan,
-    desired: &'a Desired,
-    observed: &'a Observed,
-    layout: &'a Layout,
-}
-
-impl Commits<'_> {
-    /// Commits on all masters of `group` at once and fills in their results. Whether to go on.
-    async fn carry_out(&self, group: &[usize], results: &mut [MasterResult]) -> bool {
-        let mut committing = JoinSet::new();
-        let mut go_on = true;
-        for place in group {
-            // What has ended in the meantime may say that it is better to begin no other.
-            while let Some(ended) = committing.try_join_next() {
-                go_on &= self.record(ended.ok(), results);
-            }
-            if !go_on || self.run.interrupt.is_asked() {
-                go_on = false;
-                break;
-            }
-            if let Some((transport, batch)) = self.work(*place) {
-                if let Some(result) = results.get_mut(*place) {
-                    let error = "its transport ended without an answer; run the same command again";
-                    *result = MasterResult::Partial { error: error.to_owned() };
+    /// Carries out; what was seen of the service at the end, if that was looked at.
+    async fn send(&self, operations: Vec<Operation>) -> Result<Option<Settled>, Stop> {
+        let mut batch = Batch::new(operations);
+        batch.deadline += FIRST_LOOK + LISTENS;
+        match self.transport.call(&batch).await {
+            Ok(replies) => match replies.failed {
+                None => Ok(match replies.done.into_iter().next_back() {
+                    Some(Reply::Settled(run)) => Some(run),
+                    _ => None,
+                }),
+                Some(OperationFailure { error, .. }) if changed_nothing(&error) => {
+                    Err(Stop::Untouched(error.to_string()))
                 }
-                let place = *place;
-                committing.spawn(async move { (place, done(transport.call(&batch).await)) });
+                Some(failure) => Err(Stop::InTheMiddle(failure)),
+            },
+            Err(error @ TransportError::NeverRan { .. }) => Err(Stop::Untouched(error.to_string())),
+            Err(error) => Err(Stop::Lost(error.to_string())),
+        }
+    }
+
+    /// Some of it was done, then something failed.
+    async fn after_failure(
+        &self,
+        left: Option<&Generation>,
+        gate: Option<Serving>,
+        failure: OperationFailure,
+    ) -> MasterResult {
+        match (failure.operation, gate) {
+            ("settle", Some(gate)) => {
+                self.unproven(left, gate, Unproven::Ended(failure.error)).await
             }
-            // Lets whoever asks to stop be heard, where a transport never waits.
-            tokio::task::yield_now().await;
+            // The service has not noticed anything.
+            ("commit", _) => self.go_back(left, None, &failure.error.to_string()).await,
+            _ => self.go_back(left, gate, &failure.error.to_string()).await,
         }
-        while let Some(ended) = committing.join_next().await {
-            go_on &= self.record(ended.ok(), results);
-        }
-        go_on
     }
 
-    fn work(&self, place: usize) -> Option<(Arc<dyn Transport>, Batch)> {
-        let (_, transport) = self.run.fleet.masters().nth(place)?;
-        let (planned, desired) = (self.plan.masters.get(place)?, self.desired.masters.get(place)?);
-        let observed = self.observed.masters.get(place)?;
-        Some((Arc::clone(transport), batch(planned, desired, observed, self.layout)))
+    /// It is the same run as the gate has seen; what was before is let go.
+    async fn conclude(
+        &self,
+        left: Option<&Generation>,
+        gate: Serving,
+        invocation: String,
+    ) -> MasterResult {
+        let mut operations = vec![Operation::Settle(gate::now(&self.layout, Some(invocation)))];
+        operations.extend(left.map(|left| Operation::Commit(left.conclude(&self.layout))));
+        match self.send(operations).await {
+            Ok(_) => MasterResult::Done,
+            Err(Stop::InTheMiddle(OperationFailure { operation: "settle", error, .. })) => {
+                self.go_back(left, Some(gate), &error.to_string()).await
+            }
+            Err(Stop::InTheMiddle(failure)) => MasterResult::Failed {
+                error: format!(
+                    "in place and healthy, but what was before could not be let go: {}",
+                    failure.error
+                ),
+            },
+            Err(Stop::Untouched(error) | Stop::Lost(error)) => MasterResult::Failed { error },
+        }
     }
 
-    /// Takes one master's result. Whether it is as it should be.
-    fn record(&self, ended: Option<(usize, MasterResult)>, results: &mut [MasterResult]) -> bool {
-        let Some((place, result)) = ended else { return false };
-        let is_done = result == MasterResult::Done;
-        if let (Some(planned), Some(slot)) = (self.plan.masters.get(place), results.get_mut(place))
-        {
-            let master = planned.name.clone();
-            self.run.events.event(&match &result {
-                MasterResult::Partial { error }
-                | MasterResult::Untouched { error: Some(error) } => {
-                    Event::Failed { master, error: error.clone() }
-                }
-                _ => Event::Committed { master },
-            });
-            *slot = result;
+    /// The gate asks for no worse than before: where there was no API server, nothing can be healthy.
+    async fn unproven(
+        &self,
+        left: Option<&Generation>,
+        gate: Serving,
+        why: Unproven,
+    ) -> MasterResult {
+        match why {
+            Unproven::Lost(error) => return MasterResult::Failed { error: error.to_string() },
+            Unproven::Unasked(_) => return MasterResult::Unproven { cause: why.to_string() },
+            Unproven::Ended(_) | Unproven::Unhealthy(_) => {}
         }
-        is_done
+        let transport = &*self.transport;
+        let is_alone = self.reached_api_server == Some(false)
+            && gate::reaches_api_server(transport, &self.server).await == Some(false);
+        if is_alone {
+            let cause = format!(
+                "it reaches no API server at {}, neither before nor now; it is healthy by itself once that answers ({why})",
+                self.server
+            );
+            return MasterResult::Unproven { cause };
+        }
+        self.go_back(left, Some(gate), &why.to_string()).await
+    }
+
+    /// Brings the generation back that was there before.
+    async fn go_back(
+        &self,
+        left: Option<&Generation>,
+        gate: Option<Serving>,
+        why: &str,
+    ) -> MasterResult {
+        let earlier = left.filter(|left| !left.is_before_the_first(&self.layout.unit_file));
+        let Some(earlier) = earlier else {
+            return MasterResult::Failed { error: why.to_owned() };
+        };
+        let (stage, commit) = earlier.restore(&self.layout);
+        let unit = self.layout.unit.clone();
+        let mut operations = vec![Operation::Stage(stage), Operation::Commit(commit)];
+        if gate.is_some() {
+            operations.extend([
+                Operation::Unit(UnitAction::Reload),
+                Operation::Unit(earlier.enablement(&self.layout)),
+                Operation::Unit(UnitAction::Restart { unit }),
+                Operation::Settle(gate::at_first(&self.layout)),
+            ]);
+        }
+        let back = match self.send(operations).await {
+            Ok(_) if gate.is_none() => Ok(()),
+            Ok(seen) => {
+                let passed =
+                    gate::pass(&*self.transport, &self.layout, Serving::Wherever, seen).await;
+                passed.map(drop).map_err(|why| why.to_string())
+            }
+            // Files are kept before the first is replaced: where one is not, none was.
+            Err(Stop::InTheMiddle(failure)) if is_not_kept(&failure) => {
+                return MasterResult::Untouched { error: Some(why.to_owned()) };
+            }
+            Err(Stop::InTheMiddle(failure)) => Err(failure.error.to_string()),
+            Err(Stop::Untouched(error) | Stop::Lost(error)) => Err(error),
+        };
+        match back {
+            Ok(()) => MasterResult::RolledBack { error: why.to_owned() },
+            Err(trouble) => MasterResult::Failed {
+                error: format!("{why}; and what was there before is not healthy either: {trouble}"),
+            },
+        }
     }
 }
 
-/// Everything that is done on one master, in one exchange.
-fn batch(
-    planned: &MasterPlan,
-    desired: &DesiredMaster,
-    observed: &ObservedMaster,
-    layout: &Layout,
-) -> Batch {
-    let mut commit = Commit {
-        // What was shown is what is done: nothing that kcm manages may have changed since.
-        expected: desired
-            .artifacts
-            .iter()
-            .map(|artifact| (artifact.path.clone(), observed.files.of(artifact.role).state.clone()))
-            .collect(),
-        files: Vec::new(),
-        attributes: Vec::new(),
-        leftovers: Vec::new(),
-    };
-    let (mut actions, mut deadline) = (Vec::new(), Batch::DEADLINE);
-    let unit = &layout.unit;
-    for step in &planned.steps {
-        match step {
-            Step::Write { path, .. } => commit.files.push(path.clone()),
-            Step::SetAttributes { path, mode, owner, .. } => commit.attributes.push(Attributes {
-                path: path.clone(),
-                mode: *mode,
-                owner: *owner,
-            }),
-            Step::RemoveLeftover { path } => commit.leftovers.push(path.clone()),
-            Step::Reload => actions.push(Operation::Unit(UnitAction::Reload)),
-            Step::Enable => actions.push(Operation::Unit(UnitAction::Enable {
-                unit: unit.clone(),
-                path: layout.unit_file.clone(),
-            })),
-            Step::Restart => {
-                actions.push(Operation::Unit(UnitAction::Restart { unit: unit.clone() }));
-                actions.push(Operation::Settle(Settle { unit: unit.clone(), period: SETTLE }));
-                deadline += SETTLE;
-            }
-        }
-    }
-    let operations = [Operation::Commit(commit)].into_iter().chain(actions).collect();
-    Batch { deadline, ..Batch::new(operations) }
+fn is_not_kept(failure: &OperationFailure) -> bool {
+    failure.operation == "stage" && failure.error.file_kind() == Some(FileErrorKind::NotFound)
 }
 
-/// What an answer means for the master.
-fn done(called: Result<Replies, TransportError>) -> MasterResult {
-    let error = match called {
-        Ok(Replies { failed: None, .. }) => return MasterResult::Done,
-        Ok(Replies { failed: Some(failure), .. }) => {
-            let error = failure.error.to_string();
-            if failure.index == 0 && matches!(failure.error, OperationError::Changed { .. }) {
-                return MasterResult::Untouched { error: Some(error) };
-            }
-            error
-        }
-        Err(error @ TransportError::NeverRan { .. }) => {
-            return MasterResult::Untouched { error: Some(error.to_string()) };
-        }
-        Err(error) => error.to_string(),
-    };
-    MasterResult::Partial { error }
+/// Why an exchange did not come to its end.
+enum Stop {
+    /// Nothing was changed.
+    Untouched(String),
+    /// Something was.
+    InTheMiddle(OperationFailure),
+    /// Nobody knows.
+    Lost(String),
+}
+
+fn changed_nothing(error: &OperationError) -> bool {
+    matches!(
+        error,
+        OperationError::Changed { .. } | OperationError::UnitChanged { .. } | OperationError::Busy
+    )
 }

@@ -1,25 +1,89 @@
-//! Who comes first. Pure.
+//! Who comes next. Pure.
 
-use crate::observe::Observed;
-use crate::plan::Plan;
+use crate::observe::ObservedMaster;
 use crate::transport::Activity;
 
-/// The masters to commit, by their place in the cluster file.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Order {
-    /// Those on which nothing runs: all at once, because nobody misses them.
-    pub(super) at_once: Vec<usize>,
-    /// The others, one after the other.
-    pub(super) one_by_one: Vec<usize>,
+/// How a master that waits for its commit was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Condition {
+    /// Nothing runs there yet, or ever will: nobody misses it.
+    Idle,
+    /// Its service has failed, or fails again and again.
+    Down,
+    /// Its service runs.
+    Running,
 }
 
-/// Parts the masters that have something to do.
-pub(super) fn order(plan: &Plan, observed: &Observed) -> Order {
-    let masters = plan.masters.iter().zip(&observed.masters).enumerate();
-    let with_steps = masters.filter(|(_, (planned, _))| !planned.steps.is_empty());
-    let (runs, idle): (Vec<_>, Vec<_>) = with_steps.partition(|(_, (_, observed))| {
-        matches!(observed.probe.unit.activity, Activity::Active { .. })
-    });
-    let places = |masters: Vec<(usize, _)>| masters.into_iter().map(|(place, _)| place).collect();
-    Order { at_once: places(idle), one_by_one: places(runs) }
+impl Condition {
+    pub(super) fn of(observed: &ObservedMaster) -> Self {
+        match observed.probe.unit.activity {
+            Activity::Offline | Activity::Inactive => Self::Idle,
+            Activity::Failed { .. } => Self::Down,
+            Activity::Active { .. } => Self::Running,
+        }
+    }
+}
+
+/// Who is committed next, by places in the cluster file: all of them at once.
+///
+/// First everybody on whom nothing runs; then, one at a time, those that are down, then those that run in the cluster
+/// file's order, and `holder`, who leads, last. Empty when nobody waits.
+pub(super) fn next_masters(waiting: &[(usize, Condition)], holder: Option<usize>) -> Vec<usize> {
+    let idle = waiting.iter().filter(|(_, condition)| *condition == Condition::Idle);
+    let idle: Vec<_> = idle.map(|(place, _)| *place).collect();
+    if !idle.is_empty() {
+        return idle;
+    }
+    let rank =
+        |(place, condition): &&(usize, Condition)| (*condition, Some(*place) == holder, *place);
+    waiting.iter().min_by_key(rank).map(|(place, _)| *place).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Condition::{Down, Idle, Running};
+    use super::*;
+
+    /// The order in which all are committed.
+    fn order(conditions: &[Condition], holder: Option<usize>) -> Vec<Vec<usize>> {
+        let mut waiting: Vec<_> = conditions.iter().copied().enumerate().collect();
+        let mut order = Vec::new();
+        while !waiting.is_empty() {
+            let next = next_masters(&waiting, holder);
+            waiting.retain(|(place, _)| !next.contains(place));
+            order.push(next);
+        }
+        order
+    }
+
+    #[test]
+    fn idle_ones_go_at_once_then_those_that_are_down_and_the_leader_last() {
+        let found = [Running, Idle, Down, Running, Idle, Down];
+        let expected = [vec![1, 4], vec![2], vec![5], vec![3], vec![0]];
+        assert_eq!(order(&found, Some(0)), expected);
+        assert_eq!(order(&[Running; 3], None), [vec![0], vec![1], vec![2]]);
+        assert_eq!(order(&[Running; 3], Some(1)), [vec![0], vec![2], vec![1]]);
+        assert_eq!(order(&[], Some(1)), [[0; 0]; 0]);
+    }
+
+    #[test]
+    fn whatever_is_found_no_two_that_run_go_at_once_and_everybody_goes_once() {
+        const ALL: [Condition; 3] = [Idle, Down, Running];
+        for number in 0..3_usize.pow(5) {
+            let found = [0, 1, 2, 3, 4].map(|place| ALL[number / 3_usize.pow(place) % 3]);
+            for holder in [None, Some(0), Some(2), Some(4)] {
+                let order = order(&found, holder);
+                let running =
+                    |group: &Vec<usize>| group.iter().filter(|it| found[**it] != Idle).count();
+                assert!(order.iter().all(|group| running(group) == 0 || group.len() == 1));
+                let mut all: Vec<_> = order.into_iter().flatten().collect();
+                let last = all.last().copied();
+                if let Some(holder) = holder.filter(|holder| found[*holder] == Running) {
+                    assert_eq!(last, Some(holder));
+                }
+                all.sort_unstable();
+                assert_eq!(all, [0, 1, 2, 3, 4]);
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
+use crate::run::Run;
 
 /// How it ended.
 #[derive(Clone, Debug, Serialize)]
@@ -12,9 +13,13 @@ pub struct Outcome {
     /// Whether a root CA was made.
     pub created_ca: bool,
     /// What happened to the identity.
-    pub identity: Decision,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Decision>,
     /// The masters, in the cluster file's order.
     pub masters: Vec<MasterOutcome>,
+    /// Masters that were left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
 }
 
 /// How it ended on one master.
@@ -45,31 +50,49 @@ pub enum MasterResult {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// All steps were carried out; the service is not seen healthy, for a reason that was there before.
+    Unproven {
+        /// Why.
+        cause: String,
+    },
+    /// The service was not healthy with it; what was there before is there again, and is.
+    RolledBack {
+        /// Why.
+        error: String,
+    },
     /// It failed in the middle, or whether it did is unknown.
-    Partial {
+    Failed {
         /// Why, and what to do.
         error: String,
     },
 }
 
+impl MasterResult {
+    /// Whether the master has what it should have, as far as that can be known.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Unchanged | Self::Done | Self::Unproven { .. })
+    }
+}
+
 impl Outcome {
     /// Nothing had to be done.
     #[must_use]
-    pub(crate) fn unchanged(plan: &Plan) -> Self {
-        Self::from(plan, plan.masters.iter().map(|_| MasterResult::Unchanged).collect())
+    pub(crate) fn unchanged(run: Run<'_>, plan: &Plan) -> Self {
+        Self::of(run, plan, plan.masters.iter().map(|_| MasterResult::Unchanged).collect())
     }
 
     /// It was stopped before any master changed.
     #[must_use]
-    pub(crate) fn untouched(plan: &Plan) -> Self {
+    pub(crate) fn untouched(run: Run<'_>, plan: &Plan) -> Self {
         let untouched = |master: &MasterPlan| match master.steps[..] {
             [] => MasterResult::Unchanged,
             _ => MasterResult::Untouched { error: None },
         };
-        Self::from(plan, plan.masters.iter().map(untouched).collect())
+        Self::of(run, plan, plan.masters.iter().map(untouched).collect())
     }
 
-    pub(super) fn from(plan: &Plan, results: Vec<MasterResult>) -> Self {
+    pub(super) fn of(run: Run<'_>, plan: &Plan, results: Vec<MasterResult>) -> Self {
         let masters = plan.masters.iter().zip(results).map(|(plan, result)| MasterOutcome {
             name: plan.name.clone(),
             steps: plan.steps.clone(),
@@ -79,22 +102,23 @@ impl Outcome {
             created_ca: plan.creates_ca,
             identity: plan.identity.clone(),
             masters: masters.collect(),
+            skipped: run.cluster.left_out.iter().map(ToString::to_string).collect(),
         }
     }
 
     /// Whether every master is as it should be.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.masters
-            .iter()
-            .all(|m| matches!(m.result, MasterResult::Done | MasterResult::Unchanged))
+        self.masters.iter().all(|master| master.result.is_good())
     }
 
     /// Whether any master was, or may have been, changed.
     #[must_use]
     pub fn has_changed_masters(&self) -> bool {
         let mut results = self.masters.iter().map(|master| &master.result);
-        results.any(|result| matches!(result, MasterResult::Done | MasterResult::Partial { .. }))
+        results.any(|result| {
+            !matches!(result, MasterResult::Unchanged | MasterResult::Untouched { .. })
+        })
     }
 
     /// Whether there was nothing to do at all.
@@ -102,6 +126,6 @@ impl Outcome {
     pub fn is_unchanged(&self) -> bool {
         self.masters.iter().all(|master| master.result == MasterResult::Unchanged)
             && !self.created_ca
-            && matches!(self.identity, Decision::Keep { .. })
+            && !matches!(self.identity, Some(Decision::Issue { .. }))
     }
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use crate::desired::{Content, Desired, DesiredMaster};
+use super::task::Task;
 use crate::event::Event;
-use crate::files::RemotePath;
-use crate::plan::{MasterPlan, Plan, Step};
+use crate::layout::Layout;
+use crate::plan::Plan;
+use crate::preflight;
 use crate::run::Run;
 use crate::transport::{
-    Batch, Operation, Progress, Replies, Reply, Sent, Stage, StagedFile, Transport, TransportError,
-    Unstage,
+    Batch, Examine, Operation, Progress, Replies, Reply, Sent, Transport, TransportError, Unstage,
 };
 
 /// What takes no time worth telling about.
@@ -30,28 +30,31 @@ pub(super) enum Staged {
     Nothing,
     /// Everything is beside its target.
     There(Unstage),
-    /// Why nothing is.
-    Failed(String),
+    /// Why that is not so, and what is there all the same.
+    Failed { error: String, there: Option<Unstage> },
 }
 
-/// Stages on all masters at once. The results are in the cluster file's order.
-pub(super) async fn stage(run: Run<'_>, plan: &Plan, desired: &Desired) -> Vec<Staged> {
-    let masters = plan.masters.iter().zip(&desired.masters).zip(run.fleet.masters());
+/// Stages on all masters at once, and tries programs there. The results are in the cluster file's order.
+pub(super) async fn stage(
+    run: Run<'_>,
+    plan: &Plan,
+    layout: &Layout,
+    tasks: &[Option<Task>],
+) -> Vec<Staged> {
     let (told, mut progress) = unbounded_channel();
     let mut staging = JoinSet::new();
-    let mut results = vec![Staged::Nothing; plan.masters.len()];
-    for (place, ((planned, desired), (_, transport))) in masters.enumerate() {
-        let files = staged_files(planned, desired);
-        if files.is_empty() {
+    let mut results = vec![Staged::Nothing; tasks.len()];
+    for (place, (task, (name, transport))) in tasks.iter().zip(run.fleet.masters()).enumerate() {
+        let Some(task) = task.clone().filter(|task| task.stage.targets().next().is_some()) else {
             continue;
-        }
+        };
         if let Some(result) = results.get_mut(place) {
-            *result = Staged::Failed("its transport ended without an answer".to_owned());
+            let error = "its transport ended without an answer".to_owned();
+            *result = Staged::Failed { error, there: None };
         }
-        let transport = Arc::clone(transport);
-        let targets = files.iter().map(|file| file.target.clone()).collect();
-        let batch = batch(files, place, &told);
-        staging.spawn(async move { (place, staged(targets, transport.call(&batch).await)) });
+        let (name, transport) = (name.to_owned(), Arc::clone(transport));
+        let batch = batch(&task, layout, place, &told);
+        staging.spawn(async move { (place, staged(&name, &task, transport.call(&batch).await)) });
     }
     let tell = |(place, sent): (usize, Sent)| {
         if let Some(planned) = plan.masters.get(place) {
@@ -90,7 +93,7 @@ fn report(run: Run<'_>, plan: &Plan, results: &[Staged]) {
             Staged::There(staged) => {
                 run.events.event(&Event::Staged { master, files: staged.targets.len() });
             }
-            Staged::Failed(error) => {
+            Staged::Failed { error, .. } => {
                 run.events.event(&Event::Failed { master, error: error.clone() });
             }
         }
@@ -101,7 +104,7 @@ fn report(run: Run<'_>, plan: &Plan, results: &[Staged]) {
 pub(super) async fn unstage(run: Run<'_>, staged: &[Staged]) {
     let mut taking_back = JoinSet::new();
     for (staged, (_, transport)) in staged.iter().zip(run.fleet.masters()) {
-        if let Staged::There(unstage) = staged {
+        if let Staged::There(unstage) | Staged::Failed { there: Some(unstage), .. } = staged {
             let transport: Arc<dyn Transport> = Arc::clone(transport);
             let batch = Batch::new(vec![Operation::Unstage(unstage.clone())]);
             // What stays behind here is found and removed by the next run.
@@ -111,28 +114,25 @@ pub(super) async fn unstage(run: Run<'_>, staged: &[Staged]) {
     while taking_back.join_next().await.is_some() {}
 }
 
-/// The files that a plan writes on one master.
-fn staged_files(planned: &MasterPlan, desired: &DesiredMaster) -> Vec<StagedFile> {
-    let is_written = |target: &RemotePath| {
-        planned.steps.iter().any(|step| matches!(step, Step::Write { path, .. } if path == target))
-    };
-    let artifacts = desired.artifacts.iter().filter(|artifact| is_written(&artifact.path));
-    let files = artifacts.filter_map(|artifact| match &artifact.content {
-        Content::Known(bytes) => Some(StagedFile {
-            target: artifact.path.clone(),
-            content: bytes.clone(),
-            mode: artifact.mode,
-            owner: artifact.owner,
-        }),
-        Content::Pending | Content::AsItIs => None,
-    });
-    files.collect()
-}
-
 /// One stage with the time that its bytes may need; big ones tell how far they have got.
-fn batch(files: Vec<StagedFile>, place: usize, told: &UnboundedSender<(usize, Sent)>) -> Batch {
-    let bytes: u64 = files.iter().map(|file| file.content.expose().len() as u64).sum();
-    let mut batch = Batch::new(vec![Operation::Stage(Stage { files })]);
+fn batch(
+    task: &Task,
+    layout: &Layout,
+    place: usize,
+    told: &UnboundedSender<(usize, Sent)>,
+) -> Batch {
+    let files = task.stage.files.iter();
+    let bytes: u64 = files.map(|file| file.content.expose().len() as u64).sum();
+    let trial = task.trial.as_ref().map(|(program, _)| {
+        Operation::Examine(Examine {
+            unit: layout.unit.clone(),
+            program: Some(program.clone()),
+            port: None,
+            readable: None,
+        })
+    });
+    let stage = Operation::Stage(task.stage.clone());
+    let mut batch = Batch::new([stage].into_iter().chain(trial).collect());
     batch.deadline += Duration::from_secs(bytes.div_ceil(BYTES_PER_SECOND));
     if bytes > SMALL {
         batch.progress = Some(progress(place, told.clone()));
@@ -155,13 +155,32 @@ fn progress(place: usize, told: UnboundedSender<(usize, Sent)>) -> Progress {
     })
 }
 
-fn staged(targets: Vec<RemotePath>, called: Result<Replies, TransportError>) -> Staged {
-    match called {
-        Err(error) => Staged::Failed(error.to_string()),
-        Ok(Replies { failed: Some(failure), .. }) => Staged::Failed(failure.error.to_string()),
-        Ok(replies) => match replies.done.into_iter().next() {
-            Some(Reply::Staged { made }) => Staged::There(Unstage { targets, folders: made }),
-            _ => Staged::Failed("its transport did not say what it staged".to_owned()),
-        },
+fn staged(master: &str, task: &Task, called: Result<Replies, TransportError>) -> Staged {
+    let replies = match called {
+        Ok(replies) => replies,
+        Err(error) => return Staged::Failed { error: error.to_string(), there: None },
+    };
+    let mut done = replies.done.into_iter();
+    let there = match done.next() {
+        Some(Reply::Staged { made }) => {
+            Some(Unstage { targets: task.stage.targets().cloned().collect(), folders: made })
+        }
+        _ => None,
+    };
+    if let Some(failure) = replies.failed {
+        return Staged::Failed { error: failure.error.to_string(), there };
     }
+    if let (Some((_, flags)), Some(Reply::Examined(examined))) = (&task.trial, done.next()) {
+        let program = examined.program.as_ref();
+        let found = program.map(|program| preflight::judge_program(master, program, flags));
+        if let Some(finding) = found.into_iter().flatten().next() {
+            let error = format!("{}; {} [{}]", finding.problem, finding.mend, finding.code);
+            return Staged::Failed { error, there };
+        }
+    }
+    let silent = || Staged::Failed {
+        error: "its transport did not say what it staged".to_owned(),
+        there: None,
+    };
+    there.map_or_else(silent, Staged::There)
 }

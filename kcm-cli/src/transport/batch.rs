@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kcm_pki::Fingerprint;
 use kcm_systemd::UnitName;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::PathState;
+use super::{Enablement, PathState};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 
 /// Operations for one exchange: all of them in order, or up to the first that fails.
@@ -72,6 +74,8 @@ pub enum Operation {
     Probe(Probe),
     /// Reads one file; changes nothing.
     Read(Read),
+    /// Looks for what would keep a service from starting; changes nothing.
+    Examine(Examine),
     /// Writes new files beside their targets, durable and checked. No target changes.
     Stage(Stage),
     /// Takes back what a stage wrote.
@@ -93,6 +97,7 @@ impl Operation {
         match self {
             Self::Probe(_) => "probe",
             Self::Read(_) => "read",
+            Self::Examine(_) => "examine",
             Self::Stage(_) => "stage",
             Self::Unstage(_) => "unstage",
             Self::Commit(_) => "commit",
@@ -100,6 +105,12 @@ impl Operation {
             Self::Settle(_) => "settle",
             Self::Exec(_) => "exec",
         }
+    }
+
+    /// Whether it can change anything on a master.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        !matches!(self, Self::Probe(_) | Self::Read(_) | Self::Examine(_))
     }
 }
 
@@ -114,6 +125,42 @@ pub struct Probe {
     pub unit_path: RemotePath,
     /// The program whose running processes are looked for, by the path of its executable.
     pub executable: RemotePath,
+    /// Accounts whose numbers are asked for, answered in this order.
+    pub accounts: Vec<Account>,
+}
+
+/// A user and a group by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    /// The user.
+    pub user: String,
+    /// The group, if it is not the user's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+}
+
+/// What to look for before a service is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examine {
+    /// The unit: its main process, and what its drop-ins say.
+    pub unit: UnitName,
+    /// A program to be asked for its version and its flags.
+    pub program: Option<RemotePath>,
+    /// The TCP port whose listeners are looked for.
+    pub port: Option<u16>,
+    /// Files that must be readable, and to whom.
+    pub readable: Option<Readable>,
+}
+
+/// Files that a service reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readable {
+    /// Whose rights count.
+    pub by: Owner,
+    /// Whether capabilities help, as they do root; by themselves they help no other user.
+    pub privileged: bool,
+    /// The files.
+    pub paths: Vec<RemotePath>,
 }
 
 /// Which file to read, and how much of it may be seen.
@@ -139,10 +186,35 @@ pub enum View {
 }
 
 /// Files to write beside their targets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Stage {
-    /// The files.
+    /// New files.
     pub files: Vec<StagedFile>,
+    /// Files that are on the master already, under another name.
+    pub kept: Vec<KeptFile>,
+}
+
+impl Stage {
+    /// The targets of all its files.
+    pub fn targets(&self) -> impl Iterator<Item = &RemotePath> {
+        let kept = self.kept.iter().map(|kept| &kept.target);
+        self.files.iter().map(|file| &file.target).chain(kept)
+    }
+}
+
+/// A file that was kept on the master, to be copied beside its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    /// Where it is kept.
+    pub from: RemotePath,
+    /// Where the file will be after the commit.
+    pub target: RemotePath,
+    /// What it must hold, or nothing is staged.
+    pub digest: Fingerprint,
+    /// Its permission bits.
+    pub mode: Mode,
+    /// Its owner; see [`StagedFile::owner`].
+    pub owner: Owner,
 }
 
 /// One file to write beside its target.
@@ -168,17 +240,56 @@ pub struct Unstage {
     pub folders: Vec<RemotePath>,
 }
 
-/// Staged files to put in place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Files to put in place, in this order of the fields. By itself it expects nothing and does nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
     /// What must still be there, or nothing is done ([`PathState::is_same_artifact`] decides).
     pub expected: Vec<(RemotePath, PathState)>,
-    /// The staged files to rename into place, in order.
+    /// What systemd must still say of the unit, or nothing is done.
+    pub unit: Option<ExpectedUnit>,
+    /// Files that get a second name, so that they outlive their replacement.
+    pub keep: Vec<Keep>,
+    /// The staged files to rename into place.
     pub files: Vec<RemotePath>,
+    /// Files to rename within their folder.
+    pub renames: Vec<Rename>,
     /// Files whose content is right and whose mode or owner is not.
     pub attributes: Vec<Attributes>,
-    /// What an interrupted run left beside targets, to be removed.
+    /// Files to remove; those that are not there are no failure.
+    pub remove: Vec<RemotePath>,
+    /// Folders of kcm's own to remove with the files in them; those that are not there are no failure.
     pub leftovers: Vec<RemotePath>,
+}
+
+/// What systemd must say of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedUnit {
+    /// The unit.
+    pub unit: UnitName,
+    /// Its file.
+    pub path: RemotePath,
+    /// Its drop-ins, in systemd's order.
+    pub drop_ins: Vec<String>,
+    /// Whether it starts at boot.
+    pub enablement: Enablement,
+}
+
+/// A second name for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// The file.
+    pub path: RemotePath,
+    /// Its second name: in a folder beside it, which is made, private, if it is not there; what has the name is replaced.
+    pub at: RemotePath,
+}
+
+/// Another name for a file in the same folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// The old name.
+    pub from: RemotePath,
+    /// The new one; what has it is replaced.
+    pub to: RemotePath,
 }
 
 /// Mode and owner to set on a file that stays.
@@ -205,8 +316,33 @@ pub enum UnitAction {
         /// Its file.
         path: RemotePath,
     },
-    /// Starts the unit, or starts it again if it runs (`restart`).
+    /// Removes those links (`disable`).
+    Disable {
+        /// The unit.
+        unit: UnitName,
+        /// Its file.
+        path: RemotePath,
+    },
+    /// Starts the unit, or starts it again if it runs (`restart`): one job of systemd, which it ends whoever dies.
     Restart {
+        /// The unit.
+        unit: UnitName,
+    },
+    /// Stops the unit and waits until its processes are gone. First arms a timer of the master's own that starts it
+    /// again, unless [`Start`](Self::Start) or [`Disarm`](Self::Disarm) comes before.
+    Stop {
+        /// The unit.
+        unit: UnitName,
+        /// How long after the stop begins the timer waits.
+        back_after: Duration,
+    },
+    /// Starts the unit, then disarms its timer.
+    Start {
+        /// The unit.
+        unit: UnitName,
+    },
+    /// Takes back the timer: the unit is to stay down.
+    Disarm {
         /// The unit.
         unit: UnitName,
     },
@@ -218,8 +354,12 @@ pub enum UnitAction {
 pub struct Settle {
     /// The unit.
     pub unit: UnitName,
-    /// How long it must stay up.
+    /// How long it must stay up from now on; nothing to see whether it is up.
     pub period: Duration,
+    /// How much longer its main process may take until it listens for TCP somewhere; it need not.
+    pub listens: Duration,
+    /// The invocation that it must be; any, if it is not said.
+    pub invocation: Option<String>,
 }
 
 /// A program to run.

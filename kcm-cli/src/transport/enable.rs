@@ -2,8 +2,11 @@
 
 use kcm_systemd::{Install, UnitFile, UnitName, enable_links};
 
-use super::{Enablement, OperationError};
+use super::{DropIn, Enablement, OperationError};
 use crate::files::{self, Effect, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
+
+/// How the names of drop-ins end; systemd takes no other case.
+const DROP_IN: &str = ".conf";
 
 /// Makes the links that the unit's `[Install]` section asks for. Links that are right stay as they are.
 pub(super) fn enable(
@@ -25,6 +28,59 @@ pub(super) fn enable(
         files::replace(files, &fresh, &link)?;
     }
     Ok(())
+}
+
+/// Removes the links that the unit's `[Install]` section asks for, those that are its own.
+pub(super) fn disable(
+    files: &mut dyn FileSystem,
+    unit: &UnitName,
+    path: &RemotePath,
+) -> Result<(), OperationError> {
+    if files.stat(path)?.is_none() {
+        return Ok(());
+    }
+    for (link, target) in links(files, unit, path)? {
+        if !is_link_to(files, &link, &target)? {
+            continue;
+        }
+        files.perform(Effect::Remove { path: &link })?;
+        if let Some(folder) = link.parent() {
+            files.perform(Effect::SyncFolder { path: &folder })?;
+        }
+    }
+    Ok(())
+}
+
+/// The files that change a unit, as far as they are in the folder of the unit's own file.
+pub(super) fn drop_ins(
+    files: &mut dyn FileSystem,
+    path: &RemotePath,
+) -> Result<Vec<String>, FileError> {
+    let folder = path.sibling(&format!("{}.d", path.name()));
+    if files.stat(&folder)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let names = files.list(&folder)?.into_iter().filter(|name| name.ends_with(DROP_IN));
+    Ok(names.map(|name| folder.child(&name).to_string()).collect())
+}
+
+/// The names of the directives in a unit's drop-ins.
+pub(super) fn directives(
+    files: &mut dyn FileSystem,
+    path: &RemotePath,
+) -> Result<Vec<DropIn>, FileError> {
+    let mut found = Vec::new();
+    for path in drop_ins(files, path)? {
+        let at = RemotePath::new(path.as_str()).map_err(|error| FileError {
+            path: error.path,
+            kind: FileErrorKind::Other,
+            detail: error.reason.to_owned(),
+        })?;
+        let file = UnitFile::parse(&files.read(&at)?);
+        let directives = file.entries.iter().map(|entry| entry.key.clone()).collect();
+        found.push(DropIn { path, directives });
+    }
+    Ok(found)
 }
 
 /// Whether the unit is enabled, from its file and its links.

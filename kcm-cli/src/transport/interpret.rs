@@ -6,13 +6,14 @@ use kcm_pki::Fingerprint;
 use kcm_systemd::UnitName;
 use zeroize::Zeroizing;
 
+use super::reply::describe_unit;
 use super::{
-    Batch, Commit, Exec, Observation, Operation, OperationError, OperationFailure, Output,
-    PathState, Probe, ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Settle, Stage, UnitAction,
-    UnitState, Unstage, View,
+    Account, Batch, Commit, Examine, Examined, Exec, ExpectedUnit, Keep, KeptFile, Observation,
+    Operation, OperationError, OperationFailure, Output, PathState, Probe, ProbeReply, Read,
+    Replies, Reply, STAGE_FOLDER, Settle, Settled, Stage, UnitAction, UnitState, Unstage, View,
 };
 use crate::files::{
-    self, Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, RemotePath,
+    self, Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath,
 };
 
 /// A master that effects can be carried out on, one after the other.
@@ -25,7 +26,9 @@ pub(super) trait Machine: FileSystem {
         path: &RemotePath,
     ) -> Result<UnitState, OperationError>;
     fn act(&mut self, action: &UnitAction) -> Result<(), OperationError>;
-    fn settle(&mut self, settle: &Settle) -> Result<(), OperationError>;
+    fn settle(&mut self, settle: &Settle) -> Result<Settled, OperationError>;
+    fn examine(&mut self, examine: &Examine) -> Result<Examined, OperationError>;
+    fn account(&mut self, account: &Account) -> Observation<Option<Owner>>;
     fn processes(&mut self, executable: &RemotePath) -> Observation<Vec<u32>>;
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError>;
 
@@ -65,11 +68,12 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
     match operation {
         Operation::Probe(probe) => self::probe(machine, probe).map(Reply::Probe),
         Operation::Read(read) => self::read(machine, read).map(Reply::Read),
+        Operation::Examine(examine) => machine.examine(examine).map(Reply::Examined),
         Operation::Stage(stage) => self::stage(machine, stage).map(|made| Reply::Staged { made }),
         Operation::Unstage(unstage) => self::unstage(machine, unstage).map(|()| Reply::Unstaged),
         Operation::Commit(commit) => self::commit(machine, commit).map(|()| Reply::Committed),
         Operation::Unit(action) => machine.act(action).map(|()| Reply::Unit),
-        Operation::Settle(settle) => machine.settle(settle).map(|()| Reply::Settled),
+        Operation::Settle(settle) => machine.settle(settle).map(Reply::Settled),
         Operation::Exec(exec) => machine.exec(exec).map(Reply::Exec),
     }
 }
@@ -97,6 +101,7 @@ fn probe(machine: &mut dyn Machine, probe: &Probe) -> Result<ProbeReply, Operati
         leftovers,
         unit: machine.unit_state(&probe.unit, &probe.unit_path)?,
         processes: machine.processes(&probe.executable),
+        accounts: probe.accounts.iter().map(|account| machine.account(account)).collect(),
     })
 }
 
@@ -161,7 +166,7 @@ pub(crate) fn public_kubeconfig(text: &str) -> String {
 }
 
 fn stage(machine: &mut dyn Machine, stage: &Stage) -> Result<Vec<RemotePath>, OperationError> {
-    let targets: Vec<_> = stage.files.iter().map(|file| file.target.clone()).collect();
+    let targets: Vec<_> = stage.targets().cloned().collect();
     let mut folders = Vec::new();
     match write_beside(machine, stage, &targets, &mut folders) {
         Ok(()) => Ok(folders),
@@ -191,10 +196,23 @@ fn write_beside(
             return Err(OperationError::Corrupt { path: staged });
         }
     }
+    for kept in &stage.kept {
+        bring_back(machine, kept)?;
+    }
     for path in stage_folders(targets) {
         machine.perform(Effect::SyncFolder { path: &path })?;
     }
     Ok(())
+}
+
+fn bring_back(machine: &mut dyn Machine, kept: &KeptFile) -> Result<(), OperationError> {
+    let KeptFile { from, target, digest, mode, owner } = kept;
+    let content = machine.read(from)?;
+    if Fingerprint::of(&content) != *digest {
+        return Err(OperationError::Corrupt { path: from.clone() });
+    }
+    let owner = machine.can_set_owner().then_some(*owner);
+    Ok(files::write_new(machine, &staged(target), &content, *mode, owner)?)
 }
 
 fn unstage(machine: &mut dyn Machine, unstage: &Unstage) -> Result<(), OperationError> {
@@ -243,8 +261,17 @@ fn commit(machine: &mut dyn Machine, commit: &Commit) -> Result<(), OperationErr
             });
         }
     }
+    if let Some(expected) = &commit.unit {
+        check_unit(machine, expected)?;
+    }
+    for keep in &commit.keep {
+        self::keep(machine, keep)?;
+    }
     for target in &commit.files {
         files::replace(machine, &staged(target), target)?;
+    }
+    for rename in &commit.renames {
+        files::replace(machine, &rename.from, &rename.to)?;
     }
     for attributes in &commit.attributes {
         let path = &attributes.path;
@@ -254,6 +281,14 @@ fn commit(machine: &mut dyn Machine, commit: &Commit) -> Result<(), OperationErr
         machine.perform(Effect::SetMode { path, mode: attributes.mode })?;
         machine.perform(Effect::Sync { path })?;
     }
+    for path in &commit.remove {
+        if machine.stat(path)?.is_some() {
+            machine.perform(Effect::Remove { path })?;
+            if let Some(parent) = path.parent() {
+                machine.perform(Effect::SyncFolder { path: &parent })?;
+            }
+        }
+    }
     let mut emptied: BTreeSet<_> = stage_folders(&commit.files);
     emptied.extend(commit.leftovers.iter().cloned());
     for folder in &emptied {
@@ -262,8 +297,35 @@ fn commit(machine: &mut dyn Machine, commit: &Commit) -> Result<(), OperationErr
     Ok(())
 }
 
+fn check_unit(machine: &mut dyn Machine, expected: &ExpectedUnit) -> Result<(), OperationError> {
+    let found = machine.unit_state(&expected.unit, &expected.path)?;
+    let was = (&expected.drop_ins, expected.enablement);
+    if was == (&found.drop_ins, found.enablement) {
+        return Ok(());
+    }
+    Err(OperationError::UnitChanged {
+        unit: expected.unit.to_string(),
+        expected: describe_unit(was.0, was.1),
+        found: describe_unit(&found.drop_ins, found.enablement),
+    })
+}
+
+/// The second name is durable before the first is replaced.
+fn keep(machine: &mut dyn Machine, keep: &Keep) -> Result<(), FileError> {
+    let Some(folder) = keep.at.parent() else { return Ok(()) };
+    if machine.stat(&folder)?.is_none() {
+        machine.perform(Effect::MakeFolder { path: &folder, mode: Mode::PRIVATE_FOLDER })?;
+        if let Some(parent) = folder.parent() {
+            machine.perform(Effect::SyncFolder { path: &parent })?;
+        }
+    }
+    files::remove_if_present(machine, &keep.at)?;
+    machine.perform(Effect::HardLink { path: &keep.at, original: &keep.path })?;
+    machine.perform(Effect::SyncFolder { path: &folder })
+}
+
 /// Where a file waits for its commit.
-pub(super) fn staged(target: &RemotePath) -> RemotePath {
+pub(crate) fn staged(target: &RemotePath) -> RemotePath {
     target.sibling(STAGE_FOLDER).child(target.name())
 }
 

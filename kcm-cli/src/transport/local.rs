@@ -8,11 +8,11 @@ use kcm_systemd::UnitName;
 
 use super::interpret::{Machine, interpret};
 use super::{
-    Activity, Batch, Exec, LockClaim, LockError, LockGuard, Observation, OperationError, Output,
-    Replies, Settle, Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction,
-    UnitState, enable,
+    Account, Activity, Batch, Examine, Examined, Exec, LockClaim, LockError, LockGuard,
+    Observation, OperationError, Output, Replies, Settle, Settled, Stream, StreamAddress,
+    StreamError, Transport, TransportError, UnitAction, UnitState, accounts, enable,
 };
-use crate::files::{Disk, FolderLock, FolderLockError, RemotePath};
+use crate::files::{Disk, FolderLock, FolderLockError, Owner, RemotePath};
 
 /// A master that is a folder: files are written, the unit is enabled as `systemctl --root` does,
 /// nothing is started, and the network is never touched.
@@ -80,20 +80,32 @@ impl Machine for Disk {
         path: &RemotePath,
     ) -> Result<UnitState, OperationError> {
         let enablement = enable::enablement(self, unit, path)?;
-        Ok(UnitState { enablement, activity: Activity::Offline, needs_reload: false })
+        let drop_ins = enable::drop_ins(self, path)?;
+        Ok(UnitState { enablement, activity: Activity::Offline, needs_reload: false, drop_ins })
     }
 
     fn act(&mut self, action: &UnitAction) -> Result<(), OperationError> {
         match action {
             UnitAction::Enable { unit, path } => enable::enable(self, unit, path),
-            UnitAction::Reload | UnitAction::Restart { .. } => {
-                Err(unsupported("no systemd runs in it"))
-            }
+            UnitAction::Disable { unit, path } => enable::disable(self, unit, path),
+            UnitAction::Reload
+            | UnitAction::Restart { .. }
+            | UnitAction::Stop { .. }
+            | UnitAction::Start { .. }
+            | UnitAction::Disarm { .. } => Err(unsupported("no systemd runs in it")),
         }
     }
 
-    fn settle(&mut self, _settle: &Settle) -> Result<(), OperationError> {
+    fn settle(&mut self, _settle: &Settle) -> Result<Settled, OperationError> {
         Err(unsupported("no systemd runs in it"))
+    }
+
+    fn examine(&mut self, _examine: &Examine) -> Result<Examined, OperationError> {
+        Err(unsupported("nothing runs in it"))
+    }
+
+    fn account(&mut self, account: &Account) -> Observation<Option<Owner>> {
+        accounts::number(self, account)
     }
 
     fn processes(&mut self, _executable: &RemotePath) -> Observation<Vec<u32>> {

@@ -18,16 +18,21 @@
 //!    each target, reads them back and compares digests. What an earlier run left there is replaced;
 //!    if it fails, it leaves nothing behind.
 //! 5. [`Commit`] looks at everything it is told to expect first; if one thing is other than expected
-//!    it changes nothing and fails with [`OperationError::Changed`]. Then it renames file by file in the
-//!    order given and removes the stage folders. Interrupted, each file is old or new, never half.
+//!    it changes nothing and fails with [`OperationError::Changed`] or [`OperationError::UnitChanged`]. Then it keeps,
+//!    renames and removes file by file in the order given, and removes the stage folders. Interrupted, each file is old
+//!    or new, never half, and what was to be kept is kept before the first is replaced.
 //! 6. Secrets travel as content or standard input only: never in argv, the environment, a message or
 //!    `Debug`.
 //! 7. An operation that a transport cannot do is [`OperationError::Unsupported`], never silence.
-//! 8. Bytes are cheap, exchanges are not: one batch is one exchange.
+//! 8. [`UnitAction::Stop`] arms a timer of the master's own first, which starts the unit again whatever becomes of kcm;
+//!    only a start or [`UnitAction::Disarm`] takes it back.
+//! 9. Bytes are cheap, exchanges are not: one batch is one exchange.
 
+mod accounts;
 mod batch;
 mod enable;
 pub mod fake;
+mod https;
 mod interpret;
 mod local;
 mod reply;
@@ -42,15 +47,18 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use batch::{
-    Attributes, Batch, Commit, Exec, Operation, Probe, Progress, Read, Sent, Settle, Stage,
-    StagedFile, UnitAction, Unstage, View,
+    Account, Attributes, Batch, Commit, Examine, Exec, ExpectedUnit, Keep, KeptFile, Operation,
+    Probe, Progress, Read, Readable, Rename, Sent, Settle, Stage, StagedFile, UnitAction, Unstage,
+    View,
 };
 pub use fake::Fake;
-pub(crate) use interpret::public_kubeconfig;
+pub use https::{HttpsError, HttpsQuestion};
+pub(crate) use interpret::{public_kubeconfig, staged};
 pub use local::Local;
 pub use reply::{
-    Activity, Enablement, Observation, OperationError, OperationFailure, Output, PathState,
-    ProbeReply, Replies, Reply, UnitState,
+    Activity, DropIn, Enablement, Examined, Listener, Observation, OperationError,
+    OperationFailure, Output, PathState, ProbeReply, ProgramFacts, Replies, Reply, Settled,
+    UnitState,
 };
 pub use shell::{Unquotable, command_line};
 pub use ssh::{Connections, Password, SshMaster};
@@ -73,6 +81,15 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     /// When it cannot be opened, or this transport has no way to.
     async fn open_stream(&self, address: &StreamAddress) -> Result<Box<dyn Stream>, StreamError>;
+
+    /// Asks a server, as seen from the master, over HTTPS, whoever it is: its certificate is not verified, so the answer
+    /// proves no identity and must carry no secret. Returns the HTTP status.
+    ///
+    /// # Errors
+    /// When no answer was had within 10 s.
+    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
+        https::status(self.open_stream(&question.address).await?, question).await
+    }
 
     /// Takes the master's lock for as long as the guard lives. Does not wait for a holder.
     ///

@@ -1,5 +1,7 @@
 //! What a transport answers.
 
+use std::net::SocketAddr;
+
 use kcm_pki::Fingerprint;
 use serde::Serialize;
 use thiserror::Error;
@@ -25,6 +27,8 @@ pub enum Reply {
     Probe(ProbeReply),
     /// To a read: the bytes, or `None` if there is no regular file.
     Read(Option<Zeroizing<Vec<u8>>>),
+    /// To an examination.
+    Examined(Examined),
     /// To a stage: all files are beside their targets, durable, and have the right digest.
     Staged {
         /// The folders that had to be made for them, outermost first.
@@ -37,9 +41,62 @@ pub enum Reply {
     /// To a unit action: done.
     Unit,
     /// To a settle: the unit has stayed up.
-    Settled,
+    Settled(Settled),
     /// To an exec: how it ended. A non-zero exit is a result, not an error.
     Exec(Output),
+}
+
+/// A service that has stayed up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// systemd's name for this run (`InvocationID`).
+    pub invocation: String,
+    /// The main process.
+    pub main_pid: u32,
+    /// The TCP addresses on which that very process listens; unknown where others' processes cannot be looked into.
+    pub listening: Observation<Vec<SocketAddr>>,
+}
+
+/// What an examination saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// The master's clock, in the middle of the exchange; none in a folder.
+    pub clock: Option<OffsetDateTime>,
+    /// What the program said, if it was to be asked; a program that cannot be run has its reason.
+    pub program: Option<Observation<ProgramFacts>>,
+    /// Listeners on the port that are not of the unit's main process.
+    pub strangers: Observation<Vec<Listener>>,
+    /// The files that cannot be read.
+    pub unreadable: Observation<Vec<RemotePath>>,
+    /// The unit's drop-ins, each with the names of the directives in it.
+    pub drop_ins: Vec<DropIn>,
+}
+
+/// What a program says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramFacts {
+    /// What it answers to `--version`.
+    pub version: String,
+    /// What it answers to `--help`.
+    pub help: String,
+}
+
+/// Who listens on a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Where.
+    pub address: SocketAddr,
+    /// The process, if it is known.
+    pub process: Option<u32>,
+}
+
+/// A file that changes a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DropIn {
+    /// The file.
+    pub path: String,
+    /// The names of the directives in it, in order; their values stay on the master.
+    pub directives: Vec<String>,
 }
 
 /// How a program ended.
@@ -71,6 +128,8 @@ pub struct ProbeReply {
     pub unit: UnitState,
     /// Processes that run the executable asked for, the unit's own included.
     pub processes: Observation<Vec<u32>>,
+    /// The numbers of the accounts asked for, in order; none for one that does not exist.
+    pub accounts: Vec<Observation<Option<Owner>>>,
 }
 
 /// An answer, or why there is none: a failed question is not a "no".
@@ -155,6 +214,8 @@ pub struct UnitState {
     pub activity: Activity,
     /// Whether its file is other than what systemd last read (`NeedDaemonReload`).
     pub needs_reload: bool,
+    /// The files that change it (`DropInPaths`), in systemd's order.
+    pub drop_ins: Vec<String>,
 }
 
 /// Whether a unit starts at boot.
@@ -227,6 +288,18 @@ pub enum OperationError {
         /// What is there now.
         found: String,
     },
+    /// A unit is not what the plan was made from; nothing was changed.
+    #[error(
+        "{unit} changed since the plan was made: expected {expected}, found {found}; run the command again"
+    )]
+    UnitChanged {
+        /// The unit.
+        unit: String,
+        /// What the plan was made from.
+        expected: String,
+        /// What systemd says now.
+        found: String,
+    },
     /// A staged file does not have the bytes it was given; nothing was changed.
     #[error("{path}: what was written is not what is read back; check the disk")]
     Corrupt {
@@ -259,6 +332,20 @@ pub enum OperationError {
         /// Why, and what can.
         reason: String,
     },
+}
+
+/// What systemd says of a unit beside its file, in words.
+pub(crate) fn describe_unit(drop_ins: &[String], enablement: Enablement) -> String {
+    let enablement = match enablement {
+        Enablement::Absent => "no such unit",
+        Enablement::Disabled => "disabled",
+        Enablement::Enabled => "enabled",
+        Enablement::Masked => "masked",
+    };
+    match drop_ins {
+        [] => format!("{enablement}, without drop-ins"),
+        drop_ins => format!("{enablement}, with {}", drop_ins.join(" and ")),
+    }
 }
 
 impl OperationError {

@@ -23,7 +23,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 fs::create_dir_all(site.file(CERTIFICATE)).unwrap();
             },
-            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a folder, and kcm manages regular files; move it away or replace it by a file",
+            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a folder, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
         ),
         Case::new(
             "a pipe in place of a file",
@@ -32,7 +32,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::create_dir_all(site.file(UNIT).parent().unwrap()).unwrap();
                 peers::run(Command::new("mkfifo").arg(site.file(UNIT)));
             },
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is no regular file, and kcm manages regular files; move it away or replace it by a file",
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is no regular file, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
         ),
         Case::new(
             "a link in place of a file",
@@ -41,13 +41,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 site.write("out/k8s-master-02/srv/a.pem", "");
                 link("/srv/a.pem", site, CERTIFICATE);
             },
-            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a symbolic link to /srv/a.pem, and kcm manages regular files; move it away or replace it by a file",
+            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a symbolic link to /srv/a.pem, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
         ),
         Case::new(
             "a masked unit",
             FAILED,
             |site| link("/dev/null", site, UNIT),
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is masked; run `systemctl unmask kube-controller-manager.service` there",
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is masked; run `systemctl unmask kube-controller-manager.service` there [unit-masked]",
         ),
         Case::new(
             "a unit that is a link",
@@ -56,13 +56,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 site.write("out/k8s-master-02/usr/lib/systemd/system/kcm.service", "[Service]\n");
                 link("/usr/lib/systemd/system/kcm.service", site, UNIT);
             },
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to /usr/lib/systemd/system/kcm.service, and kcm manages regular files; move it away or replace it by a file",
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to /usr/lib/systemd/system/kcm.service, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
         ),
         Case::new(
             "a unit that is a link to nothing",
             FAILED,
             |site| link("gone", site, UNIT),
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to gone, and kcm manages regular files; move it away or replace it by a file",
+            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to gone, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
         ),
         Case::new(
             "a file in place of the enabling link",
@@ -117,7 +117,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
             |site| {
                 fs::create_dir(site.file("out")).unwrap();
             },
-            "k8s-master-01: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions",
+            "4 things stand in the way:\n  kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-01: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-03: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\nNo master has changed.",
         ),
         Case::new(
             "a closed master",
@@ -126,7 +126,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 fs::create_dir_all(site.file("out/k8s-master-02")).unwrap();
                 open(site, "out");
             },
-            "k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions",
+            "2 things stand in the way:\n  kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\nNo master has changed.",
         ),
         Case::new(
             "a closed folder",
@@ -136,7 +136,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 open(site, "out");
                 open(site, "out/k8s-master-02");
             },
-            "k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions",
+            "2 things stand in the way:\n  kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\nNo master has changed.",
         ),
         Case::new(
             "a master's key that is root's",
@@ -159,12 +159,12 @@ fn a_target_that_is_read_only_is_refused() {
     check([
         Case::new("a root mounted read-only", FAILED, |site| {
             fs::create_dir(site.file("out")).unwrap();
-        }, "k8s-master-01: /etc/systemd/system: the file system is mounted read-only; remount it for writing").within("unshare -m sh -euc 'mount -t tmpfs -o ro none out; exec \"$@\"' sh \"$@\""),
+        }, "3 things stand in the way:\n  k8s-master-01: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]\n  k8s-master-02: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]\n  k8s-master-03: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]\nNo master has changed.").within("unshare -m sh -euc 'mount -t tmpfs -o ro none out; exec \"$@\"' sh \"$@\""),
         Case::new("a folder mounted read-only", FAILED, |site| {
             site.apply();
             site.edit("192.168.1.205", "192.168.1.215");
-        }, "k8s-master-02: /etc/systemd/system: the file system is mounted read-only; remount it for writing").within("unshare -m sh -euc 'mount --bind out/k8s-master-02/etc out/k8s-master-02/etc; mount -o remount,bind,ro out/k8s-master-02/etc; exec \"$@\"' sh \"$@\""),
-        Case::new("the operator's folder mounted read-only", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system is mounted read-only; remount it for writing")
+        }, "k8s-master-02: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]").within("unshare -m sh -euc 'mount --bind out/k8s-master-02/etc out/k8s-master-02/etc; mount -o remount,bind,ro out/k8s-master-02/etc; exec \"$@\"' sh \"$@\""),
+        Case::new("the operator's folder mounted read-only", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system is mounted read-only; remount it for writing [no-room]")
             .within("unshare -m sh -euc 'mount --bind pki pki; mount -o remount,bind,ro pki; exec \"$@\"' sh \"$@\""),
     ]);
 }
@@ -191,9 +191,9 @@ fn a_target_that_is_full_is_refused() {
     }
     let empty = |site: &Site| fs::create_dir(site.file("out")).unwrap();
     check([
-        Case::new("a full root", FAILED, empty, "k8s-master-01: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again").within(full!("64k", "0")),
-        Case::new("a root with too little room", FAILED, empty, "k8s-master-01: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again").within(full!("256k", "40k")),
-        Case::new("the operator's folder is full", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system has 0 KiB left and 64 KiB are needed; free some space and run the same command again").within(
+        Case::new("a full root", FAILED, empty, "3 things stand in the way:\n  k8s-master-01: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-02: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-03: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\nNo master has changed.").within(full!("64k", "0")),
+        Case::new("a root with too little room", FAILED, empty, "3 things stand in the way:\n  k8s-master-01: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-02: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-03: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\nNo master has changed.").within(full!("256k", "40k")),
+        Case::new("the operator's folder is full", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system has 0 KiB left and 64 KiB are needed; free some space and run the same command again [no-room]").within(
             "unshare -m sh -euc 'cp -a pki copy; mount -t tmpfs -o size=64k none pki; cp -a copy/. pki; rm -r copy; head -c 64k /dev/zero > pki/fill 2>/dev/null || :; exec \"$@\"' sh \"$@\"",
         ),
     ]);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kcm_pki::KeyAlgorithm;
 use kcm_tests::control_plane::Binaries;
 use kcm_tests::lab::{Lab, Machine};
-use kcm_tests::{ca, kcm, peers};
+use kcm_tests::{SERVES_NOT, SLEEPER, ca, kcm, peers};
 
 use crate::trace::{may_hold_a_key, recognisable, unescaped};
 
@@ -69,10 +69,11 @@ fn no_byte_of_a_key_is_at_either_end_but_on_its_way_to_its_file() {
     let site = super::site(&lab, "https://127.0.0.1:6443", &Binaries::standins());
     // A real program would make a trace of gigabytes.
     site.edit("  binary: ", "  # binary: ");
+    site.edit("install:\n", &format!("{SERVES_NOT}install:\n"));
     for machine in lab.machines() {
         let program = machine.file("/opt/kubernetes/bin/kube-controller-manager");
         fs::create_dir_all(program.parent().unwrap()).unwrap();
-        fs::write(&program, "#!/bin/sh\nexec sleep infinity\n").unwrap();
+        fs::write(&program, SLEEPER).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     }
     // Keys long enough to be recognised in parts.

@@ -31,12 +31,12 @@ fn staged(path: &str, content: &[u8], mode: u32) -> StagedFile {
 
 fn stage(files: &[(&str, &[u8])]) -> Operation {
     let files = files.iter().map(|(path, content)| staged(path, content, 0o640));
-    Operation::Stage(Stage { files: files.collect() })
+    Operation::Stage(Stage { files: files.collect(), kept: vec![] })
 }
 
 fn commit(paths: &[&str], expected: Vec<(RemotePath, PathState)>) -> Operation {
     let files = paths.iter().map(|path| remote(path)).collect();
-    Operation::Commit(Commit { expected, files, attributes: vec![], leftovers: vec![] })
+    Operation::Commit(Commit { expected, files, ..Commit::default() })
 }
 
 fn read(path: &str, view: View) -> Operation {
@@ -326,7 +326,12 @@ fn traced(
         return None;
     }
     let trace = tempfile::NamedTempFile::new().unwrap();
-    let server = machine.processes("sshd").into_iter().min().unwrap();
+    // The one that listens: the others are of connections, and numbers wrap.
+    let listens = |process: &u32| {
+        let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("[listener]")
+    };
+    let server = machine.processes("sshd").into_iter().find(listens).unwrap();
     let mut strace = Command::new("strace");
     strace.args([
         "-f",

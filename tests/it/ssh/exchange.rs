@@ -211,7 +211,7 @@ fn rc_files_that_say_and_set_all_kinds_of_things_are_in_nobodys_way() {
         let path = "/home/kube/x/*/file";
         on(&master, async {
             let files = vec![remote(path)];
-            let commit = Commit { expected: vec![], files, attributes: vec![], leftovers: vec![] };
+            let commit = Commit { files, ..Commit::default() };
             let commit = Operation::Commit(commit);
             let replies =
                 done(&master, vec![stage(path, b"content"), commit, probe(&[path])]).await;
@@ -236,7 +236,7 @@ fn stage(path: &str, content: &[u8]) -> Operation {
     let owner = Owner { uid: 1000, gid: 1000 };
     let (target, content) = (remote(path), Bytes::new(content));
     let file = StagedFile { target, content, mode: Mode::from_bits(0o640), owner };
-    Operation::Stage(Stage { files: vec![file] })
+    Operation::Stage(Stage { files: vec![file], kept: vec![] })
 }
 
 #[test]

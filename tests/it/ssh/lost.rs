@@ -26,12 +26,12 @@ fn stage(content: &[u8]) -> Operation {
         mode: Mode::from_bits(0o600),
         owner: Owner::ROOT,
     });
-    Operation::Stage(Stage { files: files.collect() })
+    Operation::Stage(Stage { files: files.collect(), kept: vec![] })
 }
 
 fn commit() -> Operation {
     let files = FILES.iter().map(|path| remote(path)).collect();
-    Operation::Commit(Commit { expected: vec![], files, attributes: vec![], leftovers: vec![] })
+    Operation::Commit(Commit { files, ..Commit::default() })
 }
 
 fn exists(machine: &Machine, path: &str) -> bool {

@@ -106,17 +106,12 @@ fn without_sudo_everything_is_the_users() {
             let content = Bytes::new(*b"text");
             let target = remote(path);
             let file = StagedFile { target, content, mode: Mode::from_bits(0o640), owner };
-            Operation::Stage(Stage { files: vec![file] })
+            Operation::Stage(Stage { files: vec![file], kept: vec![] })
         };
         on(&master, async {
             reaches(&master, "kube").await;
             let path = "/home/kube/below/file";
-            let commit = Commit {
-                expected: vec![],
-                files: vec![remote(path)],
-                attributes: vec![],
-                leftovers: vec![],
-            };
+            let commit = Commit { files: vec![remote(path)], ..Commit::default() };
             super::done(&master, vec![stage(path), Operation::Commit(commit)]).await;
             let refused = Batch::new(vec![stage("/etc/systemd/system/x.service")]);
             let failed = master.call(&refused).await.unwrap().failed.unwrap();

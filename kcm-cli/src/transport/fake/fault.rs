@@ -48,6 +48,8 @@ pub enum FaultKind {
     Fails(FileErrorKind),
     /// The connection is lost; what runs on the master runs on to its end.
     LosesConnection,
+    /// Whoever sent it is killed; what runs on the master runs on to its end.
+    KillsCaller,
     /// The connection is lost and what runs on the master is stopped there.
     Stops,
     /// The master loses power: what was not synced is lost too.

@@ -1,20 +1,19 @@
 //! The state of a fake master, and how effects, faults and the observer meet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
-use kcm_systemd::UnitName;
+use kcm_systemd::{KubernetesVersion, UnitName};
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, FaultKind, FaultPoint, When};
 use super::memory::Memory;
+use super::service::{Behaviour, World};
 use super::unit::Units;
 use crate::files::{
     Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
 };
-use crate::transport::interpret::{Machine, Moment};
-use crate::transport::{
-    Activity, Exec, Observation, OperationError, Output, Settle, UnitAction, UnitState, enable,
-};
+use crate::transport::{Activity, Enablement, OperationError, Output, ProgramFacts, enable};
 
 /// Sees the state after every single effect, with the effect in words.
 pub type Observer = Box<dyn FnMut(&mut FakeState, &str) + Send>;
@@ -43,10 +42,21 @@ pub struct FakeState {
     pub lock: Option<String>,
     /// Processes started by hand, by executable.
     pub strangers: BTreeMap<String, Vec<u32>>,
+    /// Users by name.
+    pub accounts: BTreeMap<String, Owner>,
+    /// What kube-controller-manager says of itself; if it cannot be run, why.
+    pub program_facts: Result<ProgramFacts, String>,
+    /// Addresses on which others listen.
+    pub listeners: Vec<SocketAddr>,
+    /// How far its clock is ahead of this machine's.
+    pub clock_offset: time::Duration,
     pub(super) exchange: Exchange,
-    memory: Memory,
-    units: Units,
-    programs: BTreeMap<Vec<String>, Output>,
+    pub(super) memory: Memory,
+    pub(super) units: Units,
+    pub(super) world: World,
+    pub(super) programs: BTreeMap<Vec<String>, Output>,
+    /// Which lock it is, so that one that is let go late takes no other's away.
+    pub(super) lock_number: u64,
 }
 
 /// Whether a fake master has power.
@@ -67,6 +77,8 @@ pub(super) enum Exchange {
     Unheard,
     /// It was ended: nothing of it happens any more, and nobody hears why.
     Stopped,
+    /// It goes on to its end, but whoever sent it is dead.
+    Orphaned,
 }
 
 impl FakeState {
@@ -83,10 +95,16 @@ impl FakeState {
             effects: 0,
             lock: None,
             strangers: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            program_facts: Ok(program_facts(KubernetesVersion::NEWEST_KNOWN)),
+            listeners: Vec::new(),
+            clock_offset: time::Duration::ZERO,
             exchange: Exchange::Whole,
             memory: Memory::new(),
             units: Units::default(),
+            world: World { api_server: true, program: None },
             programs: BTreeMap::new(),
+            lock_number: 0,
         };
         state.put_folder("/etc/systemd/system");
         state.put_folder("/opt");
@@ -138,6 +156,37 @@ impl FakeState {
         self.programs.insert(argv.iter().map(|word| (*word).to_owned()).collect(), output);
     }
 
+    /// Tells the fake what its services do that find everything they need; healthy, if it is not told.
+    pub fn expect_services(
+        &mut self,
+        program: impl FnMut(&mut dyn FileSystem) -> Behaviour + Send + 'static,
+    ) {
+        self.world.program = Some(Box::new(program));
+    }
+
+    /// Whether an API server answers, wherever it is asked for. Services that start without one end at once.
+    pub fn set_api_server(&mut self, answers: bool) {
+        self.world.api_server = answers;
+    }
+
+    /// Whether a timer will start the unit.
+    #[must_use]
+    pub fn is_armed(&self, unit: &UnitName) -> bool {
+        self.units.is_armed(unit)
+    }
+
+    /// Makes kube-controller-manager one of another version.
+    pub fn set_version(&mut self, version: KubernetesVersion) {
+        self.program_facts = Ok(program_facts(version));
+    }
+
+    /// Runs what systemd runs by itself: timers that are due, services that are started again after an end.
+    pub fn catch_up(&mut self) {
+        if self.power == Power::On {
+            self.units.catch_up(&mut self.world, &mut self.memory);
+        }
+    }
+
     /// The files themselves, past all faults and counts.
     pub fn files(&mut self) -> &mut dyn FileSystem {
         &mut self.memory
@@ -174,13 +223,11 @@ impl FakeState {
         self.exchange = Exchange::Whole;
         let mut start = BTreeSet::new();
         for (unit, path) in units {
-            if enable::enablement(&mut self.memory, unit, path)?
-                == super::super::Enablement::Enabled
-            {
+            if enable::enablement(&mut self.memory, unit, path)? == Enablement::Enabled {
                 start.insert(unit.clone());
             }
         }
-        self.units.boot(&mut self.memory, &start)
+        self.units.boot(&mut self.world, &mut self.memory, &start)
     }
 
     fn power_off(&mut self) {
@@ -191,7 +238,7 @@ impl FakeState {
     }
 
     /// Lets a scheduled fault strike, if there is one here.
-    fn strike(&mut self, here: FaultPoint, path: &str) -> Result<(), FileError> {
+    pub(super) fn strike(&mut self, here: FaultPoint, path: &str) -> Result<(), FileError> {
         let interrupted = |detail: &str| FileError {
             path: path.to_owned(),
             kind: FileErrorKind::Interrupted,
@@ -211,6 +258,10 @@ impl FakeState {
                 self.exchange = Exchange::Unheard;
                 Ok(())
             }
+            FaultKind::KillsCaller => {
+                self.exchange = Exchange::Orphaned;
+                Ok(())
+            }
             FaultKind::Stops => {
                 self.exchange = Exchange::Stopped;
                 Err(interrupted("the script was stopped"))
@@ -224,7 +275,7 @@ impl FakeState {
     }
 
     /// Makes one change under all scheduled faults and shows it to the observer.
-    fn effect(
+    pub(super) fn effect(
         &mut self,
         what: &str,
         path: &str,
@@ -286,84 +337,11 @@ impl FileSystem for FakeState {
     }
 }
 
-impl Machine for FakeState {
-    fn hostname(&self) -> Option<String> {
-        (!self.offline).then(|| self.hostname.clone())
-    }
-
-    fn unit_state(
-        &mut self,
-        unit: &UnitName,
-        path: &RemotePath,
-    ) -> Result<UnitState, OperationError> {
-        let enablement = enable::enablement(&mut self.memory, unit, path)?;
-        let needs_reload =
-            !self.offline && self.units.needs_reload(unit, path, &mut self.memory)?;
-        Ok(UnitState { enablement, activity: self.activity(unit), needs_reload })
-    }
-
-    fn act(&mut self, action: &UnitAction) -> Result<(), OperationError> {
-        match action {
-            UnitAction::Enable { unit, path } => enable::enable(self, unit, path),
-            UnitAction::Reload | UnitAction::Restart { .. } if self.offline => {
-                Err(OperationError::Unsupported {
-                    transport: "a folder".to_owned(),
-                    reason: "no systemd runs in it".to_owned(),
-                })
-            }
-            UnitAction::Reload => self.effect(
-                "reload units",
-                "systemd",
-                |_| {},
-                |state| state.units.reload(&mut state.memory),
-            ),
-            UnitAction::Restart { unit } => self.effect(
-                &format!("restart {unit}"),
-                unit.as_str(),
-                |_| {},
-                |state| state.units.restart(unit, state.memory.tick()),
-            ),
-        }
-    }
-
-    fn settle(&mut self, settle: &Settle) -> Result<(), OperationError> {
-        let unit = settle.unit.to_string();
-        match self.activity(&settle.unit) {
-            Activity::Offline => Err(OperationError::Unsupported {
-                transport: "a folder".to_owned(),
-                reason: "no systemd runs in it".to_owned(),
-            }),
-            Activity::Active { .. } => Ok(()),
-            Activity::Inactive => {
-                Err(OperationError::Unit { unit, reason: "it does not run".to_owned() })
-            }
-            Activity::Failed { result } => {
-                Err(OperationError::Unit { unit, reason: format!("it failed: {result}") })
-            }
-        }
-    }
-
-    fn processes(&mut self, executable: &RemotePath) -> Observation<Vec<u32>> {
-        let strangers = self.strangers.get(executable.as_str()).into_iter().flatten().copied();
-        Observation::Known(strangers.chain(self.units.main_pids()).collect())
-    }
-
-    fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError> {
-        self.programs.get(&exec.argv).cloned().ok_or_else(|| OperationError::Unsupported {
-            transport: format!("the fake {}", self.name),
-            reason: format!("it was not told about the program {:?}", exec.argv),
-        })
-    }
-
-    fn at_operation(&mut self, moment: Moment) -> Result<(), OperationError> {
-        let (index, when) = match moment {
-            Moment::Before => (self.operations, When::Before),
-            Moment::After => (self.operations.saturating_sub(1), When::After),
-        };
-        if moment == Moment::Before {
-            self.operations += 1;
-        }
-        let name = self.name.clone();
-        Ok(self.strike(FaultPoint::Operation { index, when }, &name)?)
+/// What kube-controller-manager of a version says of itself.
+fn program_facts(version: KubernetesVersion) -> ProgramFacts {
+    let flags = kcm_systemd::known_in(version);
+    ProgramFacts {
+        version: format!("Kubernetes v{version}.0"),
+        help: flags.fold(String::new(), |help, flag| help + "      --" + flag.name + "\n"),
     }
 }

@@ -195,6 +195,25 @@ impl Memory {
         Ok(())
     }
 
+    /// A second name of the same inode, which outlives the first.
+    fn link(&mut self, path: &RemotePath, original: &RemotePath) -> Result<(), FileError> {
+        if self.existing(original)?.kind() != NodeKind::File {
+            let detail = "only a file can have a second name";
+            return Err(FileError::new(original, FileErrorKind::WrongKind, detail));
+        }
+        if self.find(path)?.is_some() {
+            return Err(FileError::new(path, FileErrorKind::Exists, "it exists already"));
+        }
+        if let Some(number) = self.find(original)? {
+            self.holder(path)?.insert(path.name().to_owned(), number);
+            let now = self.now;
+            if let Some(inode) = self.inodes.get_mut(&number) {
+                inode.changed = now;
+            }
+        }
+        Ok(())
+    }
+
     fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<(), FileError> {
         let moved = self.existing(from)?.kind();
         let number = self.find(from)?;
@@ -284,6 +303,7 @@ impl FileSystem for Memory {
             Effect::Link { path, target } => {
                 self.insert(path, Content::Link(target.to_owned()), Mode::from_bits(0o777))
             }
+            Effect::HardLink { path, original } => self.link(path, original),
             Effect::Write { path, content } => self.write(path, content),
             Effect::SetOwner { path, owner } => {
                 if !self.can_set_owner {

@@ -14,9 +14,11 @@
 //! # drop(transport);
 //! ```
 
+mod acts;
 mod fault;
 mod machine;
 mod memory;
+mod service;
 mod unit;
 
 use std::fmt;
@@ -26,13 +28,14 @@ use async_trait::async_trait;
 
 use super::interpret::interpret;
 use super::{
-    Batch, LockClaim, LockError, LockGuard, Replies, Stream, StreamAddress, StreamError, Transport,
-    TransportError,
+    Batch, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Replies, Stream,
+    StreamAddress, StreamError, Transport, TransportError,
 };
 
 pub use fault::{Fault, FaultKind, FaultPoint, When};
 use machine::Exchange;
 pub use machine::{FakeState, Observer, Power};
+pub use service::Behaviour;
 
 /// A master in memory. Clones are the same master.
 #[derive(Clone)]
@@ -60,6 +63,20 @@ impl Fake {
         look(&mut self.state())
     }
 
+    /// What became of the exchange, and its replies.
+    fn carry_out(&self, batch: &Batch) -> (Exchange, Result<Replies, TransportError>) {
+        let mut state = self.state();
+        if state.power == Power::Off {
+            let (master, reason) = (state.name.clone(), "it is off".to_owned());
+            return (Exchange::Whole, Err(TransportError::NeverRan { master, reason }));
+        }
+        state.catch_up();
+        state.exchanges += 1;
+        state.exchange = Exchange::Whole;
+        let replies = interpret(&mut *state, batch);
+        (state.exchange, Ok(replies))
+    }
+
     fn state(&self) -> MutexGuard<'_, FakeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,19 +91,36 @@ impl fmt::Debug for Fake {
 #[async_trait]
 impl Transport for Fake {
     async fn call(&self, batch: &Batch) -> Result<Replies, TransportError> {
+        match self.carry_out(batch) {
+            (Exchange::Whole, result) => result,
+            (Exchange::Unheard | Exchange::Stopped, _) => {
+                let (master, reason) =
+                    (self.state().name.clone(), "the connection was lost".to_owned());
+                Err(TransportError::FateUnknown { master, reason })
+            }
+            // Nobody waits any more.
+            (Exchange::Orphaned, _) => std::future::pending().await,
+        }
+    }
+
+    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
         let mut state = self.state();
         let master = state.name.clone();
         if state.power == Power::Off {
-            return Err(TransportError::NeverRan { master, reason: "it is off".to_owned() });
+            let reason = "it is off".to_owned();
+            let error = TransportError::NeverRan { master, reason };
+            return Err(HttpsError::Stream(error.into()));
         }
-        state.exchanges += 1;
-        state.exchange = Exchange::Whole;
-        let replies = interpret(&mut *state, batch);
-        if state.exchange == Exchange::Whole {
-            Ok(replies)
-        } else {
-            let reason = "the connection was lost".to_owned();
-            Err(TransportError::FateUnknown { master, reason })
+        state.catch_up();
+        let address = format!("{}", question.address).parse().ok();
+        let answer = address.and_then(|address| state.units.health(address));
+        match answer {
+            Some(status) => Ok(status),
+            None if state.world.api_server && question.path != "/healthz" => Ok(200),
+            None => {
+                let address = question.address.clone();
+                Err(HttpsError::Stream(StreamError::Refused { master, address }))
+            }
         }
     }
 
@@ -107,12 +141,14 @@ impl Transport for Fake {
             return Err(LockError::Held { master, holder: holder.clone() });
         }
         state.lock = Some(claim.owner.clone());
-        Ok(Box::new(FakeLock { state: Arc::clone(&self.state) }))
+        state.lock_number += 1;
+        Ok(Box::new(FakeLock { state: Arc::clone(&self.state), number: state.lock_number }))
     }
 }
 
 struct FakeLock {
     state: Arc<Mutex<FakeState>>,
+    number: u64,
 }
 
 impl fmt::Debug for FakeLock {
@@ -125,6 +161,9 @@ impl LockGuard for FakeLock {}
 
 impl Drop for FakeLock {
     fn drop(&mut self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).lock = None;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.lock_number == self.number {
+            state.lock = None;
+        }
     }
 }

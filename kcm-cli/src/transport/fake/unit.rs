@@ -1,35 +1,90 @@
-//! The fake's systemd: what it loaded, what runs.
+//! The fake's systemd: what it loaded, what runs, which timers are armed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use kcm_pki::Fingerprint;
-use kcm_systemd::UnitName;
+use kcm_systemd::{UnitFile, UnitName};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::memory::Memory;
+use super::service::{Behaviour, World};
 use crate::files::{FileSystem as _, NodeKind, RemotePath};
-use crate::transport::{Activity, OperationError};
+use crate::transport::{Activity, Observation, OperationError, Settle, Settled};
 
 const FOLDER: &str = "/etc/systemd/system";
+/// How long systemd waits before it starts a service again that has ended (`RestartSec=` of the tutorial's unit).
+const RESTART_DELAY: Duration = Duration::from_secs(5);
+/// Where kube-controller-manager listens if no flag says otherwise.
+const SECURE_PORT: u16 = 10257;
 
 #[derive(Debug, Default)]
 pub(super) struct Units {
     /// Units as last read, by name: a file that changed since needs a reload, as with systemd.
-    loaded: BTreeMap<String, Fingerprint>,
-    running: BTreeMap<String, Activity>,
+    loaded: BTreeMap<String, Loaded>,
+    services: BTreeMap<String, Service>,
+    /// When a timer starts a unit, by the unit's name.
+    armed: BTreeMap<String, Instant>,
     runs: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Loaded {
+    digest: Fingerprint,
+    command: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Service {
+    Running(Run),
+    /// It ended by itself, and is started again after a while.
+    Ended {
+        at: Instant,
+        why: String,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Run {
+    invocation: String,
+    main_pid: u32,
+    since: OffsetDateTime,
+    listening: Vec<SocketAddr>,
+    behaviour: Behaviour,
+    ends: Option<Instant>,
 }
 
 impl Units {
     pub(super) fn activity(&self, unit: &UnitName) -> Activity {
-        self.running.get(unit.as_str()).cloned().unwrap_or(Activity::Inactive)
+        match self.services.get(unit.as_str()) {
+            None => Activity::Inactive,
+            Some(Service::Running(run)) if run.has_ended() => failed(),
+            Some(Service::Running(run)) => Activity::Active {
+                invocation: run.invocation.clone(),
+                main_pid: run.main_pid,
+                since: run.since,
+            },
+            Some(Service::Ended { .. }) => failed(),
+        }
     }
 
     pub(super) fn main_pids(&self) -> impl Iterator<Item = u32> {
-        self.running.values().filter_map(|activity| match activity {
-            Activity::Active { main_pid, .. } => Some(*main_pid),
+        self.running().map(|run| run.main_pid)
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Run> {
+        self.services.values().filter_map(|service| match service {
+            Service::Running(run) if !run.has_ended() => Some(run),
             _ => None,
         })
+    }
+
+    /// The status that whoever listens at `address` answers a question for health with.
+    pub(super) fn health(&self, address: SocketAddr) -> Option<u16> {
+        let run = self.running().find(|run| run.listening.contains(&address))?;
+        Some(if run.behaviour == Behaviour::Unhealthy { 500 } else { 200 })
     }
 
     pub(super) fn reload(&mut self, files: &mut Memory) -> Result<(), OperationError> {
@@ -38,7 +93,9 @@ impl Units {
         for name in files.list(&folder)? {
             let path = folder.child(&name);
             if files.stat(&path)?.is_some_and(|stat| stat.kind == NodeKind::File) {
-                self.loaded.insert(name, Fingerprint::of(&files.read(&path)?));
+                let content = files.read(&path)?;
+                let (digest, command) = (Fingerprint::of(&content), command(&content));
+                self.loaded.insert(name, Loaded { digest, command });
             }
         }
         Ok(())
@@ -55,41 +112,165 @@ impl Units {
             Some(stat) if stat.kind == NodeKind::File => Some(Fingerprint::of(&files.read(path)?)),
             _ => None,
         };
-        Ok(self.loaded.get(unit.as_str()) != found.as_ref())
+        Ok(self.loaded.get(unit.as_str()).map(|loaded| loaded.digest) != found)
     }
 
+    /// Ends the unit's run, if there is one, and begins another.
     pub(super) fn restart(
         &mut self,
         unit: &UnitName,
-        now: OffsetDateTime,
+        world: &mut World,
+        files: &mut Memory,
     ) -> Result<(), OperationError> {
-        if !self.loaded.contains_key(unit.as_str()) {
+        let Some(loaded) = self.loaded.get(unit.as_str()).cloned() else {
             let reason = "Unit not found: its file was not there at the last reload";
             return Err(unit_error(unit.as_str(), &reason));
-        }
-        self.runs += 1;
-        let run = Activity::Active {
-            invocation: format!("{:032x}", self.runs),
-            main_pid: 1000 + self.runs,
-            since: now,
         };
-        self.running.insert(unit.as_str().to_owned(), run);
+        self.runs += 1;
+        let behaviour = world.behaviour(&loaded.command, files);
+        let started = Instant::now();
+        let service = match behaviour {
+            Behaviour::Dies(why) => Service::Ended { at: started, why },
+            behaviour => Service::Running(Run {
+                invocation: format!("{:032x}", self.runs),
+                main_pid: 1000 + self.runs,
+                since: files.tick(),
+                listening: listening(&loaded.command, &behaviour),
+                ends: match behaviour {
+                    Behaviour::DiesAfter(lifetime) => Some(started + lifetime),
+                    _ => None,
+                },
+                behaviour,
+            }),
+        };
+        self.services.insert(unit.as_str().to_owned(), service);
         Ok(())
     }
 
+    pub(super) fn stop(&mut self, unit: &UnitName) {
+        self.services.remove(unit.as_str());
+    }
+
+    pub(super) fn arm(&mut self, unit: &UnitName, back_after: Duration) {
+        self.armed.insert(unit.as_str().to_owned(), Instant::now() + back_after);
+    }
+
+    pub(super) fn disarm(&mut self, unit: &UnitName) {
+        self.armed.remove(unit.as_str());
+    }
+
+    pub(super) fn is_armed(&self, unit: &UnitName) -> bool {
+        self.armed.contains_key(unit.as_str())
+    }
+
+    /// Whether the unit will have been up for the whole period, and as what.
+    pub(super) fn settle(&self, settle: &Settle) -> Result<Settled, OperationError> {
+        let error = |reason: &str| unit_error(settle.unit.as_str(), &reason);
+        let run = match self.services.get(settle.unit.as_str()) {
+            None => return Err(error("it does not run")),
+            Some(Service::Ended { why, .. }) => {
+                return Err(error(&format!("it does not stay up: {why}")));
+            }
+            Some(Service::Running(run)) => run,
+        };
+        if run.ends.is_some_and(|ends| ends <= Instant::now() + settle.period) {
+            return Err(error("it does not stay up: exit-code"));
+        }
+        if settle.invocation.as_ref().is_some_and(|wanted| *wanted != run.invocation) {
+            return Err(error("it ended and was started again"));
+        }
+        Ok(Settled {
+            invocation: run.invocation.clone(),
+            main_pid: run.main_pid,
+            listening: Observation::Known(run.listening.clone()),
+        })
+    }
+
+    /// Does what systemd would have done by now: timers, and services that are started again.
+    pub(super) fn catch_up(&mut self, world: &mut World, files: &mut Memory) {
+        let now = Instant::now();
+        let due = self.armed.iter().filter(|(_, at)| **at <= now).map(|(unit, _)| unit.clone());
+        let due: Vec<String> = due.collect();
+        for unit in &due {
+            self.armed.remove(unit);
+        }
+        let waiting: Vec<String> = self
+            .services
+            .iter()
+            .filter(|(_, service)| service.is_due(now))
+            .map(|(unit, _)| unit.clone())
+            .collect();
+        let stopped = due.into_iter().filter(|unit| !self.services.contains_key(unit));
+        for unit in stopped.collect::<Vec<_>>().into_iter().chain(waiting) {
+            if let Ok(unit) = unit.parse() {
+                // A unit that is gone cannot be started, and nobody hears of it.
+                let _ = self.restart(&unit, world, files);
+            }
+        }
+    }
+
     pub(super) fn stop_all(&mut self) {
-        self.running.clear();
+        self.services.clear();
         self.loaded.clear();
+        self.armed.clear();
     }
 
     pub(super) fn boot(
         &mut self,
+        world: &mut World,
         files: &mut Memory,
         start: &BTreeSet<UnitName>,
     ) -> Result<(), OperationError> {
         self.reload(files)?;
-        start.iter().try_for_each(|unit| self.restart(unit, files.tick()))
+        start.iter().try_for_each(|unit| self.restart(unit, world, files))
     }
+}
+
+impl Run {
+    fn has_ended(&self) -> bool {
+        self.ends.is_some_and(|ends| ends <= Instant::now())
+    }
+}
+
+impl Service {
+    /// Whether systemd would start it again by now.
+    fn is_due(&self, now: Instant) -> bool {
+        match self {
+            Self::Running(run) => run.ends.is_some_and(|ends| ends + RESTART_DELAY <= now),
+            Self::Ended { at, .. } => *at + RESTART_DELAY <= now,
+        }
+    }
+}
+
+fn failed() -> Activity {
+    Activity::Failed { result: "exit-code".to_owned() }
+}
+
+/// Executable and arguments of a unit's first command.
+fn command(content: &[u8]) -> Vec<String> {
+    let file = UnitFile::parse(content);
+    let command = file.commands("ExecStart").next().and_then(|(_, line)| {
+        let command = line.commands.into_iter().next()?;
+        let arguments = command.arguments.iter();
+        let words = arguments.map(|argument| argument.to_str().unwrap_or_default().to_owned());
+        Some(
+            [String::from_utf8_lossy(&command.executable).into_owned()]
+                .into_iter()
+                .chain(words)
+                .collect(),
+        )
+    });
+    command.unwrap_or_default()
+}
+
+fn listening(command: &[String], behaviour: &Behaviour) -> Vec<SocketAddr> {
+    let flag = |name: &str| command.iter().find_map(|word| word.strip_prefix(name));
+    let port = flag("--secure-port=").map_or(SECURE_PORT, |port| port.parse().unwrap_or_default());
+    if port == 0 || *behaviour == Behaviour::Silent {
+        return Vec::new();
+    }
+    let bind = flag("--bind-address=").and_then(|address| address.parse().ok());
+    vec![SocketAddr::new(bind.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port)]
 }
 
 fn unit_error(unit: &str, reason: &impl ToString) -> OperationError {

@@ -1,5 +1,7 @@
 //! What a master's shell said, as replies.
 
+mod services;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
@@ -7,10 +9,12 @@ use zeroize::Zeroizing;
 
 use crate::files::{FileError, FileErrorKind, Mode, Owner, RemotePath, Room};
 use crate::transport::interpret::{folders, stage_folders};
+use crate::transport::reply::describe_unit;
 use crate::transport::{
-    Activity, Batch, Enablement, Observation, Operation, OperationError, OperationFailure, Output,
-    PathState, Probe, ProbeReply, Replies, Reply, UnitState,
+    Activity, Batch, Enablement, Examine, Examined, Observation, Operation, OperationError,
+    OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply, UnitState,
 };
+use services::{account, drop_in, program, settled, strangers, unreadable};
 
 /// The answer is not one to this batch: the master's shell or its tools are not what kcm knows.
 #[derive(Debug)]
@@ -66,6 +70,7 @@ impl<'a> Answer<'a> {
             (found, rest) if found == word => Ok(rest),
             ("failed", rest) => Err(failure(rest)),
             ("changed", rest) => Err(changed(rest)),
+            ("unitChanged", rest) => Err(unit_changed(rest)),
             _ => Err(garbled(word, line)),
         }
     }
@@ -77,11 +82,12 @@ impl<'a> Answer<'a> {
                 "-" => None,
                 content => Some(Zeroizing::new(decode(content)?)),
             }),
+            Operation::Examine(examine) => Reply::Examined(self.examined(examine)?),
             Operation::Stage(_) => Reply::Staged { made: self.made()? },
             Operation::Unstage(_) => Reply::Unstaged,
             Operation::Commit(_) => Reply::Committed,
             Operation::Unit(_) => Reply::Unit,
-            Operation::Settle(_) => Reply::Settled,
+            Operation::Settle(_) => Reply::Settled(settled(self.line("settled")?)?),
             Operation::Exec(_) => Reply::Exec(self.output()?),
         };
         self.line("done").map(|_| reply)
@@ -103,9 +109,20 @@ impl<'a> Answer<'a> {
         }
         let unit = self.unit()?;
         let processes = self.processes()?;
+        let accounts = probe.accounts.iter().map(|_| account(self.line("account")?));
+        let accounts = accounts.collect::<Step<_>>()?;
         let hostname = Some(hostname.to_owned());
         let can_set_owner = is_root == "1";
-        Ok(ProbeReply { hostname, can_set_owner, paths, rooms, leftovers, unit, processes })
+        Ok(ProbeReply {
+            hostname,
+            can_set_owner,
+            paths,
+            rooms,
+            leftovers,
+            unit,
+            processes,
+            accounts,
+        })
     }
 
     fn unit(&mut self) -> Step<UnitState> {
@@ -129,6 +146,24 @@ impl<'a> Answer<'a> {
             }
             _ => Err(garbled("processes", said)),
         }
+    }
+
+    fn examined(&mut self, examine: &Examine) -> Step<Examined> {
+        let clock = Some(moment(self.line("clock")?)?);
+        let program = match &examine.program {
+            Some(_) => Some(program(self.line("program")?)?),
+            None => None,
+        };
+        let strangers = strangers(self.line("strangers")?)?;
+        let unreadable = unreadable(self.line("unreadable")?)?;
+        let mut drop_ins = Vec::new();
+        loop {
+            match self.line("dropIn")? {
+                "-" => break,
+                said => drop_ins.push(drop_in(said)?),
+            }
+        }
+        Ok(Examined { clock, program, strangers, unreadable, drop_ins })
     }
 
     fn made(&mut self) -> Step<Vec<RemotePath>> {
@@ -218,7 +253,10 @@ fn unit_state(properties: &Properties<'_>) -> Step<UnitState> {
         _ => Activity::Inactive,
     };
     let needs_reload = properties.value("NeedDaemonReload")? == "yes";
-    Ok(UnitState { enablement, activity, needs_reload })
+    // What is empty may be left out.
+    let drop_ins = properties.value("DropInPaths").unwrap_or_default().split_whitespace();
+    let drop_ins = drop_ins.map(str::to_owned).collect();
+    Ok(UnitState { enablement, activity, needs_reload, drop_ins })
 }
 
 fn failure(said: &str) -> Stop {
@@ -253,6 +291,11 @@ fn naming_what_was_expected(error: OperationError, operation: &Operation) -> Ope
             let expected = expected.map(|(_, state)| state.describe()).unwrap_or_default();
             OperationError::Changed { path, expected, found }
         }
+        (OperationError::UnitChanged { unit, found, .. }, Operation::Commit(commit)) => {
+            let expected = commit.unit.as_ref();
+            let expected = expected.map(|it| describe_unit(&it.drop_ins, it.enablement));
+            OperationError::UnitChanged { unit, expected: expected.unwrap_or_default(), found }
+        }
         (error, _) => error,
     }
 }
@@ -275,6 +318,26 @@ fn changed(said: &str) -> Stop {
         }
         (Err(stop), _) | (_, Err(stop)) => stop,
     }
+}
+
+fn unit_changed(said: &str) -> Stop {
+    let words: Vec<_> = said.split(' ').collect();
+    let [unit, drop_ins, enablement] = words[..] else { return garbled("a unit", said) };
+    let text =
+        |coded: &str| decode(coded).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let (unit, drop_ins) = match (text(unit), text(drop_ins)) {
+        (Ok(unit), Ok(drop_ins)) => (unit, drop_ins),
+        (Err(stop), _) | (_, Err(stop)) => return stop,
+    };
+    let enablement = match enablement {
+        "enabled" => Enablement::Enabled,
+        "disabled" => Enablement::Disabled,
+        "masked" => Enablement::Masked,
+        _ => Enablement::Absent,
+    };
+    let drop_ins: Vec<_> = drop_ins.split_whitespace().map(str::to_owned).collect();
+    let found = describe_unit(&drop_ins, enablement);
+    Stop::Failed(OperationError::UnitChanged { unit, expected: String::new(), found })
 }
 
 /// Tells apart what a tool said about a file: `mkdir: cannot create directory '/opt/x': No space left on device`.

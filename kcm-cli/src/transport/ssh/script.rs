@@ -1,6 +1,6 @@
 //! A batch as one POSIX script: the only place where kcm writes shell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use kcm_systemd::UnitName;
 use crate::files::RemotePath;
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
-    Attributes, Batch, Commit, Exec, Operation, PathState, Probe, Read, Settle, Stage, UnitAction,
-    Unquotable, Unstage, View, command_line,
+    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Operation,
+    PathState, Probe, Read, Readable, Settle, Stage, UnitAction, Unquotable, Unstage, View,
+    command_line,
 };
 
 /// The operations' meaning; the calls below are of its functions.
@@ -35,7 +36,7 @@ pub(super) struct Script<'b> {
 
 /// Whether a batch can change anything on a master.
 pub(super) fn changes(batch: &Batch) -> bool {
-    !batch.operations.iter().all(|op| matches!(op, Operation::Probe(_) | Operation::Read(_)))
+    batch.operations.iter().any(Operation::changes)
 }
 
 impl<'b> Script<'b> {
@@ -94,21 +95,16 @@ impl<'b> Calls<'b> {
                 };
                 self.call("read_file", [path.as_str(), filter])?;
             }
+            Operation::Examine(examine) => self.examine(examine)?,
             Operation::Stage(stage) => self.stage(stage)?,
             Operation::Unstage(unstage) => self.unstage(unstage)?,
             Operation::Commit(commit) => self.commit(commit)?,
-            Operation::Unit(UnitAction::Reload) => {
-                self.call("manager", ["systemd", "daemon-reload"])?;
-            }
-            Operation::Unit(UnitAction::Enable { unit, .. }) => {
-                self.call("enable_unit", [unit.as_str()])?;
-            }
-            Operation::Unit(UnitAction::Restart { unit }) => {
-                self.call("restart_unit", [unit.as_str()])?;
-            }
-            Operation::Settle(Settle { unit, period }) => {
-                let hundredths = (period.as_millis() / 10).to_string();
-                self.call("settle", [unit.as_str(), &hundredths])?;
+            Operation::Unit(action) => self.unit(action)?,
+            Operation::Settle(Settle { unit, period, listens, invocation }) => {
+                let hundredths = |time: &Duration| (time.as_millis() / 10).to_string();
+                let (period, listens) = (hundredths(period), hundredths(listens));
+                let invocation = invocation.as_deref().unwrap_or_default();
+                self.call("settle", [unit.as_str(), &period, &listens, invocation])?;
             }
             Operation::Exec(Exec { argv, stdin }) => {
                 let size = stdin.len().to_string();
@@ -118,6 +114,46 @@ impl<'b> Calls<'b> {
             }
         }
         self.call("finish", [])
+    }
+
+    fn unit(&mut self, action: &UnitAction) -> Result<(), Unquotable> {
+        match action {
+            UnitAction::Reload => self.call("manager", ["systemd", "daemon-reload"]),
+            UnitAction::Enable { unit, .. } => self.call("enable_unit", [unit.as_str()]),
+            UnitAction::Disable { unit, path } => {
+                self.call("disable_unit", [unit.as_str(), path.as_str()])
+            }
+            UnitAction::Restart { unit } => self.call("restart_unit", [unit.as_str()]),
+            UnitAction::Stop { unit, back_after } => {
+                let seconds = format!("{}ms", back_after.as_millis());
+                self.call("stop_unit", [unit.as_str(), &seconds])
+            }
+            UnitAction::Start { unit } => self.call("start_unit", [unit.as_str()]),
+            UnitAction::Disarm { unit } => self.call("disarm_unit", [unit.as_str()]),
+        }
+    }
+
+    fn examine(&mut self, examine: &Examine) -> Result<(), Unquotable> {
+        let Examine { unit, program, port, readable } = examine;
+        self.call("probe_clock", [])?;
+        if let Some(program) = program {
+            self.call("examine_program", [program.as_str()])?;
+        }
+        match port {
+            Some(port) => self.call("examine_port", [unit.as_str(), &format!("{port:04X}")])?,
+            None => self.call("printf", ["strangers known\n"])?,
+        }
+        match readable {
+            Some(Readable { by, privileged, paths }) if !paths.is_empty() => {
+                let user = by.uid.to_string();
+                let group = if *privileged { String::new() } else { by.gid.to_string() };
+                let paths = paths.iter().map(RemotePath::as_str);
+                let words = [user.as_str(), group.as_str()].into_iter().chain(paths);
+                self.call("examine_readable", words)?;
+            }
+            _ => self.call("printf", ["unreadable known \n"])?,
+        }
+        self.call("examine_drop_ins", [unit.as_str()])
     }
 
     fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {
@@ -131,11 +167,15 @@ impl<'b> Calls<'b> {
             self.call("probe_leftover", [folder.as_str()])?;
         }
         self.call("probe_unit", [probe.unit.as_str(), &bus_path(&probe.unit)])?;
-        self.call("probe_processes", [probe.executable.as_str()])
+        self.call("probe_processes", [probe.executable.as_str()])?;
+        for Account { user, group } in &probe.accounts {
+            self.call("probe_account", [user.as_str(), group.as_deref().unwrap_or_default()])?;
+        }
+        Ok(())
     }
 
     fn stage(&mut self, stage: &'b Stage) -> Result<(), Unquotable> {
-        let targets: Vec<_> = stage.files.iter().map(|file| file.target.clone()).collect();
+        let targets: Vec<_> = stage.targets().cloned().collect();
         let folders = stage_folders(&targets);
         self.call("stage_begin", [])?;
         self.call("stage_into", folders.iter().map(RemotePath::as_str))?;
@@ -149,6 +189,14 @@ impl<'b> Calls<'b> {
             let owner = format!("{}:{}", file.owner.uid, file.owner.gid);
             owners.entry(owner).or_insert_with(Vec::new).push(path.as_str());
             let mode = format!("{:o}", file.mode.bits());
+            modes.entry(mode).or_insert_with(Vec::new).push(path.as_str());
+        }
+        let kept = stage.kept.iter().zip(files.iter().skip(stage.files.len()));
+        for (kept, path) in kept {
+            self.call("stage_kept", [kept.from.as_str(), path.as_str()])?;
+            let owner = format!("{}:{}", kept.owner.uid, kept.owner.gid);
+            owners.entry(owner).or_insert_with(Vec::new).push(path.as_str());
+            let mode = format!("{:o}", kept.mode.bits());
             modes.entry(mode).or_insert_with(Vec::new).push(path.as_str());
         }
         for (owner, paths) in &owners {
@@ -166,6 +214,9 @@ impl<'b> Calls<'b> {
         for (file, path) in stage.files.iter().zip(&files) {
             self.call("stage_check", [path.as_str(), &file.content.digest().to_hex()])?;
         }
+        for kept in &stage.kept {
+            self.call("stage_check", [kept.from.as_str(), &kept.digest.to_hex()])?;
+        }
         self.call("stage_end", [])
     }
 
@@ -182,16 +233,37 @@ impl<'b> Calls<'b> {
         for (path, expected) in &commit.expected {
             self.call("expect", [path.as_str(), &artifact(expected)])?;
         }
+        if let Some(ExpectedUnit { unit, drop_ins, enablement, .. }) = &commit.unit {
+            let words = [unit.as_str(), &drop_ins.join(" "), enablement_word(*enablement)];
+            self.call("expect_unit", words)?;
+        }
+        if !commit.keep.is_empty() {
+            let folders: BTreeSet<_> =
+                commit.keep.iter().filter_map(|keep| keep.at.parent()).collect();
+            self.call("keep_into", folders.iter().map(RemotePath::as_str))?;
+            for keep in &commit.keep {
+                self.call("keep", [keep.path.as_str(), keep.at.as_str()])?;
+            }
+            self.call("keep_end", commit.keep.iter().map(|keep| keep.at.as_str()))?;
+        }
         for target in &commit.files {
             self.call("replace", [staged(target).as_str(), target.as_str()])?;
         }
-        if !commit.files.is_empty() {
-            self.call("sync_parents", commit.files.iter().map(RemotePath::as_str))?;
+        for rename in &commit.renames {
+            self.call("replace", [rename.from.as_str(), rename.to.as_str()])?;
+        }
+        let renamed = commit.renames.iter().map(|rename| &rename.to);
+        let named: Vec<_> = commit.files.iter().chain(renamed).map(RemotePath::as_str).collect();
+        if !named.is_empty() {
+            self.call("sync_parents", named)?;
         }
         for Attributes { path, mode, owner } in &commit.attributes {
             let owner =
                 owner.map_or_else(String::new, |owner| format!("{}:{}", owner.uid, owner.gid));
             self.call("set_attributes", [path.as_str(), &format!("{:o}", mode.bits()), &owner])?;
+        }
+        if !commit.remove.is_empty() {
+            self.call("remove_files", commit.remove.iter().map(RemotePath::as_str))?;
         }
         let mut emptied = stage_folders(&commit.files);
         emptied.extend(commit.leftovers.iter().cloned());
@@ -214,6 +286,16 @@ fn artifact(state: &PathState) -> String {
         }
         PathState::Link { target } => format!("link {}", STANDARD.encode(target)),
         PathState::Other => "other".to_owned(),
+    }
+}
+
+/// Whether a unit starts at boot, in the words of `expect_unit`.
+fn enablement_word(enablement: Enablement) -> &'static str {
+    match enablement {
+        Enablement::Absent => "absent",
+        Enablement::Disabled => "disabled",
+        Enablement::Enabled => "enabled",
+        Enablement::Masked => "masked",
     }
 }
 
@@ -284,8 +366,7 @@ mod tests {
         let commit = Commit {
             expected: vec![],
             files: vec![path("file")],
-            attributes: vec![],
-            leftovers: vec![],
+            ..Commit::default()
         };
         let argv = vec!["touch".to_owned(), path("touched").as_str().to_owned()];
         let exec = Exec { argv, stdin: zeroize::Zeroizing::new(Vec::new()) };

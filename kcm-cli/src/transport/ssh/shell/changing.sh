@@ -90,6 +90,9 @@ stage_owner() {
 # MODE PATH…; after the owner, so that nobody else reads them before.
 stage_mode() { try "$2" chmod -- "$@"; }
 
+# KEPT PATH: a copy, so that what becomes of the first is no news of the second (a link's end moves the times of both).
+stage_kept() { try "$1" cp -- "$1" "$2"; }
+
 # Everything that was staged is durable before it is read back.
 stage_sync() {
   IFS=$newline
@@ -138,6 +141,48 @@ expect() {
   if [ "$artifact" != "$2" ]; then
     printf 'changed %s %s\n' "$(encode "$1")" "$artifact"
     exit
+  fi
+}
+
+# UNIT DROPINS ENABLEMENT
+expect_unit() {
+  shown=$(systemctl show -p DropInPaths -p UnitFileState -- "$1" 2>&1) || fail unit "$1" "$shown"
+  drop_ins=$(property DropInPaths)
+  enablement=$(enablement "$1")
+  case $enablement in enabled | disabled) ;; masked*) enablement=masked ;; *) enablement=absent ;; esac
+  if [ "$drop_ins" != "$2" ] || [ "$enablement" != "$3" ]; then
+    printf 'unitChanged %s %s %s\n' "$(encode "$1")" "$(encode "$drop_ins")" "$enablement"
+    exit
+  fi
+}
+
+# Folders for second names, private.
+keep_into() {
+  for folder; do
+    shift
+    if ! [ -d "$folder" ]; then set -- "$@" "$folder"; fi
+  done
+  if [ $# -gt 0 ]; then
+    try "$1" mkdir -m 0700 -- "$@"
+    sync_parents "$@"
+  fi
+}
+
+# PATH SECOND
+keep() { try "$2" ln -fT -- "$1" "$2"; }
+
+# PATH…: makes names durable.
+keep_end() { sync_parents "$@"; }
+
+# Files to remove, durable; those that are not there are no failure.
+remove_files() {
+  for path; do
+    shift
+    if exists "$path"; then set -- "$@" "$path"; fi
+  done
+  if [ $# -gt 0 ]; then
+    try "$1" rm -f -- "$@"
+    sync_parents "$@"
   fi
 }
 

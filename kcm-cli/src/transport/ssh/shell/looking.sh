@@ -73,6 +73,8 @@ probe_host() {
   printf 'host %s %s\n' "${is_root:-0}" "$hostname"
 }
 
+probe_clock() { printf 'clock %s\n' "$(date +%s.%N)"; }
+
 probe_paths() {
   survey "$@"
   for path; do
@@ -145,7 +147,7 @@ enablement() {
 probe_unit() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
   shown=$(systemctl show -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID \
-    -p MainPID -p Result -- "$1" 2>&1) || fail unit "$1" "$shown"
+    -p MainPID -p Result -p DropInPaths -- "$1" 2>&1) || fail unit "$1" "$shown"
   printf 'unit Enablement=%s\n' "$(enablement "$1")"
   printf '%s\n' "$shown" | while IFS= read -r line; do printf 'unit %s\n' "$line"; done
   case $shown in
@@ -156,6 +158,26 @@ probe_unit() {
       ;;
   esac
   printf 'unit end\n'
+}
+
+# USER GROUP: their numbers; the user's own group if none is said.
+probe_account() {
+  account=none
+  if user=$(id -u -- "$1" 2>/dev/null); then
+    if [ -z "$2" ]; then
+      account="$user $(id -g -- "$1")"
+    else
+      while IFS=: read -r name _ group _; do
+        if [ "$name" = "$2" ]; then account="$user $group"; fi
+      done </etc/group
+      # From elsewhere than the file, where there is the tool for it.
+      if [ "$account" = none ] && name=$(getent group "$2" 2>/dev/null); then
+        name=${name#*:*:}
+        account="$user ${name%%:*}"
+      fi
+    fi
+  fi
+  printf 'account %s\n' "$account"
 }
 
 probe_processes() {

@@ -23,6 +23,35 @@ enable_unit() {
   done
 }
 
+# UNIT FILE
+disable_unit() {
+  if exists "$2"; then
+    manager "$1" disable -- "$1"
+    set +f
+    set -- /etc/systemd/system/*.wants /etc/systemd/system/*.requires /etc/systemd/system
+    set -f
+    for folder in "$@"; do
+      if [ -d "$folder" ]; then try "$folder" sync -- "$folder"; fi
+    done
+  fi
+}
+
+# UNIT SECONDS: a timer of systemd's own starts the unit again, whatever becomes of us. Its name is new, so that one
+# that is armed already goes on until this one is.
+stop_unit() {
+  words=$(systemd-run --quiet --collect --unit="kcm-start-$1-$$" --on-active="$2" --timer-property=AccuracySec=100ms \
+    -- systemctl start -- "$1" 2>&1) || fail unit "$1" "the timer that would start it again cannot be armed: $words"
+  manager "$1" stop -- "$1"
+}
+
+start_unit() {
+  systemctl reset-failed -- "$1" 2>/dev/null || :
+  manager "$1" start -- "$1"
+  disarm_unit "$1"
+}
+
+disarm_unit() { manager "$1" stop -- "kcm-start-$1-*.timer"; }
+
 # A start must not meet the start limit that earlier failures used up.
 restart_unit() {
   systemctl reset-failed -- "$1" 2>/dev/null || :
@@ -35,23 +64,34 @@ clock() {
   clock=${clock%.*}${clock#*.}
 }
 
-# UNIT PERIOD: active for PERIOD hundredths of seconds, as one invocation.
+# UNIT PERIOD LISTENS INVOCATION: active for PERIOD hundredths of seconds, as one invocation: this one, if it is said. Then
+# its main process may take LISTENS hundredths more until it listens somewhere.
 settle() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
   invocation=
   while :; do
     clock
-    shown=$(systemctl show -p ActiveState -p SubState -p InvocationID -p Result -p ExecMainStatus -- "$1" 2>&1) ||
+    shown=$(systemctl show -p ActiveState -p SubState -p InvocationID -p MainPID -p Result -p ExecMainStatus -- "$1" 2>&1) ||
       fail unit "$1" "$shown"
     case $(property ActiveState)/$(property SubState) in
       active/*)
         if [ -z "$invocation" ]; then
           invocation=$(property InvocationID)
           since=$clock
+          if [ "${4:-$invocation}" != "$invocation" ]; then
+            fail unit "$1" "it ended and was started again$(last_words "$1")"
+          fi
         elif [ "$invocation" != "$(property InvocationID)" ]; then
           fail unit "$1" "it ended and was started again within seconds$(last_words "$1")"
         fi
-        if [ $((clock - since)) -ge "$2" ]; then return 0; fi
+        if [ $((clock - since)) -ge "$2" ]; then
+          process=$(property MainPID)
+          listening=$(listening "$process")
+          if [ "$listening" != known ] || [ $((clock - since)) -ge $(($2 + $3)) ]; then
+            printf 'settled %s %s %s\n' "$invocation" "$process" "$listening"
+            return 0
+          fi
+        fi
         ;;
       activating/auto-restart* | failed/* | inactive/*)
         fail unit "$1" "it does not stay up: $(property Result), exit status $(property ExecMainStatus)$(last_words "$1")"
@@ -64,9 +104,149 @@ settle() {
     esac
     # No longer than there is to wait.
     pause=0.1
-    if [ -n "$invocation" ] && [ $((since + $2 - clock)) -lt 10 ]; then pause=0.0$((since + $2 - clock)); fi
+    if [ -n "$invocation" ] && [ $((since + $2 - clock)) -lt 10 ] && [ $((since + $2 - clock)) -gt 0 ]; then
+      pause=0.0$((since + $2 - clock))
+    fi
     sleep "$pause"
   done
+}
+
+# The sockets that listen for TCP, as `sockets`: address, port and inode of each in a line, in the kernel's hexadecimal.
+sockets() {
+  sockets=
+  IFS=$newline
+  for line in $(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
+    unset IFS
+    case $line in *' 0A '*)
+      # shellcheck disable=SC2086 # Words of a line.
+      set -- $line
+      sockets="$sockets$2 ${10}$newline"
+      ;;
+    esac
+    IFS=$newline
+  done
+  unset IFS
+}
+
+# PROCESS: where it listens.
+listening() {
+  if [ -z "$is_root" ]; then
+    printf unknown
+    return
+  fi
+  sockets
+  set +f
+  owned=$(stat -c %N "/proc/$1/fd"/* 2>/dev/null)
+  set -f
+  printf known
+  printf %s "$sockets" | while read -r at inode; do
+    case $owned in *"socket:[$inode]"*) printf ' %s' "$at" ;; esac
+  done
+}
+
+# UNIT PORT: who listens on the port and is not the unit's main process; in four hexadecimal digits.
+examine_port() {
+  if [ -z "$is_root" ]; then
+    printf 'strangers unknown\n'
+    return
+  fi
+  shown=$(systemctl show -p MainPID -- "$1" 2>/dev/null)
+  sockets
+  set +f
+  owned=$(stat -c %N "/proc/$(property MainPID)/fd"/* 2>/dev/null)
+  strangers=$(printf %s "$sockets" | while read -r at inode; do
+    case $at in *":$2")
+      case $owned in *"socket:[$inode]"*) ;; *) printf '%s %s\n' "$at" "$inode" ;; esac
+      ;;
+    esac
+  done)
+  all=
+  if [ -n "$strangers" ]; then all=$(stat -c %N /proc/[0-9]*/fd/* 2>/dev/null); fi
+  set -f
+  printf 'strangers known'
+  printf '%s\n' "$strangers" | while read -r at inode; do
+    if [ -z "$at" ]; then continue; fi
+    holder=${all%%" -> socket:[$inode]"*}
+    if [ "$holder" = "$all" ]; then
+      printf ' %s/0' "$at"
+    else
+      holder=${holder##*"$newline"}
+      holder=${holder#/proc/}
+      printf ' %s/%s' "$at" "${holder%%/*}"
+    fi
+  done
+  printf '\n'
+}
+
+# USER GROUP ARGV…: runs a program with the rights of an account and no capability, which root's are by nature.
+as_account() {
+  user=$1
+  group=$2
+  shift 2
+  setpriv --reuid "$user" --regid "$group" --init-groups --bounding-set=-all --inh-caps=-all --no-new-privs -- "$@"
+}
+
+# PROGRAM: what the kernel goes by, for a machine's own programs and those of others: class, order and machine.
+made_for() {
+  head -c 20 "$1" | od -An -v -tx1 | {
+    read -r first second third fourth class order _
+    read -r _ _ machine
+    printf %s "$first$second$third$fourth $class $order $machine"
+  }
+}
+
+# PROGRAM: what it says of itself. The kernel refuses a program for another machine; then a shell would take it for a script.
+examine_program() {
+  made_for=$(made_for "$1")
+  if [ "${made_for#7f454c46}" != "$made_for" ] && [ "$made_for" != "$(made_for /proc/self/exe)" ]; then
+    printf 'program unknown %s\n' "$(encode 'it is a program for another machine (Exec format error)')"
+  elif version=$(timeout 20 "$1" --version 2>&1 </dev/null) && help=$(timeout 20 "$1" --help 2>&1 </dev/null); then
+    printf 'program known %s %s\n' "$(encode "$version")" "$(printf %s "$help" | base64 -w0)"
+  else
+    printf 'program unknown %s\n' "$(encode "${version:-it ends without a word}")"
+  fi
+}
+
+# USER GROUP PATH…: those that the account cannot read; without a group, those that root cannot.
+examine_readable() {
+  # shellcheck disable=SC2016 # The other shell expands it.
+  check='for path; do [ -f "$path" ] && [ -r "$path" ] || printf "%s\n" "$path"; done'
+  user=$1
+  group=$2
+  shift 2
+  if [ -z "$is_root" ]; then
+    printf 'unreadable unknown %s\n' "$(encode 'only root can try as another user')"
+  elif [ -z "$group" ]; then
+    printf 'unreadable known %s\n' "$(encode "$(sh -c "$check" sh "$@")")"
+  elif unreadable=$(as_account "$user" "$group" sh -c "$check" sh "$@" 2>&1); then
+    printf 'unreadable known %s\n' "$(encode "$unreadable")"
+  else
+    printf 'unreadable unknown %s\n' "$(encode "$unreadable")"
+  fi
+}
+
+# UNIT: its drop-ins, and the names of the directives in each.
+examine_drop_ins() {
+  shown=$(systemctl show -p DropInPaths -- "$1" 2>/dev/null)
+  # shellcheck disable=SC2046 # Parted by blanks.
+  set -- $(property DropInPaths)
+  for drop_in; do
+    names=
+    whole=1
+    while IFS= read -r line || [ -n "$line" ]; do
+      if [ -n "$whole" ]; then
+        case $line in '#'* | ';'* | '['*) ;; *=*)
+          name=${line%%=*}
+          # shellcheck disable=SC2086 # Without the blanks around it.
+          names="$names "$(printf '%s' $name)
+          ;;
+        esac
+      fi
+      case $line in *\\) whole= ;; *) whole=1 ;; esac
+    done <"$drop_in"
+    printf 'dropIn %s%s\n' "$(encode "$drop_in")" "$names"
+  done
+  printf 'dropIn -\n'
 }
 
 # SIZE ARGV…: runs a program with the next SIZE bytes as its input. How it ends is an answer, whatever it is. It is run

@@ -1,0 +1,129 @@
+//! What speaks against a rollout, or looks like a mistake: each with a code that stays, its place and its mend.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// What it is, for programs.
+    pub code: FindingCode,
+    /// Whether it stops the rollout.
+    pub severity: Severity,
+    /// The master; none for this machine, or where it is about several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub master: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub mend: String,
+}
+
+/// Whether a finding stops the rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// It is told.
+    Warning,
+    /// Nothing is begun.
+    Error,
+}
+
+/// What a finding is. The words stay the same from version to version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FindingCode {
+    /// A managed path names something else than a file.
+    NotAFile,
+    /// The unit is masked: nothing can start it.
+    UnitMasked,
+    /// A file of the CA is there, and it is not ours.
+    OtherCa,
+    /// The service would sign tokens with another key than it does now.
+    OtherServiceAccountKey,
+    /// The masters' files of the CA are not the same.
+    CaDiffers,
+    /// A file that the service reads is not there.
+    FileMissing,
+    /// A file that the service reads cannot be read by its user.
+    FileUnreadable,
+    /// Files cannot be written, or do not fit.
+    NoRoom,
+    /// Two masters have one host name: nobody could tell who leads.
+    HostnameTwice,
+    /// A master's clock is not this machine's.
+    ClockOff,
+    /// kube-controller-manager cannot be run.
+    ProgramFails,
+    /// kube-controller-manager does not know a flag of the unit.
+    FlagUnknown,
+    /// Somebody else's file changes the unit.
+    DropIn,
+    /// A kube-controller-manager runs that is not the unit's.
+    StrayProcess,
+    /// Somebody else listens where kube-controller-manager would.
+    PortTaken,
+    /// A master did not answer further questions.
+    NotExamined,
+    /// An account does not exist.
+    AccountMissing,
+    /// What an earlier run noted on a master cannot be read.
+    NoteUnreadable,
+    /// There is no earlier generation to go back to.
+    NothingEarlier,
+    /// No other master would be left that is healthy.
+    LastHealthy,
+}
+
+impl Finding {
+    /// One about a master that stops the rollout.
+    pub(crate) fn error(
+        code: FindingCode,
+        master: &str,
+        problem: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            master: Some(master.to_owned()),
+            problem: problem.into(),
+            mend: mend.into(),
+        }
+    }
+
+    /// The same, told and not stopped for.
+    pub(crate) fn into_warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+}
+
+impl fmt::Display for FindingCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, master, problem, mend, .. } = self;
+        if let Some(master) = master {
+            write!(f, "{master}: ")?;
+        }
+        write!(f, "{problem}; {mend} [{code}]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_says_where_what_and_what_to_do() {
+        let finding = Finding::error(FindingCode::UnitMasked, "m1", "it is masked", "unmask it");
+        assert_eq!(finding.to_string(), "m1: it is masked; unmask it [unit-masked]");
+    }
+}

@@ -1,0 +1,294 @@
+//! What a master had before its last change, so that it can be had again. Pure.
+//!
+//! Files that are replaced get a second name in a folder beside them ([`Slot`]), and a note says what each path was. While
+//! the change is not proven the note is called `pending`; then it becomes `previous` in one rename. So a note that is
+//! pending means that kcm has not seen the service healthy since, and what it names is the last generation that was.
+//! There are two slots: what `previous` names stays until the next change is proven.
+
+use std::collections::BTreeSet;
+
+use kcm_pki::Fingerprint;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::files::{Mode, Owner, RemotePath};
+use crate::layout::Layout;
+use crate::transport::{Commit, Enablement, Keep, KeptFile, PathState, Rename, Stage, UnitAction};
+
+/// A generation of files, as far as it differs from the one that replaced it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Generation {
+    /// When it was replaced.
+    #[serde(with = "time::serde::rfc3339")]
+    pub replaced_at: OffsetDateTime,
+    /// Where its files are kept.
+    pub slot: Slot,
+    /// Whether the unit started at boot.
+    pub enabled: bool,
+    /// What the paths were.
+    pub files: Vec<Former>,
+}
+
+/// What a path was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Former {
+    /// The path.
+    pub path: RemotePath,
+    /// The file, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<FormerFile>,
+}
+
+/// A file that was replaced or removed; its bytes are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FormerFile {
+    /// SHA-256 of its bytes.
+    pub digest: Fingerprint,
+    /// Its permission bits.
+    pub mode: Mode,
+    /// Its owner.
+    pub owner: Owner,
+}
+
+/// One of two places beside each file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Slot {
+    /// The one.
+    A,
+    /// The other.
+    B,
+}
+
+impl Slot {
+    fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    /// The folder beside `path`.
+    pub(crate) fn folder(self, path: &RemotePath) -> RemotePath {
+        path.sibling(match self {
+            Self::A => ".kcm.a",
+            Self::B => ".kcm.b",
+        })
+    }
+
+    /// Where the file that was at `path` is kept.
+    #[must_use]
+    pub fn place(self, path: &RemotePath) -> RemotePath {
+        self.folder(path).child(path.name())
+    }
+}
+
+/// The generations that a master has beside the one in place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Generations {
+    /// The one before a change that is not proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Generation>,
+    /// The one before the last change that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Generation>,
+}
+
+impl Generations {
+    /// The generation that a change leaves behind: what the changed paths are now, unless a change that is not proven
+    /// has noted already what they were before it.
+    #[must_use]
+    pub(crate) fn leaving(
+        &self,
+        changed: Vec<Former>,
+        enablement: Enablement,
+        now: OffsetDateTime,
+    ) -> Generation {
+        let mut left = self.pending.clone().unwrap_or_else(|| Generation {
+            replaced_at: now,
+            slot: self.previous.as_ref().map_or(Slot::A, |previous| previous.slot.other()),
+            enabled: enablement == Enablement::Enabled,
+            files: Vec::new(),
+        });
+        for former in changed {
+            if !left.files.iter().any(|known| known.path == former.path) {
+                left.files.push(former);
+            }
+        }
+        left
+    }
+
+    /// The files of `left` whose bytes are not kept yet.
+    pub(crate) fn to_keep(&self, left: &Generation) -> Vec<Keep> {
+        let known = |path: &RemotePath| {
+            let mut known = self.pending.iter().flat_map(|pending| &pending.files);
+            known.any(|former| former.path == *path)
+        };
+        let there = left.files.iter().filter(|former| former.file.is_some());
+        let new = there.filter(|former| !known(&former.path));
+        new.map(|former| Keep { path: former.path.clone(), at: left.slot.place(&former.path) })
+            .collect()
+    }
+}
+
+impl Generation {
+    /// Reads a note.
+    ///
+    /// # Errors
+    /// When it is not one of this version: in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
+    /// The note. It names no secret.
+    #[must_use]
+    pub fn to_note(&self) -> String {
+        // Nothing in it can fail to be written.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Whether there was no unit: before the first deployment.
+    #[must_use]
+    pub fn is_before_the_first(&self, unit_file: &RemotePath) -> bool {
+        self.files.iter().any(|former| former.path == *unit_file && former.file.is_none())
+    }
+
+    /// What brings it back in place of a change that is not proven, and forgets that change.
+    pub(crate) fn restore(&self, layout: &Layout) -> (Stage, Commit) {
+        let kept: Vec<_> = self.files.iter().filter_map(|former| self.kept(former)).collect();
+        let absent = self.files.iter().filter(|former| former.file.is_none());
+        let commit = Commit {
+            files: kept.iter().map(|kept| kept.target.clone()).collect(),
+            remove: absent.map(|former| &former.path).chain([&layout.pending]).cloned().collect(),
+            leftovers: folders(layout, self.slot),
+            ..Commit::default()
+        };
+        (Stage { files: Vec::new(), kept }, commit)
+    }
+
+    fn kept(&self, former: &Former) -> Option<KeptFile> {
+        let FormerFile { digest, mode, owner } = former.file?;
+        let (from, target) = (self.slot.place(&former.path), former.path.clone());
+        Some(KeptFile { from, target, digest, mode, owner })
+    }
+
+    /// What makes its unit start at boot, or not, as it was.
+    pub(crate) fn enablement(&self, layout: &Layout) -> UnitAction {
+        let (unit, path) = (layout.unit.clone(), layout.unit_file.clone());
+        if self.enabled {
+            UnitAction::Enable { unit, path }
+        } else {
+            UnitAction::Disable { unit, path }
+        }
+    }
+
+    /// What is done once the change that replaced it is proven: it is the previous one, and the one before it goes.
+    pub(crate) fn conclude(&self, layout: &Layout) -> Commit {
+        if self.is_before_the_first(&layout.unit_file) {
+            return forget(layout);
+        }
+        let rename = Rename { from: layout.pending.clone(), to: layout.previous.clone() };
+        let leftovers = folders(layout, self.slot.other());
+        Commit { renames: vec![rename], leftovers, ..Commit::default() }
+    }
+}
+
+/// Removes all notes and everything that they name.
+pub(crate) fn forget(layout: &Layout) -> Commit {
+    let slots = [Slot::A, Slot::B].into_iter().flat_map(|slot| folders(layout, slot));
+    let notes = layout.pending.parent();
+    Commit { leftovers: slots.chain(notes).collect(), ..Commit::default() }
+}
+
+/// A slot's folders beside all managed files, each once.
+fn folders(layout: &Layout, slot: Slot) -> Vec<RemotePath> {
+    let folders: BTreeSet<_> = layout.managed().map(|path| slot.folder(path)).collect();
+    folders.into_iter().collect()
+}
+
+/// What a path is before it is replaced or removed. Whatever comes back is never open to more than `mode` is, which is
+/// what kcm gives the file.
+pub(crate) fn former(path: &RemotePath, before: &PathState, mode: Mode) -> Former {
+    let file = match before {
+        PathState::File { digest, mode: was, owner, .. } => {
+            let mode = Mode::from_bits(was.bits() & mode.bits());
+            Some(FormerFile { digest: *digest, mode, owner: *owner })
+        }
+        _ => None,
+    };
+    Former { path: path.clone(), file }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-25 06:00 UTC);
+
+    fn path(text: &str) -> RemotePath {
+        RemotePath::new(text).unwrap()
+    }
+
+    fn file(content: &[u8]) -> PathState {
+        PathState::File {
+            digest: Fingerprint::of(content),
+            size: 1,
+            mode: Mode::PUBLIC,
+            owner: Owner::ROOT,
+            changed: NOW,
+        }
+    }
+
+    #[test]
+    fn a_note_is_read_as_it_was_written_and_nothing_else_is() {
+        let changed = vec![
+            former(&path("/opt/a"), &file(b"a"), Mode::PUBLIC),
+            former(&path("/opt/b"), &PathState::Absent, Mode::PUBLIC),
+        ];
+        let left = Generations::default().leaving(changed, Enablement::Enabled, NOW);
+        assert_eq!(Generation::parse(&left.to_note()), Ok(left));
+        for wrong in ["", "{}", "null", r#"{"slot":"c"}"#] {
+            assert!(Generation::parse(wrong).is_err(), "{wrong}");
+        }
+        let hostile = r#"{"replacedAt":"2026-11-25T06:00:00Z","slot":"a","enabled":true,"files":[{"path":"../etc"}]}"#;
+        assert!(Generation::parse(hostile).is_err(), "a path that is none");
+    }
+
+    #[test]
+    fn what_was_before_the_first_of_two_unproven_changes_is_what_counts() {
+        let first = Generations::default().leaving(
+            vec![former(&path("/opt/a"), &file(b"old"), Mode::PUBLIC)],
+            Enablement::Disabled,
+            NOW,
+        );
+        let between = Generations { pending: Some(first.clone()), previous: None };
+        let changed = vec![
+            former(&path("/opt/a"), &file(b"new"), Mode::PUBLIC),
+            former(&path("/opt/b"), &file(b"b"), Mode::PUBLIC),
+        ];
+        let second = between.leaving(changed, Enablement::Enabled, NOW + time::Duration::HOUR);
+        assert_eq!(second.files[0], first.files[0]);
+        assert_eq!((second.enabled, second.replaced_at), (false, NOW));
+        let kept = between.to_keep(&second);
+        let kept: Vec<_> = kept.iter().map(|keep| keep.at.as_str()).collect();
+        assert_eq!(kept, ["/opt/.kcm.a/b"], "the first is kept already");
+    }
+
+    #[test]
+    fn what_comes_back_is_open_to_no_more_than_kcm_would_open_it() {
+        let former = former(&path("/opt/key"), &file(b"key"), Mode::PRIVATE);
+        assert_eq!(former.file.unwrap().mode, Mode::PRIVATE);
+    }
+
+    #[test]
+    fn the_slot_in_use_is_not_written_into() {
+        let previous = Generations::default().leaving(Vec::new(), Enablement::Enabled, NOW);
+        let generations = Generations { pending: None, previous: Some(previous) };
+        let next = generations.leaving(Vec::new(), Enablement::Enabled, NOW);
+        assert_eq!(next.slot, Slot::B);
+    }
+}

@@ -1,0 +1,67 @@
+//! Whether a root CA may be made.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::PreflightError;
+use crate::cluster::Cluster;
+use crate::fleet::{Fleet, Network};
+use crate::observe::{Observed, ObservedMaster};
+use crate::transport::{Observation, PathState};
+
+/// How long the API server has to take a connection before it counts as silent.
+const SERVER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether a root CA may be made: only where nothing is deployed and nothing answers.
+pub(crate) async fn may_create_ca(
+    cluster: &Cluster,
+    fleet: &Fleet,
+    observed: &Observed,
+) -> Result<(), PreflightError> {
+    let mut why: Vec<String> = observed.masters.iter().flat_map(signs_of_a_ca).collect();
+    why.extend(cluster.left_out.iter().map(|name| format!("{name} was left out and not asked")));
+    if observed.operator.as_ref().is_ok_and(Option::is_some) || observed.operator.is_err() {
+        why.push(format!("{} holds an identity", cluster.pki.directory.display()));
+    }
+    if fleet.network() == Network::Allowed && server_answers(cluster).await {
+        why.push(format!("{} answers", cluster.server));
+    }
+    if why.is_empty() {
+        return Ok(());
+    }
+    Err(PreflightError::CaInUse { why, ca: cluster.pki.ca_cert.display().to_string() })
+}
+
+fn signs_of_a_ca(master: &ObservedMaster) -> Vec<String> {
+    let files = &master.files;
+    let mut signs = Vec::new();
+    if files.unit.state != PathState::Absent {
+        signs.push(format!("{} has a kube-controller-manager unit", master.name));
+    }
+    if files.ca_certificate.state != PathState::Absent {
+        signs.push(format!("{} has a CA certificate", master.name));
+    }
+    if files.ca_key.state != PathState::Absent {
+        signs.push(format!("{} has a CA key", master.name));
+    }
+    match &master.probe.processes {
+        Observation::Known(pids) if pids.is_empty() => {}
+        Observation::Known(_) => {
+            signs.push(format!("{} runs kube-controller-manager", master.name));
+        }
+        Observation::Unknown(why) => {
+            signs.push(format!(
+                "whether {} runs kube-controller-manager is unknown ({why})",
+                master.name
+            ));
+        }
+    }
+    signs
+}
+
+async fn server_answers(cluster: &Cluster) -> bool {
+    let address = (cluster.server.host().to_owned(), cluster.server.port());
+    matches!(timeout(SERVER_PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
+}

@@ -1,0 +1,209 @@
+//! What only a master itself can tell, asked in one exchange with each that has something to do.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use time::{Duration, OffsetDateTime};
+use tokio::task::JoinSet;
+
+use super::masters::fault;
+use super::{Sink, Subject, program};
+use crate::desired::{DesiredMaster, Role};
+use crate::files::{Owner, RemotePath};
+use crate::finding::{Finding, FindingCode};
+use crate::layout::Layout;
+use crate::observe::ObservedMaster;
+use crate::run::Run;
+use crate::transport::{
+    Activity, Batch, DropIn, Examine, Examined, Observation, Operation, PathState, Readable, Reply,
+};
+
+/// From here on a clock is worth a word: leases and logs are compared by it.
+const NOTABLE: Duration = Duration::seconds(10);
+/// Certificates begin five minutes ago. A clock that is nearly so far behind refuses a new one.
+const INTOLERABLE: Duration = Duration::minutes(4);
+/// Directives by which somebody else's file would undo what kcm renders.
+const OURS: [&str; 8] =
+    ["ExecStart", "User", "Group", "Restart", "RestartSec", "Type", "RootDirectory", "RootImage"];
+
+pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) {
+    let mut asked = JoinSet::new();
+    for (place, (_, transport)) in run.fleet.masters().enumerate() {
+        let Some((desired, observed)) = to_ask(subject, place) else { continue };
+        let question = question(subject.layout, desired, observed);
+        let (transport, batch) =
+            (Arc::clone(transport), Batch::new(vec![Operation::Examine(question)]));
+        asked.spawn(async move {
+            let begun = OffsetDateTime::now_utc();
+            let replies = transport.call(&batch).await;
+            (place, begun, OffsetDateTime::now_utc(), replies)
+        });
+    }
+    for (place, begun, ended, replies) in asked.join_all().await {
+        let Some((desired, _)) = to_ask(subject, place) else { continue };
+        let examined = match replies {
+            Ok(replies) => match (replies.failed, replies.done.into_iter().next()) {
+                (None, Some(Reply::Examined(examined))) => examined,
+                (failed, _) => {
+                    let why = failed.map_or_else(
+                        || "its transport answered another question".to_owned(),
+                        |failed| failed.error.to_string(),
+                    );
+                    found.push(not_examined(&desired.name, &why));
+                    continue;
+                }
+            },
+            Err(error) => {
+                found.push(not_examined(&desired.name, &error.to_string()));
+                continue;
+            }
+        };
+        found.extend(clock(&desired.name, &examined, begun, ended));
+        judge(subject.layout, desired, &examined, found);
+    }
+}
+
+/// A master that runs and has something to do.
+fn to_ask(subject: Subject<'_>, place: usize) -> Option<(&DesiredMaster, &ObservedMaster)> {
+    let planned = subject.plan.masters.get(place)?;
+    let observed = subject.observed.masters.get(place)?;
+    let runs = observed.probe.unit.activity != Activity::Offline;
+    let is_to_ask = runs && !planned.steps.is_empty();
+    is_to_ask.then_some((subject.desired.masters.get(place)?, observed))
+}
+
+fn question(layout: &Layout, desired: &DesiredMaster, observed: &ObservedMaster) -> Examine {
+    let brings = |path: &RemotePath| desired.artifacts.iter().any(|it| it.path == *path);
+    let is_there =
+        matches!(observed.files.binary.state, PathState::File { .. } | PathState::Link { .. });
+    let program = (!brings(&layout.executable) && is_there).then(|| layout.executable.clone());
+    // Those that were looked at and are no use are told of already.
+    let is_missing = |role: &&Role| fault(**role, &observed.files.of(**role).state).is_some();
+    let missing = desired.reads.iter().filter(is_missing);
+    let missing: Vec<_> = missing.map(|role| layout.path(*role)).collect();
+    let named =
+        desired.service.files.iter().filter(|path| !brings(path) && !missing.contains(path));
+    let paths: BTreeSet<_> = named.cloned().collect();
+    Examine {
+        unit: layout.unit.clone(),
+        program,
+        port: desired.service.serving.map(|at| at.port()),
+        readable: Some(Readable {
+            by: desired.service.account.unwrap_or(Owner::ROOT),
+            privileged: desired.service.account.is_none(),
+            paths: paths.into_iter().collect(),
+        }),
+    }
+}
+
+fn judge(layout: &Layout, desired: &DesiredMaster, examined: &Examined, found: &mut Sink) {
+    let name = &desired.name;
+    if let Some(said) = &examined.program {
+        found.extend(program::judge(name, said, &desired.service.flags));
+    }
+    if let (Observation::Known(listeners), Some(serving)) =
+        (&examined.strangers, desired.service.serving)
+    {
+        let in_the_way = listeners.iter().filter(|listener| meet(listener.address, serving));
+        found.extend(in_the_way.map(|listener| {
+            let who = listener.process.map_or_else(String::new, |it| format!(" (process {it})"));
+            let problem = format!("somebody else listens on {}{who}", listener.address);
+            let mend = "end it, or give kube-controller-manager another address or --secure-port";
+            Finding::error(FindingCode::PortTaken, name, problem, mend)
+        }));
+    }
+    if let Observation::Known(paths) = &examined.unreadable {
+        found.extend(paths.iter().map(|path| unreadable(layout, desired, path)));
+    }
+    found.extend(examined.drop_ins.iter().map(|drop_in| self::drop_in(name, drop_in)));
+}
+
+fn unreadable(layout: &Layout, desired: &DesiredMaster, path: &RemotePath) -> Finding {
+    let by = match desired.service.account {
+        Some(owner) => format!("user {} without capabilities", owner.uid),
+        None => "root".to_owned(),
+    };
+    let problem = format!("{path} is missing, or {by}, as whom the service runs, cannot read it");
+    let is_ca = [Role::CaCertificate, Role::CaKey].iter().any(|role| layout.path(*role) == path);
+    let mend = if is_ca {
+        "put it there, let that user read it, or let kcm bring the CA's files (install.distributeCa)"
+    } else {
+        "put it there, and let that user read it (owner and mode of the file, and of every folder above it)"
+    };
+    Finding::error(FindingCode::FileUnreadable, &desired.name, problem, mend)
+}
+
+/// Whether two sockets cannot be side by side.
+fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified();
+    one.port() == other.port() && (covers(one.ip(), other.ip()) || covers(other.ip(), one.ip()))
+}
+
+fn drop_in(master: &str, drop_in: &DropIn) -> Finding {
+    let DropIn { path, directives } = drop_in;
+    let undoes: Vec<_> = directives
+        .iter()
+        .filter(|name| OURS.contains(&name.as_str()))
+        .map(String::as_str)
+        .collect();
+    if undoes.is_empty() {
+        let problem = format!("{path} adds to the unit, and kcm does not manage it");
+        let mend = "nothing needs to be done if that is meant";
+        return Finding::error(FindingCode::DropIn, master, problem, mend).into_warning();
+    }
+    let problem = format!("{path} sets {}, which kcm's unit has already", undoes.join(", "));
+    let mend = "take that out of it, and say it in the cluster file instead";
+    Finding::error(FindingCode::DropIn, master, problem, mend)
+}
+
+/// How far a clock that was read in between can be off, at least.
+fn clock(
+    master: &str,
+    examined: &Examined,
+    begun: OffsetDateTime,
+    ended: OffsetDateTime,
+) -> Option<Finding> {
+    let read = examined.clock?;
+    let off = if read < begun {
+        begun - read
+    } else if read > ended {
+        read - ended
+    } else {
+        return None;
+    };
+    if off < NOTABLE {
+        return None;
+    }
+    let way = if read < begun { "behind" } else { "ahead of" };
+    let problem = format!("its clock is {} s {way} this machine's", off.whole_seconds());
+    let mend =
+        "set the one that is wrong, and let NTP keep it (`timedatectl` says whether it does)";
+    let finding = Finding::error(FindingCode::ClockOff, master, problem, mend);
+    Some(if off < INTOLERABLE { finding.into_warning() } else { finding })
+}
+
+fn not_examined(master: &str, why: &str) -> Finding {
+    let why = why.strip_prefix(&format!("{master}: ")).unwrap_or(why);
+    let mend = "mend that, or leave this master out with --skip";
+    Finding::error(FindingCode::NotExamined, master, why, mend)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_meet_on_one_address_or_where_one_takes_all() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        for (one, other, expected) in [
+            ("10.0.0.1:10257", "10.0.0.1:10257", true),
+            ("10.0.0.1:10257", "10.0.0.2:10257", false),
+            ("0.0.0.0:10257", "10.0.0.2:10257", true),
+            ("10.0.0.1:10257", "[::]:10257", true),
+            ("10.0.0.1:10259", "[::]:10257", false),
+        ] {
+            assert_eq!(meet(at(one), at(other)), expected, "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! What can be told from what was observed. Pure.
+
+use kcm_pki::{Certificate, Fingerprint};
+use kcm_systemd::UnitFile;
+
+use super::{Sink, Subject};
+use crate::desired::{Artifact, Content, DesiredMaster, Role};
+use crate::finding::{Finding, FindingCode};
+use crate::observe::{ObservedFile, ObservedMaster};
+use crate::operator::Ca;
+use crate::plan;
+use crate::run::Consent;
+use crate::transport::{Activity, Observation, PathState};
+use crate::view;
+
+const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
+/// What makes a new CA or a new key safe; nothing less does, so it is said whole.
+const CA_ROTATION: &str = "first let the API server and every client trust both CAs, then issue with the new one, then drop the old; apply with --replace-ca once that is so";
+const KEY_ROTATION: &str = "first give every API server the new public key as a second --service-account-key-file, then apply with --replace-service-account-key, and drop the old key when the last token that it signed has ended";
+
+pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
+    let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
+    for (desired, observed) in masters {
+        found.extend(observed.notes.iter().map(|problem| {
+            let mend = "an earlier generation cannot be brought back there; remove the file if that is no loss";
+            Finding::error(FindingCode::NoteUnreadable, &observed.name, problem, mend).into_warning()
+        }));
+        for artifact in &desired.artifacts {
+            let there = observed.files.of(artifact.role);
+            found.extend(kind(&desired.name, artifact, there));
+            if !consent.replace_ca {
+                found.extend(ca_file(&desired.name, artifact, there));
+            }
+        }
+        if observed.probe.unit.activity == Activity::Offline {
+            continue;
+        }
+        missing(subject, desired, observed, found);
+        strays(subject, observed, found);
+        if matches!(observed.probe.unit.activity, Activity::Active { .. }) {
+            if !consent.replace_ca {
+                found.extend(trusted_ca(subject, observed));
+            }
+            if !consent.replace_service_account_key {
+                found.extend(service_account_key(subject, desired, observed));
+            }
+        }
+    }
+    host_names(subject, found);
+    equal_cas(subject, found);
+}
+
+fn kind(master: &str, artifact: &Artifact, there: &ObservedFile) -> Option<Finding> {
+    let path = &artifact.path;
+    match &there.state {
+        PathState::Absent | PathState::File { .. } => None,
+        PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
+            let mend = "run `systemctl unmask kube-controller-manager.service` there";
+            Some(Finding::error(FindingCode::UnitMasked, master, format!("{path} is masked"), mend))
+        }
+        other => {
+            let problem = format!("{path} is {}, and kcm manages regular files", other.describe());
+            let mend = "move it away or replace it by a file";
+            Some(Finding::error(FindingCode::NotAFile, master, problem, mend))
+        }
+    }
+}
+
+/// A CA is never replaced unasked: what the other one signed would be worth nothing at once.
+fn ca_file(master: &str, artifact: &Artifact, there: &ObservedFile) -> Option<Finding> {
+    let key = match artifact.role {
+        Role::CaCertificate => "pki.caCert",
+        Role::CaKey => "pki.caKey",
+        _ => return None,
+    };
+    let (PathState::File { digest, .. }, Content::Known(bytes)) = (&there.state, &artifact.content)
+    else {
+        return None;
+    };
+    if plan::is_right(artifact, there) {
+        return None;
+    }
+    let certificates = plan::certificate(bytes.expose()).zip(plan::certificate_in(there));
+    let (ours, theirs) = certificates.unwrap_or((bytes.digest(), *digest));
+    let problem = format!(
+        "{} is not the file of {key} ({ours}) but another ({theirs}), and kcm replaces no CA unasked",
+        artifact.path
+    );
+    let mend = format!(
+        "put the cluster's CA at {key}, or remove the file there if nothing uses it; for a new CA in a cluster that runs, {CA_ROTATION}"
+    );
+    Some(Finding::error(FindingCode::OtherCa, master, problem, mend))
+}
+
+/// The CA that a running service trusts is ours.
+fn trusted_ca(subject: Subject<'_>, observed: &ObservedMaster) -> Option<Finding> {
+    let Ca::Present(ca) = subject.ca else { return None };
+    let ours = ca.certificate().fingerprint();
+    let theirs = view::trusted_ca(observed.files.kubeconfig.text.as_deref()?)?;
+    if theirs == ours {
+        return None;
+    }
+    let problem = format!(
+        "kube-controller-manager runs there and trusts another CA ({theirs}) than that of pki.caCert ({ours})"
+    );
+    let mend = format!("put the cluster's CA at pki.caCert; for a new CA, {CA_ROTATION}");
+    Some(Finding::error(FindingCode::OtherCa, &observed.name, problem, mend))
+}
+
+/// A running service goes on to sign tokens with the key that it signs with.
+fn service_account_key(
+    subject: Subject<'_>,
+    desired: &DesiredMaster,
+    observed: &ObservedMaster,
+) -> Option<Finding> {
+    let unit = UnitFile::parse(observed.files.unit.text.as_deref()?);
+    let (_, line) = unit.commands("ExecStart").next()?;
+    let prefix = format!("--{SERVICE_ACCOUNT_KEY}=");
+    let arguments = line.commands.first()?.arguments.iter();
+    let before = arguments.filter_map(|word| word.to_str()?.strip_prefix(&prefix)).next_back()?;
+    let after = desired.service.service_account_key.as_deref();
+    let is_same = after == Some(before) && !replaces(subject, observed, before);
+    if is_same {
+        return None;
+    }
+    let after = after.unwrap_or("none");
+    let problem = format!(
+        "kube-controller-manager runs there and signs tokens with {before}; with {after} instead, or with that file replaced, tokens that Pods hold would be worth nothing"
+    );
+    Some(Finding::error(FindingCode::OtherServiceAccountKey, &observed.name, problem, KEY_ROTATION))
+}
+
+/// Whether the plan puts other bytes at a path.
+fn replaces(subject: Subject<'_>, observed: &ObservedMaster, path: &str) -> bool {
+    let planned = subject.plan.masters.iter().find(|planned| planned.name == observed.name);
+    let mut steps = planned.into_iter().flat_map(|planned| &planned.steps);
+    steps.any(|step| {
+        matches!(step, plan::Step::Write { path: written, before: PathState::File { .. }, .. } if written.as_str() == path)
+    })
+}
+
+/// The files that a service reads and kcm does not bring, as far as they were looked at.
+fn missing(
+    subject: Subject<'_>,
+    desired: &DesiredMaster,
+    observed: &ObservedMaster,
+    found: &mut Sink,
+) {
+    let is_brought = |role: Role| desired.artifacts.iter().any(|artifact| artifact.role == role);
+    for role in desired.reads.iter().copied().filter(|role| !is_brought(*role)) {
+        let Some(fault) = fault(role, &observed.files.of(role).state) else { continue };
+        let problem = format!("{} {fault}", subject.layout.path(role));
+        let mend = match role {
+            Role::Binary => "put the program there, or let kcm bring it (install.binary)",
+            _ => "put it there, or let kcm bring the CA's files (install.distributeCa)",
+        };
+        found.push(Finding::error(FindingCode::FileMissing, &desired.name, problem, mend));
+    }
+}
+
+/// Why a service cannot use what is there.
+pub(super) fn fault(role: Role, state: &PathState) -> Option<String> {
+    match state {
+        PathState::Absent => Some("is missing".to_owned()),
+        PathState::File { mode, .. } if role == Role::Binary && mode.bits() & 0o111 == 0 => {
+            Some(format!("has mode {mode}, so nobody can run it"))
+        }
+        // Where a link leads is systemd's and the service's to see.
+        PathState::File { .. } | PathState::Link { .. } => None,
+        other => Some(format!("is {}", other.describe())),
+    }
+}
+
+/// Processes that somebody started past systemd: they would hold the port, and perhaps the lead.
+fn strays(subject: Subject<'_>, observed: &ObservedMaster, found: &mut Sink) {
+    let Observation::Known(processes) = &observed.probe.processes else { return };
+    let main = match observed.probe.unit.activity {
+        Activity::Active { main_pid, .. } => Some(main_pid),
+        _ => None,
+    };
+    // One that systemd starts again every few seconds may be seen at any moment.
+    if matches!(observed.probe.unit.activity, Activity::Failed { .. }) {
+        return;
+    }
+    let strays: Vec<_> = processes.iter().filter(|process| Some(**process) != main).collect();
+    if strays.is_empty() {
+        return;
+    }
+    let numbers = strays.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (executable, unit) = (&subject.layout.executable, &subject.layout.unit);
+    let problem = format!("{executable} runs there as process {numbers}, which is not {unit}'s");
+    let mend = "end it, or what starts it (an old unit, a static Pod, a shell)";
+    found.push(Finding::error(FindingCode::StrayProcess, &observed.name, problem, mend));
+}
+
+/// Who leads is told by host names.
+fn host_names(subject: Subject<'_>, found: &mut Sink) {
+    let masters = &subject.observed.masters;
+    for (place, master) in masters.iter().enumerate() {
+        let Some(hostname) = &master.probe.hostname else { continue };
+        let earlier = masters.iter().take(place);
+        let twin =
+            earlier.into_iter().find(|other| other.probe.hostname.as_ref() == Some(hostname));
+        if let Some(twin) = twin {
+            let problem = format!("its host name `{hostname}` is that of {} too", twin.name);
+            let mend = "give each master its own with `hostnamectl hostname NAME`";
+            found.push(Finding::error(FindingCode::HostnameTwice, &master.name, problem, mend));
+        }
+    }
+}
+
+/// Whoever leads signs with these files: all must sign alike.
+fn equal_cas(subject: Subject<'_>, found: &mut Sink) {
+    for role in [Role::CaCertificate, Role::CaKey] {
+        let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
+        let reading = masters.filter(|(desired, observed)| {
+            desired.reads.contains(&role) && observed.probe.unit.activity != Activity::Offline
+        });
+        let with_digest = reading.filter_map(|(_, observed)| {
+            Some((observed, identity_of(role, observed.files.of(role))?))
+        });
+        let all: Vec<_> = with_digest.collect();
+        let Some(((first, digest), rest)) = all.split_first() else { continue };
+        for (observed, other) in rest.iter().filter(|(_, other)| other != digest) {
+            let path = subject.layout.path(role);
+            let problem =
+                format!("{path} ({other}) is not the one that {} has ({digest})", first.name);
+            let mend = "put the cluster's own on every master";
+            found.push(Finding::error(FindingCode::CaDiffers, &observed.name, problem, mend));
+        }
+    }
+}
+
+fn identity_of(role: Role, file: &ObservedFile) -> Option<Fingerprint> {
+    let PathState::File { digest, .. } = file.state else { return None };
+    let certificate = file.text.as_deref().filter(|_| role == Role::CaCertificate);
+    let certificate = certificate.and_then(|pem| Certificate::from_pem(pem.as_bytes()).ok());
+    Some(certificate.map_or(digest, |certificate| certificate.fingerprint()))
+}

@@ -1,0 +1,103 @@
+//! What speaks against beginning, asked before anything is made or changed, and told all at once.
+
+mod create_ca;
+mod examine;
+mod masters;
+mod program;
+mod room;
+
+use thiserror::Error;
+
+use crate::cluster::Cluster;
+use crate::desired::Desired;
+use crate::event::{Event, EventSink};
+use crate::finding::{Finding, Severity};
+use crate::layout::Layout;
+use crate::observe::Observed;
+use crate::operator::{Ca, OperatorError};
+use crate::plan::Plan;
+use crate::run::Run;
+
+pub(crate) use create_ca::may_create_ca;
+pub(crate) use program::judge as judge_program;
+
+/// Findings on their way.
+type Sink = Vec<Finding>;
+
+/// What speaks against beginning. Nothing was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PreflightError {
+    /// A CA would be made beside one that is in use.
+    #[error("pki.createCa: there is no CA on this machine, but {}; a second CA would cut them off: put the cluster's CA at {ca} instead", why.join(", and "))]
+    CaInUse {
+        /// Signs of the CA that is in use.
+        why: Vec<String>,
+        /// Where the certificate is expected.
+        ca: String,
+    },
+    /// Masters or this machine are not ready.
+    #[error("{}", listed(findings))]
+    Findings {
+        /// Everything that was found and is an error, in the cluster file's order.
+        findings: Vec<Finding>,
+    },
+    /// The operator's side cannot be examined.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+}
+
+/// Everything that a preflight looks at.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) layout: &'a Layout,
+    pub(crate) ca: &'a Ca,
+    pub(crate) desired: &'a Desired,
+    pub(crate) observed: &'a Observed,
+    pub(crate) plan: &'a Plan,
+}
+
+/// Finds everything that can be found without changing anything: first in what was observed, then in one more exchange
+/// with each master that has something to do.
+///
+/// # Errors
+/// When something that was found is an error. Warnings are told.
+pub(crate) async fn check(run: Run<'_>, subject: Subject<'_>) -> Result<(), PreflightError> {
+    let mut found = Sink::new();
+    masters::judge(run.consent, subject, &mut found);
+    room::on_masters(subject.observed, subject.plan, &mut found);
+    room::on_this_machine(subject.cluster, subject.plan, &mut found)?;
+    examine::ask(run, subject, &mut found).await;
+    settle(found, subject.cluster, run.events)
+}
+
+/// Tells warnings; all errors together are one.
+pub(crate) fn settle(
+    mut found: Vec<Finding>,
+    cluster: &Cluster,
+    events: &dyn EventSink,
+) -> Result<(), PreflightError> {
+    let place = |finding: &Finding| {
+        let name = finding.master.as_deref()?;
+        cluster.masters.iter().position(|master| master.name.as_str() == name)
+    };
+    found.sort_by_key(place);
+    let (findings, warnings): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| finding.severity == Severity::Error);
+    for finding in warnings {
+        events.event(&Event::Warning { text: finding.to_string() });
+    }
+    if findings.is_empty() { Ok(()) } else { Err(PreflightError::Findings { findings }) }
+}
+
+fn listed(findings: &[Finding]) -> String {
+    match findings {
+        [one] => format!("{one}"),
+        all => {
+            let lines = all.iter().map(|finding| format!("\n  {finding}"));
+            let (count, lines) = (all.len(), lines.collect::<String>());
+            format!("{count} things stand in the way:{lines}\nNo master has changed.")
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether a program is a kube-controller-manager that takes our flags. Pure.
+
+use kcm_systemd::{FlagName, KubernetesVersion};
+
+use crate::finding::{Finding, FindingCode};
+use crate::transport::{Observation, ProgramFacts};
+
+/// Judges what a program on `master` said of itself.
+pub(crate) fn judge(
+    master: &str,
+    program: &Observation<ProgramFacts>,
+    flags: &[FlagName],
+) -> Vec<Finding> {
+    let facts = match program {
+        Observation::Known(facts) => facts,
+        Observation::Unknown(why) => {
+            let problem = format!("kube-controller-manager cannot be run: {why}");
+            let mend = "put the program for that machine there";
+            return vec![Finding::error(FindingCode::ProgramFails, master, problem, mend)];
+        }
+    };
+    let Some(version) = version(&facts.version) else {
+        let said: String = facts.version.chars().take(80).collect();
+        let problem = format!("the program there says `{said}` when asked for its version");
+        let mend = "put kube-controller-manager there";
+        return vec![Finding::error(FindingCode::ProgramFails, master, problem, mend)];
+    };
+    let unknown = flags.iter().filter(|flag| !knows(&facts.help, version, flag));
+    let findings = unknown.map(|flag| {
+        let problem = format!("kube-controller-manager {version} there does not know --{flag}");
+        let mend = match kcm_systemd::lookup(flag.as_str()).and_then(|flag| flag.removed_in) {
+            Some(removed) if removed <= version => format!(
+                "it is gone since {removed}: remove it with `{flag}: null` under controllerManager.flags"
+            ),
+            _ => format!(
+                "put a version there that does, or remove the flag with `{flag}: null` under controllerManager.flags"
+            ),
+        };
+        Finding::error(FindingCode::FlagUnknown, master, problem, mend)
+    });
+    findings.collect()
+}
+
+/// `Kubernetes v1.36.2`.
+fn version(said: &str) -> Option<KubernetesVersion> {
+    let mut words = said.lines().filter_map(|line| line.trim().strip_prefix("Kubernetes "));
+    words.find_map(|version| KubernetesVersion::parse(version).ok())
+}
+
+/// Help names every flag but those that are deprecated, which the table of versions has. The table knows no version
+/// that is newer than kcm, which help does.
+fn knows(help: &str, version: KubernetesVersion, flag: &FlagName) -> bool {
+    let is_named = help.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.any(|word| {
+            let name = word.strip_prefix("--").map(|word| word.split(['=', ',']).next());
+            name == Some(Some(flag.as_str()))
+        })
+    });
+    let is_listed =
+        || kcm_systemd::lookup(flag.as_str()).is_some_and(|known| known.exists_in(version));
+    is_named || is_listed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(version: &str, help: &str, flags: &[&str]) -> Vec<String> {
+        let facts = ProgramFacts { version: version.to_owned(), help: help.to_owned() };
+        let flags: Vec<_> = flags.iter().map(|flag| FlagName::parse(flag).unwrap()).collect();
+        let judged = judge("m1", &Observation::Known(facts), &flags);
+        judged.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_flag_is_known_from_the_table_or_from_help() {
+        // Deprecated flags are hidden from help; new ones are not in the table.
+        let help = "      --brand-new string   something\n  -v, --v Level\n";
+        assert_eq!(
+            judged("Kubernetes v1.36.2", help, &["cluster-cidr", "brand-new", "v"]),
+            [""; 0]
+        );
+        let said = judged("Kubernetes v1.31.0", help, &["pod-eviction-timeout"]);
+        assert_eq!(
+            said,
+            [
+                "m1: kube-controller-manager 1.31 there does not know --pod-eviction-timeout; it is gone since 1.27: remove it with `pod-eviction-timeout: null` under controllerManager.flags [flag-unknown]"
+            ]
+        );
+        // In the text of another flag it is not named as one.
+        assert_eq!(judged("Kubernetes v1.36.2", "--a  see --brand-newer", &["brand-new"]).len(), 1);
+    }
+
+    #[test]
+    fn another_program_is_none() {
+        assert_eq!(judged("bash 5.2", "", &[]).len(), 1);
+        let failed = Observation::Unknown("Exec format error".to_owned());
+        assert!(judge("m1", &failed, &[])[0].to_string().contains("Exec format error"));
+    }
+}

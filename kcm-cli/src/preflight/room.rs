@@ -1,0 +1,98 @@
+//! Whether what will be written has room and may be written.
+
+use super::Sink;
+use crate::cluster::Cluster;
+use crate::files::{Disk, FileErrorKind, FileSystem as _, RemotePath, Room};
+use crate::finding::{Finding, FindingCode, Severity};
+use crate::observe::Observed;
+use crate::operator::{CA_CERT, CA_KEY, IDENTITY, OperatorError, absolute};
+use crate::plan::{Plan, Step};
+
+/// Bytes that must be free beyond the files themselves: folders, and what else grows meanwhile.
+const MARGIN: u64 = 64 * 1024;
+/// What is counted for a file whose bytes are not made yet.
+const PENDING_SIZE: u64 = 16 * 1024;
+
+/// On the masters: for each the first folder that is closed or full.
+pub(super) fn on_masters(observed: &Observed, plan: &Plan, found: &mut Sink) {
+    for (planned, master) in plan.masters.iter().zip(&observed.masters) {
+        if planned.steps.is_empty() {
+            continue;
+        }
+        let mut rooms = master.probe.rooms.iter();
+        found.extend(rooms.find_map(|(folder, room)| {
+            let sizes = planned.steps.iter().map(|step| size(step, folder));
+            let needed = sizes.sum::<u64>() + MARGIN;
+            let place = format!("{folder}: ");
+            obstacle(Some(planned.name.clone()), &place, *room, needed)
+        }));
+    }
+}
+
+/// On this machine, where keys and certificates are put.
+pub(super) fn on_this_machine(
+    cluster: &Cluster,
+    plan: &Plan,
+    found: &mut Sink,
+) -> Result<(), OperatorError> {
+    if !plan.issues() {
+        return Ok(());
+    }
+    let mut folders = vec![(IDENTITY, cluster.pki.directory.as_path())];
+    if plan.creates_ca {
+        folders.extend(cluster.pki.ca_cert.parent().map(|folder| (CA_CERT, folder)));
+        folders.extend(cluster.pki.ca_key.parent().map(|folder| (CA_KEY, folder)));
+    }
+    for (what, folder) in folders {
+        let path = absolute(what, folder)?;
+        let place = format!("{what} {}: ", folder.display());
+        match Disk::folder("/").room(&path) {
+            Ok(room) => found.extend(obstacle(None, &place, room, MARGIN)),
+            Err(error) => found.push(no_room(None, &place, &error.detail, "mend that")),
+        }
+    }
+    Ok(())
+}
+
+/// What a step needs in `folder`. Small files count wherever they go, because folders may share a file system;
+/// a big one counts in its own folder only, because they may as well not.
+fn size(step: &Step, folder: &RemotePath) -> u64 {
+    let Step::Write { path, size, .. } = step else { return 0 };
+    match size.unwrap_or(PENDING_SIZE) {
+        big if big > MARGIN && path.parent().as_ref() != Some(folder) => 0,
+        size => size,
+    }
+}
+
+fn obstacle(master: Option<String>, place: &str, room: Room, needed: u64) -> Option<Finding> {
+    let (problem, mend) = match room.obstacle {
+        Some(FileErrorKind::ReadOnly) => {
+            ("the file system is mounted read-only".to_owned(), "remount it for writing")
+        }
+        Some(FileErrorKind::PermissionDenied) => (
+            "files cannot be written there: permission denied".to_owned(),
+            "run as a user who may, or mend the permissions",
+        ),
+        Some(_) => ("files cannot be written there".to_owned(), "mend that"),
+        None if room.available < needed => (
+            format!(
+                "the file system has {} KiB left and {} KiB are needed",
+                room.available / 1024,
+                needed.div_ceil(1024),
+            ),
+            "free some space and run the same command again",
+        ),
+        None => return None,
+    };
+    Some(no_room(master, place, &problem, mend))
+}
+
+fn no_room(master: Option<String>, place: &str, problem: &str, mend: &str) -> Finding {
+    Finding {
+        code: FindingCode::NoRoom,
+        severity: Severity::Error,
+        master,
+        problem: format!("{place}{problem}"),
+        mend: mend.to_owned(),
+    }
+}

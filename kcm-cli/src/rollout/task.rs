@@ -1,0 +1,239 @@
+//! One master's part of a plan, as what is sent to it. Pure.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kcm_systemd::FlagName;
+use time::OffsetDateTime;
+
+use super::gate;
+use crate::desired::{Content, DesiredMaster, Role};
+use crate::files::{Bytes, Mode, Owner, RemotePath};
+use crate::generation::{Former, Generation, forget, former};
+use crate::layout::Layout;
+use crate::observe::ObservedMaster;
+use crate::plan::{MasterPlan, Step};
+use crate::transport::{
+    Activity, Attributes, Commit, Enablement, ExpectedUnit, KeptFile, Operation, PathState, Stage,
+    StagedFile, UnitAction, Unstage,
+};
+
+/// How long the timer waits that starts a service again which kcm stopped and then left.
+pub(super) const BACK_AFTER: Duration = Duration::from_secs(20);
+/// What is done on one master.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    /// What is brought beside its targets first.
+    pub(super) stage: Stage,
+    /// The program that is brought, where it is tried before it is put in place, and the flags that it must take.
+    pub(super) trial: Option<(RemotePath, Vec<FlagName>)>,
+    /// The one exchange that changes the master.
+    pub(super) commit: Vec<Operation>,
+    /// How what is there then is proven, if it is to be.
+    pub(super) gate: Option<Serving>,
+    /// What is left behind until then.
+    pub(super) left: Option<Generation>,
+}
+
+/// Where a service answers for its health.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Serving {
+    /// Here, by its flags.
+    At(SocketAddr),
+    /// Wherever it listens: its flags are those of an earlier generation.
+    Wherever,
+    /// Nowhere, by its flags: that it stays up is all there is to see.
+    Nowhere,
+}
+
+/// What is known beside the plan.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'a> {
+    pub(super) planned: &'a MasterPlan,
+    /// What should be there; nothing where files come back or go.
+    pub(super) desired: Option<&'a DesiredMaster>,
+    pub(super) observed: &'a ObservedMaster,
+    pub(super) layout: &'a Layout,
+    pub(super) now: OffsetDateTime,
+}
+
+impl Task {
+    pub(super) fn of(facts: Facts<'_>) -> Self {
+        let Facts { planned, desired, observed, layout, now } = facts;
+        let changes = Changes::of(planned, layout);
+        let is_offline = observed.probe.unit.activity == Activity::Offline;
+        let serving = desired.map_or(Serving::Wherever, |desired| {
+            desired.service.serving.map_or(Serving::Nowhere, Serving::At)
+        });
+        let gate = (changes.proves && !is_offline).then_some(serving);
+        // A change that is not proven is taken back whole; then there is nothing left to note.
+        let drops_note = changes.removed.contains(&layout.pending);
+        let mut stage = Stage { files: staged_files(planned, desired), kept: changes.kept };
+        let mut commit = Commit {
+            expected: expected(observed, layout),
+            unit: (!is_offline).then(|| ExpectedUnit {
+                unit: layout.unit.clone(),
+                path: layout.unit_file.clone(),
+                drop_ins: observed.probe.unit.drop_ins.clone(),
+                enablement: observed.probe.unit.enablement,
+            }),
+            attributes: changes.attributes,
+            remove: changes.removed,
+            leftovers: changes.leftovers,
+            ..Commit::default()
+        };
+        let enablement = observed.probe.unit.enablement;
+        let is_first = enablement == Enablement::Absent && observed.generations.pending.is_none();
+        // Where nothing was and nothing is proven, there is nothing to come back to and nothing to wait for.
+        let is_noted = !(changes.forgets || drops_note || is_first && gate.is_none());
+        let mut left = None;
+        if is_noted && !changes.formers.is_empty() {
+            let generation = observed.generations.leaving(changes.formers, enablement, now);
+            commit.keep = observed.generations.to_keep(&generation);
+            stage.files.push(note(layout, &generation));
+            // First of all: from the first file on that has its new bytes, the old ones can be had again.
+            commit.files.push(layout.pending.clone());
+            left = Some(generation);
+        } else if is_noted {
+            left.clone_from(&observed.generations.pending);
+        }
+        commit.files.extend(changes.replaced);
+        if changes.forgets {
+            let forget = forget(layout);
+            commit.leftovers.extend(forget.leftovers);
+        }
+        let trial = stage.files.iter().find(|file| file.target == layout.executable).zip(desired);
+        let trial = trial.filter(|_| !is_offline).map(|(file, desired)| {
+            (crate::transport::staged(&file.target), desired.service.flags.clone())
+        });
+        let mut operations = Vec::new();
+        if !changes.before.is_empty() {
+            // Nothing is stopped that is not what it was.
+            let (expected, unit) = (std::mem::take(&mut commit.expected), commit.unit.take());
+            operations.push(Operation::Commit(Commit { expected, unit, ..Commit::default() }));
+            operations.extend(changes.before);
+        }
+        operations.push(Operation::Commit(commit));
+        operations.extend(changes.after);
+        if changes.starts {
+            operations.push(Operation::Settle(gate::at_first(layout)));
+        } else if let (None, Some(left)) = (&gate, &left) {
+            operations.push(Operation::Commit(left.conclude(layout)));
+        }
+        if changes.forgets {
+            let folders = layout.own_folders();
+            operations.push(Operation::Unstage(Unstage { targets: Vec::new(), folders }));
+        }
+        Self { stage, trial, commit: operations, gate, left }
+    }
+}
+
+/// What steps come to.
+#[derive(Default)]
+struct Changes {
+    before: Vec<Operation>,
+    replaced: Vec<RemotePath>,
+    kept: Vec<KeptFile>,
+    attributes: Vec<Attributes>,
+    removed: Vec<RemotePath>,
+    leftovers: Vec<RemotePath>,
+    formers: Vec<Former>,
+    after: Vec<Operation>,
+    /// Whether the service starts.
+    starts: bool,
+    /// Whether something has to be seen of the service.
+    proves: bool,
+    /// Whether kube-controller-manager goes, and what kcm knows of it.
+    forgets: bool,
+}
+
+impl Changes {
+    fn of(planned: &MasterPlan, layout: &Layout) -> Self {
+        let mut changes = Self::default();
+        planned.steps.iter().for_each(|step| changes.step(step, layout));
+        changes
+    }
+
+    fn step(&mut self, step: &Step, layout: &Layout) {
+        let (unit, path) = (layout.unit.clone(), layout.unit_file.clone());
+        match step {
+            Step::Write { path, mode, before, .. } => {
+                self.replaced.push(path.clone());
+                self.formers.push(former(path, before, *mode));
+            }
+            Step::Restore { path, from, digest, mode, owner, before } => {
+                let (from, target) = (from.clone(), path.clone());
+                let (digest, mode, owner) = (*digest, *mode, *owner);
+                self.kept.push(KeptFile { from, target, digest, mode, owner });
+                self.replaced.push(path.clone());
+                self.formers.push(former(path, before, layout.mode(path)));
+            }
+            Step::SetAttributes { path, mode, owner, .. } => {
+                let (path, mode, owner) = (path.clone(), *mode, *owner);
+                self.attributes.push(Attributes { path, mode, owner });
+            }
+            Step::Remove { path, before } => {
+                self.removed.push(path.clone());
+                self.formers.push(former(path, before, layout.mode(path)));
+            }
+            Step::RemoveLeftover { path } => self.leftovers.push(path.clone()),
+            Step::Reload => self.unit(UnitAction::Reload),
+            Step::Enable => self.unit(UnitAction::Enable { unit, path }),
+            Step::Restart => {
+                self.unit(UnitAction::Restart { unit });
+                (self.starts, self.proves) = (true, true);
+            }
+            Step::Prove => self.proves = true,
+            Step::Stop => {
+                let back_after = BACK_AFTER;
+                let unit_stop = UnitAction::Stop { unit: unit.clone(), back_after };
+                self.before.push(Operation::Unit(unit_stop));
+                self.unit(UnitAction::Disarm { unit });
+                self.forgets = true;
+            }
+            Step::Disable => {
+                self.before.push(Operation::Unit(UnitAction::Disable { unit, path }));
+                self.forgets = true;
+            }
+        }
+    }
+
+    fn unit(&mut self, action: UnitAction) {
+        self.after.push(Operation::Unit(action));
+    }
+}
+
+/// What was shown is what is done: nothing that kcm manages or the service reads may have changed since.
+fn expected(observed: &ObservedMaster, layout: &Layout) -> Vec<(RemotePath, PathState)> {
+    let all = Role::ALL.iter();
+    all.map(|role| (layout.path(*role).clone(), observed.files.of(*role).state.clone())).collect()
+}
+
+/// The files that a plan writes on one master.
+fn staged_files(planned: &MasterPlan, desired: Option<&DesiredMaster>) -> Vec<StagedFile> {
+    let is_written = |target: &RemotePath| {
+        planned.steps.iter().any(|step| matches!(step, Step::Write { path, .. } if path == target))
+    };
+    let artifacts = desired.into_iter().flat_map(|desired| &desired.artifacts);
+    let files = artifacts.filter(|artifact| is_written(&artifact.path)).filter_map(|artifact| {
+        match &artifact.content {
+            Content::Known(bytes) => Some(StagedFile {
+                target: artifact.path.clone(),
+                content: bytes.clone(),
+                mode: artifact.mode,
+                owner: artifact.owner,
+            }),
+            Content::Pending | Content::AsItIs => None,
+        }
+    });
+    files.collect()
+}
+
+fn note(layout: &Layout, generation: &Generation) -> StagedFile {
+    StagedFile {
+        target: layout.pending.clone(),
+        content: Bytes::new(generation.to_note()),
+        mode: Mode::PRIVATE,
+        owner: Owner::ROOT,
+    }
+}

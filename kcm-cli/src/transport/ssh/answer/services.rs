@@ -1,0 +1,111 @@
+//! What a master said of services, programs and accounts.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::{Step, decode, garbled, number, owner};
+use crate::files::{Owner, RemotePath};
+use crate::transport::{DropIn, Listener, Observation, ProgramFacts, Settled};
+
+const NOT_ROOT: &str = "only root sees what others run there";
+
+pub(super) fn settled(said: &str) -> Step<Settled> {
+    let mut words = said.split(' ');
+    let (Some(invocation), Some(process), Some(known)) = (words.next(), words.next(), words.next())
+    else {
+        return Err(garbled("a service that is up", said));
+    };
+    let listening = match known {
+        "known" => Observation::Known(words.map(socket).collect::<Step<_>>()?),
+        _ => Observation::Unknown(NOT_ROOT.to_owned()),
+    };
+    Ok(Settled { invocation: invocation.to_owned(), main_pid: number(process)?, listening })
+}
+
+pub(super) fn account(said: &str) -> Step<Observation<Option<Owner>>> {
+    match said.split_once(' ') {
+        Some((user, group)) => owner(user, group).map(|owner| Observation::Known(Some(owner))),
+        None => Ok(Observation::Known(None)),
+    }
+}
+
+pub(super) fn program(said: &str) -> Step<Observation<ProgramFacts>> {
+    let mut words = said.split(' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some("known"), Some(version), Some(help)) => {
+            Ok(Observation::Known(ProgramFacts { version: text(version)?, help: text(help)? }))
+        }
+        (Some("unknown"), Some(why), None) => Ok(Observation::Unknown(text(why)?)),
+        _ => Err(garbled("what a program says", said)),
+    }
+}
+
+pub(super) fn strangers(said: &str) -> Step<Observation<Vec<Listener>>> {
+    let mut words = said.split(' ');
+    if words.next() != Some("known") {
+        return Ok(Observation::Unknown(NOT_ROOT.to_owned()));
+    }
+    let listener = |word: &str| {
+        let (address, process) = word.split_once('/').ok_or_else(|| garbled("a socket", word))?;
+        let process = number(process)?;
+        Ok(Listener { address: socket(address)?, process: (process != 0).then_some(process) })
+    };
+    words.map(listener).collect::<Step<_>>().map(Observation::Known)
+}
+
+pub(super) fn unreadable(said: &str) -> Step<Observation<Vec<RemotePath>>> {
+    let (known, coded) = said.split_once(' ').ok_or_else(|| garbled("unreadable files", said))?;
+    let said = text(coded)?;
+    if known != "known" {
+        return Ok(Observation::Unknown(said));
+    }
+    let paths = said.lines().map(|line| RemotePath::new(line).map_err(|_| garbled("a path", line)));
+    paths.collect::<Step<_>>().map(Observation::Known)
+}
+
+pub(super) fn drop_in(said: &str) -> Step<DropIn> {
+    let mut words = said.split_whitespace();
+    let path = text(words.next().unwrap_or_default())?;
+    Ok(DropIn { path, directives: words.map(str::to_owned).collect() })
+}
+
+fn text(coded: &str) -> Step<String> {
+    decode(coded).map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned())
+}
+
+/// An address as `/proc/net/tcp` and `tcp6` have it: words of 32 bits in the machine's own order, then the port.
+fn socket(word: &str) -> Step<SocketAddr> {
+    let wrong = || garbled("a socket", word);
+    let (address, port) = word.split_once(':').ok_or_else(wrong)?;
+    let port = u16::from_str_radix(port, 16).map_err(|_| wrong())?;
+    let group = |place: usize| {
+        let digits = address.get(place * 8..place * 8 + 8).ok_or_else(wrong)?;
+        u32::from_str_radix(digits, 16).map(u32::to_ne_bytes).map_err(|_| wrong())
+    };
+    let address = if address.len() == 8 {
+        IpAddr::V4(Ipv4Addr::from(group(0)?))
+    } else {
+        let groups = [group(0)?, group(1)?, group(2)?, group(3)?];
+        let mut octets = [0; 16];
+        octets.iter_mut().zip(groups.iter().flatten()).for_each(|(octet, from)| *octet = *from);
+        IpAddr::V6(Ipv6Addr::from(octets)).to_canonical()
+    };
+    Ok(SocketAddr::new(address, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_socket_is_read_as_the_kernel_writes_it() {
+        let read = |word| socket(word).ok().map(|at| at.to_string());
+        assert_eq!(read("0B00007F:2811").as_deref(), Some("127.0.0.11:10257"));
+        assert_eq!(read("00000000000000000000000001000000:0016").as_deref(), Some("[::1]:22"));
+        assert_eq!(read("0000000000000000FFFF00000B00007F:0016").as_deref(), Some("127.0.0.11:22"));
+        assert_eq!(read("00000000000000000000000000000000:2811").as_deref(), Some("[::]:10257"));
+        for wrong in ["", "0B00007F", "0B00007F:", "0B:16", "zzzzzzzz:0016"] {
+            assert!(socket(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
