@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use time::UtcOffset;
 
+use super::End;
 use crate::event::Event;
 use crate::files::RemotePath;
 use crate::identity::{Decision, Held, Reason};
@@ -34,8 +36,13 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
             writeln!(out, "bringing {path}: {} for {machine}, {digest}", words::size(*size))
         }
         Event::GoesBack { master, replaced_at } => {
-            let at = replaced_at.truncate_to_second();
-            writeln!(out, "{master}: back to what was there before {} {} UTC", at.date(), at.time())
+            let at = replaced_at.to_offset(UtcOffset::UTC);
+            let (hour, minute, second) = at.to_hms();
+            writeln!(
+                out,
+                "{master}: back to what was there before {} {hour:02}:{minute:02}:{second:02} UTC",
+                at.date()
+            )
         }
         Event::Uploading { master, sent, total } => {
             let percent = sent.saturating_mul(100).checked_div(*total).unwrap_or(100);
@@ -44,7 +51,7 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         Event::Staged { master, files } => {
             writeln!(out, "{master}: {} staged", count(*files, "file"))
         }
-        Event::Committed { master } => writeln!(out, "{master}: in place"),
+        Event::Committed { master } => writeln!(out, "{master}: done"),
         Event::Unproven { master, cause } => {
             writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {cause}")
         }
@@ -186,13 +193,18 @@ fn describe(step: &Step) -> String {
 }
 
 /// What was done.
-pub(super) fn outcome(out: &mut dyn Write, outcome: &Outcome, end: &str) -> io::Result<()> {
-    let masters = count(outcome.masters.len(), "master");
+pub(super) fn outcome(
+    out: &mut dyn Write,
+    outcome: &Outcome,
+    end: End,
+    file: &Path,
+) -> io::Result<()> {
+    let end = meant(outcome, end, file);
     let named = outcome.masters.iter().map(|master| &master.name).chain(&outcome.skipped);
     let width = named.map(String::len).max().unwrap_or(0);
     if outcome.is_unchanged() {
         skipped(out, outcome, width)?;
-        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} {end}.");
+        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {end}.");
     }
     for master in &outcome.masters {
         master_outcome(out, master, width)?;
@@ -204,10 +216,10 @@ pub(super) fn outcome(out: &mut dyn Write, outcome: &Outcome, end: &str) -> io::
     if outcome.is_done() && unproven > 0 {
         writeln!(
             out,
-            "{NOTE}Done, not proven{NOTE:#}: {masters} {end}, {unproven} of them not seen healthy; apply again once what is named above is mended."
+            "{NOTE}Done, not proven{NOTE:#}: {end}, but {unproven} not seen healthy; apply again once what is named above is mended."
         )
     } else if outcome.is_done() {
-        writeln!(out, "{GOOD}Done{GOOD:#}: {masters} {end}.")
+        writeln!(out, "{GOOD}Done{GOOD:#}: {end}.")
     } else if outcome.has_changed_masters() {
         writeln!(
             out,
@@ -215,6 +227,23 @@ pub(super) fn outcome(out: &mut dyn Write, outcome: &Outcome, end: &str) -> io::
         )
     } else {
         writeln!(out, "{BAD}Failed{BAD:#}: no master has changed.")
+    }
+}
+
+/// How the masters are now that all is done.
+fn meant(outcome: &Outcome, end: End, file: &Path) -> String {
+    let masters = count(outcome.masters.len(), "master");
+    match end {
+        End::AsTheFileSays => format!("{masters} as {} says", file.display()),
+        End::AsBefore => format!("{masters} as before the last change"),
+        End::Gone => {
+            let touched = outcome.masters.iter().filter(|master| !master.steps.is_empty());
+            let names: Vec<_> = touched.map(|master| master.name.as_str()).collect();
+            match names[..] {
+                [] => "kube-controller-manager is not there".to_owned(),
+                _ => format!("kube-controller-manager is off {}", names.join(", ")),
+            }
+        }
     }
 }
 
@@ -237,18 +266,23 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
             writeln!(out, "{name:width$}  {NOTE}untouched{NOTE:#}")
         }
         MasterResult::Untouched { error: Some(error) } => {
-            writeln!(out, "{name:width$}  {BAD}untouched{BAD:#}: {error}")
+            writeln!(out, "{name:width$}  {BAD}untouched{BAD:#}: {}", first_line(error))
         }
         MasterResult::Unproven { cause } => {
-            writeln!(out, "{name:width$}  {NOTE}done, not proven{NOTE:#}: {cause}")
+            writeln!(out, "{name:width$}  {NOTE}done, not proven{NOTE:#}: {}", first_line(cause))
         }
         MasterResult::RolledBack { error } => {
-            writeln!(out, "{name:width$}  {BAD}rolled back{BAD:#}: {error}")
+            writeln!(out, "{name:width$}  {BAD}rolled back{BAD:#}: {}", first_line(error))
         }
         MasterResult::Failed { error } => {
-            writeln!(out, "{name:width$}  {BAD}failed{BAD:#}: {error}")
+            writeln!(out, "{name:width$}  {BAD}failed{BAD:#}: {}", first_line(error))
         }
     }
+}
+
+/// The gist of a reason; all of it was said when it happened.
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// Steps in numbers: `4 files written, 1 unit enabled`.

@@ -36,7 +36,7 @@ impl Report {
     pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {
         match self.form {
             Form::Json => document(outcome),
-            Form::Human => flushed(|out| human::outcome(out, outcome, &end.words(&self.file))),
+            Form::Human => flushed(|out| human::outcome(out, outcome, end, &self.file)),
         }
     }
 }
@@ -50,16 +50,6 @@ pub(crate) enum End {
     AsBefore,
     /// Without kube-controller-manager.
     Gone,
-}
-
-impl End {
-    fn words(self, file: &Path) -> String {
-        match self {
-            Self::AsTheFileSays => format!("as {} says", file.display()),
-            Self::AsBefore => "as before the last change".to_owned(),
-            Self::Gone => "done with".to_owned(),
-        }
-    }
 }
 
 impl EventSink for Report {

@@ -119,7 +119,7 @@ impl Site {
             && gate::reaches_api_server(transport, &self.server).await == Some(false);
         if is_alone {
             let cause = format!(
-                "it reaches no API server at {}, neither before nor now; it is healthy by itself once that answers ({why})",
+                "it reaches no API server at {}, neither before nor now; it is healthy by itself once that answers\n{why}",
                 self.server
             );
             return MasterResult::Unproven { cause };

@@ -81,17 +81,18 @@ pub(super) async fn stage(
     while let Ok(sent) = progress.try_recv() {
         tell(sent);
     }
-    report(run, plan, &results);
+    report(run, plan, layout, &results);
     results
 }
 
-fn report(run: Run<'_>, plan: &Plan, results: &[Staged]) {
+fn report(run: Run<'_>, plan: &Plan, layout: &Layout, results: &[Staged]) {
     for (planned, result) in plan.masters.iter().zip(results) {
         let master = planned.name.clone();
         match result {
             Staged::Nothing => {}
             Staged::There(staged) => {
-                run.events.event(&Event::Staged { master, files: staged.targets.len() });
+                let files = staged.targets.iter().filter(|path| **path != layout.pending).count();
+                run.events.event(&Event::Staged { master, files });
             }
             Staged::Failed { error, .. } => {
                 run.events.event(&Event::Failed { master, error: error.clone() });

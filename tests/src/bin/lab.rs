@@ -2,9 +2,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 
+use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
 use kcm_tests::lab::{Lab, Machine};
+
+/// Where an API server listens.
+const PORT: u16 = 6443;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +28,7 @@ fn carry_out(arguments: &[&str]) -> Result<(), String> {
         ["up"] => up(),
         ["down"] => kept().map(Lab::down),
         ["status"] => kept().map(|lab| describe(&lab)),
+        ["server", folder] => serve(Path::new(folder)),
         ["on", name] => named(&kept()?, name).map(Machine::power_on),
         ["off", name] => named(&kept()?, name).map(Machine::power_off),
         ["ssh", name, command @ ..] => {
@@ -30,6 +36,16 @@ fn carry_out(arguments: &[&str]) -> Result<(), String> {
             Err(format!("ssh: {error}"))
         }
         _ => Err(USAGE.to_owned()),
+    }
+}
+
+/// An API server beside the machines, for as long as somebody waits for this command.
+fn serve(folder: &Path) -> Result<(), String> {
+    let at = kept()?.address(20);
+    let plane = ControlPlane::start(&Binaries::find(), at, PORT, &Authority::read(folder));
+    println!("{} answers, and trusts {}; it ends with Ctrl-C", plane.server(), folder.display());
+    loop {
+        std::thread::park();
     }
 }
 
@@ -67,5 +83,6 @@ const USAGE: &str = "\
 usage: lab up                    makes three masters, which run until `lab down`
        lab status                says where they are, and how to use them
        lab ssh NAME [COMMAND]    logs in to one, or runs a command on it
+       lab server FOLDER         runs an API server for them, with ca.pem and ca-key.pem of FOLDER
        lab off NAME, lab on NAME cuts its power, switches it on
        lab down                  takes them away";

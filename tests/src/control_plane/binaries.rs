@@ -86,9 +86,10 @@ impl Binaries {
 fn built() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        // The test itself lies in `<profile>/deps/`, and the stand-ins go where cargo puts them beside it.
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().and_then(Path::parent).unwrap();
+        // A test lies in `<profile>/deps/`, a program in `<profile>/`, and there cargo puts the stand-ins.
+        let own = std::env::current_exe().unwrap();
+        let folder = own.parent().unwrap();
+        let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--package", "kcm-tests"]);
         build.args(["--bin", "standin-kube-apiserver"]);

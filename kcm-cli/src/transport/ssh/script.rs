@@ -363,11 +363,7 @@ mod tests {
         std::fs::create_dir(&stage).unwrap();
         std::fs::write(stage.join("file"), "new").unwrap();
         std::fs::write(&target, "old").unwrap();
-        let commit = Commit {
-            expected: vec![],
-            files: vec![path("file")],
-            ..Commit::default()
-        };
+        let commit = Commit { expected: vec![], files: vec![path("file")], ..Commit::default() };
         let argv = vec!["touch".to_owned(), path("touched").as_str().to_owned()];
         let exec = Exec { argv, stdin: zeroize::Zeroizing::new(Vec::new()) };
         let batch = Batch::new(vec![Operation::Exec(exec), Operation::Commit(commit)]);
