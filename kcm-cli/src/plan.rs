@@ -241,7 +241,12 @@ fn artifact_step(artifact: &Artifact, found: &ObservedFile, can_set_owner: bool)
     if !is_right(artifact, found) {
         return Some(write(artifact, found));
     }
-    let owner = can_set_owner.then_some(owner);
+    // Others use the CA's files too, and may have put them there: all that is taken from them is what everybody may.
+    let (mode, owner) = match role {
+        Role::CaCertificate => return None,
+        Role::CaKey => (Mode::from_bits(mode_found.bits() & !0o007), None),
+        _ => (mode, can_set_owner.then_some(owner)),
+    };
     let same_attributes = mode_found == mode && owner.is_none_or(|owner| owner == owner_found);
     (!same_attributes).then(|| Step::SetAttributes {
         role,

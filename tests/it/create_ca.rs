@@ -104,3 +104,15 @@ async fn but_where_nothing_is_and_nobody_answers() {
     assert!(outcome.created_ca && outcome.is_done());
     assert!(site.file("pki/ca/cert/ca-key.pem").exists());
 }
+
+#[test]
+fn a_ca_beside_the_cluster_file_is_made_too() {
+    let site = Site::one_master();
+    std::fs::remove_dir_all(site.file("pki")).unwrap();
+    site.edit(
+        "  caCert: pki/ca/cert/ca.pem\n  caKey: pki/ca/cert/ca-key.pem\n",
+        "  caCert: ca.pem\n  caKey: ca-key.pem\n  createCa: true\n",
+    );
+    site.apply();
+    assert!(site.file("ca.pem").is_file() && site.file("ca-key.pem").is_file());
+}

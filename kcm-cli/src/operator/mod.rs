@@ -96,6 +96,8 @@ fn in_the_way(path: &Path) -> String {
 /// the path's key in the cluster file.
 pub(crate) fn absolute(what: &'static str, path: &Path) -> Result<RemotePath, OperatorError> {
     let unusable = |reason: String| OperatorError::content(what, path, reason);
+    // The folder of a bare file name.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let whole = std::path::absolute(path).map_err(|error| unusable(error.to_string()))?;
     let mut existing = whole.as_path();
     let mut missing = Vec::new();

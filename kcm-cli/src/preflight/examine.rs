@@ -14,6 +14,7 @@ use crate::files::{Owner, RemotePath};
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
 use crate::observe::ObservedMaster;
+use crate::plan::Step;
 use crate::run::Run;
 use crate::transport::{
     Activity, Batch, DropIn, Examine, Examined, Observation, Operation, PathState, Readable, Reply,
@@ -31,7 +32,8 @@ pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) {
     let mut asked = JoinSet::new();
     for (place, (_, transport)) in run.fleet.masters().enumerate() {
         let Some((desired, observed)) = to_ask(subject, place) else { continue };
-        let question = question(subject.layout, desired, observed);
+        let planned = subject.plan.masters.get(place).map_or(&[][..], |planned| &planned.steps);
+        let question = question(subject.layout, desired, observed, planned);
         let (transport, batch) =
             (Arc::clone(transport), Batch::new(vec![Operation::Examine(question)]));
         asked.spawn(async move {
@@ -73,8 +75,21 @@ fn to_ask(subject: Subject<'_>, place: usize) -> Option<(&DesiredMaster, &Observ
     is_to_ask.then_some((subject.desired.masters.get(place)?, observed))
 }
 
-fn question(layout: &Layout, desired: &DesiredMaster, observed: &ObservedMaster) -> Examine {
-    let brings = |path: &RemotePath| desired.artifacts.iter().any(|it| it.path == *path);
+fn question(
+    layout: &Layout,
+    desired: &DesiredMaster,
+    observed: &ObservedMaster,
+    steps: &[Step],
+) -> Examine {
+    // What is written gets an owner and a mode with which it can be read.
+    let brings = |path: &RemotePath| {
+        steps.iter().any(|step| match step {
+            Step::Write { path: touched, .. } | Step::SetAttributes { path: touched, .. } => {
+                touched == path
+            }
+            _ => false,
+        })
+    };
     let is_there =
         matches!(observed.files.binary.state, PathState::File { .. } | PathState::Link { .. });
     let program = (!brings(&layout.executable) && is_there).then(|| layout.executable.clone());
