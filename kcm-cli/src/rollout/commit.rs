@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::gate::{self, FIRST_LOOK, LISTENS, Unproven};
+use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unproven};
 use super::outcome::MasterResult;
-use super::task::{Serving, Task};
+use super::task::Task;
 use crate::files::FileErrorKind;
 use crate::generation::Generation;
 use crate::layout::Layout;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use super::task::Serving;
 use crate::layout::Layout;
 use crate::transport::{
     Batch, HttpsError, HttpsQuestion, Observation, Operation, OperationError, Reply, Settle,
@@ -23,6 +22,17 @@ pub(super) const FIRST_LOOK: Duration = Duration::from_millis(400);
 pub(super) const LISTENS: Duration = Duration::from_secs(3);
 /// How often its health is asked for.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Where a service answers for its health.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Serving {
+    /// Here, by its flags.
+    At(SocketAddr),
+    /// Wherever it listens: its flags are those of an earlier generation.
+    Wherever,
+    /// Nowhere, by its flags: that it stays up is all there is to see.
+    Nowhere,
+}
 
 /// Why a service is not proven.
 #[derive(Debug, Error)]

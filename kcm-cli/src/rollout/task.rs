@@ -1,12 +1,11 @@
 //! One master's part of a plan, as what is sent to it. Pure.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use kcm_systemd::FlagName;
 use time::OffsetDateTime;
 
-use super::gate;
+use super::gate::{self, Serving};
 use crate::desired::{Content, DesiredMaster, Role};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 use crate::generation::{Former, Generation, forget, former};
@@ -33,17 +32,6 @@ pub(super) struct Task {
     pub(super) gate: Option<Serving>,
     /// What is left behind until then.
     pub(super) left: Option<Generation>,
-}
-
-/// Where a service answers for its health.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Serving {
-    /// Here, by its flags.
-    At(SocketAddr),
-    /// Wherever it listens: its flags are those of an earlier generation.
-    Wherever,
-    /// Nowhere, by its flags: that it stays up is all there is to see.
-    Nowhere,
 }
 
 /// What is known beside the plan.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kcm_pki::Fingerprint;
 use kcm_systemd::UnitName;
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::reply::describe_unit;
@@ -26,6 +27,8 @@ pub(super) trait Machine: FileSystem {
         path: &RemotePath,
     ) -> Result<UnitState, OperationError>;
     fn act(&mut self, action: &UnitAction) -> Result<(), OperationError>;
+    /// The time by its clock.
+    fn clock(&mut self) -> OffsetDateTime;
     fn settle(&mut self, settle: &Settle) -> Result<Settled, OperationError>;
     fn examine(&mut self, examine: &Examine) -> Result<Examined, OperationError>;
     fn account(&mut self, account: &Account) -> Observation<Option<Owner>>;
@@ -72,6 +75,9 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
         Operation::Stage(stage) => self::stage(machine, stage).map(|made| Reply::Staged { made }),
         Operation::Unstage(unstage) => self::unstage(machine, unstage).map(|()| Reply::Unstaged),
         Operation::Commit(commit) => self::commit(machine, commit).map(|()| Reply::Committed),
+        Operation::Unit(action @ UnitAction::Stop { .. }) => {
+            machine.act(action).map(|()| Reply::Stopped { gone: machine.clock() })
+        }
         Operation::Unit(action) => machine.act(action).map(|()| Reply::Unit),
         Operation::Settle(settle) => machine.settle(settle).map(Reply::Settled),
         Operation::Exec(exec) => machine.exec(exec).map(Reply::Exec),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use kcm_systemd::UnitName;
+use time::OffsetDateTime;
 
 use super::interpret::{Machine, interpret};
 use super::{
@@ -94,6 +95,10 @@ impl Machine for Disk {
             | UnitAction::Start { .. }
             | UnitAction::Disarm { .. } => Err(unsupported("no systemd runs in it")),
         }
+    }
+
+    fn clock(&mut self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
     }
 
     fn settle(&mut self, _settle: &Settle) -> Result<Settled, OperationError> {

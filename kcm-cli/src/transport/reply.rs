@@ -40,6 +40,11 @@ pub enum Reply {
     Committed,
     /// To a unit action: done.
     Unit,
+    /// To a stop: its processes are gone.
+    Stopped {
+        /// When that was seen, by the master's clock.
+        gone: OffsetDateTime,
+    },
     /// To a settle: the unit has stayed up.
     Settled(Settled),
     /// To an exec: how it ended. A non-zero exit is a result, not an error.

@@ -69,6 +69,10 @@ impl Machine for FakeState {
         }
     }
 
+    fn clock(&mut self) -> OffsetDateTime {
+        self.memory.tick()
+    }
+
     fn settle(&mut self, settle: &Settle) -> Result<Settled, OperationError> {
         if self.offline {
             return Err(no_systemd());

@@ -12,7 +12,7 @@ use crate::transport::interpret::{folders, stage_folders};
 use crate::transport::reply::describe_unit;
 use crate::transport::{
     Activity, Batch, Enablement, Examine, Examined, Observation, Operation, OperationError,
-    OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply, UnitState,
+    OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply, UnitAction, UnitState,
 };
 use services::{account, drop_in, program, settled, strangers, unreadable};
 
@@ -86,6 +86,9 @@ impl<'a> Answer<'a> {
             Operation::Stage(_) => Reply::Staged { made: self.made()? },
             Operation::Unstage(_) => Reply::Unstaged,
             Operation::Commit(_) => Reply::Committed,
+            Operation::Unit(UnitAction::Stop { .. }) => {
+                Reply::Stopped { gone: moment(self.line("gone")?)? }
+            }
             Operation::Unit(_) => Reply::Unit,
             Operation::Settle(_) => Reply::Settled(settled(self.line("settled")?)?),
             Operation::Exec(_) => Reply::Exec(self.output()?),

@@ -42,6 +42,7 @@ stop_unit() {
   words=$(systemd-run --quiet --collect --unit="kcm-start-$1-$$" --on-active="$2" --timer-property=AccuracySec=100ms \
     -- systemctl start -- "$1" 2>&1) || fail unit "$1" "the timer that would start it again cannot be armed: $words"
   manager "$1" stop -- "$1"
+  printf 'gone %s\n' "$(date +%s.%N)"
 }
 
 start_unit() {
