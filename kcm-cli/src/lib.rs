@@ -36,6 +36,7 @@
 //! ```
 
 mod accounts;
+pub mod api;
 mod apply;
 pub mod cluster;
 mod desired;

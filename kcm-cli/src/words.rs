@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use time::{OffsetDateTime, UtcOffset};
+
 /// An error and all its causes in one line.
 pub(crate) fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -11,6 +13,27 @@ pub(crate) fn in_full(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// What lies at the bottom of an error, for those whose own words repeat their causes; in one line.
+pub(crate) fn at_bottom(error: &(dyn Error + 'static)) -> String {
+    let mut bottom = error;
+    while let Some(cause) = bottom.source() {
+        bottom = cause;
+    }
+    in_one_line(&bottom.to_string())
+}
+
+/// A text from elsewhere without its line breaks.
+pub(crate) fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A moment for people, to the second.
+pub(crate) fn moment(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    let (hour, minute, second) = time.to_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", time.date())
 }
 
 /// A number of bytes for people.

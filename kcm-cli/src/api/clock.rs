@@ -1,0 +1,121 @@
+//! How far clocks are apart.
+
+use std::fmt;
+
+use time::{Duration, OffsetDateTime, UtcDateTime};
+
+/// How far another clock is ahead of this machine's (behind, if negative): somewhere between two bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockOffset {
+    least: Duration,
+    most: Duration,
+}
+
+impl ClockOffset {
+    /// What this machine says of itself.
+    pub const NONE: Self = Self { least: Duration::ZERO, most: Duration::ZERO };
+
+    /// From a reading of the other clock that was made between two readings of ours, and that was cut down to
+    /// multiples of `resolution`.
+    #[must_use]
+    pub fn between(
+        reading: OffsetDateTime,
+        asked: OffsetDateTime,
+        answered: OffsetDateTime,
+        resolution: std::time::Duration,
+    ) -> Self {
+        let resolution = Duration::try_from(resolution).unwrap_or(Duration::MAX);
+        let (least, most) = (reading - answered, (reading - asked).saturating_add(resolution));
+        // A clock that was set meanwhile gives bounds the wrong way round.
+        Self { least: least.min(most), most: most.max(least) }
+    }
+
+    /// Whether it is certainly more than `tolerance`, in either direction.
+    #[must_use]
+    pub fn exceeds(self, tolerance: std::time::Duration) -> bool {
+        let tolerance = Duration::try_from(tolerance).unwrap_or(Duration::MAX);
+        self.least > tolerance || self.most < -tolerance
+    }
+
+    /// The likeliest difference.
+    pub(super) fn middle(self) -> Duration {
+        self.least.saturating_add(self.most) / 2
+    }
+
+    /// The greatest difference that there may be between any two of these clocks and ours.
+    #[must_use]
+    pub fn spread(clocks: impl IntoIterator<Item = Self>) -> std::time::Duration {
+        let (mut least, mut most) = (Duration::ZERO, Duration::ZERO);
+        for clock in clocks {
+            least = least.min(clock.least);
+            most = most.max(clock.most);
+        }
+        most.saturating_sub(least).unsigned_abs()
+    }
+}
+
+impl fmt::Display for ClockOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:+.0} s", self.middle().as_seconds_f64())
+    }
+}
+
+/// This machine's clock. The one place that reads it: a difference to it cannot be given as an argument.
+pub(super) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// A time of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+pub(super) fn http_date(text: &str) -> Option<OffsetDateTime> {
+    let format = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    UtcDateTime::parse(text, format).ok().map(OffsetDateTime::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration as Plain;
+
+    use time::macros::datetime;
+
+    use super::*;
+
+    const SECOND: Plain = Plain::from_secs(1);
+
+    fn offset(seconds: i64) -> ClockOffset {
+        let here = datetime!(2026-11-23 06:00:00.5 UTC);
+        let there = datetime!(2026-11-23 06:00 UTC) + Duration::seconds(seconds);
+        ClockOffset::between(there, here, here + Duration::milliseconds(200), SECOND)
+    }
+
+    #[test]
+    fn a_date_of_whole_seconds_is_never_more_than_its_resolution_wrong() {
+        assert!(!offset(0).exceeds(Plain::ZERO));
+        for seconds in [2, -2, 120, -120] {
+            assert!(offset(seconds).exceeds(Plain::from_secs(seconds.unsigned_abs() - 2)));
+            assert!(!offset(seconds).exceeds(Plain::from_secs(seconds.unsigned_abs() + 1)));
+        }
+        assert_eq!(offset(120).to_string(), "+120 s");
+        assert_eq!(offset(-120).to_string(), "-120 s");
+    }
+
+    #[test]
+    fn the_spread_counts_our_own_clock() {
+        assert_eq!(ClockOffset::spread([]), Plain::ZERO);
+        assert_eq!(ClockOffset::spread([ClockOffset::NONE]), Plain::ZERO);
+        assert!(ClockOffset::spread([offset(0)]) <= Plain::from_secs(2));
+        // Ours is off, and all others agree.
+        assert!(ClockOffset::spread([offset(120), offset(120)]) > Plain::from_secs(119));
+        assert!(ClockOffset::spread([offset(60), offset(-60)]) > Plain::from_secs(119));
+    }
+
+    #[test]
+    fn only_dates_of_http_are_read() {
+        let date = datetime!(1994-11-06 08:49:37 UTC);
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(date));
+        for text in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "1994-11-06T08:49:37Z", "yesterday"] {
+            assert_eq!(http_date(text), None, "{text}");
+        }
+    }
+}

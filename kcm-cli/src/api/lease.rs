@@ -1,0 +1,295 @@
+//! The Lease by which candidates agree on who leads.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// The namespace of kube-controller-manager's Lease.
+pub const LEASE_NAMESPACE: &str = "kube-system";
+/// Its name, unless a flag says otherwise, which kcm does not allow.
+pub const LEASE_NAME: &str = "kube-controller-manager";
+
+/// Who holds a Lease: of kube-controller-manager, `<hostname>_<uuid>`, anew with each process.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder(String);
+
+impl Holder {
+    /// The identity as the Lease has it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host that it names, as that host's kernel has it; `None` if it is no component's identity.
+    #[must_use]
+    pub fn hostname(&self) -> Option<&str> {
+        self.0.rsplit_once('_').map(|(hostname, _)| hostname)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A Lease as it was read: what kcm understands of it, and all the rest for sending it back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    holder: Option<Holder>,
+    acquired: Option<OffsetDateTime>,
+    renewed: Option<OffsetDateTime>,
+    duration: Option<Duration>,
+    transitions: Option<u64>,
+    strategy: Option<String>,
+    preferred_holder: Option<String>,
+    resource_version: String,
+    object: Value,
+}
+
+/// What is no Lease.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the Lease's {field} makes no sense: {value}")]
+pub struct LeaseError {
+    /// The field.
+    pub field: &'static str,
+    /// What is there.
+    pub value: String,
+}
+
+impl Lease {
+    /// Reads an object, and keeps all of it: an update that leaves out what a client of another version does not know
+    /// would remove it.
+    ///
+    /// # Errors
+    /// When it is no Lease of the server's, or a field has the wrong type.
+    pub fn from_object(object: Value) -> Result<Self, LeaseError> {
+        let at = |path: &str| object.pointer(path).unwrap_or(&Value::Null);
+        if at("/kind") != "Lease" {
+            return Err(wrong("kind", at("/kind")));
+        }
+        if !at("/spec").is_object() && !at("/spec").is_null() {
+            return Err(wrong("spec", at("/spec")));
+        }
+        // Without it, an update would be sent whatever has happened meanwhile.
+        let version = at("/metadata/resourceVersion");
+        let Some(resource_version) = text(("resourceVersion", version))? else {
+            return Err(wrong("resourceVersion", version));
+        };
+        let spec = |field: &'static str| (field, at("/spec").get(field).unwrap_or(&Value::Null));
+        Ok(Self {
+            holder: text(spec("holderIdentity"))?.map(Holder),
+            acquired: moment(spec("acquireTime"))?,
+            renewed: moment(spec("renewTime"))?,
+            duration: number(spec("leaseDurationSeconds"))?.map(Duration::from_secs),
+            transitions: number(spec("leaseTransitions"))?,
+            strategy: text(spec("strategy"))?,
+            preferred_holder: text(spec("preferredHolder"))?,
+            resource_version,
+            object,
+        })
+    }
+
+    /// The holder, if somebody holds it. An empty identity, which a holder that gives it up leaves, is nobody.
+    #[must_use]
+    pub fn holder(&self) -> Option<&Holder> {
+        self.holder.as_ref()
+    }
+
+    /// When the holder got it, by the holder's own clock.
+    #[must_use]
+    pub fn acquired(&self) -> Option<OffsetDateTime> {
+        self.acquired
+    }
+
+    /// When the holder last renewed it, by the holder's own clock.
+    #[must_use]
+    pub fn renewed(&self) -> Option<OffsetDateTime> {
+        self.renewed
+    }
+
+    /// How long others wait after the last change that they have seen.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.duration
+    }
+
+    /// How often it has changed hands.
+    #[must_use]
+    pub fn transitions(&self) -> Option<u64> {
+        self.transitions
+    }
+
+    /// The strategy by which the API server picks a leader, if it does: coordinated leader election (KEP 4355).
+    #[must_use]
+    pub fn strategy(&self) -> Option<&str> {
+        self.strategy.as_deref()
+    }
+
+    /// Whom that strategy would rather have.
+    #[must_use]
+    pub fn preferred_holder(&self) -> Option<&str> {
+        self.preferred_holder.as_deref()
+    }
+
+    /// The version that an update must name.
+    #[must_use]
+    pub fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+
+    /// The whole object.
+    #[must_use]
+    pub fn object(&self) -> &Value {
+        &self.object
+    }
+
+    /// The same Lease, given up at `now`, with everything else and its resource version as read.
+    ///
+    /// The fields that change are those that `LeaderElector.release` of client-go (tools/leaderelection) changes: no
+    /// holder, one second, both times `now`; the count of transitions stays. Candidates take a Lease without a holder
+    /// whatever its times are.
+    #[must_use]
+    pub fn freed(&self, now: OffsetDateTime) -> Self {
+        let mut object = self.object.clone();
+        if let Some(fields) = object.as_object_mut() {
+            let mut spec = match fields.remove("spec") {
+                Some(Value::Object(spec)) => spec,
+                _ => Map::new(),
+            };
+            let time = json!(micro(now));
+            spec.insert("holderIdentity".to_owned(), json!(""));
+            spec.insert("leaseDurationSeconds".to_owned(), json!(1));
+            spec.insert("acquireTime".to_owned(), time.clone());
+            spec.insert("renewTime".to_owned(), time);
+            fields.insert("spec".to_owned(), Value::Object(spec));
+        }
+        Self {
+            holder: None,
+            acquired: Some(now),
+            renewed: Some(now),
+            duration: Some(Duration::from_secs(1)),
+            object,
+            ..self.clone()
+        }
+    }
+}
+
+/// A `MicroTime`: the API server wants exactly six digits after the point.
+fn micro(time: OffsetDateTime) -> String {
+    let time = time.to_offset(time::UtcOffset::UTC);
+    let (date, hour, minute, second) = (time.date(), time.hour(), time.minute(), time.second());
+    format!("{date}T{hour:02}:{minute:02}:{second:02}.{:06}Z", time.microsecond())
+}
+
+/// A field of an object: its name and what is there.
+type Field<'v> = (&'static str, &'v Value);
+
+fn text((field, value): Field<'_>) -> Result<Option<String>, LeaseError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        other => Err(wrong(field, other)),
+    }
+}
+
+fn moment((field, value): Field<'_>) -> Result<Option<OffsetDateTime>, LeaseError> {
+    let read = |text: String| OffsetDateTime::parse(&text, &Rfc3339);
+    text((field, value))?.map(read).transpose().map_err(|_| wrong(field, value))
+}
+
+fn number((field, value): Field<'_>) -> Result<Option<u64>, LeaseError> {
+    match value {
+        Value::Null => Ok(None),
+        number => number.as_u64().map(Some).ok_or_else(|| wrong(field, number)),
+    }
+}
+
+fn wrong(field: &'static str, value: &Value) -> LeaseError {
+    LeaseError { field, value: value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn object() -> Value {
+        json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {
+                "name": LEASE_NAME, "namespace": LEASE_NAMESPACE, "resourceVersion": "417",
+                "uid": "1", "annotations": {"a": "b"}, "later": {"unknown": [1, 2.5, null]},
+                "managedFields": [{"manager": "kube-controller-manager", "time": "2026-11-23T06:00:00Z"}],
+            },
+            "spec": {
+                "holderIdentity": "k8s_master_01_5f0c", "leaseDurationSeconds": 15, "leaseTransitions": 3,
+                "acquireTime": "2026-11-23T06:00:00.000001Z", "renewTime": "2026-11-23T08:00:02.5+02:00",
+                "strategy": "OldestEmulationVersion", "preferredHolder": "k8s-master-02_x", "later": 7,
+            },
+        })
+    }
+
+    #[test]
+    fn everything_is_read_and_the_holder_taken_apart_at_its_last_underscore() {
+        let lease = Lease::from_object(object()).unwrap();
+        assert_eq!(lease.holder().and_then(Holder::hostname), Some("k8s_master_01"));
+        assert_eq!(lease.acquired(), Some(datetime!(2026-11-23 06:00:00.000001 UTC)));
+        assert_eq!(lease.renewed(), Some(datetime!(2026-11-23 06:00:02.5 UTC)));
+        assert_eq!(lease.duration(), Some(Duration::from_secs(15)));
+        assert_eq!(lease.transitions(), Some(3));
+        assert_eq!(lease.strategy(), Some("OldestEmulationVersion"));
+        assert_eq!(lease.preferred_holder(), Some("k8s-master-02_x"));
+        assert_eq!(lease.resource_version(), "417");
+        assert_eq!(Holder("nobody".to_owned()).hostname(), None);
+    }
+
+    #[test]
+    fn freeing_changes_four_fields_and_nothing_else_of_the_object() {
+        let lease = Lease::from_object(object()).unwrap();
+        let freed = lease.freed(datetime!(2026-11-23 08:00:07.25 +2));
+        let mut expected = object();
+        let spec = &mut expected["spec"];
+        spec["holderIdentity"] = json!("");
+        spec["leaseDurationSeconds"] = json!(1);
+        spec["acquireTime"] = json!("2026-11-23T06:00:07.250000Z");
+        spec["renewTime"] = json!("2026-11-23T06:00:07.250000Z");
+        assert_eq!(*freed.object(), expected);
+        // What is sent reads as what it says it is.
+        assert_eq!(Lease::from_object(freed.object().clone()).unwrap(), freed);
+    }
+
+    #[test]
+    fn what_is_no_lease_is_refused_by_its_field() {
+        let cases = [
+            ("/kind", json!("Status"), "kind"),
+            ("/metadata/resourceVersion", json!(""), "resourceVersion"),
+            ("/metadata/resourceVersion", Value::Null, "resourceVersion"),
+            ("/spec", json!("x"), "spec"),
+            ("/spec/holderIdentity", json!(1), "holderIdentity"),
+            ("/spec/renewTime", json!("yesterday"), "renewTime"),
+            ("/spec/acquireTime", json!(1), "acquireTime"),
+            ("/spec/leaseDurationSeconds", json!(-1), "leaseDurationSeconds"),
+            ("/spec/strategy", json!({}), "strategy"),
+        ];
+        for (at, value, field) in cases {
+            let mut object = object();
+            *object.pointer_mut(at).unwrap() = value;
+            assert_eq!(Lease::from_object(object).unwrap_err().field, field, "{at}");
+        }
+        assert_eq!(Lease::from_object(json!([])).unwrap_err().field, "kind");
+        let bare = json!({"kind": "Lease", "metadata": {"resourceVersion": "1"}});
+        let bare = Lease::from_object(bare).unwrap();
+        assert_eq!((bare.holder(), bare.duration()), (None, None));
+        assert_eq!(
+            bare.freed(datetime!(2026-11-23 06:00 UTC)).object()["spec"]["holderIdentity"],
+            ""
+        );
+    }
+}
