@@ -46,6 +46,7 @@ pub mod files;
 mod finding;
 mod fleet;
 pub mod generation;
+pub mod handover;
 pub mod identity;
 mod init;
 mod interrupt;
