@@ -44,7 +44,7 @@ fn master_with(machine: &Machine, ssh: Ssh, connections: &Connections) -> Arc<Ss
     Arc::new(SshMaster::new(machine.name(), address, ssh, password, connections))
 }
 
-fn master(machine: &Machine) -> Arc<SshMaster> {
+pub(super) fn master(machine: &Machine) -> Arc<SshMaster> {
     master_with(machine, settings(machine), &Connections::new())
 }
 
@@ -55,7 +55,7 @@ fn master_at(address: &str, ssh: Ssh) -> Arc<SshMaster> {
 }
 
 /// Runs a test on a runtime like the command's, and ends the connection.
-fn on<F: Future>(master: &Arc<SshMaster>, test: F) -> F::Output {
+pub(super) fn on<F: Future>(master: &Arc<SshMaster>, test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let done = test.await;

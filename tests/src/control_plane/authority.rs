@@ -68,6 +68,31 @@ impl Authority {
         self.issue(hosts[0], &[], hosts, Usage::ServerAuth, DECADE)
     }
 
+    /// An identity for server and client that is valid from `begin` until `end`, whenever that is.
+    #[must_use]
+    pub fn valid_between(
+        &self,
+        common_name: &str,
+        hosts: &[&str],
+        begin: OffsetDateTime,
+        end: OffsetDateTime,
+    ) -> Identity {
+        let hosts: Vec<String> = hosts.iter().map(|&host| host.to_owned()).collect();
+        let mut params = rcgen::CertificateParams::new(hosts).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
+        (params.not_before, params.not_after) = (begin, end);
+        params.extended_key_usages = vec![
+            rcgen::ExtendedKeyUsagePurpose::ServerAuth,
+            rcgen::ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let ca = rcgen::KeyPair::from_pem(&self.key).unwrap();
+        let ca = rcgen::Issuer::from_ca_cert_pem(&self.certificate, ca).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &ca).unwrap();
+        Identity { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+
     /// kube-controller-manager's own identity.
     #[must_use]
     pub fn controller_manager(&self) -> Identity {

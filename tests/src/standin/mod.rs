@@ -14,6 +14,7 @@ mod http;
 mod kubeconfig;
 mod log;
 mod random;
+pub mod scripted;
 mod tls;
 pub(crate) mod version;
 mod when;
