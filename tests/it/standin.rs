@@ -49,7 +49,7 @@ fn until(what: &str, patience: Duration, is_so: impl FnMut() -> bool) -> Duratio
 }
 
 /// A master's worth of files, and the flags of the tutorial with their paths.
-struct Candidate<'a> {
+pub(super) struct Candidate<'a> {
     plane: &'a ControlPlane,
     folder: tempfile::TempDir,
     address: IpAddr,
@@ -57,7 +57,7 @@ struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    fn new(plane: &'a ControlPlane) -> Self {
+    pub(super) fn new(plane: &'a ControlPlane) -> Self {
         Self::with(plane, &plane.authority().controller_manager())
     }
 
@@ -100,7 +100,7 @@ impl<'a> Candidate<'a> {
         ]
     }
 
-    fn start(&self) -> Process {
+    pub(super) fn start(&self) -> Process {
         self.start_with(&[])
     }
 
@@ -145,7 +145,7 @@ impl<'a> Candidate<'a> {
 }
 
 /// Waits until somebody holds the Lease; returns who.
-fn leader(plane: &ControlPlane) -> String {
+pub(super) fn leader(plane: &ControlPlane) -> String {
     let admin = plane.admin();
     until("somebody leads", PATIENCE, || admin.holder().is_some());
     admin.holder().unwrap()

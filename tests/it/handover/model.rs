@@ -1,0 +1,128 @@
+//! Every order in which things can happen between kcm, the API server and the candidates, with the decision itself.
+//!
+//! A state is the Lease, five processes, what each has sent that has not arrived, and where kcm is. A step is one of
+//! them doing one thing, as often as it likes. All states that can be reached are visited, and in none may two living
+//! processes believe that they lead. Without kcm that is client-go's own promise, which the model takes as given: a
+//! Lease that is held is taken only from a process that has ended.
+
+mod world;
+
+use std::collections::{HashMap, HashSet};
+
+use kcm::handover::{Decision, decide};
+
+use super::*;
+use world::{Config, Leased, Moment, Rule, State, Twin, Who};
+
+/// The decisions on Leases as the model has them.
+#[derive(Default)]
+struct Decider {
+    known: HashMap<(Option<Who>, Leased), bool>,
+}
+
+impl Decider {
+    /// Whether the Lease is to be freed, by the rule or by a rule that lacks something.
+    fn frees(&mut self, rule: Rule, before: Option<Who>, now: Leased) -> bool {
+        let before = if rule == Rule::AnyHolder { now.holder } else { before };
+        *self.known.entry((before, now)).or_insert_with(|| {
+            let hostname = match now.holder {
+                Some(holder) if rule == Rule::AnyHost => holder.hostname(),
+                _ => Who::Stopped.hostname(),
+            };
+            let process = EndedProcess {
+                hostname,
+                started: if rule == Rule::AnyStart { DAWN } else { STARTED },
+                gone: if rule == Rule::AnyEnd { DUSK } else { GONE },
+                ..process()
+            };
+            let (before, now) = (object(Leased { holder: before, ..now }), object(now));
+            match decide(Some(&before), Some(&now), &process) {
+                Decision::Free(freed) => {
+                    assert_eq!(freed.resource_version(), now.resource_version());
+                    true
+                }
+                _ => false,
+            }
+        })
+    }
+}
+
+const DAWN: OffsetDateTime = datetime!(2026-11-22 00:00 UTC);
+const DUSK: OffsetDateTime = datetime!(2026-11-23 07:00:10 UTC);
+
+/// A Lease of the model as the API has it.
+fn object(lease: Leased) -> Lease {
+    let time = |moment: Moment| match moment {
+        Moment::BeforeStart => "2026-11-23T05:00:00.000000Z",
+        Moment::Running => "2026-11-23T06:59:59.000000Z",
+        Moment::Gone => "2026-11-23T07:00:01.000000Z",
+    };
+    let holder = lease.holder.map_or(String::new(), |who| format!("{}_{who:?}", who.hostname()));
+    let spec = json!({
+        "holderIdentity": holder, "leaseDurationSeconds": if lease.holder.is_some() { 15 } else { 1 },
+        "leaseTransitions": 0, "acquireTime": time(lease.acquired), "renewTime": time(lease.renewed),
+    });
+    let metadata = json!({"resourceVersion": "1"});
+    Lease::from_object(json!({"kind": "Lease", "metadata": metadata, "spec": spec})).unwrap()
+}
+
+/// Visits everything; returns how many states there are, how many of them after a Lease was freed, and one in which two
+/// lead.
+fn explore(config: Config) -> (usize, usize, Option<State>) {
+    let mut decider = Decider::default();
+    let mut seen = HashSet::new();
+    let mut open = config.begin();
+    let mut freed = 0;
+    while let Some(state) = open.pop() {
+        if !seen.insert(state) {
+            continue;
+        }
+        if state.leaders() > 1 {
+            return (seen.len(), freed, Some(state));
+        }
+        freed += usize::from(state.was_freed);
+        let mut decides = |before, now| decider.frees(config.rule, before, now);
+        open.extend(state.steps(config, &mut decides));
+    }
+    (seen.len(), freed, None)
+}
+
+fn holds(config: Config) {
+    let (states, freed, bad) = explore(config);
+    println!("{config:?}: {states} states, {freed} of them after kcm freed the Lease");
+    assert!(bad.is_none(), "{config:?}: {bad:#?}");
+    assert!(freed > 100, "kcm never frees anything: {config:?}");
+}
+
+fn breaks(config: Config) {
+    let (states, _, bad) = explore(config);
+    println!("{config:?}: two lead, found after {states} states");
+    assert!(bad.is_some(), "{config:?}");
+}
+
+const WHOLE: Config = Config { rule: Rule::Whole, twin: Twin::None };
+
+#[test]
+fn two_never_lead_because_of_kcm_in_whatever_order_things_happen() {
+    holds(WHOLE);
+    // A second process of this host that led before the service's began, or that got the Lease since that ended.
+    holds(Config { twin: Twin::Older, ..WHOLE });
+    // One that got it in between, and has renewed it before kcm looks.
+    holds(Config { twin: Twin::Prompt, ..WHOLE });
+}
+
+#[test]
+fn each_part_of_the_rule_is_needed() {
+    breaks(Config { rule: Rule::AnyVersion, ..WHOLE });
+    breaks(Config { rule: Rule::AnyHolder, ..WHOLE });
+    breaks(Config { rule: Rule::AnyHost, ..WHOLE });
+    breaks(Config { rule: Rule::StillRunning, ..WHOLE });
+    breaks(Config { rule: Rule::AnyStart, twin: Twin::Older });
+    breaks(Config { rule: Rule::AnyEnd, twin: Twin::Prompt });
+}
+
+/// The limit that the documentation names: kcm's preflight has to see to it.
+#[test]
+fn a_second_process_of_this_host_that_just_got_the_lease_must_be_ruled_out_before() {
+    breaks(Config { twin: Twin::Any, ..WHOLE });
+}

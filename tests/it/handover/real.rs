@@ -1,0 +1,58 @@
+//! Real candidates, or what stands in for them.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::Instant;
+
+use kcm::api::Via;
+use kcm::handover::{Handover, Reason, free_lease};
+
+use super::super::api::{client, control_plane};
+use super::super::standin::{Candidate, leader};
+use super::*;
+
+#[test]
+fn a_leader_that_is_stopped_freed_and_started_again_leaves_a_gap_of_less_than_a_retry() {
+    let plane = control_plane();
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let hostname = hostname.trim();
+    let candidate = Candidate::new(&plane);
+    let started = OffsetDateTime::now_utc();
+    let leading = candidate.start();
+    let first = leader(&plane);
+    let ca = plane.authority();
+    run(async {
+        let own = client(&plane.server(), ca, &ca.controller_manager(), Via::Direct).await;
+        let before = own.lease().await.unwrap().unwrap();
+        // A process that runs still is never freed: it has renewed since it is said to have ended.
+        let lied = EndedProcess { hostname, started, gone: started, ..process() };
+        let left = free_lease(&own, Some(&before), &lied, PATIENCE).await.unwrap();
+        assert!(matches!(left, Handover::Left(Reason::RenewedAfter { .. })), "{left:?}");
+        // Nor is one of before the service's.
+        let gone = OffsetDateTime::now_utc();
+        let lied = EndedProcess { hostname, started: gone, gone, ..process() };
+        let left = free_lease(&own, Some(&before), &lied, PATIENCE).await.unwrap();
+        assert!(matches!(left, Handover::Left(Reason::AcquiredBefore { .. })), "{left:?}");
+        assert_eq!(plane.admin().holder().as_ref(), Some(&first));
+
+        let stopped = Instant::now();
+        assert_eq!(leading.terminate(), Some(0));
+        let gone = OffsetDateTime::now_utc();
+        let ended = EndedProcess { hostname, started, gone, ..process() };
+        let handover = free_lease(&own, Some(&before), &ended, PATIENCE).await.unwrap();
+        let freed = stopped.elapsed();
+        assert_eq!(handover, Handover::Freed);
+        let mut again = candidate.start();
+        while plane.admin().holder().is_none() {
+            assert!(stopped.elapsed() < Duration::from_secs(20), "{}", again.log());
+            sleep(Duration::from_millis(5));
+        }
+        println!("stopped and freed after {freed:?}, led again after {:?}", stopped.elapsed());
+        assert_ne!(plane.admin().holder().unwrap(), first);
+        assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
+        assert_eq!(again.code(), None);
+        // Once more, late: its successor leads.
+        let left = free_lease(&own, Some(&before), &ended, PATIENCE).await.unwrap();
+        assert!(matches!(left, Handover::Left(Reason::Changed { .. })), "{left:?}");
+    });
+}
