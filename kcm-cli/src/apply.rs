@@ -1,8 +1,11 @@
 //! `plan` and `apply`: from a cluster file to everything a master needs.
 
+use std::sync::Arc;
+
 use kcm_pki::Certificate;
 
 use crate::accounts::{Accounts, Owners};
+use crate::api::Credentials;
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Materials, Role, desired};
 use crate::error::Error;
@@ -12,10 +15,11 @@ use crate::issue;
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster, observe};
 use crate::operator::{self, Binary, Ca, Inputs};
-use crate::plan::{Plan, Step};
-use crate::preflight::{self, PreflightError, Subject};
-use crate::rollout::{Outcome, Rollout, Work};
+use crate::plan::{MasterPlan, Plan, Step};
+use crate::preflight::{self, Examination, PreflightError, Subject};
+use crate::rollout::{Lead, LeadForecast, Outcome, Rollout, Work};
 use crate::run::Run;
+use crate::transport::Activity;
 use crate::view;
 
 /// Everything that is known before anything is done.
@@ -30,6 +34,7 @@ pub struct Prepared {
     inputs: Inputs,
     layout: Layout,
     owners: Vec<Owners>,
+    examined: Vec<Examination>,
 }
 
 /// Says what [`apply`] would do. Writes nothing anywhere.
@@ -37,6 +42,12 @@ pub struct Prepared {
 /// # Errors
 /// When the plan cannot be made, or could not be carried out. Nothing was changed.
 pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
+    let mut prepared = prepare(run).await?;
+    prepared.plan.lead_changes = prepared.lead_changes(run).await;
+    Ok(prepared)
+}
+
+async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
     let inputs = Inputs::read(run.cluster, run.now)?;
     for text in run.cluster.warnings.iter().chain(&inputs.warnings) {
         run.events.event(&Event::Warning { text: text.clone() });
@@ -66,8 +77,8 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
         observed: &observed,
         plan: &plan,
     };
-    preflight::check(run, subject).await?;
-    Ok(Prepared { observed, desired, plan, inputs, layout, owners })
+    let examined = preflight::check(run, subject).await?;
+    Ok(Prepared { observed, desired, plan, inputs, layout, owners, examined })
 }
 
 /// Makes every master what the cluster file says.
@@ -78,14 +89,15 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
 /// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
 pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
     operator::recover(&run.cluster.pki)?;
-    let Prepared { observed, desired, plan, inputs, layout, owners } = self::plan(run).await?;
+    let Prepared { observed, desired, plan, inputs, layout, owners, examined } =
+        prepare(run).await?;
     if plan.is_empty() {
         return Ok(Outcome::unchanged(run, &plan));
     }
     let authority = issue::authority(run, &plan)?;
     let rollout = Rollout::lock(run).await?;
-    let (desired, plan) = match issue::issue(run, &plan, &inputs, authority).await? {
-        None => (desired, plan),
+    let (desired, plan, pair) = match issue::issue(run, &plan, &inputs, authority).await? {
+        None => (desired, plan, inputs.pair.clone()),
         Some(issued) => {
             let materials = Materials {
                 identity: Identity::Pair(&issued.pair),
@@ -95,13 +107,32 @@ pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
             };
             let desired = self::desired(run.cluster, &layout, &owners, materials)?;
             let plan = Plan { masters: Plan::masters(&desired, &observed), ..plan };
-            (desired, plan)
+            (desired, plan, Some(issued.pair))
         }
     };
     tell_of_binary(&plan, &inputs, &layout, run.events);
+    let credentials = operator::credentials(run.cluster, pair)?;
+    let lead = look_for_lead(run, &plan, &observed, &examined, credentials.as_ref()).await?;
     let (desired, observed) = (Some(&desired), &observed.masters[..]);
-    let work = Work { plan: &plan, desired, observed, layout: &layout };
+    let work = Work { plan: &plan, desired, observed, layout: &layout, lead: &Arc::new(lead) };
     Ok(rollout.carry_out(work).await)
+}
+
+/// Whether the API server takes the identity, asked from each master that starts with it, and who leads.
+async fn look_for_lead(
+    run: Run<'_>,
+    plan: &Plan,
+    observed: &Observed,
+    examined: &[Examination],
+    credentials: Option<&Credentials>,
+) -> Result<Lead, PreflightError> {
+    let clocks: Vec<_> = examined.iter().map(|examination| examination.clock).collect();
+    let starts = |place: usize| plan.masters.get(place).is_some_and(MasterPlan::starts);
+    let observed = &observed.masters[..];
+    let (lead, mut found) = Lead::open(run, observed, &clocks, credentials, starts).await;
+    found.extend(lead.findings(examined).await);
+    preflight::settle(found, run.cluster, run.events)?;
+    Ok(lead)
 }
 
 /// Whose files and processes they are on each master.
@@ -215,6 +246,29 @@ fn ca_pem(ca: &Ca) -> Option<String> {
 }
 
 impl Prepared {
+    /// How often the lead changes if this is carried out: at most once, because the leader comes last.
+    async fn lead_changes(&self, run: Run<'_>) -> Option<LeadForecast> {
+        let runs =
+            |master: &ObservedMaster| matches!(master.probe.unit.activity, Activity::Active { .. });
+        let masters = self.plan.masters.iter().zip(&self.observed.masters);
+        let restarted: Vec<_> = masters
+            .enumerate()
+            .filter(|(_, (planned, observed))| planned.starts() && runs(observed))
+            .map(|(place, _)| place)
+            .collect();
+        if restarted.is_empty() {
+            return None;
+        }
+        let pair = self.inputs.pair.clone();
+        let credentials = operator::credentials(run.cluster, pair).ok().flatten();
+        let observed = &self.observed.masters[..];
+        let clocks = vec![None; observed.len()];
+        let first = restarted.first().copied();
+        let asked = |place: usize| Some(place) == first;
+        let (lead, _) = Lead::open(run, observed, &clocks, credentials.as_ref(), asked).await;
+        Some(lead.forecast(&restarted).await)
+    }
+
     /// How many steps there are on all masters together.
     #[must_use]
     pub fn steps(&self) -> usize {

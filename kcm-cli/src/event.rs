@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use crate::files::RemotePath;
 use crate::identity::Reason;
+use crate::rollout::LeadChange;
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -81,6 +82,12 @@ pub enum Event {
     Committed {
         /// The master.
         master: String,
+    },
+    /// The lead went from a master to another process.
+    LeadChanged {
+        /// From whom to whom, and how long that took.
+        #[serde(flatten)]
+        change: LeadChange,
     },
     /// A master has everything, and its service could not be proven healthy, for a reason that was there before.
     Unproven {

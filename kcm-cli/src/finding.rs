@@ -60,6 +60,16 @@ pub enum FindingCode {
     ProgramFails,
     /// kube-controller-manager does not know a flag of the unit.
     FlagUnknown,
+    /// kube-controller-manager is newer than the API server, which Kubernetes does not support.
+    ProgramTooNew,
+    /// The API server is not to be had just now.
+    ApiUnreachable,
+    /// The API server does not take the identity.
+    IdentityRefused,
+    /// Who leads cannot be seen from here.
+    LeadUnknown,
+    /// A process that is none of ours leads.
+    StrangerLeads,
     /// Somebody else's file changes the unit.
     DropIn,
     /// A kube-controller-manager runs that is not the unit's.

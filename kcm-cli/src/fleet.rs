@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::api::{ControlPlane, Networked};
 use crate::cluster::{Cluster, Master, Sudo, SudoPassword};
 use crate::files::words;
 use crate::transport::{Connections, Local, Password, SshMaster, Transport};
@@ -16,6 +17,7 @@ use crate::transport::{Connections, Local, Password, SshMaster, Transport};
 pub struct Fleet {
     masters: Vec<(String, Arc<dyn Transport>)>,
     network: Network,
+    control_plane: Option<Arc<dyn ControlPlane>>,
 }
 
 /// Whether kcm itself may use the network for questions that are not a master's to answer.
@@ -62,7 +64,8 @@ impl Fleet {
             ));
             masters.push((name.as_str().to_owned(), transport));
         }
-        Ok(Self { masters, network: Network::Allowed })
+        let control_plane: Arc<dyn ControlPlane> = Arc::new(Networked);
+        Ok(Self { masters, network: Network::Allowed, control_plane: Some(control_plane) })
     }
 
     /// Masters behind transports that `connect` makes, by name.
@@ -72,7 +75,19 @@ impl Fleet {
         mut connect: impl FnMut(&str) -> Arc<dyn Transport>,
     ) -> Self {
         let names = cluster.masters.iter().map(|master| master.name.as_str());
-        Self { masters: names.map(|name| (name.to_owned(), connect(name))).collect(), network }
+        let masters = names.map(|name| (name.to_owned(), connect(name))).collect();
+        Self { masters, network, control_plane: None }
+    }
+
+    /// The same with API servers to ask who leads, and to hand over the lead. [`Fleet::ssh`] has its own.
+    #[must_use]
+    pub fn with_control_plane(self, control_plane: Arc<dyn ControlPlane>) -> Self {
+        Self { control_plane: Some(control_plane), ..self }
+    }
+
+    /// The API servers; none where the masters are folders.
+    pub(crate) fn control_plane(&self) -> Option<&Arc<dyn ControlPlane>> {
+        self.control_plane.as_ref()
     }
 
     /// Whether kcm itself may use the network.

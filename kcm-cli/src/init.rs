@@ -91,6 +91,8 @@ const REST: &str = "\
 #   directives:                   # more for the unit, by section, after kcm's own
 #     Service:
 #       LimitNOFILE: 65536
+# api:
+#   via: master                   # or direct: from this machine
 # install:
 #   root: /opt/kubernetes
 #   binary: kube-controller-manager # put on every master; default: it is expected there

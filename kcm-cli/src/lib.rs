@@ -86,5 +86,5 @@ pub use plan::{MasterPlan, Plan, Step};
 pub use preflight::PreflightError;
 pub use remove::{From, remove};
 pub use rollback::rollback;
-pub use rollout::{MasterOutcome, MasterResult, Outcome};
+pub use rollout::{LeadChange, LeadOutcome, MasterOutcome, MasterResult, Outcome};
 pub use run::{Consent, Run};

@@ -9,6 +9,7 @@ use crate::desired::{Artifact, Content, Desired, DesiredMaster, Role};
 use crate::files::{Mode, Owner, RemotePath};
 use crate::identity::Decision;
 use crate::observe::{Observed, ObservedFile, ObservedMaster};
+use crate::rollout::LeadForecast;
 use crate::transport::{Activity, Enablement, PathState};
 
 /// What will be done.
@@ -22,6 +23,17 @@ pub struct Plan {
     pub identity: Option<Decision>,
     /// The masters, in the cluster file's order.
     pub masters: Vec<MasterPlan>,
+    /// What it does to the lead, if services that run are restarted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead_changes: Option<LeadForecast>,
+}
+
+impl MasterPlan {
+    /// Whether its service is started or restarted.
+    #[must_use]
+    pub fn starts(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Restart))
+    }
 }
 
 /// What will be done on one master.
@@ -133,7 +145,8 @@ impl Plan {
         identity: Decision,
         creates_ca: bool,
     ) -> Self {
-        Self { creates_ca, identity: Some(identity), masters: Self::masters(desired, observed) }
+        let masters = Self::masters(desired, observed);
+        Self { creates_ca, identity: Some(identity), masters, lead_changes: None }
     }
 
     /// The masters' part.

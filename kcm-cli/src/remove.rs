@@ -14,7 +14,7 @@ use crate::observe::{ObservedMaster, look};
 use crate::operator;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight;
-use crate::rollout::{Outcome, Rollout, Work, is_healthy};
+use crate::rollout::{Outcome, Rollout, Work, is_healthy, lead_without_new_identity};
 use crate::run::Run;
 use crate::transport::{Activity, Enablement, PathState};
 
@@ -47,7 +47,8 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
         };
         MasterPlan { name: master.name.clone(), steps }
     });
-    let plan = Plan { creates_ca: false, identity: None, masters: masters.collect() };
+    let plan =
+        Plan { creates_ca: false, identity: None, lead_changes: None, masters: masters.collect() };
     if plan.is_empty() {
         return Ok(Outcome::unchanged(run, &plan));
     }
@@ -55,7 +56,9 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
         leaves_a_healthy_one(run, &plan, &observed, &layout).await?;
     }
     let rollout = Rollout::lock(run).await?;
-    let work = Work { plan: &plan, desired: None, observed: &observed, layout: &layout };
+    let lead = Arc::new(lead_without_new_identity(run, &observed).await?);
+    let work =
+        Work { plan: &plan, desired: None, observed: &observed, layout: &layout, lead: &lead };
     Ok(rollout.carry_out(work).await)
 }
 

@@ -1,5 +1,7 @@
 //! `rollback`: back to what a master had before its last change.
 
+use std::sync::Arc;
+
 use crate::accounts::Accounts;
 use crate::desired::{DesiredError, Role};
 use crate::error::Error;
@@ -11,7 +13,7 @@ use crate::layout::Layout;
 use crate::observe::{ObservedMaster, look};
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight;
-use crate::rollout::{Outcome, Rollout, Work};
+use crate::rollout::{Outcome, Rollout, Work, lead_without_new_identity};
 use crate::run::Run;
 use crate::transport::{Activity, Enablement, PathState};
 
@@ -38,12 +40,14 @@ pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
         }
     }
     preflight::settle(found, run.cluster, run.events)?;
-    let plan = Plan { creates_ca: false, identity: None, masters };
+    let plan = Plan { creates_ca: false, identity: None, lead_changes: None, masters };
     if plan.is_empty() {
         return Ok(Outcome::unchanged(run, &plan));
     }
     let rollout = Rollout::lock(run).await?;
-    let work = Work { plan: &plan, desired: None, observed: &observed, layout: &layout };
+    let lead = Arc::new(lead_without_new_identity(run, &observed).await?);
+    let work =
+        Work { plan: &plan, desired: None, observed: &observed, layout: &layout, lead: &lead };
     Ok(rollout.carry_out(work).await)
 }
 

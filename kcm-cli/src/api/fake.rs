@@ -6,9 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::check::Accepted;
+use super::clock::ClockOffset;
+use super::control_plane::{Api, ControlPlane};
 use super::error::{ApiError, Problem, Step};
 use super::lease::{LEASE_NAME, LEASE_NAMESPACE, Lease};
 use super::leases::LeaseStore;
+use super::server::Credentials;
+use super::via::Via;
+use crate::layout;
 
 /// A store of one Lease. Clones are the same store.
 #[derive(Clone, Debug, Default)]
@@ -141,6 +147,29 @@ impl LeaseStore for FakeLeases {
             Scripted::LosesRequest => Err(failed(lost())),
             Scripted::Fails(code) => Err(failed(unavailable(code))),
         }
+    }
+}
+
+/// Takes every identity.
+#[async_trait]
+impl Api for FakeLeases {
+    async fn check_identity(&self) -> Result<Accepted, ApiError> {
+        let (version, user) = ("v1.36.2".to_owned(), Some(layout::USER.to_owned()));
+        match self.state().next() {
+            Scripted::Answers | Scripted::After(_) => {
+                Ok(Accepted { version, clock: Some(ClockOffset::NONE), user })
+            }
+            Scripted::LosesAnswer | Scripted::LosesRequest => Err(failed(lost())),
+            Scripted::Fails(code) => Err(failed(unavailable(code))),
+        }
+    }
+}
+
+/// One store, from wherever it is asked.
+#[async_trait]
+impl ControlPlane for FakeLeases {
+    async fn open(&self, _credentials: &Credentials, _via: Via) -> Result<Arc<dyn Api>, ApiError> {
+        Ok(Arc::new(self.clone()))
     }
 }
 

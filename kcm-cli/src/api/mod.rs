@@ -41,6 +41,7 @@
 mod check;
 mod clock;
 mod connect;
+mod control_plane;
 mod error;
 mod fake;
 mod lease;
@@ -53,6 +54,8 @@ mod via;
 pub use check::{Accepted, CLOCK_TOLERANCE, check_identity};
 pub use clock::ClockOffset;
 pub use connect::Patience;
+pub(crate) use control_plane::Networked;
+pub use control_plane::{Api, ControlPlane};
 pub use error::{ApiError, Problem, Step};
 pub use fake::{FakeLeases, Scripted};
 pub use lease::{Holder, LEASE_NAME, LEASE_NAMESPACE, Lease, LeaseError};

@@ -14,7 +14,9 @@ use super::error::ClusterFileError;
 use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
 use super::locate::{Step, Step::Index, Step::Key, locate, show};
 use super::scalar::{FlagChange, FlagMap, Text};
-use super::value::{BindAddress, Cidr, ClusterName, HostAddress, OperatorPath, ProfileName};
+use super::value::{
+    ApiVia, BindAddress, Cidr, ClusterName, HostAddress, OperatorPath, ProfileName,
+};
 use super::{Cluster, Install, Master, Pki};
 use crate::files::RemotePath;
 use crate::layout::{self, Layout};
@@ -69,6 +71,7 @@ pub(super) fn check(
         pki: pki(&at, file.pki, folder)?,
         install,
         service,
+        api_via: file.api.and_then(|api| api.via).map_or(ApiVia::Master, |via| via.0),
         masters,
         left_out: Vec::new(),
         warnings,

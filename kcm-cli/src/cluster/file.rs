@@ -11,8 +11,8 @@ use super::scalar::{FlagMap, Scalar, Text};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::systemd::{HardeningName, Ownership};
 use super::value::{
-    ApiVersion, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterName, OperatorPath,
-    ProfileName, SshUser,
+    ApiVersion, ApiVia, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterName,
+    OperatorPath, ProfileName, SshUser,
 };
 
 /// kcm's cluster file: a highly available kube-controller-manager on your own masters.
@@ -33,6 +33,8 @@ pub(super) struct ClusterFile {
     pub(super) systemd: Option<SystemdSection>,
     /// Where things are on the masters, and what is brought there.
     pub(super) install: Option<InstallSection>,
+    /// How the API server is asked who leads.
+    pub(super) api: Option<ApiSection>,
     /// The hosts that run kube-controller-manager. Their order is the order of everything kcm does.
     pub(super) masters: Vec<MasterEntry>,
     /// How to reach the masters.
@@ -122,6 +124,14 @@ pub(super) struct InstallSection {
     /// Owner of the files that kcm places, USER or USER:GROUP. Default: the service's user, else root with
     /// sudo, else the SSH user.
     pub(super) owner: Option<Text<Ownership>>,
+}
+
+/// How the API server is asked who leads.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ApiSection {
+    /// From where: master (through each master's SSH connection) or direct (from this machine). Default: master.
+    pub(super) via: Option<Text<ApiVia>>,
 }
 
 /// A host that runs kube-controller-manager.

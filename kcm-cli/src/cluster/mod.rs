@@ -32,7 +32,8 @@ pub use scalar::FlagChange;
 pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 pub use systemd::{Ownership, Service};
 pub use value::{
-    BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
+    ApiVia, BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName,
+    SshUser,
 };
 
 /// The longest cluster file that is read, in bytes.
@@ -55,6 +56,8 @@ pub struct Cluster {
     pub pki: Pki,
     /// Where things are on the masters, and what is brought there.
     pub install: Install,
+    /// From where the API server is asked.
+    pub api_via: ApiVia,
     /// How systemd runs the service.
     pub service: Service,
     /// The masters, in the file's order, which is the order of everything.

@@ -7,7 +7,6 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 }
 
 const UNBUILT: &[(&str, &str)] = &[
-    ("api", "a choice of the way to the API server"),
     ("dualstack", "dual stack"),
     ("identity", "one identity per master"),
     ("kubeconfig", "a choice of the kubeconfig's form"),

@@ -46,6 +46,33 @@ impl FromStr for ApiVersion {
     }
 }
 
+/// From where the API server is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ApiVia {
+    /// Through each master: it proves the path from where it counts.
+    #[default]
+    Master,
+    /// From this machine.
+    Direct,
+}
+
+impl Scalar for ApiVia {
+    const EXPECTED: &'static str = "a way to the API server";
+    const EXAMPLE: &'static str = "master";
+}
+
+impl FromStr for ApiVia {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "master" => Ok(Self::Master),
+            "direct" => Ok(Self::Direct),
+            _ => Err(invalid::<Self>(text, "write master or direct")),
+        }
+    }
+}
+
 /// A range of addresses, without host bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cidr(IpNet);

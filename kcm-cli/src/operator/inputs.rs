@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::binary::brought_binary;
 use super::store::{read_ca_certificate, read_ca_pair, read_identity};
 use super::{Binary, Found, OperatorError, Pair};
+use crate::api::Credentials;
 use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
 use crate::files::{Bytes, Mode};
 use crate::layout::{CERTIFICATE, KEY, USER};
@@ -210,6 +211,24 @@ fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<(Ca, bool), OperatorError> 
         unusable(with_mend(&error, "put a CA certificate there that is valid now"))
     })?;
     Ok((Ca::Present(ca), has_key))
+}
+
+/// What the API server is asked with, where all of it is here: kube-controller-manager's own identity.
+pub(crate) fn credentials(
+    cluster: &Cluster,
+    pair: Option<Pair>,
+) -> Result<Option<Credentials>, OperatorError> {
+    let (ca, _) = read_ca_certificate(&cluster.pki)?;
+    let server = cluster.server.clone();
+    Ok(ca.zip(pair).map(|(ca, pair)| Credentials::Component { server, ca, pair }))
+}
+
+/// kube-controller-manager's pair, if both files are here.
+pub(crate) fn pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorError> {
+    Ok(match read_identity(&cluster.pki)? {
+        Found::Pair(pair) => Some(pair),
+        Found::Nothing | Found::CertificateAlone | Found::KeyAlone => None,
+    })
 }
 
 /// An error in one line: the cause where there is one, and what to do where it does not say so itself.

@@ -8,7 +8,8 @@ use time::{Duration, OffsetDateTime};
 use tokio::task::JoinSet;
 
 use super::masters::fault;
-use super::{Sink, Subject, program};
+use super::{Examination, Sink, Subject, program};
+use crate::api::ClockOffset;
 use crate::desired::{DesiredMaster, Role};
 use crate::files::{Owner, RemotePath};
 use crate::finding::{Finding, FindingCode};
@@ -28,7 +29,8 @@ const INTOLERABLE: Duration = Duration::minutes(4);
 const OURS: [&str; 8] =
     ["ExecStart", "User", "Group", "Restart", "RestartSec", "Type", "RootDirectory", "RootImage"];
 
-pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) {
+pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) -> Vec<Examination> {
+    let mut examinations = vec![Examination::default(); subject.plan.masters.len()];
     let mut asked = JoinSet::new();
     for (place, (_, transport)) in run.fleet.masters().enumerate() {
         let Some((desired, observed)) = to_ask(subject, place) else { continue };
@@ -61,9 +63,18 @@ pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) {
                 continue;
             }
         };
+        if let Some(examination) = examinations.get_mut(place) {
+            examination.clock = examined
+                .clock
+                .map(|read| ClockOffset::between(read, begun, ended, std::time::Duration::ZERO));
+            if let Some(Observation::Known(facts)) = &examined.program {
+                examination.version = program::version(&facts.version);
+            }
+        }
         found.extend(clock(&desired.name, &examined, begun, ended));
         judge(subject.layout, desired, &examined, found);
     }
+    examinations
 }
 
 /// A master that runs and has something to do.

@@ -6,8 +6,10 @@ mod masters;
 mod program;
 mod room;
 
+use kcm_systemd::KubernetesVersion;
 use thiserror::Error;
 
+use crate::api::ClockOffset;
 use crate::cluster::Cluster;
 use crate::desired::Desired;
 use crate::event::{Event, EventSink};
@@ -58,18 +60,31 @@ pub(crate) struct Subject<'a> {
     pub(crate) plan: &'a Plan,
 }
 
+/// What an exchange with one master showed that is of use later.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Examination {
+    /// Its clock against ours.
+    pub(crate) clock: Option<ClockOffset>,
+    /// The version of the program there, if it is not to be brought.
+    pub(crate) version: Option<KubernetesVersion>,
+}
+
 /// Finds everything that can be found without changing anything: first in what was observed, then in one more exchange
 /// with each master that has something to do.
 ///
 /// # Errors
 /// When something that was found is an error. Warnings are told.
-pub(crate) async fn check(run: Run<'_>, subject: Subject<'_>) -> Result<(), PreflightError> {
+pub(crate) async fn check(
+    run: Run<'_>,
+    subject: Subject<'_>,
+) -> Result<Vec<Examination>, PreflightError> {
     let mut found = Sink::new();
     masters::judge(run.consent, subject, &mut found);
     room::on_masters(subject.observed, subject.plan, &mut found);
     room::on_this_machine(subject.cluster, subject.plan, &mut found)?;
-    examine::ask(run, subject, &mut found).await;
-    settle(found, subject.cluster, run.events)
+    let examined = examine::ask(run, subject, &mut found).await;
+    settle(found, subject.cluster, run.events)?;
+    Ok(examined)
 }
 
 /// Tells warnings; all errors together are one.

@@ -42,7 +42,7 @@ pub(crate) fn judge(
 }
 
 /// `Kubernetes v1.36.2`.
-fn version(said: &str) -> Option<KubernetesVersion> {
+pub(super) fn version(said: &str) -> Option<KubernetesVersion> {
     let mut words = said.lines().filter_map(|line| line.trim().strip_prefix("Kubernetes "));
     words.find_map(|version| KubernetesVersion::parse(version).ok())
 }

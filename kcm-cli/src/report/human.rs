@@ -5,14 +5,13 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
-use time::UtcOffset;
 
 use super::End;
 use crate::event::Event;
 use crate::files::RemotePath;
 use crate::identity::{Decision, Held, Reason};
 use crate::plan::{MasterPlan, Plan, Step};
-use crate::rollout::{MasterOutcome, MasterResult, Outcome};
+use crate::rollout::{LeadChange, LeadForecast, LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::transport::PathState;
 use crate::words;
 
@@ -36,13 +35,7 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
             writeln!(out, "bringing {path}: {} for {machine}, {digest}", words::size(*size))
         }
         Event::GoesBack { master, replaced_at } => {
-            let at = replaced_at.to_offset(UtcOffset::UTC);
-            let (hour, minute, second) = at.to_hms();
-            writeln!(
-                out,
-                "{master}: back to what was there before {} {hour:02}:{minute:02}:{second:02} UTC",
-                at.date()
-            )
+            writeln!(out, "{master}: back to what was there before {}", words::moment(*replaced_at))
         }
         Event::Uploading { master, sent, total } => {
             let percent = sent.saturating_mul(100).checked_div(*total).unwrap_or(100);
@@ -52,6 +45,7 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
             writeln!(out, "{master}: {} staged", count(*files, "file"))
         }
         Event::Committed { master } => writeln!(out, "{master}: done"),
+        Event::LeadChanged { change } => writeln!(out, "lead: {}", lead_change(change)),
         Event::Unproven { master, cause } => {
             writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {cause}")
         }
@@ -102,6 +96,9 @@ pub(super) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<
     for master in &plan.masters {
         master_plan(out, master, &mut shown)?;
     }
+    if let Some(forecast) = &plan.lead_changes {
+        writeln!(out, "\n{NAME}lead{NAME:#}: {}", self::forecast(forecast))?;
+    }
     let changed = plan.masters.iter().filter(|master| !master.steps.is_empty()).count();
     let steps: Vec<_> = plan.masters.iter().flat_map(|master| &master.steps).collect();
     writeln!(
@@ -110,6 +107,16 @@ pub(super) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<
         count(changed, "master"),
         totals(&steps, Tense::ToDo)
     )
+}
+
+fn forecast(forecast: &LeadForecast) -> String {
+    match (forecast.at_most, &forecast.leader) {
+        (0, Some(leader)) => format!("{leader} leads and is not restarted: it does not change"),
+        (_, Some(leader)) => {
+            format!("{leader} leads, is restarted last and hands over: it changes once")
+        }
+        (_, None) => "it changes at most once; who leads is not known from here".to_owned(),
+    }
 }
 
 /// One master's steps; a change that an earlier master has too is shown once.
@@ -210,6 +217,9 @@ pub(super) fn outcome(
         master_outcome(out, master, width)?;
     }
     skipped(out, outcome, width)?;
+    if let Some(lead) = &outcome.lead {
+        self::lead(out, lead)?;
+    }
     let is_unproven =
         |master: &MasterOutcome| matches!(master.result, MasterResult::Unproven { .. });
     let unproven = outcome.masters.iter().filter(|master| is_unproven(master)).count();
@@ -227,6 +237,32 @@ pub(super) fn outcome(
         )
     } else {
         writeln!(out, "{BAD}Failed{BAD:#}: no master has changed.")
+    }
+}
+
+fn lead(out: &mut dyn Write, lead: &LeadOutcome) -> io::Result<()> {
+    for change in &lead.changes {
+        writeln!(out, "{NAME}lead{NAME:#}: {}", lead_change(change))?;
+    }
+    match (&lead.leader, &lead.trouble) {
+        (_, Some(trouble)) => writeln!(out, "{NAME}lead{NAME:#}: {BAD}{trouble}{BAD:#}"),
+        (Some(leader), None) => {
+            writeln!(out, "{NAME}lead{NAME:#}: {leader} holds the Lease and renews it")
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+fn lead_change(change: &LeadChange) -> String {
+    let LeadChange { from, to, gap_milliseconds, left } = change;
+    match (to, gap_milliseconds, left) {
+        (Some(to), Some(gap), _) => {
+            format!("from {from} to {to}, {gap} ms after {from} was told to stop")
+        }
+        (_, _, Some(left)) => format!(
+            "{from} was restarted without a handover, so nobody leads until its Lease runs out (15 s): {left}"
+        ),
+        _ => format!("{from} was stopped and its Lease freed, but nobody led within 6 s"),
     }
 }
 

@@ -1,8 +1,11 @@
 //! One master's commit: one exchange, then the gate, and the way back where the gate is not passed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unproven};
+use super::helm::{HandedOver, Helm};
+use super::lead::LeadChange;
 use super::outcome::MasterResult;
 use super::task::Task;
 use crate::files::FileErrorKind;
@@ -24,9 +27,25 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Changes the master and proves it; goes back where it is not proven.
-    pub(super) async fn carry_out(&self, task: Task) -> MasterResult {
-        let seen = match self.send(task.commit).await {
+    /// Changes the master and proves it; goes back where it is not proven. With `helm`, it leads, and hands over.
+    pub(super) async fn carry_out(
+        &self,
+        task: Task,
+        helm: Option<Helm>,
+    ) -> (MasterResult, Option<LeadChange>) {
+        let handed_over = match &helm {
+            Some(helm) => helm.hand_over(self, &task.commit).await,
+            None => None,
+        };
+        let HandedOver { seen, change } = match handed_over {
+            Some(handed_over) => handed_over,
+            None => HandedOver { seen: self.send(task.commit.clone()).await, change: None },
+        };
+        (self.prove(task, seen).await, change)
+    }
+
+    async fn prove(&self, task: Task, seen: Result<Option<Settled>, Stop>) -> MasterResult {
+        let seen = match seen {
             Ok(seen) => seen,
             Err(Stop::Untouched(error)) => return MasterResult::Untouched { error: Some(error) },
             Err(Stop::Lost(error)) => return MasterResult::Failed { error },
@@ -42,15 +61,25 @@ impl Site {
     }
 
     /// Carries out; what was seen of the service at the end, if that was looked at.
-    async fn send(&self, operations: Vec<Operation>) -> Result<Option<Settled>, Stop> {
+    pub(super) async fn send(&self, operations: Vec<Operation>) -> Result<Option<Settled>, Stop> {
+        let replies = self.call(operations, FIRST_LOOK + LISTENS).await?;
+        Ok(match replies.into_iter().next_back() {
+            Some(Reply::Settled(run)) => Some(run),
+            _ => None,
+        })
+    }
+
+    /// Carries out within the usual time and `more`.
+    pub(super) async fn call(
+        &self,
+        operations: Vec<Operation>,
+        more: Duration,
+    ) -> Result<Vec<Reply>, Stop> {
         let mut batch = Batch::new(operations);
-        batch.deadline += FIRST_LOOK + LISTENS;
+        batch.deadline += more;
         match self.transport.call(&batch).await {
             Ok(replies) => match replies.failed {
-                None => Ok(match replies.done.into_iter().next_back() {
-                    Some(Reply::Settled(run)) => Some(run),
-                    _ => None,
-                }),
+                None => Ok(replies.done),
                 Some(OperationFailure { error, .. }) if changed_nothing(&error) => {
                     Err(Stop::Untouched(error.to_string()))
                 }
@@ -177,7 +206,7 @@ fn is_not_kept(failure: &OperationFailure) -> bool {
 }
 
 /// Why an exchange did not come to its end.
-enum Stop {
+pub(super) enum Stop {
     /// Nothing was changed.
     Untouched(String),
     /// Something was.

@@ -2,6 +2,8 @@
 
 mod commit;
 mod gate;
+mod helm;
+mod lead;
 mod lock;
 mod order;
 mod outcome;
@@ -14,18 +16,25 @@ use tokio::task::JoinSet;
 
 use crate::desired::Desired;
 use crate::event::Event;
+use crate::finding::Finding;
 use crate::layout::Layout;
 use crate::observe::ObservedMaster;
-use crate::plan::{MasterPlan, Plan};
+use crate::operator;
+use crate::plan::{MasterPlan, Plan, Step};
+use crate::preflight::{self, PreflightError};
 use crate::run::Run;
-use crate::transport::{LockError, LockGuard, StreamAddress};
+use crate::transport::{Activity, LockError, LockGuard, StreamAddress};
 use crate::view;
 
 use commit::Site;
 pub use gate::SETTLE;
 pub(crate) use gate::is_healthy;
+use helm::Helm;
+use lead::Holding;
+pub(crate) use lead::Lead;
+pub use lead::{LeadChange, LeadForecast};
 use order::{Condition, next_masters};
-pub use outcome::{MasterOutcome, MasterResult, Outcome};
+pub use outcome::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use stage::Staged;
 use task::{Facts, Task};
 
@@ -43,6 +52,8 @@ pub(crate) struct Work<'a> {
     pub(crate) desired: Option<&'a Desired>,
     pub(crate) observed: &'a [ObservedMaster],
     pub(crate) layout: &'a Layout,
+    /// The ways to the Lease.
+    pub(crate) lead: &'a Arc<Lead>,
 }
 
 impl<'a> Rollout<'a> {
@@ -74,27 +85,41 @@ impl<'a> Rollout<'a> {
                 });
             return Outcome::of(run, work.plan, results.collect());
         }
+        let (results, changes) = self.commit(work, &tasks, &reached).await;
+        let lead = self.who_leads(work, &tasks, &results, changes).await;
+        Outcome { lead, ..Outcome::of(run, work.plan, results) }
+    }
+
+    /// Commits group by group, in the order of [`next_masters`]; stops at the first group that is not as it should be.
+    async fn commit(
+        &self,
+        work: Work<'_>,
+        tasks: &[Option<Task>],
+        reached: &[Option<bool>],
+    ) -> (Vec<MasterResult>, Vec<LeadChange>) {
         let mut results: Vec<_> = work.plan.masters.iter().map(untouched).collect();
-        let mut waiting: Vec<_> =
-            tasks.iter().enumerate().filter(|(_, task)| task.is_some()).collect();
-        let conditions = |waiting: &[(usize, &Option<Task>)]| -> Vec<_> {
-            let condition = |place| work.observed.get(place).map(Condition::of);
-            let places = waiting.iter().map(|(place, _)| *place);
-            places.filter_map(|place| Some((place, condition(place)?))).collect()
-        };
-        loop {
-            let next = next_masters(&conditions(&waiting), None);
-            if next.is_empty() || run.interrupt.is_asked() {
-                break;
-            }
+        let mut changes = Vec::new();
+        let conditions = work.observed.iter().map(Condition::of).enumerate();
+        let has_task = |place: usize| tasks.get(place).is_some_and(Option::is_some);
+        let mut waiting: Vec<_> = conditions.filter(|(place, _)| has_task(*place)).collect();
+        while !waiting.is_empty() && !self.run.interrupt.is_asked() {
+            let holding = self.holding(work, &waiting).await;
+            let holder = match &holding {
+                Holding::Ours(place, _) => Some(*place),
+                Holding::Stranger(holder) => {
+                    stop_for_stranger(&waiting, &mut results, holder);
+                    break;
+                }
+                Holding::Away | Holding::Unknown(_) => None,
+            };
             let (mut begun, mut committing) = (Vec::new(), JoinSet::new());
-            for place in next {
-                if run.interrupt.is_asked() {
+            for place in next_masters(&waiting, holder) {
+                if self.run.interrupt.is_asked() {
                     break;
                 }
                 waiting.retain(|(waiting, _)| *waiting != place);
                 let task = tasks.get(place).cloned().flatten();
-                let Some((task, site)) = task.zip(site(run, work, place, &reached)) else {
+                let Some((task, site)) = task.zip(site(self.run, work, place, reached)) else {
                     continue;
                 };
                 if let Some(result) = results.get_mut(place) {
@@ -102,14 +127,19 @@ impl<'a> Rollout<'a> {
                     *result = MasterResult::Failed { error: error.to_owned() };
                 }
                 begun.push(place);
-                committing.spawn(async move { (place, site.carry_out(task).await) });
+                let helm = helm(work, place, &holding);
+                committing.spawn(async move { (place, site.carry_out(task, helm).await) });
                 // Lets whoever asks to stop be heard, where a transport never waits.
                 tokio::task::yield_now().await;
             }
             while let Some(ended) = committing.join_next().await {
                 // It panicked: its result says already that there was no answer.
-                let Ok((place, result)) = ended else { continue };
-                tell(run, work.plan, place, &result);
+                let Ok((place, (result, change))) = ended else { continue };
+                tell(self.run, work.plan, place, &result);
+                if let Some(change) = change {
+                    self.run.events.event(&Event::LeadChanged { change: change.clone() });
+                    changes.push(change);
+                }
                 if let Some(slot) = results.get_mut(place) {
                     *slot = result;
                 }
@@ -119,8 +149,98 @@ impl<'a> Rollout<'a> {
                 break;
             }
         }
-        Outcome::of(run, work.plan, results)
+        (results, changes)
     }
+
+    /// Who leads, if that can be seen and may cost something: where a service runs that would be restarted.
+    async fn holding(&self, work: Work<'_>, waiting: &[(usize, Condition)]) -> Holding {
+        let runs = |(_, condition): &(usize, Condition)| *condition != Condition::Idle;
+        if work.lead.is_seen() && waiting.iter().any(runs) {
+            work.lead.holding().await
+        } else {
+            Holding::Away
+        }
+    }
+
+    /// Sees one of ours lead, once all is done.
+    async fn who_leads(
+        &self,
+        work: Work<'_>,
+        tasks: &[Option<Task>],
+        results: &[MasterResult],
+        changes: Vec<LeadChange>,
+    ) -> Option<LeadOutcome> {
+        let all_good = results.iter().all(MasterResult::is_good);
+        let runs =
+            |place: usize| work.observed.get(place).map(Condition::of) == Some(Condition::Running);
+        let stays = |(place, task): (usize, &Option<Task>)| match task {
+            Some(task) => task.gate.is_some(),
+            None => runs(place),
+        };
+        let is_expected = all_good
+            && results.iter().any(|result| *result != MasterResult::Unchanged)
+            && !results.iter().any(|result| matches!(result, MasterResult::Unproven { .. }))
+            && tasks.iter().enumerate().any(stays);
+        if !work.lead.is_seen() || !is_expected {
+            return (!changes.is_empty()).then_some(LeadOutcome {
+                changes,
+                leader: None,
+                trouble: None,
+            });
+        }
+        let (leader, trouble) = match work.lead.settled().await {
+            Ok(leader) => (Some(leader), None),
+            Err(trouble) => (None, Some(trouble)),
+        };
+        Some(LeadOutcome { changes, leader, trouble })
+    }
+}
+
+/// The handover of a master that leads.
+fn helm(work: Work<'_>, place: usize, holding: &Holding) -> Option<Helm> {
+    let Holding::Ours(holder, before) = holding else { return None };
+    let observed = work.observed.get(place).filter(|_| *holder == place)?;
+    let Activity::Active { invocation, since, .. } = &observed.probe.unit.activity else {
+        return None;
+    };
+    // Whoever runs and does not go leads next; so does this one, if it starts again.
+    let goes = |planned: &MasterPlan| planned.steps.iter().any(|step| matches!(step, Step::Stop));
+    let masters = work.plan.masters.iter().zip(work.observed);
+    let mut successors = masters.filter(|(planned, observed)| {
+        Condition::of(observed) == Condition::Running && !goes(planned)
+    });
+    Some(Helm {
+        lead: Arc::clone(work.lead),
+        place,
+        name: observed.name.clone(),
+        before: before.clone(),
+        invocation: invocation.clone(),
+        started: *since,
+        has_successor: successors.next().is_some(),
+    })
+}
+
+fn stop_for_stranger(waiting: &[(usize, Condition)], results: &mut [MasterResult], holder: &str) {
+    let first = waiting.first().and_then(|(place, _)| results.get_mut(*place));
+    if let Some(result) = first {
+        let (problem, mend) = lead::stranger(holder);
+        *result = MasterResult::Untouched { error: Some(format!("{problem}; {mend}")) };
+    }
+}
+
+/// The ways to the Lease where no identity is made: with the one that is here, if it is, from every master that runs.
+pub(crate) async fn lead_without_new_identity(
+    run: Run<'_>,
+    observed: &[ObservedMaster],
+) -> Result<Lead, PreflightError> {
+    let pair = operator::pair(run.cluster)?;
+    let credentials = operator::credentials(run.cluster, pair)?;
+    let clocks = vec![None; observed.len()];
+    let runs = |place: usize| observed.get(place).map(Condition::of) == Some(Condition::Running);
+    let (lead, found) = Lead::open(run, observed, &clocks, credentials.as_ref(), runs).await;
+    let warnings = found.into_iter().map(Finding::into_warning).collect();
+    preflight::settle(warnings, run.cluster, run.events)?;
+    Ok(lead)
 }
 
 fn untouched(planned: &MasterPlan) -> MasterResult {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::lead::LeadChange;
 use crate::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::run::Run;
@@ -20,6 +21,29 @@ pub struct Outcome {
     /// Masters that were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
+    /// Who leads, if that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lead: Option<LeadOutcome>,
+}
+
+/// Who leads at the end, and how that came about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeadOutcome {
+    /// How the lead was handed over.
+    pub changes: Vec<LeadChange>,
+    /// Who was seen to hold the Lease and to renew it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
+    /// Why nobody was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+impl LeadOutcome {
+    fn is_good(&self) -> bool {
+        self.trouble.is_none() && self.changes.iter().all(LeadChange::is_good)
+    }
 }
 
 /// How it ended on one master.
@@ -103,13 +127,15 @@ impl Outcome {
             identity: plan.identity.clone(),
             masters: masters.collect(),
             skipped: run.cluster.left_out.iter().map(ToString::to_string).collect(),
+            lead: None,
         }
     }
 
-    /// Whether every master is as it should be.
+    /// Whether every master is as it should be, and somebody leads as far as that was looked at.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.masters.iter().all(|master| master.result.is_good())
+            && self.lead.as_ref().is_none_or(LeadOutcome::is_good)
     }
 
     /// Whether any master was, or may have been, changed.

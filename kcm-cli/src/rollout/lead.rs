@@ -1,0 +1,380 @@
+//! Who leads, in the course of a rollout: asked before each commit, handed over by the leader's own, seen at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kcm_systemd::KubernetesVersion;
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::api::{Accepted, Api, ApiError, ClockOffset, Credentials, Lease, Problem, Via};
+use crate::cluster::ApiVia;
+use crate::finding::{Finding, FindingCode, Severity};
+use crate::handover::{EndedProcess, Handover, free_lease};
+use crate::observe::ObservedMaster;
+use crate::preflight::Examination;
+use crate::run::Run;
+
+/// How long freeing the Lease may take: far less than the timer waits that starts the service again.
+const FREEING: Duration = Duration::from_secs(3);
+/// How long after a handover somebody must lead.
+pub(super) const SUCCESSION: Duration = Duration::from_secs(6);
+/// How long at the end somebody may take to lead: a Lease that is left to run out takes 15 s, a candidate asks every 4.4.
+const ELECTION: Duration = Duration::from_secs(25);
+/// How often the Lease is looked at while it is to change.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How often it is looked at otherwise.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The ways to the Lease, one through each master that was asked.
+#[derive(Debug)]
+pub(crate) struct Lead {
+    seats: Vec<Seat>,
+    left_out: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Seat {
+    name: String,
+    hostname: Option<String>,
+    api: Option<Arc<dyn Api>>,
+    /// This master's clock, and the API server's as it was seen from there.
+    clocks: Vec<ClockOffset>,
+    /// The API server's version as it was told there.
+    version: Option<KubernetesVersion>,
+}
+
+/// Who holds the Lease.
+#[derive(Clone, Debug)]
+pub(super) enum Holding {
+    /// The master at this place.
+    Ours(usize, Lease),
+    /// A master that is left out of this run, or nobody.
+    Away,
+    /// Somebody who is none of ours: this identity.
+    Stranger(String),
+    /// It cannot be seen.
+    Unknown(String),
+}
+
+/// How the lead went from one to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeadChange {
+    /// The master that led.
+    pub from: String,
+    /// Who leads now, as the Lease names it; nobody yet, if that took too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// From the moment at which the old leader was told to stop until a process was seen to lead, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap_milliseconds: Option<u64>,
+    /// Why the Lease was left to run out, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}
+
+/// What a plan does to the lead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeadForecast {
+    /// How often it changes, at most.
+    pub at_most: u8,
+    /// The master that leads, if that could be seen and is one of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
+}
+
+impl LeadChange {
+    /// Whether somebody led soon, or was not expected to.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.to.is_some() || self.left.is_some()
+    }
+}
+
+impl Lead {
+    /// Opens a way through every master for which `is_asked`, with `credentials`, and asks from there whether the API
+    /// server takes them: what it finds. Nobody is asked where there is no API server or nothing to ask it with.
+    pub(crate) async fn open(
+        run: Run<'_>,
+        observed: &[ObservedMaster],
+        clocks: &[Option<ClockOffset>],
+        credentials: Option<&Credentials>,
+        is_asked: impl Fn(usize) -> bool,
+    ) -> (Self, Vec<Finding>) {
+        let seat = |(place, observed): (usize, &ObservedMaster)| Seat {
+            name: observed.name.clone(),
+            hostname: observed.probe.hostname.clone(),
+            api: None,
+            clocks: clocks.get(place).copied().flatten().into_iter().collect(),
+            version: None,
+        };
+        let seats = observed.iter().enumerate().map(seat).collect();
+        let left_out = run.cluster.left_out.iter().map(ToString::to_string).collect();
+        let mut lead = Self { seats, left_out };
+        let mut found = Vec::new();
+        let Some(control_plane) = run.fleet.control_plane() else { return (lead, found) };
+        let asked: Vec<_> = (0..observed.len()).filter(|place| is_asked(*place)).collect();
+        let Some(credentials) = credentials else {
+            if !asked.is_empty() {
+                found.push(no_key());
+            }
+            return (lead, found);
+        };
+        let mut opening = JoinSet::new();
+        for (place, (name, transport)) in run.fleet.masters().enumerate() {
+            if !asked.contains(&place) {
+                continue;
+            }
+            let via = match run.cluster.api_via {
+                ApiVia::Master => {
+                    Via::Master { name: name.to_owned(), transport: Arc::clone(transport) }
+                }
+                ApiVia::Direct => Via::Direct,
+            };
+            let (control_plane, credentials) = (Arc::clone(control_plane), credentials.clone());
+            opening.spawn(async move {
+                match control_plane.open(&credentials, via).await {
+                    Ok(api) => (place, Some(Arc::clone(&api)), api.check_identity().await),
+                    Err(error) => (place, None, Err(error)),
+                }
+            });
+        }
+        let mut opened = opening.join_all().await;
+        opened.sort_by_key(|(place, ..)| *place);
+        for (place, api, accepted) in opened {
+            let Some(seat) = lead.seats.get_mut(place) else { continue };
+            match accepted {
+                Ok(Accepted { version, clock, .. }) => {
+                    seat.api = api;
+                    seat.clocks.extend(clock);
+                    seat.version = KubernetesVersion::parse(&version).ok();
+                }
+                Err(error) => {
+                    // A clock that is off refuses nothing; what depends on it is left alone.
+                    if let Problem::Clock { offset, .. } = error.problem {
+                        seat.api = api;
+                        seat.clocks.push(offset);
+                    }
+                    found.push(refused(&seat.name, &error));
+                }
+            }
+        }
+        (lead, found)
+    }
+
+    /// How often the lead changes if the services at these places are restarted.
+    pub(crate) async fn forecast(&self, restarted: &[usize]) -> LeadForecast {
+        match self.holding().await {
+            Holding::Ours(place, _) => LeadForecast {
+                at_most: u8::from(restarted.contains(&place)),
+                leader: self.seats.get(place).map(|seat| seat.name.clone()),
+            },
+            _ => LeadForecast { at_most: 1, leader: None },
+        }
+    }
+
+    /// What speaks against beginning: who leads, and programs that are newer than the API server.
+    pub(crate) async fn findings(&self, examined: &[Examination]) -> Vec<Finding> {
+        let mut found = Vec::new();
+        if self.is_seen()
+            && let Holding::Stranger(holder) = self.holding().await
+        {
+            let (problem, mend) = stranger(&holder);
+            found.push(Finding {
+                code: FindingCode::StrangerLeads,
+                severity: Severity::Error,
+                master: None,
+                problem,
+                mend: mend.to_owned(),
+            });
+        }
+        let newest = self.seats.iter().filter_map(|seat| seat.version).min();
+        for (seat, examination) in self.seats.iter().zip(examined) {
+            if let (Some(newest), Some(version)) = (newest, examination.version)
+                && version > newest
+            {
+                let problem = format!(
+                    "kube-controller-manager {version} there is newer than the API server ({newest})"
+                );
+                let mend = "upgrade the API server first, as Kubernetes' version skew policy says";
+                let finding = Finding::error(FindingCode::ProgramTooNew, &seat.name, problem, mend);
+                found.push(finding);
+            }
+        }
+        found
+    }
+
+    /// Whether anybody can be asked.
+    pub(super) fn is_seen(&self) -> bool {
+        self.seats.iter().any(|seat| seat.api.is_some())
+    }
+
+    /// Reads the Lease, through whichever master can.
+    async fn lease(&self) -> Result<Option<Lease>, String> {
+        let mut error = "nobody can be asked".to_owned();
+        for api in self.seats.iter().filter_map(|seat| seat.api.as_ref()) {
+            match api.lease().await {
+                Ok(lease) => return Ok(lease),
+                Err(why) => error = why.to_string(),
+            }
+        }
+        Err(error)
+    }
+
+    /// Who holds the Lease now.
+    pub(super) async fn holding(&self) -> Holding {
+        let lease = match self.lease().await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => return Holding::Away,
+            Err(why) => return Holding::Unknown(why),
+        };
+        let Some(holder) = lease.holder() else { return Holding::Away };
+        let hostname = holder.hostname();
+        let ours = |seat: &Seat| seat.hostname.is_some() && seat.hostname.as_deref() == hostname;
+        if let Some(place) = self.seats.iter().position(ours) {
+            return Holding::Ours(place, lease);
+        }
+        let is_left_out = self.left_out.iter().any(|name| Some(name.as_str()) == hostname);
+        if is_left_out || has_run_out(&lease, OffsetDateTime::now_utc()) {
+            return Holding::Away;
+        }
+        Holding::Stranger(holder.to_string())
+    }
+
+    /// The greatest difference between clocks that were seen; unknown if one was not.
+    fn clock_spread(&self, place: usize) -> Option<Duration> {
+        let seat = self.seats.get(place)?;
+        // Its own and the server's.
+        let known = seat.clocks.len() >= 2;
+        let all = self.seats.iter().flat_map(|seat| &seat.clocks).copied();
+        known.then(|| ClockOffset::spread(all))
+    }
+
+    /// Frees the Lease of a process that was seen to end on the master at `place`.
+    pub(super) async fn free(
+        &self,
+        place: usize,
+        before: &Lease,
+        started: OffsetDateTime,
+        gone: OffsetDateTime,
+    ) -> Result<Handover, String> {
+        let seat = self.seats.get(place);
+        let (Some(hostname), Some(api)) = (
+            seat.and_then(|seat| seat.hostname.as_deref()),
+            seat.and_then(|seat| seat.api.as_ref()),
+        ) else {
+            return Err("the API server cannot be asked through it".to_owned());
+        };
+        let others = self.seats.iter().enumerate().filter(|(other, _)| *other != place);
+        let others: Vec<_> = others.filter_map(|(_, seat)| seat.hostname.clone()).collect();
+        let process = EndedProcess {
+            hostname,
+            started,
+            gone,
+            other_hostnames: &others,
+            clock_spread: self.clock_spread(place),
+        };
+        free_lease(&**api, Some(before), &process, FREEING).await.map_err(|error| error.to_string())
+    }
+
+    /// Who leads in place of `before`, and how long after `since` that was seen; `None` if nobody does within
+    /// `patience`.
+    pub(super) async fn succession(
+        &self,
+        before: &Lease,
+        since: Instant,
+        patience: Duration,
+    ) -> Option<(String, Duration)> {
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            if let Ok(Some(lease)) = self.lease().await
+                && let Some(holder) = lease.holder()
+                && Some(holder) != before.holder()
+            {
+                return Some((holder.to_string(), since.elapsed()));
+            }
+            sleep(GLANCE).await;
+        }
+        None
+    }
+
+    /// Waits until one of ours is seen to renew the Lease: its identity.
+    ///
+    /// # Errors
+    /// When nobody is, or somebody who is none of ours: in words.
+    pub(super) async fn settled(&self) -> Result<String, String> {
+        let begun = Instant::now();
+        let mut seen: Option<Lease> = None;
+        loop {
+            let trouble = match self.holding().await {
+                Holding::Ours(_, lease) => {
+                    let is_renewed = seen.as_ref().is_some_and(|seen| {
+                        seen.holder() == lease.holder() && seen.renewed() != lease.renewed()
+                    });
+                    if is_renewed && let Some(holder) = lease.holder() {
+                        return Ok(holder.to_string());
+                    }
+                    let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
+                    seen = Some(lease);
+                    format!("{holder} holds the Lease and does not renew it")
+                }
+                Holding::Away if !self.left_out.is_empty() => {
+                    "none of the masters that take part leads".to_owned()
+                }
+                Holding::Away => "nobody leads".to_owned(),
+                Holding::Stranger(holder) => format!("{holder} leads, which is none of ours"),
+                Holding::Unknown(why) => format!("who leads cannot be seen: {why}"),
+            };
+            if begun.elapsed() >= ELECTION {
+                return Err(trouble);
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// What is found if a stranger leads, and the mend.
+pub(super) fn stranger(holder: &str) -> (String, &'static str) {
+    let mend = "find out what runs there (an old master, a static Pod, another cluster file) before kcm restarts anything";
+    (format!("{holder} leads, and is none of the masters"), mend)
+}
+
+/// Whether a Lease has not been renewed for so long that whoever held it is gone, whatever clocks say.
+fn has_run_out(lease: &Lease, now: OffsetDateTime) -> bool {
+    match (lease.renewed(), lease.duration()) {
+        (Some(renewed), Some(duration)) => now - renewed > 4 * duration,
+        _ => true,
+    }
+}
+
+fn no_key() -> Finding {
+    Finding {
+        code: FindingCode::LeadUnknown,
+        severity: Severity::Warning,
+        master: None,
+        problem: "who leads cannot be asked: kube-controller-manager's key is not on this machine"
+            .to_owned(),
+        mend: "run kcm where pki.directory holds it, to have the lead handed over without a gap"
+            .to_owned(),
+    }
+}
+
+fn refused(master: &str, error: &ApiError) -> Finding {
+    let ApiError { server, problem, .. } = error;
+    // What it says ends with what to do.
+    let text = format!("{server}: {problem}");
+    let (said, mend) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
+    let finding = |code| Finding::error(code, master, said, mend);
+    match problem {
+        _ if error.is_unreachable() => finding(FindingCode::ApiUnreachable).into_warning(),
+        Problem::ForwardingForbidden { .. } | Problem::Way { .. } => {
+            finding(FindingCode::LeadUnknown).into_warning()
+        }
+        Problem::Clock { .. } => finding(FindingCode::ClockOff).into_warning(),
+        _ => finding(FindingCode::IdentityRefused),
+    }
+}
