@@ -73,16 +73,15 @@ impl Accounts {
 
 fn missing(master: &str, account: &Account) -> Finding {
     let Account { user, group } = account;
-    let (problem, line) = match group {
-        None => (format!("there is no user `{user}`"), format!("u {user} -")),
+    let (problem, lines) = match group {
+        None => (format!("there is no user `{user}`"), format!("the line `u {user} -`")),
         Some(group) => (
             format!("there is no user `{user}` or no group `{group}`"),
-            format!("g {group} -` and `u {user} -:{group}"),
+            format!("the lines `g {group} -` and `u {user} -:{group}`"),
         ),
     };
-    let mend = format!(
-        "put the line `{line}` into /etc/sysusers.d/{user}.conf there and run `systemd-sysusers`"
-    );
+    let mend =
+        format!("put {lines} into /etc/sysusers.d/{user}.conf there and run `systemd-sysusers`");
     Finding::error(FindingCode::AccountMissing, master, problem, mend)
 }
 

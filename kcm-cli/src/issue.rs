@@ -1,8 +1,8 @@
 //! Making a CA and an identity, and storing them on the operator's side before any master changes.
 
 use kcm_pki::{
-    CertificateAuthority, CsrFile, Issued, LeafRequest, OutlivesCa, PrivateKey, RootRequest,
-    SerialNumber,
+    CertificateAuthority, Clamped, CsrFile, Issued, LeafRequest, OutlivesCa, PrivateKey,
+    RootRequest, SerialNumber,
 };
 use time::OffsetDateTime;
 
@@ -88,7 +88,9 @@ pub(crate) async fn issue(
 }
 
 fn report(run: Run<'_>, why: &[Reason], issued: &Issued) {
-    if let Some(clamped) = &issued.clamped {
+    // Some minutes are no news.
+    let is_news = |clamped: &&Clamped| clamped.not_after.date() != clamped.requested.date();
+    if let Some(clamped) = issued.clamped.as_ref().filter(is_news) {
         let text = format!(
             "the certificate ends with its CA, {}, not {} as its lifetime asks",
             clamped.not_after.date(),

@@ -112,6 +112,8 @@ pub struct ObserveError {
 impl fmt::Display for ObserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errors: Vec<_> = self.masters.iter().filter_map(|(_, error)| error.as_ref()).collect();
+        let silent = self.masters.iter().filter(|(_, error)| error.is_some());
+        let skip: Vec<_> = silent.map(|(name, _)| format!("--skip {name}")).collect();
         let answered = self.masters.iter().filter(|(_, error)| error.is_none());
         let answered: Vec<_> = answered.map(|(name, _)| name.as_str()).collect();
         let (failed, all) = (errors.len(), self.masters.len());
@@ -121,7 +123,12 @@ impl fmt::Display for ObserveError {
         }
         match answered[..] {
             [] => f.write_str("No master has changed."),
-            _ => write!(f, "{} answered. No master has changed.", answered.join(", ")),
+            _ => write!(
+                f,
+                "{} answered. No master has changed. To go on without the others, say `{}`.",
+                answered.join(", "),
+                skip.join(" ")
+            ),
         }
     }
 }

@@ -27,7 +27,7 @@ async fn every_master_that_fails_is_named_with_its_reason_and_who_answered() {
         "2 of 3 masters cannot be observed:
   k8s-master-01: k8s-master-01: scheduled fault; run as a user who may, or mend the permissions
   k8s-master-03: could not be reached, nothing was done there: it is off
-k8s-master-02 answered. No master has changed."
+k8s-master-02 answered. No master has changed. To go on without the others, say `--skip k8s-master-01 --skip k8s-master-03`."
     );
     assert_eq!(masters.effects(), [0; 3]);
     let Error::Observe(error) = error else { panic!("{error}") };

@@ -72,7 +72,7 @@ pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) ->
             }
         }
         found.extend(clock(&desired.name, &examined, begun, ended));
-        judge(subject.layout, desired, &examined, found);
+        judge(subject, desired, &examined, found);
     }
     examinations
 }
@@ -123,10 +123,10 @@ fn question(
     }
 }
 
-fn judge(layout: &Layout, desired: &DesiredMaster, examined: &Examined, found: &mut Sink) {
-    let name = &desired.name;
+fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, found: &mut Sink) {
+    let (name, program) = (&desired.name, &subject.layout.executable);
     if let Some(said) = &examined.program {
-        found.extend(program::judge(name, said, &desired.service.flags));
+        found.extend(program::judge(name, program, said, &desired.service.flags));
     }
     if let (Observation::Known(listeners), Some(serving)) =
         (&examined.strangers, desired.service.serving)
@@ -140,22 +140,30 @@ fn judge(layout: &Layout, desired: &DesiredMaster, examined: &Examined, found: &
         }));
     }
     if let Observation::Known(paths) = &examined.unreadable {
-        found.extend(paths.iter().map(|path| unreadable(layout, desired, path)));
+        found.extend(paths.iter().map(|path| unreadable(subject, desired, path)));
     }
     found.extend(examined.drop_ins.iter().map(|drop_in| self::drop_in(name, drop_in)));
 }
 
-fn unreadable(layout: &Layout, desired: &DesiredMaster, path: &RemotePath) -> Finding {
-    let by = match desired.service.account {
-        Some(owner) => format!("user {} without capabilities", owner.uid),
-        None => "root".to_owned(),
+fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) -> Finding {
+    let by = match (&subject.cluster.service.user, desired.service.account) {
+        (Some(user), Some(_)) => format!("user `{user}`"),
+        (None, Some(_)) => "root without capabilities (systemd.hardening: strict)".to_owned(),
+        (_, None) => "root".to_owned(),
     };
-    let problem = format!("{path} is missing, or {by}, as whom the service runs, cannot read it");
-    let is_ca = [Role::CaCertificate, Role::CaKey].iter().any(|role| layout.path(*role) == path);
-    let mend = if is_ca {
-        "put it there, let that user read it, or let kcm bring the CA's files (install.distributeCa)"
+    let is_ca =
+        [Role::CaCertificate, Role::CaKey].iter().any(|role| subject.layout.path(*role) == path);
+    // Only of the CA's files is it known that they are there.
+    let (problem, mend) = if is_ca {
+        (
+            format!("{path} is there, but {by}, as whom the service runs, cannot read it"),
+            "give it an owner, group or mode with which it can, or let kcm bring the CA's files (install.distributeCa)",
+        )
     } else {
-        "put it there, and let that user read it (owner and mode of the file, and of every folder above it)"
+        (
+            format!("{path} is missing, or {by}, as whom the service runs, cannot read it"),
+            "put it there, and let that user read it (owner and mode of the file, and of every folder above it)",
+        )
     };
     Finding::error(FindingCode::FileUnreadable, &desired.name, problem, mend)
 }

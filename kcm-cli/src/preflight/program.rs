@@ -2,27 +2,29 @@
 
 use kcm_systemd::{FlagName, KubernetesVersion};
 
+use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
 use crate::transport::{Observation, ProgramFacts};
 
 /// Judges what a program on `master` said of itself.
 pub(crate) fn judge(
     master: &str,
+    path: &RemotePath,
     program: &Observation<ProgramFacts>,
     flags: &[FlagName],
 ) -> Vec<Finding> {
     let facts = match program {
         Observation::Known(facts) => facts,
         Observation::Unknown(why) => {
-            let problem = format!("kube-controller-manager cannot be run: {why}");
-            let mend = "put the program for that machine there";
+            let problem = format!("{path} cannot be run there: {why}");
+            let mend = "put kube-controller-manager for that machine there, or let kcm bring it (install.binary)";
             return vec![Finding::error(FindingCode::ProgramFails, master, problem, mend)];
         }
     };
     let Some(version) = version(&facts.version) else {
         let said: String = facts.version.chars().take(80).collect();
-        let problem = format!("the program there says `{said}` when asked for its version");
-        let mend = "put kube-controller-manager there";
+        let problem = format!("{path} says `{said}` when asked for its version");
+        let mend = "put kube-controller-manager there, or let kcm bring it (install.binary)";
         return vec![Finding::error(FindingCode::ProgramFails, master, problem, mend)];
     };
     let unknown = flags.iter().filter(|flag| !knows(&facts.help, version, flag));
@@ -69,8 +71,12 @@ mod tests {
     fn judged(version: &str, help: &str, flags: &[&str]) -> Vec<String> {
         let facts = ProgramFacts { version: version.to_owned(), help: help.to_owned() };
         let flags: Vec<_> = flags.iter().map(|flag| FlagName::parse(flag).unwrap()).collect();
-        let judged = judge("m1", &Observation::Known(facts), &flags);
+        let judged = judge("m1", &path(), &Observation::Known(facts), &flags);
         judged.iter().map(ToString::to_string).collect()
+    }
+
+    fn path() -> RemotePath {
+        RemotePath::new("/opt/kubernetes/bin/kube-controller-manager").unwrap()
     }
 
     #[test]
@@ -96,6 +102,6 @@ mod tests {
     fn another_program_is_none() {
         assert_eq!(judged("bash 5.2", "", &[]).len(), 1);
         let failed = Observation::Unknown("Exec format error".to_owned());
-        assert!(judge("m1", &failed, &[])[0].to_string().contains("Exec format error"));
+        assert!(judge("m1", &path(), &failed, &[])[0].to_string().contains("Exec format error"));
     }
 }

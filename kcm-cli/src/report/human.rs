@@ -47,12 +47,14 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         Event::Committed { master } => writeln!(out, "{master}: done"),
         Event::LeadChanged { change } => writeln!(out, "lead: {}", lead_change(change)),
         Event::Unproven { master, cause } => {
-            writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {cause}")
+            writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {}", indented(cause))
         }
         Event::RolledBack { master, error } => {
-            writeln!(out, "{BAD}{master}{BAD:#}: rolled back: {error}")
+            writeln!(out, "{BAD}{master}{BAD:#}: rolled back: {}", indented(error))
         }
-        Event::Failed { master, error } => writeln!(out, "{BAD}{master}{BAD:#}: {error}"),
+        Event::Failed { master, error } => {
+            writeln!(out, "{BAD}{master}{BAD:#}: {}", indented(error))
+        }
     }
 }
 
@@ -319,6 +321,11 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
 /// The gist of a reason; all of it was said when it happened.
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+/// Further lines, such as those of a journal, below the first.
+fn indented(text: &str) -> String {
+    text.replace('\n', "\n    ")
 }
 
 /// Steps in numbers: `4 files written, 1 unit enabled`.

@@ -48,7 +48,12 @@ impl Site {
         let seen = match seen {
             Ok(seen) => seen,
             Err(Stop::Untouched(error)) => return MasterResult::Untouched { error: Some(error) },
-            Err(Stop::Lost(error)) => return MasterResult::Failed { error },
+            Err(Stop::Unreached(error)) => {
+                return MasterResult::Untouched { error: Some(error.without_name()) };
+            }
+            Err(Stop::Lost(error)) => {
+                return MasterResult::Failed { error: error.without_name() };
+            }
             Err(Stop::InTheMiddle(failure)) => {
                 return self.after_failure(task.left.as_ref(), task.gate, failure).await;
             }
@@ -85,8 +90,8 @@ impl Site {
                 }
                 Some(failure) => Err(Stop::InTheMiddle(failure)),
             },
-            Err(error @ TransportError::NeverRan { .. }) => Err(Stop::Untouched(error.to_string())),
-            Err(error) => Err(Stop::Lost(error.to_string())),
+            Err(error @ TransportError::NeverRan { .. }) => Err(Stop::Unreached(error)),
+            Err(error) => Err(Stop::Lost(error)),
         }
     }
 
@@ -127,7 +132,10 @@ impl Site {
                     failure.error
                 ),
             },
-            Err(Stop::Untouched(error) | Stop::Lost(error)) => MasterResult::Failed { error },
+            Err(Stop::Untouched(error)) => MasterResult::Failed { error },
+            Err(Stop::Unreached(error) | Stop::Lost(error)) => MasterResult::Failed {
+                error: again("in place and healthy, but that could not be noted there", &error),
+            },
         }
     }
 
@@ -139,7 +147,10 @@ impl Site {
         why: Unproven,
     ) -> MasterResult {
         match why {
-            Unproven::Lost(error) => return MasterResult::Failed { error: error.to_string() },
+            Unproven::Lost(error) => {
+                let error = again("in place and started, but not proven healthy", &error);
+                return MasterResult::Failed { error };
+            }
             Unproven::Unasked(_) => return MasterResult::Unproven { cause: why.to_string() },
             Unproven::Ended(_) | Unproven::Unhealthy(_) => {}
         }
@@ -147,9 +158,12 @@ impl Site {
         let is_alone = self.reached_api_server == Some(false)
             && gate::reaches_api_server(transport, &self.server).await == Some(false);
         if is_alone {
+            // What its journal says is that, in more words.
+            let why = why.to_string();
             let cause = format!(
-                "it reaches no API server at {}, neither before nor now; it is healthy by itself once that answers\n{why}",
-                self.server
+                "it reaches no API server at {}, neither before nor now; it is healthy by itself once that answers ({})",
+                self.server,
+                why.lines().next().unwrap_or_default()
             );
             return MasterResult::Unproven { cause };
         }
@@ -190,12 +204,15 @@ impl Site {
                 return MasterResult::Untouched { error: Some(why.to_owned()) };
             }
             Err(Stop::InTheMiddle(failure)) => Err(failure.error.to_string()),
-            Err(Stop::Untouched(error) | Stop::Lost(error)) => Err(error),
+            Err(Stop::Untouched(error)) => Err(error),
+            Err(Stop::Unreached(error) | Stop::Lost(error)) => Err(error.without_name()),
         };
         match back {
             Ok(()) => MasterResult::RolledBack { error: why.to_owned() },
             Err(trouble) => MasterResult::Failed {
-                error: format!("{why}; and what was there before is not healthy either: {trouble}"),
+                error: format!(
+                    "{why}; and what was there before is not seen healthy either: {trouble}"
+                ),
             },
         }
     }
@@ -209,10 +226,23 @@ fn is_not_kept(failure: &OperationFailure) -> bool {
 pub(super) enum Stop {
     /// Nothing was changed.
     Untouched(String),
+    /// Nothing was done.
+    Unreached(TransportError),
     /// Something was.
     InTheMiddle(OperationFailure),
     /// Nobody knows.
-    Lost(String),
+    Lost(TransportError),
+}
+
+/// How far it has come, why no further, and that the same command goes on from there.
+fn again(so_far: &str, error: &TransportError) -> String {
+    let reason = error.reason();
+    let mend = "run the same command again";
+    if reason.contains(mend) {
+        format!("{so_far}: {reason}")
+    } else {
+        format!("{so_far}: {reason}; {mend}")
+    }
 }
 
 fn changed_nothing(error: &OperationError) -> bool {

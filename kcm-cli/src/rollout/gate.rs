@@ -77,7 +77,10 @@ pub(super) async fn pass(
             Health::Bad(why) => {
                 healthy_since = None;
                 if now - begun >= PATIENCE {
-                    return Err(Unproven::Unhealthy(why));
+                    let (patience, unit) = (PATIENCE.as_secs(), &layout.unit);
+                    return Err(Unproven::Unhealthy(format!(
+                        "not healthy within {patience} s: {why}; `journalctl -u {unit}` there says what it waits for"
+                    )));
                 }
                 // It may have ended, or listen by now.
                 run = look(transport, layout, Some(run.invocation)).await?;
@@ -140,7 +143,10 @@ async fn health(
         (Serving::Nowhere, _) => return Ok(Health::Good),
         (Serving::At(at), Observation::Known(listening)) => {
             if !listening.iter().any(|bound| covers(*bound, at)) {
-                return Ok(Health::Bad(format!("process {process} does not listen on {at}")));
+                let somebody = transport.insecure_https_status(&question(at)).await.is_ok();
+                let somebody = if somebody { ", and another process does" } else { "" };
+                let why = format!("process {process} does not listen on {at}{somebody}");
+                return Ok(Health::Bad(why));
             }
             at
         }
@@ -153,9 +159,7 @@ async fn health(
             return Err(Unproven::Unasked(why.clone()));
         }
     };
-    let address = StreamAddress { host: serving.ip().to_string(), port: serving.port() };
-    let question = HttpsQuestion { address, path: "/healthz" };
-    match transport.insecure_https_status(&question).await {
+    match transport.insecure_https_status(&question(serving)).await {
         Ok(200) => Ok(Health::Good),
         Ok(status) => Ok(Health::Bad(format!("https://{serving}/healthz says {status}, not 200"))),
         Err(HttpsError::Stream(
@@ -163,6 +167,11 @@ async fn health(
         )) => Err(Unproven::Unasked(error.to_string())),
         Err(error) => Ok(Health::Bad(error.to_string())),
     }
+}
+
+fn question(serving: SocketAddr) -> HttpsQuestion {
+    let address = StreamAddress { host: serving.ip().to_string(), port: serving.port() };
+    HttpsQuestion { address, path: "/healthz" }
 }
 
 /// An address on which a socket that is bound to `bound` is reached from its own machine.

@@ -86,6 +86,13 @@ impl<'a> Rollout<'a> {
             return Outcome::of(run, work.plan, results.collect());
         }
         let (results, changes) = self.commit(work, &tasks, &reached).await;
+        // Where it does not come to a commit, no secret waits for one.
+        let is_untouched = |result: &MasterResult| matches!(result, MasterResult::Untouched { .. });
+        let left = staged.into_iter().zip(&results).map(|(staged, result)| match staged {
+            staged if is_untouched(result) => staged,
+            _ => Staged::Nothing,
+        });
+        stage::unstage(run, &left.collect::<Vec<_>>()).await;
         let lead = self.who_leads(work, &tasks, &results, changes).await;
         Outcome { lead, ..Outcome::of(run, work.plan, results) }
     }

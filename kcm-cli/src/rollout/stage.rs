@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::task::Task;
 use crate::event::Event;
+use crate::files::RemotePath;
 use crate::layout::Layout;
 use crate::plan::Plan;
 use crate::preflight;
@@ -53,8 +54,11 @@ pub(super) async fn stage(
             *result = Staged::Failed { error, there: None };
         }
         let (name, transport) = (name.to_owned(), Arc::clone(transport));
+        let program = layout.executable.clone();
         let batch = batch(&task, layout, place, &told);
-        staging.spawn(async move { (place, staged(&name, &task, transport.call(&batch).await)) });
+        staging.spawn(async move {
+            (place, staged(&name, &program, &task, transport.call(&batch).await))
+        });
     }
     let tell = |(place, sent): (usize, Sent)| {
         if let Some(planned) = plan.masters.get(place) {
@@ -156,10 +160,24 @@ fn progress(place: usize, told: UnboundedSender<(usize, Sent)>) -> Progress {
     })
 }
 
-fn staged(master: &str, task: &Task, called: Result<Replies, TransportError>) -> Staged {
+fn staged(
+    master: &str,
+    path: &RemotePath,
+    task: &Task,
+    called: Result<Replies, TransportError>,
+) -> Staged {
     let replies = match called {
         Ok(replies) => replies,
-        Err(error) => return Staged::Failed { error: error.to_string(), there: None },
+        Err(error @ TransportError::NeverRan { .. }) => {
+            return Staged::Failed { error: error.without_name(), there: None };
+        }
+        Err(error) => {
+            let reason = error.reason();
+            let error = format!(
+                "{reason} while files were brought there; none of its own has changed; run the same command again"
+            );
+            return Staged::Failed { error, there: None };
+        }
     };
     let mut done = replies.done.into_iter();
     let there = match done.next() {
@@ -173,7 +191,7 @@ fn staged(master: &str, task: &Task, called: Result<Replies, TransportError>) ->
     }
     if let (Some((_, flags)), Some(Reply::Examined(examined))) = (&task.trial, done.next()) {
         let program = examined.program.as_ref();
-        let found = program.map(|program| preflight::judge_program(master, program, flags));
+        let found = program.map(|program| preflight::judge_program(master, path, program, flags));
         if let Some(finding) = found.into_iter().flatten().next() {
             let error = format!("{}; {} [{}]", finding.problem, finding.mend, finding.code);
             return Staged::Failed { error, there };

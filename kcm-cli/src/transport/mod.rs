@@ -159,6 +159,22 @@ pub enum TransportError {
     },
 }
 
+impl TransportError {
+    /// Why, and how to mend it.
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::NeverRan { reason, .. } | Self::FateUnknown { reason, .. } => reason,
+        }
+    }
+
+    /// The same without the master's name, for where that is said already.
+    pub(crate) fn without_name(&self) -> String {
+        let (Self::NeverRan { master, .. } | Self::FateUnknown { master, .. }) = self;
+        let text = self.to_string();
+        text.strip_prefix(&format!("{master}: ")).map(str::to_owned).unwrap_or(text)
+    }
+}
+
 /// Why a stream could not be opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -72,13 +72,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::remove_file(site.file(LINK)).unwrap();
                 site.write(LINK, "");
             },
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: is in the way: a symbolic link is needed here; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed.",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: is in the way: a symbolic link is needed here; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
         ),
         Case::new(
             "a file in place of a master",
             FAILED,
             |site| site.write("out/k8s-master-02", ""),
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed.",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
         ),
         Case::new(
             "a file in place of a folder",
@@ -86,7 +86,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 site.write("out/k8s-master-02/opt", "");
             },
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed.",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
         ),
         Case::new(
             "a file in place of the root",
@@ -100,7 +100,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 link("opt", site, "out/k8s-master-02/opt");
             },
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: a symbolic link on the way leads in circles\nk8s-master-01, k8s-master-03 answered. No master has changed.",
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: a symbolic link on the way leads in circles\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
         ),
     ]);
 }

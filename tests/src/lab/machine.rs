@@ -7,6 +7,7 @@ use std::process::{Child, Command};
 use std::sync::Mutex;
 
 use super::boot;
+use super::watcher;
 use super::{Opt, SUDO_PASSWORD, Sudo, Variant};
 use crate::Ran;
 use crate::peers;
@@ -198,6 +199,12 @@ impl Machine {
             fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|n| n.trim() == name)
         });
         processes
+    }
+
+    /// Whether a kube-controller-manager listens on it, as the kernel has it.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        watcher::serves(self)
     }
 
     /// Its whole journal, of all boots; works while it is off, too.

@@ -12,6 +12,7 @@ mod machine;
 mod slot;
 mod sshd;
 mod variant;
+mod watcher;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -24,6 +25,7 @@ pub use machine::Machine;
 use slot::{Guard, Slot};
 pub use sshd::SshCounts;
 pub use variant::{Opt, SUDO_PASSWORD, Sudo, Variant};
+pub use watcher::{Outage, Watched, Watcher};
 
 use crate::peers;
 

@@ -50,7 +50,9 @@ pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
     });
     match found {
         Some((said, mend)) => format!("{}{mend}", tidy(said)),
-        None if last_line(log).is_empty() => "`ssh` ended without a word".to_owned(),
+        None if last_line(log).is_empty() => {
+            format!("`ssh` ended without a word; try `{}`", login.command(&[]))
+        }
         None => format!("{}; try `{}`", last_line(log), login.command(&[])),
     }
 }

@@ -7,9 +7,13 @@ manager() {
   words=$(systemctl --quiet "$@" 2>&1) || fail unit "$unit" "$words$(last_words "$unit")"
 }
 
-# What the unit's own processes wrote last.
+# What the unit's own processes wrote last, in their last run.
 last_words() {
-  lines=$(journalctl --quiet --no-pager -n 3 -o cat _SYSTEMD_UNIT="$1" 2>/dev/null) || lines=
+  invocation=$(systemctl show -p InvocationID --value -- "$1" 2>/dev/null)
+  # What it has just said may still be on its way.
+  timeout 2 journalctl --sync >/dev/null 2>&1 || :
+  lines=$(journalctl --quiet --no-pager -n 3 -o cat _SYSTEMD_UNIT="$1" ${invocation:+"_SYSTEMD_INVOCATION_ID=$invocation"} \
+    2>/dev/null) || lines=
   if [ -n "$lines" ]; then printf '%sjournal: %s' "$newline" "$lines"; fi
 }
 
@@ -65,6 +69,15 @@ clock() {
   clock=${clock%.*}${clock#*.}
 }
 
+# How a unit's main process ended.
+ending() {
+  case $(property Result) in
+    signal | core-dump) printf 'signal %s ended it' "$(property ExecMainStatus)" ;;
+    exit-code | success) printf 'it ended with exit status %s' "$(property ExecMainStatus)" ;;
+    *) property Result ;;
+  esac
+}
+
 # UNIT PERIOD LISTENS INVOCATION: active for PERIOD hundredths of seconds, as one invocation: this one, if it is said. Then
 # its main process may take LISTENS hundredths more until it listens somewhere.
 settle() {
@@ -95,7 +108,7 @@ settle() {
         fi
         ;;
       activating/auto-restart* | failed/* | inactive/*)
-        fail unit "$1" "it does not stay up: $(property Result), exit status $(property ExecMainStatus)$(last_words "$1")"
+        fail unit "$1" "it does not stay up: $(ending)$(last_words "$1")"
         ;;
       *)
         if [ -n "$invocation" ]; then
@@ -226,11 +239,24 @@ examine_readable() {
   fi
 }
 
+# UNIT: the files that change it, or will: systemd looks for those of a unit only when it has loaded that.
+drop_ins() {
+  shown=$(systemctl show -p LoadState -p DropInPaths -- "$1" 2>/dev/null)
+  if [ "$(property LoadState)" = loaded ]; then
+    property DropInPaths
+  else
+    set +f
+    for drop_in in "/etc/systemd/system/$1.d"/*.conf "/run/systemd/system/$1.d"/*.conf "/usr/lib/systemd/system/$1.d"/*.conf; do
+      if [ -f "$drop_in" ]; then printf '%s ' "$drop_in"; fi
+    done
+    set -f
+  fi
+}
+
 # UNIT: its drop-ins, and the names of the directives in each.
 examine_drop_ins() {
-  shown=$(systemctl show -p DropInPaths -- "$1" 2>/dev/null)
   # shellcheck disable=SC2046 # Parted by blanks.
-  set -- $(property DropInPaths)
+  set -- $(drop_ins "$1")
   for drop_in; do
     names=
     whole=1

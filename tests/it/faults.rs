@@ -1,0 +1,218 @@
+//! What goes wrong in the middle, on real systems: a report that names masters and what to do, and an apply after it that
+//! finishes the work.
+
+mod account;
+mod api_server;
+mod findings;
+mod interrupted;
+mod killed;
+mod lost;
+mod room;
+mod service;
+mod tapped;
+mod verbs;
+mod watched;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use kcm_tests::control_plane::{Authority, Binaries, ControlPlane, Process};
+use kcm_tests::lab::{Lab, Machine, Variant};
+use kcm_tests::{Ran, Site, kcm};
+
+const UNIT: &str = "kube-controller-manager.service";
+const UNIT_FILE: &str = "/etc/systemd/system/kube-controller-manager.service";
+const PROGRAM: &str = "/opt/kubernetes/bin/kube-controller-manager";
+const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
+const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
+
+/// Masters, an API server, and an operator's folder for both.
+struct Ground {
+    site: Site,
+    plane: ControlPlane,
+    lab: Lab,
+}
+
+/// `masters` plain machines.
+fn plain(masters: usize) -> Vec<Variant> {
+    vec![Variant::new(); masters]
+}
+
+impl Ground {
+    /// Nothing is deployed, but the program lies on every master already, which saves its upload.
+    fn new(variants: &[Variant]) -> Option<Self> {
+        let lab = Lab::up(variants)?;
+        let (site, binaries) = (Site::new(), Binaries::standins());
+        let authority = Authority::read(&site.file("pki/ca/cert"));
+        let plane = ControlPlane::start(&binaries, lab.address(20), 6443, &authority);
+        let ground = Self { site, plane, lab };
+        for machine in ground.lab.machines() {
+            ground.bring_program(machine, PROGRAM);
+        }
+        ground.write("");
+        Some(ground)
+    }
+
+    /// The same with a service on every master.
+    fn deployed(variants: &[Variant]) -> Option<Self> {
+        let ground = Self::new(variants)?;
+        ground.apply(&[]);
+        Some(ground)
+    }
+
+    /// The stand-in in the site, without what only debuggers read: it is copied and digested often.
+    fn program(&self) -> std::path::PathBuf {
+        let program = self.site.file("kube-controller-manager");
+        if !program.exists() {
+            let built = self.plane.binaries().controller_manager_binary();
+            let mut copy = Command::new("sh");
+            copy.args(["-c", "strip -o \"$2\" \"$1\" 2>/dev/null || cp \"$1\" \"$2\"", "copy"]);
+            kcm_tests::peers::run(copy.arg(built).arg(&program));
+        }
+        program
+    }
+
+    fn bring_program(&self, machine: &Machine, path: &str) {
+        let at = machine.file(path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        // By another process: a file that is open for writing here, a child of another thread may hold when it is run.
+        let mut copy = Command::new("cp");
+        kcm_tests::peers::run(copy.arg(self.program()).arg(at));
+    }
+
+    /// Writes the cluster file, with further sections.
+    fn write(&self, sections: &str) {
+        let binary = self.program();
+        let install = format!("install: {{binary: {}, distributeCa: true}}\n", binary.display());
+        self.write_bare(&format!("{install}{sections}"));
+    }
+
+    /// As [`Ground::write`]; nothing is brought unless the sections say so.
+    fn write_bare(&self, sections: &str) {
+        let text = Site::new().read("kcm.yaml");
+        let (head, _) = text.split_once("masters:\n").unwrap();
+        let head = head.replace("https://192.168.1.210:6443", &self.plane.server());
+        self.site.write("kcm.yaml", format!("{head}{sections}{}", self.lab.cluster_sections()));
+    }
+
+    /// Writes a cluster file that differs from that of every other number.
+    fn change(&self, number: usize) {
+        self.write(&changed(number));
+    }
+
+    fn kcm(&self, arguments: &[&str]) -> Ran {
+        let ran = self.site.kcm(arguments);
+        println!("$ kcm {}\n{}{}= {}", arguments.join(" "), ran.stderr, ran.stdout, ran.code);
+        ran
+    }
+
+    /// Starts kcm, whose output goes to a file.
+    fn start(&self, arguments: &[&str]) -> Process {
+        let mut command = Command::new(kcm());
+        command.current_dir(self.site.path()).args(arguments);
+        let (log, _) = tempfile::NamedTempFile::new_in(self.site.path()).unwrap().keep().unwrap();
+        drop(log);
+        let log =
+            self.site.file(&format!("log-{}", fs::read_dir(self.site.path()).unwrap().count()));
+        Process::start_command(command, &log)
+    }
+
+    fn apply(&self, arguments: &[&str]) -> Ran {
+        let ran = self.kcm(&[&["apply"], arguments].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran
+    }
+
+    /// The next apply finishes the work, and the one after it finds nothing to do.
+    fn converges(&self) -> Ran {
+        let first = self.apply(&[]);
+        let second = self.apply(&[]);
+        assert!(second.stdout.starts_with("Nothing to do"), "{second:?}");
+        self.is_whole();
+        first
+    }
+
+    /// Everybody serves, and nothing is left over.
+    fn is_whole(&self) {
+        for machine in self.lab.machines() {
+            let name = machine.name();
+            assert!(machine.serves(), "{name}");
+            assert_eq!(machine.output(&["systemctl", "is-enabled", UNIT]).trim(), "enabled");
+            assert_eq!(leftovers(machine), "", "{name}");
+        }
+    }
+}
+
+fn changed(number: usize) -> String {
+    format!("controllerManager: {{flags: {{concurrent-deployment-syncs: {}}}}}\n", 5 + number)
+}
+
+/// What only a rollout that goes on may have on a machine.
+fn leftovers(machine: &Machine) -> String {
+    let staged = "/opt/kubernetes /etc/systemd/system -name .kcm-stage";
+    let pending = "/opt/kubernetes/.kcm -name pending.json";
+    let timers = "/run/systemd/transient -name kcm-start-*";
+    let find =
+        format!("for it in '{staged}' '{pending}' '{timers}'; do find $it 2>/dev/null; done; :");
+    machine.output(&["sh", "-fc", &find])
+}
+
+fn until(what: &str, patience: Duration, is_so: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < patience, "never: {what}");
+        sleep(Duration::from_millis(40));
+    }
+    start.elapsed()
+}
+
+/// Until a kcm that was started has said something.
+fn until_said(kcm: &Process, text: &str) {
+    let start = Instant::now();
+    while !kcm.log().contains(text) {
+        let log = kcm.log();
+        assert!(start.elapsed() < Duration::from_secs(60), "never {text:?} in:\n{log}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits for a kcm's end; its exit code and what it said.
+fn ended(mut kcm: Process) -> (i32, String) {
+    let code = kcm.wait(Duration::from_secs(120)).unwrap();
+    println!("{}= {code}", kcm.log());
+    (code, kcm.log())
+}
+
+/// The line of a report about a machine.
+fn line_of<'r>(report: &'r str, machine: &Machine) -> &'r str {
+    let mut lines = report.lines().filter(|line| line.starts_with(machine.name()));
+    lines.next_back().unwrap_or_else(|| panic!("no word of {} in:\n{report}", machine.name()))
+}
+
+fn assert_says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in: {text}");
+    }
+}
+
+/// Puts a script where the program is expected.
+fn put_script(machine: &Machine, path: &str, script: &str) {
+    let at = machine.file(path);
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::write(&at, script).unwrap();
+    fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Carries out all at once, each on a thread of its own: they mostly wait.
+fn together(all: Vec<Box<dyn FnOnce() + Send>>) {
+    let threads: Vec<_> = all.into_iter().map(std::thread::spawn).collect();
+    let ended: Vec<_> = threads.into_iter().map(std::thread::JoinHandle::join).collect();
+    ended.into_iter().for_each(|ended| {
+        if let Err(why) = ended {
+            std::panic::resume_unwind(why);
+        }
+    });
+}

@@ -1,0 +1,119 @@
+//! A service with a user of its own, behind everything that `hardening: strict` closes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use kcm_tests::lab::Machine;
+
+use super::{CA, CA_KEY, Ground, PROGRAM, UNIT, UNIT_FILE, assert_says, plain};
+
+const ACCOUNT: &str = "systemd: {user: kcm, group: kcm-files, hardening: strict}\n";
+const PLACED: [&str; 3] = [
+    "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig",
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem",
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem",
+];
+
+/// Number, owner, mode and time of change: all that a chown or chmod would touch.
+fn touched(machine: &Machine, path: &str) -> (u64, u32, u32, u32, i64, i64) {
+    let found = fs::metadata(machine.file(path)).unwrap();
+    (found.ino(), found.uid(), found.gid(), found.mode(), found.ctime(), found.ctime_nsec())
+}
+
+fn owner(machine: &Machine, path: &str) -> (u32, u32) {
+    let found = fs::metadata(machine.file(path)).unwrap();
+    (found.uid(), found.gid())
+}
+
+/// Does what a message about a missing account says.
+fn follow(machine: &Machine, message: &str) {
+    let (_, lines) = message.split_once("put the lines ").unwrap();
+    let (lines, rest) = lines.split_once(" into ").unwrap();
+    let lines: Vec<_> = lines.split('`').skip(1).step_by(2).collect();
+    let file = rest.split(' ').next().unwrap();
+    assert_eq!(lines, ["g kcm-files -", "u kcm -:kcm-files"]);
+    assert!(rest.contains("run `systemd-sysusers`"), "{message}");
+    let at = machine.file(file);
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::write(at, lines.join("\n") + "\n").unwrap();
+    machine.output(&["systemd-sysusers"]);
+}
+
+fn exposure(machine: &Machine) -> f64 {
+    let said = machine.run(&["systemd-analyze", "security", "--no-pager", UNIT]).stdout;
+    let (_, level) = said.split_once("Overall exposure level for ").unwrap();
+    let (_, level) = level.split_once(": ").unwrap();
+    level.split(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_service_with_its_own_user_behind_the_preset_is_healthy() {
+    let Some(ground) = Ground::new(&plain(2)) else { return };
+    // The CA is there, root's alone, and kcm is not to bring it.
+    for machine in ground.lab.machines() {
+        for (path, name, mode) in [(CA, "ca.pem", 0o644), (CA_KEY, "ca-key.pem", 0o600)] {
+            let at = machine.file(path);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            fs::copy(ground.site.file(&format!("pki/ca/cert/{name}")), &at).unwrap();
+            fs::set_permissions(&at, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
+    }
+    ground.write_bare(ACCOUNT);
+    let ran = ground.kcm(&["apply"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for machine in ground.lab.machines() {
+        let line = ran.stderr.lines().find(|line| line.contains(machine.name())).unwrap();
+        assert_says(line, &["`kcm`", "[account-missing]"]);
+        follow(machine, line);
+    }
+
+    let before = |machine: &Machine| [CA, CA_KEY].map(|path| touched(machine, path));
+    let untouched: Vec<_> = ground.lab.machines().iter().map(before).collect();
+    let ran = ground.kcm(&["apply"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for machine in ground.lab.machines() {
+        let line = ran.stderr.lines().find(|line| line.contains(machine.name())).unwrap();
+        assert_says(line, &[CA_KEY, "`kcm`", "cannot read", "[file-unreadable]"]);
+    }
+    // As the operator decides.
+    for machine in ground.lab.machines() {
+        machine.output(&["chgrp", "kcm-files", CA_KEY]);
+        machine.output(&["chmod", "0640", CA_KEY]);
+    }
+    let given: Vec<_> = ground.lab.machines().iter().map(before).collect();
+    assert_ne!(untouched, given);
+    ground.converges();
+    for (machine, given) in ground.lab.machines().iter().zip(given) {
+        assert_eq!(before(machine), given, "kcm touches nothing that it did not place");
+        let numbers = |flag| machine.output(&["id", flag, "kcm"]).trim().parse::<u32>().unwrap();
+        let kcm = (numbers("-u"), numbers("-g"));
+        assert!(kcm.0 != 0 && kcm.1 != 0);
+        for path in PLACED {
+            assert_eq!(owner(machine, path), kcm, "{path}");
+        }
+        assert_eq!(owner(machine, UNIT_FILE), (0, 0), "the unit is systemd's");
+        assert_eq!(owner(machine, PROGRAM), (0, 0), "kcm did not bring the program");
+        let process = machine.output(&["systemctl", "show", "-P", "MainPID", UNIT]);
+        let process = format!("/proc/{}", process.trim());
+        let runs_as = machine.output(&["stat", "-c", "%u %g", &process]);
+        assert_eq!(runs_as.trim(), format!("{} {}", kcm.0, kcm.1));
+        let exposure = exposure(machine);
+        println!("{}: systemd-analyze security says {exposure}", machine.name());
+        assert!(exposure < 2.0, "{exposure}");
+    }
+
+    // With the CA distributed, its files are kcm's, and so the service's.
+    let binary = ground.site.file("other");
+    ground.plane.binaries().write_controller_manager("v1.36.1", Path::new(&binary));
+    let install = format!("install: {{binary: {}, distributeCa: true}}\n", binary.display());
+    ground.write_bare(&format!("{install}{ACCOUNT}"));
+    ground.converges();
+    for machine in ground.lab.machines() {
+        let kcm = owner(machine, PLACED[0]);
+        for path in [CA, CA_KEY] {
+            assert_eq!(owner(machine, path), kcm, "{path}");
+        }
+        assert_eq!(owner(machine, PROGRAM), (0, 0), "who runs it cannot replace it");
+    }
+}

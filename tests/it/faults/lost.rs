@@ -1,0 +1,171 @@
+//! Connections that are killed in every phase, an sshd that stops, and masters that lose their power.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kcm::{Error, MasterResult};
+use kcm_tests::lab::{Machine, Watcher};
+
+use super::tapped::{Blow, Phase, results};
+use super::{Ground, assert_says, ended, line_of, plain, together, until_said};
+
+const AGAIN: &str = "run the same command again";
+
+fn millis(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+fn blow(
+    machine: &Machine,
+    phase: Phase,
+    after: Duration,
+    strike: Arc<dyn Fn() + Send + Sync>,
+) -> Blow {
+    Blow { master: machine.name().to_owned(), phase, after, strike }
+}
+
+fn untouched(result: &MasterResult) -> bool {
+    matches!(result, MasterResult::Untouched { .. })
+}
+
+/// What a result says of why.
+fn why(result: &MasterResult) -> &str {
+    match result {
+        MasterResult::Failed { error }
+        | MasterResult::RolledBack { error }
+        | MasterResult::Untouched { error: Some(error) } => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
+    let Some(ground) = Ground::deployed(&plain(2)) else { return };
+    ground.change(1);
+    let unit = |ground: &Ground| ground.lab.machine(0).output(&["cat", super::UNIT_FILE]);
+    let before = unit(&ground);
+    let machine = ground.lab.machine(1);
+    let name = machine.name();
+    let watcher = Watcher::start(&ground.lab);
+    for (phase, after) in [
+        (Phase::Observe, millis(60)),
+        (Phase::Examine, millis(0)),
+        (Phase::Lock, millis(0)),
+        (Phase::Stage, millis(0)),
+        (Phase::Stage, millis(60)),
+    ] {
+        let ended = ground.apply_under(&blow(machine, phase, after, ground.ssh_killer(machine)));
+        match (phase, ended) {
+            (Phase::Observe, Err(Error::Observe(error))) => {
+                assert_says(&error.to_string(), &[name, "ssh", "No master has changed"]);
+            }
+            (Phase::Examine, Err(error @ Error::Preflight(_))) => {
+                assert_says(&error.to_string(), &[name, "connection", "[not-examined]"]);
+            }
+            (Phase::Lock, Err(Error::Lock(error))) => {
+                assert_says(&error.to_string(), &[name, "connection", AGAIN]);
+            }
+            (Phase::Stage, Ok(outcome)) => {
+                assert!(!outcome.has_changed_masters());
+                let result = &outcome.masters[1].result;
+                assert!(untouched(&outcome.masters[0].result) && untouched(result));
+                assert_says(why(result), &["connection", AGAIN]);
+            }
+            (phase, other) => panic!("{phase:?}: {other:?}"),
+        }
+        for machine in ground.lab.machines() {
+            assert_eq!(machine.output(&["cat", super::UNIT_FILE]).contains("syncs"), false);
+        }
+        assert_eq!(unit(&ground), before);
+    }
+    let watched = watcher.end();
+    assert_eq!(watched.outages, [], "nobody was ever down");
+    ground.converges();
+}
+
+/// Kills the connection to the first of two masters in a phase that changes it; the second stays as it is.
+fn cut_at(phase: Phase, after: Duration) {
+    let Some(ground) = Ground::deployed(&plain(2)) else { return };
+    ground.change(1);
+    let machine = ground.lab.machine(0);
+    let watcher = Watcher::start(&ground.lab);
+    let blow = blow(machine, phase, after, ground.ssh_killer(machine));
+    let results = results(ground.apply_under(&blow));
+    assert!(matches!(results[0], MasterResult::Failed { .. }), "{phase:?}: {results:?}");
+    assert_says(why(&results[0]), &["connection", AGAIN]);
+    assert_eq!(results[1], MasterResult::Untouched { error: None });
+    ground.converges();
+    let watched = watcher.end();
+    println!("{phase:?}: down at most {:?} at a time", watched.longest());
+    assert_eq!(watched.most_down, 1, "{phase:?}: {watched:?}");
+}
+
+#[test]
+fn an_ssh_that_is_killed_in_the_commit_or_the_gate_stops_there_and_the_next_apply_goes_on() {
+    together(vec![
+        Box::new(|| cut_at(Phase::Commit, millis(250))),
+        Box::new(|| cut_at(Phase::Gate, millis(1))),
+        Box::new(|| cut_at(Phase::Conclude, millis(0))),
+    ]);
+}
+
+/// Cuts the first master's or the second's power; switched on again, everything is finished.
+fn power_cut(of: usize, at: usize, phase: Phase, after: Duration) {
+    let Some(ground) = Ground::deployed(&plain(2)) else { return };
+    let ground = Arc::new(ground);
+    ground.change(1);
+    let (dying, reached) = (ground.lab.machine(of), ground.lab.machine(at));
+    let strike = {
+        let ground = Arc::clone(&ground);
+        Arc::new(move || ground.lab.machine(of).power_off())
+    };
+    let results = results(ground.apply_under(&blow(reached, phase, after, strike)));
+    assert!(!results[of].is_good(), "{phase:?}: {results:?}");
+    assert_says(why(&results[of]), &["connection", AGAIN]);
+    if of == 0 {
+        assert_eq!(results[1], MasterResult::Untouched { error: None });
+    } else {
+        assert_eq!(results[0], MasterResult::Done);
+    }
+    // It is dead; the others are worked on without it.
+    let dead = ground.kcm(&["apply"]);
+    assert_eq!(dead.code, 1);
+    assert_says(&dead.stderr, &[dying.name(), "--skip", "No master has changed"]);
+    let others = ground.apply(&["--skip", dying.name()]);
+    assert_says(line_of(&others.stdout, dying), &["skipped"]);
+    dying.power_on();
+    ground.converges();
+}
+
+#[test]
+fn a_master_may_lose_its_power_before_in_and_after_its_commit() {
+    together(vec![
+        // While the first is committed, the second goes.
+        Box::new(|| power_cut(1, 0, Phase::Commit, millis(300))),
+        Box::new(|| power_cut(0, 0, Phase::Commit, millis(250))),
+        Box::new(|| power_cut(0, 0, Phase::Gate, millis(500))),
+    ]);
+}
+
+#[test]
+fn an_sshd_that_stops_keeps_out_who_comes_and_not_who_is_there() {
+    let Some(ground) = Ground::deployed(&plain(2)) else { return };
+    let machine = ground.lab.machine(1);
+    ground.change(1);
+    machine.stop_sshd();
+    let ran = ground.kcm(&["apply"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert_says(
+        &ran.stderr,
+        &[machine.name(), "is sshd running there", "--skip", "No master has changed"],
+    );
+    machine.start_sshd();
+
+    let kcm = ground.start(&["apply"]);
+    until_said(&kcm, "staged");
+    machine.stop_sshd();
+    let (code, said) = ended(kcm);
+    machine.start_sshd();
+    assert_eq!(code, 0, "{said}");
+    ground.converges();
+}
