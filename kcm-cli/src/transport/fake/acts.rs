@@ -42,7 +42,7 @@ impl Machine for FakeState {
                 self.systemd("reload units", |state| state.units.reload(&mut state.memory))
             }
             UnitAction::Restart { unit } => self.systemd(&format!("restart {unit}"), |state| {
-                state.units.restart(unit, &mut state.world, &mut state.memory)
+                state.units.restart(unit, &state.world, &mut state.memory)
             }),
             UnitAction::Stop { unit, back_after } => {
                 self.systemd(&format!("arm {unit}"), |state| {
@@ -57,7 +57,7 @@ impl Machine for FakeState {
             UnitAction::Start { unit } => {
                 if !matches!(self.activity(unit), Activity::Active { .. }) {
                     self.systemd(&format!("start {unit}"), |state| {
-                        state.units.restart(unit, &mut state.world, &mut state.memory)
+                        state.units.restart(unit, &state.world, &mut state.memory)
                     })?;
                 }
                 self.act(&UnitAction::Disarm { unit: unit.clone() })

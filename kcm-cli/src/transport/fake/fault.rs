@@ -46,6 +46,10 @@ pub enum When {
 pub enum FaultKind {
     /// The operation fails with this cause.
     Fails(FileErrorKind),
+    /// The disk is full from here on: nothing that needs room can be made, until [`FakeState::set_full`] says otherwise.
+    ///
+    /// [`FakeState::set_full`]: super::FakeState::set_full
+    FillsDisk,
     /// The connection is lost; what runs on the master runs on to its end.
     LosesConnection,
     /// Whoever sent it is killed; what runs on the master runs on to its end.

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use kcm_systemd::{KubernetesVersion, UnitName};
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, FaultKind, FaultPoint, When};
-use super::memory::Memory;
+use super::memory::{Memory, Node};
 use super::service::{Behaviour, World};
 use super::unit::Units;
 use crate::files::{
@@ -50,6 +51,7 @@ pub struct FakeState {
     pub listeners: Vec<SocketAddr>,
     /// How far its clock is ahead of this machine's.
     pub clock_offset: time::Duration,
+    pub(super) full: bool,
     pub(super) exchange: Exchange,
     pub(super) memory: Memory,
     pub(super) units: Units,
@@ -99,6 +101,7 @@ impl FakeState {
             program_facts: Ok(program_facts(KubernetesVersion::NEWEST_KNOWN)),
             listeners: Vec::new(),
             clock_offset: time::Duration::ZERO,
+            full: false,
             exchange: Exchange::Whole,
             memory: Memory::new(),
             units: Units::default(),
@@ -159,9 +162,9 @@ impl FakeState {
     /// Tells the fake what its services do that find everything they need; healthy, if it is not told.
     pub fn expect_services(
         &mut self,
-        program: impl FnMut(&mut dyn FileSystem) -> Behaviour + Send + 'static,
+        program: impl Fn(&mut dyn FileSystem) -> Behaviour + Send + Sync + 'static,
     ) {
-        self.world.program = Some(Box::new(program));
+        self.world.program = Some(Arc::new(program));
     }
 
     /// Whether an API server answers, wherever it is asked for. Services that start without one end at once.
@@ -183,7 +186,7 @@ impl FakeState {
     /// Runs what systemd runs by itself: timers that are due, services that are started again after an end.
     pub fn catch_up(&mut self) {
         if self.power == Power::On {
-            self.units.catch_up(&mut self.world, &mut self.memory);
+            self.units.catch_up(&self.world, &mut self.memory);
         }
     }
 
@@ -195,7 +198,13 @@ impl FakeState {
     /// Every path that exists with what it names, in order.
     #[must_use]
     pub fn tree(&self) -> Vec<(RemotePath, NodeKind)> {
-        self.memory.tree()
+        self.memory.nodes().into_iter().map(|node| (node.path, node.kind)).collect()
+    }
+
+    /// Every path that exists with what is there, in order.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Node<'_>> {
+        self.memory.nodes()
     }
 
     /// What runs: unit by unit.
@@ -214,6 +223,16 @@ impl FakeState {
         self.memory.room = room;
     }
 
+    /// Fills the disk, or makes room again.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    /// Lets a service end by itself, with these words in its journal.
+    pub fn end_service(&mut self, unit: &UnitName, why: &str) {
+        self.units.end(unit, why);
+    }
+
     /// Turns it on again: what was durable is there, enabled units run.
     ///
     /// # Errors
@@ -227,7 +246,7 @@ impl FakeState {
                 start.insert(unit.clone());
             }
         }
-        self.units.boot(&mut self.world, &mut self.memory, &start)
+        self.units.boot(&self.world, &mut self.memory, &start)
     }
 
     fn power_off(&mut self) {
@@ -253,6 +272,13 @@ impl FakeState {
         match self.faults.remove(at).kind {
             FaultKind::Fails(kind) => {
                 Err(FileError { path: path.to_owned(), kind, detail: "scheduled fault".to_owned() })
+            }
+            FaultKind::FillsDisk => {
+                self.full = true;
+                match here {
+                    FaultPoint::Effect { when: When::Inside, .. } => Err(no_space(path)),
+                    _ => Ok(()),
+                }
             }
             FaultKind::LosesConnection => {
                 self.exchange = Exchange::Unheard;
@@ -313,7 +339,8 @@ impl FileSystem for FakeState {
     }
 
     fn room(&mut self, folder: &RemotePath) -> Result<Room, FileError> {
-        self.memory.room(folder)
+        let room = self.memory.room(folder)?;
+        Ok(if self.full { Room { available: 0, ..room } } else { room })
     }
 
     fn perform(&mut self, effect: Effect<'_>) -> Result<(), FileError> {
@@ -325,7 +352,12 @@ impl FileSystem for FakeState {
                 let _ = state.memory.perform(Effect::Write { path, content: half });
             }
         };
-        let whole = |state: &mut Self| Ok(state.memory.perform(effect)?);
+        let whole = |state: &mut Self| {
+            if state.full && needs_room(effect) {
+                return Err(no_space(effect.path().as_str()).into());
+            }
+            Ok(state.memory.perform(effect)?)
+        };
         self.effect(&what, &path, part, whole).map_err(|error| match error {
             OperationError::File(error) => error,
             other => FileError { path, kind: FileErrorKind::Other, detail: other.to_string() },
@@ -335,6 +367,23 @@ impl FileSystem for FakeState {
     fn can_set_owner(&self) -> bool {
         self.memory.can_set_owner
     }
+}
+
+fn no_space(path: &str) -> FileError {
+    let detail = "no space left on device".to_owned();
+    FileError { path: path.to_owned(), kind: FileErrorKind::NoSpace, detail }
+}
+
+/// Whether an effect can fail because the disk is full.
+fn needs_room(effect: Effect<'_>) -> bool {
+    matches!(
+        effect,
+        Effect::MakeFolder { .. }
+            | Effect::Create { .. }
+            | Effect::Write { .. }
+            | Effect::Link { .. }
+            | Effect::HardLink { .. }
+    )
 }
 
 /// What kube-controller-manager of a version says of itself.

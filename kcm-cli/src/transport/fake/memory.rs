@@ -16,7 +16,7 @@ const ROOT: Number = 0;
 const MOST_LINKS: usize = 40;
 
 /// A file system. What was not synced is lost by [`power_off`](Self::power_off).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Memory {
     inodes: BTreeMap<Number, Inode>,
     next: Number,
@@ -26,7 +26,20 @@ pub(super) struct Memory {
     pub(super) room: Room,
 }
 
-#[derive(Debug)]
+/// A path that exists, and what is there.
+#[derive(Clone, Debug)]
+pub struct Node<'m> {
+    /// The path.
+    pub path: RemotePath,
+    /// What it names.
+    pub kind: NodeKind,
+    /// Its permission bits.
+    pub mode: Mode,
+    /// A file's bytes.
+    pub content: Option<&'m [u8]>,
+}
+
+#[derive(Clone, Debug)]
 struct Inode {
     content: Content,
     mode: Mode,
@@ -41,6 +54,7 @@ enum Last {
     Followed,
 }
 
+#[derive(Clone)]
 enum Content {
     File { bytes: Zeroizing<Vec<u8>>, durable: Zeroizing<Vec<u8>> },
     Folder { entries: Entries, durable: Entries },
@@ -94,21 +108,26 @@ impl Memory {
         }
     }
 
-    /// Every path that exists, with what it names, in order.
-    pub(super) fn tree(&self) -> Vec<(RemotePath, NodeKind)> {
+    /// Every path that exists, in order.
+    pub(super) fn nodes(&self) -> Vec<Node<'_>> {
         let mut found = Vec::new();
         if let Ok(root) = RemotePath::new("/") {
-            self.walk(&root, ROOT, &mut found);
+            self.walk(root, ROOT, &mut found);
         }
         found
     }
 
-    fn walk(&self, path: &RemotePath, number: Number, found: &mut Vec<(RemotePath, NodeKind)>) {
+    fn walk<'m>(&'m self, path: RemotePath, number: Number, found: &mut Vec<Node<'m>>) {
         let Some(inode) = self.inodes.get(&number) else { return };
-        found.push((path.clone(), inode.kind()));
+        let content = match &inode.content {
+            Content::File { bytes, .. } => Some(bytes.as_slice()),
+            Content::Folder { .. } | Content::Link(_) => None,
+        };
+        let here = path.clone();
+        found.push(Node { path, kind: inode.kind(), mode: inode.mode, content });
         if let Content::Folder { entries, .. } = &inode.content {
             for (name, number) in entries {
-                self.walk(&path.child(name), *number, found);
+                self.walk(here.child(name), *number, found);
             }
         }
     }

@@ -16,6 +16,7 @@
 
 mod acts;
 mod fault;
+mod fork;
 mod machine;
 mod memory;
 mod service;
@@ -35,6 +36,7 @@ use super::{
 pub use fault::{Fault, FaultKind, FaultPoint, When};
 use machine::Exchange;
 pub use machine::{FakeState, Observer, Power};
+pub use memory::Node;
 pub use service::Behaviour;
 
 /// A master in memory. Clones are the same master.
@@ -56,6 +58,12 @@ impl Fake {
         let fake = Self::new(name);
         fake.inspect(|state| state.offline = true);
         fake
+    }
+
+    /// Another machine in the same state: see [`FakeState::fork`].
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        self.state().fork()
     }
 
     /// Looks at the state, or prepares it.

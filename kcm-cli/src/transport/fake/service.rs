@@ -1,6 +1,7 @@
 //! What the fake's services do, and the world around them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::Memory;
@@ -22,9 +23,10 @@ pub enum Behaviour {
 }
 
 /// Decides by what a service finds when it starts.
-pub(super) type Program = Box<dyn FnMut(&mut dyn FileSystem) -> Behaviour + Send>;
+pub(super) type Program = Arc<dyn Fn(&mut dyn FileSystem) -> Behaviour + Send + Sync>;
 
 /// What services depend on beside their files.
+#[derive(Clone)]
 pub(super) struct World {
     /// Whether an API server answers, wherever it is asked for.
     pub(super) api_server: bool,
@@ -39,11 +41,11 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    pub(super) fn behaviour(&mut self, command: &[String], files: &mut Memory) -> Behaviour {
+    pub(super) fn behaviour(&self, command: &[String], files: &mut Memory) -> Behaviour {
         if let Some(why) = self.obstacle(command, files) {
             return Behaviour::Dies(why);
         }
-        self.program.as_mut().map_or(Behaviour::Healthy, |program| program(files))
+        self.program.as_ref().map_or(Behaviour::Healthy, |program| program(files))
     }
 
     /// What ends kube-controller-manager right after its start.

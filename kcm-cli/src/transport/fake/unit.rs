@@ -20,7 +20,7 @@ const RESTART_DELAY: Duration = Duration::from_secs(5);
 /// Where kube-controller-manager listens if no flag says otherwise.
 const SECURE_PORT: u16 = 10257;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Units {
     /// Units as last read, by name: a file that changed since needs a reload, as with systemd.
     loaded: BTreeMap<String, Loaded>,
@@ -119,7 +119,7 @@ impl Units {
     pub(super) fn restart(
         &mut self,
         unit: &UnitName,
-        world: &mut World,
+        world: &World,
         files: &mut Memory,
     ) -> Result<(), OperationError> {
         let Some(loaded) = self.loaded.get(unit.as_str()).cloned() else {
@@ -149,6 +149,13 @@ impl Units {
 
     pub(super) fn stop(&mut self, unit: &UnitName) {
         self.services.remove(unit.as_str());
+    }
+
+    /// The unit's run ends by itself, if there is one.
+    pub(super) fn end(&mut self, unit: &UnitName, why: &str) {
+        if let Some(service) = self.services.get_mut(unit.as_str()) {
+            *service = Service::Ended { at: Instant::now(), why: why.to_owned() };
+        }
     }
 
     pub(super) fn arm(&mut self, unit: &UnitName, back_after: Duration) {
@@ -187,7 +194,7 @@ impl Units {
     }
 
     /// Does what systemd would have done by now: timers, and services that are started again.
-    pub(super) fn catch_up(&mut self, world: &mut World, files: &mut Memory) {
+    pub(super) fn catch_up(&mut self, world: &World, files: &mut Memory) {
         let now = Instant::now();
         let due = self.armed.iter().filter(|(_, at)| **at <= now).map(|(unit, _)| unit.clone());
         let due: Vec<String> = due.collect();
@@ -217,7 +224,7 @@ impl Units {
 
     pub(super) fn boot(
         &mut self,
-        world: &mut World,
+        world: &World,
         files: &mut Memory,
         start: &BTreeSet<UnitName>,
     ) -> Result<(), OperationError> {
