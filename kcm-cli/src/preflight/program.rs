@@ -1,5 +1,7 @@
 //! Whether a program is a kube-controller-manager that takes our flags. Pure.
 
+use std::collections::BTreeSet;
+
 use kcm_systemd::{FlagName, KubernetesVersion};
 
 use crate::files::RemotePath;
@@ -27,7 +29,8 @@ pub(crate) fn judge(
         let mend = "put kube-controller-manager there, or let kcm bring it (install.binary)";
         return vec![Finding::error(FindingCode::ProgramFails, master, problem, mend)];
     };
-    let unknown = flags.iter().filter(|flag| !knows(&facts.help, version, flag));
+    let named = named(&facts.help);
+    let unknown = flags.iter().filter(|flag| !knows(&named, version, flag));
     let findings = unknown.map(|flag| {
         let problem = format!("kube-controller-manager {version} there does not know --{flag}");
         let mend = match kcm_systemd::lookup(flag.as_str()).and_then(|flag| flag.removed_in) {
@@ -49,19 +52,17 @@ pub(super) fn version(said: &str) -> Option<KubernetesVersion> {
     words.find_map(|version| KubernetesVersion::parse(version).ok())
 }
 
+/// The names of the flags in a help text, which is long and read once.
+fn named(help: &str) -> BTreeSet<&str> {
+    let words = help.split_ascii_whitespace().filter_map(|word| word.strip_prefix("--"));
+    words.filter_map(|word| word.split(['=', ',']).next()).collect()
+}
+
 /// Help names every flag but those that are deprecated, which the table of versions has. The table knows no version
 /// that is newer than kcm, which help does.
-fn knows(help: &str, version: KubernetesVersion, flag: &FlagName) -> bool {
-    let is_named = help.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        words.any(|word| {
-            let name = word.strip_prefix("--").map(|word| word.split(['=', ',']).next());
-            name == Some(Some(flag.as_str()))
-        })
-    });
-    let is_listed =
-        || kcm_systemd::lookup(flag.as_str()).is_some_and(|known| known.exists_in(version));
-    is_named || is_listed()
+fn knows(named: &BTreeSet<&str>, version: KubernetesVersion, flag: &FlagName) -> bool {
+    named.contains(flag.as_str())
+        || kcm_systemd::lookup(flag.as_str()).is_some_and(|known| known.exists_in(version))
 }
 
 #[cfg(test)]
