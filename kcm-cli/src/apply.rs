@@ -6,6 +6,7 @@ use kcm_pki::Certificate;
 
 use crate::accounts::{Accounts, Owners};
 use crate::api::Credentials;
+use crate::change;
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Materials, Role, desired};
 use crate::error::Error;
@@ -114,7 +115,15 @@ pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
     let credentials = operator::credentials(run.cluster, pair)?;
     let lead = look_for_lead(run, &plan, &observed, &examined, credentials.as_ref()).await?;
     let (desired, observed) = (Some(&desired), &observed.masters[..]);
-    let work = Work { plan: &plan, desired, observed, layout: &layout, lead: &Arc::new(lead) };
+    let changes = change::of_apply(&plan, observed, &layout, run.now);
+    let work = Work {
+        plan: &plan,
+        desired,
+        observed,
+        layout: &layout,
+        lead: &Arc::new(lead),
+        changes: &changes,
+    };
     Ok(rollout.carry_out(work).await)
 }
 

@@ -11,6 +11,7 @@ use kcm_pki::Fingerprint;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::change::Change;
 use crate::files::{Mode, Owner, RemotePath};
 use crate::layout::Layout;
 use crate::transport::{Commit, Enablement, Keep, KeptFile, PathState, Rename, Stage, UnitAction};
@@ -19,9 +20,16 @@ use crate::transport::{Commit, Enablement, Keep, KeptFile, PathState, Rename, St
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Generation {
-    /// When it was replaced.
+    /// When the change that replaced it began. Masters that were changed together have the same moment here.
     #[serde(with = "time::serde::rfc3339")]
     pub replaced_at: OffsetDateTime,
+    /// If that change was a rollback: when the change began that it took back.
+    #[serde(
+        default,
+        with = "time::serde::rfc3339::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub undoes: Option<OffsetDateTime>,
     /// Where its files are kept.
     pub slot: Slot,
     /// Whether the unit started at boot.
@@ -79,6 +87,11 @@ impl Slot {
         })
     }
 
+    /// Whose folder that is.
+    pub(crate) fn of_folder(path: &RemotePath) -> Option<Self> {
+        [Self::A, Self::B].into_iter().find(|slot| slot.folder(path) == *path)
+    }
+
     /// Where the file that was at `path` is kept.
     #[must_use]
     pub fn place(self, path: &RemotePath) -> RemotePath {
@@ -99,6 +112,17 @@ pub struct Generations {
 }
 
 impl Generations {
+    /// The one before the last change, whether that was proven or not.
+    #[must_use]
+    pub fn last(&self) -> Option<&Generation> {
+        self.pending.as_ref().or(self.previous.as_ref())
+    }
+
+    /// Whether files of this slot are named.
+    pub(crate) fn name(&self, slot: Slot) -> bool {
+        self.pending.iter().chain(&self.previous).any(|generation| generation.slot == slot)
+    }
+
     /// The generation that a change leaves behind: what the changed paths are now, unless a change that is not proven
     /// has noted already what they were before it.
     #[must_use]
@@ -106,14 +130,17 @@ impl Generations {
         &self,
         changed: Vec<Former>,
         enablement: Enablement,
-        now: OffsetDateTime,
+        change: Change,
     ) -> Generation {
-        let mut left = self.pending.clone().unwrap_or_else(|| Generation {
-            replaced_at: now,
+        let Change { began, undoes } = change;
+        let left = self.pending.clone().unwrap_or_else(|| Generation {
+            replaced_at: began,
+            undoes,
             slot: self.previous.as_ref().map_or(Slot::A, |previous| previous.slot.other()),
             enabled: enablement == Enablement::Enabled,
             files: Vec::new(),
         });
+        let mut left = Generation { replaced_at: began, undoes, ..left };
         for former in changed {
             if !left.files.iter().any(|known| known.path == former.path) {
                 left.files.push(former);
@@ -157,17 +184,22 @@ impl Generation {
         self.files.iter().any(|former| former.path == *unit_file && former.file.is_none())
     }
 
-    /// What brings it back in place of a change that is not proven, and forgets that change.
-    pub(crate) fn restore(&self, layout: &Layout) -> (Stage, Commit) {
+    /// What brings its files back in place of a change that is not proven.
+    pub(crate) fn restore(&self) -> (Stage, Commit) {
         let kept: Vec<_> = self.files.iter().filter_map(|former| self.kept(former)).collect();
         let absent = self.files.iter().filter(|former| former.file.is_none());
         let commit = Commit {
             files: kept.iter().map(|kept| kept.target.clone()).collect(),
-            remove: absent.map(|former| &former.path).chain([&layout.pending]).cloned().collect(),
-            leftovers: folders(layout, self.slot),
+            remove: absent.map(|former| former.path.clone()).collect(),
             ..Commit::default()
         };
         (Stage { files: Vec::new(), kept }, commit)
+    }
+
+    /// What is done once everything is again as it was: the change that is not proven is forgotten.
+    pub(crate) fn drop_change(&self, layout: &Layout) -> Commit {
+        let leftovers = folders(layout, self.slot);
+        Commit { remove: vec![layout.pending.clone()], leftovers, ..Commit::default() }
     }
 
     fn kept(&self, former: &Former) -> Option<KeptFile> {
@@ -199,9 +231,14 @@ impl Generation {
 
 /// Removes all notes and everything that they name.
 pub(crate) fn forget(layout: &Layout) -> Commit {
-    let slots = [Slot::A, Slot::B].into_iter().flat_map(|slot| folders(layout, slot));
     let notes = layout.pending.parent();
-    Commit { leftovers: slots.chain(notes).collect(), ..Commit::default() }
+    let leftovers = slot_folders(layout).into_iter().chain(notes).collect();
+    Commit { leftovers, ..Commit::default() }
+}
+
+/// Every folder in which files of earlier generations may be kept.
+pub(crate) fn slot_folders(layout: &Layout) -> Vec<RemotePath> {
+    [Slot::A, Slot::B].into_iter().flat_map(|slot| folders(layout, slot)).collect()
 }
 
 /// A slot's folders beside all managed files, each once.
@@ -228,6 +265,7 @@ mod tests {
     use super::*;
 
     const NOW: OffsetDateTime = time::macros::datetime!(2026-11-25 06:00 UTC);
+    const CHANGE: Change = Change { began: NOW, undoes: None };
 
     fn path(text: &str) -> RemotePath {
         RemotePath::new(text).unwrap()
@@ -249,7 +287,7 @@ mod tests {
             former(&path("/opt/a"), &file(b"a"), Mode::PUBLIC),
             former(&path("/opt/b"), &PathState::Absent, Mode::PUBLIC),
         ];
-        let left = Generations::default().leaving(changed, Enablement::Enabled, NOW);
+        let left = Generations::default().leaving(changed, Enablement::Enabled, CHANGE);
         assert_eq!(Generation::parse(&left.to_note()), Ok(left));
         for wrong in ["", "{}", "null", r#"{"slot":"c"}"#] {
             assert!(Generation::parse(wrong).is_err(), "{wrong}");
@@ -263,16 +301,17 @@ mod tests {
         let first = Generations::default().leaving(
             vec![former(&path("/opt/a"), &file(b"old"), Mode::PUBLIC)],
             Enablement::Disabled,
-            NOW,
+            CHANGE,
         );
         let between = Generations { pending: Some(first.clone()), previous: None };
         let changed = vec![
             former(&path("/opt/a"), &file(b"new"), Mode::PUBLIC),
             former(&path("/opt/b"), &file(b"b"), Mode::PUBLIC),
         ];
-        let second = between.leaving(changed, Enablement::Enabled, NOW + time::Duration::HOUR);
+        let later = Change { began: NOW + time::Duration::HOUR, undoes: None };
+        let second = between.leaving(changed, Enablement::Enabled, later);
         assert_eq!(second.files[0], first.files[0]);
-        assert_eq!((second.enabled, second.replaced_at), (false, NOW));
+        assert_eq!((second.enabled, second.replaced_at), (false, later.began));
         let kept = between.to_keep(&second);
         let kept: Vec<_> = kept.iter().map(|keep| keep.at.as_str()).collect();
         assert_eq!(kept, ["/opt/.kcm.a/b"], "the first is kept already");
@@ -286,9 +325,9 @@ mod tests {
 
     #[test]
     fn the_slot_in_use_is_not_written_into() {
-        let previous = Generations::default().leaving(Vec::new(), Enablement::Enabled, NOW);
+        let previous = Generations::default().leaving(Vec::new(), Enablement::Enabled, CHANGE);
         let generations = Generations { pending: None, previous: Some(previous) };
-        let next = generations.leaving(Vec::new(), Enablement::Enabled, NOW);
+        let next = generations.leaving(Vec::new(), Enablement::Enabled, CHANGE);
         assert_eq!(next.slot, Slot::B);
     }
 }

@@ -38,6 +38,7 @@
 mod accounts;
 pub mod api;
 mod apply;
+mod change;
 pub mod cluster;
 mod desired;
 mod error;

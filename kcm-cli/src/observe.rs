@@ -15,7 +15,7 @@ use crate::desired::Role;
 use crate::event::{Event, EventSink};
 use crate::files::RemotePath;
 use crate::fleet::Fleet;
-use crate::generation::{Generation, Generations};
+use crate::generation::{Generation, Generations, Slot, slot_folders};
 use crate::identity::{IdentityFacts, KeyMatch, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
@@ -54,6 +54,8 @@ pub struct ObservedMaster {
     pub generations: Generations,
     /// What is wrong with the notes of that.
     pub notes: Vec<String>,
+    /// What kcm keeps there for itself: notes, and folders with files of earlier generations.
+    pub own: Vec<(RemotePath, PathState)>,
 }
 
 /// The files of a master that kcm manages or asks about.
@@ -74,6 +76,18 @@ pub struct ObservedFiles {
     pub ca_key: ObservedFile,
     /// kube-controller-manager itself: its digest alone.
     pub binary: ObservedFile,
+}
+
+impl ObservedMaster {
+    /// What interrupted runs left: folders with staged files, and with files that no note names.
+    pub(crate) fn leftovers(&self) -> impl Iterator<Item = &RemotePath> {
+        let orphans = self.own.iter().filter(|(path, state)| {
+            let slot = Slot::of_folder(path).filter(|_| *state != PathState::Absent);
+            // A note that cannot be read may name them.
+            self.notes.is_empty() && slot.is_some_and(|slot| !self.generations.name(slot))
+        });
+        self.probe.leftovers.iter().chain(orphans.map(|(path, _)| path))
+    }
 }
 
 impl ObservedFiles {
@@ -201,7 +215,8 @@ pub(crate) async fn look(
     let mut asked = JoinSet::new();
     for (place, (name, transport)) in fleet.masters().enumerate() {
         let (name, transport, batch) = (name.to_owned(), Arc::clone(transport), Arc::clone(&batch));
-        asked.spawn(async move { (place, ask(&name, &*transport, &batch).await) });
+        let layout = layout.clone();
+        asked.spawn(async move { (place, ask(&name, &*transport, &layout, &batch).await) });
     }
     let mut answers = asked.join_all().await;
     answers.sort_by_key(|(place, _)| *place);
@@ -231,17 +246,18 @@ fn answered(
 /// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
 fn questions(layout: &Layout, accounts: &Accounts) -> Batch {
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
+    let files = [
+        &layout.certificate,
+        &layout.key,
+        &layout.kubeconfig,
+        &layout.unit_file,
+        &layout.ca_certificate,
+        &layout.ca_key,
+        &layout.executable,
+    ];
     Batch::new(vec![
         Operation::Probe(Probe {
-            paths: vec![
-                layout.certificate.clone(),
-                layout.key.clone(),
-                layout.kubeconfig.clone(),
-                layout.unit_file.clone(),
-                layout.ca_certificate.clone(),
-                layout.ca_key.clone(),
-                layout.executable.clone(),
-            ],
+            paths: files.into_iter().cloned().chain(own(layout)).collect(),
             unit: layout.unit.clone(),
             unit_path: layout.unit_file.clone(),
             executable: layout.executable.clone(),
@@ -256,9 +272,16 @@ fn questions(layout: &Layout, accounts: &Accounts) -> Batch {
     ])
 }
 
+/// What kcm keeps on a master for itself.
+fn own(layout: &Layout) -> Vec<RemotePath> {
+    let notes = [&layout.pending, &layout.previous].map(RemotePath::clone);
+    notes.into_iter().chain(slot_folders(layout)).collect()
+}
+
 async fn ask(
     name: &str,
     transport: &dyn Transport,
+    layout: &Layout,
     batch: &Batch,
 ) -> Result<ObservedMaster, AskError> {
     let replies = transport.call(batch).await?;
@@ -297,7 +320,8 @@ async fn ask(
         binary: file(None)?,
     };
     let name = name.to_owned();
-    Ok(ObservedMaster { name, probe, files, identity: None, generations, notes })
+    let own = own(layout).into_iter().zip(states).collect();
+    Ok(ObservedMaster { name, probe, files, identity: None, generations, notes, own })
 }
 
 /// The identity that a master holds: its certificate, if a key is beside it.

@@ -121,6 +121,8 @@ pub enum Step {
     Stop,
     /// The service starts, or starts again.
     Restart,
+    /// What kcm keeps there for itself is removed.
+    Forget,
     /// What an earlier run put in place is proven: it has not been seen healthy since.
     Prove,
 }
@@ -194,8 +196,9 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     let runs_nothing = unit.activity == Activity::Offline;
     let reload = !runs_nothing && (touches(&Role::Unit) || unit.needs_reload);
     let restart = !runs_nothing
-        && (desired.reads.iter().any(touches) || !is_running_what_is_there(desired, observed));
-    let leftovers = observed.probe.leftovers.iter().cloned();
+        && (desired.reads.iter().any(touches)
+            || !is_running_what_is_there(&desired.reads, observed));
+    let leftovers = observed.leftovers().cloned();
     steps.extend(leftovers.map(|path| Step::RemoveLeftover { path }));
     if reload {
         steps.push(Step::Reload);
@@ -213,9 +216,9 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
 
 /// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
 /// modification time, so it is the change time that counts.
-fn is_running_what_is_there(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
+pub(crate) fn is_running_what_is_there(reads: &[Role], observed: &ObservedMaster) -> bool {
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return false };
-    desired.reads.iter().all(|role| match observed.files.of(*role).state {
+    reads.iter().all(|role| match observed.files.of(*role).state {
         PathState::File { changed, .. } => changed <= since,
         // Where a file that kcm does not manage really is, is not looked at.
         PathState::Link { .. } => true,

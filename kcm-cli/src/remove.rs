@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
+use crate::change::Change;
 use crate::cluster::Cluster;
 use crate::desired::{DesiredError, Role};
 use crate::error::Error;
@@ -56,9 +57,16 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
         leaves_a_healthy_one(run, &plan, &observed, &layout).await?;
     }
     let rollout = Rollout::lock(run).await?;
+    let changes = vec![Change { began: run.now, undoes: None }; observed.len()];
     let lead = Arc::new(lead_without_new_identity(run, &observed).await?);
-    let work =
-        Work { plan: &plan, desired: None, observed: &observed, layout: &layout, lead: &lead };
+    let work = Work {
+        plan: &plan,
+        desired: None,
+        observed: &observed,
+        layout: &layout,
+        lead: &lead,
+        changes: &changes,
+    };
     Ok(rollout.carry_out(work).await)
 }
 
@@ -92,10 +100,15 @@ fn steps(
         let (path, before) = (layout.path(role).clone(), observed.files.of(role).state.clone());
         steps.push(Step::Remove { path, before });
     }
-    steps
-        .extend(observed.probe.leftovers.iter().cloned().map(|path| Step::RemoveLeftover { path }));
-    if is_there(Role::Unit) && unit.activity != Activity::Offline {
+    steps.extend(observed.leftovers().cloned().map(|path| Step::RemoveLeftover { path }));
+    let runs = unit.activity != Activity::Offline;
+    if runs && (is_there(Role::Unit) || unit.needs_reload) {
         steps.push(Step::Reload);
+    }
+    // Even if nothing else is left of an interrupted run.
+    let keeps = observed.own.iter().any(|(_, state)| *state != PathState::Absent);
+    if keeps || !steps.is_empty() {
+        steps.push(Step::Forget);
     }
     steps
 }

@@ -4,15 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
-use kcm::files::{FileErrorKind, NodeKind, RemotePath};
-use kcm::transport::Fake;
-use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
-use kcm::{Cluster, Fleet, Interrupt, Network, Run, Silent};
 use kcm_pki::{Certificate, PrivateKey};
 use kcm_tests::{Site, Tree, is_kept, kcm, peers};
-use time::OffsetDateTime;
 
 const PAIR: &str = "pki/kube-controller-manager/cert";
 
@@ -118,113 +112,6 @@ fn pairs_match(site: &Site) {
         let certificate = Certificate::from_pem(certificate.as_bytes()).unwrap();
         assert!(PrivateKey::from_pem(key.as_bytes()).unwrap().matches(&certificate), "{folder}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn on_fakes_every_fault_at_every_effect_is_mended_by_the_next_apply() {
-    let site = Site::one_master();
-    site.bring_everything();
-    let text = site.read("kcm.yaml");
-    let file = site.file("kcm.yaml");
-    let (whole, operations) = {
-        let fake = fresh_fake();
-        // Issues the pair, which all runs after this one keep.
-        apply(&text, &file, &fake).await.unwrap();
-        fake.inspect(|state| (state.effects, state.operations))
-    };
-    let mut cuts = 0;
-    let moments = [When::Before, When::Inside, When::After];
-    let effects =
-        (0..whole).flat_map(|index| moments.map(|when| FaultPoint::Effect { index, when }));
-    let operations = (0..operations).flat_map(|index| {
-        [When::Before, When::After].map(|when| FaultPoint::Operation { index, when })
-    });
-    for at in effects.chain(operations) {
-        for kind in [
-            FaultKind::Fails(FileErrorKind::NoSpace),
-            FaultKind::LosesConnection,
-            FaultKind::Stops,
-            FaultKind::PowersOff,
-        ] {
-            let fake = fresh_fake();
-            let key = site.read(&format!("{PAIR}/kube-controller-manager-key.pem"));
-            watch(&fake, [&key, &site.read("pki/ca/cert/ca-key.pem")]);
-            fake.inspect(|state| state.faults.push(Fault { at, kind }));
-            let first = apply(&text, &file, &fake).await;
-            if kind == FaultKind::PowersOff {
-                let unit = "kube-controller-manager.service".parse().unwrap();
-                let path = RemotePath::new("/etc/systemd/system/kube-controller-manager.service");
-                let booted = fake.inspect(|state| state.power_on(&[(unit, path.unwrap())]));
-                booted.unwrap_or_else(|error| panic!("{at:?} {kind:?}: {error}"));
-            }
-            let struck = fake.inspect(|state| state.faults.is_empty());
-            assert!(struck, "{at:?} {kind:?} was never reached: {first:?}");
-            let again = apply(&text, &file, &fake).await;
-            let done = again.as_ref().is_ok_and(kcm::Outcome::is_done);
-            assert!(done, "{at:?} {kind:?}: {first:?}, then {again:?}");
-            let third = apply(&text, &file, &fake).await;
-            assert!(third.is_ok_and(|outcome| outcome.is_unchanged()), "{at:?} {kind:?}");
-            let left = leftovers(&fake);
-            assert!(left.is_empty(), "{at:?} {kind:?}: {left:?}");
-            cuts += 1;
-        }
-    }
-    println!("{cuts} cuts of {whole} effects");
-    assert!(cuts > 500, "only {cuts} cuts");
-}
-
-fn fresh_fake() -> Fake {
-    Fake::new("k8s-master-01")
-}
-
-async fn apply(text: &str, file: &Path, fake: &Fake) -> Result<kcm::Outcome, kcm::Error> {
-    let cluster = Cluster::parse(text, file).unwrap();
-    let fleet = Fleet::new(&cluster, Network::Forbidden, |_| Arc::new(fake.clone()));
-    let now = OffsetDateTime::now_utc();
-    kcm::apply(Run {
-        cluster: &cluster,
-        fleet: &fleet,
-        now,
-        events: &Silent,
-        interrupt: &Interrupt::default(),
-        consent: kcm::Consent::default(),
-    })
-    .await
-}
-
-/// After every single effect: nothing that holds a key is wider than 0600, and no file under its final
-/// name is a part of what it will be.
-fn watch(fake: &Fake, keys: [&str; 2]) {
-    let secrets = keys.map(|key| key.lines().nth(1).unwrap().to_owned());
-    let whole = Mutex::new(BTreeMap::new());
-    fake.inspect(|state| {
-        state.observer = Some(Box::new(move |state, effect| {
-            for (path, kind) in state.tree() {
-                if kind != NodeKind::File {
-                    continue;
-                }
-                let content = state.files().read(&path).unwrap();
-                let mode = state.files().stat(&path).unwrap().unwrap().mode.bits();
-                let text = String::from_utf8_lossy(&content);
-                if secrets.iter().any(|secret| text.contains(secret))
-                    || text.contains("client-key-data")
-                {
-                    assert_eq!(mode, 0o600, "{path} after {effect}");
-                }
-                if !path.as_str().contains("/.kcm-") {
-                    let mut whole = whole.lock().unwrap();
-                    let first = whole.entry(path.clone()).or_insert_with(|| content.clone());
-                    assert_eq!(*first, content, "{path} after {effect}");
-                }
-            }
-        }));
-    });
-}
-
-fn leftovers(fake: &Fake) -> Vec<String> {
-    let tree = fake.inspect(|state| state.tree());
-    let paths = tree.into_iter().map(|(path, _)| path.to_string());
-    paths.filter(|path| path.contains("/.kcm-")).collect()
 }
 
 #[test]

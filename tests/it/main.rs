@@ -17,6 +17,7 @@ mod create_ca;
 mod cuts;
 mod deploy;
 mod distribute;
+mod enumerated;
 mod faults;
 mod handover;
 mod kubeconfig;

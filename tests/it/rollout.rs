@@ -102,7 +102,7 @@ async fn a_start_is_followed_by_the_proof_that_it_stays() {
         let Some(Operation::Settle(settle)) = settle else { panic!("{settle:?}") };
         assert_eq!(settle.unit.as_str(), "kube-controller-manager.service");
         assert!(settle.period < Duration::from_secs(1), "the gate looks further");
-        assert_eq!(*deadline, Batch::DEADLINE + settle.period);
+        assert_eq!(*deadline, Batch::DEADLINE + settle.period + settle.listens);
     }
 }
 

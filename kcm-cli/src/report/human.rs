@@ -197,6 +197,7 @@ fn describe(step: &Step) -> String {
         Step::Disable => "disable kube-controller-manager.service".to_owned(),
         Step::Stop => "stop kube-controller-manager.service".to_owned(),
         Step::Restart => "start kube-controller-manager.service".to_owned(),
+        Step::Forget => "remove what kcm keeps there".to_owned(),
         Step::Prove => "prove what an earlier run put in place".to_owned(),
     }
 }

@@ -7,9 +7,8 @@ use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unproven};
 use super::helm::{HandedOver, Helm};
 use super::lead::LeadChange;
 use super::outcome::MasterResult;
-use super::task::Task;
+use super::task::{Left, Task};
 use crate::files::FileErrorKind;
-use crate::generation::Generation;
 use crate::layout::Layout;
 use crate::transport::{
     Batch, Operation, OperationError, OperationFailure, Reply, Settled, StreamAddress, Transport,
@@ -98,7 +97,7 @@ impl Site {
     /// Some of it was done, then something failed.
     async fn after_failure(
         &self,
-        left: Option<&Generation>,
+        left: Option<&Left>,
         gate: Option<Serving>,
         failure: OperationFailure,
     ) -> MasterResult {
@@ -115,12 +114,12 @@ impl Site {
     /// It is the same run as the gate has seen; what was before is let go.
     async fn conclude(
         &self,
-        left: Option<&Generation>,
+        left: Option<&Left>,
         gate: Serving,
         invocation: String,
     ) -> MasterResult {
         let mut operations = vec![Operation::Settle(gate::now(&self.layout, Some(invocation)))];
-        operations.extend(left.map(|left| Operation::Commit(left.conclude(&self.layout))));
+        operations.extend(left.map(|left| Operation::Commit(left.concludes.clone())));
         match self.send(operations).await {
             Ok(_) => MasterResult::Done,
             Err(Stop::InTheMiddle(OperationFailure { operation: "settle", error, .. })) => {
@@ -140,12 +139,7 @@ impl Site {
     }
 
     /// The gate asks for no worse than before: where there was no API server, nothing can be healthy.
-    async fn unproven(
-        &self,
-        left: Option<&Generation>,
-        gate: Serving,
-        why: Unproven,
-    ) -> MasterResult {
+    async fn unproven(&self, left: Option<&Left>, gate: Serving, why: Unproven) -> MasterResult {
         match why {
             Unproven::Lost(error) => {
                 let error = again("in place and started, but not proven healthy", &error);
@@ -171,18 +165,15 @@ impl Site {
     }
 
     /// Brings the generation back that was there before.
-    async fn go_back(
-        &self,
-        left: Option<&Generation>,
-        gate: Option<Serving>,
-        why: &str,
-    ) -> MasterResult {
-        let earlier = left.filter(|left| !left.is_before_the_first(&self.layout.unit_file));
+    async fn go_back(&self, left: Option<&Left>, gate: Option<Serving>, why: &str) -> MasterResult {
+        let earlier = left.map(|left| &left.generation);
+        let earlier = earlier.filter(|it| !it.is_before_the_first(&self.layout.unit_file));
         let Some(earlier) = earlier else {
             return MasterResult::Failed { error: why.to_owned() };
         };
-        let (stage, commit) = earlier.restore(&self.layout);
+        let (stage, commit) = earlier.restore();
         let unit = self.layout.unit.clone();
+        let forgets = Operation::Commit(earlier.drop_change(&self.layout));
         let mut operations = vec![Operation::Stage(stage), Operation::Commit(commit)];
         if gate.is_some() {
             operations.extend([
@@ -191,6 +182,8 @@ impl Site {
                 Operation::Unit(UnitAction::Restart { unit }),
                 Operation::Settle(gate::at_first(&self.layout)),
             ]);
+        } else {
+            operations.push(forgets.clone());
         }
         let back = match self.send(operations).await {
             Ok(_) if gate.is_none() => Ok(()),
@@ -207,6 +200,10 @@ impl Site {
             Err(Stop::Untouched(error)) => Err(error),
             Err(Stop::Unreached(error) | Stop::Lost(error)) => Err(error.without_name()),
         };
+        if back.is_ok() && gate.is_some() {
+            // As long as it is noted, whoever comes next goes on with it: nothing is lost if this is not done.
+            drop(self.send(vec![forgets]).await);
+        }
         match back {
             Ok(()) => MasterResult::RolledBack { error: why.to_owned() },
             Err(trouble) => MasterResult::Failed {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use crate::change::Change;
 use crate::desired::Desired;
 use crate::event::Event;
 use crate::finding::Finding;
@@ -54,6 +55,8 @@ pub(crate) struct Work<'a> {
     pub(crate) layout: &'a Layout,
     /// The ways to the Lease.
     pub(crate) lead: &'a Arc<Lead>,
+    /// The change that each master's part is of.
+    pub(crate) changes: &'a [Change],
 }
 
 impl<'a> Rollout<'a> {
@@ -69,8 +72,7 @@ impl<'a> Rollout<'a> {
         if run.interrupt.is_asked() {
             return Outcome::untouched(run, work.plan);
         }
-        let tasks: Vec<_> =
-            (0..work.plan.masters.len()).map(|place| task(run, work, place)).collect();
+        let tasks: Vec<_> = (0..work.plan.masters.len()).map(|place| task(work, place)).collect();
         let (staged, reached) = tokio::join!(
             stage::stage(run, work.plan, work.layout, &tasks),
             reach_api_servers(run, work, &tasks)
@@ -258,14 +260,14 @@ fn untouched(planned: &MasterPlan) -> MasterResult {
 }
 
 /// What is done on the master at `place`, if anything is.
-fn task(run: Run<'_>, work: Work<'_>, place: usize) -> Option<Task> {
+fn task(work: Work<'_>, place: usize) -> Option<Task> {
     let planned = work.plan.masters.get(place).filter(|planned| !planned.steps.is_empty())?;
     Some(Task::of(Facts {
         planned,
         desired: work.desired.and_then(|desired| desired.masters.get(place)),
         observed: work.observed.get(place)?,
         layout: work.layout,
-        now: run.now,
+        change: *work.changes.get(place)?,
     }))
 }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use kcm_systemd::FlagName;
-use time::OffsetDateTime;
 
 use super::gate::{self, Serving};
+use crate::change::{Change, takes_back};
 use crate::desired::{Content, DesiredMaster, Role};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
-use crate::generation::{Former, Generation, forget, former};
+use crate::generation::{self, Former, Generation, Slot, former};
 use crate::layout::Layout;
 use crate::observe::ObservedMaster;
 use crate::plan::{MasterPlan, Step};
@@ -31,7 +31,15 @@ pub(super) struct Task {
     /// How what is there then is proven, if it is to be.
     pub(super) gate: Option<Serving>,
     /// What is left behind until then.
-    pub(super) left: Option<Generation>,
+    pub(super) left: Option<Left>,
+}
+
+/// What a change leaves behind until it is proven.
+#[derive(Clone, Debug)]
+pub(super) struct Left {
+    pub(super) generation: Generation,
+    /// What is done once it is.
+    pub(super) concludes: Commit,
 }
 
 /// What is known beside the plan.
@@ -42,21 +50,22 @@ pub(super) struct Facts<'a> {
     pub(super) desired: Option<&'a DesiredMaster>,
     pub(super) observed: &'a ObservedMaster,
     pub(super) layout: &'a Layout,
-    pub(super) now: OffsetDateTime,
+    pub(super) change: Change,
 }
 
 impl Task {
     pub(super) fn of(facts: Facts<'_>) -> Self {
-        let Facts { planned, desired, observed, layout, now } = facts;
-        let changes = Changes::of(planned, layout);
+        let Facts { planned, desired, observed, layout, change } = facts;
+        let mut changes = Changes::of(planned, layout);
         let is_offline = observed.probe.unit.activity == Activity::Offline;
         let serving = desired.map_or(Serving::Wherever, |desired| {
             desired.service.serving.map_or(Serving::Nowhere, Serving::At)
         });
         let gate = (changes.proves && !is_offline).then_some(serving);
-        // A change that is not proven is taken back whole; then there is nothing left to note.
-        let drops_note = changes.removed.contains(&layout.pending);
-        let mut stage = Stage { files: staged_files(planned, desired), kept: changes.kept };
+        let mut stage = Stage {
+            files: staged_files(planned, desired),
+            kept: std::mem::take(&mut changes.kept),
+        };
         let mut commit = Commit {
             expected: expected(observed, layout),
             unit: (!is_offline).then(|| ExpectedUnit {
@@ -65,18 +74,19 @@ impl Task {
                 drop_ins: observed.probe.unit.drop_ins.clone(),
                 enablement: observed.probe.unit.enablement,
             }),
-            attributes: changes.attributes,
-            remove: changes.removed,
-            leftovers: changes.leftovers,
+            attributes: std::mem::take(&mut changes.attributes),
+            remove: std::mem::take(&mut changes.removed),
+            leftovers: std::mem::take(&mut changes.leftovers),
             ..Commit::default()
         };
         let enablement = observed.probe.unit.enablement;
         let is_first = enablement == Enablement::Absent && observed.generations.pending.is_none();
         // Where nothing was and nothing is proven, there is nothing to come back to and nothing to wait for.
-        let is_noted = !(changes.forgets || drops_note || is_first && gate.is_none());
+        let is_noted = !(changes.forgets || is_first && gate.is_none());
+        let formers = std::mem::take(&mut changes.formers);
         let mut left = None;
-        if is_noted && !changes.formers.is_empty() {
-            let generation = observed.generations.leaving(changes.formers, enablement, now);
+        if is_noted && !formers.is_empty() {
+            let generation = observed.generations.leaving(formers, enablement, change);
             commit.keep = observed.generations.to_keep(&generation);
             stage.files.push(note(layout, &generation));
             // First of all: from the first file on that has its new bytes, the old ones can be had again.
@@ -85,35 +95,58 @@ impl Task {
         } else if is_noted {
             left.clone_from(&observed.generations.pending);
         }
-        commit.files.extend(changes.replaced);
-        if changes.forgets {
-            let forget = forget(layout);
-            commit.leftovers.extend(forget.leftovers);
-        }
+        commit.files.append(&mut changes.replaced);
+        let left = left.map(|generation| Left {
+            concludes: if takes_back(planned, observed, layout) {
+                generation.drop_change(layout)
+            } else {
+                generation.conclude(layout)
+            },
+            generation,
+        });
         let trial = stage.files.iter().find(|file| file.target == layout.executable).zip(desired);
         let trial = trial.filter(|_| !is_offline).map(|(file, desired)| {
             (crate::transport::staged(&file.target), desired.service.flags.clone())
         });
-        let mut operations = Vec::new();
-        if !changes.before.is_empty() {
-            // Nothing is stopped that is not what it was.
-            let (expected, unit) = (std::mem::take(&mut commit.expected), commit.unit.take());
-            operations.push(Operation::Commit(Commit { expected, unit, ..Commit::default() }));
-            operations.extend(changes.before);
-        }
-        operations.push(Operation::Commit(commit));
-        operations.extend(changes.after);
-        if changes.starts {
-            operations.push(Operation::Settle(gate::at_first(layout)));
-        } else if let (None, Some(left)) = (&gate, &left) {
-            operations.push(Operation::Commit(left.conclude(layout)));
-        }
-        if changes.forgets {
-            let folders = layout.own_folders();
-            operations.push(Operation::Unstage(Unstage { targets: Vec::new(), folders }));
-        }
-        Self { stage, trial, commit: operations, gate, left }
+        let commit = operations(commit, changes, gate.is_none(), left.as_ref(), layout);
+        Self { stage, trial, commit, gate, left }
     }
+}
+
+/// What is sent to change the master.
+fn operations(
+    mut commit: Commit,
+    changes: Changes,
+    is_proven: bool,
+    left: Option<&Left>,
+    layout: &Layout,
+) -> Vec<Operation> {
+    let mut first = Commit::default();
+    if !commit.keep.is_empty() {
+        // What nobody names goes before the same folders get what is kept now.
+        let is_kept = |path: &RemotePath| Slot::of_folder(path).is_some();
+        (first.leftovers, commit.leftovers) = commit.leftovers.into_iter().partition(is_kept);
+    }
+    let mut operations = Vec::new();
+    if !changes.before.is_empty() || !first.leftovers.is_empty() {
+        // Nothing is stopped that is not what it was.
+        (first.expected, first.unit) = (std::mem::take(&mut commit.expected), commit.unit.take());
+        operations.push(Operation::Commit(first));
+        operations.extend(changes.before);
+    }
+    operations.push(Operation::Commit(commit));
+    operations.extend(changes.after);
+    if changes.starts {
+        operations.push(Operation::Settle(gate::at_first(layout)));
+    } else if let Some(left) = left.filter(|_| is_proven) {
+        operations.push(Operation::Commit(left.concludes.clone()));
+    }
+    if changes.forgets {
+        operations.push(Operation::Commit(generation::forget(layout)));
+        let folders = layout.own_folders();
+        operations.push(Operation::Unstage(Unstage { targets: Vec::new(), folders }));
+    }
+    operations
 }
 
 /// What steps come to.
@@ -174,15 +207,14 @@ impl Changes {
             Step::Prove => self.proves = true,
             Step::Stop => {
                 let back_after = BACK_AFTER;
-                let unit_stop = UnitAction::Stop { unit: unit.clone(), back_after };
-                self.before.push(Operation::Unit(unit_stop));
+                self.before
+                    .push(Operation::Unit(UnitAction::Stop { unit: unit.clone(), back_after }));
                 self.unit(UnitAction::Disarm { unit });
-                self.forgets = true;
             }
             Step::Disable => {
                 self.before.push(Operation::Unit(UnitAction::Disable { unit, path }));
-                self.forgets = true;
             }
+            Step::Forget => self.forgets = true,
         }
     }
 
@@ -194,7 +226,11 @@ impl Changes {
 /// What was shown is what is done: nothing that kcm manages or the service reads may have changed since.
 fn expected(observed: &ObservedMaster, layout: &Layout) -> Vec<(RemotePath, PathState)> {
     let all = Role::ALL.iter();
-    all.map(|role| (layout.path(*role).clone(), observed.files.of(*role).state.clone())).collect()
+    let files =
+        all.map(|role| (layout.path(*role).clone(), observed.files.of(*role).state.clone()));
+    let is_note = |path: &RemotePath| [&layout.pending, &layout.previous].contains(&path);
+    let notes = observed.own.iter().filter(|(path, _)| is_note(path)).cloned();
+    files.chain(notes).collect()
 }
 
 /// The files that a plan writes on one master.

@@ -1,0 +1,92 @@
+//! Which change a master's part is of, so that a rollback takes back the same one everywhere. Pure.
+
+use time::OffsetDateTime;
+
+use crate::desired::{Content, Role};
+use crate::files::{Mode, RemotePath};
+use crate::generation::{FormerFile, former};
+use crate::layout::Layout;
+use crate::observe::ObservedMaster;
+use crate::plan::{MasterPlan, Plan, Step};
+
+/// A change, as the notes of all masters that it comes to name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// When it began.
+    pub(crate) began: OffsetDateTime,
+    /// If it is a rollback: when the change began that it takes back.
+    pub(crate) undoes: Option<OffsetDateTime>,
+}
+
+/// The change that an apply is on each master: the one that others have already, if this master missed it, because a run
+/// was cut or the master was left out; else a new one.
+pub(crate) fn of_apply(
+    plan: &Plan,
+    observed: &[ObservedMaster],
+    layout: &Layout,
+    now: OffsetDateTime,
+) -> Vec<Change> {
+    let masters = plan.masters.iter().zip(observed);
+    let latest = masters.filter_map(|(planned, master)| {
+        let generations = &master.generations;
+        let stays = if takes_back(planned, master, layout) {
+            generations.previous.as_ref()
+        } else if planned.steps.iter().any(|step| replaced(step).is_some()) {
+            None
+        } else {
+            generations.last()
+        };
+        Some(stays?.replaced_at)
+    });
+    let latest = latest.max();
+    let began = observed.iter().map(|master| {
+        let own = master.generations.previous.as_ref();
+        let missed = |at: &OffsetDateTime| {
+            own.is_none_or(|own| own.replaced_at < *at || own.undoes == Some(*at))
+        };
+        latest.filter(missed).unwrap_or(now)
+    });
+    began.map(|began| Change { began, undoes: None }).collect()
+}
+
+/// Whether every file will be what it was before a change that is not proven: then that change never was.
+pub(crate) fn takes_back(planned: &MasterPlan, observed: &ObservedMaster, layout: &Layout) -> bool {
+    let Some(pending) = &observed.generations.pending else { return false };
+    let is_noted = |path: &RemotePath| pending.files.iter().any(|noted| noted.path == *path);
+    planned.steps.iter().filter_map(replaced).all(is_noted)
+        && pending.files.iter().all(|noted| {
+            let mut steps = planned.steps.iter();
+            if let Some(step) = steps.find(|step| replaced(step) == Some(&noted.path)) {
+                return brings(step) == Some(noted.file);
+            }
+            let mut roles = Role::ALL.into_iter();
+            let role = roles.find(|role| *layout.path(*role) == noted.path);
+            let is_now = role.map(|role| &observed.files.of(role).state);
+            is_now.is_some_and(|now| former(&noted.path, now, Mode::ALL) == *noted)
+        })
+}
+
+/// The file that a step replaces.
+fn replaced(step: &Step) -> Option<&RemotePath> {
+    match step {
+        Step::Write { path, .. } | Step::Restore { path, .. } | Step::Remove { path, .. } => {
+            Some(path)
+        }
+        _ => None,
+    }
+}
+
+/// What such a step puts there, if that is known: nothing where it removes the file.
+#[expect(clippy::option_option, reason = "no file is not the same as not known")]
+fn brings(step: &Step) -> Option<Option<FormerFile>> {
+    match step {
+        Step::Write { mode, owner, after: Content::Known(bytes), .. } => {
+            Some(Some(FormerFile { digest: bytes.digest(), mode: *mode, owner: *owner }))
+        }
+        Step::Restore { digest, mode, owner, .. } => {
+            Some(Some(FormerFile { digest: *digest, mode: *mode, owner: *owner }))
+        }
+        Step::Remove { .. } => Some(None),
+        _ => None,
+    }
+}

@@ -1,0 +1,101 @@
+//! What may be in which file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kcm_pki::{Certificate, Fingerprint, PrivateKey};
+
+use super::paths::{CA_KEY, CERTIFICATE, KEY, KUBECONFIG, PENDING, PREVIOUS};
+
+/// Pieces of private keys, as they are in a key file and as they are in a kubeconfig.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Secrets(BTreeSet<String>);
+
+impl Secrets {
+    /// Learns a key; whether it is a new one.
+    pub(super) fn learn(&mut self, pem: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(pem);
+        let Some(line) = text.lines().nth(1).filter(|_| is_key(pem)) else { return false };
+        let encoded = STANDARD.encode(pem);
+        self.0.insert(encoded[60..120].to_owned());
+        self.0.insert(line.to_owned())
+    }
+
+    pub(super) fn are_in(&self, content: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(content);
+        text.contains("PRIVATE KEY")
+            || text.contains("client-key-data")
+            || self.0.iter().any(|secret| text.contains(secret))
+    }
+}
+
+/// Whether a file may hold a private key.
+pub(super) fn may_hold_key(target: &str) -> bool {
+    [KEY, CA_KEY, KUBECONFIG].contains(&target)
+}
+
+fn is_key(pem: &[u8]) -> bool {
+    std::str::from_utf8(pem).is_ok_and(|text| {
+        text.ends_with("PRIVATE KEY-----\n") && PrivateKey::from_pem(text.as_bytes()).is_ok()
+    })
+}
+
+/// Contents that are whole: learned, or seen to be.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Whole {
+    by_path: BTreeMap<String, BTreeSet<Vec<u8>>>,
+    identities: BTreeSet<[u8; 32]>,
+}
+
+impl Whole {
+    pub(super) fn learn(&mut self, target: &str, content: &[u8]) {
+        self.by_path.entry(target.to_owned()).or_default().insert(content.to_vec());
+    }
+
+    pub(super) fn contains(&mut self, target: &str, content: &[u8]) -> bool {
+        if self.by_path.get(target).is_some_and(|known| known.contains(content)) {
+            return true;
+        }
+        let is_whole = match target {
+            CERTIFICATE => {
+                content.ends_with(b"-----END CERTIFICATE-----\n")
+                    && Certificate::from_pem(content).is_ok()
+            }
+            KEY => is_key(content),
+            KUBECONFIG => pair_in(content).is_some(),
+            PENDING | PREVIOUS => serde_json::from_slice::<serde_json::Value>(content)
+                .is_ok_and(|note| note["files"].is_array()),
+            _ => false,
+        };
+        if is_whole {
+            self.learn(target, content);
+        }
+        is_whole
+    }
+
+    /// Whether a certificate, its key and a kubeconfig belong together.
+    pub(super) fn is_one_identity(&mut self, files: [&[u8]; 3]) -> bool {
+        let all = *Fingerprint::of(&files.concat()).as_bytes();
+        if self.identities.contains(&all) {
+            return true;
+        }
+        let [certificate, key, kubeconfig] = files;
+        let matches = Certificate::from_pem(certificate).is_ok_and(|certificate| {
+            PrivateKey::from_pem(key).is_ok_and(|key| key.matches(&certificate))
+        });
+        let is_one = matches && pair_in(kubeconfig) == Some((certificate.to_vec(), key.to_vec()));
+        if is_one {
+            self.identities.insert(all);
+        }
+        is_one
+    }
+}
+
+/// Certificate and key in a kubeconfig.
+fn pair_in(kubeconfig: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let document: serde_yaml::Value = serde_yaml::from_slice(kubeconfig).ok()?;
+    let user = document.get("users")?.get(0)?.get("user")?;
+    let data = |name: &str| STANDARD.decode(user.get(name)?.as_str()?).ok();
+    Some((data("client-certificate-data")?, data("client-key-data")?))
+}

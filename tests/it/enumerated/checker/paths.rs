@@ -1,0 +1,64 @@
+//! Where the tutorial has things, written down a second time.
+
+pub(in super::super) const CERTIFICATE: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem";
+pub(in super::super) const KEY: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+pub(in super::super) const KUBECONFIG: &str =
+    "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+pub(in super::super) const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
+pub(in super::super) const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
+pub(in super::super) const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
+pub(in super::super) const BINARY: &str = "/opt/kubernetes/bin/kube-controller-manager";
+pub(in super::super) const PENDING: &str = "/opt/kubernetes/.kcm/pending.json";
+pub(in super::super) const PREVIOUS: &str = "/opt/kubernetes/.kcm/previous.json";
+
+/// The files that kcm manages.
+pub(in super::super) const MANAGED: [&str; 7] =
+    [CERTIFICATE, KEY, KUBECONFIG, UNIT, CA, CA_KEY, BINARY];
+
+/// The identity, which is another after each renewal.
+pub(in super::super) const IDENTITY: [&str; 3] = [CERTIFICATE, KEY, KUBECONFIG];
+
+/// The folders in which files wait for their commit, and those in which former ones are kept.
+const STAGE: &str = ".kcm-stage";
+const KEPT: [&str; 2] = [".kcm.a", ".kcm.b"];
+
+/// What a file is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Stands {
+    InPlace,
+    Staged,
+    Kept,
+}
+
+/// The path that a file has once it is in place, and whether it is.
+pub(in super::super) fn stands(path: &str) -> (String, Stands) {
+    let Some((folder, name)) = path.rsplit_once('/') else { panic!("{path}") };
+    let Some((above, last)) = folder.rsplit_once('/') else {
+        return (path.to_owned(), Stands::InPlace);
+    };
+    let target = || format!("{above}/{name}");
+    match last {
+        STAGE => (target(), Stands::Staged),
+        _ if KEPT.contains(&last) => (target(), Stands::Kept),
+        _ => (path.to_owned(), Stands::InPlace),
+    }
+}
+
+/// Where a file waits for its commit.
+pub(in super::super) fn staged(target: &str) -> String {
+    let (folder, name) = target.rsplit_once('/').unwrap();
+    format!("{folder}/{STAGE}/{name}")
+}
+
+/// Where a file of a generation is kept.
+pub(in super::super) fn kept(target: &str, slot: &str) -> String {
+    let (folder, name) = target.rsplit_once('/').unwrap();
+    format!("{folder}/.kcm.{slot}/{name}")
+}
+
+/// Whether a folder of this path must be closed to all but its owner.
+pub(in super::super) fn is_private_folder(path: &str) -> bool {
+    path.rsplit_once('/').is_some_and(|(_, name)| name == STAGE || KEPT.contains(&name))
+}

@@ -1,0 +1,149 @@
+//! The line between a kcm and its masters, on which a test sits.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use async_trait::async_trait;
+use kcm::transport::{
+    Batch, Fake, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation, Replies,
+    Stream, StreamAddress, StreamError, Transport, TransportError,
+};
+use tokio::sync::Notify;
+
+/// What becomes of a batch for the master of this number.
+pub(super) type Twist = fn(usize, &mut Batch);
+
+/// An exchange with a master.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exchange {
+    pub(super) place: usize,
+    /// The number of its first operation on that master.
+    pub(super) first: usize,
+    /// The name of that.
+    pub(super) name: &'static str,
+    /// The moment right before it.
+    pub(super) moment: usize,
+}
+
+/// One kcm, as its masters know it.
+#[derive(Default)]
+pub(super) struct Caller {
+    pub(super) is_dead: AtomicBool,
+    pub(super) death: Notify,
+    /// Whether it dies where a script of its own was stopped.
+    pub(super) dies_with_its_script: bool,
+    pub(super) twist: Option<Twist>,
+    /// The moment at which it waits until it is told to go on: before it sends this or takes a lock.
+    pub(super) waits_at: Option<usize>,
+    pub(super) waits: Notify,
+    pub(super) goes_on: Notify,
+    /// How many moments there have been.
+    pub(super) moments: AtomicUsize,
+    pub(super) exchanges: Mutex<Vec<Exchange>>,
+    /// Operations that failed, by master and number.
+    pub(super) failed: Mutex<Vec<(usize, usize)>>,
+    /// How many effects its batches have had.
+    pub(super) effects: AtomicUsize,
+}
+
+impl Caller {
+    /// Returns once it is dead.
+    pub(super) async fn death(&self) {
+        self.death.notified().await;
+    }
+
+    async fn die<T>(&self) -> T {
+        self.is_dead.store(true, Ordering::Relaxed);
+        self.death.notify_one();
+        std::future::pending().await
+    }
+
+    /// A moment at which somebody else may come first.
+    async fn moment(&self) -> usize {
+        let number = self.moments.fetch_add(1, Ordering::Relaxed);
+        if self.waits_at == Some(number) {
+            self.waits.notify_one();
+            self.goes_on.notified().await;
+        }
+        self.unless_dead().await;
+        number
+    }
+
+    async fn unless_dead(&self) {
+        if self.is_dead.load(Ordering::Relaxed) {
+            let () = std::future::pending().await;
+        }
+    }
+}
+
+/// The way of one kcm to one master.
+pub(super) struct Line {
+    pub(super) caller: Arc<Caller>,
+    pub(super) place: usize,
+    pub(super) fake: Fake,
+    /// What answers where nothing is changed, if not the master itself.
+    pub(super) seen: Option<Fake>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fake.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Transport for Line {
+    async fn call(&self, batch: &Batch) -> Result<Replies, TransportError> {
+        let moment = self.caller.moment().await;
+        let mut batch = batch.clone();
+        if let Some(twist) = self.caller.twist {
+            twist(self.place, &mut batch);
+        }
+        if let Some(seen) = &self.seen
+            && !batch.operations.iter().any(Operation::changes)
+        {
+            return seen.call(&batch).await;
+        }
+        let (first, effects) = self.fake.inspect(|state| (state.operations, state.effects));
+        let name = batch.operations.first().map_or("", Operation::name);
+        let exchange = Exchange { place: self.place, first, name, moment };
+        self.caller.exchanges.lock().unwrap().push(exchange);
+        // A fake answers at once, or never: then whoever asked is dead.
+        let mut called = std::pin::pin!(self.fake.call(&batch));
+        let answer = std::future::poll_fn(|context| match called.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        let answer = answer.await;
+        let effects = self.fake.inspect(|state| state.effects) - effects;
+        self.caller.effects.fetch_add(effects, Ordering::Relaxed);
+        match answer {
+            Some(Err(TransportError::FateUnknown { .. })) if self.caller.dies_with_its_script => {
+                self.caller.die().await
+            }
+            Some(answer) => {
+                let failed = answer.as_ref().ok().and_then(|replies| replies.failed.as_ref());
+                let failed = failed.map(|failed| (self.place, first + failed.index));
+                self.caller.failed.lock().unwrap().extend(failed);
+                answer
+            }
+            None => self.caller.die().await,
+        }
+    }
+
+    async fn open_stream(&self, address: &StreamAddress) -> Result<Box<dyn Stream>, StreamError> {
+        self.fake.open_stream(address).await
+    }
+
+    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
+        self.caller.unless_dead().await;
+        self.fake.insecure_https_status(question).await
+    }
+
+    async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {
+        self.caller.moment().await;
+        self.fake.lock(claim).await
+    }
+}

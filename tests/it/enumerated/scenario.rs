@@ -1,0 +1,333 @@
+//! What is done in each scenario, from where, and how it ends if nothing befalls it.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kcm::files::RemotePath;
+use kcm::transport::fake::{Behaviour, Fault, FaultKind, FaultPoint, When};
+use kcm::transport::{Fake, Transport};
+use kcm::{
+    Cluster, Consent, Error, Fleet, From, Interrupt, MasterResult, Network, Outcome, Run, Silent,
+};
+use kcm_tests::Site;
+use time::OffsetDateTime;
+
+use super::checker::paths::UNIT;
+use super::line::{Caller, Line};
+
+pub(super) const SERVICE: &str = "kube-controller-manager.service";
+/// What a service cannot stand.
+const DEADLY: &str = "--v=13";
+const HOUR: Duration = Duration::from_secs(3600);
+/// What makes it unhealthy.
+const UNHEALTHY: &str = "--v=14";
+
+#[derive(Clone, Debug)]
+pub(super) enum Verb {
+    Apply,
+    Rollback,
+    Remove(Vec<&'static str>),
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Killed,
+    Refused(Error),
+    Ran(Outcome),
+}
+
+impl Ended {
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Self::Ran(outcome) if outcome.is_done())
+    }
+
+    pub(super) fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Ran(outcome) if outcome.is_unchanged())
+    }
+
+    pub(super) fn results(&self) -> Vec<&MasterResult> {
+        match self {
+            Self::Ran(outcome) => outcome.masters.iter().map(|master| &master.result).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// How a command ends that nothing befalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Done,
+    /// The first master goes back, and the others are not touched.
+    GoesBack,
+}
+
+/// A command and the masters that it is given to.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) verb: Verb,
+    pub(super) end: End,
+    pub(super) site: Site,
+    pub(super) fakes: Vec<Fake>,
+    /// Whether an earlier generation can be had again when it is done.
+    pub(super) can_go_back: bool,
+    /// What the operator does after a cut, if it is not the same again.
+    pub(super) instead: Option<Verb>,
+    /// Whether an API server answers only afterwards.
+    pub(super) without_api_server: bool,
+    cluster: Cluster,
+    pair: Vec<(PathBuf, Vec<u8>)>,
+    commands: Cell<u32>,
+}
+
+/// What is done on a master from here on, effect by effect, in words.
+pub(super) fn labels(fake: &Fake) -> Arc<Mutex<Vec<String>>> {
+    let labels = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&labels);
+    fake.inspect(|state| {
+        state.observer =
+            Some(Box::new(move |_, effect| log.lock().unwrap().push(effect.to_owned())));
+    });
+    labels
+}
+
+impl Scenario {
+    /// Bare machines; the operator has a pair already.
+    pub(super) async fn first_deployment(masters: usize) -> Self {
+        let scenario = Self::bare("first deployment", masters);
+        // Issues the pair.
+        let done = scenario.run(&scenario.fork(), &Verb::Apply).await;
+        assert!(done.is_done(), "{done:?}");
+        scenario.keep_pair()
+    }
+
+    /// Everything is there and runs, in the second generation.
+    async fn deployed(name: &'static str, masters: usize) -> Self {
+        let mut scenario = Self::bare(name, masters);
+        for flags in ["", "controllerManager: {flags: {v: 3}}\n"] {
+            scenario.edit("masters:\n", &format!("{flags}masters:\n"));
+            let done = scenario.run(&scenario.fakes, &Verb::Apply).await;
+            assert!(done.is_done(), "{done:?}");
+        }
+        scenario.can_go_back = true;
+        scenario.keep_pair()
+    }
+
+    pub(super) async fn flag_change(masters: usize) -> Self {
+        let mut scenario = Self::deployed("flag change", masters).await;
+        scenario.edit("v: 3", "v: 4");
+        scenario
+    }
+
+    /// After the cut there is a rollback, not the same command again.
+    pub(super) async fn flag_change_that_is_taken_back(masters: usize) -> Self {
+        let scenario = Self::flag_change(masters).await;
+        Self { name: "flag change, then a rollback", instead: Some(Verb::Rollback), ..scenario }
+    }
+
+    /// After the cut there is an apply of what was there before.
+    pub(super) async fn rollback_that_is_taken_back(masters: usize) -> Self {
+        let scenario = Self::rollback(masters).await;
+        Self { name: "rollback, then an apply", instead: Some(Verb::Apply), ..scenario }
+    }
+
+    /// The key is missing on the operator's machine, so another identity is issued.
+    pub(super) async fn renewal(masters: usize) -> Self {
+        let mut scenario = Self::deployed("renewal", masters).await;
+        scenario.pair.retain(|(path, _)| !path.ends_with("kube-controller-manager-key.pem"));
+        scenario
+    }
+
+    pub(super) async fn rollback(masters: usize) -> Self {
+        let mut scenario = Self::deployed("rollback", masters).await;
+        scenario.verb = Verb::Rollback;
+        scenario
+    }
+
+    pub(super) async fn removal(masters: usize, of: Vec<&'static str>) -> Self {
+        let mut scenario = Self::deployed("removal", masters).await;
+        scenario.verb = Verb::Remove(of);
+        scenario.can_go_back = false;
+        scenario
+    }
+
+    pub(super) async fn removal_of_all(masters: usize) -> Self {
+        let names =
+            ["k8s-master-01", "k8s-master-02", "k8s-master-03", "k8s-master-04", "k8s-master-05"];
+        Self { name: "removal of all", ..Self::removal(masters, names[..masters].to_vec()).await }
+    }
+
+    /// The first master's service ends right after its start.
+    pub(super) async fn deadly_flag(masters: usize) -> Self {
+        let mut scenario = Self::deployed("service that dies", masters).await;
+        scenario.edit("v: 3", "v: 13");
+        scenario.end = End::GoesBack;
+        scenario
+    }
+
+    /// The first master's service is never healthy.
+    pub(super) async fn unhealthy_flag(masters: usize) -> Self {
+        let mut scenario = Self::deployed("service that is never healthy", masters).await;
+        scenario.edit("v: 3", "v: 14");
+        scenario.end = End::GoesBack;
+        scenario
+    }
+
+    /// A change while no API server answers: nothing can be proven, and nothing was up before.
+    pub(super) async fn without_api_server(masters: usize) -> Self {
+        let mut scenario = Self::flag_change(masters).await;
+        scenario.name = "API server down";
+        scenario.without_api_server = true;
+        for fake in &scenario.fakes {
+            fake.inspect(|state| {
+                state.set_api_server(false);
+                state.end_service(&SERVICE.parse().unwrap(), "leader election lost");
+            });
+        }
+        scenario
+    }
+
+    /// The first master has a change that was never proven; `rollback` takes that back.
+    pub(super) async fn rollback_of_the_unproven(masters: usize) -> Self {
+        let mut scenario = Self::flag_change(masters).await;
+        let fakes = scenario.fork();
+        let labels = labels(&fakes[0]);
+        assert!(scenario.run(&fakes, &Verb::Apply).await.is_done());
+        let is_restart = |label: &String| label.starts_with("restart");
+        let index = labels.lock().unwrap().iter().position(is_restart).unwrap();
+        let at = FaultPoint::Effect { index, when: When::Before };
+        let fault = Fault { at, kind: FaultKind::KillsCaller };
+        scenario.fakes = scenario.fork();
+        scenario.fakes[0].inspect(|state| state.faults.push(fault));
+        assert!(matches!(scenario.run(&scenario.fakes, &Verb::Apply).await, Ended::Killed));
+        scenario.name = "rollback of what is not proven";
+        scenario.verb = Verb::Rollback;
+        scenario.can_go_back = false;
+        scenario
+    }
+
+    fn bare(name: &'static str, masters: usize) -> Self {
+        let site = Site::new();
+        site.bring_everything();
+        let text = site.read("kcm.yaml");
+        let head = text.split("masters:\n").next().unwrap();
+        let lines = (1..=masters)
+            .map(|it| format!("  - {{name: k8s-master-0{it}, address: 192.168.1.{}}}\n", 203 + it));
+        site.write("kcm.yaml", format!("{head}masters:\n{}", lines.collect::<String>()));
+        let cluster = Cluster::parse(&site.read("kcm.yaml"), &site.file("kcm.yaml")).unwrap();
+        let fakes: Vec<_> =
+            cluster.masters.iter().map(|master| Fake::new(master.name.as_str())).collect();
+        for fake in &fakes {
+            fake.inspect(|state| {
+                state.expect_services(|files| {
+                    let unit = files.read(&RemotePath::new(UNIT).unwrap()).unwrap_or_default();
+                    let unit = String::from_utf8_lossy(&unit).into_owned();
+                    if unit.contains(DEADLY) {
+                        Behaviour::Dies("a flag that it cannot stand".to_owned())
+                    } else if unit.contains(UNHEALTHY) {
+                        Behaviour::Unhealthy
+                    } else {
+                        Behaviour::Healthy
+                    }
+                });
+            });
+        }
+        Self {
+            name,
+            verb: Verb::Apply,
+            end: End::Done,
+            site,
+            fakes,
+            can_go_back: false,
+            instead: None,
+            without_api_server: false,
+            cluster,
+            pair: Vec::new(),
+            commands: Cell::new(0),
+        }
+    }
+
+    fn edit(&mut self, from: &str, to: &str) {
+        self.site.edit(from, to);
+        let text = self.site.read("kcm.yaml");
+        self.cluster = Cluster::parse(&text, &self.site.file("kcm.yaml")).unwrap();
+    }
+
+    /// The masters as they are at the beginning, and the operator's pair with them.
+    pub(super) fn fork(&self) -> Vec<Fake> {
+        let folder = self.site.file(super::PAIR);
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        for (path, content) in &self.pair {
+            fs::write(path, content).unwrap();
+        }
+        self.fakes.iter().map(Fake::fork).collect()
+    }
+
+    pub(super) async fn run(&self, fakes: &[Fake], verb: &Verb) -> Ended {
+        self.run_as(Caller::default(), fakes, verb).await
+    }
+
+    pub(super) async fn run_as(&self, caller: Caller, fakes: &[Fake], verb: &Verb) -> Ended {
+        let masters: Vec<_> = fakes.iter().map(|fake| (fake.clone(), None)).collect();
+        self.run_seeing(Arc::new(caller), &masters, verb).await
+    }
+
+    /// Runs a command to which others than the masters answer where nothing is changed.
+    pub(super) async fn run_seeing(
+        &self,
+        caller: Arc<Caller>,
+        masters: &[(Fake, Option<Fake>)],
+        verb: &Verb,
+    ) -> Ended {
+        let mut lines = masters.iter().cloned().enumerate();
+        let connect = |_: &str| -> Arc<dyn Transport> {
+            let (place, (fake, seen)) = lines.next().unwrap();
+            Arc::new(Line { caller: Arc::clone(&caller), place, fake, seen })
+        };
+        let fleet = Fleet::new(&self.cluster, Network::Forbidden, connect);
+        // No two commands begin at the same moment.
+        self.commands.set(self.commands.get() + 1);
+        let now = OffsetDateTime::now_utc() + Duration::from_secs(1) * self.commands.get();
+        let (interrupt, consent) =
+            (Interrupt::new(), Consent { remove_last: true, ..Consent::default() });
+        let run = Run {
+            cluster: &self.cluster,
+            fleet: &fleet,
+            now,
+            events: &Silent,
+            interrupt: &interrupt,
+            consent,
+        };
+        let work = async {
+            match verb {
+                Verb::Apply => kcm::apply(run).await,
+                Verb::Rollback => kcm::rollback(run).await,
+                Verb::Remove(names) => {
+                    let names = names.iter().map(|name| (*name).to_owned()).collect();
+                    kcm::remove(run, &From::These(names)).await
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = caller.death() => Ended::Killed,
+            ended = tokio::time::timeout(HOUR, work) => match ended.unwrap() {
+                Ok(outcome) => Ended::Ran(outcome),
+                Err(error) => Ended::Refused(error),
+            },
+        }
+    }
+
+    /// The pair that is there now is there at the beginning of each run.
+    fn keep_pair(mut self) -> Self {
+        let folder = self.site.file(super::PAIR);
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        self.pair = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+        self
+    }
+}
