@@ -229,7 +229,7 @@ pub(super) fn outcome(
     if outcome.is_done() && unproven > 0 {
         writeln!(
             out,
-            "{NOTE}Done, not proven{NOTE:#}: {end}, but {unproven} not seen healthy; apply again once what is named above is mended."
+            "{NOTE}Done, not proven{NOTE:#}: {end}, but {unproven} of them not seen healthy; apply again once what is named above is mended."
         )
     } else if outcome.is_done() {
         writeln!(out, "{GOOD}Done{GOOD:#}: {end}.")

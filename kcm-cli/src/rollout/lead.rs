@@ -51,7 +51,9 @@ struct Seat {
 pub(super) enum Holding {
     /// The master at this place.
     Ours(usize, Lease),
-    /// A master that is left out of this run, or nobody.
+    /// A master that is left out of this run: its host name is not known, so whoever is none of the others may be it.
+    LeftOut(Lease),
+    /// Nobody.
     Away,
     /// Somebody who is none of ours: this identity.
     Stranger(String),
@@ -238,11 +240,13 @@ impl Lead {
         if let Some(place) = self.seats.iter().position(ours) {
             return Holding::Ours(place, lease);
         }
-        let is_left_out = self.left_out.iter().any(|name| Some(name.as_str()) == hostname);
-        if is_left_out || has_run_out(&lease, OffsetDateTime::now_utc()) {
-            return Holding::Away;
+        if has_run_out(&lease, OffsetDateTime::now_utc()) {
+            Holding::Away
+        } else if self.left_out.is_empty() {
+            Holding::Stranger(holder.to_string())
+        } else {
+            Holding::LeftOut(lease)
         }
-        Holding::Stranger(holder.to_string())
     }
 
     /// The greatest difference between clocks that were seen; unknown if one was not.
@@ -311,7 +315,7 @@ impl Lead {
         let mut seen: Option<Lease> = None;
         loop {
             let trouble = match self.holding().await {
-                Holding::Ours(_, lease) => {
+                Holding::Ours(_, lease) | Holding::LeftOut(lease) => {
                     let is_renewed = seen.as_ref().is_some_and(|seen| {
                         seen.holder() == lease.holder() && seen.renewed() != lease.renewed()
                     });
@@ -321,9 +325,6 @@ impl Lead {
                     let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
                     seen = Some(lease);
                     format!("{holder} holds the Lease and does not renew it")
-                }
-                Holding::Away if !self.left_out.is_empty() => {
-                    "none of the masters that take part leads".to_owned()
                 }
                 Holding::Away => "nobody leads".to_owned(),
                 Holding::Stranger(holder) => format!("{holder} leads, which is none of ours"),

@@ -119,7 +119,7 @@ impl<'a> Rollout<'a> {
                     stop_for_stranger(&waiting, &mut results, holder);
                     break;
                 }
-                Holding::Away | Holding::Unknown(_) => None,
+                Holding::LeftOut(_) | Holding::Away | Holding::Unknown(_) => None,
             };
             let (mut begun, mut committing) = (Vec::new(), JoinSet::new());
             for place in next_masters(&waiting, holder) {

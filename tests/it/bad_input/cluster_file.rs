@@ -202,7 +202,6 @@ const PLANNED: &[(&str, &str, &str)] = &[
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: planned for a later version of kcm (one identity per master); remove the key until then"),
     ("  serviceAccountKey: sa.key\n", "masters:\n", "kcm.yaml:10:3: pki.serviceAccountKey: planned for a later version of kcm (a service-account key of its own); remove the key until then"),
     ("install: {paths: {}}\n", "masters:\n", "kcm.yaml:10:11: install.paths: planned for a later version of kcm (single paths); remove the key until then"),
-    ("api: {}\n", "masters:\n", "kcm.yaml:10:1: api: planned for a later version of kcm (a choice of the way to the API server); remove the key until then"),
 ];
 
 /// Whole files.

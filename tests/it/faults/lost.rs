@@ -52,7 +52,6 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
         (Phase::Examine, millis(0)),
         (Phase::Lock, millis(0)),
         (Phase::Stage, millis(0)),
-        (Phase::Stage, millis(60)),
     ] {
         let ended = ground.apply_under(&blow(machine, phase, after, ground.ssh_killer(machine)));
         match (phase, ended) {
