@@ -210,9 +210,9 @@ fn put_script(machine: &Machine, path: &str, script: &str) {
 fn together(all: Vec<Box<dyn FnOnce() + Send>>) {
     let threads: Vec<_> = all.into_iter().map(std::thread::spawn).collect();
     let ended: Vec<_> = threads.into_iter().map(std::thread::JoinHandle::join).collect();
-    ended.into_iter().for_each(|ended| {
+    for ended in ended {
         if let Err(why) = ended {
             std::panic::resume_unwind(why);
         }
-    });
+    }
 }

@@ -24,7 +24,7 @@ fn without_an_api_server_all_is_put_in_place_unproven_and_healthy_by_itself_late
     assert_says(&again.stdout, &["3 of them not seen healthy"]);
 
     ground.plane.resume();
-    let is_up = || ground.lab.machines().iter().all(|machine| machine.serves());
+    let is_up = || ground.lab.machines().iter().all(kcm_tests::lab::Machine::serves);
     let took = until("all serve by themselves", Duration::from_secs(20), is_up);
     println!("the API server is back: all serve after {took:?}");
     let invocations = |ground: &Ground| -> Vec<_> {
@@ -50,7 +50,7 @@ fn fresh_masters_without_an_api_server_are_furnished_unproven_and_healthy_by_the
     let ran = ground.apply(&[]);
     assert_says(&ran.stdout, &["2 of them not seen healthy"]);
     ground.plane.resume();
-    let is_up = || ground.lab.machines().iter().all(|machine| machine.serves());
+    let is_up = || ground.lab.machines().iter().all(kcm_tests::lab::Machine::serves);
     until("all serve by themselves", Duration::from_secs(20), is_up);
     ground.converges();
 }

@@ -23,7 +23,8 @@ fn stop_and_vanish() {
     let config_file = Some(ground.lab.operator().join("ssh_config"));
     let ssh = kcm::cluster::Ssh { config_file, ..Default::default() };
     let address = machine.address().to_string().parse().unwrap();
-    let master = SshMaster::new(machine.name(), address, ssh, None, &Default::default());
+    let master =
+        SshMaster::new(machine.name(), address, ssh, None, &kcm::transport::Connections::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let watcher = Watcher::start(&ground.lab);
     runtime.block_on(async {
@@ -32,7 +33,7 @@ fn stop_and_vanish() {
         assert!(replies.failed.is_none(), "{replies:?}");
     });
     assert!(!machine.serves(), "it is stopped");
-    ground.ssh_killer(machine)();
+    Ground::ssh_killer(machine)();
     drop((master, runtime));
     until("it serves again", PROMISE + START, || machine.serves());
     let watched = watcher.end();

@@ -10,7 +10,7 @@ use super::{Ground, plain, together, until};
 const FRESH: Duration = Duration::from_millis(6500);
 const ROLLING: Duration = Duration::from_millis(11_500);
 
-/// A fraction from a seed, the same each time (Sebastiano Vigna's SplitMix64).
+/// A fraction from a seed, the same each time (Sebastiano Vigna's `SplitMix64`).
 fn fraction(seed: u64) -> f64 {
     let mut mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,7 +34,7 @@ fn kill_at(seeds: &[u64]) {
         let last = log.lines().last().unwrap_or("nothing said yet").to_owned();
         if !is_fresh {
             // Whatever was begun on the master is ended there.
-            let is_up = || ground.lab.machines().iter().all(|machine| machine.serves());
+            let is_up = || ground.lab.machines().iter().all(kcm_tests::lab::Machine::serves);
             until("everybody serves again", Duration::from_secs(25), is_up);
         }
         ground.converges();

@@ -53,7 +53,7 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
         (Phase::Lock, millis(0)),
         (Phase::Stage, millis(0)),
     ] {
-        let ended = ground.apply_under(&blow(machine, phase, after, ground.ssh_killer(machine)));
+        let ended = ground.apply_under(&blow(machine, phase, after, Ground::ssh_killer(machine)));
         match (phase, ended) {
             (Phase::Observe, Err(Error::Observe(error))) => {
                 assert_says(&error.to_string(), &[name, "ssh", "No master has changed"]);
@@ -73,7 +73,7 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
             (phase, other) => panic!("{phase:?}: {other:?}"),
         }
         for machine in ground.lab.machines() {
-            assert_eq!(machine.output(&["cat", super::UNIT_FILE]).contains("syncs"), false);
+            assert!(!machine.output(&["cat", super::UNIT_FILE]).contains("syncs"));
         }
         assert_eq!(unit(&ground), before);
     }
@@ -88,7 +88,7 @@ fn cut_at(phase: Phase, after: Duration) {
     ground.change(1);
     let machine = ground.lab.machine(0);
     let watcher = Watcher::start(&ground.lab);
-    let blow = blow(machine, phase, after, ground.ssh_killer(machine));
+    let blow = blow(machine, phase, after, Ground::ssh_killer(machine));
     let results = results(ground.apply_under(&blow));
     assert!(matches!(results[0], MasterResult::Failed { .. }), "{phase:?}: {results:?}");
     assert_says(why(&results[0]), &["connection", AGAIN]);

@@ -22,7 +22,7 @@ fn filler(machine: &Machine) -> std::path::PathBuf {
 /// Not a byte is left.
 fn fill(machine: &Machine) {
     let mut rest = fs::File::create(filler(machine)).unwrap();
-    while rest.write_all(&[0; 1 << 20]).is_ok() {}
+    while rest.write_all(&[0; 8192]).is_ok() {}
     while rest.write_all(&[0; 512]).is_ok() {}
 }
 

@@ -76,7 +76,7 @@ fn a_service_that_does_not_get_or_stay_healthy_is_taken_back_and_reaches_no_seco
     together(vec![
         Box::new(|| taken_back(13, &["signal 9 ended it"])),
         Box::new(|| {
-            taken_back(14, &["not healthy within 30 s", "does not listen", "journalctl -u"])
+            taken_back(14, &["not healthy within 30 s", "does not listen", "journalctl -u"]);
         }),
         Box::new(|| taken_back(15, &["does not listen", "and another process does"])),
         Box::new(|| taken_back(16, &["exit status 1", "journal: no such thing"])),

@@ -157,7 +157,7 @@ impl Ground {
     }
 
     /// Kills every `ssh` of this machine's that leads to a master.
-    pub(super) fn ssh_killer(&self, machine: &Machine) -> Arc<dyn Fn() + Send + Sync> {
+    pub(super) fn ssh_killer(machine: &Machine) -> Arc<dyn Fn() + Send + Sync> {
         let address = machine.address().to_string();
         Arc::new(move || {
             let killed = ssh_to(&address).into_iter().filter(|process| {
