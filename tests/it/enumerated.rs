@@ -23,6 +23,7 @@ const SIZES: [(usize, usize); 3] = [(1, 1), (3, 2), (5, 8)];
 const FEW: [(usize, usize); 2] = [(1, 1), (3, 2)];
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn a_first_deployment_that_is_cut_is_finished_by_the_next() {
     for (masters, one_in) in SIZES {
         cut_everywhere(&Scenario::first_deployment(masters).await, one_in).await;
@@ -37,6 +38,7 @@ async fn a_change_of_flags_that_is_cut_is_finished_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn a_renewal_that_is_cut_is_finished_by_the_next() {
     for (masters, one_in) in SIZES {
         cut_everywhere(&Scenario::renewal(masters).await, one_in).await;
@@ -44,6 +46,7 @@ async fn a_renewal_that_is_cut_is_finished_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn a_rollback_that_is_cut_never_leaves_two_generations() {
     for (masters, one_in) in SIZES {
         cut_everywhere(&Scenario::rollback(masters).await, one_in).await;
@@ -58,6 +61,7 @@ async fn a_removal_that_is_cut_is_finished_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn a_rollback_of_what_was_never_proven_never_leaves_two_generations() {
     for (masters, one_in) in FEW {
         cut_everywhere(&Scenario::rollback_of_the_unproven(masters).await, one_in).await;
@@ -72,6 +76,7 @@ async fn a_change_that_is_cut_can_be_taken_back_everywhere() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn a_rollback_that_is_cut_can_be_taken_back_everywhere() {
     for (masters, one_in) in FEW {
         cut_everywhere(&Scenario::rollback_that_is_taken_back(masters).await, one_in).await;
@@ -79,6 +84,7 @@ async fn a_rollback_that_is_cut_can_be_taken_back_everywhere() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn a_service_that_dies_with_a_change_gets_back_what_it_had() {
     for (masters, one_in) in FEW {
         cut_everywhere(&Scenario::deadly_flag(masters).await, one_in).await;
@@ -86,6 +92,7 @@ async fn a_service_that_dies_with_a_change_gets_back_what_it_had() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn a_service_that_is_never_healthy_with_a_change_gets_back_what_it_had() {
     for (masters, one_in) in FEW {
         cut_everywhere(&Scenario::unhealthy_flag(masters).await, one_in).await;
@@ -93,12 +100,14 @@ async fn a_service_that_is_never_healthy_with_a_change_gets_back_what_it_had() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn where_no_api_server_answers_nothing_is_proven_and_all_is_there() {
     for (masters, one_in) in FEW {
         cut_everywhere(&Scenario::without_api_server(masters).await, one_in).await;
     }
 }
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn of_two_kcm_one_is_refused_or_finds_the_other_out() {
     let mut times = 0;
     for masters in [1, 3] {
@@ -117,6 +126,7 @@ async fn of_two_kcm_one_is_refused_or_finds_the_other_out() {
 }
 
 #[tokio::test(start_paused = true)]
+#[ignore = "part of the full run (--ignored), which takes many minutes"]
 async fn what_somebody_changes_after_the_plan_is_not_replaced() {
     for scenario in [
         Scenario::flag_change(3).await,
