@@ -58,7 +58,7 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
     }
     let rollout = Rollout::lock(run).await?;
     let changes = vec![Change { began: run.now, undoes: None }; observed.len()];
-    let lead = Arc::new(lead_without_new_identity(run, &observed).await?);
+    let lead = Arc::new(lead_without_new_identity(run, &layout, &observed).await?);
     let work = Work {
         plan: &plan,
         desired: None,

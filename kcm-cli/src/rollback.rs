@@ -52,7 +52,7 @@ pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
         return Ok(Outcome::unchanged(run, &plan));
     }
     let rollout = Rollout::lock(run).await?;
-    let lead = Arc::new(lead_without_new_identity(run, &observed).await?);
+    let lead = Arc::new(lead_without_new_identity(run, &layout, &observed).await?);
     let work = Work {
         plan: &plan,
         desired: None,

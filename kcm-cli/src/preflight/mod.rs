@@ -1,5 +1,6 @@
 //! What speaks against beginning, asked before anything is made or changed, and told all at once.
 
+mod clocks;
 mod create_ca;
 mod examine;
 mod masters;
@@ -20,6 +21,7 @@ use crate::operator::{Ca, OperatorError};
 use crate::plan::Plan;
 use crate::run::Run;
 
+pub(crate) use clocks::clocks;
 pub(crate) use create_ca::may_create_ca;
 pub(crate) use program::judge as judge_program;
 

@@ -240,12 +240,15 @@ fn stop_for_stranger(waiting: &[(usize, Condition)], results: &mut [MasterResult
 /// The ways to the Lease where no identity is made: with the one that is here, if it is, from every master that runs.
 pub(crate) async fn lead_without_new_identity(
     run: Run<'_>,
+    layout: &Layout,
     observed: &[ObservedMaster],
 ) -> Result<Lead, PreflightError> {
     let pair = operator::pair(run.cluster)?;
     let credentials = operator::credentials(run.cluster, pair)?;
-    let clocks = vec![None; observed.len()];
     let runs = |place: usize| observed.get(place).map(Condition::of) == Some(Condition::Running);
+    let can_ask = credentials.is_some() && run.fleet.control_plane().is_some();
+    // Without them no Lease is freed.
+    let clocks = preflight::clocks(run, layout, |place| can_ask && runs(place)).await;
     let (lead, found) = Lead::open(run, observed, &clocks, credentials.as_ref(), runs).await;
     let warnings = found.into_iter().map(Finding::into_warning).collect();
     preflight::settle(warnings, run.cluster, run.events)?;
