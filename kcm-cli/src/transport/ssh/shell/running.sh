@@ -11,7 +11,7 @@ manager() {
 last_words() {
   invocation=$(systemctl show -p InvocationID --value -- "$1" 2>/dev/null)
   # What it has just said may still be on its way.
-  timeout 2 journalctl --sync >/dev/null 2>&1 || :
+  timeout 5 journalctl --sync >/dev/null 2>&1 || :
   lines=$(journalctl --quiet --no-pager -n 3 -o cat _SYSTEMD_UNIT="$1" ${invocation:+"_SYSTEMD_INVOCATION_ID=$invocation"} \
     2>/dev/null) || lines=
   if [ -n "$lines" ]; then printf '%sjournal: %s' "$newline" "$lines"; fi
