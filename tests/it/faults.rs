@@ -16,6 +16,7 @@ mod watched;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::{Condvar, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,31 @@ struct Ground {
     site: Site,
     plane: ControlPlane,
     lab: Lab,
+    _places: Places,
+}
+
+/// Machines that these tests have at once. Each takes 7 of the 128 inotify instances that Linux gives a user.
+const AT_ONCE: usize = 14;
+static TAKEN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// Places for machines, waited for and given back.
+struct Places(usize);
+
+impl Places {
+    fn take(number: usize) -> Self {
+        let (taken, changed) = &TAKEN;
+        let is_full = |taken: &mut usize| *taken + number > AT_ONCE;
+        *changed.wait_while(taken.lock().unwrap(), is_full).unwrap() += number;
+        Self(number)
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        let (taken, changed) = &TAKEN;
+        *taken.lock().unwrap() -= self.0;
+        changed.notify_all();
+    }
 }
 
 /// `masters` plain machines.
@@ -44,11 +70,12 @@ fn plain(masters: usize) -> Vec<Variant> {
 impl Ground {
     /// Nothing is deployed, but the program lies on every master already, which saves its upload.
     fn new(variants: &[Variant]) -> Option<Self> {
+        let places = Places::take(variants.len());
         let lab = Lab::up(variants)?;
         let (site, binaries) = (Site::new(), Binaries::standins());
         let authority = Authority::read(&site.file("pki/ca/cert"));
         let plane = ControlPlane::start(&binaries, lab.address(20), 6443, &authority);
-        let ground = Self { site, plane, lab };
+        let ground = Self { site, plane, lab, _places: places };
         for machine in ground.lab.machines() {
             ground.bring_program(machine, PROGRAM);
         }

@@ -59,7 +59,6 @@ fn kill(seeds: std::ops::RangeInclusive<u64>, labs: usize) {
 }
 
 #[test]
-#[ignore = "not steady on a busy machine yet"]
 fn killed_at_8_random_moments_the_next_apply_finishes_the_work() {
     kill(1..=8, 4);
 }
