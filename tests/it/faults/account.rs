@@ -103,15 +103,22 @@ fn a_service_with_its_own_user_behind_the_preset_is_healthy() {
         assert!(exposure < 2.0, "{exposure}");
     }
 
-    // The CA's files are there already: whoever put them keeps them, and they can be read.
+    // Told to distribute the CA, kcm brings it where it is not, and leaves it as it is where it is.
+    let [has_it, has_it_not] = ground.lab.machines() else { panic!() };
+    let was = before(has_it);
+    for path in [CA, CA_KEY] {
+        fs::remove_file(has_it_not.file(path)).unwrap();
+    }
     let binary = ground.site.file("other");
     ground.plane.binaries().write_controller_manager("v1.36.1", Path::new(&binary));
     let install = format!("install: {{binary: {}, distributeCa: true}}\n", binary.display());
     ground.write_bare(&format!("{install}{ACCOUNT}"));
     ground.converges();
+    assert_eq!(before(has_it), was);
+    for path in [CA, CA_KEY] {
+        assert_eq!(owner(has_it_not, path), owner(has_it_not, PLACED[0]), "{path}");
+    }
     for machine in ground.lab.machines() {
-        let kcm = owner(machine, PLACED[0]);
-        assert_ne!(owner(machine, CA), kcm, "it was there already, and stays whose it was");
         assert_eq!(owner(machine, PROGRAM), (0, 0), "who runs it cannot replace it");
     }
 }

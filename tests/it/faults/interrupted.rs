@@ -57,16 +57,29 @@ fn is_stopping(machine: &Machine) -> bool {
     machine.run(&["systemctl", "is-active", UNIT]).stdout.trim() == "deactivating"
 }
 
-/// `kcm remove` killed while the service stops. With its script too, the master has lost whoever was at work there.
-fn remove_killed(with_its_script: bool) {
+/// Who is gone while `kcm remove` waits for a service to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    /// kcm, and the script that it sent to a follower ends what it has begun.
+    KcmOfFollower,
+    /// kcm, which would have freed the leader's Lease and then sent the rest.
+    KcmOfLeader,
+    /// kcm, and whoever is at work on the master.
+    Everybody,
+}
+
+fn remove_killed(gone: Gone) {
     let Some(ground) = Ground::deployed(&plain(2)) else { return };
-    let machine = ground.lab.machine(0);
+    let holder = ground.plane.admin().holder().unwrap();
+    let [first, second] = ground.lab.machines() else { panic!() };
+    let first_leads = holder.starts_with(first.name());
+    let machine = if first_leads == (gone == Gone::KcmOfLeader) { first } else { second };
     slow_to_stop(machine);
     let watcher = Watcher::start(&ground.lab);
     let remove = ["remove", "--master", machine.name()];
     let kcm = ground.start(&remove);
     until("the service stops", Duration::from_secs(20), || is_stopping(machine));
-    if with_its_script {
+    if gone == Gone::Everybody {
         for process in ["sh", "bash", "sudo", "timeout", "flock"] {
             for process in machine.processes(process) {
                 let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
@@ -76,20 +89,22 @@ fn remove_killed(with_its_script: bool) {
         }
     }
     kcm.kill();
-    if with_its_script {
+    if gone == Gone::KcmOfFollower {
+        let is_gone = || !machine.file(UNIT_FILE).exists() && !machine.file(PROGRAM).exists();
+        until("it is removed", Duration::from_secs(20), is_gone);
+        let ran = ground.kcm(&remove);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stdout.starts_with("Nothing to do"), "{ran:?}");
+        assert_eq!(watcher.end().most_down, 1);
+    } else {
         until("it is down", Duration::from_secs(10), || !machine.serves());
         until("it serves again", PROMISE + START, || machine.serves());
         let watched = watcher.end();
-        println!("remove and its script killed: down for {:?}", watched.longest());
+        println!("{gone:?} killed in a remove: down for {:?}", watched.longest());
         assert!(watched.longest() <= PROMISE + START, "{watched:?}");
         assert_eq!(watched.most_down, 1);
         let ran = ground.kcm(&remove);
         assert_eq!(ran.code, 0, "{ran:?}");
-    } else {
-        // The script ends what it has begun: all of the removal, or, of one who leads, the stop. The same command goes on.
-        let ran = ground.kcm(&remove);
-        assert_eq!(ran.code, 0, "{ran:?}");
-        assert_eq!(watcher.end().most_down, 1);
     }
     assert_eq!(leftovers(machine), "", "no timer starts what was removed");
     assert!(!machine.file(UNIT_FILE).exists() && machine.file(CA).exists());
@@ -103,8 +118,9 @@ fn remove_killed(with_its_script: bool) {
 fn a_service_that_kcm_stopped_starts_again_even_if_kcm_is_gone() {
     together(vec![
         Box::new(stop_and_vanish),
-        Box::new(|| remove_killed(true)),
-        Box::new(|| remove_killed(false)),
+        Box::new(|| remove_killed(Gone::KcmOfFollower)),
+        Box::new(|| remove_killed(Gone::KcmOfLeader)),
+        Box::new(|| remove_killed(Gone::Everybody)),
     ]);
 }
 

@@ -1,5 +1,6 @@
 //! Connections that are killed in every phase, an sshd that stops, and masters that lose their power.
 
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use kcm::{Error, MasterResult};
 use kcm_tests::lab::{Machine, Watcher};
 
 use super::tapped::{Blow, Phase, results};
-use super::{Ground, assert_says, ended, line_of, plain, together, until_said};
+use super::{Ground, assert_says, changed, ended, line_of, plain, together, until_said};
 
 const AGAIN: &str = "run the same command again";
 
@@ -52,7 +53,19 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
         (Phase::Examine, millis(0)),
         (Phase::Lock, millis(0)),
         (Phase::Stage, millis(0)),
+        (Phase::Stage, millis(100)),
     ] {
+        // So many bytes are on their way for longer.
+        if !after.is_zero() && phase == Phase::Stage {
+            let big = ground.site.file("big");
+            ground.plane.binaries().write_controller_manager("v1.36.1", &big);
+            fs::OpenOptions::new().append(true).open(&big).unwrap().set_len(128 << 20).unwrap();
+            ground.write_bare(&format!(
+                "install: {{binary: {}, distributeCa: true}}\n{}",
+                big.display(),
+                changed(1)
+            ));
+        }
         let ended = ground.apply_under(&blow(machine, phase, after, Ground::ssh_killer(machine)));
         match (phase, ended) {
             (Phase::Observe, Err(Error::Observe(error))) => {
@@ -79,6 +92,7 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
     }
     let watched = watcher.end();
     assert_eq!(watched.outages, [], "nobody was ever down");
+    ground.change(1);
     ground.converges();
 }
 

@@ -71,7 +71,8 @@ fn taken_back(value: u32, says: &[&str]) {
     assert!(machine.serves(), "what was there before is");
     assert_eq!(watched.most_down, 1, "{watched:?}");
     ground.is_whole();
-    ground.write_bare(&flag(11));
+    // Mended with another value, or by going back to what it was.
+    ground.write_bare(&flag(if value == 13 { 11 } else { 10 }));
     ground.converges();
 }
 

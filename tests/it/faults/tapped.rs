@@ -35,7 +35,7 @@ impl Phase {
         match &batch.operations[..] {
             [Operation::Probe(_), ..] => Some(Self::Observe),
             [Operation::Examine(_), ..] => Some(Self::Examine),
-            [Operation::Stage(_)] => Some(Self::Stage),
+            [Operation::Stage(_), ..] => Some(Self::Stage),
             [Operation::Commit(_), ..] => Some(Self::Commit),
             [Operation::Settle(_), Operation::Commit(_)] => Some(Self::Conclude),
             _ => None,
