@@ -74,7 +74,8 @@ fn one_master_in_trouble_is_named_with_the_mend_and_no_master_changes() {
             let Ran { code, stdout, stderr } = site.kcm(&[verb]);
             let context = format!("{verb} {}: {stdout}{stderr}", trouble.says);
             assert_eq!(code, 1, "{context}");
-            let lines: Vec<_> = stderr.lines().filter(|line| line.contains(bad.name())).collect();
+            let named = format!("{}: ", bad.name());
+            let lines: Vec<_> = stderr.lines().filter(|line| line.contains(&named)).collect();
             assert_eq!(lines.len(), 1, "{context}");
             assert!(lines[0].contains(trouble.says), "{context}");
             assert!(!stderr.contains("not-the-password"), "{context}");
