@@ -42,7 +42,9 @@ fn everything_is_asked_with_one_identity_on_one_connection() {
 #[test]
 fn a_server_that_does_not_say_who_we_are_is_no_failure() {
     let ca = Authority::new();
-    let page = b"HTTP/1.1 404 Not Found\r\nContent-Length: 19\r\n\r\n404 page not found\n".to_vec();
+    let page = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 19\r\n\r\n\
+                 404 page not found\n"
+        .to_vec();
     let hardened = "selfsubjectreviews.authentication.k8s.io is forbidden: User \
                     \"system:kube-controller-manager\" cannot create resource";
     for answer in [Answer::Bytes(page), Answer::status(403, "Forbidden", hardened)] {

@@ -84,7 +84,8 @@ fn read(answer: Answer) -> Result<Option<Lease>, ApiError> {
 #[test]
 fn only_the_api_itself_can_say_that_there_is_no_lease() {
     assert_eq!(read(Answer::no_lease()).unwrap(), None);
-    let page = b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found".to_vec();
+    let page = b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 9\r\n\r\nnot found"
+        .to_vec();
     assert!(matches!(problem(read(Answer::Bytes(page)), &[]), Problem::Garbage { .. }));
     let other = "the server could not find the requested resource";
     let found = problem(read(Answer::status(404, "NotFound", other)), &[other]);
