@@ -79,7 +79,7 @@ impl Fleet {
         Self { masters, network, control_plane: None }
     }
 
-    /// The same with API servers to ask who leads, and to hand over the lead. [`Fleet::ssh`] has its own.
+    /// The same with API servers to ask who leads, and to hand over the lead: [`Networked`], as [`Fleet::ssh`] has it.
     #[must_use]
     pub fn with_control_plane(self, control_plane: Arc<dyn ControlPlane>) -> Self {
         Self { control_plane: Some(control_plane), ..self }

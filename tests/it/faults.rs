@@ -6,6 +6,7 @@ mod api_server;
 mod findings;
 mod interrupted;
 mod killed;
+mod lead;
 mod lost;
 mod room;
 mod service;
@@ -70,11 +71,16 @@ fn plain(masters: usize) -> Vec<Variant> {
 impl Ground {
     /// Nothing is deployed, but the program lies on every master already, which saves its upload.
     fn new(variants: &[Variant]) -> Option<Self> {
+        Self::with(&Binaries::standins(), variants)
+    }
+
+    /// The same with these programs.
+    fn with(binaries: &Binaries, variants: &[Variant]) -> Option<Self> {
         let places = Places::take(variants.len());
         let lab = Lab::up(variants)?;
-        let (site, binaries) = (Site::new(), Binaries::standins());
+        let site = Site::new();
         let authority = Authority::read(&site.file("pki/ca/cert"));
-        let plane = ControlPlane::start(&binaries, lab.address(20), 6443, &authority);
+        let plane = ControlPlane::start(binaries, lab.address(20), 6443, &authority);
         let ground = Self { site, plane, lab, _places: places };
         for machine in ground.lab.machines() {
             ground.bring_program(machine, PROGRAM);

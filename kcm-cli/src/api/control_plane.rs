@@ -39,9 +39,9 @@ pub trait ControlPlane: fmt::Debug + Send + Sync {
     async fn open(&self, credentials: &Credentials, via: Via) -> Result<Arc<dyn Api>, ApiError>;
 }
 
-/// Behind the network.
+/// API servers where their kubeconfigs say, for masters that are reached in a way of the embedder's own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Networked;
+pub struct Networked;
 
 #[async_trait]
 impl ControlPlane for Networked {

@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kcm::cluster::Ssh;
+use kcm::api::{
+    Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Networked, Via,
+};
 use kcm::transport::{
     Batch, Connections, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation,
-    Replies, SshMaster, Stream, StreamAddress, StreamError, Transport, TransportError,
+    Replies, SshMaster, Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction,
 };
 use kcm::{Cluster, Consent, Error, Fleet, Interrupt, MasterResult, Network, Outcome, Run, Silent};
 use kcm_tests::lab::Machine;
@@ -26,12 +30,28 @@ pub(super) enum Phase {
     Lock,
     Stage,
     Commit,
+    /// The leader's commit, up to the end of its process.
+    Stop,
+    /// Its Lease is freed.
+    Free,
+    /// And it is started again.
+    Start,
     Gate,
     Conclude,
 }
 
 impl Phase {
     fn of(batch: &Batch) -> Option<Self> {
+        let does = |action: fn(&UnitAction) -> bool| {
+            let mut operations = batch.operations.iter();
+            operations.any(|it| matches!(it, Operation::Unit(it) if action(it)))
+        };
+        if does(|action| matches!(action, UnitAction::Stop { .. })) {
+            return Some(Self::Stop);
+        }
+        if does(|action| matches!(action, UnitAction::Start { .. })) {
+            return Some(Self::Start);
+        }
         match &batch.operations[..] {
             [Operation::Probe(_), ..] => Some(Self::Observe),
             [Operation::Examine(_), ..] => Some(Self::Examine),
@@ -53,24 +73,16 @@ pub(super) struct Blow {
     pub(super) strike: Arc<dyn Fn() + Send + Sync>,
 }
 
-struct Tapped {
-    name: String,
-    inner: SshMaster,
+/// Waits for the moment of a blow.
+struct Striker {
     blow: Blow,
-    is_struck: std::sync::atomic::AtomicBool,
+    is_struck: AtomicBool,
 }
 
-impl fmt::Debug for Tapped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
-    }
-}
-
-impl Tapped {
+impl Striker {
     /// Strikes if it is time.
-    async fn reach(&self, phase: Option<Phase>) {
-        use std::sync::atomic::Ordering;
-        let is_meant = phase == Some(self.blow.phase) && self.name == self.blow.master;
+    async fn reach(&self, master: &str, phase: Option<Phase>) {
+        let is_meant = phase == Some(self.blow.phase) && master == self.blow.master;
         if !is_meant || self.is_struck.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -85,10 +97,22 @@ impl Tapped {
     }
 }
 
+struct Tapped {
+    name: String,
+    inner: SshMaster,
+    striker: Arc<Striker>,
+}
+
+impl fmt::Debug for Tapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
 #[async_trait]
 impl Transport for Tapped {
     async fn call(&self, batch: &Batch) -> Result<Replies, TransportError> {
-        self.reach(Phase::of(batch)).await;
+        self.striker.reach(&self.name, Phase::of(batch)).await;
         self.inner.call(batch).await
     }
 
@@ -98,13 +122,13 @@ impl Transport for Tapped {
 
     async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
         if question.path == "/healthz" {
-            self.reach(Some(Phase::Gate)).await;
+            self.striker.reach(&self.name, Some(Phase::Gate)).await;
         }
         self.inner.insecure_https_status(question).await
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {
-        self.reach(Some(Phase::Lock)).await;
+        self.striker.reach(&self.name, Some(Phase::Lock)).await;
         self.inner.lock(claim).await
     }
 
@@ -113,58 +137,126 @@ impl Transport for Tapped {
     }
 }
 
-impl Ground {
-    /// Applies in this process. The blow must have fallen.
-    pub(super) fn apply_under(&self, blow: &Blow) -> Result<Outcome, Error> {
-        let file = self.site.file("kcm.yaml");
-        let cluster = Cluster::parse(&self.site.read("kcm.yaml"), &file).unwrap();
-        let connections = Connections::new();
-        let config_file = Some(self.lab.operator().join("ssh_config"));
-        let mut tapped = Vec::new();
-        let fleet = Fleet::new(&cluster, Network::Allowed, |name| {
-            let ssh = Ssh { config_file: config_file.clone(), ..Ssh::default() };
-            let machine = self.machine(name);
-            let address = machine.address().to_string().parse().unwrap();
-            let inner = SshMaster::new(name, address, ssh, None, &connections);
-            let master = Arc::new(Tapped {
-                name: name.to_owned(),
-                inner,
-                blow: blow.clone(),
-                is_struck: false.into(),
-            });
-            tapped.push(Arc::clone(&master));
-            master
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (interrupt, now) = (Interrupt::new(), OffsetDateTime::now_utc());
-        let (events, consent) = (&Silent, Consent::default());
-        let run =
-            Run { cluster: &cluster, fleet: &fleet, now, events, interrupt: &interrupt, consent };
-        let ended = runtime.block_on(async {
-            let ended = kcm::apply(run).await;
-            fleet.close().await;
-            ended
-        });
-        let mut struck =
-            tapped.iter().map(|it| it.is_struck.load(std::sync::atomic::Ordering::Relaxed));
-        assert!(struck.any(|struck| struck), "{:?} was never reached", blow.phase);
-        println!("{:?} of {}: {}", blow.phase, blow.master, shown(&ended));
+/// The API server, as it is asked through one master.
+struct TappedApi {
+    master: String,
+    inner: Arc<dyn Api>,
+    striker: Arc<Striker>,
+}
+
+impl fmt::Debug for TappedApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl LeaseStore for TappedApi {
+    async fn lease(&self) -> Result<Option<Lease>, ApiError> {
+        self.inner.lease().await
+    }
+
+    async fn replace_lease(&self, lease: &Lease) -> Result<Lease, ApiError> {
+        self.striker.reach(&self.master, Some(Phase::Free)).await;
+        self.inner.replace_lease(lease).await
+    }
+}
+
+#[async_trait]
+impl Api for TappedApi {
+    async fn check_identity(&self) -> Result<Accepted, ApiError> {
+        self.inner.check_identity().await
+    }
+}
+
+struct TappedPlane(Arc<Striker>);
+
+impl fmt::Debug for TappedPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TappedPlane")
+    }
+}
+
+#[async_trait]
+impl ControlPlane for TappedPlane {
+    async fn open(&self, credentials: &Credentials, via: Via) -> Result<Arc<dyn Api>, ApiError> {
+        let Via::Master { name, .. } = &via else { panic!("{via:?}") };
+        let (master, striker) = (name.clone(), Arc::clone(&self.0));
+        let inner = Networked.open(credentials, via).await?;
+        Ok(Arc::new(TappedApi { master, inner, striker }))
+    }
+}
+
+/// The cluster file in a folder, for these masters alone if any are named.
+fn cluster_in(folder: &Path, only: &[String]) -> Cluster {
+    let file = folder.join("kcm.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    Cluster::parse(&text, &file).unwrap().select(only, &[]).unwrap()
+}
+
+/// Masters that `connect` reaches by name.
+fn fleet(cluster: &Cluster, connect: impl Fn(String, SshMaster) -> Arc<dyn Transport>) -> Fleet {
+    let connections = Connections::new();
+    Fleet::new(cluster, Network::Allowed, |name| {
+        let master = cluster.master(name).unwrap();
+        let (address, ssh) = (master.address.clone(), master.ssh.clone());
+        connect(name.to_owned(), SshMaster::new(name, address, ssh, None, &connections))
+    })
+}
+
+fn apply(cluster: &Cluster, fleet: &Fleet) -> Result<Outcome, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (interrupt, now) = (Interrupt::new(), OffsetDateTime::now_utc());
+    let (events, consent) = (&Silent, Consent::default());
+    let run = Run { cluster, fleet, now, events, interrupt: &interrupt, consent };
+    runtime.block_on(async {
+        let ended = kcm::apply(run).await;
+        fleet.close().await;
         ended
+    })
+}
+
+/// Applies what is in a folder, in this process, to these masters alone if any are named. The blow must have fallen.
+pub(super) fn apply_under(folder: &Path, only: &[String], blow: &Blow) -> Result<Outcome, Error> {
+    let cluster = cluster_in(folder, only);
+    let striker = Arc::new(Striker { blow: blow.clone(), is_struck: false.into() });
+    let tapped = |name, inner| -> Arc<dyn Transport> {
+        Arc::new(Tapped { name, inner, striker: Arc::clone(&striker) })
+    };
+    let plane = Arc::new(TappedPlane(Arc::clone(&striker)));
+    let ended = apply(&cluster, &fleet(&cluster, tapped).with_control_plane(plane));
+    assert!(striker.is_struck.load(Ordering::Relaxed), "{:?} was never reached", blow.phase);
+    println!("{:?} of {}: {}", blow.phase, blow.master, shown(&ended));
+    ended
+}
+
+/// Where a master of the cluster file in a folder is.
+pub(super) fn address(folder: &Path, master: &str) -> String {
+    cluster_in(folder, &[]).master(master).unwrap().address.to_string()
+}
+
+/// Kills every `ssh` of this machine's that leads to a master.
+pub(super) fn kill_ssh_to(address: &str) {
+    let killed = ssh_to(address).into_iter().filter(|process| {
+        Pid::from_raw(*process).is_some_and(|it| kill_process(it, Signal::KILL).is_ok())
+    });
+    assert!(killed.count() > 0, "no ssh leads to {address}");
+}
+
+impl Ground {
+    pub(super) fn apply_under(&self, blow: &Blow) -> Result<Outcome, Error> {
+        apply_under(self.site.path(), &[], blow)
     }
 
-    pub(super) fn machine(&self, name: &str) -> &Machine {
-        self.lab.machines().iter().find(|machine| machine.name() == name).unwrap()
+    /// Applies without anybody who could be asked who leads.
+    pub(super) fn apply_blindly(&self) -> Result<Outcome, Error> {
+        let cluster = cluster_in(self.site.path(), &[]);
+        apply(&cluster, &fleet(&cluster, |_, master| Arc::new(master)))
     }
 
-    /// Kills every `ssh` of this machine's that leads to a master.
     pub(super) fn ssh_killer(machine: &Machine) -> Arc<dyn Fn() + Send + Sync> {
         let address = machine.address().to_string();
-        Arc::new(move || {
-            let killed = ssh_to(&address).into_iter().filter(|process| {
-                Pid::from_raw(*process).is_some_and(|it| kill_process(it, Signal::KILL).is_ok())
-            });
-            assert!(killed.count() > 0, "no ssh leads to {address}");
-        })
+        Arc::new(move || kill_ssh_to(&address))
     }
 }
 

@@ -6,6 +6,7 @@
 mod authority;
 mod binaries;
 mod client;
+mod lease;
 mod process;
 mod request;
 
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 pub use authority::{Authority, Identity};
 pub use binaries::Binaries;
 pub use client::{Client, Reply};
+pub use lease::{Holding, LeaseHistory, LeaseWatcher};
 pub use process::Process;
 pub use request::Recorded;
 

@@ -119,6 +119,6 @@ fn listening() -> BTreeSet<Ipv4Addr> {
     listening.collect()
 }
 
-const INTERVAL: Duration = Duration::from_millis(50);
+const INTERVAL: Duration = Duration::from_millis(20);
 const LISTEN: &str = "0A";
 const SECURE_PORT: u16 = 10257;
