@@ -23,7 +23,7 @@ use crate::run::Run;
 
 pub(crate) use clocks::clocks;
 pub(crate) use create_ca::may_create_ca;
-pub(crate) use program::judge as judge_program;
+pub(crate) use program::{judge as judge_program, too_new, version as program_version};
 
 /// Findings on their way.
 type Sink = Vec<Finding>;

@@ -46,8 +46,22 @@ pub(crate) fn judge(
     findings.collect()
 }
 
+/// Refuses a program on `master` that is newer than the API server, if that one's version is known: Kubernetes' version
+/// skew policy.
+pub(crate) fn too_new(
+    master: &str,
+    version: Option<KubernetesVersion>,
+    server: Option<KubernetesVersion>,
+) -> Option<Finding> {
+    let (version, server) = version.zip(server).filter(|(version, server)| version > server)?;
+    let problem =
+        format!("kube-controller-manager {version} there is newer than the API server ({server})");
+    let mend = "upgrade the API server first, as Kubernetes' version skew policy says";
+    Some(Finding::error(FindingCode::ProgramTooNew, master, problem, mend))
+}
+
 /// `Kubernetes v1.36.2`.
-pub(super) fn version(said: &str) -> Option<KubernetesVersion> {
+pub(crate) fn version(said: &str) -> Option<KubernetesVersion> {
     let mut words = said.lines().filter_map(|line| line.trim().strip_prefix("Kubernetes "));
     words.find_map(|version| KubernetesVersion::parse(version).ok())
 }
@@ -97,6 +111,19 @@ mod tests {
         );
         // In the text of another flag it is not named as one.
         assert_eq!(judged("Kubernetes v1.36.2", "--a  see --brand-newer", &["brand-new"]).len(), 1);
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_newer_is_refused() {
+        let version = |minor: &str| KubernetesVersion::parse(minor).ok();
+        assert_eq!(too_new("m1", version("1.36"), version("1.36")), None);
+        assert_eq!(too_new("m1", version("1.35"), version("1.36")), None);
+        assert_eq!(too_new("m1", version("1.36"), None), None);
+        assert_eq!(too_new("m1", None, version("1.36")), None);
+        let said = too_new("m1", version("1.36"), version("1.35")).unwrap().to_string();
+        assert!(
+            said.contains("1.36") && said.contains("1.35") && said.contains("[program-too-new]")
+        );
     }
 
     #[test]

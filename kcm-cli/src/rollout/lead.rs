@@ -14,7 +14,7 @@ use crate::cluster::ApiVia;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::handover::{EndedProcess, Handover, free_lease};
 use crate::observe::ObservedMaster;
-use crate::preflight::Examination;
+use crate::preflight::{self, Examination};
 use crate::run::Run;
 
 /// How long freeing the Lease may take: far less than the timer waits that starts the service again.
@@ -194,20 +194,16 @@ impl Lead {
                 mend: mend.to_owned(),
             });
         }
-        let newest = self.seats.iter().filter_map(|seat| seat.version).min();
+        let server = self.server_version();
         for (seat, examination) in self.seats.iter().zip(examined) {
-            if let (Some(newest), Some(version)) = (newest, examination.version)
-                && version > newest
-            {
-                let problem = format!(
-                    "kube-controller-manager {version} there is newer than the API server ({newest})"
-                );
-                let mend = "upgrade the API server first, as Kubernetes' version skew policy says";
-                let finding = Finding::error(FindingCode::ProgramTooNew, &seat.name, problem, mend);
-                found.push(finding);
-            }
+            found.extend(preflight::too_new(&seat.name, examination.version, server));
         }
         found
+    }
+
+    /// The API server's version; of several behind one address, the oldest that was told.
+    pub(super) fn server_version(&self) -> Option<KubernetesVersion> {
+        self.seats.iter().filter_map(|seat| seat.version).min()
     }
 
     /// Whether anybody can be asked.

@@ -74,7 +74,7 @@ impl<'a> Rollout<'a> {
         }
         let tasks: Vec<_> = (0..work.plan.masters.len()).map(|place| task(work, place)).collect();
         let (staged, reached) = tokio::join!(
-            stage::stage(run, work.plan, work.layout, &tasks),
+            stage::stage(run, work.plan, work.layout, &tasks, work.lead.server_version()),
             reach_api_servers(run, work, &tasks)
         );
         let has_failed = staged.iter().any(|staged| matches!(staged, Staged::Failed { .. }));

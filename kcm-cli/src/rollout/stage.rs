@@ -3,18 +3,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use kcm_systemd::{FlagName, KubernetesVersion};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::task::Task;
 use crate::event::Event;
 use crate::files::RemotePath;
+use crate::finding::Finding;
 use crate::layout::Layout;
 use crate::plan::Plan;
 use crate::preflight;
 use crate::run::Run;
 use crate::transport::{
-    Batch, Examine, Operation, Progress, Replies, Reply, Sent, Transport, TransportError, Unstage,
+    Batch, Examine, Observation, Operation, ProgramFacts, Progress, Replies, Reply, Sent,
+    Transport, TransportError, Unstage,
 };
 
 /// What takes no time worth telling about.
@@ -41,6 +44,7 @@ pub(super) async fn stage(
     plan: &Plan,
     layout: &Layout,
     tasks: &[Option<Task>],
+    server: Option<KubernetesVersion>,
 ) -> Vec<Staged> {
     let (told, mut progress) = unbounded_channel();
     let mut staging = JoinSet::new();
@@ -54,11 +58,15 @@ pub(super) async fn stage(
             *result = Staged::Failed { error, there: None };
         }
         let (name, transport) = (name.to_owned(), Arc::clone(transport));
-        let program = layout.executable.clone();
-        let batch = batch(&task, layout, place, &told);
-        staging.spawn(async move {
-            (place, staged(&name, &program, &task, transport.call(&batch).await))
+        let trial = task.trial.clone().map(|(_, flags)| Trial {
+            program: layout.executable.clone(),
+            flags,
+            server,
         });
+        let batch = batch(&task, layout, place, &told);
+        staging.spawn(
+            async move { (place, staged(&name, &task, trial, transport.call(&batch).await)) },
+        );
     }
     let tell = |(place, sent): (usize, Sent)| {
         if let Some(planned) = plan.masters.get(place) {
@@ -160,10 +168,29 @@ fn progress(place: usize, told: UnboundedSender<(usize, Sent)>) -> Progress {
     })
 }
 
+/// What a program that is brought is tried with.
+struct Trial {
+    program: RemotePath,
+    flags: Vec<FlagName>,
+    server: Option<KubernetesVersion>,
+}
+
+impl Trial {
+    /// What speaks against it.
+    fn judge(&self, master: &str, said: &Observation<ProgramFacts>) -> Option<Finding> {
+        let version = match said {
+            Observation::Known(facts) => preflight::program_version(&facts.version),
+            Observation::Unknown(_) => None,
+        };
+        let found = preflight::judge_program(master, &self.program, said, &self.flags);
+        found.into_iter().next().or_else(|| preflight::too_new(master, version, self.server))
+    }
+}
+
 fn staged(
     master: &str,
-    path: &RemotePath,
     task: &Task,
+    trial: Option<Trial>,
     called: Result<Replies, TransportError>,
 ) -> Staged {
     let replies = match called {
@@ -189,10 +216,9 @@ fn staged(
     if let Some(failure) = replies.failed {
         return Staged::Failed { error: failure.error.to_string(), there };
     }
-    if let (Some((_, flags)), Some(Reply::Examined(examined))) = (&task.trial, done.next()) {
-        let program = examined.program.as_ref();
-        let found = program.map(|program| preflight::judge_program(master, path, program, flags));
-        if let Some(finding) = found.into_iter().flatten().next() {
+    if let (Some(trial), Some(Reply::Examined(examined))) = (trial, done.next()) {
+        let said = examined.program.as_ref();
+        if let Some(finding) = said.and_then(|said| trial.judge(master, said)) {
             let error = format!("{}; {} [{}]", finding.problem, finding.mend, finding.code);
             return Staged::Failed { error, there };
         }

@@ -5,11 +5,13 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use kcm_pki::KeyAlgorithm;
-use kcm_tests::control_plane::Process;
+use kcm_tests::control_plane::{Binaries, Process};
 use kcm_tests::lab::{Machine, Variant};
 use kcm_tests::{SLEEPER, ca};
 
-use super::{CA, CA_KEY, Ground, PROGRAM, UNIT_FILE, assert_says, put_script, until};
+use super::{
+    CA, CA_KEY, Ground, PROGRAM, UNIT_FILE, assert_says, line_of, plain, put_script, until,
+};
 
 fn put(machine: &Machine, path: &str, content: &str, mode: u32) {
     let at = machine.file(path);
@@ -110,4 +112,33 @@ fn everything_that_stands_in_the_way_is_told_at_once_and_nothing_changes() {
     }
     assert!(!ground.site.file("pki/kube-controller-manager").exists(), "no key was made");
     drop((by_hand, listener));
+}
+
+#[test]
+fn a_program_newer_than_the_api_server_is_refused_where_it_is_and_where_it_is_brought() {
+    let folder = tempfile::tempdir().unwrap();
+    let older = Binaries::standins().with_api_server("v1.35.1", &folder.path().join("server"));
+    let Some(ground) = Ground::with(&older, &plain(1)) else { return };
+    let machine = ground.lab.machine(0);
+    for (file, mode) in [(CA, 0o644), (CA_KEY, 0o600)] {
+        let (_, name) = file.rsplit_once('/').unwrap();
+        put(machine, file, &ground.site.read(&format!("pki/ca/cert/{name}")), mode);
+    }
+    let says = ["1.36", "newer than the API server", "1.35", "[program-too-new]"];
+    ground.write_bare("");
+    let ran = ground.kcm(&["apply"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert_says(&ran.stderr, &says);
+
+    fs::remove_file(machine.file(PROGRAM)).unwrap();
+    ground.write("");
+    let ran = ground.kcm(&["apply"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_says(line_of(&ran.stdout, machine), &says);
+    assert!(!machine.file(UNIT_FILE).exists() && !machine.file(PROGRAM).exists());
+
+    let fits = ground.site.file("fits");
+    ground.plane.binaries().write_controller_manager("v1.35.0", &fits);
+    ground.write_bare(&format!("install: {{binary: {}}}\n", fits.display()));
+    ground.converges();
 }

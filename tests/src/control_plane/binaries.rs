@@ -72,12 +72,23 @@ impl Binaries {
     /// A stand-in for kube-controller-manager of another version (such as `v1.35.1`), written to `path`: its flags,
     /// `--version` and digest differ. There is none of the real one.
     pub fn write_controller_manager(&self, version: &str, path: &Path) {
-        assert!(!self.are_real(), "the real kube-controller-manager has one version");
+        self.write(&self.controller_manager, version, path);
+    }
+
+    /// The same with a kube-apiserver of another version, written to `path`.
+    #[must_use]
+    pub fn with_api_server(self, version: &str, path: &Path) -> Self {
+        self.write(&self.api_server, version, path);
+        Self { api_server: path.to_owned(), ..self }
+    }
+
+    fn write(&self, program: &Path, version: &str, path: &Path) {
+        assert!(!self.are_real(), "a real program has one version");
         // In a process of its own: a file that this one has open to write, a child of another thread may still hold
         // when it is to be run.
         let mut write = Command::new("sh");
         write.args(["-c", "cp -- \"$1\" \"$3\" && printf %s \"$2\" >> \"$3\"", "write"]);
-        write.arg(&self.controller_manager).arg(format!("{MARK}{version}")).arg(path);
+        write.arg(program).arg(format!("{MARK}{version}")).arg(path);
         peers::run(&mut write);
     }
 }
