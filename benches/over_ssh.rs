@@ -20,7 +20,7 @@ use kcm_tests::{SERVES_NOT, SLEEPER, Site, peers, proxy};
 
 const ROUNDS: usize = 15;
 /// A unit must stay up for so long before an apply is done.
-const SETTLE: Duration = kcm::rollout::SETTLE;
+const SETTLE: Duration = kcm::rollout::FIRST_LOOK.saturating_add(kcm::rollout::SETTLE);
 /// Each way.
 const DELAY: Duration = Duration::from_millis(25);
 const UNIT: &str = "kube-controller-manager.service";

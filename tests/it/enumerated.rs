@@ -1,9 +1,12 @@
 //! Every cut enumerated: whatever befalls a command, at whatever moment, the masters are never worse off, and the same
 //! command again finishes.
 
+mod asked;
 mod changed;
 mod checker;
 mod cut;
+mod election;
+mod handover;
 mod judge;
 mod line;
 mod mutants;

@@ -180,7 +180,7 @@ impl Site {
                 Operation::Unit(UnitAction::Reload),
                 Operation::Unit(earlier.enablement(&self.layout)),
                 Operation::Unit(UnitAction::Restart { unit }),
-                Operation::Settle(gate::at_first(&self.layout)),
+                Operation::Settle(gate::at_first(&self.layout, Serving::Wherever)),
             ]);
         } else {
             operations.push(forgets.clone());

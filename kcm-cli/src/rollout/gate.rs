@@ -16,8 +16,8 @@ use crate::transport::{
 pub const SETTLE: Duration = Duration::from_secs(4);
 /// How long it may take until it is healthy for the first time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a service that was just started is looked at first.
-pub(super) const FIRST_LOOK: Duration = Duration::from_millis(400);
+/// How long a service that was just started is looked at first, before its health counts.
+pub const FIRST_LOOK: Duration = Duration::from_millis(400);
 /// How much longer that look may take, until there is somebody to ask for health.
 pub(super) const LISTENS: Duration = Duration::from_secs(3);
 /// How often its health is asked for.
@@ -67,12 +67,13 @@ pub(super) async fn pass(
     let mut healthy_since = None;
     loop {
         let now = Instant::now();
-        match health(transport, serving, &run).await? {
+        let wait = match health(transport, serving, &run).await? {
             Health::Good => {
-                let since = *healthy_since.get_or_insert(now);
-                if now - since >= SETTLE {
+                let left = SETTLE.saturating_sub(now - *healthy_since.get_or_insert(now));
+                if left.is_zero() {
                     return Ok(run.invocation);
                 }
+                left.min(INTERVAL)
             }
             Health::Bad(why) => {
                 healthy_since = None;
@@ -84,9 +85,10 @@ pub(super) async fn pass(
                 }
                 // It may have ended, or listen by now.
                 run = look(transport, layout, Some(run.invocation)).await?;
+                INTERVAL
             }
-        }
-        sleep(INTERVAL).await;
+        };
+        sleep(wait).await;
     }
 }
 
@@ -114,9 +116,12 @@ pub(super) fn now(layout: &Layout, invocation: Option<String>) -> Settle {
 
 /// A first look at a service that was just started: a wrong flag or an unreadable file ends kube-controller-manager
 /// within a third of a second, and it listens soon after.
-pub(super) fn at_first(layout: &Layout) -> Settle {
-    let (period, listens) = (FIRST_LOOK, LISTENS);
-    Settle { unit: layout.unit.clone(), period, listens, invocation: None }
+pub(super) fn at_first(layout: &Layout, serving: Serving) -> Settle {
+    let listens = match serving {
+        Serving::At(_) | Serving::Wherever => LISTENS,
+        Serving::Nowhere => Duration::ZERO,
+    };
+    Settle { unit: layout.unit.clone(), period: FIRST_LOOK, listens, invocation: None }
 }
 
 enum Health {

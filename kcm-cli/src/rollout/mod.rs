@@ -28,8 +28,8 @@ use crate::transport::{Activity, LockError, LockGuard, StreamAddress};
 use crate::view;
 
 use commit::Site;
-pub use gate::SETTLE;
 pub(crate) use gate::is_healthy;
+pub use gate::{FIRST_LOOK, SETTLE};
 use helm::Helm;
 use lead::Holding;
 pub(crate) use lead::Lead;

@@ -108,7 +108,7 @@ impl Task {
         let trial = trial.filter(|_| !is_offline).map(|(file, desired)| {
             (crate::transport::staged(&file.target), desired.service.flags.clone())
         });
-        let commit = operations(commit, changes, gate.is_none(), left.as_ref(), layout);
+        let commit = operations(commit, changes, gate, left.as_ref(), layout);
         Self { stage, trial, commit, gate, left }
     }
 }
@@ -117,7 +117,7 @@ impl Task {
 fn operations(
     mut commit: Commit,
     changes: Changes,
-    is_proven: bool,
+    gate: Option<Serving>,
     left: Option<&Left>,
     layout: &Layout,
 ) -> Vec<Operation> {
@@ -137,8 +137,9 @@ fn operations(
     operations.push(Operation::Commit(commit));
     operations.extend(changes.after);
     if changes.starts {
-        operations.push(Operation::Settle(gate::at_first(layout)));
-    } else if let Some(left) = left.filter(|_| is_proven) {
+        let serving = gate.unwrap_or(Serving::Wherever);
+        operations.push(Operation::Settle(gate::at_first(layout, serving)));
+    } else if let Some(left) = left.filter(|_| gate.is_none()) {
         operations.push(Operation::Commit(left.concludes.clone()));
     }
     if changes.forgets {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kcm::transport::fake::{Fault, FaultPoint};
 
+use super::asked::Misfortune;
 use super::checker::watch;
 use super::judge::{judge, knowing};
 use super::line::Caller;
@@ -55,14 +56,26 @@ async fn cut(
     fault: Fault,
     kind: Kind,
 ) -> Result<(), String> {
+    let dies_with_its_script = kind == Kind::KilledWithItsScript;
+    let caller = Caller { dies_with_its_script, ..Caller::default() };
+    befall(scenario, uncut, caller, Some((place, fault))).await
+}
+
+/// Lets something befall a command: all that must hold then, and the same command again.
+async fn befall(
+    scenario: &Scenario,
+    uncut: &Uncut,
+    caller: Caller,
+    fault: Option<(usize, Fault)>,
+) -> Result<(), String> {
     let fakes = scenario.fork();
     let checker = knowing(scenario, &fakes, uncut);
     watch(&checker, &fakes);
-    fakes[place].inspect(|state| state.faults.push(fault));
-    let dies_with_its_script = kind == Kind::KilledWithItsScript;
-    let caller = Caller { dies_with_its_script, ..Caller::default() };
+    if let Some((place, fault)) = fault {
+        fakes[place].inspect(|state| state.faults.push(fault));
+    }
     let first = scenario.run_as(caller, &fakes, &scenario.verb).await;
-    if fakes[place].inspect(|state| !state.faults.is_empty()) {
+    if fakes.iter().any(|fake| fake.inspect(|state| !state.faults.is_empty())) {
         return Err(format!("it was never reached: {first:?}"));
     }
     let judged = judge(scenario, uncut, &fakes, &checker).await;
@@ -71,6 +84,27 @@ async fn cut(
     }
     let violations = std::mem::take(&mut checker.lock().unwrap().violations);
     let all = violations.into_iter().map(|(rule, what)| format!("rule {rule}: {what}"));
-    let all: Vec<_> = all.chain(judged.err()).collect();
+    let led = scenario.election().map_or(Ok(()), |election| election.judge());
+    let all: Vec<_> = all.chain(judged.err()).chain(led.err()).collect();
     if all.is_empty() { Ok(()) } else { Err(format!("{}; after {first:?}", all.join("; "))) }
+}
+
+/// Lets everything befall every request that a command makes of the API server.
+pub(super) async fn befall_every_request(scenario: &Scenario) -> usize {
+    let uncut = Uncut::of(scenario).await;
+    let (mut times, mut wrong) = (0, Vec::new());
+    for at in 0..uncut.requests {
+        for misfortune in Misfortune::ALL {
+            let caller = Caller { misfortune: Some((at, misfortune)), ..Caller::default() };
+            times += 1;
+            if let Err(why) = befall(scenario, &uncut, caller, None).await {
+                wrong.push(format!("request {at}, {misfortune:?}: {why}"));
+            }
+        }
+    }
+    let (name, masters) = (scenario.name, scenario.fakes.len());
+    println!("{name}, {masters} masters, led: {times} requests with a misfortune");
+    let first: Vec<_> = wrong.iter().take(12).map(String::as_str).collect();
+    assert!(wrong.is_empty(), "{name}, {masters}: {} wrong\n{}", wrong.len(), first.join("\n"));
+    times
 }

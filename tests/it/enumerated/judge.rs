@@ -50,6 +50,9 @@ pub(super) async fn judge(
     for fake in fakes {
         had_no_power.push(mend(fake)?);
     }
+    if let Some(election) = scenario.election() {
+        election.pass(AWHILE).await;
+    }
     wait(fakes, checker).await;
     if scenario.end == End::Done {
         let is_disabled = |place: usize| had_no_power[place] && !is_enabled(&fakes[place]);

@@ -12,6 +12,8 @@ use kcm::transport::{
 };
 use tokio::sync::Notify;
 
+use super::asked::Misfortune;
+
 /// What becomes of a batch for the master of this number.
 pub(super) type Twist = fn(usize, &mut Batch);
 
@@ -46,6 +48,10 @@ pub(super) struct Caller {
     pub(super) failed: Mutex<Vec<(usize, usize)>>,
     /// How many effects its batches have had.
     pub(super) effects: AtomicUsize,
+    /// How many requests it has made of the API server.
+    pub(super) requests: AtomicUsize,
+    /// What befalls which of them.
+    pub(super) misfortune: Option<(usize, Misfortune)>,
 }
 
 impl Caller {
@@ -54,7 +60,7 @@ impl Caller {
         self.death.notified().await;
     }
 
-    async fn die<T>(&self) -> T {
+    pub(super) async fn die<T>(&self) -> T {
         self.is_dead.store(true, Ordering::Relaxed);
         self.death.notify_one();
         std::future::pending().await
@@ -71,7 +77,7 @@ impl Caller {
         number
     }
 
-    async fn unless_dead(&self) {
+    pub(super) async fn unless_dead(&self) {
         if self.is_dead.load(Ordering::Relaxed) {
             let () = std::future::pending().await;
         }

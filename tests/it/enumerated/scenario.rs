@@ -1,6 +1,6 @@
 //! What is done in each scenario, from where, and how it ends if nothing befalls it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,9 @@ use kcm::{
 use kcm_tests::Site;
 use time::OffsetDateTime;
 
+use super::asked::Asked;
 use super::checker::paths::UNIT;
+use super::election::Election;
 use super::line::{Caller, Line};
 
 pub(super) const SERVICE: &str = "kube-controller-manager.service";
@@ -81,6 +83,10 @@ pub(super) struct Scenario {
     cluster: Cluster,
     pair: Vec<(PathBuf, Vec<u8>)>,
     commands: Cell<u32>,
+    /// The master that leads, if anybody can be asked who does.
+    leader: Option<usize>,
+    /// How that goes on since the last fork.
+    election: RefCell<Option<Arc<Election>>>,
 }
 
 /// What is done on a master from here on, effect by effect, in words.
@@ -209,6 +215,16 @@ impl Scenario {
         scenario
     }
 
+    /// The same with an API server to ask, where the master at `leader` leads.
+    pub(super) fn led_by(self, leader: usize) -> Self {
+        Self { leader: Some(leader), ..self }
+    }
+
+    /// Who leads since the last fork, if anybody can be asked.
+    pub(super) fn election(&self) -> Option<Arc<Election>> {
+        self.election.borrow().clone()
+    }
+
     fn bare(name: &'static str, masters: usize) -> Self {
         let site = Site::new();
         site.bring_everything();
@@ -247,6 +263,8 @@ impl Scenario {
             cluster,
             pair: Vec::new(),
             commands: Cell::new(0),
+            leader: None,
+            election: RefCell::default(),
         }
     }
 
@@ -265,7 +283,10 @@ impl Scenario {
         for (path, content) in &self.pair {
             fs::write(path, content).unwrap();
         }
-        self.fakes.iter().map(Fake::fork).collect()
+        let fakes: Vec<_> = self.fakes.iter().map(Fake::fork).collect();
+        let election = self.leader.map(|leader| Election::begin(&fakes, leader));
+        self.election.replace(election);
+        fakes
     }
 
     pub(super) async fn run(&self, fakes: &[Fake], verb: &Verb) -> Ended {
@@ -289,7 +310,13 @@ impl Scenario {
             let (place, (fake, seen)) = lines.next().unwrap();
             Arc::new(Line { caller: Arc::clone(&caller), place, fake, seen })
         };
-        let fleet = Fleet::new(&self.cluster, Network::Forbidden, connect);
+        let mut fleet = Fleet::new(&self.cluster, Network::Forbidden, connect);
+        let mut beat = None;
+        if let Some(election) = self.election() {
+            beat = Some(tokio::spawn(Arc::clone(&election).beat()));
+            let asked = Asked { caller: Arc::clone(&caller), election };
+            fleet = fleet.with_control_plane(Arc::new(asked));
+        }
         // No two commands begin at the same moment.
         self.commands.set(self.commands.get() + 1);
         let now = OffsetDateTime::now_utc() + Duration::from_secs(1) * self.commands.get();
@@ -313,14 +340,18 @@ impl Scenario {
                 }
             }
         };
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             () = caller.death() => Ended::Killed,
             ended = tokio::time::timeout(HOUR, work) => match ended.unwrap() {
                 Ok(outcome) => Ended::Ran(outcome),
                 Err(error) => Ended::Refused(error),
             },
+        };
+        if let Some(beat) = beat {
+            beat.abort();
         }
+        ended
     }
 
     /// The pair that is there now is there at the beginning of each run.

@@ -73,6 +73,8 @@ pub(super) struct Uncut {
     pub(super) commits: Vec<Option<usize>>,
     /// The moments at which somebody else may come first.
     pub(super) moments: usize,
+    /// How many requests are made of the API server.
+    pub(super) requests: usize,
 }
 
 impl Uncut {
@@ -113,6 +115,7 @@ impl Uncut {
             failed: caller.failed.lock().unwrap().clone(),
             commits: commits(&caller, fakes.len()),
             moments: caller.moments.load(Ordering::Relaxed),
+            requests: caller.requests.load(Ordering::Relaxed),
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kcm_systemd::{KubernetesVersion, UnitName};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::fault::{Fault, FaultKind, FaultPoint, When};
@@ -211,6 +212,12 @@ impl FakeState {
     #[must_use]
     pub fn activity(&self, unit: &UnitName) -> Activity {
         if self.offline { Activity::Offline } else { self.units.activity(unit) }
+    }
+
+    /// The time there: a second passes with all that is done.
+    #[must_use]
+    pub fn time(&self) -> OffsetDateTime {
+        self.memory.now()
     }
 
     /// Gives files to other users or not, as root can or not.

@@ -90,6 +90,10 @@ impl Memory {
         self.now
     }
 
+    pub(super) fn now(&self) -> OffsetDateTime {
+        self.now
+    }
+
     /// Forgets everything that was not made durable.
     pub(super) fn power_off(&mut self) {
         for inode in self.inodes.values_mut() {

@@ -1,0 +1,133 @@
+//! The service: its flags, its unit, and what a rollout has to know of both.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use kcm_systemd::{ControllerManagerUnit, ExecutablePath, FlagName, Flags, Hardening};
+use serde::Serialize;
+
+use super::{Artifact, Content, DesiredError, Role, artifact};
+use crate::accounts::Owners;
+use crate::cluster::{Cluster, FlagChange, Master};
+use crate::files::{Bytes, Owner, RemotePath};
+use crate::layout::Layout;
+use crate::words::in_full;
+
+/// Where kube-controller-manager serves if no flag says otherwise.
+const SECURE_PORT: u16 = 10257;
+
+/// What a rollout has to know of the service.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredService {
+    /// The flags that it is started with, by name.
+    pub flags: Vec<FlagName>,
+    /// The files that flags name.
+    pub files: Vec<RemotePath>,
+    /// The key that it signs tokens with.
+    pub service_account_key: Option<String>,
+    /// Where it answers for its health, as seen from the master; nowhere if a flag says so.
+    pub serving: Option<SocketAddr>,
+    /// As whom it runs where that user has no more rights than its files give; root with all of root's if none.
+    pub account: Option<Owner>,
+}
+
+/// The unit, the files that the service reads when it starts, and what else there is to know of it.
+pub(super) struct Service {
+    pub(super) unit: Artifact,
+    pub(super) reads: Vec<Role>,
+    pub(super) known: DesiredService,
+}
+
+pub(super) fn service(
+    cluster: &Cluster,
+    layout: &Layout,
+    master: &Master,
+    owners: Owners,
+) -> Result<Service, DesiredError> {
+    let invalid = |reason: String| DesiredError::Unit { master: master.name.to_string(), reason };
+    let executable = ExecutablePath::try_from(layout.executable.as_str())
+        .map_err(|error| invalid(in_full(&error)))?;
+    let flags = flags(cluster, layout, master).map_err(&invalid)?;
+    let is_named =
+        |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
+    let named = [Role::CaCertificate, Role::CaKey].into_iter().filter(is_named);
+    let reads = named.chain([Role::Kubeconfig, Role::Binary, Role::Unit]).collect();
+    // Root without capabilities has no more rights than its files give, either.
+    let is_bound = owners.service != Owner::ROOT || cluster.service.hardening == Hardening::Strict;
+    let known = DesiredService {
+        flags: flags.iter().map(|(name, _)| name.clone()).collect(),
+        files: files_of(&flags),
+        service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),
+        serving: serving(&flags),
+        account: is_bound.then_some(owners.service),
+    };
+    let how = cluster.service.clone();
+    let unit = ControllerManagerUnit {
+        user: how.user,
+        group: how.group,
+        hardening: how.hardening,
+        additions: how.directives,
+        ..ControllerManagerUnit::new(executable, flags)
+    };
+    let text = unit.render();
+    let unit = artifact(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text);
+    Ok(Service { unit, reads, known })
+}
+
+/// The files that flags name: kubeconfigs, and whatever says of itself that it is a file.
+fn files_of(flags: &Flags) -> Vec<RemotePath> {
+    let named = flags.iter().filter(|(name, _)| {
+        name.as_str().ends_with("-file") || name.as_str().ends_with("kubeconfig")
+    });
+    named.filter_map(|(_, value)| RemotePath::new(value).ok()).collect()
+}
+
+/// Where a process with these flags answers, from its own machine.
+fn serving(flags: &Flags) -> Option<SocketAddr> {
+    let port = flags.get("secure-port").map_or(Ok(SECURE_PORT), str::parse::<u16>).ok()?;
+    let address = match flags.get("bind-address").and_then(|address| address.parse().ok()) {
+        Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => Ipv6Addr::LOCALHOST.into(),
+        None | Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => Ipv4Addr::LOCALHOST.into(),
+        Some(address) => address,
+    };
+    (port != 0).then(|| SocketAddr::new(address, port))
+}
+
+/// The tutorial's flags, then the changes of all masters, then this master's own.
+fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
+    let kubeconfig = layout.kubeconfig.as_str();
+    let (ca_certificate, ca_key) = (layout.ca_certificate.as_str(), layout.ca_key.as_str());
+    let mut flags = Flags::from_pairs([
+        ("allocate-node-cidrs", "true"),
+        ("authentication-kubeconfig", kubeconfig),
+        ("authorization-kubeconfig", kubeconfig),
+        ("bind-address", &master.bind_address.to_string()),
+        ("cluster-cidr", &cluster.cluster_cidr.to_string()),
+        ("cluster-name", cluster.name.as_str()),
+        ("cluster-signing-cert-file", ca_certificate),
+        ("cluster-signing-key-file", ca_key),
+        ("kubeconfig", kubeconfig),
+        ("leader-elect", "true"),
+        ("node-cidr-mask-size", &cluster.node_cidr_mask_size.to_string()),
+        ("root-ca-file", ca_certificate),
+        ("service-account-private-key-file", ca_key),
+        ("service-cluster-ip-range", &cluster.service_cluster_ip_range.to_string()),
+        ("use-service-account-credentials", "true"),
+        ("v", "2"),
+    ])
+    .map_err(|error| in_full(&error))?;
+    for (name, change) in &master.flags {
+        match change {
+            FlagChange::Set(value) => {
+                flags.set(name.clone(), value.as_str()).map_err(|error| in_full(&error))?;
+            }
+            FlagChange::Remove if flags.remove(name.as_str()).is_none() => {
+                return Err(format!(
+                    "flags.{name} is null, but kcm would not render --{name} anyway; remove the line"
+                ));
+            }
+            FlagChange::Remove => {}
+        }
+    }
+    Ok(flags)
+}

@@ -1,0 +1,254 @@
+//! The services of a few fakes as candidates for the Lease. Shares no code with what frees it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kcm::api::FakeLeases;
+use kcm::transport::fake::{FakeState, Power};
+use kcm::transport::{Activity, Fake};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::time::Instant;
+
+use super::scenario::SERVICE;
+
+/// How long a candidate waits after it last saw the Lease renewed, or first saw it: client-go's lease duration.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often it asks again.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often the fakes are looked at.
+const BEAT: Duration = Duration::from_millis(500);
+/// How long nobody may lead while somebody runs: until a Lease has run out, a retry, and a beat.
+const LEADERLESS: Duration = Duration::from_secs(20);
+
+/// Who could lead, and who does.
+#[derive(Debug)]
+pub(super) struct Election {
+    fakes: Vec<Fake>,
+    pub(super) leases: FakeLeases,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    candidates: Vec<Option<Candidate>>,
+    /// Whose the Lease is, by master and invocation, and when it was last renewed.
+    holder: Option<(usize, String)>,
+    renewed: Instant,
+    renew_time: OffsetDateTime,
+    acquire_time: OffsetDateTime,
+    free_since: Option<Instant>,
+    leaderless_since: Option<Instant>,
+    seen: Seen,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// How often somebody came to lead.
+    pub(super) acquisitions: usize,
+    /// The longest that nobody led while somebody ran.
+    pub(super) leaderless: Duration,
+    /// What must not be.
+    pub(super) violations: Vec<String>,
+}
+
+/// A process that asks for the Lease.
+#[derive(Clone, Debug, PartialEq)]
+struct Candidate {
+    invocation: String,
+    since: OffsetDateTime,
+    /// The time on its master.
+    time: OffsetDateTime,
+    /// When it first saw the Lease.
+    first: Instant,
+}
+
+impl Election {
+    /// The service of the master at `leader` leads.
+    pub(super) fn begin(fakes: &[Fake], leader: usize) -> Arc<Self> {
+        let now = Instant::now();
+        let election = Self {
+            fakes: fakes.to_vec(),
+            leases: FakeLeases::new(),
+            state: Mutex::new(State {
+                candidates: vec![None; fakes.len()],
+                holder: None,
+                renewed: now,
+                renew_time: OffsetDateTime::UNIX_EPOCH,
+                acquire_time: OffsetDateTime::UNIX_EPOCH,
+                free_since: None,
+                leaderless_since: None,
+                seen: Seen::default(),
+            }),
+        };
+        let mut state = election.state.lock().unwrap();
+        state.candidates = election.running(&state.candidates);
+        state.acquire(leader, &election.leases);
+        state.seen = Seen::default();
+        drop(state);
+        Arc::new(election)
+    }
+
+    /// Looks at the fakes for as long as it is not dropped.
+    pub(super) async fn beat(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            self.look();
+        }
+    }
+
+    /// Lets time pass.
+    pub(super) async fn pass(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            tokio::time::advance(BEAT).await;
+            self.look();
+        }
+    }
+
+    /// What must hold of all that was seen.
+    pub(super) fn judge(&self) -> Result<(), String> {
+        let Seen { leaderless, mut violations, .. } = self.seen();
+        if leaderless > LEADERLESS {
+            violations.push(format!("nobody led for {leaderless:?} while somebody ran"));
+        }
+        if violations.is_empty() { Ok(()) } else { Err(violations.join("; ")) }
+    }
+
+    /// What every candidate does by now.
+    pub(super) fn look(&self) {
+        let mut state = self.state.lock().unwrap();
+        let running = self.running(&state.candidates);
+        state.candidates = running;
+        state.step(&self.leases);
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        let state = self.state.lock().unwrap();
+        let mut seen = state.seen.clone();
+        let since = state.leaderless_since.map_or(Duration::ZERO, |since| since.elapsed());
+        seen.leaderless = seen.leaderless.max(since);
+        seen
+    }
+
+    /// Somebody writes the Lease: it must not be taken from a process that runs.
+    pub(super) fn is_written(&self, spec: &Value) {
+        self.look();
+        let mut state = self.state.lock().unwrap();
+        let is_freed = spec["holderIdentity"].as_str().is_none_or(str::is_empty);
+        if is_freed && let Some((place, invocation)) = state.living_holder() {
+            let what = format!("the Lease of {invocation} on master {place} is freed, which runs");
+            state.seen.violations.push(what);
+        }
+    }
+
+    fn running(&self, known: &[Option<Candidate>]) -> Vec<Option<Candidate>> {
+        let candidate = |(fake, known): (&Fake, &Option<Candidate>)| {
+            fake.inspect(|state| {
+                let (invocation, since) = running(state)?;
+                let first = match known {
+                    Some(known) if known.invocation == invocation => known.first,
+                    _ => Instant::now(),
+                };
+                Some(Candidate { invocation, since, time: state.time(), first })
+            })
+        };
+        self.fakes.iter().zip(known).map(candidate).collect()
+    }
+}
+
+fn running(state: &mut FakeState) -> Option<(String, OffsetDateTime)> {
+    if state.power != Power::On {
+        return None;
+    }
+    state.catch_up();
+    match state.activity(&SERVICE.parse().unwrap()) {
+        Activity::Active { invocation, since, .. } => Some((invocation, since)),
+        _ => None,
+    }
+}
+
+impl State {
+    fn step(&mut self, leases: &FakeLeases) {
+        let now = Instant::now();
+        let identity = self.identity();
+        let named =
+            leases.spec().and_then(|spec| spec["holderIdentity"].as_str().map(str::to_owned));
+        if named.is_none_or(|named| named.is_empty() || Some(named) != identity) {
+            // Somebody freed it.
+            self.holder = None;
+            self.free_since.get_or_insert(now);
+        }
+        if self.living_holder().is_some() {
+            self.renew(leases);
+        } else if let Some(next) = self.next(now) {
+            self.acquire(next, leases);
+        }
+        let is_led = self.living_holder().is_some();
+        let somebody_runs = self.candidates.iter().any(Option::is_some);
+        match self.leaderless_since {
+            _ if !is_led && somebody_runs => {
+                self.leaderless_since.get_or_insert(now);
+            }
+            Some(since) => {
+                self.seen.leaderless = self.seen.leaderless.max(now - since);
+                self.leaderless_since = None;
+            }
+            None => {}
+        }
+    }
+
+    /// Who takes the Lease now: one that is free, whoever starts at once and the others when they ask again; one that was
+    /// not renewed for long enough, as each has seen it, whoever has seen it so.
+    fn next(&self, now: Instant) -> Option<usize> {
+        let candidates = self.candidates.iter().enumerate();
+        let mut ready = candidates.filter(|(_, candidate)| {
+            candidate.as_ref().is_some_and(|candidate| match self.free_since {
+                Some(free) => candidate.first >= free || now >= free + RETRY,
+                None => now >= self.renewed.max(candidate.first) + LEASE,
+            })
+        });
+        ready.next().map(|(place, _)| place)
+    }
+
+    fn acquire(&mut self, place: usize, leases: &FakeLeases) {
+        let Some(candidate) = self.candidates[place].clone() else { return };
+        self.holder = Some((place, candidate.invocation));
+        self.acquire_time = candidate.since.max(candidate.time);
+        self.renew_time = self.acquire_time;
+        self.free_since = None;
+        self.seen.acquisitions += 1;
+        self.renew(leases);
+    }
+
+    fn renew(&mut self, leases: &FakeLeases) {
+        let Some((place, _)) = self.living_holder() else { return };
+        let time = self.candidates[place].as_ref().map(|candidate| candidate.time);
+        let later = self.renew_time + time::Duration::microseconds(1);
+        self.renew_time = time.map_or(later, |time| time.max(later));
+        self.renewed = Instant::now();
+        let text = |time: OffsetDateTime| time.format(&Rfc3339).unwrap();
+        leases.put(&json!({
+            "holderIdentity": self.identity().unwrap(),
+            // There, a second passes with every effect; a rollout has not so many.
+            "leaseDurationSeconds": 3600,
+            "acquireTime": text(self.acquire_time),
+            "renewTime": text(self.renew_time),
+            "leaseTransitions": self.seen.acquisitions,
+        }));
+    }
+
+    /// The holder, if it runs.
+    fn living_holder(&self) -> Option<(usize, String)> {
+        let (place, invocation) = self.holder.as_ref()?;
+        let candidate = self.candidates[*place].as_ref()?;
+        (candidate.invocation == *invocation).then(|| (*place, invocation.clone()))
+    }
+
+    fn identity(&self) -> Option<String> {
+        let (place, invocation) = self.holder.as_ref()?;
+        Some(format!("k8s-master-0{}_{invocation}", place + 1))
+    }
+}
