@@ -1,8 +1,8 @@
 # What of a kubeconfig may leave the master: the rules of `kcm_kubeconfig::public_view`, by their numbers there. The
 # digests keep two views comparable.
 
-shown=' apiVersion certificate-authority certificate-authority-data client-certificate client-certificate-data client-key cluster clusters context contexts current-context disable-compression insecure-skip-tls-verify kind name namespace preferences proxy-url server tls-server-name tokenFile user users '
-named=' as as-groups as-uid as-user-extra auth-provider client-key-data exec extensions password token username '
+SHOWN=' apiVersion certificate-authority certificate-authority-data client-certificate client-certificate-data client-key cluster clusters context contexts current-context disable-compression insecure-skip-tls-verify kind name namespace preferences proxy-url server tls-server-name tokenFile user users '
+NAMED=' as as-groups as-uid as-user-extra auth-provider client-key-data exec extensions password token username '
 
 digested() {
   sum=$(printf %s "$1" | sha256sum)
@@ -34,7 +34,7 @@ opens() {
 
 # Rule 6.
 public() {
-  case $shown in *" $key "*) ;; *) return 1 ;; esac
+  case $SHOWN in *" $key "*) ;; *) return 1 ;; esac
   [ -n "$has_value" ] || return 0
   case $value in
     '{}' | '[]' | '""') return 0 ;;
@@ -112,7 +112,7 @@ kubeconfig_public() {
       continue
     fi
     # Rule 7.
-    case $shown$named in
+    case $SHOWN$NAMED in
       *" $key "*)
         if [ -z "$key" ]; then
           digested "$line"
