@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kcm_pki::GoDuration;
 
 use crate::init::Init;
 use crate::remove::From;
@@ -21,7 +22,7 @@ Exit codes:
   0    done, or nothing to do
   1    failed, nothing changed
   2    wrong usage, or a mistake in the cluster file
-  3    `plan --check` found changes
+  3    `plan --check` found changes, `certs check` what is due
   4    partly done; the report says which masters
   130  interrupted";
 
@@ -37,8 +38,30 @@ pub(crate) enum Verb {
     Rollback(SelectArguments),
     /// Takes kube-controller-manager off masters; leaves what kcm did not place, and the CA
     Remove(RemoveArguments),
+    /// Looks after certificates
+    #[command(subcommand)]
+    Certs(CertsVerb),
     /// Prints the JSON schema of the cluster file, for editors
     Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertsVerb {
+    /// Says how long every certificate lasts, here and on the masters; exits with 3 if one is due
+    Check(CertsCheckArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsCheckArguments {
+    #[command(flatten)]
+    pub(crate) select: SelectArguments,
+    /// What ends within this time is due, as in 720h [default: pki.renewBefore, or the last 30 days, but
+    /// no more than the last third of its life]
+    #[arg(long, value_name = "DURATION", value_parser = str::parse::<GoDuration>)]
+    pub(crate) within: Option<GoDuration>,
+    /// Also writes it as metrics, for the textfile collector of Prometheus' node exporter
+    #[arg(long, value_name = "FILE")]
+    pub(crate) textfile: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

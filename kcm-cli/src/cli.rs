@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use time::OffsetDateTime;
@@ -13,9 +14,10 @@ use zeroize::Zeroizing;
 
 use crate::apply::{apply, plan};
 use crate::args::{
-    Arguments, FleetArguments, Form, InitArguments, PlanArguments, RemoveArguments,
+    Arguments, CertsVerb, FleetArguments, Form, InitArguments, PlanArguments, RemoveArguments,
     SelectArguments, Verb,
 };
+use crate::certs::{CertificateCheck, check_certificates};
 use crate::cluster::{self, Cluster};
 use crate::error::Error;
 use crate::files::{FileError, FileErrorKind, Mode};
@@ -84,7 +86,7 @@ enum Exit {
     Done = 0,
     Failed = 1,
     Usage = 2,
-    Changes = 3,
+    ToDo = 3,
     Partly = 4,
     Interrupted = 130,
 }
@@ -140,6 +142,7 @@ impl Verb {
             }
             Self::Rollback(SelectArguments { fleet, .. })
             | Self::Remove(RemoveArguments { fleet, .. }) => fleet.output,
+            Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
             Self::Init(_) | Self::Schema => Form::Human,
         }
     }
@@ -175,6 +178,15 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
                 finish(run, report, &remove(run, &from).await?, End::Gone)
             };
             with_fleet(masters, interrupt, remove).await
+        }
+        Verb::Certs(CertsVerb::Check(arguments)) => {
+            let masters = Masters::of(&arguments.select, Consent::default());
+            let check = async |run: Run<'_>, report: &Report| {
+                let within = arguments.within.map(Duration::from);
+                let check = check_certificates(run, within).await?;
+                report_check(&check, report, arguments.textfile.as_deref())
+            };
+            with_fleet(masters, interrupt, check).await
         }
         Verb::Schema => {
             report::document(&cluster::schema())?;
@@ -216,7 +228,26 @@ async fn run_plan(run: Run<'_>, report: &Report, check: bool) -> Result<Exit, Fa
     let prepared = plan(run).await?;
     report.plan(&prepared)?;
     let changes = check && !prepared.plan.is_empty();
-    Ok(if changes { Exit::Changes } else { Exit::Done })
+    Ok(if changes { Exit::ToDo } else { Exit::Done })
+}
+
+fn report_check(
+    check: &CertificateCheck,
+    report: &Report,
+    textfile: Option<&Path>,
+) -> Result<Exit, Failure> {
+    report.certificates(check)?;
+    if let Some(file) = textfile {
+        report::certificate_metrics(check, file).map_err(|error| {
+            let error = FileError::from_io(file.display(), &error);
+            Failure::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
+        })?;
+    }
+    Ok(match (check.is_due(), check.is_complete()) {
+        (true, _) => Exit::ToDo,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Failed,
+    })
 }
 
 /// Reports how a rollout ended.

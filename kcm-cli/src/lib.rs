@@ -38,6 +38,7 @@
 mod accounts;
 pub mod api;
 mod apply;
+mod certs;
 mod change;
 pub mod cluster;
 mod desired;
@@ -74,6 +75,10 @@ pub mod cli;
 mod report;
 
 pub use apply::{Prepared, apply, plan};
+pub use certs::{
+    CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
+    check_certificates,
+};
 pub use cluster::{Cluster, ClusterFileError};
 pub use desired::{Artifact, Content, Desired, DesiredError, DesiredMaster, DesiredService, Role};
 pub use error::Error;

@@ -278,6 +278,16 @@ fn own(layout: &Layout) -> Vec<RemotePath> {
     notes.into_iter().chain(slot_folders(layout)).collect()
 }
 
+/// Asks one master.
+pub(crate) async fn look_at(
+    name: &str,
+    transport: &dyn Transport,
+    layout: &Layout,
+    accounts: &Accounts,
+) -> Result<ObservedMaster, AskError> {
+    ask(name, transport, layout, &questions(layout, accounts)).await
+}
+
 async fn ask(
     name: &str,
     transport: &dyn Transport,

@@ -3,6 +3,7 @@
 
 mod account;
 mod api_server;
+mod certs;
 mod findings;
 mod interrupted;
 mod killed;

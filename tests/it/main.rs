@@ -12,6 +12,7 @@
 mod api;
 mod apply;
 mod bad_input;
+mod certs;
 mod contract;
 mod create_ca;
 mod cuts;

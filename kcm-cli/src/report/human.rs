@@ -15,10 +15,10 @@ use crate::rollout::{LeadChange, LeadForecast, LeadOutcome, MasterOutcome, Maste
 use crate::transport::PathState;
 use crate::words;
 
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const NOTE: Style = AnsiColor::Yellow.on_default();
-const NAME: Style = Style::new().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const NOTE: Style = AnsiColor::Yellow.on_default();
+pub(super) const NAME: Style = Style::new().bold();
 
 /// Something happened.
 pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
@@ -358,7 +358,7 @@ enum Tense {
     Done,
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

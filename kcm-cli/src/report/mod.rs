@@ -1,6 +1,8 @@
 //! The only place that writes: results to standard output, progress to standard error.
 
+mod certs;
 mod human;
+mod textfile;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -11,8 +13,11 @@ use serde::Serialize;
 
 use crate::apply::Prepared;
 use crate::args::Form;
+use crate::certs::CertificateCheck;
 use crate::event::{Event, EventSink};
 use crate::rollout::Outcome;
+
+pub(crate) use textfile::certificate_metrics;
 
 /// Reports one invocation.
 pub(crate) struct Report {
@@ -30,6 +35,13 @@ impl Report {
         match self.form {
             Form::Json => document(&prepared.plan),
             Form::Human => flushed(|out| human::plan(out, &prepared.plan, &self.file)),
+        }
+    }
+
+    pub(crate) fn certificates(&self, check: &CertificateCheck) -> io::Result<()> {
+        match self.form {
+            Form::Json => document(check),
+            Form::Human => flushed(|out| certs::check(out, check)),
         }
     }
 

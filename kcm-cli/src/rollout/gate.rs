@@ -174,9 +174,27 @@ async fn health(
     }
 }
 
+/// Where the service's own process answers, as seen from its master: nowhere, if it listens nowhere.
+///
+/// # Errors
+/// When that cannot be seen: in words.
+pub(crate) async fn listener(
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Result<Option<StreamAddress>, String> {
+    let run = look(transport, layout, None).await.map_err(|error| error.to_string())?;
+    match run.listening {
+        Observation::Known(listening) => Ok(listening.first().map(|at| stream(reachable(*at)))),
+        Observation::Unknown(why) => Err(why),
+    }
+}
+
 fn question(serving: SocketAddr) -> HttpsQuestion {
-    let address = StreamAddress { host: serving.ip().to_string(), port: serving.port() };
-    HttpsQuestion { address, path: "/healthz" }
+    HttpsQuestion { address: stream(serving), path: "/healthz" }
+}
+
+fn stream(at: SocketAddr) -> StreamAddress {
+    StreamAddress { host: at.ip().to_string(), port: at.port() }
 }
 
 /// An address on which a socket that is bound to `bound` is reached from its own machine.

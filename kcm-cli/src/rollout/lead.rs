@@ -21,8 +21,9 @@ use crate::run::Run;
 const FREEING: Duration = Duration::from_secs(3);
 /// How long after a handover somebody must lead.
 pub(super) const SUCCESSION: Duration = Duration::from_secs(6);
-/// How long at the end somebody may take to lead: a Lease that is left to run out takes 15 s, a candidate asks every 4.4.
-const ELECTION: Duration = Duration::from_secs(25);
+/// How long at the end somebody may take to lead, and to renew once more. A candidate sees the last renewal up to 4.4 s
+/// late, waits for 15 s from then on, and asks up to 4.4 s after that (client-go's retry period with its jitter).
+const ELECTION: Duration = Duration::from_secs(30);
 /// How often the Lease is looked at while it is to change.
 const GLANCE: Duration = Duration::from_millis(50);
 /// How often it is looked at otherwise.

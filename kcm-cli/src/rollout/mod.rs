@@ -28,8 +28,8 @@ use crate::transport::{Activity, LockError, LockGuard, StreamAddress};
 use crate::view;
 
 use commit::Site;
-pub(crate) use gate::is_healthy;
 pub use gate::{FIRST_LOOK, SETTLE};
+pub(crate) use gate::{is_healthy, listener};
 use helm::Helm;
 use lead::Holding;
 pub(crate) use lead::Lead;

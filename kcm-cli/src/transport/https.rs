@@ -13,8 +13,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use thiserror::Error;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use super::{Stream, StreamAddress, StreamError, TransportError};
+use super::{Stream, StreamAddress, StreamError, Transport, TransportError};
 use crate::words::in_full;
 
 /// How long an answer may take.
@@ -66,11 +67,32 @@ pub(super) async fn status(
     }
 }
 
-async fn ask(stream: Box<dyn Stream>, question: &HttpsQuestion) -> Result<u16, String> {
-    let name = ServerName::try_from(question.address.host.clone());
-    let name = name.map_err(|error| error.to_string())?;
+/// The certificate that a server shows of itself, in DER.
+pub(crate) async fn served_certificate(
+    transport: &dyn Transport,
+    address: &StreamAddress,
+) -> Result<Vec<u8>, HttpsError> {
+    let no_answer = |reason: String| HttpsError::NoAnswer { address: address.clone(), reason };
+    let stream = transport.open_stream(address).await?;
+    let stream = timeout(PATIENCE, shake_hands(stream, address)).await;
+    let stream = stream
+        .map_err(|_| no_answer(format!("none within {} s", PATIENCE.as_secs())))?
+        .map_err(no_answer)?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    shown.map(|it| it.to_vec()).ok_or_else(|| no_answer("it shows no certificate".to_owned()))
+}
+
+async fn shake_hands(
+    stream: Box<dyn Stream>,
+    address: &StreamAddress,
+) -> Result<TlsStream<Box<dyn Stream>>, String> {
+    let name = ServerName::try_from(address.host.clone()).map_err(|error| error.to_string())?;
     let connector = TlsConnector::from(Arc::new(config()?));
-    let stream = connector.connect(name, stream).await.map_err(|error| in_full(&error))?;
+    connector.connect(name, stream).await.map_err(|error| in_full(&error))
+}
+
+async fn ask(stream: Box<dyn Stream>, question: &HttpsQuestion) -> Result<u16, String> {
+    let stream = shake_hands(stream, &question.address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| in_full(&error))?;

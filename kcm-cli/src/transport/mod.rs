@@ -52,6 +52,7 @@ pub use batch::{
     View,
 };
 pub use fake::Fake;
+pub(crate) use https::served_certificate;
 pub use https::{HttpsError, HttpsQuestion};
 pub(crate) use interpret::{public_kubeconfig, staged};
 pub use local::Local;

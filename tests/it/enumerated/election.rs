@@ -15,12 +15,13 @@ use super::scenario::SERVICE;
 
 /// How long a candidate waits after it last saw the Lease renewed, or first saw it: client-go's lease duration.
 const LEASE: Duration = Duration::from_secs(15);
-/// How often it asks again.
-const RETRY: Duration = Duration::from_secs(2);
+/// How long it may take until it asks again: client-go's retry period with all of its jitter.
+const RETRY: Duration = Duration::from_millis(4400);
 /// How often the fakes are looked at.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long nobody may lead while somebody runs: until a Lease has run out, a retry, and a beat.
-const LEADERLESS: Duration = Duration::from_secs(20);
+/// How long nobody may lead while somebody runs: the last renewal is seen one retry late, the Lease runs out, and it is
+/// asked for a retry after that; and two beats.
+const LEADERLESS: Duration = Duration::from_millis(4400 + 15_000 + 4400 + 1000);
 
 /// Who could lead, and who does.
 #[derive(Debug)]
@@ -200,14 +201,14 @@ impl State {
         }
     }
 
-    /// Who takes the Lease now: one that is free, whoever starts at once and the others when they ask again; one that was
-    /// not renewed for long enough, as each has seen it, whoever has seen it so.
+    /// Who takes the Lease now, as late as client-go allows: one that is free, whoever starts at once and the others when
+    /// they ask again; one that was not renewed for long enough, as each has seen it, whoever has seen it so.
     fn next(&self, now: Instant) -> Option<usize> {
         let candidates = self.candidates.iter().enumerate();
         let mut ready = candidates.filter(|(_, candidate)| {
             candidate.as_ref().is_some_and(|candidate| match self.free_since {
                 Some(free) => candidate.first >= free || now >= free + RETRY,
-                None => now >= self.renewed.max(candidate.first) + LEASE,
+                None => now >= (self.renewed + RETRY).max(candidate.first) + LEASE + RETRY,
             })
         });
         ready.next().map(|(place, _)| place)

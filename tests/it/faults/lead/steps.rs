@@ -1,4 +1,4 @@
-//! kcm killed, or cut off, at each step of a handover: somebody leads again within 20 s.
+//! kcm killed, or cut off, at each step of a handover: somebody leads again as soon as a Lease that is left runs out.
 
 use std::env;
 use std::path::Path;
@@ -13,8 +13,13 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::super::tapped::{Blow, Phase, address, apply_under, kill_ssh_to, shown};
 use super::{Ground, moment, plain, together, until};
 
-/// The promise, and one look more.
-const SOON: Duration = Duration::from_secs(21);
+/// What client-go may take with a Lease that nobody frees: a standby sees the last renewal up to 4.4 s late, waits for
+/// 15 s, and asks up to 4.4 s later; 18 s on average.
+const RUNS_OUT: Duration = Duration::from_millis(4400 + 15_000 + 4400);
+/// The service runs again after so long, whatever became of kcm; and what a start takes.
+const BACK: Duration = Duration::from_secs(20 + 3);
+/// More than either.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Steps of a handover, and how many milliseconds after the beginning of each.
 const STEPS: [(Phase, u64); 7] = [
@@ -69,30 +74,30 @@ fn struck(ground: &Ground, step: usize, strike: &str) {
     let stopping = moment(leader, "ActiveExitTimestamp");
     let was_stopped = stopping > begun;
     if was_stopped {
-        until("another process leads", 2 * SOON, || {
+        until("another process leads", PATIENCE, || {
             let holder = ground.plane.admin().holder();
             holder.is_some() && holder != was
         });
     }
     let all_serve = || ground.lab.machines().iter().all(Machine::serves);
-    until("everybody serves", 2 * SOON, all_serve);
+    until("everybody serves", PATIENCE, all_serve);
     let (history, seen) = (watchers.0.end(), watchers.1.end());
     let mut successions = history.successions();
     if was_stopped {
         let (to, since) = successions.next().unwrap();
         let gap = since.duration_since(stopping).unwrap();
         println!("{what}: {to} leads {gap:?} after the stop; down for {:?}", seen.longest());
-        assert!(gap <= SOON, "{what}: {gap:?}");
+        assert!(gap <= RUNS_OUT + Duration::from_secs(1), "{what}: {gap:?}");
     } else {
         println!("{what}: the leader was not stopped");
         assert_eq!(successions.next(), None, "{what}");
     }
-    assert!(seen.longest() <= SOON + Duration::from_secs(2), "{what}: {seen:?}");
+    assert!(seen.longest() <= BACK, "{what}: {seen:?}");
     assert!(seen.most_down <= 1, "{what}: {seen:?}");
 }
 
 #[test]
-fn struck_at_each_step_of_a_handover_somebody_leads_within_20_seconds() {
+fn struck_at_each_step_of_a_handover_somebody_leads_when_a_lease_has_run_out_at_the_latest() {
     let labs = (0..4_usize).map(|lab| -> Box<dyn FnOnce() + Send> {
         let all = (0..STEPS.len()).flat_map(|step| STRIKES.map(|strike| (step, strike)));
         let cases: Vec<_> = all.skip(lab).step_by(4).collect();
