@@ -218,13 +218,21 @@ fn apply(cluster: &Cluster, fleet: &Fleet) -> Result<Outcome, Error> {
 
 /// Applies what is in a folder, in this process, to these masters alone if any are named. The blow must have fallen.
 pub(super) fn apply_under(folder: &Path, only: &[String], blow: &Blow) -> Result<Outcome, Error> {
-    let cluster = cluster_in(folder, only);
     let striker = Arc::new(Striker { blow: blow.clone(), is_struck: false.into() });
-    let tapped = |name, inner| -> Arc<dyn Transport> {
-        Arc::new(Tapped { name, inner, striker: Arc::clone(&striker) })
-    };
     let plane = Arc::new(TappedPlane(Arc::clone(&striker)));
-    let ended = apply(&cluster, &fleet(&cluster, tapped).with_control_plane(plane));
+    struck(&cluster_in(folder, only), &striker, |fleet| fleet.with_control_plane(plane))
+}
+
+fn struck(
+    cluster: &Cluster,
+    striker: &Arc<Striker>,
+    furnish: impl FnOnce(Fleet) -> Fleet,
+) -> Result<Outcome, Error> {
+    let tapped = |name, inner| -> Arc<dyn Transport> {
+        Arc::new(Tapped { name, inner, striker: Arc::clone(striker) })
+    };
+    let ended = apply(cluster, &furnish(fleet(cluster, tapped)));
+    let blow = &striker.blow;
     assert!(striker.is_struck.load(Ordering::Relaxed), "{:?} was never reached", blow.phase);
     println!("{:?} of {}: {}", blow.phase, blow.master, shown(&ended));
     ended
@@ -244,8 +252,11 @@ pub(super) fn kill_ssh_to(address: &str) {
 }
 
 impl Ground {
+    /// Applies in this process, without asking who leads: the masters come in the cluster file's order. The blow must have
+    /// fallen.
     pub(super) fn apply_under(&self, blow: &Blow) -> Result<Outcome, Error> {
-        apply_under(self.site.path(), &[], blow)
+        let striker = Arc::new(Striker { blow: blow.clone(), is_struck: false.into() });
+        struck(&cluster_in(self.site.path(), &[]), &striker, |fleet| fleet)
     }
 
     /// Applies without anybody who could be asked who leads.
