@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-/// How long before its end a certificate is due, if nobody says.
-const DUE_WITHIN: Duration = Duration::from_secs(30 * 24 * 3600);
+use crate::operator::RENEW_BEFORE;
 
 /// What the time left of a certificate means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +29,7 @@ pub(super) fn validity(
     now: OffsetDateTime,
 ) -> Validity {
     let third: time::Duration = (not_after - not_before) / 3;
-    let usual = || third.min(time::Duration::try_from(DUE_WITHIN).unwrap_or(third));
+    let usual = || third.min(time::Duration::try_from(RENEW_BEFORE).unwrap_or(third));
     let due_within = match due_within {
         Some(given) => time::Duration::try_from(given).unwrap_or(time::Duration::MAX),
         None => usual(),

@@ -39,7 +39,7 @@ const TUTORIAL_CSR: &str = r#"{
 /// The tutorial's lifetime of a root: a hundred years.
 pub(crate) const CA_LIFETIME: Duration = Duration::from_secs(876_000 * 3600);
 /// How long before its end a certificate is replaced, where a third of its lifetime is not shorter.
-const RENEW_BEFORE: Duration = Duration::from_secs(720 * 3600);
+pub(crate) const RENEW_BEFORE: Duration = Duration::from_secs(720 * 3600);
 
 /// Everything on the operator's side, read once.
 #[derive(Debug)]

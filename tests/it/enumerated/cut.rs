@@ -45,8 +45,7 @@ pub(super) async fn cut_everywhere(scenario: &Scenario) {
     }
     let (name, all, seconds) = (scenario.name, count.all(), begun.elapsed().as_secs());
     println!("{name}, {masters} masters: {all} cuts in {seconds} s: {:?}", count.0);
-    let first: Vec<_> = wrong.iter().take(12).map(String::as_str).collect();
-    assert!(wrong.is_empty(), "{name}, {masters}: {} wrong\n{}", wrong.len(), first.join("\n"));
+    none_is(&wrong, name, masters);
 }
 
 async fn cut(
@@ -90,7 +89,7 @@ async fn befall(
 }
 
 /// Lets everything befall every request that a command makes of the API server.
-pub(super) async fn befall_every_request(scenario: &Scenario) -> usize {
+pub(super) async fn befall_every_request(scenario: &Scenario) {
     let uncut = Uncut::of(scenario).await;
     let (mut times, mut wrong) = (0, Vec::new());
     for at in 0..uncut.requests {
@@ -104,7 +103,10 @@ pub(super) async fn befall_every_request(scenario: &Scenario) -> usize {
     }
     let (name, masters) = (scenario.name, scenario.fakes.len());
     println!("{name}, {masters} masters, led: {times} requests with a misfortune");
+    none_is(&wrong, name, masters);
+}
+
+fn none_is(wrong: &[String], name: &str, masters: usize) {
     let first: Vec<_> = wrong.iter().take(12).map(String::as_str).collect();
     assert!(wrong.is_empty(), "{name}, {masters}: {} wrong\n{}", wrong.len(), first.join("\n"));
-    times
 }
