@@ -1,11 +1,11 @@
 //! The `kcm` command: reads arguments and files, calls the library, reports, and chooses the exit code.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+mod certs;
+mod cluster_file;
+mod exit;
+
+use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser as _;
 use time::OffsetDateTime;
@@ -14,21 +14,19 @@ use zeroize::Zeroizing;
 
 use crate::apply::{apply, plan};
 use crate::args::{
-    Arguments, CertsVerb, FleetArguments, Form, InitArguments, PlanArguments, RemoveArguments,
-    SelectArguments, Verb,
+    Arguments, CertsVerb, FleetArguments, Form, PlanArguments, RemoveArguments, SelectArguments,
+    Verb,
 };
-use crate::certs::{CertificateCheck, check_certificates};
-use crate::cluster::{self, Cluster};
-use crate::error::Error;
-use crate::files::{FileError, FileErrorKind, Mode};
+use crate::cluster;
 use crate::fleet::Fleet;
-use crate::init::init;
 use crate::interrupt::Interrupt;
 use crate::remove::remove;
 use crate::report::{self, End, Report};
 use crate::rollback::rollback;
 use crate::rollout::Outcome;
 use crate::run::{Consent, Run};
+
+use exit::{Exit, Failure};
 
 /// Runs `kcm` with the process's arguments.
 #[must_use]
@@ -80,60 +78,6 @@ async fn run_until_interrupted(verb: Verb) -> Result<Exit, Failure> {
     }
 }
 
-/// What the exit code says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Exit {
-    Done = 0,
-    Failed = 1,
-    Usage = 2,
-    ToDo = 3,
-    Partly = 4,
-    Interrupted = 130,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
-/// Why there is no result.
-struct Failure {
-    exit: Exit,
-    message: String,
-    document: serde_json::Value,
-}
-
-impl Failure {
-    fn new(exit: Exit, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { exit, document: serde_json::json!({ "error": message }), message }
-    }
-
-    fn report(self, form: Form) -> ExitCode {
-        // If even this cannot be written, the exit code is all there is left to say.
-        let _ = report::failure(form, &self.message, &self.document);
-        self.exit.into()
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let exit = match &error {
-            Error::Interrupted => Exit::Interrupted,
-            error if error.is_usage() => Exit::Usage,
-            _ => Exit::Failed,
-        };
-        Self { exit, message: error.to_string(), document: error.document() }
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::new(Exit::Failed, format!("the result cannot be written: {error}"))
-    }
-}
-
 impl Verb {
     fn form(&self) -> Form {
         match self {
@@ -150,7 +94,7 @@ impl Verb {
 
 async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(arguments) => write_cluster_file(&arguments),
+        Verb::Init(arguments) => cluster_file::write(&arguments),
         Verb::Plan(PlanArguments { apply, check }) => {
             let masters = Masters::of(&apply.select, apply.consent());
             let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;
@@ -179,48 +123,11 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
             };
             with_fleet(masters, interrupt, remove).await
         }
-        Verb::Certs(CertsVerb::Check(arguments)) => {
-            let masters = Masters::of(&arguments.select, Consent::default());
-            let check = async |run: Run<'_>, report: &Report| {
-                let within = arguments.within.map(Duration::from);
-                let check = check_certificates(run, within).await?;
-                report_check(&check, report, arguments.textfile.as_deref())
-            };
-            with_fleet(masters, interrupt, check).await
-        }
+        Verb::Certs(verb) => certs::run(verb, interrupt).await,
         Verb::Schema => {
             report::document(&cluster::schema())?;
             Ok(Exit::Done)
         }
-    }
-}
-
-/// Writes the whole file or none: it appears under its name only when it is complete.
-fn write_cluster_file(arguments: &InitArguments) -> Result<Exit, Failure> {
-    let file = &arguments.file;
-    let text = init(&arguments.answers(), file).map_err(|error| {
-        Failure::new(Exit::Usage, format!("an answer is not usable: {}", error.message))
-    })?;
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let written = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(Mode::PUBLIC.bits()))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
-        .and_then(|mut fresh| fresh.write_all(text.as_bytes()).map(|()| fresh))
-        .and_then(|fresh| fresh.persist_noclobber(file).map_err(|error| error.error));
-    match written {
-        Ok(_) => {
-            report::initialised(file);
-            Ok(Exit::Done)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let message = format!("{} exists already; name another file with -f", file.display());
-            Err(Failure::new(Exit::Failed, message))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let message = format!("{}: its folder does not exist; make it first", file.display());
-            Err(Failure::new(Exit::Failed, message))
-        }
-        Err(error) => Err(Failure::new(Exit::Failed, unreadable(file, &error))),
     }
 }
 
@@ -229,25 +136,6 @@ async fn run_plan(run: Run<'_>, report: &Report, check: bool) -> Result<Exit, Fa
     report.plan(&prepared)?;
     let changes = check && !prepared.plan.is_empty();
     Ok(if changes { Exit::ToDo } else { Exit::Done })
-}
-
-fn report_check(
-    check: &CertificateCheck,
-    report: &Report,
-    textfile: Option<&Path>,
-) -> Result<Exit, Failure> {
-    report.certificates(check)?;
-    if let Some(file) = textfile {
-        report::certificate_metrics(check, file).map_err(|error| {
-            let error = FileError::from_io(file.display(), &error);
-            Failure::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
-        })?;
-    }
-    Ok(match (check.is_due(), check.is_complete()) {
-        (true, _) => Exit::ToDo,
-        (false, true) => Exit::Done,
-        (false, false) => Exit::Failed,
-    })
 }
 
 /// Reports how a rollout ended.
@@ -289,7 +177,7 @@ async fn with_fleet(
     verb: impl AsyncFnOnce(Run<'_>, &Report) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
     let Masters { fleet: arguments, only, skip, consent } = masters;
-    let cluster = read_cluster(&arguments.file)?;
+    let cluster = cluster_file::read(&arguments.file)?;
     let cluster = cluster.select(only, skip).map_err(|error| Failure::new(Exit::Usage, error))?;
     let fleet = match &arguments.root {
         Some(root) => Fleet::folders(&cluster, root),
@@ -312,32 +200,4 @@ async fn with_fleet(
 
 fn ask_for_password() -> io::Result<Zeroizing<String>> {
     rpassword::prompt_password("Password for sudo on the masters: ").map(Zeroizing::new)
-}
-
-fn read_cluster(file: &Path) -> Result<Cluster, Failure> {
-    let mut text = Vec::new();
-    // One byte more than a cluster file can have: a device that never ends must not fill the memory.
-    let limit = cluster::LONGEST_FILE + 1;
-    fs::File::open(file)
-        .and_then(|open| open.take(limit).read_to_end(&mut text))
-        .map_err(|error| Failure::new(Exit::Usage, unreadable(file, &error)))?;
-    let text = String::from_utf8(text).map_err(|error| {
-        let byte = error.utf8_error().valid_up_to() + 1;
-        let message =
-            format!("{}: byte {byte} is not UTF-8 text; save the file as UTF-8", file.display());
-        Failure::new(Exit::Usage, message)
-    })?;
-    Ok(Cluster::parse(&text, file).map_err(Error::from)?)
-}
-
-/// Why a cluster file cannot be read or written, and what to do.
-fn unreadable(file: &Path, error: &io::Error) -> String {
-    let error = FileError::from_io(file.display(), error);
-    match error.kind {
-        FileErrorKind::NotFound => {
-            format!("{error}; name another with -f, or write one with `kcm init`")
-        }
-        FileErrorKind::WrongKind => format!("{error}; name the cluster file itself with -f"),
-        _ => error.to_string(),
-    }
 }

@@ -1,0 +1,72 @@
+//! The cluster file on this machine: reading it, and writing the first one.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::exit::{Exit, Failure};
+use crate::args::InitArguments;
+use crate::cluster::{self, Cluster};
+use crate::error::Error;
+use crate::files::{FileError, FileErrorKind, Mode};
+use crate::init::init;
+use crate::report;
+
+/// Reads and checks a cluster file.
+pub(super) fn read(file: &Path) -> Result<Cluster, Failure> {
+    let mut text = Vec::new();
+    // One byte more than a cluster file can have: a device that never ends must not fill the memory.
+    let limit = cluster::LONGEST_FILE + 1;
+    fs::File::open(file)
+        .and_then(|open| open.take(limit).read_to_end(&mut text))
+        .map_err(|error| Failure::new(Exit::Usage, unreadable(file, &error)))?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let byte = error.utf8_error().valid_up_to() + 1;
+        let message =
+            format!("{}: byte {byte} is not UTF-8 text; save the file as UTF-8", file.display());
+        Failure::new(Exit::Usage, message)
+    })?;
+    Ok(Cluster::parse(&text, file).map_err(Error::from)?)
+}
+
+/// Writes the whole file or none: it appears under its name only when it is complete.
+pub(super) fn write(arguments: &InitArguments) -> Result<Exit, Failure> {
+    let file = &arguments.file;
+    let text = init(&arguments.answers(), file).map_err(|error| {
+        Failure::new(Exit::Usage, format!("an answer is not usable: {}", error.message))
+    })?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let written = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(Mode::PUBLIC.bits()))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .and_then(|mut fresh| fresh.write_all(text.as_bytes()).map(|()| fresh))
+        .and_then(|fresh| fresh.persist_noclobber(file).map_err(|error| error.error));
+    match written {
+        Ok(_) => {
+            report::initialised(file);
+            Ok(Exit::Done)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let message = format!("{} exists already; name another file with -f", file.display());
+            Err(Failure::new(Exit::Failed, message))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let message = format!("{}: its folder does not exist; make it first", file.display());
+            Err(Failure::new(Exit::Failed, message))
+        }
+        Err(error) => Err(Failure::new(Exit::Failed, unreadable(file, &error))),
+    }
+}
+
+/// Why a cluster file cannot be read or written, and what to do.
+fn unreadable(file: &Path, error: &io::Error) -> String {
+    let error = FileError::from_io(file.display(), error);
+    match error.kind {
+        FileErrorKind::NotFound => {
+            format!("{error}; name another with -f, or write one with `kcm init`")
+        }
+        FileErrorKind::WrongKind => format!("{error}; name the cluster file itself with -f"),
+        _ => error.to_string(),
+    }
+}

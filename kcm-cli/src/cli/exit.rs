@@ -1,0 +1,62 @@
+//! How an invocation ends: its exit code, and why there is no result.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::args::Form;
+use crate::error::Error;
+use crate::report;
+
+/// What the exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    ToDo = 3,
+    Partly = 4,
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why there is no result.
+pub(super) struct Failure {
+    exit: Exit,
+    message: String,
+    document: serde_json::Value,
+}
+
+impl Failure {
+    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { exit, document: serde_json::json!({ "error": message }), message }
+    }
+
+    pub(super) fn report(self, form: Form) -> ExitCode {
+        // If even this cannot be written, the exit code is all there is left to say.
+        let _ = report::failure(form, &self.message, &self.document);
+        self.exit.into()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = match &error {
+            Error::Interrupted => Exit::Interrupted,
+            error if error.is_usage() => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self { exit, message: error.to_string(), document: error.document() }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::Failed, format!("the result cannot be written: {error}"))
+    }
+}
