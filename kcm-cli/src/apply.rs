@@ -157,7 +157,7 @@ fn owners(
 }
 
 /// The identity decision, and what should be on the masters with it.
-fn choose(
+pub(crate) fn choose(
     cluster: &Cluster,
     layout: &Layout,
     owners: &[Owners],

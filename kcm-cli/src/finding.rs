@@ -86,6 +86,40 @@ pub enum FindingCode {
     NothingEarlier,
     /// No other master would be left that is healthy.
     LastHealthy,
+    /// A master could not be asked.
+    NotSeen,
+    /// There is no kube-controller-manager.
+    NotDeployed,
+    /// It was stopped.
+    ServiceStopped,
+    /// It ended, and is not started again.
+    ServiceFailed,
+    /// It ends again and again.
+    CrashLooping,
+    /// It does not start at boot.
+    NotEnabled,
+    /// It runs and is not healthy.
+    Unhealthy,
+    /// It was started from other files than are there.
+    RestartPending,
+    /// Files are not what the cluster file says.
+    Drifted,
+    /// It was not put there by kcm.
+    NotManaged,
+    /// A key can be read by everybody.
+    SecretReadable,
+    /// A certificate ends soon.
+    CertificateDue,
+    /// A certificate has ended, or has not begun.
+    CertificateExpired,
+    /// A certificate could not be seen.
+    CertificateUnseen,
+    /// The masters' keys for service-account tokens are not the same.
+    ServiceAccountKeyDiffers,
+    /// Nobody renews the Lease.
+    NobodyLeads,
+    /// Files cannot be compared with the cluster file.
+    NotCompared,
 }
 
 impl Finding {

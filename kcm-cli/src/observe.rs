@@ -20,8 +20,8 @@ use crate::identity::{IdentityFacts, KeyMatch, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
 use crate::transport::{
-    Batch, Operation, OperationError, PathState, Probe, ProbeReply, Read, Reply, Transport,
-    TransportError, View,
+    Batch, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState, Probe,
+    ProbeReply, Read, Reply, Transport, TransportError, View,
 };
 
 /// Everything that was seen, in the cluster file's order.
@@ -184,22 +184,35 @@ pub(crate) async fn observe(
     now: OffsetDateTime,
     events: &dyn EventSink,
 ) -> Result<Observed, ObserveError> {
-    let ca = match &inputs.ca {
-        Ca::Present(ca) => Some(ca),
-        Ca::ToBeCreated => None,
-    };
-    let mut masters = look(fleet, layout, accounts).await?;
-    // Usually one certificate is on all masters: it is verified once.
-    let mut known: HashMap<String, Option<IdentityFacts>> = HashMap::new();
-    for master in &mut masters {
-        master.identity = held_identity(master, |pem| {
-            let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now).ok();
-            known.entry(pem.to_owned()).or_insert_with(judge).clone()
-        });
+    let observed = Observed::of(look(fleet, layout, accounts).await?, inputs, now);
+    for master in &observed.masters {
         events.event(&Event::Observed { master: master.name.clone() });
     }
-    let operator = operator_facts(inputs, &inputs.request, now);
-    Ok(Observed { at: now, operator, masters })
+    Ok(observed)
+}
+
+impl Observed {
+    /// Masters as they were seen, their identities judged.
+    pub(crate) fn of(
+        mut masters: Vec<ObservedMaster>,
+        inputs: &Inputs,
+        now: OffsetDateTime,
+    ) -> Self {
+        let ca = match &inputs.ca {
+            Ca::Present(ca) => Some(ca),
+            Ca::ToBeCreated => None,
+        };
+        // Usually one certificate is on all masters: it is verified once.
+        let mut known: HashMap<String, Option<IdentityFacts>> = HashMap::new();
+        for master in &mut masters {
+            master.identity = held_identity(master, |pem| {
+                let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now).ok();
+                known.entry(pem.to_owned()).or_insert_with(judge).clone()
+            });
+        }
+        let operator = operator_facts(inputs, &inputs.request, now);
+        Self { at: now, operator, masters }
+    }
 }
 
 /// Asks all masters at once, and judges no identity.
@@ -211,12 +224,16 @@ pub(crate) async fn look(
     layout: &Layout,
     accounts: &Accounts,
 ) -> Result<Vec<ObservedMaster>, ObserveError> {
-    let batch = Arc::new(questions(layout, accounts));
+    let beside = Arc::new(Beside::default());
+    let batch = Arc::new(questions(layout, accounts, &beside));
     let mut asked = JoinSet::new();
     for (place, (name, transport)) in fleet.masters().enumerate() {
         let (name, transport, batch) = (name.to_owned(), Arc::clone(transport), Arc::clone(&batch));
-        let layout = layout.clone();
-        asked.spawn(async move { (place, ask(&name, &*transport, &layout, &batch).await) });
+        let (layout, beside) = (layout.clone(), Arc::clone(&beside));
+        asked.spawn(async move {
+            let seen = ask(&name, &*transport, &layout, &batch, &beside).await;
+            (place, seen.map(|seen| seen.master))
+        });
     }
     let mut answers = asked.join_all().await;
     answers.sort_by_key(|(place, _)| *place);
@@ -244,7 +261,7 @@ fn answered(
 }
 
 /// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
-fn questions(layout: &Layout, accounts: &Accounts) -> Batch {
+fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
     let files = [
         &layout.certificate,
@@ -255,9 +272,11 @@ fn questions(layout: &Layout, accounts: &Accounts) -> Batch {
         &layout.ca_key,
         &layout.executable,
     ];
-    Batch::new(vec![
+    let paths = files.into_iter().cloned().chain(own(layout));
+    let mut operations = vec![
         Operation::Probe(Probe {
-            paths: files.into_iter().cloned().chain(own(layout)).collect(),
+            paths: paths.chain(beside.others.iter().cloned()).collect(),
+            unread: beside.unread.clone(),
             unit: layout.unit.clone(),
             unit_path: layout.unit_file.clone(),
             executable: layout.executable.clone(),
@@ -269,7 +288,33 @@ fn questions(layout: &Layout, accounts: &Accounts) -> Batch {
         read(&layout.ca_certificate, View::Certificates),
         read(&layout.pending, View::Whole),
         read(&layout.previous, View::Whole),
-    ])
+    ];
+    if beside.inspects {
+        let (unit, program) = (layout.unit.clone(), layout.executable.clone());
+        operations.push(Operation::Inspect(Inspect { unit, program }));
+    }
+    Batch::new(operations)
+}
+
+/// What to ask a master beside the usual.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Managed files whose content is of no matter.
+    pub(crate) unread: Vec<RemotePath>,
+    /// Other files.
+    pub(crate) others: Vec<RemotePath>,
+    /// Whether to look at the service as it runs.
+    pub(crate) inspects: bool,
+}
+
+/// A master, and what was asked beside the usual.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) master: ObservedMaster,
+    /// The other files, in the order of the question.
+    pub(crate) others: Vec<(RemotePath, PathState)>,
+    /// The service as it runs, where anything can.
+    pub(crate) inspected: Option<Inspected>,
 }
 
 /// What kcm keeps on a master for itself.
@@ -285,7 +330,19 @@ pub(crate) async fn look_at(
     layout: &Layout,
     accounts: &Accounts,
 ) -> Result<ObservedMaster, AskError> {
-    ask(name, transport, layout, &questions(layout, accounts)).await
+    let seen = look_beside(name, transport, layout, accounts, &Beside::default()).await?;
+    Ok(seen.master)
+}
+
+/// Asks one master, and more than the usual.
+pub(crate) async fn look_beside(
+    name: &str,
+    transport: &dyn Transport,
+    layout: &Layout,
+    accounts: &Accounts,
+    beside: &Beside,
+) -> Result<Seen, AskError> {
+    ask(name, transport, layout, &questions(layout, accounts, beside), beside).await
 }
 
 async fn ask(
@@ -293,9 +350,15 @@ async fn ask(
     transport: &dyn Transport,
     layout: &Layout,
     batch: &Batch,
-) -> Result<ObservedMaster, AskError> {
+    beside: &Beside,
+) -> Result<Seen, AskError> {
     let replies = transport.call(batch).await?;
-    if let Some(failure) = replies.failed {
+    // Nothing runs in a folder.
+    let is_folder = |failure: &OperationFailure| {
+        failure.operation == "inspect"
+            && matches!(failure.error, OperationError::Unsupported { .. })
+    };
+    if let Some(failure) = replies.failed.filter(|failure| !is_folder(failure)) {
         return Err(AskError::Failed { master: name.to_owned(), error: failure.error });
     }
     let unexpected = || AskError::Contract { master: name.to_owned() };
@@ -330,8 +393,14 @@ async fn ask(
         binary: file(None)?,
     };
     let name = name.to_owned();
-    let own = own(layout).into_iter().zip(states).collect();
-    Ok(ObservedMaster { name, probe, files, identity: None, generations, notes, own })
+    let own = own(layout).into_iter().zip(states.by_ref()).collect();
+    let others = beside.others.iter().cloned().zip(states).collect();
+    let inspected = match replies.next() {
+        Some(Reply::Inspected(inspected)) => Some(inspected),
+        _ => None,
+    };
+    let master = ObservedMaster { name, probe, files, identity: None, generations, notes, own };
+    Ok(Seen { master, others, inspected })
 }
 
 /// The identity that a master holds: its certificate, if a key is beside it.

@@ -154,7 +154,12 @@ impl Plan {
     /// The masters' part.
     pub(crate) fn masters(desired: &Desired, observed: &Observed) -> Vec<MasterPlan> {
         let masters = desired.masters.iter().zip(&observed.masters);
-        masters.map(|(desired, observed)| master_plan(desired, observed)).collect()
+        masters.map(|(desired, observed)| Self::of_master(desired, observed)).collect()
+    }
+
+    /// One master's part.
+    pub(crate) fn of_master(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan {
+        master_plan(desired, observed)
     }
 
     /// Whether a new identity is issued.
@@ -218,11 +223,10 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
 /// modification time, so it is the change time that counts.
 pub(crate) fn is_running_what_is_there(reads: &[Role], observed: &ObservedMaster) -> bool {
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return false };
-    reads.iter().all(|role| match observed.files.of(*role).state {
-        PathState::File { changed, .. } => changed <= since,
+    reads.iter().all(|role| match &observed.files.of(*role).state {
         // Where a file that kcm does not manage really is, is not looked at.
         PathState::Link { .. } => true,
-        _ => false,
+        state => state.changed().is_some_and(|changed| changed <= since),
     })
 }
 

@@ -11,6 +11,7 @@ mod lead;
 mod lost;
 mod room;
 mod service;
+mod status;
 mod tapped;
 mod verbs;
 mod watched;

@@ -30,5 +30,6 @@ mod properties;
 mod rollout;
 mod ssh;
 mod standin;
+mod status;
 mod systemd;
 mod trace;

@@ -49,6 +49,12 @@ impl Masters {
         kcm::plan(run(&cluster, &fleet, &Silent, &interrupt)).await
     }
 
+    pub(crate) async fn status(&self) -> kcm::Status {
+        let (cluster, interrupt) = (self.cluster(), Interrupt::new());
+        let fleet = self.fleet(&cluster, |fake| Arc::new(fake));
+        kcm::status(run(&cluster, &fleet, &Silent, &interrupt)).await.unwrap()
+    }
+
     pub(crate) async fn apply(&self) -> Result<Outcome, Error> {
         self.apply_through(|fake| Arc::new(fake), &Silent, &Interrupt::new()).await
     }

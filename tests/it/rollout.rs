@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use kcm::files::FileErrorKind;
 use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
 use kcm::transport::{
-    Batch, Fake, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation, Replies,
-    Sent, Stream, StreamAddress, StreamError, Transport, TransportError,
+    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard,
+    Operation, Replies, Sent, Stream, StreamAddress, StreamError, Transport, TransportError,
 };
 use kcm::{Event, EventSink, Interrupt, MasterResult, Outcome, Silent};
 use kcm_tests::{Site, program};
@@ -51,8 +51,8 @@ impl Transport for Tapped {
         self.fake.open_stream(address).await
     }
 
-    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
-        self.fake.insecure_https_status(question).await
+    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
+        self.fake.insecure_https(question).await
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {

@@ -74,6 +74,7 @@ fn unit() -> UnitName {
 
 fn probe(paths: &[&str]) -> Operation {
     Operation::Probe(Probe {
+        unread: Vec::new(),
         paths: paths.iter().map(|path| remote(path)).collect(),
         unit: unit(),
         unit_path: remote("/etc/systemd/system/kube-controller-manager.service"),

@@ -2,6 +2,7 @@
 
 mod certs;
 mod init;
+mod status;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use crate::run::Consent;
 
 pub(crate) use certs::{CertsCheckArguments, CertsVerb};
 pub(crate) use init::InitArguments;
+pub(crate) use status::StatusArguments;
 
 /// Puts a highly available kube-controller-manager on your own masters and keeps it there.
 #[derive(Debug, Parser)]
@@ -24,9 +26,9 @@ pub(crate) struct Arguments {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
-  1    failed, nothing changed
+  1    failed, nothing changed; `status` found an error
   2    wrong usage, or a mistake in the cluster file
-  3    `plan --check` found changes, `certs check` what is due
+  3    `plan --check` found changes, `certs check` what is due, `status` a warning
   4    partly done; the report says which masters
   130  interrupted";
 
@@ -42,6 +44,8 @@ pub(crate) enum Verb {
     Rollback(SelectArguments),
     /// Takes kube-controller-manager off masters; leaves what kcm did not place, and the CA
     Remove(RemoveArguments),
+    /// Says how everything is: services, leader, drift, certificates, clocks; exits with the worst of it
+    Status(StatusArguments),
     /// Looks after certificates
     #[command(subcommand)]
     Certs(CertsVerb),

@@ -13,11 +13,11 @@ use crate::cluster::Cluster;
 use crate::layout::Layout;
 use crate::observe::{ObservedFile, ObservedMaster, look_at};
 use crate::operator;
-use crate::rollout::listener;
-use crate::transport::{Activity, PathState, Transport, served_certificate};
+use crate::rollout::{health_question, listener};
+use crate::transport::{Activity, HttpsAnswer, PathState, StreamAddress, Transport};
 use crate::words::in_full;
 
-type Seen = Result<Found, UnseenCertificate>;
+pub(crate) type SeenCertificate = Result<Found, UnseenCertificate>;
 
 /// Who keeps certificates: a master, or this machine.
 struct Keeper<'a>(Option<&'a str>);
@@ -32,7 +32,18 @@ impl Keeper<'_> {
         Found { master: self.0.map(str::to_owned), role, place, certificate }
     }
 
-    fn pem(&self, role: CertificateUse, place: String, pem: &[u8]) -> Seen {
+    fn shown(
+        &self,
+        address: &StreamAddress,
+        shown: Result<Certificate, String>,
+    ) -> SeenCertificate {
+        let role = CertificateUse::Served;
+        shown
+            .map(|certificate| self.found(role, address.to_string(), certificate))
+            .map_err(|reason| self.unseen(role, reason))
+    }
+
+    fn pem(&self, role: CertificateUse, place: String, pem: &[u8]) -> SeenCertificate {
         match Certificate::from_pem(pem) {
             Ok(certificate) => Ok(self.found(role, place, certificate)),
             Err(error) => Err(self.unseen(role, format!("{place}: {}", in_full(&error)))),
@@ -41,7 +52,7 @@ impl Keeper<'_> {
 }
 
 /// The CA's certificate and the pair. Where there is none, there is nothing to expire.
-pub(super) fn at_operator(cluster: &Cluster) -> Vec<Seen> {
+pub(super) fn at_operator(cluster: &Cluster) -> Vec<SeenCertificate> {
     let keeper = Keeper(None);
     let ca = read(&cluster.pki.ca_cert).map(|pem| {
         let place = cluster.pki.ca_cert.display().to_string();
@@ -68,7 +79,11 @@ fn read(path: &Path) -> Option<Result<Vec<u8>, String>> {
 }
 
 /// Everything on one master, in one exchange and, if its service runs, one look at what it shows.
-pub(super) async fn at_master(name: &str, transport: &dyn Transport, layout: &Layout) -> Vec<Seen> {
+pub(super) async fn at_master(
+    name: &str,
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Vec<SeenCertificate> {
     let observed = match look_at(name, transport, layout, &Accounts::default()).await {
         Ok(observed) => observed,
         Err(error) => {
@@ -81,12 +96,12 @@ pub(super) async fn at_master(name: &str, transport: &dyn Transport, layout: &La
     let keeper = Keeper(Some(name));
     let mut seen = files(&keeper, layout, &observed);
     if matches!(observed.probe.unit.activity, Activity::Active { .. }) {
-        seen.extend(served(&keeper, transport, layout).await);
+        seen.extend(shown(&keeper, transport, layout).await);
     }
     seen
 }
 
-fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec<Seen> {
+fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec<SeenCertificate> {
     let files = &observed.files;
     let in_file = |role, path: &str, file: &ObservedFile| match (&file.text, &file.state) {
         (_, PathState::Absent) => Err(keeper.unseen(role, format!("{path} is missing"))),
@@ -119,20 +134,40 @@ fn embedded(view: &str) -> Option<Vec<u8>> {
 }
 
 /// What the service's own process shows; nothing if it listens nowhere.
-async fn served(keeper: &Keeper<'_>, transport: &dyn Transport, layout: &Layout) -> Option<Seen> {
+async fn shown(
+    keeper: &Keeper<'_>,
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Option<SeenCertificate> {
     let unseen = |reason: String| Some(Err(keeper.unseen(CertificateUse::Served, reason)));
     let address = match listener(transport, layout).await {
         Ok(address) => address?,
         Err(reason) => return unseen(reason),
     };
-    match served_certificate(transport, &address).await {
-        Ok(der) => match Certificate::from_der(&der) {
-            Ok(certificate) => {
-                let place = address.to_string();
-                Some(Ok(keeper.found(CertificateUse::Served, place, certificate)))
-            }
-            Err(error) => unseen(format!("{address}: {}", in_full(&error))),
-        },
-        Err(error) => unseen(error.to_string()),
-    }
+    let shown = match transport.insecure_https(&health_question(address.clone())).await {
+        Ok(HttpsAnswer { certificate: None, .. }) => Err(format!("{address} shows none")),
+        Ok(HttpsAnswer { certificate: Some(der), .. }) => {
+            Certificate::from_der(&der).map_err(|error| format!("{address}: {}", in_full(&error)))
+        }
+        Err(error) => Err(error.to_string()),
+    };
+    Some(keeper.shown(&address, shown))
+}
+
+/// The certificates in a master's files.
+pub(crate) fn in_files(
+    master: &str,
+    layout: &Layout,
+    observed: &ObservedMaster,
+) -> Vec<SeenCertificate> {
+    files(&Keeper(Some(master)), layout, observed)
+}
+
+/// What a master's service shows at `address`.
+pub(crate) fn served(
+    master: &str,
+    address: &StreamAddress,
+    shown: Result<Certificate, String>,
+) -> SeenCertificate {
+    Keeper(Some(master)).shown(address, shown)
 }

@@ -5,6 +5,7 @@
 mod judge;
 mod look;
 
+use std::fmt;
 use std::time::Duration;
 
 use kcm_pki::{Certificate, Fingerprint};
@@ -18,6 +19,7 @@ use crate::layout::Layout;
 use crate::run::Run;
 
 pub use judge::Validity;
+pub(crate) use look::{SeenCertificate, in_files, served};
 
 /// What was found, everywhere.
 #[derive(Clone, Debug, Serialize)]
@@ -44,6 +46,17 @@ pub enum CertificateUse {
     Kubeconfig,
     /// The one that kube-controller-manager shows to whoever asks for its health or metrics.
     Served,
+}
+
+impl fmt::Display for CertificateUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ca => "CA",
+            Self::Client => "client",
+            Self::Kubeconfig => "kubeconfig",
+            Self::Served => "served",
+        })
+    }
 }
 
 /// A certificate, and how long it lasts.
@@ -119,8 +132,16 @@ pub async fn check_certificates(
     }
     let mut masters = looking.join_all().await;
     masters.sort_by_key(|(place, _)| *place);
-    let here = look::at_operator(run.cluster);
-    let all = here.into_iter().chain(masters.into_iter().flat_map(|(_, found)| found));
+    Ok(judge(run, masters.into_iter().flat_map(|(_, found)| found), due_within))
+}
+
+/// Judges what this machine has and what was seen on masters.
+pub(crate) fn judge(
+    run: Run<'_>,
+    on_masters: impl Iterator<Item = SeenCertificate>,
+    due_within: Option<Duration>,
+) -> CertificateCheck {
+    let all = look::at_operator(run.cluster).into_iter().chain(on_masters);
     let due_within = due_within.or(run.cluster.pki.renew_before);
     let mut check = CertificateCheck { at: run.now, certificates: Vec::new(), unseen: Vec::new() };
     for found in all {
@@ -129,12 +150,12 @@ pub async fn check_certificates(
             Err(unseen) => check.unseen.push(unseen),
         }
     }
-    Ok(check)
+    check
 }
 
 /// A certificate where it was found.
 #[derive(Clone, Debug)]
-struct Found {
+pub(crate) struct Found {
     master: Option<String>,
     role: CertificateUse,
     place: String,

@@ -3,6 +3,7 @@
 mod certs;
 mod cluster_file;
 mod exit;
+mod status;
 
 use std::io;
 use std::process::ExitCode;
@@ -86,6 +87,7 @@ impl Verb {
             }
             Self::Rollback(SelectArguments { fleet, .. })
             | Self::Remove(RemoveArguments { fleet, .. }) => fleet.output,
+            Self::Status(status) => status.select.fleet.output,
             Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
             Self::Init(_) | Self::Schema => Form::Human,
         }
@@ -123,6 +125,7 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
             };
             with_fleet(masters, interrupt, remove).await
         }
+        Verb::Status(arguments) => status::run(arguments, interrupt).await,
         Verb::Certs(verb) => certs::run(verb, interrupt).await,
         Verb::Schema => {
             report::document(&cluster::schema())?;

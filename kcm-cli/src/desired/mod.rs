@@ -16,6 +16,7 @@ use crate::view;
 use crate::words::in_full;
 
 pub use self::service::DesiredService;
+pub(crate) use self::service::known_services;
 use self::service::{Service, service};
 
 /// What should be there, in the cluster file's order.

@@ -23,6 +23,8 @@ pub struct DesiredService {
     pub flags: Vec<FlagName>,
     /// The files that flags name.
     pub files: Vec<RemotePath>,
+    /// Those of them that it reads when it starts, and then never again.
+    pub read_once: Vec<RemotePath>,
     /// The key that it signs tokens with.
     pub service_account_key: Option<String>,
     /// Where it answers for its health, as seen from the master; nowhere if a flag says so.
@@ -56,7 +58,8 @@ pub(super) fn service(
     let is_bound = owners.service != Owner::ROOT || cluster.service.hardening == Hardening::Strict;
     let known = DesiredService {
         flags: flags.iter().map(|(name, _)| name.clone()).collect(),
-        files: files_of(&flags),
+        files: files_of(&flags, |_| true),
+        read_once: files_of(&flags, |name| !is_reloaded(name)),
         service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),
         serving: serving(&flags),
         account: is_bound.then_some(owners.service),
@@ -74,12 +77,31 @@ pub(super) fn service(
     Ok(Service { unit, reads, known })
 }
 
+/// What a rollout has to know of every master's service, before anything is known of the masters.
+pub(crate) fn known_services(
+    cluster: &Cluster,
+    layout: &Layout,
+) -> Result<Vec<DesiredService>, DesiredError> {
+    let services = cluster.masters.iter();
+    let known = |master| Ok(service(cluster, layout, master, Owners::ROOT)?.known);
+    services.map(known).collect()
+}
+
 /// The files that flags name: kubeconfigs, and whatever says of itself that it is a file.
-fn files_of(flags: &Flags) -> Vec<RemotePath> {
+fn files_of(flags: &Flags, is_of: impl Fn(&str) -> bool) -> Vec<RemotePath> {
     let named = flags.iter().filter(|(name, _)| {
-        name.as_str().ends_with("-file") || name.as_str().ends_with("kubeconfig")
+        let name = name.as_str();
+        (name.ends_with("-file") || name.ends_with("kubeconfig")) && is_of(name)
     });
     named.filter_map(|(_, value)| RemotePath::new(value).ok()).collect()
+}
+
+/// Whether the file of a flag is read again while the process runs: client-go's and apiserver's dynamic certificates,
+/// and the signer's (`pkg/controller/certificates/signer`).
+fn is_reloaded(flag: &str) -> bool {
+    let dynamic =
+        ["client-ca-file", "requestheader-client-ca-file", "tls-cert-file", "tls-private-key-file"];
+    dynamic.contains(&flag) || flag.starts_with("cluster-signing-")
 }
 
 /// Where a process with these flags answers, from its own machine.

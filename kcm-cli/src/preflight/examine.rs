@@ -71,7 +71,7 @@ pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) ->
                 examination.version = program::version(&facts.version);
             }
         }
-        found.extend(clock(&desired.name, &examined, begun, ended));
+        found.extend(clock(&desired.name, examined.clock, begun, ended));
         judge(subject, desired, &examined, found);
     }
     examinations
@@ -192,13 +192,13 @@ fn drop_in(master: &str, drop_in: &DropIn) -> Finding {
 }
 
 /// How far a clock that was read in between can be off, at least.
-fn clock(
+pub(crate) fn clock(
     master: &str,
-    examined: &Examined,
+    read: Option<OffsetDateTime>,
     begun: OffsetDateTime,
     ended: OffsetDateTime,
 ) -> Option<Finding> {
-    let read = examined.clock?;
+    let read = read?;
     let off = if read < begun {
         begun - read
     } else if read > ended {

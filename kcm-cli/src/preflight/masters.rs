@@ -6,6 +6,7 @@ use kcm_systemd::UnitFile;
 use super::{Sink, Subject};
 use crate::desired::{Artifact, Content, DesiredMaster, Role};
 use crate::finding::{Finding, FindingCode};
+use crate::layout::Layout;
 use crate::observe::{ObservedFile, ObservedMaster};
 use crate::operator::Ca;
 use crate::plan;
@@ -36,7 +37,7 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
             continue;
         }
         missing(subject, desired, observed, found);
-        strays(subject, observed, found);
+        found.extend(strays(subject.layout, observed));
         if matches!(observed.probe.unit.activity, Activity::Active { .. }) {
             if !consent.replace_ca {
                 found.extend(trusted_ca(subject, observed));
@@ -46,8 +47,16 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
             }
         }
     }
-    host_names(subject, found);
-    equal_cas(subject, found);
+    let masters: Vec<_> = subject.observed.masters.iter().collect();
+    found.extend(host_names(&masters));
+    for role in [Role::CaCertificate, Role::CaKey] {
+        let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
+        let reading = masters.filter(|(desired, observed)| {
+            desired.reads.contains(&role) && observed.probe.unit.activity != Activity::Offline
+        });
+        let reading: Vec<_> = reading.map(|(_, observed)| observed).collect();
+        found.extend(equal_files(subject.layout, role, &reading));
+    }
 }
 
 fn kind(master: &str, artifact: &Artifact, there: &ObservedFile) -> Option<Finding> {
@@ -172,30 +181,30 @@ pub(super) fn fault(role: Role, state: &PathState) -> Option<String> {
 }
 
 /// Processes that somebody started past systemd: they would hold the port, and perhaps the lead.
-fn strays(subject: Subject<'_>, observed: &ObservedMaster, found: &mut Sink) {
-    let Observation::Known(processes) = &observed.probe.processes else { return };
+pub(crate) fn strays(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
+    let Observation::Known(processes) = &observed.probe.processes else { return None };
     let main = match observed.probe.unit.activity {
         Activity::Active { main_pid, .. } => Some(main_pid),
         _ => None,
     };
     // One that systemd starts again every few seconds may be seen at any moment.
     if matches!(observed.probe.unit.activity, Activity::Failed { .. }) {
-        return;
+        return None;
     }
     let strays: Vec<_> = processes.iter().filter(|process| Some(**process) != main).collect();
     if strays.is_empty() {
-        return;
+        return None;
     }
     let numbers = strays.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let (executable, unit) = (&subject.layout.executable, &subject.layout.unit);
+    let (executable, unit) = (&layout.executable, &layout.unit);
     let problem = format!("{executable} runs there as process {numbers}, which is not {unit}'s");
     let mend = "end it, or what starts it (an old unit, a static Pod, a shell)";
-    found.push(Finding::error(FindingCode::StrayProcess, &observed.name, problem, mend));
+    Some(Finding::error(FindingCode::StrayProcess, &observed.name, problem, mend))
 }
 
 /// Who leads is told by host names.
-fn host_names(subject: Subject<'_>, found: &mut Sink) {
-    let masters = &subject.observed.masters;
+pub(crate) fn host_names(masters: &[&ObservedMaster]) -> Vec<Finding> {
+    let mut found = Vec::new();
     for (place, master) in masters.iter().enumerate() {
         let Some(hostname) = &master.probe.hostname else { continue };
         let earlier = masters.iter().take(place);
@@ -207,28 +216,28 @@ fn host_names(subject: Subject<'_>, found: &mut Sink) {
             found.push(Finding::error(FindingCode::HostnameTwice, &master.name, problem, mend));
         }
     }
+    found
 }
 
-/// Whoever leads signs with these files: all must sign alike.
-fn equal_cas(subject: Subject<'_>, found: &mut Sink) {
-    for role in [Role::CaCertificate, Role::CaKey] {
-        let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
-        let reading = masters.filter(|(desired, observed)| {
-            desired.reads.contains(&role) && observed.probe.unit.activity != Activity::Offline
-        });
-        let with_digest = reading.filter_map(|(_, observed)| {
-            Some((observed, identity_of(role, observed.files.of(role))?))
-        });
-        let all: Vec<_> = with_digest.collect();
-        let Some(((first, digest), rest)) = all.split_first() else { continue };
-        for (observed, other) in rest.iter().filter(|(_, other)| other != digest) {
-            let path = subject.layout.path(role);
-            let problem =
-                format!("{path} ({other}) is not the one that {} has ({digest})", first.name);
-            let mend = "put the cluster's own on every master";
-            found.push(Finding::error(FindingCode::CaDiffers, &observed.name, problem, mend));
-        }
-    }
+/// Whoever leads signs with these files of the CA: all must sign alike.
+pub(crate) fn equal_files(
+    layout: &Layout,
+    role: Role,
+    masters: &[&ObservedMaster],
+) -> Vec<Finding> {
+    let identified = masters
+        .iter()
+        .filter_map(|observed| Some((&observed.name, identity_of(role, observed.files.of(role))?)));
+    let all: Vec<_> = identified.collect();
+    let Some(((first, digest), rest)) = all.split_first() else { return Vec::new() };
+    let others = rest.iter().filter(|(_, other)| other != digest);
+    let finding = |(name, other): &(&String, Fingerprint)| {
+        let path = layout.path(role);
+        let problem = format!("{path} ({other}) is not the one that {first} has ({digest})");
+        let mend = "put the cluster's own on every master";
+        Finding::error(FindingCode::CaDiffers, name, problem, mend)
+    };
+    others.map(finding).collect()
 }
 
 fn identity_of(role: Role, file: &ObservedFile) -> Option<Fingerprint> {

@@ -23,6 +23,8 @@ use crate::run::Run;
 
 pub(crate) use clocks::clocks;
 pub(crate) use create_ca::may_create_ca;
+pub(crate) use examine::clock;
+pub(crate) use masters::{equal_files, host_names, strays};
 pub(crate) use program::{judge as judge_program, too_new, version as program_version};
 
 /// Findings on their way.

@@ -26,7 +26,7 @@ pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result
     }
     for UnseenCertificate { master, role, reason } in &check.unseen {
         let keeper = keeper(master.as_deref());
-        let what = role.map_or_else(String::new, |role| format!("{} ", name(role)));
+        let what = role.map_or_else(String::new, |role| format!("{role} "));
         writeln!(out, "{keeper:width$}  {what}{BAD}not seen{BAD:#}: {reason}")?;
     }
     summary(out, check)
@@ -35,7 +35,7 @@ pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result
 fn row(out: &mut dyn Write, certificate: &CheckedCertificate, width: usize) -> io::Result<()> {
     let CheckedCertificate { master, role, place, not_after, days_left, validity, .. } =
         certificate;
-    let (keeper, role) = (keeper(master.as_deref()), name(*role));
+    let keeper = keeper(master.as_deref());
     let (style, remark) = match validity {
         Validity::Good => (GOOD, ""),
         Validity::Due => (NOTE, "due: "),
@@ -45,7 +45,7 @@ fn row(out: &mut dyn Write, certificate: &CheckedCertificate, width: usize) -> i
     let ends = not_after.date();
     writeln!(
         out,
-        "{keeper:width$}  {role:10}  {ends}  {style}{days_left:>6}{style:#}  {style}{remark}{style:#}{place}"
+        "{keeper:width$}  {role:<10}  {ends}  {style}{days_left:>6}{style:#}  {style}{remark}{style:#}{place}"
     )
 }
 
@@ -96,13 +96,4 @@ fn summary(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {
 
 fn keeper(master: Option<&str>) -> &str {
     master.unwrap_or(HERE)
-}
-
-fn name(role: CertificateUse) -> &'static str {
-    match role {
-        CertificateUse::Ca => "CA",
-        CertificateUse::Client => "client",
-        CertificateUse::Kubeconfig => "kubeconfig",
-        CertificateUse::Served => "served",
-    }
 }

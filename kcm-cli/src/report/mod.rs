@@ -2,10 +2,11 @@
 
 mod certs;
 mod human;
+mod status;
 mod textfile;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,8 +17,13 @@ use crate::args::Form;
 use crate::certs::CertificateCheck;
 use crate::event::{Event, EventSink};
 use crate::rollout::Outcome;
+use crate::status::Status;
+use crate::words;
 
-pub(crate) use textfile::certificate_metrics;
+pub(crate) use textfile::{certificate_metrics, status_metrics};
+
+/// Moves to the terminal's upper left corner and clears what is there.
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// Reports one invocation.
 pub(crate) struct Report {
@@ -43,6 +49,31 @@ impl Report {
             Form::Json => document(check),
             Form::Human => flushed(|out| certs::check(out, check)),
         }
+    }
+
+    pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
+        match self.form {
+            Form::Json => document(status),
+            Form::Human => flushed(|out| status::status(out, status)),
+        }
+    }
+
+    /// One of many looks: on a terminal in place of the last one, for programs one document a line.
+    pub(crate) fn status_again(&self, status: &Status) -> io::Result<()> {
+        flushed(|out| match self.form {
+            Form::Json => {
+                serde_json::to_writer(&mut *out, status)?;
+                writeln!(out)
+            }
+            Form::Human => {
+                if io::stdout().is_terminal() {
+                    write!(out, "{CLEAR}")?;
+                }
+                writeln!(out, "{}", words::moment(status.at))?;
+                status::status(out, status)?;
+                writeln!(out)
+            }
+        })
     }
 
     pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::layout::Layout;
 use crate::transport::{
-    Batch, HttpsError, HttpsQuestion, Observation, Operation, OperationError, Reply, Settle,
-    Settled, StreamAddress, StreamError, Transport, TransportError,
+    Batch, HttpsAnswer, HttpsError, HttpsQuestion, Observation, Operation, OperationError, Reply,
+    Settle, Settled, StreamAddress, StreamError, Transport, TransportError,
 };
 
 /// How long a service must be healthy without a break.
@@ -148,7 +148,7 @@ async fn health(
         (Serving::Nowhere, _) => return Ok(Health::Good),
         (Serving::At(at), Observation::Known(listening)) => {
             if !listening.iter().any(|bound| covers(*bound, at)) {
-                let somebody = transport.insecure_https_status(&question(at)).await.is_ok();
+                let somebody = transport.insecure_https(&question(at)).await.is_ok();
                 let somebody = if somebody { ", and another process does" } else { "" };
                 let why = format!("process {process} does not listen on {at}{somebody}");
                 return Ok(Health::Bad(why));
@@ -164,9 +164,11 @@ async fn health(
             return Err(Unproven::Unasked(why.clone()));
         }
     };
-    match transport.insecure_https_status(&question(serving)).await {
-        Ok(200) => Ok(Health::Good),
-        Ok(status) => Ok(Health::Bad(format!("https://{serving}/healthz says {status}, not 200"))),
+    match transport.insecure_https(&question(serving)).await {
+        Ok(HttpsAnswer { status: 200, .. }) => Ok(Health::Good),
+        Ok(HttpsAnswer { status, .. }) => {
+            Ok(Health::Bad(format!("https://{serving}/healthz says {status}, not 200")))
+        }
         Err(HttpsError::Stream(
             error @ (StreamError::Forbidden { .. } | StreamError::Unsupported { .. }),
         )) => Err(Unproven::Unasked(error.to_string())),
@@ -184,13 +186,23 @@ pub(crate) async fn listener(
 ) -> Result<Option<StreamAddress>, String> {
     let run = look(transport, layout, None).await.map_err(|error| error.to_string())?;
     match run.listening {
-        Observation::Known(listening) => Ok(listening.first().map(|at| stream(reachable(*at)))),
+        Observation::Known(listening) => Ok(answers_at(&listening)),
         Observation::Unknown(why) => Err(why),
     }
 }
 
+/// Where a process that listens on these addresses answers, as seen from its master.
+pub(crate) fn answers_at(listening: &[SocketAddr]) -> Option<StreamAddress> {
+    listening.first().map(|bound| stream(reachable(*bound)))
+}
+
+/// The question for a service's health.
+pub(crate) fn health_question(address: StreamAddress) -> HttpsQuestion {
+    HttpsQuestion { address, path: "/healthz" }
+}
+
 fn question(serving: SocketAddr) -> HttpsQuestion {
-    HttpsQuestion { address: stream(serving), path: "/healthz" }
+    health_question(stream(serving))
 }
 
 fn stream(at: SocketAddr) -> StreamAddress {
@@ -219,8 +231,8 @@ pub(super) async fn reaches_api_server(
     server: &StreamAddress,
 ) -> Option<bool> {
     let question = HttpsQuestion { address: server.clone(), path: "/readyz" };
-    match transport.insecure_https_status(&question).await {
-        Ok(status) => Some(status < 500),
+    match transport.insecure_https(&question).await {
+        Ok(answer) => Some(answer.status < 500),
         Err(HttpsError::Stream(
             StreamError::Forbidden { .. } | StreamError::Unsupported { .. },
         )) => None,

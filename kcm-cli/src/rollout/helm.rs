@@ -132,6 +132,7 @@ impl Helm {
 /// A look at who else runs there.
 fn processes(layout: &Layout) -> Probe {
     Probe {
+        unread: Vec::new(),
         paths: Vec::new(),
         unit: layout.unit.clone(),
         unit_path: layout.unit_file.clone(),

@@ -336,7 +336,7 @@ impl Lead {
 }
 
 /// What is found if a stranger leads, and the mend.
-pub(super) fn stranger(holder: &str) -> (String, &'static str) {
+pub(crate) fn stranger(holder: &str) -> (String, &'static str) {
     let mend = "find out what runs there (an old master, a static Pod, another cluster file) before kcm restarts anything";
     (format!("{holder} leads, and is none of the masters"), mend)
 }

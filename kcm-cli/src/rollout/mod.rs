@@ -29,10 +29,11 @@ use crate::view;
 
 use commit::Site;
 pub use gate::{FIRST_LOOK, SETTLE};
-pub(crate) use gate::{is_healthy, listener};
+pub(crate) use gate::{answers_at, health_question, is_healthy, listener};
 use helm::Helm;
 use lead::Holding;
 pub(crate) use lead::Lead;
+pub(crate) use lead::stranger;
 pub use lead::{LeadChange, LeadForecast};
 use order::{Condition, next_masters};
 pub use outcome::{LeadOutcome, MasterOutcome, MasterResult, Outcome};

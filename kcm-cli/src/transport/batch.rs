@@ -9,7 +9,7 @@ use kcm_systemd::UnitName;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Enablement, PathState};
+use super::{Enablement, Inspect, PathState};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 
 /// Operations for one exchange: all of them in order, or up to the first that fails.
@@ -76,6 +76,8 @@ pub enum Operation {
     Read(Read),
     /// Looks for what would keep a service from starting; changes nothing.
     Examine(Examine),
+    /// Looks at a service as it runs; changes nothing.
+    Inspect(Inspect),
     /// Writes new files beside their targets, durable and checked. No target changes.
     Stage(Stage),
     /// Takes back what a stage wrote.
@@ -98,6 +100,7 @@ impl Operation {
             Self::Probe(_) => "probe",
             Self::Read(_) => "read",
             Self::Examine(_) => "examine",
+            Self::Inspect(_) => "inspect",
             Self::Stage(_) => "stage",
             Self::Unstage(_) => "unstage",
             Self::Commit(_) => "commit",
@@ -110,7 +113,7 @@ impl Operation {
     /// Whether it can change anything on a master.
     #[must_use]
     pub const fn changes(&self) -> bool {
-        !matches!(self, Self::Probe(_) | Self::Read(_) | Self::Examine(_))
+        !matches!(self, Self::Probe(_) | Self::Read(_) | Self::Examine(_) | Self::Inspect(_))
     }
 }
 
@@ -119,6 +122,8 @@ impl Operation {
 pub struct Probe {
     /// Paths, answered in this order.
     pub paths: Vec<RemotePath>,
+    /// Those of them whose content is of no matter: big files take long to digest.
+    pub unread: Vec<RemotePath>,
     /// The unit whose load state, activity and enablement are asked for.
     pub unit: UnitName,
     /// The unit's file.

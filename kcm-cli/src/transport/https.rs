@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Stream, StreamAddress, StreamError, Transport, TransportError};
+use super::{Stream, StreamAddress, StreamError, TransportError};
 use crate::words::in_full;
 
 /// How long an answer may take.
@@ -53,33 +53,27 @@ impl From<TransportError> for HttpsError {
     }
 }
 
-/// Asks through `stream`; returns the HTTP status.
-pub(super) async fn status(
+/// What a server answers, and what it shows of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The certificate that it shows, in DER; none where there is no TLS behind the answer.
+    pub certificate: Option<Vec<u8>>,
+}
+
+/// Asks through `stream`.
+pub(super) async fn ask(
     stream: Box<dyn Stream>,
     question: &HttpsQuestion,
-) -> Result<u16, HttpsError> {
+) -> Result<HttpsAnswer, HttpsError> {
     let no_answer =
         |reason: String| HttpsError::NoAnswer { address: question.address.clone(), reason };
-    match timeout(PATIENCE, ask(stream, question)).await {
-        Ok(Ok(status)) => Ok(status),
+    match timeout(PATIENCE, exchange(stream, question)).await {
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(reason)) => Err(no_answer(reason)),
         Err(_) => Err(no_answer(format!("none within {} s", PATIENCE.as_secs()))),
     }
-}
-
-/// The certificate that a server shows of itself, in DER.
-pub(crate) async fn served_certificate(
-    transport: &dyn Transport,
-    address: &StreamAddress,
-) -> Result<Vec<u8>, HttpsError> {
-    let no_answer = |reason: String| HttpsError::NoAnswer { address: address.clone(), reason };
-    let stream = transport.open_stream(address).await?;
-    let stream = timeout(PATIENCE, shake_hands(stream, address)).await;
-    let stream = stream
-        .map_err(|_| no_answer(format!("none within {} s", PATIENCE.as_secs())))?
-        .map_err(no_answer)?;
-    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    shown.map(|it| it.to_vec()).ok_or_else(|| no_answer("it shows no certificate".to_owned()))
 }
 
 async fn shake_hands(
@@ -91,8 +85,13 @@ async fn shake_hands(
     connector.connect(name, stream).await.map_err(|error| in_full(&error))
 }
 
-async fn ask(stream: Box<dyn Stream>, question: &HttpsQuestion) -> Result<u16, String> {
+async fn exchange(
+    stream: Box<dyn Stream>,
+    question: &HttpsQuestion,
+) -> Result<HttpsAnswer, String> {
     let stream = shake_hands(stream, &question.address).await?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let certificate = shown.map(|it| it.to_vec());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| in_full(&error))?;
@@ -103,7 +102,8 @@ async fn ask(stream: Box<dyn Stream>, question: &HttpsQuestion) -> Result<u16, S
     // The connection does its work while the answer is waited for, and ends with it.
     tokio::select! {
         answer = sender.send_request(request) => {
-            answer.map(|answer| answer.status().as_u16()).map_err(|error| in_full(&error))
+            let status = answer.map_err(|error| in_full(&error))?.status().as_u16();
+            Ok(HttpsAnswer { status, certificate })
         }
         ended = connection => Err(match ended {
             Ok(()) => "the connection was closed".to_owned(),

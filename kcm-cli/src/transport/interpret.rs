@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 
 use super::reply::describe_unit;
 use super::{
-    Account, Batch, Commit, Examine, Examined, Exec, ExpectedUnit, Keep, KeptFile, Observation,
-    Operation, OperationError, OperationFailure, Output, PathState, Probe, ProbeReply, Read,
-    Replies, Reply, STAGE_FOLDER, Settle, Settled, Stage, UnitAction, UnitState, Unstage, View,
+    Account, Batch, Commit, Examine, Examined, Exec, ExpectedUnit, Inspect, Inspected, Keep,
+    KeptFile, Observation, Operation, OperationError, OperationFailure, Output, PathState, Probe,
+    ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Settle, Settled, Stage, UnitAction, UnitState,
+    Unstage, View,
 };
 use crate::files::{
     self, Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath,
@@ -31,6 +32,7 @@ pub(super) trait Machine: FileSystem {
     fn clock(&mut self) -> OffsetDateTime;
     fn settle(&mut self, settle: &Settle) -> Result<Settled, OperationError>;
     fn examine(&mut self, examine: &Examine) -> Result<Examined, OperationError>;
+    fn inspect(&mut self, inspect: &Inspect) -> Result<Inspected, OperationError>;
     fn account(&mut self, account: &Account) -> Observation<Option<Owner>>;
     fn processes(&mut self, executable: &RemotePath) -> Observation<Vec<u32>>;
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError>;
@@ -72,6 +74,7 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
         Operation::Probe(probe) => self::probe(machine, probe).map(Reply::Probe),
         Operation::Read(read) => self::read(machine, read).map(Reply::Read),
         Operation::Examine(examine) => machine.examine(examine).map(Reply::Examined),
+        Operation::Inspect(inspect) => machine.inspect(inspect).map(Reply::Inspected),
         Operation::Stage(stage) => self::stage(machine, stage).map(|made| Reply::Staged { made }),
         Operation::Unstage(unstage) => self::unstage(machine, unstage).map(|()| Reply::Unstaged),
         Operation::Commit(commit) => self::commit(machine, commit).map(|()| Reply::Committed),
@@ -87,7 +90,12 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
 fn probe(machine: &mut dyn Machine, probe: &Probe) -> Result<ProbeReply, OperationError> {
     let mut paths = Vec::with_capacity(probe.paths.len());
     for path in &probe.paths {
-        paths.push(path_state(machine, path)?);
+        paths.push(match path_state(machine, path)? {
+            PathState::File { size, mode, owner, changed, .. } if probe.unread.contains(path) => {
+                PathState::Unread { size, mode, owner, changed }
+            }
+            state => state,
+        });
     }
     let mut rooms = Vec::new();
     for folder in folders(&probe.paths) {

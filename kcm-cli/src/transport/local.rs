@@ -9,9 +9,9 @@ use time::OffsetDateTime;
 
 use super::interpret::{Machine, interpret};
 use super::{
-    Account, Activity, Batch, Examine, Examined, Exec, LockClaim, LockError, LockGuard,
-    Observation, OperationError, Output, Replies, Settle, Settled, Stream, StreamAddress,
-    StreamError, Transport, TransportError, UnitAction, UnitState, accounts, enable,
+    Account, Activity, Batch, Examine, Examined, Exec, Inspect, Inspected, LockClaim, LockError,
+    LockGuard, Observation, OperationError, Output, Replies, Settle, Settled, Stream,
+    StreamAddress, StreamError, Transport, TransportError, UnitAction, UnitState, accounts, enable,
 };
 use crate::files::{Disk, FolderLock, FolderLockError, Owner, RemotePath};
 
@@ -82,7 +82,13 @@ impl Machine for Disk {
     ) -> Result<UnitState, OperationError> {
         let enablement = enable::enablement(self, unit, path)?;
         let drop_ins = enable::drop_ins(self, path)?;
-        Ok(UnitState { enablement, activity: Activity::Offline, needs_reload: false, drop_ins })
+        Ok(UnitState {
+            enablement,
+            activity: Activity::Offline,
+            needs_reload: false,
+            drop_ins,
+            restarts: 0,
+        })
     }
 
     fn act(&mut self, action: &UnitAction) -> Result<(), OperationError> {
@@ -106,6 +112,10 @@ impl Machine for Disk {
     }
 
     fn examine(&mut self, _examine: &Examine) -> Result<Examined, OperationError> {
+        Err(unsupported("nothing runs in it"))
+    }
+
+    fn inspect(&mut self, _inspect: &Inspect) -> Result<Inspected, OperationError> {
         Err(unsupported("nothing runs in it"))
     }
 

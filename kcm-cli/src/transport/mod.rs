@@ -33,6 +33,7 @@ mod batch;
 mod enable;
 pub mod fake;
 mod https;
+mod inspect;
 mod interpret;
 mod local;
 mod reply;
@@ -52,8 +53,8 @@ pub use batch::{
     View,
 };
 pub use fake::Fake;
-pub(crate) use https::served_certificate;
-pub use https::{HttpsError, HttpsQuestion};
+pub use https::{HttpsAnswer, HttpsError, HttpsQuestion};
+pub use inspect::{Inspect, Inspected, ProcessFacts};
 pub(crate) use interpret::{public_kubeconfig, staged};
 pub use local::Local;
 pub use reply::{
@@ -84,12 +85,12 @@ pub trait Transport: fmt::Debug + Send + Sync {
     async fn open_stream(&self, address: &StreamAddress) -> Result<Box<dyn Stream>, StreamError>;
 
     /// Asks a server, as seen from the master, over HTTPS, whoever it is: its certificate is not verified, so the answer
-    /// proves no identity and must carry no secret. Returns the HTTP status.
+    /// proves no identity and must carry no secret.
     ///
     /// # Errors
     /// When no answer was had within 10 s.
-    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
-        https::status(self.open_stream(&question.address).await?, question).await
+    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
+        https::ask(self.open_stream(&question.address).await?, question).await
     }
 
     /// Takes the master's lock for as long as the guard lives. Does not wait for a holder.

@@ -8,6 +8,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::Inspected;
 use crate::files::{FileError, FileErrorKind, Mode, Owner, RemotePath, Room};
 
 /// The answers to a batch: one for every operation that was carried out, then why the next was not.
@@ -29,6 +30,8 @@ pub enum Reply {
     Read(Option<Zeroizing<Vec<u8>>>),
     /// To an examination.
     Examined(Examined),
+    /// To an inspection.
+    Inspected(Inspected),
     /// To a stage: all files are beside their targets, durable, and have the right digest.
     Staged {
         /// The folders that had to be made for them, outermost first.
@@ -167,6 +170,18 @@ pub enum PathState {
         #[serde(with = "time::serde::rfc3339")]
         changed: OffsetDateTime,
     },
+    /// A regular file whose content was not asked for.
+    Unread {
+        /// Size in bytes.
+        size: u64,
+        /// Permission bits.
+        mode: Mode,
+        /// User and group.
+        owner: Owner,
+        /// When content, mode, owner or name last changed (`ctime`).
+        #[serde(with = "time::serde::rfc3339")]
+        changed: OffsetDateTime,
+    },
     /// A folder.
     Folder {
         /// Permission bits.
@@ -196,12 +211,33 @@ impl PathState {
         }
     }
 
+    /// When a regular file last changed: content, mode, owner or name.
+    #[must_use]
+    pub fn changed(&self) -> Option<OffsetDateTime> {
+        match self {
+            Self::File { changed, .. } | Self::Unread { changed, .. } => Some(*changed),
+            _ => None,
+        }
+    }
+
+    /// Permission bits and owner of a regular file.
+    #[must_use]
+    pub fn attributes(&self) -> Option<(Mode, Owner)> {
+        match self {
+            Self::File { mode, owner, .. } | Self::Unread { mode, owner, .. } => {
+                Some((*mode, *owner))
+            }
+            _ => None,
+        }
+    }
+
     /// What it is, in words.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
             Self::Absent => "nothing".to_owned(),
             Self::File { digest, mode, owner, .. } => format!("a file {mode} {owner} {digest}"),
+            Self::Unread { mode, owner, .. } => format!("a file {mode} {owner}"),
             Self::Folder { .. } => "a folder".to_owned(),
             Self::Link { target } => format!("a symbolic link to {target}"),
             Self::Other => "no regular file".to_owned(),
@@ -221,6 +257,8 @@ pub struct UnitState {
     pub needs_reload: bool,
     /// The files that change it (`DropInPaths`), in systemd's order.
     pub drop_ins: Vec<String>,
+    /// How often systemd has started it again by itself since it was last started by somebody (`NRestarts`).
+    pub restarts: u32,
 }
 
 /// Whether a unit starts at boot.
@@ -259,6 +297,8 @@ pub enum Activity {
     Failed {
         /// systemd's word for how (`Result`).
         result: String,
+        /// Whether systemd is about to start it again by itself.
+        returns: bool,
     },
 }
 

@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use kcm::transport::{
-    Batch, Fake, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation, Replies,
-    Stream, StreamAddress, StreamError, Transport, TransportError,
+    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard,
+    Operation, Replies, Stream, StreamAddress, StreamError, Transport, TransportError,
 };
 use tokio::sync::Notify;
 
@@ -143,9 +143,9 @@ impl Transport for Line {
         self.fake.open_stream(address).await
     }
 
-    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
+    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
         self.caller.unless_dead().await;
-        self.fake.insecure_https_status(question).await
+        self.fake.insecure_https(question).await
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {

@@ -12,8 +12,9 @@ use kcm::api::{
     Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Networked, Via,
 };
 use kcm::transport::{
-    Batch, Connections, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation,
-    Replies, SshMaster, Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction,
+    Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard,
+    Operation, Replies, SshMaster, Stream, StreamAddress, StreamError, Transport, TransportError,
+    UnitAction,
 };
 use kcm::{Cluster, Consent, Error, Fleet, Interrupt, MasterResult, Network, Outcome, Run, Silent};
 use kcm_tests::lab::Machine;
@@ -120,11 +121,11 @@ impl Transport for Tapped {
         self.inner.open_stream(address).await
     }
 
-    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
+    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
         if question.path == "/healthz" {
             self.striker.reach(&self.name, Some(Phase::Gate)).await;
         }
-        self.inner.insecure_https_status(question).await
+        self.inner.insecure_https(question).await
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {

@@ -8,8 +8,8 @@ use super::machine::FakeState;
 use crate::files::{FileSystem as _, NodeKind, Owner, RemotePath};
 use crate::transport::interpret::{Machine, Moment};
 use crate::transport::{
-    Account, Activity, Examine, Examined, Exec, Listener, Observation, OperationError, Output,
-    Readable, Settle, Settled, UnitAction, UnitState, enable,
+    Account, Activity, Examine, Examined, Exec, Inspect, Inspected, Listener, Observation,
+    OperationError, Output, Readable, Settle, Settled, UnitAction, UnitState, enable,
 };
 
 impl Machine for FakeState {
@@ -26,7 +26,8 @@ impl Machine for FakeState {
         let needs_reload =
             !self.offline && self.units.needs_reload(unit, path, &mut self.memory)?;
         let drop_ins = enable::drop_ins(&mut self.memory, path)?;
-        Ok(UnitState { enablement, activity: self.activity(unit), needs_reload, drop_ins })
+        let (activity, restarts) = (self.activity(unit), self.units.restarts(unit));
+        Ok(UnitState { enablement, activity, needs_reload, drop_ins, restarts })
     }
 
     fn act(&mut self, action: &UnitAction) -> Result<(), OperationError> {
@@ -116,6 +117,23 @@ impl Machine for FakeState {
             strangers: Observation::Known(strangers),
             unreadable: Observation::Known(unreadable),
             drop_ins,
+        })
+    }
+
+    fn inspect(&mut self, inspect: &Inspect) -> Result<Inspected, OperationError> {
+        if self.offline {
+            return Err(no_systemd());
+        }
+        let is_there = self.memory.stat(&inspect.program)?.is_some();
+        let version = match self.program_facts.clone() {
+            Ok(facts) if is_there => Observation::Known(facts.version),
+            Ok(_) => Observation::Unknown("No such file or directory".to_owned()),
+            Err(why) => Observation::Unknown(why),
+        };
+        Ok(Inspected {
+            clock: OffsetDateTime::now_utc() + self.clock_offset,
+            version,
+            process: self.units.process(&inspect.unit),
         })
     }
 

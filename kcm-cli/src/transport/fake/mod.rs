@@ -29,8 +29,8 @@ use async_trait::async_trait;
 
 use super::interpret::interpret;
 use super::{
-    Batch, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Replies, Stream,
-    StreamAddress, StreamError, Transport, TransportError,
+    Batch, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Replies,
+    Stream, StreamAddress, StreamError, Transport, TransportError,
 };
 
 pub use fault::{Fault, FaultKind, FaultPoint, When};
@@ -111,7 +111,7 @@ impl Transport for Fake {
         }
     }
 
-    async fn insecure_https_status(&self, question: &HttpsQuestion) -> Result<u16, HttpsError> {
+    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
         let mut state = self.state();
         let master = state.name.clone();
         if state.power == Power::Off {
@@ -123,8 +123,10 @@ impl Transport for Fake {
         let address = format!("{}", question.address).parse().ok();
         let answer = address.and_then(|address| state.units.health(address));
         match answer {
-            Some(status) => Ok(status),
-            None if state.world.api_server && question.path != "/healthz" => Ok(200),
+            Some(status) => Ok(HttpsAnswer { status, certificate: None }),
+            None if state.world.api_server && question.path != "/healthz" => {
+                Ok(HttpsAnswer { status: 200, certificate: None })
+            }
             None => {
                 let address = question.address.clone();
                 Err(HttpsError::Stream(StreamError::Refused { master, address }))

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::memory::Memory;
 use super::service::{Behaviour, World};
 use crate::files::{FileSystem as _, NodeKind, RemotePath};
-use crate::transport::{Activity, Observation, OperationError, Settle, Settled};
+use crate::transport::{Activity, Observation, OperationError, ProcessFacts, Settle, Settled};
 
 const FOLDER: &str = "/etc/systemd/system";
 /// How long systemd waits before it starts a service again that has ended (`RestartSec=` of the tutorial's unit).
@@ -27,6 +27,8 @@ pub(super) struct Units {
     services: BTreeMap<String, Service>,
     /// When a timer starts a unit, by the unit's name.
     armed: BTreeMap<String, Instant>,
+    /// How often a unit was started again by itself since somebody started it.
+    again: BTreeMap<String, u32>,
     runs: u32,
 }
 
@@ -49,6 +51,7 @@ enum Service {
 #[derive(Clone, Debug)]
 struct Run {
     invocation: String,
+    argv: Vec<String>,
     main_pid: u32,
     since: OffsetDateTime,
     listening: Vec<SocketAddr>,
@@ -67,6 +70,23 @@ impl Units {
                 since: run.since,
             },
             Some(Service::Ended { .. }) => failed(),
+        }
+    }
+
+    /// How often it was started again by itself.
+    pub(super) fn restarts(&self, unit: &UnitName) -> u32 {
+        self.again.get(unit.as_str()).copied().unwrap_or_default()
+    }
+
+    /// The unit's main process, if it runs.
+    pub(super) fn process(&self, unit: &UnitName) -> Option<ProcessFacts> {
+        match self.services.get(unit.as_str())? {
+            Service::Running(run) if !run.has_ended() => Some(ProcessFacts {
+                pid: run.main_pid,
+                argv: run.argv.clone(),
+                listening: Observation::Known(run.listening.clone()),
+            }),
+            _ => None,
         }
     }
 
@@ -127,12 +147,14 @@ impl Units {
             return Err(unit_error(unit.as_str(), &reason));
         };
         self.runs += 1;
+        self.again.remove(unit.as_str());
         let behaviour = world.behaviour(&loaded.command, files);
         let started = Instant::now();
         let service = match behaviour {
             Behaviour::Dies(why) => Service::Ended { at: started, why },
             behaviour => Service::Running(Run {
                 invocation: format!("{:032x}", self.runs),
+                argv: loaded.command.clone(),
                 main_pid: 1000 + self.runs,
                 since: files.tick(),
                 listening: listening(&loaded.command, &behaviour),
@@ -208,10 +230,13 @@ impl Units {
             .map(|(unit, _)| unit.clone())
             .collect();
         let stopped = due.into_iter().filter(|unit| !self.services.contains_key(unit));
-        for unit in stopped.collect::<Vec<_>>().into_iter().chain(waiting) {
-            if let Ok(unit) = unit.parse() {
-                // A unit that is gone cannot be started, and nobody hears of it.
-                let _ = self.restart(&unit, world, files);
+        let by_themselves = waiting.clone();
+        for name in stopped.collect::<Vec<_>>().into_iter().chain(waiting) {
+            let Ok(unit) = name.parse() else { continue };
+            let again = self.restarts(&unit);
+            // A unit that is gone cannot be started, and nobody hears of it.
+            if self.restart(&unit, world, files).is_ok() && by_themselves.contains(&name) {
+                self.again.insert(name, again + 1);
             }
         }
     }
@@ -250,7 +275,7 @@ impl Service {
 }
 
 fn failed() -> Activity {
-    Activity::Failed { result: "exit-code".to_owned() }
+    Activity::Failed { result: "exit-code".to_owned(), returns: true }
 }
 
 /// Executable and arguments of a unit's first command.

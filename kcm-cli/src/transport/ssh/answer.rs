@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 use crate::files::{FileErrorKind, Mode, Owner, RemotePath, Room};
 use crate::transport::interpret::{folders, stage_folders};
 use crate::transport::{
-    Activity, Batch, Enablement, Examine, Examined, Observation, Operation, OperationError,
-    OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply, UnitAction, UnitState,
+    Activity, Batch, Enablement, Examine, Examined, Inspected, Observation, Operation,
+    OperationError, OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply,
+    UnitAction, UnitState,
 };
 use failures::{changed, failure, naming_what_was_expected, unit_changed};
-use services::{account, drop_in, program, settled, strangers, unreadable};
+use services::{account, drop_in, process, program, settled, strangers, unreadable, version};
 
 /// The answer is not one to this batch: the master's shell or its tools are not what kcm knows.
 #[derive(Debug)]
@@ -84,6 +85,7 @@ impl<'a> Answer<'a> {
                 content => Some(Zeroizing::new(decode(content)?)),
             }),
             Operation::Examine(examine) => Reply::Examined(self.examined(examine)?),
+            Operation::Inspect(_) => Reply::Inspected(self.inspected()?),
             Operation::Stage(_) => Reply::Staged { made: self.made()? },
             Operation::Unstage(_) => Reply::Unstaged,
             Operation::Commit(_) => Reply::Committed,
@@ -170,6 +172,14 @@ impl<'a> Answer<'a> {
         Ok(Examined { clock, program, strangers, unreadable, drop_ins })
     }
 
+    fn inspected(&mut self) -> Step<Inspected> {
+        Ok(Inspected {
+            clock: moment(self.line("clock")?)?,
+            version: version(self.line("version")?)?,
+            process: process(self.line("process")?)?,
+        })
+    }
+
     fn made(&mut self) -> Step<Vec<RemotePath>> {
         let mut made = Vec::new();
         loop {
@@ -197,6 +207,12 @@ fn path_state(said: &str) -> Step<PathState> {
         ["absent"] => Ok(PathState::Absent),
         ["file", digest, mode, uid, gid, size, changed] => Ok(PathState::File {
             digest: format!("sha256:{digest}").parse().map_err(|_| garbled("a digest", digest))?,
+            size: number(size)?,
+            mode: octal(mode)?,
+            owner: owner(uid, gid)?,
+            changed: moment(changed)?,
+        }),
+        ["unread", mode, uid, gid, size, changed] => Ok(PathState::Unread {
             size: number(size)?,
             mode: octal(mode)?,
             owner: owner(uid, gid)?,
@@ -252,7 +268,8 @@ fn unit_state(properties: &Properties<'_>) -> Step<UnitState> {
         },
         // It ended with an error and waits to be started again.
         ("failed", _) | (_, "auto-restart" | "auto-restart-queued") => {
-            Activity::Failed { result: result()? }
+            let returns = properties.value("ActiveState")? != "failed";
+            Activity::Failed { result: result()?, returns }
         }
         _ => Activity::Inactive,
     };
@@ -260,7 +277,8 @@ fn unit_state(properties: &Properties<'_>) -> Step<UnitState> {
     // What is empty may be left out.
     let drop_ins = properties.value("DropInPaths").unwrap_or_default().split_whitespace();
     let drop_ins = drop_ins.map(str::to_owned).collect();
-    Ok(UnitState { enablement, activity, needs_reload, drop_ins })
+    let restarts = number(properties.value("NRestarts")?)?;
+    Ok(UnitState { enablement, activity, needs_reload, drop_ins, restarts })
 }
 
 fn garbled(expected: &'static str, found: &str) -> Stop {

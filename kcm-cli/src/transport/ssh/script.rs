@@ -9,9 +9,9 @@ use kcm_systemd::UnitName;
 use crate::files::RemotePath;
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
-    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Operation,
-    PathState, Probe, Read, Readable, Settle, Stage, UnitAction, Unquotable, Unstage, View,
-    command_line,
+    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Inspect,
+    Operation, PathState, Probe, Read, Readable, Settle, Stage, UnitAction, Unquotable, Unstage,
+    View, command_line,
 };
 
 /// The operations' meaning; the calls below are of its functions.
@@ -96,6 +96,9 @@ impl<'b> Calls<'b> {
                 self.call("read_file", [path.as_str(), filter])?;
             }
             Operation::Examine(examine) => self.examine(examine)?,
+            Operation::Inspect(Inspect { unit, program }) => {
+                self.call("inspect", [unit.as_str(), program.as_str()])?;
+            }
             Operation::Stage(stage) => self.stage(stage)?,
             Operation::Unstage(unstage) => self.unstage(unstage)?,
             Operation::Commit(commit) => self.commit(commit)?,
@@ -158,6 +161,9 @@ impl<'b> Calls<'b> {
 
     fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {
         self.call("probe_host", [])?;
+        if !probe.unread.is_empty() {
+            self.call("leave_unread", probe.unread.iter().map(RemotePath::as_str))?;
+        }
         self.call("probe_paths", probe.paths.iter().map(RemotePath::as_str))?;
         let folders = folders(&probe.paths);
         if !folders.is_empty() {
@@ -280,6 +286,9 @@ fn artifact(state: &PathState) -> String {
         PathState::Absent => "absent".to_owned(),
         PathState::File { digest, mode, owner, .. } => {
             format!("file {} {:o} {} {}", digest.to_hex(), mode.bits(), owner.uid, owner.gid)
+        }
+        PathState::Unread { mode, owner, .. } => {
+            format!("unread {:o} {} {}", mode.bits(), owner.uid, owner.gid)
         }
         PathState::Folder { mode, owner } => {
             format!("folder {:o} {} {}", mode.bits(), owner.uid, owner.gid)

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Step, decode, garbled, number, owner};
 use crate::files::{Owner, RemotePath};
-use crate::transport::{DropIn, Listener, Observation, ProgramFacts, Settled};
+use crate::transport::{DropIn, Listener, Observation, ProcessFacts, ProgramFacts, Settled};
 
 const NOT_ROOT: &str = "only root sees what others run there";
 
@@ -14,11 +14,43 @@ pub(super) fn settled(said: &str) -> Step<Settled> {
     else {
         return Err(garbled("a service that is up", said));
     };
-    let listening = match known {
-        "known" => Observation::Known(words.map(socket).collect::<Step<_>>()?),
-        _ => Observation::Unknown(NOT_ROOT.to_owned()),
-    };
+    let listening = listening(known, words)?;
     Ok(Settled { invocation: invocation.to_owned(), main_pid: number(process)?, listening })
+}
+
+/// What the program says of its version; why, if it says nothing.
+pub(super) fn version(said: &str) -> Step<Observation<String>> {
+    match said.split_once(' ') {
+        Some(("known", version)) => Ok(Observation::Known(text(version)?)),
+        Some(("unknown", why)) => Ok(Observation::Unknown(text(why)?)),
+        _ => Err(garbled("a version", said)),
+    }
+}
+
+pub(super) fn process(said: &str) -> Step<Option<ProcessFacts>> {
+    if said == "-" {
+        return Ok(None);
+    }
+    let mut words = said.split(' ');
+    let (Some(pid), Some(argv), Some(known)) = (words.next(), words.next(), words.next()) else {
+        return Err(garbled("a process", said));
+    };
+    let listening = listening(known, words)?;
+    // Each ends with a zero byte.
+    let argv = decode(argv)?;
+    let argv = argv.strip_suffix(b"\0").unwrap_or(&argv).split(|byte| *byte == 0);
+    let argv = argv.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+    Ok(Some(ProcessFacts { pid: number(pid)?, argv, listening }))
+}
+
+fn listening<'a>(
+    known: &str,
+    sockets: impl Iterator<Item = &'a str>,
+) -> Step<Observation<Vec<SocketAddr>>> {
+    match known {
+        "known" => Ok(Observation::Known(sockets.map(socket).collect::<Step<_>>()?)),
+        _ => Ok(Observation::Unknown(NOT_ROOT.to_owned())),
+    }
 }
 
 pub(super) fn account(said: &str) -> Step<Observation<Option<Owner>>> {

@@ -158,6 +158,25 @@ listening() {
   done
 }
 
+# UNIT PROGRAM: the main process as it runs, and what the program says of its version. Without root its arguments are
+# shown, too, and where it listens is not.
+inspect() {
+  probe_clock
+  if version=$(timeout 20 "$2" --version 2>&1 </dev/null); then
+    printf 'version known %s\n' "$(encode "$version")"
+  else
+    printf 'version unknown %s\n' "$(encode "${version:-it ends without a word}")"
+  fi
+  shown=$(systemctl show -p MainPID -- "$1" 2>&1) || fail unit "$1" "$shown"
+  process=$(property MainPID)
+  # It may end while it is looked at.
+  if argv=$({ base64 -w0 <"/proc/$process/cmdline"; } 2>/dev/null) && [ -n "$argv" ]; then
+    printf 'process %s %s %s\n' "$process" "$argv" "$(listening "$process")"
+  else
+    printf 'process -\n'
+  fi
+}
+
 # UNIT PORT: who listens on the port and is not the unit's main process; in four hexadecimal digits.
 examine_port() {
   if [ -z "$is_root" ]; then

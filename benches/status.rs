@@ -1,0 +1,197 @@
+//! What a look at everything costs, beside `ssh host true`: of three masters, and of a hundred. Exits with 1 if a bound is
+//! not held.
+//!
+//! The hundred are ten systems with ten addresses each; everything runs on this one machine.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark fails by panicking and prints its table"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use kcm_benches::median;
+use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
+use kcm_tests::lab::{Lab, Machine, Variant};
+use kcm_tests::{Site, kcm, peers};
+
+/// Resident memory of kcm itself with a hundred masters, in KiB.
+const MEMORY: u64 = 100 * 1024;
+
+fn main() -> ExitCode {
+    let Some(lab) = Lab::three() else { return ExitCode::SUCCESS };
+    let binaries = Binaries::find();
+    println!("{:<38} {:>12} {:>8}  bound", "", "median", "ratio");
+    let three = three(&lab, &binaries);
+    drop(lab);
+    let hundred = hundred(&binaries);
+    if three && hundred { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn three(lab: &Lab, binaries: &Binaries) -> bool {
+    let (site, _plane) = deployed(lab, binaries);
+    let (mut login, mut status) = (Vec::new(), Vec::new());
+    for _ in 0..15 {
+        login.push(timed(|| {
+            peers::run(lab.machine(0).ssh().arg("true"));
+        }));
+        status.push(timed(|| {
+            let ran = site.kcm(&["status"]);
+            assert_eq!(ran.code, 0, "{ran:?}");
+        }));
+    }
+    let login = median(login);
+    line("one `ssh host true`", login, login, None);
+    line("status of three masters", median(status), login, Some(1.8))
+}
+
+fn hundred(binaries: &Binaries) -> bool {
+    let five = |of: &str| -> Vec<_> {
+        let machine = |place| Variant::new().hostname(&format!("{of}-{place}")).extra_addresses(9);
+        (1..=5).map(machine).collect()
+    };
+    let (Some(one), Some(other)) = (Lab::up(&five("a")), Lab::up(&five("b"))) else { return true };
+    let site = Site::new();
+    let authority = Authority::read(&site.file("pki/ca/cert"));
+    let plane = ControlPlane::start(binaries, one.address(20), 6443, &authority);
+    let mut masters = String::from("masters:\n");
+    let mut config = String::new();
+    let mut addresses = Vec::new();
+    for machine in one.machines().iter().chain(other.machines()) {
+        furnish(machine, binaries);
+        for address in machine.addresses() {
+            let name = format!("m-{}", address.to_string().replace('.', "-"));
+            writeln!(masters, "  - {{name: {name}, address: {address}}}").unwrap();
+            config += &host(machine, (*address).into());
+            addresses.push(address.to_string());
+        }
+    }
+    site.write("ssh_config", config);
+    let ssh = format!("{masters}ssh: {{configFile: ssh_config}}\n");
+    let mut firsts = String::from("masters:\n");
+    for (place, line) in masters.lines().skip(1).enumerate() {
+        if place % 10 == 0 {
+            firsts += &format!("{line}\n");
+        }
+    }
+    write(&site, &plane, &format!("{firsts}ssh: {{configFile: ssh_config}}\n"));
+    let applied = site.kcm(&["apply"]);
+    assert_eq!(applied.code, 0, "{applied:?}");
+    write(&site, &plane, &ssh);
+
+    let config = site.file("ssh_config");
+    let (mut logins, mut statuses, mut memory) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..5 {
+        logins.push(timed(|| all_log_in(&config, &addresses)));
+        statuses.push(timed(|| memory = memory.max(look(&site, addresses.len()))));
+    }
+    let logins = median(logins);
+    line("a hundred `ssh host true` at once", logins, logins, None);
+    let held = line("status of a hundred masters", median(statuses), logins, Some(1.5));
+    let small = memory < MEMORY;
+    println!(
+        "{:<38} {:>9} KiB {:>8}  {MEMORY} KiB {}",
+        "kcm's own resident memory, at most",
+        memory,
+        "",
+        if small { "held" } else { "NOT HELD" }
+    );
+    held && small
+}
+
+/// The tutorial's cluster with an API server and services.
+fn deployed(lab: &Lab, binaries: &Binaries) -> (Site, ControlPlane) {
+    let site = Site::new();
+    let authority = Authority::read(&site.file("pki/ca/cert"));
+    let plane = ControlPlane::start(binaries, lab.address(20), 6443, &authority);
+    lab.machines().iter().for_each(|machine| furnish(machine, binaries));
+    write(&site, &plane, &lab.cluster_sections());
+    let applied = site.kcm(&["apply"]);
+    assert_eq!(applied.code, 0, "{applied:?}");
+    (site, plane)
+}
+
+fn write(site: &Site, plane: &ControlPlane, sections: &str) {
+    let text = Site::new().read("kcm.yaml");
+    let (head, _) = text.split_once("masters:\n").unwrap();
+    let head = head.replace("https://192.168.1.210:6443", &plane.server());
+    site.write("kcm.yaml", format!("{head}install: {{distributeCa: true}}\n{sections}"));
+}
+
+fn furnish(machine: &Machine, binaries: &Binaries) {
+    let at = machine.file("/opt/kubernetes/bin/kube-controller-manager");
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::copy(binaries.controller_manager_binary(), &at).unwrap();
+    fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn host(machine: &Machine, address: IpAddr) -> String {
+    format!(
+        "Host {address}\n  HostKeyAlias {}\n  User {}\n  Port {}\n  IdentityFile {}\n  UserKnownHostsFile {}\n",
+        machine.address(),
+        machine.user(),
+        machine.port(),
+        machine.identity_file().display(),
+        machine.known_hosts().display(),
+    )
+}
+
+/// One `ssh` each, all at once.
+fn all_log_in(config: &std::path::Path, addresses: &[String]) {
+    let start = |address: &String| {
+        let mut ssh = Command::new("ssh");
+        ssh.arg("-F").arg(config).arg(address).arg("true").stdin(Stdio::null());
+        ssh.stderr(Stdio::null()).spawn().unwrap()
+    };
+    let all: Vec<_> = addresses.iter().map(start).collect();
+    let mut refused = 0;
+    for mut ssh in all {
+        refused += usize::from(!ssh.wait().unwrap().success());
+    }
+    if refused > 0 {
+        println!("{refused} of {} logins were refused", addresses.len());
+    }
+}
+
+/// One look; kcm's peak resident memory in KiB.
+fn look(site: &Site, masters: usize) -> u64 {
+    let mut kcm = Command::new(kcm());
+    kcm.current_dir(site.path()).args(["status", "-o", "json"]).stderr(Stdio::null());
+    let out = site.file("status.json");
+    kcm.stdout(fs::File::create(&out).unwrap());
+    let mut kcm = kcm.spawn().unwrap();
+    let mut memory = 0;
+    while kcm.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", kcm.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok());
+        memory = memory.max(peak.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let seen = fs::read_to_string(&out).unwrap().matches("\"hostname\"").count();
+    if seen != masters {
+        println!("{seen} of {masters} masters were seen");
+    }
+    memory
+}
+
+fn timed(act: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    act();
+    start.elapsed()
+}
+
+fn line(name: &str, time: Duration, reference: Duration, bound: Option<f64>) -> bool {
+    let ratio = time.as_secs_f64() / reference.as_secs_f64();
+    let held = bound.is_none_or(|bound| ratio <= bound);
+    let bound = bound.map_or_else(String::new, |bound| {
+        format!("{bound} {}", if held { "held" } else { "NOT HELD" })
+    });
+    println!("{name:<38} {:>9.0} ms {ratio:>8.2}  {bound}", time.as_secs_f64() * 1000.0);
+    held
+}

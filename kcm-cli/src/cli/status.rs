@@ -1,0 +1,85 @@
+//! `kcm status`.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::exit::{Exit, Failure};
+use super::{Masters, with_fleet};
+use crate::args::StatusArguments;
+use crate::error::Error;
+use crate::files::FileError;
+use crate::finding::Severity;
+use crate::interrupt::Interrupt;
+use crate::report::{self, Report};
+use crate::run::{Consent, Run};
+use crate::status::{Status, status};
+
+pub(super) async fn run(
+    arguments: StatusArguments,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failure> {
+    let masters = Masters::of(&arguments.select, Consent::default());
+    let look = async |run: Run<'_>, report: &Report| match arguments.watch {
+        None => once(run, report, &arguments).await,
+        Some(pause) => watch(run, report, &arguments, pause.into()).await,
+    };
+    with_fleet(masters, interrupt, look).await
+}
+
+async fn once(run: Run<'_>, report: &Report, arguments: &StatusArguments) -> Result<Exit, Failure> {
+    // There is nothing to finish: whoever interrupts a look wants it to end.
+    let status = tokio::select! {
+        biased;
+        () = run.interrupt.asked() => return Err(Error::Interrupted.into()),
+        status = status(run) => status?,
+    };
+    report.status(&status)?;
+    leave_metrics(&status, arguments)?;
+    Ok(exit(&status))
+}
+
+/// Looks until it is interrupted, which is how it ends: the exit code is the last look's.
+async fn watch(
+    run: Run<'_>,
+    report: &Report,
+    arguments: &StatusArguments,
+    pause: Duration,
+) -> Result<Exit, Failure> {
+    let mut last = Exit::Interrupted;
+    loop {
+        let run = Run { now: OffsetDateTime::now_utc(), ..run };
+        let look = async {
+            let status = status(run).await?;
+            report.status_again(&status)?;
+            leave_metrics(&status, arguments)?;
+            Ok::<_, Failure>(exit(&status))
+        };
+        tokio::select! {
+            biased;
+            () = run.interrupt.asked() => return Ok(last),
+            looked = look => last = looked?,
+        }
+        tokio::select! {
+            biased;
+            () = run.interrupt.asked() => return Ok(last),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+fn leave_metrics(status: &Status, arguments: &StatusArguments) -> Result<(), Failure> {
+    let Some(file) = arguments.textfile.as_deref() else { return Ok(()) };
+    report::status_metrics(status, file).map_err(|error| {
+        let error = FileError::from_io(file.display(), &error);
+        Failure::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
+    })
+}
+
+fn exit(status: &Status) -> Exit {
+    match status.worst() {
+        Some(Severity::Error) => Exit::Failed,
+        Some(Severity::Warning) => Exit::ToDo,
+        None => Exit::Done,
+    }
+}

@@ -1,0 +1,246 @@
+//! `status`: how everything is, from one exchange with each master and one question for the Lease. Writes nothing anywhere.
+
+mod judge;
+mod lead;
+mod look;
+mod together;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::accounts::{Accounts, Owners};
+use crate::apply::choose;
+use crate::certs::{CertificateCheck, CheckedCertificate};
+use crate::cluster::Cluster;
+use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
+use crate::error::Error;
+use crate::event::Event;
+use crate::files::RemotePath;
+use crate::finding::{Finding, Severity};
+use crate::layout::Layout;
+use crate::observe::{Observed, ObservedMaster};
+use crate::operator::Inputs;
+use crate::plan::Plan;
+use crate::run::Run;
+use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
+use lead::LeadQuestion;
+use look::Look;
+
+pub use judge::{Service, Sync};
+pub use lead::Leadership;
+pub use look::Health;
+
+/// How many masters are asked at once. More would not be faster, and sshd refuses logins that come all at once.
+const AT_ONCE: usize = 32;
+
+/// How everything is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// When it was looked at.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The masters, in the cluster file's order.
+    pub masters: Vec<MasterStatus>,
+    /// Who leads.
+    pub leadership: Observation<Leadership>,
+    /// Every certificate that was seen: this machine's, then each master's.
+    pub certificates: Vec<CheckedCertificate>,
+    /// What is to be seen to, in the cluster file's order.
+    pub findings: Vec<Finding>,
+}
+
+/// How one master is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MasterStatus {
+    /// Its name.
+    pub name: String,
+    /// What was seen there; why nothing was, if it could not be asked.
+    pub seen: Observation<MasterFacts>,
+}
+
+/// What was seen on a master.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MasterFacts {
+    /// The kernel's host name.
+    pub hostname: Option<String>,
+    /// The service in a word.
+    pub service: Service,
+    /// What systemd knows of it.
+    pub unit: UnitState,
+    /// Its main process.
+    pub process: Option<ProcessFacts>,
+    /// What the program there says of its version.
+    pub version: Option<Observation<String>>,
+    /// How the process and the files there compare with the cluster file.
+    pub sync: Sync,
+    /// Whether it is healthy; nothing if it does not run.
+    pub health: Option<Health>,
+    /// Whether it leads; nothing if that is not known.
+    pub leads: Option<bool>,
+    /// How far its clock is ahead of this machine's, in milliseconds, as near as one exchange can tell.
+    pub clock_offset_milliseconds: Option<i64>,
+    /// The files that matter: kcm's, and those that flags name.
+    pub files: Vec<FileStatus>,
+}
+
+/// One file on a master.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileStatus {
+    /// Where it is.
+    pub path: RemotePath,
+    /// What is there.
+    pub state: PathState,
+}
+
+impl Status {
+    /// The worst that was found; nothing if all is well.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}
+
+impl MasterStatus {
+    /// What was seen, if anything was.
+    #[must_use]
+    pub fn facts(&self) -> Option<&MasterFacts> {
+        match &self.seen {
+            Observation::Known(facts) => Some(facts),
+            Observation::Unknown(_) => None,
+        }
+    }
+}
+
+/// Looks at everything, and says what is to be seen to. A master that cannot be asked is part of the answer.
+///
+/// # Errors
+/// When the cluster file gives no places or no service.
+pub async fn status(run: Run<'_>) -> Result<Status, Error> {
+    for text in &run.cluster.warnings {
+        run.events.event(&Event::Warning { text: text.clone() });
+    }
+    let layout = Layout::below(&run.cluster.install.root)
+        .map_err(|reason| DesiredError::Layout { reason })?;
+    let services = known_services(run.cluster, &layout)?;
+    let accounts = Accounts::of(run.cluster);
+    let lead = Arc::new(LeadQuestion::new(run));
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let mut looking = JoinSet::new();
+    for ((place, (name, transport)), service) in run.fleet.masters().enumerate().zip(services) {
+        let (name, transport) = (name.to_owned(), Arc::clone(transport));
+        let (layout, accounts) = (layout.clone(), accounts.clone());
+        let (lead, permits) = (Arc::clone(&lead), Arc::clone(&permits));
+        looking.spawn(async move {
+            // Nobody closes it.
+            let _permit = permits.acquire().await;
+            let look = look::at(name, &transport, &layout, &accounts, service).await;
+            if look.seen.is_ok() {
+                lead.ask_through(&look.name, &transport).await;
+            }
+            (place, look)
+        });
+    }
+    let mut looks = looking.join_all().await;
+    looks.sort_by_key(|(place, _)| *place);
+    let looks: Vec<_> = looks.into_iter().map(|(_, look)| look).collect();
+    let (leadership, trouble) = lead.answer(&looks).await;
+    let mut status = judged(run, &layout, &accounts, &looks, leadership);
+    status.findings.extend(trouble);
+    Ok(status)
+}
+
+fn judged(
+    run: Run<'_>,
+    layout: &Layout,
+    accounts: &Accounts,
+    looks: &[Look],
+    leadership: Observation<Leadership>,
+) -> Status {
+    let wanted = Wanted::of(run, layout, accounts, looks);
+    let mut findings = Vec::new();
+    let check = certificates(run, layout, looks);
+    let mut masters = Vec::with_capacity(looks.len());
+    for look in looks {
+        let master = judge::master(look, &wanted, layout, &leadership, run, &mut findings);
+        masters.push(master);
+    }
+    together::certificates(&check, &masters, &mut findings);
+    together::judge(layout, looks, &masters, &leadership, &mut findings);
+    if let Err(why) = &wanted.desired {
+        findings.push(together::not_compared(why));
+    }
+    let place = |finding: &Finding| {
+        let name = finding.master.as_deref()?;
+        masters.iter().position(|master| master.name == name)
+    };
+    findings.sort_by_key(place);
+    Status { at: run.now, masters, leadership, certificates: check.certificates, findings }
+}
+
+fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateCheck {
+    let on_masters = looks.iter().flat_map(|look| look.certificates(layout));
+    crate::certs::judge(run, on_masters, None)
+}
+
+/// What should be on the masters that were seen, as far as the operator's side tells it.
+struct Wanted {
+    desired: Result<Desired, String>,
+    /// The size of the program that kcm brings.
+    program_size: Option<u64>,
+}
+
+impl Wanted {
+    fn of(run: Run<'_>, layout: &Layout, accounts: &Accounts, looks: &[Look]) -> Self {
+        let program = run.cluster.install.binary.as_ref();
+        let program_size = program.and_then(|path| Some(std::fs::metadata(path).ok()?.len()));
+        Self { desired: desired(run, layout, accounts, looks), program_size }
+    }
+
+    fn on(&self, name: &str) -> Option<&DesiredMaster> {
+        self.desired.as_ref().ok()?.masters.iter().find(|master| master.name == name)
+    }
+}
+
+fn desired(
+    run: Run<'_>,
+    layout: &Layout,
+    accounts: &Accounts,
+    looks: &[Look],
+) -> Result<Desired, String> {
+    let seen: Vec<_> = looks.iter().filter_map(Look::master).collect();
+    let names: Vec<_> = seen.iter().map(|master| master.name.clone()).collect();
+    if names.is_empty() {
+        return Ok(Desired { masters: Vec::new() });
+    }
+    // The program is big, and is compared by its size.
+    let mut cluster = Cluster { masters: Vec::new(), ..run.cluster.clone() };
+    cluster.masters.extend(
+        run.cluster
+            .masters
+            .iter()
+            .filter(|it| names.iter().any(|name| *name == it.name.as_str()))
+            .cloned(),
+    );
+    cluster.install.binary = None;
+    let inputs = Inputs::read(&cluster, run.now).map_err(|error| error.to_string())?;
+    let masters: Vec<ObservedMaster> = seen.into_iter().cloned().collect();
+    let observed = Observed::of(masters, &inputs, run.now);
+    let mut unknown = Vec::new();
+    let owners: Vec<Owners> =
+        observed.masters.iter().map(|master| accounts.on(master, &mut unknown)).collect();
+    let chosen = choose(&cluster, layout, &owners, &inputs, &observed);
+    chosen.map(|(_, desired)| desired).map_err(|error| error.to_string())
+}
+
+/// The steps that an apply would take on one master.
+fn steps(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<crate::plan::Step> {
+    Plan::of_master(desired, observed).steps
+}

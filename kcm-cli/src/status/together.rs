@@ -1,0 +1,173 @@
+//! What only all masters together show. Pure.
+
+use kcm_pki::Fingerprint;
+
+use super::look::Look;
+use super::{Leadership, MasterStatus, Service};
+use crate::certs::{CertificateCheck, CertificateUse, CheckedCertificate, Validity};
+use crate::desired::Role;
+use crate::files::RemotePath;
+use crate::finding::{Finding, FindingCode, Severity};
+use crate::layout::Layout;
+use crate::preflight;
+use crate::transport::{Observation, PathState};
+
+pub(super) fn judge(
+    layout: &Layout,
+    looks: &[Look],
+    masters: &[MasterStatus],
+    leadership: &Observation<Leadership>,
+    found: &mut Vec<Finding>,
+) {
+    let seen: Vec<_> = looks.iter().filter_map(Look::master).collect();
+    found.extend(preflight::host_names(&seen));
+    for role in [Role::CaCertificate, Role::CaKey] {
+        found.extend(preflight::equal_files(layout, role, &seen));
+    }
+    found.extend(service_account_keys(looks));
+    let runs = masters
+        .iter()
+        .filter_map(MasterStatus::facts)
+        .any(|facts| matches!(facts.service, Service::Running | Service::CrashLooping { .. }));
+    let is_whole = masters.iter().all(|master| master.facts().is_some());
+    match leadership {
+        Observation::Known(leadership) if runs => found.extend(lead(leadership, is_whole)),
+        _ => {}
+    }
+}
+
+/// Whoever leads signs tokens with this key: all must have the same. Where the CA's key is it, that is compared already.
+fn service_account_keys(looks: &[Look]) -> Vec<Finding> {
+    let mut first: Option<(&str, &RemotePath, Fingerprint)> = None;
+    let mut found = Vec::new();
+    for look in looks {
+        let Ok(seen) = &look.seen else { continue };
+        let is_key = |(path, _): &&(RemotePath, PathState)| {
+            look.service.service_account_key.as_deref() == Some(path.as_str())
+        };
+        let Some((path, PathState::File { digest, .. })) = seen.others.iter().find(is_key) else {
+            continue;
+        };
+        match first {
+            None => first = Some((&look.name, path, *digest)),
+            Some((other, _, expected)) if expected != *digest => {
+                let problem =
+                    format!("{path}, which signs tokens, is not the key that {other} has");
+                let mend = "put the cluster's own on every master: tokens of one are worth nothing under another";
+                found.push(Finding::error(
+                    FindingCode::ServiceAccountKeyDiffers,
+                    &look.name,
+                    problem,
+                    mend,
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    found
+}
+
+fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
+    let finding = |code, problem: String, mend: &str| {
+        let (severity, mend) = (Severity::Error, mend.to_owned());
+        Some(Finding { code, severity, master: None, problem, mend })
+    };
+    let journal = "the journals of the services say why nobody takes it";
+    match &leadership.holder {
+        None => finding(FindingCode::NobodyLeads, "nobody leads".to_owned(), journal),
+        Some(holder) if leadership.is_stale() => {
+            let ago = leadership.age_milliseconds.map_or_else(
+                || "no time is known".to_owned(),
+                |age| format!("{} s ago", age / 1000),
+            );
+            let problem = format!("nobody leads: {holder} held the Lease last, renewed it {ago}");
+            finding(FindingCode::NobodyLeads, problem, journal)
+        }
+        // Whose host name is not known may be any that was not seen.
+        Some(holder) if leadership.master.is_none() && is_whole => {
+            let (problem, mend) = crate::rollout::stranger(holder);
+            finding(FindingCode::StrangerLeads, problem, mend)
+        }
+        Some(_) => None,
+    }
+}
+
+/// Certificates that are due: of the CA one line, of the client's the one that is in use.
+pub(super) fn certificates(
+    check: &CertificateCheck,
+    masters: &[MasterStatus],
+    found: &mut Vec<Finding>,
+) {
+    let mut ca_is_told = false;
+    for it in check.certificates.iter().filter(|it| it.validity != Validity::Good) {
+        let in_use = |master: &str| {
+            let mut all = check.certificates.iter();
+            all.any(|other| {
+                other.master.as_deref() == Some(master)
+                    && other.role == CertificateUse::Kubeconfig
+                    && other.fingerprint == it.fingerprint
+            })
+        };
+        match (it.role, it.master.as_deref()) {
+            (CertificateUse::Ca, _) if ca_is_told => continue,
+            (CertificateUse::Ca, _) => ca_is_told = true,
+            (CertificateUse::Client, Some(master)) if in_use(master) => continue,
+            _ => {}
+        }
+        found.push(due(it));
+    }
+    for unseen in &check.unseen {
+        let is_running = |master: &&MasterStatus| {
+            Some(&master.name) == unseen.master.as_ref()
+                && master.facts().is_some_and(|facts| facts.service == Service::Running)
+        };
+        if unseen.role.is_some() && masters.iter().any(|master| is_running(&master)) {
+            found.push(Finding {
+                code: FindingCode::CertificateUnseen,
+                severity: Severity::Warning,
+                master: unseen.master.clone(),
+                problem: format!("a certificate was not seen: {}", unseen.reason),
+                mend: "see to that; `kcm certs check` looks again".to_owned(),
+            });
+        }
+    }
+}
+
+fn due(it: &CheckedCertificate) -> Finding {
+    let what = match it.role {
+        CertificateUse::Ca => "the CA's certificate",
+        CertificateUse::Client => "the client certificate",
+        CertificateUse::Kubeconfig => "the client certificate in the kubeconfig",
+        CertificateUse::Served => "the certificate that it serves with",
+    };
+    let ends = it.not_after.date();
+    let (code, severity, how) = match it.validity {
+        Validity::Expired => {
+            (FindingCode::CertificateExpired, Severity::Error, format!("has expired on {ends}"))
+        }
+        Validity::NotYetValid => {
+            (FindingCode::CertificateExpired, Severity::Error, "is not valid yet".to_owned())
+        }
+        Validity::Due | Validity::Good => {
+            (FindingCode::CertificateDue, Severity::Warning, format!("ends on {ends}"))
+        }
+    };
+    let mend = match it.role {
+        CertificateUse::Ca => "a CA is replaced with care: let everybody trust both first",
+        CertificateUse::Client | CertificateUse::Kubeconfig => "`kcm certs renew` renews it",
+        CertificateUse::Served => "a self-signed one is made anew when the service starts",
+    };
+    let problem = format!("{what} {how} ({})", it.place);
+    Finding { code, severity, master: it.master.clone(), problem, mend: mend.to_owned() }
+}
+
+/// Why files cannot be compared with the cluster file.
+pub(super) fn not_compared(why: &str) -> Finding {
+    Finding {
+        code: FindingCode::NotCompared,
+        severity: Severity::Warning,
+        master: None,
+        problem: format!("what is there cannot be compared with the cluster file: {why}"),
+        mend: "mend that on this machine".to_owned(),
+    }
+}

@@ -1,0 +1,44 @@
+//! A service as it runs, for comparison with what it was started from.
+
+use std::net::SocketAddr;
+
+use kcm_systemd::UnitName;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::Observation;
+use crate::files::RemotePath;
+
+/// Looks at a unit's main process and at the program that it would be started from; changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspect {
+    /// The unit.
+    pub unit: UnitName,
+    /// The program that is asked for its version.
+    pub program: RemotePath,
+}
+
+/// What an inspection saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inspected {
+    /// The master's clock, in the middle of the exchange.
+    #[serde(with = "time::serde::rfc3339")]
+    pub clock: OffsetDateTime,
+    /// What the program answers to `--version`; why, if it cannot be run.
+    pub version: Observation<String>,
+    /// The main process, if there is one.
+    pub process: Option<ProcessFacts>,
+}
+
+/// A process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessFacts {
+    /// Its number.
+    pub pid: u32,
+    /// Its arguments, argument 0 first; what is no UTF-8 is replaced.
+    pub argv: Vec<String>,
+    /// The TCP addresses on which it listens; unknown where others' processes cannot be looked into.
+    pub listening: Observation<Vec<SocketAddr>>,
+}

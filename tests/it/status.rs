@@ -1,0 +1,95 @@
+//! `kcm status` on folders, and as an embedder asks for it.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use kcm::status::{Health, Sync};
+use kcm::transport::fake::{FakeState, Power};
+use kcm::{FindingCode, Status};
+use kcm_tests::{Ran, Site};
+use serde_json::Value;
+
+use crate::masters::Masters;
+
+const UNIT_FILE: &str = "etc/systemd/system/kube-controller-manager.service";
+const KEY: &str = "opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+
+fn status(site: &Site, arguments: &[&str]) -> Ran {
+    site.kcm(&[&["status", "--root", "out"], arguments].concat())
+}
+
+fn codes(ran: &Ran) -> Vec<(String, String)> {
+    let status: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let all = status["findings"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    all.map(|it| (text(&it["master"]), text(&it["code"]))).collect()
+}
+
+#[test]
+fn folders_are_compared_with_the_cluster_file_and_nothing_is_written() {
+    let site = Site::new();
+    site.bring_everything();
+    let before = site.tree();
+    let none = status(&site, &[]);
+    assert_eq!(none.code, 1, "{none:?}");
+    assert!(none.stdout.contains("[not-deployed]"), "{none:?}");
+    assert_eq!(site.tree(), before);
+
+    assert_eq!(site.kcm(&["apply", "--root", "out"]).code, 0);
+    let before = site.tree();
+    let well = status(&site, &[]);
+    assert_eq!(well.code, 0, "{well:?}");
+    assert!(well.stdout.contains("All is well: 3 masters."), "{well:?}");
+    assert_eq!(site.tree(), before);
+
+    let unit = site.on_master("k8s-master-02", UNIT_FILE);
+    let text = std::fs::read_to_string(&unit).unwrap();
+    std::fs::write(&unit, text.replace("--v=2", "--v=4")).unwrap();
+    let key = site.on_master("k8s-master-03", KEY);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o604)).unwrap();
+    let ran = status(&site, &["-o", "json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let expected = [
+        ("k8s-master-02", "drifted"),
+        ("k8s-master-03", "drifted"),
+        ("k8s-master-03", "secret-readable"),
+    ];
+    let expected = expected.map(|(master, code)| (master.to_owned(), code.to_owned()));
+    assert_eq!(codes(&ran), expected);
+    // A warning alone is something to do.
+    let one = status(&site, &["--master", "k8s-master-02"]);
+    assert_eq!(one.code, 3, "{one:?}");
+}
+
+fn found(status: &Status) -> Vec<(Option<&str>, FindingCode)> {
+    status.findings.iter().map(|it| (it.master.as_deref(), it.code)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_embedder_gets_the_same_as_values_in_one_exchange_with_each_master() {
+    let masters = Masters::furnished(Site::new());
+    masters.apply().await.unwrap();
+    let exchanges = |state: &mut FakeState| state.exchanges;
+    let before: Vec<_> = masters.fakes.iter().map(|fake| fake.inspect(exchanges)).collect();
+    let status = masters.status().await;
+    assert_eq!(found(&status), []);
+    for (fake, before) in masters.fakes.iter().zip(before) {
+        assert_eq!(fake.inspect(exchanges), before + 1);
+    }
+    for master in &status.masters {
+        let facts = master.facts().unwrap();
+        assert_eq!(facts.health, Some(Health::Healthy));
+        assert_eq!(facts.sync, Sync::InSync);
+        assert!(
+            facts.process.as_ref().unwrap().argv.iter().any(|word| word == "--leader-elect=true")
+        );
+    }
+
+    masters.fakes[1].inspect(|state| state.clock_offset = time::Duration::minutes(-6));
+    masters.fakes[2].inspect(|state| state.power = Power::Off);
+    let status = masters.status().await;
+    let expected = [
+        (Some("k8s-master-02"), FindingCode::ClockOff),
+        (Some("k8s-master-03"), FindingCode::NotSeen),
+    ];
+    assert_eq!(found(&status), expected);
+}
