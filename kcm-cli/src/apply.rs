@@ -18,6 +18,7 @@ use crate::observe::{Observed, ObservedMaster, observe};
 use crate::operator::{self, Binary, Ca, Inputs};
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight::{self, Examination, PreflightError, Subject};
+use crate::renew::{self, Renewal};
 use crate::rollout::{Lead, LeadForecast, Outcome, Rollout, Work};
 use crate::run::Run;
 use crate::transport::Activity;
@@ -43,12 +44,47 @@ pub struct Prepared {
 /// # Errors
 /// When the plan cannot be made, or could not be carried out. Nothing was changed.
 pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
-    let mut prepared = prepare(run).await?;
+    let mut prepared = prepare(run, &Aim::Everything).await?;
     prepared.plan.lead_changes = prepared.lead_changes(run).await;
     Ok(prepared)
 }
 
-async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
+/// What is to be done of all that could be.
+#[derive(Clone, Debug)]
+pub(crate) enum Aim {
+    /// Every master is to be what the cluster file says.
+    Everything,
+    /// Certificates alone.
+    Renewal {
+        renewal: Renewal,
+        /// Masters whose services show a certificate that only a restart renews.
+        restarted: Vec<String>,
+    },
+}
+
+impl Aim {
+    fn decision(&self, decision: Decision) -> Decision {
+        match self {
+            Self::Everything => decision,
+            Self::Renewal { renewal, .. } => renew::decision(*renewal, decision),
+        }
+    }
+
+    fn masters(&self, desired: &Desired, observed: &Observed) -> Vec<MasterPlan> {
+        let masters = Plan::masters(desired, observed);
+        match self {
+            Self::Everything => masters,
+            Self::Renewal { restarted, .. } => renew::narrowed(masters, observed, restarted),
+        }
+    }
+
+    /// Whether a new certificate is for the key that is there.
+    fn keeps_key(&self) -> bool {
+        matches!(self, Self::Renewal { renewal: Renewal { same_key: true, .. }, .. })
+    }
+}
+
+async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
     let inputs = Inputs::read(run.cluster, run.now)?;
     for text in run.cluster.warnings.iter().chain(&inputs.warnings) {
         run.events.event(&Event::Warning { text: text.clone() });
@@ -66,8 +102,13 @@ async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
         preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
     }
     let owners = owners(run, &accounts, &observed)?;
-    let (decision, desired) = choose(run.cluster, &layout, &owners, &inputs, &observed)?;
-    let plan = Plan::between(&desired, &observed, decision, creates_ca);
+    let decision = aim.decision(decided(&inputs, &observed));
+    let (decision, desired) = choose(run.cluster, &layout, &owners, &inputs, &observed, decision)?;
+    let masters = aim.masters(&desired, &observed);
+    if matches!(aim, Aim::Renewal { .. }) {
+        renew::tell(run, &desired, &observed, &masters)?;
+    }
+    let plan = Plan { creates_ca, identity: Some(decision), masters, lead_changes: None };
     issue::check_key_is_there(run.cluster, &plan, &inputs)?;
     let (cluster, ca) = (run.cluster, &inputs.ca);
     let subject = Subject {
@@ -89,28 +130,33 @@ async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
 /// # Errors
 /// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
 pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
+    carry_out(run, &Aim::Everything).await
+}
+
+pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error> {
     operator::recover(&run.cluster.pki)?;
     let Prepared { observed, desired, plan, inputs, layout, owners, examined } =
-        prepare(run).await?;
+        prepare(run, aim).await?;
     if plan.is_empty() {
         return Ok(Outcome::unchanged(run, &plan));
     }
     let authority = issue::authority(run, &plan)?;
     let rollout = Rollout::lock(run).await?;
-    let (desired, plan, pair) = match issue::issue(run, &plan, &inputs, authority).await? {
-        None => (desired, plan, inputs.pair.clone()),
-        Some(issued) => {
-            let materials = Materials {
-                identity: Identity::Pair(&issued.pair),
-                ca: Some(&issued.ca),
-                ca_key: issued.ca_key.as_ref(),
-                binary: inputs.binary.as_ref(),
-            };
-            let desired = self::desired(run.cluster, &layout, &owners, materials)?;
-            let plan = Plan { masters: Plan::masters(&desired, &observed), ..plan };
-            (desired, plan, Some(issued.pair))
-        }
-    };
+    let (desired, plan, pair) =
+        match issue::issue(run, &plan, &inputs, authority, aim.keeps_key()).await? {
+            None => (desired, plan, inputs.pair.clone()),
+            Some(issued) => {
+                let materials = Materials {
+                    identity: Identity::Pair(&issued.pair),
+                    ca: Some(&issued.ca),
+                    ca_key: issued.ca_key.as_ref(),
+                    binary: inputs.binary.as_ref(),
+                };
+                let desired = self::desired(run.cluster, &layout, &owners, materials)?;
+                let plan = Plan { masters: aim.masters(&desired, &observed), ..plan };
+                (desired, plan, Some(issued.pair))
+            }
+        };
     tell_of_binary(&plan, &inputs, &layout, run.events);
     let credentials = operator::credentials(run.cluster, pair)?;
     let lead = look_for_lead(run, &plan, &observed, &examined, credentials.as_ref()).await?;
@@ -156,16 +202,21 @@ fn owners(
     Ok(owners)
 }
 
-/// The identity decision, and what should be on the masters with it.
+/// Whether the identity stays.
+pub(crate) fn decided(inputs: &Inputs, observed: &Observed) -> Decision {
+    let held: Vec<_> = observed.masters.iter().map(|master| master.identity.clone()).collect();
+    decide(&inputs.request, &observed.operator, &held, observed.at)
+}
+
+/// What should be on the masters, and the decision as far as it can be kept.
 pub(crate) fn choose(
     cluster: &Cluster,
     layout: &Layout,
     owners: &[Owners],
     inputs: &Inputs,
     observed: &Observed,
+    decision: Decision,
 ) -> Result<(Decision, Desired), Error> {
-    let held: Vec<_> = observed.masters.iter().map(|master| master.identity.clone()).collect();
-    let decision = decide(&inputs.request, &observed.operator, &held, observed.at);
     let ca = ca_pem(&inputs.ca);
     let desired = |identity: Identity<'_>| {
         let (ca, ca_key, binary) = (ca.as_deref(), inputs.ca_key.as_ref(), inputs.binary.as_ref());

@@ -96,6 +96,8 @@ pub enum FindingCode {
     ServiceFailed,
     /// It ends again and again.
     CrashLooping,
+    /// It ended by itself a short time ago.
+    Restarted,
     /// It does not start at boot.
     NotEnabled,
     /// It runs and is not healthy.

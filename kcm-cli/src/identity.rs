@@ -83,6 +83,8 @@ pub enum Held {
 #[serde(tag = "reason", rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Reason {
+    /// Somebody asked for it.
+    Asked,
     /// There is none.
     Missing,
     /// The certificate is there, its key is not.
@@ -248,6 +250,7 @@ fn one_for_all(masters: &[Option<IdentityFacts>]) -> Option<&IdentityFacts> {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Asked => f.write_str("it was asked for"),
             Self::Missing => f.write_str("there is none yet"),
             Self::KeyMissing => f.write_str("its key is missing on this machine"),
             Self::Unreadable { error } => write!(f, "the one on this machine cannot be read: {error}"),

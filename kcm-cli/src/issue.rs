@@ -1,8 +1,8 @@
 //! Making a CA and an identity, and storing them on the operator's side before any master changes.
 
 use kcm_pki::{
-    CertificateAuthority, Clamped, CsrFile, Issued, LeafRequest, OutlivesCa, PrivateKey,
-    RootRequest, SerialNumber,
+    CertificateAuthority, Clamped, CsrFile, Issued, KeyAlgorithm, LeafRequest, OutlivesCa,
+    PrivateKey, RootRequest, SerialNumber,
 };
 use time::OffsetDateTime;
 
@@ -57,6 +57,7 @@ pub(crate) async fn issue(
     plan: &Plan,
     inputs: &Inputs,
     authority: Option<CertificateAuthority>,
+    keeps_key: bool,
 ) -> Result<Option<Fresh>, Error> {
     let Some(Decision::Issue { why }) = &plan.identity else { return Ok(None) };
     if run.interrupt.is_asked() {
@@ -68,8 +69,10 @@ pub(crate) async fn issue(
         None => create_ca(run).await?,
     };
     let (request, now) = (inputs.request.clone(), run.now);
+    let kept = if keeps_key { inputs.pair.clone() } else { None };
     let (pair, issued, authority) = blocking("the certificate", move || {
-        let (pair, issued) = leaf(&request, &authority, now)?;
+        let key = kept.and_then(|pair| usable_key(&pair, request.key_algorithm));
+        let (pair, issued) = leaf(&request, &authority, key, now)?;
         Ok((pair, issued, authority))
     })
     .await?;
@@ -109,12 +112,22 @@ fn report(run: Run<'_>, why: &[Reason], issued: &Issued) {
     });
 }
 
+/// The pair's key, unless another algorithm is asked for.
+fn usable_key(pair: &Pair, algorithm: KeyAlgorithm) -> Option<PrivateKey> {
+    let key = PrivateKey::from_pem(pair.key.as_bytes()).ok()?;
+    (key.public_key().algorithm() == Some(algorithm)).then_some(key)
+}
+
 fn leaf(
     request: &IdentityRequest,
     authority: &CertificateAuthority,
+    key: Option<PrivateKey>,
     now: OffsetDateTime,
 ) -> Result<(Pair, Issued), String> {
-    let key = PrivateKey::generate(request.key_algorithm).map_err(|error| in_full(&error))?;
+    let key = match key {
+        Some(key) => key,
+        None => PrivateKey::generate(request.key_algorithm).map_err(|error| in_full(&error))?,
+    };
     let leaf = LeafRequest {
         subject: request.subject.clone(),
         hosts: request.hosts.clone(),

@@ -60,6 +60,7 @@ pub mod operator;
 mod plan;
 mod preflight;
 mod remove;
+mod renew;
 mod rollback;
 pub mod rollout;
 mod run;
@@ -92,6 +93,7 @@ pub use observe::{AskError, ObserveError, Observed, ObservedFile, ObservedFiles,
 pub use plan::{MasterPlan, Plan, Step};
 pub use preflight::PreflightError;
 pub use remove::{From, remove};
+pub use renew::{Renewal, renew};
 pub use rollback::rollback;
 pub use rollout::{LeadChange, LeadOutcome, MasterOutcome, MasterResult, Outcome};
 pub use run::{Consent, Run};

@@ -139,18 +139,6 @@ impl Step {
 }
 
 impl Plan {
-    /// Compares. `desired` and `observed` are of the same cluster file.
-    #[must_use]
-    pub fn between(
-        desired: &Desired,
-        observed: &Observed,
-        identity: Decision,
-        creates_ca: bool,
-    ) -> Self {
-        let masters = Self::masters(desired, observed);
-        Self { creates_ca, identity: Some(identity), masters, lead_changes: None }
-    }
-
     /// The masters' part.
     pub(crate) fn masters(desired: &Desired, observed: &Observed) -> Vec<MasterPlan> {
         let masters = desired.masters.iter().zip(&observed.masters);

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::remove::From;
 use crate::run::Consent;
 
-pub(crate) use certs::{CertsCheckArguments, CertsVerb};
+pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use init::InitArguments;
 pub(crate) use status::StatusArguments;
 

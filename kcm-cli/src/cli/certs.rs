@@ -4,17 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::{Masters, with_fleet};
-use crate::args::{CertsCheckArguments, CertsVerb};
+use super::{Masters, finish, with_fleet};
+use crate::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 use crate::certs::{CertificateCheck, check_certificates};
 use crate::files::FileError;
 use crate::interrupt::Interrupt;
-use crate::report::{self, Report};
+use crate::renew::Renewal;
+use crate::report::{self, End, Report};
 use crate::run::{Consent, Run};
 
 pub(super) async fn run(verb: CertsVerb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
         CertsVerb::Check(arguments) => check(&arguments, interrupt).await,
+        CertsVerb::Renew(arguments) => renew(&arguments, interrupt).await,
     }
 }
 
@@ -28,6 +30,21 @@ async fn check(arguments: &CertsCheckArguments, interrupt: &Interrupt) -> Result
     with_fleet(masters, interrupt, check).await
 }
 
+async fn renew(arguments: &CertsRenewArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let CertsRenewArguments { select, force, same_key, within, textfile } = arguments;
+    let masters = Masters::of(select, Consent::default());
+    let within = within.map(Duration::from);
+    let renewal = Renewal { force: *force, same_key: *same_key, within };
+    let renew = async |run: Run<'_>, report: &Report| {
+        let exit = finish(run, report, &crate::renew::renew(run, renewal).await?, End::Renewed)?;
+        if let Some(file) = textfile {
+            leave_metrics(&check_certificates(run, within).await?, file)?;
+        }
+        Ok(exit)
+    };
+    with_fleet(masters, interrupt, renew).await
+}
+
 fn report_check(
     check: &CertificateCheck,
     report: &Report,
@@ -35,14 +52,18 @@ fn report_check(
 ) -> Result<Exit, Failure> {
     report.certificates(check)?;
     if let Some(file) = textfile {
-        report::certificate_metrics(check, file).map_err(|error| {
-            let error = FileError::from_io(file.display(), &error);
-            Failure::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
-        })?;
+        leave_metrics(check, file)?;
     }
     Ok(match (check.is_due(), check.is_complete()) {
         (true, _) => Exit::ToDo,
         (false, true) => Exit::Done,
         (false, false) => Exit::Failed,
+    })
+}
+
+fn leave_metrics(check: &CertificateCheck, file: &Path) -> Result<(), Failure> {
+    report::certificate_metrics(check, file).map_err(|error| {
+        let error = FileError::from_io(file.display(), &error);
+        Failure::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
     })
 }

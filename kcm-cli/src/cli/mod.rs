@@ -89,6 +89,7 @@ impl Verb {
             | Self::Remove(RemoveArguments { fleet, .. }) => fleet.output,
             Self::Status(status) => status.select.fleet.output,
             Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
+            Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
             Self::Init(_) | Self::Schema => Form::Human,
         }
     }

@@ -33,6 +33,13 @@ pub struct DesiredService {
     pub account: Option<Owner>,
 }
 
+impl DesiredService {
+    /// Whether it makes the certificate that it shows for itself when it starts, and never renews it.
+    pub(crate) fn makes_its_certificate(&self) -> bool {
+        self.serving.is_some() && !self.flags.iter().any(|flag| flag.as_str() == "tls-cert-file")
+    }
+}
+
 /// The unit, the files that the service reads when it starts, and what else there is to know of it.
 pub(super) struct Service {
     pub(super) unit: Artifact,

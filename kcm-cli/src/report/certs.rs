@@ -68,15 +68,12 @@ fn summary(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {
     let is_due =
         |role| due.iter().any(|it| it.role == role && it.validity != Validity::NotYetValid);
     if is_due(CertificateUse::Client) || is_due(CertificateUse::Kubeconfig) {
-        writeln!(
-            out,
-            "`kcm apply` renews the client certificate once pki.renewBefore is reached, and hands over the lead."
-        )?;
+        writeln!(out, "`kcm certs renew` renews the client certificate, and hands over the lead.")?;
     }
     if is_due(CertificateUse::Served) {
         writeln!(
             out,
-            "The one that is served is made anew when the service starts: restart it there, the leader last."
+            "One that a service made for itself is made anew when it starts: `kcm certs renew` restarts it, the leader last."
         )?;
     }
     if is_due(CertificateUse::Ca) {

@@ -89,6 +89,8 @@ impl Report {
 pub(crate) enum End {
     /// As the cluster file says.
     AsTheFileSays,
+    /// With certificates that last.
+    Renewed,
     /// As they were before their last change.
     AsBefore,
     /// Without kube-controller-manager.

@@ -2,6 +2,7 @@
 
 use kcm_systemd::UnitFile;
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::look::{Health, Look};
 use super::{FileStatus, Leadership, MasterFacts, MasterStatus, Wanted, steps};
@@ -13,10 +14,12 @@ use crate::observe::{ObservedMaster, Seen};
 use crate::plan::Step;
 use crate::preflight;
 use crate::run::Run;
-use crate::transport::{Activity, Enablement, Observation, PathState, ProcessFacts};
+use crate::transport::{Activity, Enablement, Observation, PathState, ProcessFacts, UnitState};
 
 /// A service that was started again by itself so short a time ago may be on its way to end again.
-const CALM: time::Duration = time::Duration::minutes(2);
+const CALM: time::Duration = time::Duration::seconds(30);
+/// For so long it is worth a word that it was.
+const RECENT: time::Duration = time::Duration::minutes(10);
 
 /// A service in a word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,7 +96,7 @@ pub(super) fn master(
     let service = service(observed, run.now);
     let sync = sync(look, seen, wanted, layout);
     let findings = Findings { master: &name, found };
-    findings.of(look, seen, &service, &sync, layout);
+    findings.of(look, seen, &service, &sync, layout, run.now);
     let process = seen.inspected.as_ref().and_then(|inspected| inspected.process.clone());
     let leads = match leadership {
         Observation::Known(leadership) => Some(leadership.master.as_ref() == Some(&name)),
@@ -126,7 +129,7 @@ fn version(said: &Observation<String>) -> Observation<String> {
     }
 }
 
-fn service(observed: &ObservedMaster, now: time::OffsetDateTime) -> Service {
+fn service(observed: &ObservedMaster, now: OffsetDateTime) -> Service {
     let unit = &observed.probe.unit;
     let is_masked = unit.enablement == Enablement::Masked
         || matches!(&observed.files.unit.state, PathState::Link { target } if target == "/dev/null");
@@ -255,9 +258,18 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    fn of(mut self, look: &Look, seen: &Seen, service: &Service, sync: &Sync, layout: &Layout) {
+    fn of(
+        mut self,
+        look: &Look,
+        seen: &Seen,
+        service: &Service,
+        sync: &Sync,
+        layout: &Layout,
+        now: OffsetDateTime,
+    ) {
         let observed = &seen.master;
         self.service(service, layout);
+        self.restarts(service, &observed.probe.unit, now, layout);
         if *service != Service::NotDeployed
             && observed.probe.unit.enablement == Enablement::Disabled
         {
@@ -329,6 +341,25 @@ impl Findings<'_> {
         }
     }
 
+    fn restarts(
+        &mut self,
+        service: &Service,
+        unit: &UnitState,
+        now: OffsetDateTime,
+        layout: &Layout,
+    ) {
+        let Activity::Active { since, .. } = unit.activity else { return };
+        if *service == Service::Running && unit.restarts > 0 && now - since < RECENT {
+            let ago = (now - since).whole_seconds();
+            let times = unit.restarts;
+            let problem = format!(
+                "kube-controller-manager has ended by itself; systemd has started it again {times} times, the last time {ago} s ago"
+            );
+            let mend = format!("`journalctl -u {}` there says why", layout.unit);
+            self.warning(FindingCode::Restarted, problem, &mend);
+        }
+    }
+
     fn sync(&mut self, sync: &Sync) {
         match sync {
             Sync::InSync | Sync::NotDeployed | Sync::Unknown => {}
@@ -365,7 +396,7 @@ impl Findings<'_> {
         let exposed: Vec<_> = exposed.collect();
         if !exposed.is_empty() {
             let problem = format!("a key can be read by everybody there: {}", exposed.join(", "));
-            let mend = "`kcm apply` takes that away; who has read it has it: `kcm certs renew --new-key`, if somebody may have";
+            let mend = "`kcm apply` takes that away; who has read it has it: `kcm certs renew --force`, if somebody may have";
             self.error(FindingCode::SecretReadable, problem, mend);
         }
     }

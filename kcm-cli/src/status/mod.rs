@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::accounts::{Accounts, Owners};
-use crate::apply::choose;
+use crate::apply::{choose, decided};
 use crate::certs::{CertificateCheck, CheckedCertificate};
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
@@ -172,7 +172,7 @@ fn judged(
         let master = judge::master(look, &wanted, layout, &leadership, run, &mut findings);
         masters.push(master);
     }
-    together::certificates(&check, &masters, &mut findings);
+    together::certificates(&check, looks, &masters, &mut findings);
     together::judge(layout, looks, &masters, &leadership, &mut findings);
     if let Err(why) = &wanted.desired {
         findings.push(together::not_compared(why));
@@ -236,7 +236,8 @@ fn desired(
     let mut unknown = Vec::new();
     let owners: Vec<Owners> =
         observed.masters.iter().map(|master| accounts.on(master, &mut unknown)).collect();
-    let chosen = choose(&cluster, layout, &owners, &inputs, &observed);
+    let decision = decided(&inputs, &observed);
+    let chosen = choose(&cluster, layout, &owners, &inputs, &observed, decision);
     chosen.map(|(_, desired)| desired).map_err(|error| error.to_string())
 }
 

@@ -95,6 +95,7 @@ fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
 /// Certificates that are due: of the CA one line, of the client's the one that is in use.
 pub(super) fn certificates(
     check: &CertificateCheck,
+    looks: &[Look],
     masters: &[MasterStatus],
     found: &mut Vec<Finding>,
 ) {
@@ -114,7 +115,10 @@ pub(super) fn certificates(
             (CertificateUse::Client, Some(master)) if in_use(master) => continue,
             _ => {}
         }
-        found.push(due(it));
+        let makes_it = looks.iter().any(|look| {
+            Some(&look.name) == it.master.as_ref() && look.service.makes_its_certificate()
+        });
+        found.push(due(it, makes_it));
     }
     for unseen in &check.unseen {
         let is_running = |master: &&MasterStatus| {
@@ -133,7 +137,7 @@ pub(super) fn certificates(
     }
 }
 
-fn due(it: &CheckedCertificate) -> Finding {
+fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
     let what = match it.role {
         CertificateUse::Ca => "the CA's certificate",
         CertificateUse::Client => "the client certificate",
@@ -155,7 +159,10 @@ fn due(it: &CheckedCertificate) -> Finding {
     let mend = match it.role {
         CertificateUse::Ca => "a CA is replaced with care: let everybody trust both first",
         CertificateUse::Client | CertificateUse::Kubeconfig => "`kcm certs renew` renews it",
-        CertificateUse::Served => "a self-signed one is made anew when the service starts",
+        CertificateUse::Served if makes_it => {
+            "`kcm certs renew` restarts the service, which makes a new one"
+        }
+        CertificateUse::Served => "put a new one where --tls-cert-file says",
     };
     let problem = format!("{what} {how} ({})", it.place);
     Finding { code, severity, master: it.master.clone(), problem, mend: mend.to_owned() }

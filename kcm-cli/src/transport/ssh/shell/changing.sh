@@ -148,7 +148,7 @@ expect() {
 expect_unit() {
   shown=$(systemctl show -p DropInPaths -p UnitFileState -- "$1" 2>&1) || fail unit "$1" "$shown"
   drop_ins=$(property DropInPaths)
-  enablement=$(enablement "$1")
+  enablement "$1"
   case $enablement in enabled | disabled) ;; masked*) enablement=masked ;; *) enablement=absent ;; esac
   if [ "$drop_ins" != "$2" ] || [ "$enablement" != "$3" ]; then
     printf 'unitChanged %s %s %s\n' "$(encode "$1")" "$(encode "$drop_ins")" "$enablement"

@@ -142,9 +142,11 @@ property() {
   printf %s "${value%%"$newline"*}"
 }
 
-# Whether a unit starts at boot: systemd may remember links that are gone, and counts those that end with the boot.
+# Whether a unit starts at boot, as `enablement`: systemd may remember links that are gone, and counts those that end
+# with the boot.
 enablement() {
-  enablement=$(property UnitFileState)
+  enablement=${shown#*UnitFileState=}
+  enablement=${enablement%%"$newline"*}
   case $enablement in
     '' | masked*) ;;
     *)
@@ -153,9 +155,9 @@ enablement() {
       for link in /etc/systemd/system/*.wants/"$1" /etc/systemd/system/*.requires/"$1"; do
         if [ -L "$link" ]; then enablement=enabled; fi
       done
+      set -f
       ;;
   esac
-  printf %s "$enablement"
 }
 
 # UNIT, and its object path on the bus: `systemctl` shows times in seconds, too coarse to compare with a file's.
@@ -163,8 +165,14 @@ probe_unit() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
   shown=$(systemctl show -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID \
     -p MainPID -p Result -p DropInPaths -p NRestarts -- "$1" 2>&1) || fail unit "$1" "$shown"
-  printf 'unit Enablement=%s\n' "$(enablement "$1")"
-  printf '%s\n' "$shown" | while IFS= read -r line; do printf 'unit %s\n' "$line"; done
+  process=${shown#*MainPID=}
+  process=${process%%"$newline"*}
+  enablement "$1"
+  printf 'unit Enablement=%s\n' "$enablement"
+  IFS=$newline
+  # Every process costs milliseconds; this takes none.
+  for line in $shown; do printf 'unit %s\n' "$line"; done
+  unset IFS
   case $shown in
     *ActiveState=active*)
       since=$(busctl get-property org.freedesktop.systemd1 "$2" org.freedesktop.systemd1.Unit \

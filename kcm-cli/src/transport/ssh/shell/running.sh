@@ -158,6 +158,7 @@ listening() {
   done
 }
 
+process=
 # UNIT PROGRAM: the main process as it runs, and what the program says of its version. Without root its arguments are
 # shown, too, and where it listens is not.
 inspect() {
@@ -167,8 +168,11 @@ inspect() {
   else
     printf 'version unknown %s\n' "$(encode "${version:-it ends without a word}")"
   fi
-  shown=$(systemctl show -p MainPID -- "$1" 2>&1) || fail unit "$1" "$shown"
-  process=$(property MainPID)
+  # A probe in the same batch has asked for it.
+  if [ -z "$process" ]; then
+    shown=$(systemctl show -p MainPID -- "$1" 2>&1) || fail unit "$1" "$shown"
+    process=${shown#MainPID=}
+  fi
   # It may end while it is looked at.
   if argv=$({ base64 -w0 <"/proc/$process/cmdline"; } 2>/dev/null) && [ -n "$argv" ]; then
     printf 'process %s %s %s\n' "$process" "$argv" "$(listening "$process")"

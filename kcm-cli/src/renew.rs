@@ -1,0 +1,144 @@
+//! `certs renew`: new certificates and nothing else, through the whole rollout.
+
+use std::time::Duration;
+
+use crate::apply::{Aim, carry_out};
+use crate::certs::{CertificateUse, Validity, check_certificates};
+use crate::desired::{Desired, DesiredError, Role, known_services};
+use crate::error::Error;
+use crate::event::Event;
+use crate::finding::{Finding, FindingCode};
+use crate::identity::{Decision, Reason};
+use crate::layout::Layout;
+use crate::observe::{Observed, ObservedMaster};
+use crate::plan::{MasterPlan, Plan, Step};
+use crate::preflight::{self, PreflightError};
+use crate::rollout::Outcome;
+use crate::run::Run;
+use crate::transport::PathState;
+
+/// What is renewed, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// Also what is not due.
+    pub force: bool,
+    /// The new certificate is for the key that the operator's side has, if it has one that is of use.
+    pub same_key: bool,
+    /// What ends within this time is due; if it is not given, as [`check_certificates`] has it.
+    pub within: Option<Duration>,
+}
+
+/// Renews what is due: the client certificate everywhere, and by a restart what a service shows that has signed it itself.
+///
+/// Whatever else differs from the cluster file stays as it is, and masters on which nothing is deployed stay bare.
+/// Interrupted anywhere, the next run goes on from what it finds.
+///
+/// # Errors
+/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
+    let check = check_certificates(run, renewal.within).await?;
+    let due = check.certificates.into_iter().filter(|it| {
+        it.role == CertificateUse::Served && (renewal.force || it.validity != Validity::Good)
+    });
+    let makes_it = makers(run)?;
+    let restarted = due.filter_map(|it| it.master).filter(|name| makes_it.contains(name)).collect();
+    carry_out(run, &Aim::Renewal { renewal, restarted }).await
+}
+
+/// The masters whose services make what they show for themselves.
+fn makers(run: Run<'_>) -> Result<Vec<String>, DesiredError> {
+    let layout = Layout::below(&run.cluster.install.root)
+        .map_err(|reason| DesiredError::Layout { reason })?;
+    let services = known_services(run.cluster, &layout)?;
+    let masters = run.cluster.masters.iter().zip(services);
+    let makers = masters.filter(|(_, service)| service.makes_its_certificate());
+    Ok(makers.map(|(master, _)| master.name.to_string()).collect())
+}
+
+/// What a renewal makes of a decision that was made without it.
+pub(crate) fn decision(renewal: Renewal, decision: Decision) -> Decision {
+    match decision {
+        Decision::Keep { .. } if renewal.force => Decision::Issue { why: vec![Reason::Asked] },
+        decision => decision,
+    }
+}
+
+/// The part of a plan that a renewal carries out.
+pub(crate) fn narrowed(
+    masters: Vec<MasterPlan>,
+    observed: &Observed,
+    restarted: &[String],
+) -> Vec<MasterPlan> {
+    let masters = masters.into_iter().zip(&observed.masters);
+    let narrow = |(planned, observed)| narrow(planned, observed, restarted);
+    masters.map(narrow).collect()
+}
+
+fn narrow(planned: MasterPlan, observed: &ObservedMaster, restarted: &[String]) -> MasterPlan {
+    let MasterPlan { name, mut steps } = planned;
+    if !is_deployed(observed) {
+        return MasterPlan { name, steps: Vec::new() };
+    }
+    let is_of_identity = |step: &Step| {
+        step.role()
+            .is_some_and(|role| matches!(role, Role::Certificate | Role::Key | Role::Kubeconfig))
+    };
+    // One that was interrupted goes on.
+    let goes_on = observed.generations.pending.is_some();
+    let renews = steps.iter().any(is_of_identity);
+    steps.retain(|step| match step {
+        Step::Restart => renews || goes_on,
+        Step::Prove | Step::RemoveLeftover { .. } => true,
+        step => is_of_identity(step),
+    });
+    if restarted.contains(&name) && !steps.iter().any(|step| matches!(step, Step::Restart)) {
+        steps.retain(|step| !matches!(step, Step::Prove));
+        steps.push(Step::Restart);
+    }
+    MasterPlan { name, steps }
+}
+
+fn is_deployed(observed: &ObservedMaster) -> bool {
+    observed.files.unit.state != PathState::Absent
+}
+
+/// Tells what a renewal leaves alone.
+///
+/// # Errors
+/// When nothing is deployed on any master.
+pub(crate) fn tell(
+    run: Run<'_>,
+    desired: &Desired,
+    observed: &Observed,
+    narrowed: &[MasterPlan],
+) -> Result<(), PreflightError> {
+    let bare = |observed: &&ObservedMaster| !is_deployed(observed);
+    let finding = |observed: &ObservedMaster| {
+        let problem = "there is no kube-controller-manager, so there is nothing to renew";
+        Finding::error(
+            FindingCode::NotDeployed,
+            &observed.name,
+            problem,
+            "`kcm apply` puts it there",
+        )
+    };
+    let mut found: Vec<_> = observed.masters.iter().filter(bare).map(finding).collect();
+    if found.len() < observed.masters.len() {
+        found = found.into_iter().map(Finding::into_warning).collect();
+    }
+    preflight::settle(found, run.cluster, run.events)?;
+    let whole = Plan::masters(desired, observed);
+    let masters = whole.iter().zip(narrowed).zip(&observed.masters);
+    let others = masters.filter(|((whole, narrowed), observed)| {
+        is_deployed(observed) && whole.steps.len() > narrowed.steps.len()
+    });
+    let names: Vec<_> = others.map(|((whole, _), _)| whole.name.as_str()).collect();
+    if !names.is_empty() {
+        let text = format!(
+            "{}: more than certificates differs from the cluster file, and stays as it is; `kcm plan` shows it",
+            names.join(", ")
+        );
+        run.events.event(&Event::Warning { text });
+    }
+    Ok(())
+}
