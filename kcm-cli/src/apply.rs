@@ -74,7 +74,9 @@ impl Aim {
         let masters = Plan::masters(desired, observed);
         match self {
             Self::Everything => masters,
-            Self::Renewal { restarted, .. } => renew::narrowed(masters, observed, restarted),
+            Self::Renewal { restarted, .. } => {
+                renew::narrowed(masters, desired, observed, restarted)
+            }
         }
     }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::apply::{Aim, carry_out};
 use crate::certs::{CertificateUse, Validity, check_certificates};
-use crate::desired::{Desired, DesiredError, Role, known_services};
+use crate::desired::{Desired, DesiredError, DesiredMaster, Role, known_services};
 use crate::error::Error;
 use crate::event::Event;
 use crate::finding::{Finding, FindingCode};
 use crate::identity::{Decision, Reason};
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster};
-use crate::plan::{MasterPlan, Plan, Step};
+use crate::plan::{self, MasterPlan, Plan, Step};
 use crate::preflight::{self, PreflightError};
 use crate::rollout::Outcome;
 use crate::run::Run;
@@ -66,36 +66,46 @@ pub(crate) fn decision(renewal: Renewal, decision: Decision) -> Decision {
 /// The part of a plan that a renewal carries out.
 pub(crate) fn narrowed(
     masters: Vec<MasterPlan>,
+    desired: &Desired,
     observed: &Observed,
     restarted: &[String],
 ) -> Vec<MasterPlan> {
-    let masters = masters.into_iter().zip(&observed.masters);
-    let narrow = |(planned, observed)| narrow(planned, observed, restarted);
+    let masters = masters.into_iter().zip(&desired.masters).zip(&observed.masters);
+    let narrow = |((planned, desired), observed): ((MasterPlan, _), _)| {
+        let restarted = restarted.contains(&planned.name);
+        narrow(planned, desired, observed, restarted)
+    };
     masters.map(narrow).collect()
 }
 
-fn narrow(planned: MasterPlan, observed: &ObservedMaster, restarted: &[String]) -> MasterPlan {
+fn narrow(
+    planned: MasterPlan,
+    desired: &DesiredMaster,
+    observed: &ObservedMaster,
+    restarted: bool,
+) -> MasterPlan {
     let MasterPlan { name, mut steps } = planned;
     if !is_deployed(observed) {
         return MasterPlan { name, steps: Vec::new() };
     }
-    let is_of_identity = |step: &Step| {
-        step.role()
-            .is_some_and(|role| matches!(role, Role::Certificate | Role::Key | Role::Kubeconfig))
-    };
+    steps.retain(|step| match step {
+        Step::RemoveLeftover { .. } => true,
+        step => step.role().is_some_and(is_of_identity),
+    });
     // One that was interrupted goes on.
     let goes_on = observed.generations.pending.is_some();
-    let renews = steps.iter().any(is_of_identity);
-    steps.retain(|step| match step {
-        Step::Restart => renews || goes_on,
-        Step::Prove | Step::RemoveLeftover { .. } => true,
-        step => is_of_identity(step),
-    });
-    if restarted.contains(&name) && !steps.iter().any(|step| matches!(step, Step::Restart)) {
-        steps.retain(|step| !matches!(step, Step::Prove));
+    let is_read = |step: &Step| step.role().is_some_and(|role| desired.reads.contains(&role));
+    let is_stale = || !plan::is_running_what_is_there(&desired.reads, observed);
+    if restarted || steps.iter().any(is_read) || goes_on && is_stale() {
         steps.push(Step::Restart);
+    } else if goes_on {
+        steps.push(Step::Prove);
     }
     MasterPlan { name, steps }
+}
+
+fn is_of_identity(role: Role) -> bool {
+    matches!(role, Role::Certificate | Role::Key | Role::Kubeconfig)
 }
 
 fn is_deployed(observed: &ObservedMaster) -> bool {

@@ -9,6 +9,7 @@ mod interrupted;
 mod killed;
 mod lead;
 mod lost;
+mod renew;
 mod room;
 mod service;
 mod status;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::layout::Layout;
+use crate::operator;
 use crate::run::Run;
 
 pub use judge::Validity;
@@ -114,7 +115,7 @@ impl CertificateCheck {
 
 /// Looks at every certificate on this machine and, all at once, on the masters. One is due from `due_within` before its
 /// end on; if that is not given, as the cluster file says (`pki.renewBefore`), or in the last 30 days, but no sooner than
-/// in the last third of its life.
+/// in the last third of its life; of a client certificate, of the lifetime that a new one would have.
 ///
 /// # Errors
 /// When the cluster file gives no places on the masters. Masters that cannot be asked are in the result.
@@ -143,10 +144,18 @@ pub(crate) fn judge(
 ) -> CertificateCheck {
     let all = look::at_operator(run.cluster).into_iter().chain(on_masters);
     let due_within = due_within.or(run.cluster.pki.renew_before);
+    // As `apply` decides.
+    let clients = due_within.or_else(|| operator::renew_before(&run.cluster.pki));
     let mut check = CertificateCheck { at: run.now, certificates: Vec::new(), unseen: Vec::new() };
     for found in all {
         match found {
-            Ok(found) => check.certificates.push(found.judged(due_within, run.now)),
+            Ok(found) => {
+                let within = match found.role {
+                    CertificateUse::Client | CertificateUse::Kubeconfig => clients,
+                    CertificateUse::Ca | CertificateUse::Served => due_within,
+                };
+                check.certificates.push(found.judged(within, run.now));
+            }
             Err(unseen) => check.unseen.push(unseen),
         }
     }

@@ -223,6 +223,11 @@ pub(crate) fn credentials(
     Ok(ca.zip(pair).map(|(ca, pair)| Credentials::Component { server, ca, pair }))
 }
 
+/// How long before its end a client certificate is renewed, if the cluster file and what it names say so.
+pub(crate) fn renew_before(pki: &Pki) -> Option<Duration> {
+    identity_request(pki, &mut Vec::new()).ok().map(|request| request.renew_before)
+}
+
 /// kube-controller-manager's pair, if both files are here.
 pub(crate) fn pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorError> {
     Ok(match read_identity(&cluster.pki)? {

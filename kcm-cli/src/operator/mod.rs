@@ -16,7 +16,7 @@ pub use binary::Binary;
 pub(crate) use binary::brought_binary;
 pub(crate) use inputs::{
     CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, RENEW_BEFORE, ca_key_to_distribute, credentials,
-    load_authority, no_ca_key, pair,
+    load_authority, no_ca_key, pair, renew_before,
 };
 pub use inputs::{Ca, IdentityRequest, Inputs};
 pub use pair::Pair;

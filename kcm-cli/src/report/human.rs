@@ -274,6 +274,7 @@ fn meant(outcome: &Outcome, end: End, file: &Path) -> String {
     let masters = count(outcome.masters.len(), "master");
     match end {
         End::AsTheFileSays => format!("{masters} as {} says", file.display()),
+        End::Renewed if outcome.is_unchanged() => format!("nothing is due on {masters}"),
         End::Renewed => format!("the certificates of {masters} are renewed"),
         End::AsBefore => format!("{masters} as before the last change"),
         End::Gone => {

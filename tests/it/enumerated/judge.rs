@@ -25,7 +25,8 @@ pub(super) fn checker(scenario: &Scenario, fakes: &[Fake]) -> Arc<Mutex<Checker>
         Verb::Remove(names) => names,
         _ => &[],
     };
-    let operator = matches!(scenario.verb, Verb::Apply).then(|| scenario.site.file(PAIR));
+    let operator =
+        matches!(scenario.verb, Verb::Apply | Verb::Renew).then(|| scenario.site.file(PAIR));
     Arc::new(Mutex::new(Checker::new(fakes, leaving, operator)))
 }
 

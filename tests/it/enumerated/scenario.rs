@@ -10,7 +10,8 @@ use kcm::files::RemotePath;
 use kcm::transport::fake::{Behaviour, Fault, FaultKind, FaultPoint, When};
 use kcm::transport::{Fake, Transport};
 use kcm::{
-    Cluster, Consent, Error, Fleet, From, Interrupt, MasterResult, Network, Outcome, Run, Silent,
+    Cluster, Consent, Error, Fleet, From, Interrupt, MasterResult, Network, Outcome, Renewal, Run,
+    Silent,
 };
 use kcm_tests::Site;
 use time::OffsetDateTime;
@@ -30,6 +31,7 @@ const UNHEALTHY: &str = "--v=14";
 #[derive(Clone, Debug)]
 pub(super) enum Verb {
     Apply,
+    Renew,
     Rollback,
     Remove(Vec<&'static str>),
 }
@@ -140,9 +142,10 @@ impl Scenario {
         Self { name: "rollback, then an apply", instead: Some(Verb::Apply), ..scenario }
     }
 
-    /// The key is missing on the operator's machine, so another identity is issued.
+    /// The key is missing on the operator's machine, so that another identity is issued.
     pub(super) async fn renewal(masters: usize) -> Self {
         let mut scenario = Self::deployed("renewal", masters).await;
+        scenario.verb = Verb::Renew;
         scenario.pair.retain(|(path, _)| !path.ends_with("kube-controller-manager-key.pem"));
         scenario
     }
@@ -333,6 +336,7 @@ impl Scenario {
         let work = async {
             match verb {
                 Verb::Apply => kcm::apply(run).await,
+                Verb::Renew => kcm::renew(run, Renewal::default()).await,
                 Verb::Rollback => kcm::rollback(run).await,
                 Verb::Remove(names) => {
                     let names = names.iter().map(|name| (*name).to_owned()).collect();

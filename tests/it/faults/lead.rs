@@ -11,7 +11,7 @@ use super::{Ground, UNIT, plain, together, until};
 
 /// From the moment at which a leader was told to stop.
 #[derive(Clone, Copy, Debug)]
-struct Gap {
+pub(super) struct Gap {
     /// Until its process was gone.
     stop: Duration,
     /// Until another process was seen to lead.
@@ -19,7 +19,7 @@ struct Gap {
 }
 
 impl Gap {
-    fn beyond_the_stop(self) -> Duration {
+    pub(super) fn beyond_the_stop(self) -> Duration {
         self.lead.saturating_sub(self.stop)
     }
 }
@@ -50,7 +50,7 @@ impl Ground {
     }
 
     /// The gap that a rollout leaves, which changes the leader once.
-    fn gap(&self, what: &str, rollout: impl FnOnce()) -> Gap {
+    pub(super) fn gap(&self, what: &str, rollout: impl FnOnce()) -> Gap {
         let old = self.leader();
         let was = self.plane.admin().holder();
         let watcher = LeaseWatcher::start(self.plane.admin());
