@@ -277,7 +277,7 @@ pub enum Enablement {
 
 /// Whether a unit runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "camelCase")]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Activity {
     /// A folder, not a running machine: nothing can run, nothing can be started.
     Offline,
