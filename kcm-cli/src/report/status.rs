@@ -8,7 +8,7 @@ use anstyle::Style;
 use super::human::{BAD, GOOD, NAME, NOTE, count};
 use crate::certs::{CertificateUse, CheckedCertificate, Validity};
 use crate::finding::{Finding, Severity};
-use crate::status::{Health, Leadership, MasterFacts, MasterStatus, Service, Status, Sync};
+use crate::status::{Alike, Health, Leadership, MasterFacts, MasterStatus, Service, Status, Sync};
 use crate::transport::{Activity, Observation};
 
 /// The longest name that leaves room for everything else.
@@ -180,6 +180,9 @@ fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     }
     let mut all = status.certificates.iter();
     let ca = all.find(|it| it.role == CertificateUse::Ca);
+    if let Some(equal) = equal(status) {
+        writeln!(out, "{equal}")?;
+    }
     match ca {
         Some(ca) => {
             writeln!(out, "The CA ends on {}, in {} days.", ca.not_after.date(), ca.days_left)
@@ -192,6 +195,22 @@ fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
 fn is_offline(status: &Status) -> bool {
     let mut facts = status.masters.iter().filter_map(MasterStatus::facts);
     facts.all(|facts| facts.unit.activity == Activity::Offline)
+}
+
+/// Whether whoever leads signs with the same.
+fn equal(status: &Status) -> Option<String> {
+    let Alike { ca_certificate, ca_key, service_account_key } = status.alike;
+    let all =
+        [("CA", ca_certificate), ("CA key", ca_key), ("service-account key", service_account_key)];
+    let of = |wanted: bool| {
+        let named = all.iter().filter(|(_, equal)| *equal == Some(wanted));
+        named.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    };
+    match (of(true), of(false)) {
+        (same, other) if same.is_empty() && other.is_empty() => None,
+        (same, other) if other.is_empty() => Some(format!("The same on all masters: {same}.")),
+        (_, other) => Some(format!("{BAD}Not the same on all masters{BAD:#}: {other}.")),
+    }
 }
 
 fn held(out: &mut dyn Write, leadership: &Leadership) -> io::Result<()> {

@@ -1,8 +1,10 @@
 //! `status`: how everything is, from one exchange with each master and one question for the Lease. Writes nothing anywhere.
 
+mod findings;
 mod judge;
 mod lead;
 mod look;
+mod sync;
 mod together;
 
 use std::sync::Arc;
@@ -30,9 +32,10 @@ use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
 use lead::LeadQuestion;
 use look::Look;
 
-pub use judge::{Service, Sync};
+pub use judge::Service;
 pub use lead::Leadership;
 pub use look::Health;
+pub use sync::Sync;
 
 /// How many masters are asked at once. More would not be faster, and sshd refuses logins that come all at once.
 const AT_ONCE: usize = 32;
@@ -48,10 +51,24 @@ pub struct Status {
     pub masters: Vec<MasterStatus>,
     /// Who leads.
     pub leadership: Observation<Leadership>,
+    /// Whether the masters have the same where they must.
+    pub alike: Alike,
     /// Every certificate that was seen: this machine's, then each master's.
     pub certificates: Vec<CheckedCertificate>,
     /// What is to be seen to, in the cluster file's order.
     pub findings: Vec<Finding>,
+}
+
+/// Whether all masters that were seen have the same; nothing where fewer than two have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alike {
+    /// The CA's certificate.
+    pub ca_certificate: Option<bool>,
+    /// The CA's key.
+    pub ca_key: Option<bool>,
+    /// The key that signs service-account tokens.
+    pub service_account_key: Option<bool>,
 }
 
 /// How one master is.
@@ -173,7 +190,7 @@ fn judged(
         masters.push(master);
     }
     together::certificates(&check, looks, &masters, &mut findings);
-    together::judge(layout, looks, &masters, &leadership, &mut findings);
+    let alike = together::judge(layout, looks, &masters, &leadership, &mut findings);
     if let Err(why) = &wanted.desired {
         findings.push(together::not_compared(why));
     }
@@ -182,7 +199,8 @@ fn judged(
         masters.iter().position(|master| master.name == name)
     };
     findings.sort_by_key(place);
-    Status { at: run.now, masters, leadership, certificates: check.certificates, findings }
+    let certificates = check.certificates;
+    Status { at: run.now, masters, leadership, alike, certificates, findings }
 }
 
 fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateCheck {

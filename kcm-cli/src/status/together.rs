@@ -3,7 +3,7 @@
 use kcm_pki::Fingerprint;
 
 use super::look::Look;
-use super::{Leadership, MasterStatus, Service};
+use super::{Alike, Leadership, MasterStatus, Service};
 use crate::certs::{CertificateCheck, CertificateUse, CheckedCertificate, Validity};
 use crate::desired::Role;
 use crate::files::RemotePath;
@@ -18,13 +18,26 @@ pub(super) fn judge(
     masters: &[MasterStatus],
     leadership: &Observation<Leadership>,
     found: &mut Vec<Finding>,
-) {
+) -> Alike {
     let seen: Vec<_> = looks.iter().filter_map(Look::master).collect();
     found.extend(preflight::host_names(&seen));
-    for role in [Role::CaCertificate, Role::CaKey] {
-        found.extend(preflight::equal_files(layout, role, &seen));
-    }
-    found.extend(service_account_keys(looks));
+    let mut equal = |role: Role| {
+        let differing = preflight::equal_files(layout, role, &seen);
+        let holders = seen.iter().filter(|it| it.files.of(role).state.attributes().is_some());
+        let equal = (holders.count() > 1).then_some(differing.is_empty());
+        found.extend(differing);
+        equal
+    };
+    let (ca_certificate, ca_key) = (equal(Role::CaCertificate), equal(Role::CaKey));
+    let (holders, differing) = service_account_keys(looks);
+    let is_ca_key =
+        |look: &Look| look.service.service_account_key.as_deref() == Some(layout.ca_key.as_str());
+    let service_account_key = if looks.iter().all(is_ca_key) {
+        ca_key
+    } else {
+        (holders > 1).then_some(differing.is_empty())
+    };
+    found.extend(differing);
     let runs = masters
         .iter()
         .filter_map(MasterStatus::facts)
@@ -34,10 +47,13 @@ pub(super) fn judge(
         Observation::Known(leadership) if runs => found.extend(lead(leadership, is_whole)),
         _ => {}
     }
+    Alike { ca_certificate, ca_key, service_account_key }
 }
 
 /// Whoever leads signs tokens with this key: all must have the same. Where the CA's key is it, that is compared already.
-fn service_account_keys(looks: &[Look]) -> Vec<Finding> {
+/// How many masters have another, and on which it is not that of the first.
+fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
+    let mut holders = 0;
     let mut first: Option<(&str, &RemotePath, Fingerprint)> = None;
     let mut found = Vec::new();
     for look in looks {
@@ -48,6 +64,7 @@ fn service_account_keys(looks: &[Look]) -> Vec<Finding> {
         let Some((path, PathState::File { digest, .. })) = seen.others.iter().find(is_key) else {
             continue;
         };
+        holders += 1;
         match first {
             None => first = Some((&look.name, path, *digest)),
             Some((other, _, expected)) if expected != *digest => {
@@ -64,7 +81,7 @@ fn service_account_keys(looks: &[Look]) -> Vec<Finding> {
             Some(_) => {}
         }
     }
-    found
+    (holders, found)
 }
 
 fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {

@@ -131,7 +131,15 @@ fn every_state_of_a_master_is_recognised_at_once() {
     ground.apply(&["--skip", bare.name()]);
     let well = ground.kcm(&["status", "--skip", bare.name(), "--skip", ending.name()]);
     assert_eq!(well.code, 0, "{well:?}");
-    assert_says(&well.stdout, &["All is well: 7 masters.", " leads, since ", "  leader "]);
+    assert_says(
+        &well.stdout,
+        &[
+            "All is well: 7 masters.",
+            " leads, since ",
+            "  leader ",
+            "The same on all masters: CA, CA key, service-account key.",
+        ],
+    );
     assert!(well.stdout.lines().all(|line| line.chars().count() <= 100), "{}", well.stdout);
 
     let by_hand = spoil(&ground);
@@ -179,6 +187,9 @@ fn every_state_of_a_master_is_recognised_at_once() {
     assert_eq!(facts(&status, fine)["service"]["state"], "running");
     assert_eq!(facts(&status, fine)["sync"]["sync"], "inSync");
     assert_eq!(facts(&status, fine)["health"]["health"], "healthy");
+    let alike = &status["alike"];
+    assert_eq!(alike["caCertificate"], false);
+    assert_eq!((&alike["caKey"], &alike["serviceAccountKey"]), (&true.into(), &false.into()));
     let offset = facts(&status, file)["clockOffsetMilliseconds"].as_i64().unwrap();
     assert!((115_000..125_000).contains(&offset), "{offset}");
     let metrics = ground.site.read("metrics.prom");

@@ -1,0 +1,175 @@
+//! What is to be seen to on one master. Pure.
+
+use time::OffsetDateTime;
+
+use super::look::{Health, Look};
+use super::{Service, Sync};
+use crate::desired::Role;
+use crate::files::RemotePath;
+use crate::finding::{Finding, FindingCode};
+use crate::layout::Layout;
+use crate::observe::Seen;
+use crate::preflight;
+use crate::transport::{Activity, Enablement, Observation, UnitState};
+
+/// For so long it is worth a word that it was.
+const RECENT: time::Duration = time::Duration::minutes(10);
+
+/// Findings about one master.
+pub(super) struct Findings<'a> {
+    pub(super) master: &'a str,
+    pub(super) found: &'a mut Vec<Finding>,
+}
+
+impl Findings<'_> {
+    pub(super) fn of(
+        mut self,
+        look: &Look,
+        seen: &Seen,
+        service: &Service,
+        sync: &Sync,
+        layout: &Layout,
+        now: OffsetDateTime,
+    ) {
+        let observed = &seen.master;
+        self.service(service, layout);
+        self.restarts(service, &observed.probe.unit, now, layout);
+        if *service != Service::NotDeployed
+            && observed.probe.unit.enablement == Enablement::Disabled
+        {
+            self.warning(
+                FindingCode::NotEnabled,
+                "kube-controller-manager does not start at boot".to_owned(),
+                "`kcm apply` enables it",
+            );
+        }
+        self.found.extend(preflight::strays(layout, observed));
+        self.sync(sync);
+        match &look.health {
+            Some(Health::Unhealthy { why }) => self.error(
+                FindingCode::Unhealthy,
+                format!("kube-controller-manager runs and is not healthy: {why}"),
+                &format!("`journalctl -u {}` there says what it waits for", layout.unit),
+            ),
+            Some(Health::Unknown { why }) => self.warning(
+                FindingCode::Unhealthy,
+                format!("whether it is healthy cannot be asked: {why}"),
+                "allow it, or look at its /healthz there",
+            ),
+            _ => {}
+        }
+        if let Some(Observation::Unknown(why)) = seen.inspected.as_ref().map(|it| &it.version)
+            && *service != Service::NotDeployed
+        {
+            let problem = format!("{} cannot be run there: {why}", layout.executable);
+            self.error(FindingCode::ProgramFails, problem, "put kube-controller-manager there");
+        }
+        self.exposed(look, seen, layout);
+        let clock = seen.inspected.as_ref().map(|inspected| inspected.clock);
+        self.found.extend(preflight::clock(self.master, clock, look.begun, look.ended));
+    }
+
+    fn service(&mut self, service: &Service, layout: &Layout) {
+        let unit = &layout.unit;
+        let journal = format!("`journalctl -u {unit}` there says why");
+        match service {
+            Service::Running | Service::Offline => {}
+            Service::CrashLooping { restarts } => self.error(
+                FindingCode::CrashLooping,
+                match restarts {
+                    0 => "kube-controller-manager has ended, and systemd is about to start it again".to_owned(),
+                    _ => format!("kube-controller-manager ends again and again; systemd has started it again {restarts} times"),
+                },
+                &journal,
+            ),
+            Service::Failed { result } => self.error(
+                FindingCode::ServiceFailed,
+                format!("kube-controller-manager has ended ({result}), and systemd does not start it again"),
+                &format!("{journal}; `kcm apply` starts it"),
+            ),
+            Service::Stopped => self.error(
+                FindingCode::ServiceStopped,
+                "kube-controller-manager is stopped".to_owned(),
+                &format!("`kcm apply` starts it, or `systemctl start {unit}` there"),
+            ),
+            Service::Masked => self.error(
+                FindingCode::UnitMasked,
+                format!("{unit} is masked: nothing can start it"),
+                &format!("run `systemctl unmask {unit}` there, then `kcm apply`"),
+            ),
+            Service::NotDeployed => self.error(
+                FindingCode::NotDeployed,
+                "there is no kube-controller-manager".to_owned(),
+                "`kcm apply` puts it there",
+            ),
+        }
+    }
+
+    fn restarts(
+        &mut self,
+        service: &Service,
+        unit: &UnitState,
+        now: OffsetDateTime,
+        layout: &Layout,
+    ) {
+        let Activity::Active { since, .. } = unit.activity else { return };
+        if *service == Service::Running && unit.restarts > 0 && now - since < RECENT {
+            let ago = (now - since).whole_seconds();
+            let times = unit.restarts;
+            let problem = format!(
+                "kube-controller-manager has ended by itself; systemd has started it again {times} times, the last time {ago} s ago"
+            );
+            let mend = format!("`journalctl -u {}` there says why", layout.unit);
+            self.warning(FindingCode::Restarted, problem, &mend);
+        }
+    }
+
+    fn sync(&mut self, sync: &Sync) {
+        match sync {
+            Sync::InSync | Sync::NotDeployed | Sync::Unknown => {}
+            Sync::RestartPending { why } => self.warning(
+                FindingCode::RestartPending,
+                format!("what runs is not what is there: {}", why.join(", ")),
+                "`kcm apply` restarts it, the leader last",
+            ),
+            Sync::Drifted { why } => self.warning(
+                FindingCode::Drifted,
+                why.join(", "),
+                "`kcm plan` shows it, `kcm apply` puts it right",
+            ),
+            Sync::NotManaged => self.warning(
+                FindingCode::NotManaged,
+                "kube-controller-manager there was not put there by kcm".to_owned(),
+                "`kcm plan` shows what kcm would make of it",
+            ),
+        }
+    }
+
+    /// Keys that others than owner and group can read.
+    fn exposed(&mut self, look: &Look, seen: &Seen, layout: &Layout) {
+        let managed = [Role::Key, Role::CaKey, Role::Kubeconfig]
+            .map(|role| (layout.path(role), &seen.master.files.of(role).state));
+        let is_key =
+            |path: &RemotePath| look.service.service_account_key.as_deref() == Some(path.as_str());
+        let others = seen.others.iter().filter(|(path, _)| is_key(path));
+        let all = managed.into_iter().chain(others.map(|(path, state)| (path, state)));
+        let exposed = all.filter_map(|(path, state)| {
+            let (mode, _) = state.attributes()?;
+            (mode.bits() & 0o007 != 0).then(|| format!("{path} has mode {mode}"))
+        });
+        let exposed: Vec<_> = exposed.collect();
+        if !exposed.is_empty() {
+            let problem = format!("a key can be read by everybody there: {}", exposed.join(", "));
+            let mend = "`kcm apply` takes that away; who has read it has it: `kcm certs renew --force`, if somebody may have";
+            self.error(FindingCode::SecretReadable, problem, mend);
+        }
+    }
+
+    fn error(&mut self, code: FindingCode, problem: String, mend: &str) {
+        self.found.push(Finding::error(code, self.master, problem, mend));
+    }
+
+    fn warning(&mut self, code: FindingCode, problem: String, mend: &str) {
+        self.found.push(Finding::error(code, self.master, problem, mend).into_warning());
+    }
+}
