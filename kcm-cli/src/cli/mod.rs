@@ -4,6 +4,7 @@ mod certs;
 mod cluster_file;
 mod exit;
 mod status;
+mod logs;
 
 use std::io;
 use std::process::ExitCode;
@@ -90,6 +91,7 @@ impl Verb {
             Self::Status(status) => status.select.fleet.output,
             Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
             Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
+            Self::Logs(logs) => logs.select.fleet.output,
             Self::Init(_) | Self::Schema => Form::Human,
         }
     }
@@ -127,6 +129,7 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
             with_fleet(masters, interrupt, remove).await
         }
         Verb::Status(arguments) => status::run(arguments, interrupt).await,
+        Verb::Logs(arguments) => logs::run(arguments, interrupt).await,
         Verb::Certs(verb) => certs::run(verb, interrupt).await,
         Verb::Schema => {
             report::document(&cluster::schema())?;

@@ -3,6 +3,7 @@
 mod certs;
 mod human;
 mod status;
+mod logs;
 mod textfile;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub(crate) use textfile::{certificate_metrics, status_metrics};
 
 /// Moves to the terminal's upper left corner and clears what is there.
 const CLEAR: &str = "\x1b[H\x1b[2J";
+pub(crate) use logs::LogReport;
 
 /// Reports one invocation.
 pub(crate) struct Report {
