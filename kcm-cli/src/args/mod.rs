@@ -4,6 +4,7 @@ mod certs;
 mod init;
 mod status;
 mod logs;
+mod timer;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use init::InitArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use logs::LogsArguments;
+pub(crate) use timer::CertsTimerArguments;
 
 /// Puts a highly available kube-controller-manager on your own masters and keeps it there.
 #[derive(Debug, Parser)]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::exit::{Exit, Failure};
 use super::{Masters, finish, with_fleet};
 use crate::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
+use super::{Masters, timer, with_fleet};
+use crate::args::{CertsCheckArguments, CertsVerb};
 use crate::certs::{CertificateCheck, check_certificates};
 use crate::files::FileError;
 use crate::interrupt::Interrupt;
@@ -17,6 +19,7 @@ pub(super) async fn run(verb: CertsVerb, interrupt: &Interrupt) -> Result<Exit, 
     match verb {
         CertsVerb::Check(arguments) => check(&arguments, interrupt).await,
         CertsVerb::Renew(arguments) => renew(&arguments, interrupt).await,
+        CertsVerb::Timer(arguments) => timer::write(&arguments),
     }
 }
 

@@ -5,6 +5,7 @@ mod cluster_file;
 mod exit;
 mod status;
 mod logs;
+mod timer;
 
 use std::io;
 use std::process::ExitCode;
@@ -92,7 +93,7 @@ impl Verb {
             Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
             Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
             Self::Logs(logs) => logs.select.fleet.output,
-            Self::Init(_) | Self::Schema => Form::Human,
+            Self::Certs(CertsVerb::Timer(_)) | Self::Init(_) | Self::Schema => Form::Human,
         }
     }
 }
