@@ -97,8 +97,8 @@ pub fn certificate_timer(
         let name = UnitName::parse(&format!("{}.{suffix}", timer.name));
         name.map_err(unusable("--name"))
     };
-    let service = UnitText { name: named("service")?, text: text(service(timer, cluster)?) };
-    Ok([service, UnitText { name: named("timer")?, text: text(schedule(timer)?) }])
+    let service = UnitText { name: named("service")?, text: text(&service(timer, cluster)?) };
+    Ok([service, UnitText { name: named("timer")?, text: text(&schedule(timer)?) }])
 }
 
 fn service(timer: &CertificateTimer, cluster: &Cluster) -> Result<Unit, TimerError> {
@@ -216,7 +216,7 @@ fn section(name: &str, lines: &[(&str, String)]) -> Result<Section, TimerError> 
     Ok(Section { name, directives })
 }
 
-fn text(unit: Unit) -> String {
+fn text(unit: &Unit) -> String {
     format!("{TIMER_MARK}{}", unit.render())
 }
 

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use kcm::files::FileErrorKind;
 use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
 use kcm::transport::{
-    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation, Replies, Sent, Stream, StreamAddress, StreamError, Transport, TransportError, Journal, JournalError, JournalQuestion,
+    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    LockClaim, LockError, LockGuard, Operation, Replies, Sent, Stream, StreamAddress, StreamError,
+    Transport, TransportError,
 };
 use kcm::{Event, EventSink, Interrupt, MasterResult, Outcome, Silent};
 use kcm_tests::{Site, program};

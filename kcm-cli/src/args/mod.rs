@@ -2,8 +2,8 @@
 
 mod certs;
 mod init;
-mod status;
 mod logs;
+mod status;
 mod timer;
 
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use crate::run::Consent;
 
 pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use init::InitArguments;
-pub(crate) use status::StatusArguments;
 pub(crate) use logs::LogsArguments;
+pub(crate) use status::StatusArguments;
 pub(crate) use timer::CertsTimerArguments;
 
 /// Puts a highly available kube-controller-manager on your own masters and keeps it there.

@@ -4,10 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::{Masters, finish, with_fleet};
+use super::{Masters, finish, timer, with_fleet};
 use crate::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
-use super::{Masters, timer, with_fleet};
-use crate::args::{CertsCheckArguments, CertsVerb};
 use crate::certs::{CertificateCheck, check_certificates};
 use crate::files::FileError;
 use crate::interrupt::Interrupt;

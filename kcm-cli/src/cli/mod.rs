@@ -3,8 +3,8 @@
 mod certs;
 mod cluster_file;
 mod exit;
-mod status;
 mod logs;
+mod status;
 mod timer;
 
 use std::io;

@@ -66,7 +66,7 @@ fn write_both(directory: &Path, units: &[UnitText; 2]) -> Result<bool, Failure> 
             Err(error) => return Err(failed(&path, &error)),
         };
         match before {
-            Some(before) if before == unit.text.as_bytes() => continue,
+            Some(before) if before == unit.text.as_bytes() => {}
             Some(before) if !before.starts_with(TIMER_MARK.as_bytes()) => {
                 let message = format!(
                     "{}: kcm did not write this; move it away, or choose another --name",

@@ -2,8 +2,8 @@
 
 mod certs;
 mod human;
-mod status;
 mod logs;
+mod status;
 mod textfile;
 mod timer;
 
@@ -20,8 +20,8 @@ use crate::certs::CertificateCheck;
 use crate::event::{Event, EventSink};
 use crate::rollout::Outcome;
 use crate::status::Status;
-use crate::words;
 use crate::timer::{Manager, UnitText};
+use crate::words;
 
 pub(crate) use textfile::{certificate_metrics, status_metrics};
 

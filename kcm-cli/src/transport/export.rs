@@ -1,4 +1,4 @@
-//! systemd's journal export format (systemd.io/JOURNAL_EXPORT_FORMATS), as `journalctl -o export` streams it.
+//! systemd's journal export format (<https://systemd.io/JOURNAL_EXPORT_FORMATS>), as `journalctl -o export` streams it.
 
 use std::collections::VecDeque;
 

@@ -28,8 +28,8 @@
 //!    only a start or [`UnitAction::Disarm`] takes it back.
 //! 9. Bytes are cheap, exchanges are not: one batch is one exchange.
 //! 10. A [`Journal`] gives entries in the journal's own order, none twice and none left out, and reads ahead no more than
-//!    one entry and one piece of what the master sends. After a cursor it goes on with the entry that follows. Once it is
-//!    dropped, or whoever reads it is dead, nothing of it is left running on the master.
+//!     one entry and one piece of what the master sends. After a cursor it goes on with the entry that follows. Once it is
+//!     dropped, or whoever reads it is dead, nothing of it is left running on the master.
 
 mod accounts;
 mod batch;

@@ -7,7 +7,9 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use kcm::transport::{
-    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation, Replies, Stream, StreamAddress, StreamError, Transport, TransportError, Journal, JournalError, JournalQuestion,
+    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    LockClaim, LockError, LockGuard, Operation, Replies, Stream, StreamAddress, StreamError,
+    Transport, TransportError,
 };
 use tokio::sync::Notify;
 

@@ -12,7 +12,9 @@ use kcm::api::{
     Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Networked, Via,
 };
 use kcm::transport::{
-    Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Operation, Replies, SshMaster, Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction, Journal, JournalError, JournalQuestion,
+    Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError,
+    JournalQuestion, LockClaim, LockError, LockGuard, Operation, Replies, SshMaster, Stream,
+    StreamAddress, StreamError, Transport, TransportError, UnitAction,
 };
 use kcm::{Cluster, Consent, Error, Fleet, Interrupt, MasterResult, Network, Outcome, Run, Silent};
 use kcm_tests::lab::Machine;

@@ -30,7 +30,9 @@ use async_trait::async_trait;
 
 use super::interpret::interpret;
 use super::{
-    Batch, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Replies, Stream, StreamAddress, StreamError, Transport, TransportError, Journal, JournalError, JournalQuestion,
+    Batch, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    LockClaim, LockError, LockGuard, Replies, Stream, StreamAddress, StreamError, Transport,
+    TransportError,
 };
 
 pub use fault::{Fault, FaultKind, FaultPoint, When};

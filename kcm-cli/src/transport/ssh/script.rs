@@ -9,7 +9,9 @@ use kcm_systemd::UnitName;
 use crate::files::RemotePath;
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
-    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Inspect, Operation, PathState, Probe, Read, Readable, Settle, Stage, UnitAction, Unquotable, Unstage, View, command_line, JournalQuestion, JournalStart,
+    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Inspect,
+    JournalQuestion, JournalStart, Operation, PathState, Probe, Read, Readable, Settle, Stage,
+    UnitAction, Unquotable, Unstage, View, command_line,
 };
 
 /// The operations' meaning; the calls below are of its functions.
