@@ -54,6 +54,25 @@ pub enum Event {
         /// Its SHA-256.
         digest: Fingerprint,
     },
+    /// A master's journal cannot be read, or not to its end.
+    JournalUnread {
+        /// The master.
+        master: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The connection to a master whose journal is followed was lost, and is being made again.
+    JournalLost {
+        /// The master.
+        master: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A master's journal goes on after its last entry.
+    JournalResumed {
+        /// The master.
+        master: String,
+    },
     /// A master goes back to an earlier generation.
     GoesBack {
         /// The master.

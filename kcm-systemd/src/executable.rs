@@ -68,6 +68,14 @@ impl ExecutablePath {
         std::str::from_utf8(&self.0).ok()
     }
 
+    /// The path as `ExecStart=` must spell it.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        let mut out = String::with_capacity(self.0.len() + 2);
+        self.quote_into(&mut out);
+        out
+    }
+
     /// Appends the path as `ExecStart=` must spell it: `%` doubled and `$` not, since systemd resolves specifiers in
     /// the path but expands no variables there.
     pub(crate) fn quote_into(&self, out: &mut String) {

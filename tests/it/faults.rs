@@ -8,6 +8,7 @@ mod findings;
 mod interrupted;
 mod killed;
 mod lead;
+mod logs;
 mod lost;
 mod renew;
 mod room;

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use kcm::files::FileErrorKind;
 use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
 use kcm::transport::{
-    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard,
-    Operation, Replies, Sent, Stream, StreamAddress, StreamError, Transport, TransportError,
+    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    LockClaim, LockError, LockGuard, Operation, Replies, Sent, Stream, StreamAddress, StreamError,
+    Transport, TransportError,
 };
 use kcm::{Event, EventSink, Interrupt, MasterResult, Outcome, Silent};
 use kcm_tests::{Site, program};
@@ -53,6 +54,10 @@ impl Transport for Tapped {
 
     async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
         self.fake.insecure_https(question).await
+    }
+
+    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
+        self.fake.journal(question).await
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use kcm_pki::GoDuration;
 
-use super::SelectArguments;
+use super::{CertsTimerArguments, SelectArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertsVerb {
@@ -13,6 +13,8 @@ pub(crate) enum CertsVerb {
     Check(CertsCheckArguments),
     /// Renews what is due, on all masters, with the whole rollout and without a gap in the lead; nothing else changes
     Renew(CertsRenewArguments),
+    /// Writes a systemd service and timer that do so on this machine every day
+    Timer(CertsTimerArguments),
 }
 
 #[derive(Debug, Args)]

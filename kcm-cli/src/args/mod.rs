@@ -2,7 +2,9 @@
 
 mod certs;
 mod init;
+mod logs;
 mod status;
+mod timer;
 
 use std::path::PathBuf;
 
@@ -13,7 +15,9 @@ use crate::run::Consent;
 
 pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use init::InitArguments;
+pub(crate) use logs::LogsArguments;
 pub(crate) use status::StatusArguments;
+pub(crate) use timer::CertsTimerArguments;
 
 /// Puts a highly available kube-controller-manager on your own masters and keeps it there.
 #[derive(Debug, Parser)]
@@ -46,6 +50,8 @@ pub(crate) enum Verb {
     Remove(RemoveArguments),
     /// Says how everything is: services, leader, drift, certificates, clocks; exits with the worst of it
     Status(StatusArguments),
+    /// Shows the journals of kube-controller-manager on all masters, merged by time; -o json: one object a line
+    Logs(LogsArguments),
     /// Looks after certificates
     #[command(subcommand)]
     Certs(CertsVerb),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::{Masters, finish, with_fleet};
+use super::{Masters, finish, timer, with_fleet};
 use crate::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 use crate::certs::{CertificateCheck, check_certificates};
 use crate::files::FileError;
@@ -17,6 +17,7 @@ pub(super) async fn run(verb: CertsVerb, interrupt: &Interrupt) -> Result<Exit, 
     match verb {
         CertsVerb::Check(arguments) => check(&arguments, interrupt).await,
         CertsVerb::Renew(arguments) => renew(&arguments, interrupt).await,
+        CertsVerb::Timer(arguments) => timer::write(&arguments),
     }
 }
 

@@ -3,7 +3,9 @@
 mod certs;
 mod cluster_file;
 mod exit;
+mod logs;
 mod status;
+mod timer;
 
 use std::io;
 use std::process::ExitCode;
@@ -90,7 +92,8 @@ impl Verb {
             Self::Status(status) => status.select.fleet.output,
             Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
             Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
-            Self::Init(_) | Self::Schema => Form::Human,
+            Self::Logs(logs) => logs.select.fleet.output,
+            Self::Certs(CertsVerb::Timer(_)) | Self::Init(_) | Self::Schema => Form::Human,
         }
     }
 }
@@ -127,6 +130,7 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
             with_fleet(masters, interrupt, remove).await
         }
         Verb::Status(arguments) => status::run(arguments, interrupt).await,
+        Verb::Logs(arguments) => logs::run(arguments, interrupt).await,
         Verb::Certs(verb) => certs::run(verb, interrupt).await,
         Verb::Schema => {
             report::document(&cluster::schema())?;

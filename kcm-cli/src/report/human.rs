@@ -46,6 +46,15 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         }
         Event::Committed { master } => writeln!(out, "{master}: done"),
         Event::LeadChanged { change } => writeln!(out, "lead: {}", lead_change(change)),
+        Event::JournalUnread { master, reason } => {
+            writeln!(out, "{BAD}{master}{BAD:#}: no journal: {}", indented(reason))
+        }
+        Event::JournalLost { master, reason } => {
+            writeln!(out, "{NOTE}{master}{NOTE:#}: {}; connecting again", indented(reason))
+        }
+        Event::JournalResumed { master } => {
+            writeln!(out, "{master}: connected again, nothing was missed")
+        }
         Event::Unproven { master, cause } => {
             writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {}", indented(cause))
         }

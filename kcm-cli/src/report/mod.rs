@@ -2,8 +2,10 @@
 
 mod certs;
 mod human;
+mod logs;
 mod status;
 mod textfile;
+mod timer;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -18,12 +20,14 @@ use crate::certs::CertificateCheck;
 use crate::event::{Event, EventSink};
 use crate::rollout::Outcome;
 use crate::status::Status;
+use crate::timer::{Manager, UnitText};
 use crate::words;
 
 pub(crate) use textfile::{certificate_metrics, status_metrics};
 
 /// Moves to the terminal's upper left corner and clears what is there.
 const CLEAR: &str = "\x1b[H\x1b[2J";
+pub(crate) use logs::LogReport;
 
 /// Reports one invocation.
 pub(crate) struct Report {
@@ -132,6 +136,16 @@ pub(crate) fn document(value: &impl Serialize) -> io::Result<()> {
 /// What `kcm init` did. It is done, whether or not somebody can read it.
 pub(crate) fn initialised(file: &Path) {
     let _ = human::initialised(&mut anstream::stderr().lock(), file);
+}
+
+/// What `kcm certs timer` wrote, or found.
+pub(crate) fn timer(
+    directory: &Path,
+    units: &[UnitText; 2],
+    manager: Manager,
+    is_written: bool,
+) -> io::Result<()> {
+    flushed(|out| timer::written(out, directory, units, manager, is_written))
 }
 
 /// Why there is no result: for people always, as JSON too where that was asked for.

@@ -27,14 +27,19 @@
 //! 8. [`UnitAction::Stop`] arms a timer of the master's own first, which starts the unit again whatever becomes of kcm;
 //!    only a start or [`UnitAction::Disarm`] takes it back.
 //! 9. Bytes are cheap, exchanges are not: one batch is one exchange.
+//! 10. A [`Journal`] gives entries in the journal's own order, none twice and none left out, and reads ahead no more than
+//!     one entry and one piece of what the master sends. After a cursor it goes on with the entry that follows. Once it is
+//!     dropped, or whoever reads it is dead, nothing of it is left running on the master.
 
 mod accounts;
 mod batch;
 mod enable;
+mod export;
 pub mod fake;
 mod https;
 mod inspect;
 mod interpret;
+mod journal;
 mod local;
 mod reply;
 mod shell;
@@ -56,6 +61,7 @@ pub use fake::Fake;
 pub use https::{HttpsAnswer, HttpsError, HttpsQuestion};
 pub use inspect::{Inspect, Inspected, ProcessFacts};
 pub(crate) use interpret::{public_kubeconfig, staged};
+pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
 pub use local::Local;
 pub use reply::{
     Activity, DropIn, Enablement, Examined, Listener, Observation, OperationError,
@@ -98,6 +104,15 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// # Errors
     /// When somebody else holds it, and who, as far as that can be known.
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError>;
+
+    /// Reads the journal of a unit.
+    ///
+    /// # Errors
+    /// When it cannot be begun, or this transport has no way to.
+    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
+        let reason = format!("the journal of {} cannot be read this way", question.unit);
+        Err(JournalError::Unsupported { master: "this master".to_owned(), reason })
+    }
 
     /// Ends the connection, if there is one. What is asked afterwards may open a new one.
     async fn close(&self) {}

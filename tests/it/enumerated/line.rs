@@ -7,8 +7,9 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use kcm::transport::{
-    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard,
-    Operation, Replies, Stream, StreamAddress, StreamError, Transport, TransportError,
+    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    LockClaim, LockError, LockGuard, Operation, Replies, Stream, StreamAddress, StreamError,
+    Transport, TransportError,
 };
 use tokio::sync::Notify;
 
@@ -146,6 +147,10 @@ impl Transport for Line {
     async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
         self.caller.unless_dead().await;
         self.fake.insecure_https(question).await
+    }
+
+    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
+        self.fake.journal(question).await
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {

@@ -12,9 +12,9 @@ use kcm::api::{
     Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Networked, Via,
 };
 use kcm::transport::{
-    Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard,
-    Operation, Replies, SshMaster, Stream, StreamAddress, StreamError, Transport, TransportError,
-    UnitAction,
+    Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError,
+    JournalQuestion, LockClaim, LockError, LockGuard, Operation, Replies, SshMaster, Stream,
+    StreamAddress, StreamError, Transport, TransportError, UnitAction,
 };
 use kcm::{Cluster, Consent, Error, Fleet, Interrupt, MasterResult, Network, Outcome, Run, Silent};
 use kcm_tests::lab::Machine;
@@ -126,6 +126,10 @@ impl Transport for Tapped {
             self.striker.reach(&self.name, Some(Phase::Gate)).await;
         }
         self.inner.insecure_https(question).await
+    }
+
+    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
+        self.inner.journal(question).await
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {

@@ -25,6 +25,7 @@ impl FakeState {
             accounts: self.accounts.clone(),
             program_facts: self.program_facts.clone(),
             listeners: self.listeners.clone(),
+            journal: self.journal.clone(),
             clock_offset: self.clock_offset,
             full: self.full,
             exchange: Exchange::Whole,

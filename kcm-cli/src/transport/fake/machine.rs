@@ -15,7 +15,9 @@ use super::unit::Units;
 use crate::files::{
     Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
 };
-use crate::transport::{Activity, Enablement, OperationError, Output, ProgramFacts, enable};
+use crate::transport::{
+    Activity, Enablement, JournalEntry, OperationError, Output, ProgramFacts, enable,
+};
 
 /// Sees the state after every single effect, with the effect in words.
 pub type Observer = Box<dyn FnMut(&mut FakeState, &str) + Send>;
@@ -50,6 +52,8 @@ pub struct FakeState {
     pub program_facts: Result<ProgramFacts, String>,
     /// Addresses on which others listen.
     pub listeners: Vec<SocketAddr>,
+    /// The journal of kube-controller-manager's unit, in its order.
+    pub journal: Vec<JournalEntry>,
     /// How far its clock is ahead of this machine's.
     pub clock_offset: time::Duration,
     pub(super) full: bool,
@@ -101,6 +105,7 @@ impl FakeState {
             accounts: BTreeMap::new(),
             program_facts: Ok(program_facts(KubernetesVersion::NEWEST_KNOWN)),
             listeners: Vec::new(),
+            journal: Vec::new(),
             clock_offset: time::Duration::ZERO,
             full: false,
             exchange: Exchange::Whole,

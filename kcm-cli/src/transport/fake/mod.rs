@@ -17,6 +17,7 @@
 mod acts;
 mod fault;
 mod fork;
+mod journal;
 mod machine;
 mod memory;
 mod service;
@@ -29,8 +30,9 @@ use async_trait::async_trait;
 
 use super::interpret::interpret;
 use super::{
-    Batch, HttpsAnswer, HttpsError, HttpsQuestion, LockClaim, LockError, LockGuard, Replies,
-    Stream, StreamAddress, StreamError, Transport, TransportError,
+    Batch, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    LockClaim, LockError, LockGuard, Replies, Stream, StreamAddress, StreamError, Transport,
+    TransportError,
 };
 
 pub use fault::{Fault, FaultKind, FaultPoint, When};
@@ -139,6 +141,10 @@ impl Transport for Fake {
             master: self.state().name.clone(),
             reason: "a fake has no streams".to_owned(),
         })
+    }
+
+    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
+        journal::open(&self.state, question)
     }
 
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {

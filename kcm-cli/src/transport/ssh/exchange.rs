@@ -22,7 +22,7 @@ const MOST_WORDS: usize = 16 * 1024;
 const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
 /// How long `sudo` may take to ask.
 const SUDO_PATIENCE: Duration = Duration::from_secs(20);
-const CONNECTION_LOST: &str = "the connection was lost";
+pub(super) const CONNECTION_LOST: &str = "the connection was lost";
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -109,6 +109,13 @@ impl Channel {
             },
             None => Err(not_begun(&ended, &words)),
         }
+    }
+
+    /// What it is made of, and what was said so far.
+    pub(super) fn into_parts(
+        self,
+    ) -> (Child<Arc<Session>>, ChildStdin, ChildStdout, ChildStderr, Vec<u8>) {
+        (self.child, self.stdin, self.stdout, self.stderr, self.said)
     }
 
     /// Why it ended without a word.

@@ -11,6 +11,7 @@ mod control;
 mod exchange;
 mod explain;
 mod forward;
+mod journal;
 mod lock;
 mod login;
 mod mux;
@@ -27,8 +28,8 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{
-    Batch, LockClaim, LockError, LockGuard, Replies, Stream, StreamAddress, StreamError, Transport,
-    TransportError,
+    Batch, Journal, JournalError, JournalQuestion, LockClaim, LockError, LockGuard, Replies,
+    Stream, StreamAddress, StreamError, Transport, TransportError,
 };
 use crate::cluster::{HostAddress, Ssh};
 use command::Command;
@@ -224,6 +225,26 @@ impl Transport for SshMaster {
                 Err(LockError::Held { master: self.master.clone(), holder })
             }
             Err(lock::Refusal::Failed(reason)) => Err(failed(reason)),
+        }
+    }
+
+    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
+        let session = self.session().await?;
+        let permit = Arc::clone(&self.channels).acquire_owned().await;
+        let permit = permit.map_err(|_| self.never_ran("the connection is closed".to_owned()))?;
+        let script =
+            Script::of_journal(question).map_err(|error| self.never_ran(error.to_string()))?;
+        let command = self.command(None, &script.text)?;
+        let opening = Opening {
+            session: &session,
+            command: &command,
+            sudo_password: self.sudo_password.as_ref(),
+        };
+        match journal::open(&self.master, &opening, &script, permit).await {
+            Ok(journal) => Ok(Box::new(journal)),
+            Err(exchange::Failure::NeverRan(reason) | exchange::Failure::Lost(reason)) => {
+                Err(self.never_ran(reason).into())
+            }
         }
     }
 

@@ -10,8 +10,8 @@ use crate::files::RemotePath;
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
     Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Inspect,
-    Operation, PathState, Probe, Read, Readable, Settle, Stage, UnitAction, Unquotable, Unstage,
-    View, command_line,
+    JournalQuestion, JournalStart, Operation, PathState, Probe, Read, Readable, Settle, Stage,
+    UnitAction, Unquotable, Unstage, View, command_line,
 };
 
 /// The operations' meaning; the calls below are of its functions.
@@ -23,6 +23,8 @@ const MEANING: &str = concat!(
     include_str!("shell/running.sh"),
     include_str!("shell/whole.sh"),
 );
+/// How a journal is read.
+const JOURNAL: &str = include_str!("shell/journal.sh");
 /// How long the work of an earlier script is waited for, at most: half of the deadline leaves time for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,6 +61,21 @@ impl<'b> Script<'b> {
         let Calls { text: batch, contents } = calls;
         let text = format!("{MEANING}\nbatch() {{\n{batch}}}\n{{ answer {end}; }}\n");
         Ok(Self { text, contents })
+    }
+
+    /// A script that reads a journal as long as it is written to.
+    pub(super) fn of_journal(question: &JournalQuestion) -> Result<Self, Unquotable> {
+        let from = match &question.from {
+            JournalStart::Since(time) => format!("--since=@{}", time.unix_timestamp()),
+            JournalStart::After(cursor) => format!("--after-cursor={cursor}"),
+        };
+        let unit = format!("--unit={}", question.unit.as_str());
+        let mut words = vec!["read_journal", "--no-pager", "--output=export"];
+        words.extend(["--output-fields=MESSAGE", &unit, &from]);
+        // Else it begins with the last ten lines.
+        words.extend(question.follow.then_some(["--follow", "--no-tail"]).into_iter().flatten());
+        let call = command_line(words)?;
+        Ok(Self { text: format!("{JOURNAL}\n{{ {call}; }}\n"), contents: Vec::new() })
     }
 
     /// A script that holds the master's lock for `owner` as long as it is written to.

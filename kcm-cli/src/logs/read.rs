@@ -1,0 +1,123 @@
+//! One master's journal, and its connection if that is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kcm_systemd::UnitName;
+use tokio::sync::mpsc::Sender;
+use tokio::time::sleep;
+
+use super::{LogsQuestion, Pattern};
+use crate::transport::{JournalEntry, JournalError, JournalQuestion, JournalStart, Transport};
+
+/// How long to wait before a lost connection is made again: this at first, then twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What a master has to say.
+pub(super) enum News {
+    /// Its journal is open.
+    Begun,
+    /// An entry.
+    Entry(JournalEntry),
+    /// The connection was lost; it is being made again.
+    Lost(String),
+    /// It is there again.
+    Resumed,
+    /// It cannot be read, or no further.
+    Unread(String),
+}
+
+/// The reading of one master's journal.
+pub(super) struct Reading {
+    transport: Arc<dyn Transport>,
+    question: JournalQuestion,
+    grep: Option<Pattern>,
+}
+
+/// Why nothing more is told.
+enum End {
+    /// Nobody listens any more.
+    Unheard,
+    Journal(Option<JournalError>),
+}
+
+impl Reading {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        unit: &UnitName,
+        question: &LogsQuestion,
+    ) -> Self {
+        let LogsQuestion { since, follow, grep } = question;
+        let from = JournalStart::Since(*since);
+        let question = JournalQuestion { unit: unit.clone(), from, follow: *follow };
+        Self { transport, question, grep: grep.clone() }
+    }
+
+    /// Tells everything, until the journal has ended or nobody listens.
+    pub(super) async fn run(mut self, tell: Sender<News>) {
+        let mut pause = None;
+        loop {
+            let begun = pause.is_some();
+            let first = if begun { News::Resumed } else { News::Begun };
+            let (was_open, error) = match self.transport.journal(&self.question).await {
+                Ok(_) if tell.send(first).await.is_err() => return,
+                Ok(mut journal) => match self.pass_on(&mut *journal, &tell).await {
+                    End::Unheard => return,
+                    End::Journal(error) => (true, error),
+                },
+                Err(error) => (false, Some(error)),
+            };
+            let is_final = match &error {
+                None => !self.question.follow,
+                Some(JournalError::Lost { .. } | JournalError::Transport(_)) => {
+                    !self.question.follow || !(was_open || begun)
+                }
+                Some(_) => true,
+            };
+            let reason = error.as_ref().map(|error| error.reason().to_owned());
+            if is_final {
+                if let Some(reason) = reason {
+                    let _ = tell.send(News::Unread(reason)).await;
+                }
+                return;
+            }
+            if was_open {
+                pause = None;
+                let reason = reason.unwrap_or_else(|| "its journalctl has ended".to_owned());
+                if tell.send(News::Lost(reason)).await.is_err() {
+                    return;
+                }
+            }
+            let now = pause.unwrap_or(FIRST_PAUSE);
+            pause = Some((now * 2).min(LONGEST_PAUSE));
+            // What is lost is not asked again.
+            self.transport.close().await;
+            sleep(now).await;
+        }
+    }
+
+    async fn pass_on(
+        &mut self,
+        journal: &mut dyn crate::transport::Journal,
+        tell: &Sender<News>,
+    ) -> End {
+        loop {
+            let entry = tokio::select! {
+                entry = journal.next() => entry,
+                () = tell.closed() => return End::Unheard,
+            };
+            let entry = match entry {
+                Ok(Some(entry)) => entry,
+                Ok(None) => return End::Journal(None),
+                Err(error) => return End::Journal(Some(error)),
+            };
+            let cursor = entry.cursor.clone();
+            let is_wanted = self.grep.as_ref().is_none_or(|pattern| pattern.is_in(&entry));
+            if is_wanted && tell.send(News::Entry(entry)).await.is_err() {
+                return End::Unheard;
+            }
+            self.question.from = JournalStart::After(cursor);
+        }
+    }
+}
