@@ -76,7 +76,7 @@ fn hundred(binaries: &Binaries) -> bool {
     let mut firsts = String::from("masters:\n");
     for (place, line) in masters.lines().skip(1).enumerate() {
         if place % 10 == 0 {
-            firsts += &format!("{line}\n");
+            writeln!(firsts, "{line}").unwrap();
         }
     }
     write(&site, &plane, &format!("{firsts}ssh: {{configFile: ssh_config}}\n"));

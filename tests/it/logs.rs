@@ -59,7 +59,7 @@ impl World {
         for (place, fake) in fakes.values().enumerate() {
             let place = u64::try_from(place).unwrap();
             fake.inspect(|state| {
-                state.journal = (0..3).map(|nth| entry(nth * 3 + place)).collect()
+                state.journal = (0..3).map(|nth| entry(nth * 3 + place)).collect();
             });
         }
         Self { cluster, fakes }
