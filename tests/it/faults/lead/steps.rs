@@ -68,6 +68,8 @@ fn struck(ground: &Ground, step: usize, strike: &str) {
     if strike == "cut off" {
         assert_eq!(code, Some(0), "{what}");
         assert!(kcm.log().contains("run the same command again"), "{what}");
+    } else {
+        assert_eq!(code, Some(128 + 9), "{what}");
     }
     // A script that was on its way may still stop the service.
     std::thread::sleep(Duration::from_secs(3));
