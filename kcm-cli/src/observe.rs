@@ -23,6 +23,7 @@ use crate::transport::{
     Batch, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState, Probe,
     ProbeReply, Read, Reply, Transport, TransportError, View,
 };
+use crate::view::client_certificate;
 
 /// Everything that was seen, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +67,8 @@ pub struct ObservedFiles {
     pub certificate: ObservedFile,
     /// The key: its digest alone.
     pub key: ObservedFile,
+    /// Certificate and key in one file: the certificate's PEM text.
+    pub combined: ObservedFile,
     /// The kubeconfig: its public lines.
     pub kubeconfig: ObservedFile,
     /// The unit, with its text.
@@ -79,6 +82,12 @@ pub struct ObservedFiles {
 }
 
 impl ObservedMaster {
+    /// Whether the kubeconfig there names the file with certificate and key.
+    pub(crate) fn names_credentials(&self, layout: &Layout) -> bool {
+        let public = self.files.kubeconfig.text.as_deref();
+        public.and_then(client_certificate).is_some_and(|path| layout.is_combined(path))
+    }
+
     /// What interrupted runs left: folders with staged files, and with files that no note names.
     pub(crate) fn leftovers(&self) -> impl Iterator<Item = &RemotePath> {
         let orphans = self.own.iter().filter(|(path, state)| {
@@ -99,6 +108,7 @@ impl ObservedFiles {
             Role::CaKey => &self.ca_key,
             Role::Certificate => &self.certificate,
             Role::Key => &self.key,
+            Role::Combined => &self.combined,
             Role::Kubeconfig => &self.kubeconfig,
             Role::Binary => &self.binary,
             Role::Unit => &self.unit,
@@ -266,6 +276,7 @@ fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
     let files = [
         &layout.certificate,
         &layout.key,
+        &layout.combined,
         &layout.kubeconfig,
         &layout.unit_file,
         &layout.ca_certificate,
@@ -283,6 +294,7 @@ fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
             accounts: accounts.questions(),
         }),
         read(&layout.certificate, View::Certificates),
+        read(&layout.combined, View::Certificates),
         read(&layout.kubeconfig, View::KubeconfigPublic),
         read(&layout.unit_file, View::Whole),
         read(&layout.ca_certificate, View::Certificates),
@@ -370,7 +382,8 @@ async fn ask(
         }
         _ => Err(unexpected()),
     };
-    let (certificate, kubeconfig, unit, ca_certificate) = (text()?, text()?, text()?, text()?);
+    let (certificate, combined, kubeconfig) = (text()?, text()?, text()?);
+    let (unit, ca_certificate) = (text()?, text()?);
     let mut notes = Vec::new();
     let mut note = |text: Option<String>, which: &str| {
         let read = text.as_deref().map(Generation::parse)?;
@@ -386,6 +399,7 @@ async fn ask(
     let files = ObservedFiles {
         certificate: file(certificate)?,
         key: file(None)?,
+        combined: file(combined)?,
         kubeconfig: file(kubeconfig)?,
         unit: file(unit)?,
         ca_certificate: file(ca_certificate)?,
