@@ -96,6 +96,7 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
     let accounts = Accounts::of(run.cluster);
     let observed = observe(run.fleet, &layout, &accounts, &inputs, run.now, run.events).await?;
     warn_of_owners(&observed, run.events);
+    tell_of_uptake(&observed, run.events);
     if !run.cluster.install.distribute_ca {
         warn_of_other_cas(&observed, &inputs.ca, &layout, run.events);
     }
@@ -279,6 +280,17 @@ fn tell_of_binary(plan: &Plan, inputs: &Inputs, layout: &Layout, events: &dyn Ev
             size: bytes.expose().len() as u64,
             digest: bytes.digest(),
         });
+    }
+}
+
+/// What is not news is not told: most services were started after their files came.
+fn tell_of_uptake(observed: &Observed, events: &dyn EventSink) {
+    for master in &observed.masters {
+        let Activity::Active { since, .. } = master.probe.unit.activity else { continue };
+        let changed = master.files.combined.state.changed();
+        if let Some(uptake) = master.uptake.clone().filter(|_| changed > Some(since)) {
+            events.event(&Event::Uptake { master: master.name.clone(), uptake });
+        }
     }
 }
 

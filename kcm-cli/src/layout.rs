@@ -44,6 +44,8 @@ pub(crate) struct Layout {
     pub(crate) pending: RemotePath,
     /// The note of what was before the last change that was.
     pub(crate) previous: RemotePath,
+    /// The note of what the service was connected to when its credentials came.
+    pub(crate) connections: RemotePath,
 }
 
 impl Layout {
@@ -67,6 +69,7 @@ impl Layout {
             ca_key: below("pki/ca/cert/ca-key.pem")?,
             pending: below(".kcm/pending.json")?,
             previous: below(".kcm/previous.json")?,
+            connections: below(".kcm/connections.json")?,
         })
     }
 

@@ -19,10 +19,12 @@ use crate::generation::{Generation, Generations, Slot, slot_folders};
 use crate::identity::{IdentityFacts, KeyMatch, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
+use crate::rollout::connections;
 use crate::transport::{
     Batch, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState, Probe,
     ProbeReply, Read, Reply, Transport, TransportError, View,
 };
+use crate::uptake::{self, Uptake};
 use crate::view::client_certificate;
 
 /// Everything that was seen, in the cluster file's order.
@@ -51,6 +53,8 @@ pub struct ObservedMaster {
     pub files: ObservedFiles,
     /// The identity in its certificate file, if that can be read.
     pub identity: Option<IdentityFacts>,
+    /// Whether the service uses the credentials file that the kubeconfig names; none where it names none, or nothing runs.
+    pub uptake: Option<Uptake>,
     /// What it had before its last changes.
     pub generations: Generations,
     /// What is wrong with the notes of that.
@@ -300,6 +304,7 @@ fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
         read(&layout.ca_certificate, View::Certificates),
         read(&layout.pending, View::Whole),
         read(&layout.previous, View::Whole),
+        read(&layout.connections, View::Whole),
     ];
     if beside.inspects {
         let (unit, program) = (layout.unit.clone(), layout.executable.clone());
@@ -392,6 +397,7 @@ async fn ask(
     };
     let generations =
         Generations { pending: note(text()?, "pending"), previous: note(text()?, "previous") };
+    let connections = text()?;
     let mut states = probe.paths.iter().cloned();
     let mut file = |text: Option<String>| {
         states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
@@ -413,8 +419,37 @@ async fn ask(
         Some(Reply::Inspected(inspected)) => Some(inspected),
         _ => None,
     };
-    let master = ObservedMaster { name, probe, files, identity: None, generations, notes, own };
+    let mut master = ObservedMaster {
+        name,
+        probe,
+        files,
+        identity: None,
+        uptake: None,
+        generations,
+        notes,
+        own,
+    };
+    master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
     Ok(Seen { master, others, inspected })
+}
+
+/// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.
+async fn uptake(
+    master: &ObservedMaster,
+    text: Option<&str>,
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Option<Uptake> {
+    let by_its_start = uptake::by_its_start(master, layout)?;
+    let noted = uptake::noted(master, text).filter(|_| by_its_start != Uptake::Proven);
+    let Some(noted) = noted else { return Some(by_its_start) };
+    let look = connections(layout, Some(noted.invocation.clone()));
+    let replies = transport.call(&Batch::new(vec![Operation::Settle(look)])).await;
+    let first = replies.ok().and_then(|replies| replies.done.into_iter().next());
+    Some(match first {
+        Some(Reply::Settled(now)) => noted.judge(&now),
+        _ => Uptake::Unknown { reason: "its connections cannot be seen".to_owned() },
+    })
 }
 
 /// The identity that a master holds: its certificate, if a key is beside it.

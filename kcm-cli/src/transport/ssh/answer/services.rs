@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Step, decode, garbled, number, owner};
 use crate::files::{Owner, RemotePath};
-use crate::transport::{DropIn, Listener, Observation, ProcessFacts, ProgramFacts, Settled};
+use crate::transport::{
+    Connection, DropIn, Listener, Observation, ProcessFacts, ProgramFacts, Settled,
+};
 
 const NOT_ROOT: &str = "only root sees what others run there";
 
@@ -15,7 +17,22 @@ pub(super) fn settled(said: &str) -> Step<Settled> {
         return Err(garbled("a service that is up", said));
     };
     let listening = listening(known, words)?;
-    Ok(Settled { invocation: invocation.to_owned(), main_pid: number(process)?, listening })
+    let (invocation, main_pid) = (invocation.to_owned(), number(process)?);
+    Ok(Settled { invocation, main_pid, listening, connections: None })
+}
+
+pub(super) fn connections(said: &str) -> Step<Observation<Vec<Connection>>> {
+    let mut words = said.split(' ');
+    if words.next() != Some("known") {
+        return Ok(Observation::Unknown(NOT_ROOT.to_owned()));
+    }
+    let connection = |word: &str| {
+        let wrong = || garbled("a connection", word);
+        let (local, rest) = word.split_once('/').ok_or_else(wrong)?;
+        let (remote, inode) = rest.split_once('/').ok_or_else(wrong)?;
+        Ok(Connection { local: socket(local)?, remote: socket(remote)?, inode: number(inode)? })
+    };
+    words.map(connection).collect::<Step<_>>().map(Observation::Known)
 }
 
 /// What the program says of its version; why, if it says nothing.
