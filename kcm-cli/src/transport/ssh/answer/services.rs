@@ -153,6 +153,14 @@ mod tests {
         assert_eq!(read("00000000000000000000000001000000:0016").as_deref(), Some("[::1]:22"));
         assert_eq!(read("0000000000000000FFFF00000B00007F:0016").as_deref(), Some("127.0.0.11:22"));
         assert_eq!(read("00000000000000000000000000000000:2811").as_deref(), Some("[::]:10257"));
+        let read = |said| connections(said).ok();
+        let Some(Observation::Known(all)) = read("known 0B00007F:2811/0B00007F:192B/77") else {
+            panic!("it is a connection")
+        };
+        assert_eq!((all[0].remote.port(), all[0].inode), (6443, 77));
+        assert_eq!(read("known"), Some(Observation::Known(Vec::new())));
+        assert!(matches!(read("unknown"), Some(Observation::Unknown(_))));
+        assert_eq!(read("known 0B00007F:2811/77"), None);
         for wrong in ["", "0B00007F", "0B00007F:", "0B:16", "zzzzzzzz:0016"] {
             assert!(socket(wrong).is_err(), "{wrong:?}");
         }
