@@ -16,7 +16,7 @@ use crate::issue;
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster, observe};
 use crate::operator::{self, Binary, Ca, Inputs};
-use crate::plan::{MasterPlan, Plan, Step};
+use crate::plan::{MasterPlan, Plan, Step, certificate_in};
 use crate::preflight::{self, Examination, PreflightError, Subject};
 use crate::renew::{self, Renewal};
 use crate::rollout::{Lead, LeadForecast, Outcome, Rollout, Work};
@@ -96,6 +96,7 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
     let accounts = Accounts::of(run.cluster);
     let observed = observe(run.fleet, &layout, &accounts, &inputs, run.now, run.events).await?;
     warn_of_owners(&observed, run.events);
+    tell_of_uptake(&observed, run.events);
     if !run.cluster.install.distribute_ca {
         warn_of_other_cas(&observed, &inputs.ca, &layout, run.events);
     }
@@ -184,7 +185,8 @@ async fn look_for_lead(
     credentials: Option<&Credentials>,
 ) -> Result<Lead, PreflightError> {
     let clocks: Vec<_> = examined.iter().map(|examination| examination.clock).collect();
-    let starts = |place: usize| plan.masters.get(place).is_some_and(MasterPlan::starts);
+    let takes_it = |planned: &MasterPlan| planned.starts() || planned.replaces_named_credentials();
+    let starts = |place: usize| plan.masters.get(place).is_some_and(takes_it);
     let observed = &observed.masters[..];
     let (lead, mut found) = Lead::open(run, observed, &clocks, credentials, starts).await;
     found.extend(lead.findings(examined).await);
@@ -250,9 +252,15 @@ fn have_kubeconfigs(desired: &Desired, observed: &Observed) -> bool {
     masters.all(|(desired, observed)| has_kubeconfig(desired, observed))
 }
 
-/// Whether the kubeconfig there is the desired one in everything but its key, which is not here.
+/// Whether what holds the key there is as it should be in everything but the key, which is not here.
 fn has_kubeconfig(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
-    let wanted = desired.artifacts.iter().find(|artifact| artifact.role == Role::Kubeconfig);
+    let artifact = |role| desired.artifacts.iter().find(|artifact| artifact.role == role);
+    if artifact(Role::Combined).is_some() {
+        let [combined, alone] = [&observed.files.combined, &observed.files.certificate];
+        let held = certificate_in(combined);
+        return held.is_some() && held == certificate_in(alone);
+    }
+    let wanted = artifact(Role::Kubeconfig);
     let found = observed.files.kubeconfig.text.as_deref().map(view::kubeconfig);
     match (wanted, found) {
         (Some(wanted), Some(found)) => {
@@ -272,6 +280,17 @@ fn tell_of_binary(plan: &Plan, inputs: &Inputs, layout: &Layout, events: &dyn Ev
             size: bytes.expose().len() as u64,
             digest: bytes.digest(),
         });
+    }
+}
+
+/// What is not news is not told: most services were started after their files came.
+fn tell_of_uptake(observed: &Observed, events: &dyn EventSink) {
+    for master in &observed.masters {
+        let Activity::Active { since, .. } = master.probe.unit.activity else { continue };
+        let changed = master.files.combined.state.changed();
+        if let Some(uptake) = master.uptake.clone().filter(|_| changed > Some(since)) {
+            events.event(&Event::Uptake { master: master.name.clone(), uptake });
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::files::RemotePath;
 use crate::identity::Reason;
 use crate::rollout::LeadChange;
+use crate::uptake::Uptake;
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]
@@ -96,6 +97,14 @@ pub enum Event {
         master: String,
         /// How many.
         files: usize,
+    },
+    /// Whether a service uses the credentials file that its kubeconfig names: told while that is newer than the service.
+    Uptake {
+        /// The master.
+        master: String,
+        /// Whether it does.
+        #[serde(flatten)]
+        uptake: Uptake,
     },
     /// A master is as it should be.
     Committed {

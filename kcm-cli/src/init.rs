@@ -84,6 +84,8 @@ const REST: &str = "\
 #   bindAddress: host             # host, loopback, any, or an address
 #   flags:                        # added or changed; null removes one; masters can have their own
 #     profiling: false
+# kubeconfig:
+#   credentials: embedded         # or files: a renewal then restarts nothing
 # systemd:
 #   user: kube-controller-manager # an account of the masters; default: root
 #   group: kube-controller-manager # default: the user's own

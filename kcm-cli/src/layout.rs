@@ -14,6 +14,8 @@ pub(crate) const INSTALL_ROOT: &str = "/opt/kubernetes";
 pub(crate) const CERTIFICATE: &str = "kube-controller-manager.pem";
 /// File name of the identity's key.
 pub(crate) const KEY: &str = "kube-controller-manager-key.pem";
+/// File name of both in one file, which a kubeconfig names; kubelet's is `kubelet-client-current.pem`.
+pub(crate) const COMBINED: &str = "kube-controller-manager-current.pem";
 /// The user that stock RBAC binds; groups play no part.
 pub(crate) const USER: &str = "system:kube-controller-manager";
 /// The kubeconfig's names for user and context.
@@ -30,6 +32,8 @@ pub(crate) struct Layout {
     pub(crate) root: RemotePath,
     pub(crate) certificate: RemotePath,
     pub(crate) key: RemotePath,
+    /// Both in one file, where the kubeconfig names files.
+    pub(crate) combined: RemotePath,
     pub(crate) kubeconfig: RemotePath,
     pub(crate) unit: UnitName,
     pub(crate) unit_file: RemotePath,
@@ -40,6 +44,8 @@ pub(crate) struct Layout {
     pub(crate) pending: RemotePath,
     /// The note of what was before the last change that was.
     pub(crate) previous: RemotePath,
+    /// The note of what the service was connected to when its credentials came.
+    pub(crate) connections: RemotePath,
 }
 
 impl Layout {
@@ -53,6 +59,7 @@ impl Layout {
             root: root.clone(),
             certificate: below(&format!("pki/kube-controller-manager/cert/{CERTIFICATE}"))?,
             key: below(&format!("pki/kube-controller-manager/cert/{KEY}"))?,
+            combined: below(&format!("pki/kube-controller-manager/cert/{COMBINED}"))?,
             kubeconfig: below("kubeconfig/kube-controller-manager.kubeconfig")?,
             unit: UNIT.parse().map_err(|error: kcm_systemd::UnitError| in_full(&error))?,
             unit_file: RemotePath::new(format!("{UNIT_FOLDER}/{UNIT}"))
@@ -62,7 +69,16 @@ impl Layout {
             ca_key: below("pki/ca/cert/ca-key.pem")?,
             pending: below(".kcm/pending.json")?,
             previous: below(".kcm/previous.json")?,
+            connections: below(".kcm/connections.json")?,
         })
+    }
+
+    /// Whether a path in the kubeconfig, which may be relative to its folder, is that of the combined file.
+    pub(crate) fn is_combined(&self, path: &str) -> bool {
+        let folder = self.kubeconfig.parent();
+        let folder = folder.as_ref().map_or("/", |it| it.as_str());
+        let named = |path| kcm_kubeconfig::path_in_kubeconfig(folder, path);
+        named(path) == named(self.combined.as_str())
     }
 
     /// Every path that kcm may put a file at.
@@ -99,6 +115,7 @@ impl Layout {
             Role::CaKey => &self.ca_key,
             Role::Certificate => &self.certificate,
             Role::Key => &self.key,
+            Role::Combined => &self.combined,
             Role::Kubeconfig => &self.kubeconfig,
             Role::Binary => &self.executable,
             Role::Unit => &self.unit_file,

@@ -68,6 +68,7 @@ mod run;
 pub mod status;
 mod timer;
 pub mod transport;
+mod uptake;
 mod view;
 mod words;
 
@@ -102,3 +103,4 @@ pub use rollout::{LeadChange, LeadOutcome, MasterOutcome, MasterResult, Outcome}
 pub use run::{Consent, Run};
 pub use status::{MasterStatus, Status, status};
 pub use timer::{CertificateTimer, Manager, TIMER_MARK, TimerError, UnitText, certificate_timer};
+pub use uptake::{Noted, Uptake};

@@ -19,10 +19,13 @@ use crate::generation::{Generation, Generations, Slot, slot_folders};
 use crate::identity::{IdentityFacts, KeyMatch, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
+use crate::rollout::connections;
 use crate::transport::{
     Batch, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState, Probe,
     ProbeReply, Read, Reply, Transport, TransportError, View,
 };
+use crate::uptake::{self, Uptake};
+use crate::view::client_certificate;
 
 /// Everything that was seen, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +53,8 @@ pub struct ObservedMaster {
     pub files: ObservedFiles,
     /// The identity in its certificate file, if that can be read.
     pub identity: Option<IdentityFacts>,
+    /// Whether the service uses the credentials file that the kubeconfig names; none where it names none, or nothing runs.
+    pub uptake: Option<Uptake>,
     /// What it had before its last changes.
     pub generations: Generations,
     /// What is wrong with the notes of that.
@@ -66,6 +71,8 @@ pub struct ObservedFiles {
     pub certificate: ObservedFile,
     /// The key: its digest alone.
     pub key: ObservedFile,
+    /// Certificate and key in one file: the certificate's PEM text.
+    pub combined: ObservedFile,
     /// The kubeconfig: its public lines.
     pub kubeconfig: ObservedFile,
     /// The unit, with its text.
@@ -79,6 +86,12 @@ pub struct ObservedFiles {
 }
 
 impl ObservedMaster {
+    /// Whether the kubeconfig there names the file with certificate and key.
+    pub(crate) fn names_credentials(&self, layout: &Layout) -> bool {
+        let public = self.files.kubeconfig.text.as_deref();
+        public.and_then(client_certificate).is_some_and(|path| layout.is_combined(path))
+    }
+
     /// What interrupted runs left: folders with staged files, and with files that no note names.
     pub(crate) fn leftovers(&self) -> impl Iterator<Item = &RemotePath> {
         let orphans = self.own.iter().filter(|(path, state)| {
@@ -99,6 +112,7 @@ impl ObservedFiles {
             Role::CaKey => &self.ca_key,
             Role::Certificate => &self.certificate,
             Role::Key => &self.key,
+            Role::Combined => &self.combined,
             Role::Kubeconfig => &self.kubeconfig,
             Role::Binary => &self.binary,
             Role::Unit => &self.unit,
@@ -266,6 +280,7 @@ fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
     let files = [
         &layout.certificate,
         &layout.key,
+        &layout.combined,
         &layout.kubeconfig,
         &layout.unit_file,
         &layout.ca_certificate,
@@ -283,11 +298,13 @@ fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
             accounts: accounts.questions(),
         }),
         read(&layout.certificate, View::Certificates),
+        read(&layout.combined, View::Certificates),
         read(&layout.kubeconfig, View::KubeconfigPublic),
         read(&layout.unit_file, View::Whole),
         read(&layout.ca_certificate, View::Certificates),
         read(&layout.pending, View::Whole),
         read(&layout.previous, View::Whole),
+        read(&layout.connections, View::Whole),
     ];
     if beside.inspects {
         let (unit, program) = (layout.unit.clone(), layout.executable.clone());
@@ -370,7 +387,8 @@ async fn ask(
         }
         _ => Err(unexpected()),
     };
-    let (certificate, kubeconfig, unit, ca_certificate) = (text()?, text()?, text()?, text()?);
+    let (certificate, combined, kubeconfig) = (text()?, text()?, text()?);
+    let (unit, ca_certificate) = (text()?, text()?);
     let mut notes = Vec::new();
     let mut note = |text: Option<String>, which: &str| {
         let read = text.as_deref().map(Generation::parse)?;
@@ -379,6 +397,7 @@ async fn ask(
     };
     let generations =
         Generations { pending: note(text()?, "pending"), previous: note(text()?, "previous") };
+    let connections = text()?;
     let mut states = probe.paths.iter().cloned();
     let mut file = |text: Option<String>| {
         states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
@@ -386,6 +405,7 @@ async fn ask(
     let files = ObservedFiles {
         certificate: file(certificate)?,
         key: file(None)?,
+        combined: file(combined)?,
         kubeconfig: file(kubeconfig)?,
         unit: file(unit)?,
         ca_certificate: file(ca_certificate)?,
@@ -399,8 +419,37 @@ async fn ask(
         Some(Reply::Inspected(inspected)) => Some(inspected),
         _ => None,
     };
-    let master = ObservedMaster { name, probe, files, identity: None, generations, notes, own };
+    let mut master = ObservedMaster {
+        name,
+        probe,
+        files,
+        identity: None,
+        uptake: None,
+        generations,
+        notes,
+        own,
+    };
+    master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
     Ok(Seen { master, others, inspected })
+}
+
+/// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.
+async fn uptake(
+    master: &ObservedMaster,
+    text: Option<&str>,
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Option<Uptake> {
+    let by_its_start = uptake::by_its_start(master, layout)?;
+    let noted = uptake::noted(master, text).filter(|_| by_its_start != Uptake::Proven);
+    let Some(noted) = noted else { return Some(by_its_start) };
+    let look = connections(layout, Some(noted.invocation.clone()));
+    let replies = transport.call(&Batch::new(vec![Operation::Settle(look)])).await;
+    let first = replies.ok().and_then(|replies| replies.done.into_iter().next());
+    Some(match first {
+        Some(Reply::Settled(now)) => noted.judge(&now),
+        _ => Uptake::Unknown { reason: "its connections cannot be seen".to_owned() },
+    })
 }
 
 /// The identity that a master holds: its certificate, if a key is beside it.

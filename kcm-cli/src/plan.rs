@@ -34,6 +34,15 @@ impl MasterPlan {
     pub fn starts(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Restart))
     }
+
+    /// Whether it replaces the file that the kubeconfig names for certificate and key, from which a service that runs takes
+    /// them up by itself.
+    #[must_use]
+    pub fn replaces_named_credentials(&self) -> bool {
+        let is_combined = |role| role == Some(Role::Combined);
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::Write { .. }) && is_combined(step.role()))
+    }
 }
 
 /// What will be done on one master.
@@ -191,6 +200,9 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     let restart = !runs_nothing
         && (desired.reads.iter().any(touches)
             || !is_running_what_is_there(&desired.reads, observed));
+    // The service reads it when it connects, not when it starts.
+    let renews = !runs_nothing && touches(&Role::Combined);
+    steps.extend(unnamed(desired, observed));
     let leftovers = observed.leftovers().cloned();
     steps.extend(leftovers.map(|path| Step::RemoveLeftover { path }));
     if reload {
@@ -201,10 +213,20 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     }
     if restart {
         steps.push(Step::Restart);
-    } else if observed.generations.pending.is_some() {
+    } else if renews || observed.generations.pending.is_some() {
         steps.push(Step::Prove);
     }
     MasterPlan { name: desired.name.clone(), steps }
+}
+
+/// A file with a key does not stay where no kubeconfig names it any more.
+fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Option<Step> {
+    let mut artifacts = desired.artifacts.iter();
+    let before = &observed.files.combined.state;
+    let is_wanted = artifacts.any(|artifact| artifact.role == Role::Combined);
+    let is_there = matches!(before, PathState::File { .. } | PathState::Unread { .. });
+    (!is_wanted && is_there)
+        .then(|| Step::Remove { path: desired.combined.clone(), before: before.clone() })
 }
 
 /// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
@@ -289,6 +311,9 @@ fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
             crate::view::binary(*size, *digest)
         }
         (_, Some(text), Role::Certificate | Role::CaCertificate) => crate::view::certificate(text),
+        (PathState::File { digest, .. }, Some(text), Role::Combined) => {
+            crate::view::combined(text, *digest)
+        }
         (_, Some(text), Role::Kubeconfig) => crate::view::kubeconfig(text),
         (_, Some(text), Role::Unit) => text.clone(),
         _ => String::new(),

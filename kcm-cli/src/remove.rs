@@ -92,7 +92,7 @@ fn steps(
     if unit.enablement == Enablement::Enabled {
         steps.push(Step::Disable);
     }
-    let ours = [Role::Unit, Role::Kubeconfig, Role::Key, Role::Certificate];
+    let ours = [Role::Unit, Role::Kubeconfig, Role::Combined, Role::Key, Role::Certificate];
     let binary = [Role::Binary].into_iter().filter(|role| {
         matches!(observed.files.of(*role).state, PathState::File { digest, .. } if Some(digest) == brought)
     });

@@ -15,7 +15,7 @@ use crate::plan::{self, MasterPlan, Plan, Step};
 use crate::preflight::{self, PreflightError};
 use crate::rollout::Outcome;
 use crate::run::Run;
-use crate::transport::PathState;
+use crate::transport::{Activity, PathState};
 
 /// What is renewed, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,18 +94,20 @@ fn narrow(
     });
     // One that was interrupted goes on.
     let goes_on = observed.generations.pending.is_some();
+    let runs = matches!(observed.probe.unit.activity, Activity::Active { .. });
     let is_read = |step: &Step| step.role().is_some_and(|role| desired.reads.contains(&role));
     let is_stale = || !plan::is_running_what_is_there(&desired.reads, observed);
     if restarted || steps.iter().any(is_read) || goes_on && is_stale() {
         steps.push(Step::Restart);
-    } else if goes_on {
+    } else if goes_on || runs && steps.iter().any(|step| step.role() == Some(Role::Combined)) {
+        // A service that runs takes a named file up by itself.
         steps.push(Step::Prove);
     }
     MasterPlan { name, steps }
 }
 
 fn is_of_identity(role: Role) -> bool {
-    matches!(role, Role::Certificate | Role::Key | Role::Kubeconfig)
+    matches!(role, Role::Certificate | Role::Key | Role::Combined | Role::Kubeconfig)
 }
 
 fn is_deployed(observed: &ObservedMaster) -> bool {

@@ -173,8 +173,18 @@ fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> Ma
     let reload = runs && (touches(&layout.unit_file) || unit.needs_reload);
     let there = Role::ALL.into_iter();
     let there = there.filter(|role| observed.files.of(*role).state != PathState::Absent);
+    // What the kubeconfig names is read again by a service that runs.
+    let is_named = observed.names_credentials(layout) && !touches(&layout.kubeconfig);
+    let is_reread = |path: &RemotePath| {
+        is_named && [&layout.certificate, &layout.key, &layout.combined].contains(&path)
+    };
+    let there = there.filter(|role| !is_reread(layout.path(*role)));
     let is_current = is_running_what_is_there(&there.collect::<Vec<_>>(), observed);
-    let restart = runs && (!steps.is_empty() || is_unproven && !is_current);
+    let is_active = matches!(unit.activity, Activity::Active { .. });
+    let is_in_place = is_active
+        && steps.iter().all(|step| matches!(step, Step::Restore { path, .. } if is_reread(path)));
+    let has_changes = !steps.is_empty();
+    let restart = runs && (has_changes && !is_in_place || is_unproven && !is_current);
     steps.extend(observed.leftovers().cloned().map(|path| Step::RemoveLeftover { path }));
     if reload {
         steps.push(Step::Reload);
@@ -184,7 +194,7 @@ fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> Ma
     }
     if restart {
         steps.push(Step::Restart);
-    } else if is_unproven {
+    } else if is_unproven || runs && has_changes {
         steps.push(Step::Prove);
     }
     MasterPlan { name, steps }

@@ -55,6 +55,11 @@ pub(crate) fn binary(bytes: u64, digest: Fingerprint) -> String {
     format!("{} ({bytes} bytes), {digest}\n", size(bytes))
 }
 
+/// A certificate and its key in one file.
+pub(crate) fn combined(certificates: &str, digest: Fingerprint) -> String {
+    format!("{}with its private key, file {digest}\n", certificate(certificates))
+}
+
 /// A kubeconfig's public lines for people: certificates as fingerprints.
 pub(crate) fn kubeconfig(public: &str) -> String {
     public.lines().fold(String::new(), |mut view, line| {
@@ -88,6 +93,11 @@ pub(crate) fn trusted_ca(public: &str) -> Option<Fingerprint> {
         .find_map(|line| line.trim_start().strip_prefix("certificate-authority-data: "))?;
     let pem = STANDARD.decode(data).ok()?;
     Certificate::from_pem(&pem).ok().map(|certificate| certificate.fingerprint())
+}
+
+/// The file that a kubeconfig names for the certificate, as it is written there, by its public lines.
+pub(crate) fn client_certificate(public: &str) -> Option<&str> {
+    public.lines().find_map(|line| line.trim_start().strip_prefix("client-certificate: "))
 }
 
 /// The server that a kubeconfig names, by its public lines.

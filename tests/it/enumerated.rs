@@ -47,6 +47,20 @@ async fn a_renewal_that_is_cut_is_finished_by_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_renewal_of_a_named_file_restarts_nothing_and_is_always_one_pair() {
+    for masters in [1, 2] {
+        let scenario = Scenario::renewal_of_a_named_file(masters).await;
+        let uncut = uncut::Uncut::of(&scenario).await;
+        let effects: Vec<_> = uncut.effects.iter().flatten().collect();
+        assert!(effects.iter().any(|effect| effect.contains("-current.pem")), "{effects:?}");
+        let restarts =
+            |effect: &&&String| effect.starts_with("restart") || effect.starts_with("stop");
+        assert_eq!(effects.iter().find(restarts), None);
+        cut_everywhere(&scenario).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rollback_that_is_cut_never_leaves_two_generations() {
     for masters in SIZES {
         cut_everywhere(&Scenario::rollback(masters).await).await;

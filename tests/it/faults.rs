@@ -10,6 +10,7 @@ mod killed;
 mod lead;
 mod logs;
 mod lost;
+mod named;
 mod renew;
 mod room;
 mod service;

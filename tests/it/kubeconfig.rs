@@ -73,6 +73,39 @@ fn the_kubeconfig_is_what_the_tutorials_four_commands_write() {
 }
 
 #[test]
+fn a_kubeconfig_that_names_files_is_what_kubectl_writes_without_embedding() {
+    if !peers::has("kubectl") {
+        return;
+    }
+    let site = Site::new();
+    site.edit("masters:\n", "kubeconfig: {credentials: files}\nmasters:\n");
+    site.apply();
+    let file = "by-kubectl.kubeconfig";
+    let run = |arguments: &[&str]| kubectl(site.path(), file, arguments);
+    let ca = format!("--certificate-authority={CA}");
+    let server = "--server=https://192.168.1.210:6443";
+    run(&["set-cluster", "kubernetes", &ca, "--embed-certs=true", server]);
+    let both =
+        "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-current.pem";
+    let certificate = format!("--client-certificate={both}");
+    let key = format!("--client-key={both}");
+    run(&["set-credentials", "kube-controller-manager", &certificate, &key]);
+    run(&["set-context", "default", "--cluster=kubernetes", "--user=kube-controller-manager"]);
+    run(&["use-context", "default"]);
+    for master in MASTERS {
+        assert_eq!(site.read(&format!("out/{master}/{KUBECONFIG}")), site.read(file), "{master}");
+        let combined = site.on_master(master, &both[1..]);
+        let mode = fs::metadata(&combined).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, 0o600, "{master}");
+        let content = fs::read_to_string(combined).unwrap();
+        assert_eq!(content, site.read(CERTIFICATE) + &site.read(KEY), "{master}");
+    }
+    let again = site.plan();
+    let masters = again["masters"].as_array().unwrap();
+    assert!(masters.iter().all(|master| master["steps"].as_array().unwrap().is_empty()), "{again}");
+}
+
+#[test]
 fn kubectl_reads_in_the_kubeconfig_what_was_put_there() {
     if !peers::has("kubectl") {
         return;

@@ -15,6 +15,7 @@ use crate::observe::{ObservedFile, ObservedMaster, look_at};
 use crate::operator;
 use crate::rollout::{health_question, listener};
 use crate::transport::{Activity, HttpsAnswer, PathState, StreamAddress, Transport};
+use crate::view::client_certificate;
 use crate::words::in_full;
 
 pub(crate) type SeenCertificate = Result<Found, UnseenCertificate>;
@@ -109,15 +110,22 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
         (None, _) => Err(keeper.unseen(role, format!("{path} cannot be read"))),
     };
     let kubeconfig = layout.kubeconfig.as_str();
-    let in_kubeconfig = match files.kubeconfig.text.as_deref().and_then(embedded) {
-        Some(pem) => keeper.pem(CertificateUse::Kubeconfig, kubeconfig.to_owned(), &pem),
-        None => Err(keeper.unseen(
-            CertificateUse::Kubeconfig,
-            match files.kubeconfig.state {
-                PathState::Absent => format!("{kubeconfig} is missing"),
-                _ => format!("{kubeconfig} embeds no client certificate"),
-            },
+    let public = files.kubeconfig.text.as_deref();
+    let unseen = |reason: String| Err(keeper.unseen(CertificateUse::Kubeconfig, reason));
+    let in_kubeconfig = match (public.and_then(embedded), public.and_then(client_certificate)) {
+        (Some(pem), _) => keeper.pem(CertificateUse::Kubeconfig, kubeconfig.to_owned(), &pem),
+        (None, Some(path)) if layout.is_combined(path) => {
+            in_file(CertificateUse::Kubeconfig, layout.combined.as_str(), &files.combined)
+        }
+        (None, Some(path)) => unseen(format!(
+            "{kubeconfig} names {path} for its client certificate, a file that kcm does not look at; `openssl x509 -noout -enddate -in {path}` there shows its end"
         )),
+        (None, None) => unseen(match files.kubeconfig.state {
+            PathState::Absent => format!("{kubeconfig} is missing"),
+            _ => {
+                format!("{kubeconfig} has no client certificate, neither embedded nor by its path")
+            }
+        }),
     };
     vec![
         in_file(CertificateUse::Ca, layout.ca_certificate.as_str(), &files.ca_certificate),

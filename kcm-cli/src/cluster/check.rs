@@ -15,7 +15,7 @@ use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
 use super::locate::{Step, Step::Index, Step::Key, locate, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{
-    ApiVia, BindAddress, Cidr, ClusterName, HostAddress, OperatorPath, ProfileName,
+    ApiVia, BindAddress, Cidr, ClusterName, CredentialsForm, HostAddress, OperatorPath, ProfileName,
 };
 use super::{Cluster, Install, Master, Pki};
 use crate::files::RemotePath;
@@ -70,6 +70,10 @@ pub(super) fn check(
         node_cidr_mask_size: node_mask,
         pki: pki(&at, file.pki, folder)?,
         install,
+        credentials: file
+            .kubeconfig
+            .and_then(|kubeconfig| kubeconfig.credentials)
+            .map_or(CredentialsForm::Embedded, |credentials| credentials.0),
         service,
         api_via: file.api.and_then(|api| api.via).map_or(ApiVia::Master, |via| via.0),
         masters,

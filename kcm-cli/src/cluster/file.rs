@@ -11,8 +11,8 @@ use super::scalar::{FlagMap, Scalar, Text};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::systemd::{HardeningName, Ownership};
 use super::value::{
-    ApiVersion, ApiVia, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterName,
-    OperatorPath, ProfileName, SshUser,
+    ApiVersion, ApiVia, BindAddress, Cidr, ClusterName, CredentialsForm, HostAddress, InstallRoot,
+    MasterName, OperatorPath, ProfileName, SshUser,
 };
 
 /// kcm's cluster file: a highly available kube-controller-manager on your own masters.
@@ -29,6 +29,8 @@ pub(super) struct ClusterFile {
     pub(super) pki: PkiSection,
     /// kube-controller-manager itself, on all masters.
     pub(super) controller_manager: Option<ControllerManagerSection>,
+    /// The kubeconfig.
+    pub(super) kubeconfig: Option<KubeconfigSection>,
     /// How systemd runs it, on all masters.
     pub(super) systemd: Option<SystemdSection>,
     /// Where things are on the masters, and what is brought there.
@@ -92,6 +94,16 @@ pub(super) struct ControllerManagerSection {
     pub(super) bind_address: Option<Text<BindAddress>>,
     /// Flags added, changed or (with null) removed.
     pub(super) flags: Option<FlagMap>,
+}
+
+/// The kubeconfig.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct KubeconfigSection {
+    /// Where certificate and key are: embedded (in the kubeconfig, the tutorial's; a renewal restarts the
+    /// service), or files (in a file that it names and the service reads again within 5 minutes; a renewal
+    /// restarts nothing). Default: embedded.
+    pub(super) credentials: Option<Text<CredentialsForm>>,
 }
 
 /// How systemd runs kube-controller-manager, on all masters.

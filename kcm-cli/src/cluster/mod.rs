@@ -32,8 +32,8 @@ pub use scalar::FlagChange;
 pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 pub use systemd::{Ownership, Service};
 pub use value::{
-    ApiVia, BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName,
-    SshUser,
+    ApiVia, BindAddress, Cidr, ClusterName, CredentialsForm, HostAddress, InvalidValue, MasterName,
+    ProfileName, SshUser,
 };
 
 /// The longest cluster file that is read, in bytes.
@@ -58,6 +58,8 @@ pub struct Cluster {
     pub install: Install,
     /// From where the API server is asked.
     pub api_via: ApiVia,
+    /// Where the kubeconfig has certificate and key.
+    pub credentials: CredentialsForm,
     /// How systemd runs the service.
     pub service: Service,
     /// The masters, in the file's order, which is the order of everything.

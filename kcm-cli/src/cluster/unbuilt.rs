@@ -9,7 +9,6 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 const UNBUILT: &[(&str, &str)] = &[
     ("dualstack", "dual stack"),
     ("identity", "one identity per master"),
-    ("kubeconfig", "a choice of the kubeconfig's form"),
     ("kubernetesversion", "checking flags against a Kubernetes version"),
     ("nodecidrmasksizeipv4", "dual stack"),
     ("nodecidrmasksizeipv6", "dual stack"),

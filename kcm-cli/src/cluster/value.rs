@@ -56,6 +56,34 @@ pub enum ApiVia {
     Direct,
 }
 
+/// Where a kubeconfig has certificate and key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CredentialsForm {
+    /// In itself. kube-controller-manager reads them when it starts, and never again.
+    #[default]
+    Embedded,
+    /// In one file beside the certificate, which it names for both. kube-controller-manager reads that again for
+    /// every connection and closes its connections within five minutes of a change.
+    Files,
+}
+
+impl Scalar for CredentialsForm {
+    const EXPECTED: &'static str = "a place for certificate and key";
+    const EXAMPLE: &'static str = "files";
+}
+
+impl FromStr for CredentialsForm {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "files" => Ok(Self::Files),
+            _ => Err(invalid::<Self>(text, "write embedded or files")),
+        }
+    }
+}
+
 impl Scalar for ApiVia {
     const EXPECTED: &'static str = "a way to the API server";
     const EXAMPLE: &'static str = "master";

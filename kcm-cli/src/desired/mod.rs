@@ -2,12 +2,14 @@
 
 mod service;
 
-use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret};
+use kcm_kubeconfig::{
+    CertificateSource, ComponentKubeconfig, KeySource, Secret, path_in_kubeconfig,
+};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::accounts::Owners;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, CredentialsForm};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 use crate::layout::{self, Layout};
 use crate::operator::{Binary, IdentityRequest, Pair};
@@ -35,6 +37,9 @@ pub struct DesiredMaster {
     pub artifacts: Vec<Artifact>,
     /// The files that the service reads when it starts, whether kcm manages them or not.
     pub reads: Vec<Role>,
+    /// Where certificate and key are in one file if the kubeconfig names it, and nothing is if it does not.
+    #[serde(skip)]
+    pub(crate) combined: RemotePath,
     /// The service.
     pub service: DesiredService,
 }
@@ -68,7 +73,9 @@ pub enum Role {
     Certificate,
     /// The identity's key.
     Key,
-    /// The kubeconfig with both.
+    /// Both in one file, where the kubeconfig names files.
+    Combined,
+    /// The kubeconfig, with both or with the path of both.
     Kubeconfig,
     /// kube-controller-manager itself.
     Binary,
@@ -78,11 +85,12 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::CaCertificate,
         Self::CaKey,
         Self::Certificate,
         Self::Key,
+        Self::Combined,
         Self::Kubeconfig,
         Self::Binary,
         Self::Unit,
@@ -91,7 +99,7 @@ impl Role {
     /// The permission bits of its file.
     pub(crate) fn mode(self) -> Mode {
         match self {
-            Self::CaKey | Self::Key | Self::Kubeconfig => Mode::PRIVATE,
+            Self::CaKey | Self::Key | Self::Combined | Self::Kubeconfig => Mode::PRIVATE,
             Self::CaCertificate | Self::Certificate | Self::Unit => Mode::PUBLIC,
             Self::Binary => Mode::PROGRAM,
         }
@@ -180,11 +188,12 @@ pub(crate) fn desired(
     if cluster.install.distribute_ca {
         shared.extend([ca_certificate(layout, ca), self::ca_key(layout, ca, ca_key)]);
     }
-    shared.extend([
-        certificate(layout, identity),
-        key(layout, identity),
-        kubeconfig(cluster, layout, identity, ca)?,
-    ]);
+    shared.extend([certificate(layout, identity), key(layout, identity)]);
+    // What names a file comes after it.
+    shared.extend(
+        (cluster.credentials == CredentialsForm::Files).then(|| combined(layout, identity)),
+    );
+    shared.push(kubeconfig(cluster, layout, identity, ca)?);
     shared.extend(binary.map(|binary| self::binary(layout, binary)));
     let owners = owners.iter().copied().chain(std::iter::repeat(Owners::ROOT));
     let masters = cluster.masters.iter().zip(owners).map(|(master, owners)| {
@@ -195,7 +204,8 @@ pub(crate) fn desired(
             _ => Artifact { owner: owners.files, ..artifact },
         });
         let artifacts = owned.chain([unit]).collect();
-        Ok(DesiredMaster { name: master.name.to_string(), artifacts, reads, service: known })
+        let (name, combined) = (master.name.to_string(), layout.combined.clone());
+        Ok(DesiredMaster { name, artifacts, reads, combined, service: known })
     });
     Ok(Desired { masters: masters.collect::<Result<_, DesiredError>>()? })
 }
@@ -256,12 +266,32 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
     artifact(layout, Role::Key, content, view)
 }
 
+/// One file, because a process that reads two while they are replaced would find a key that is not the certificate's.
+fn combined(layout: &Layout, identity: Identity<'_>) -> Artifact {
+    let (content, view) = match identity {
+        Identity::Pair(pair) => {
+            let bytes = Bytes::new([pair.certificate.as_bytes(), pair.key.as_bytes()].concat());
+            let view = view::combined(&pair.certificate, bytes.digest());
+            (Content::Known(bytes), view)
+        }
+        Identity::OnMasters(_) => (Content::AsItIs, String::new()),
+        Identity::ToBeIssued(request) => {
+            (Content::Pending, format!("{}with its private key\n", view::request(request)))
+        }
+    };
+    artifact(layout, Role::Combined, content, view)
+}
+
 fn kubeconfig(
     cluster: &Cluster,
     layout: &Layout,
     identity: Identity<'_>,
     ca: Option<&str>,
 ) -> Result<Artifact, DesiredError> {
+    let named = (cluster.credentials == CredentialsForm::Files).then(|| {
+        let folder = layout.kubeconfig.parent();
+        path_in_kubeconfig(folder.as_ref().map_or("/", |it| it.as_str()), layout.combined.as_str())
+    });
     let (certificate, key) = match identity {
         Identity::Pair(pair) => (pair.certificate.as_str(), pair.key.as_str()),
         Identity::OnMasters(pem) => (pem, view::STAND_IN_KEY),
@@ -272,8 +302,14 @@ fn kubeconfig(
         server: cluster.server.clone(),
         certificate_authority: embedded(ca.unwrap_or(view::STAND_IN_CERTIFICATE)),
         user: layout::KUBECONFIG_USER.to_owned(),
-        client_certificate: embedded(certificate),
-        client_key: KeySource::Embedded(Secret::new(key.as_bytes().to_vec())),
+        client_certificate: match &named {
+            Some(path) => CertificateSource::File(path.clone()),
+            None => embedded(certificate),
+        },
+        client_key: match &named {
+            Some(path) => KeySource::File(path.clone()),
+            None => KeySource::Embedded(Secret::new(key.as_bytes().to_vec())),
+        },
         context: layout::KUBECONFIG_CONTEXT.to_owned(),
     };
     let text =
@@ -281,6 +317,7 @@ fn kubeconfig(
     let text = text.to_yaml();
     let view = view::kubeconfig(&transport::public_kubeconfig(&text));
     let content = match (identity, ca) {
+        (_, Some(_)) if named.is_some() => Content::Known(Bytes::new(text.as_bytes())),
         (Identity::Pair(_), Some(_)) => Content::Known(Bytes::new(text.as_bytes())),
         (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
         _ => Content::Pending,

@@ -108,8 +108,10 @@ fn question(
     let is_missing = |role: &&Role| fault(**role, &observed.files.of(**role).state).is_some();
     let missing = desired.reads.iter().filter(is_missing);
     let missing: Vec<_> = missing.map(|role| layout.path(*role)).collect();
-    let named =
-        desired.service.files.iter().filter(|path| !brings(path) && !missing.contains(path));
+    let mut artifacts = desired.artifacts.iter();
+    let combined = artifacts.find(|artifact| artifact.role == Role::Combined);
+    let named = desired.service.files.iter().chain(combined.map(|combined| &combined.path));
+    let named = named.filter(|path| !brings(path) && !missing.contains(path));
     let paths: BTreeSet<_> = named.cloned().collect();
     Examine {
         unit: layout.unit.clone(),

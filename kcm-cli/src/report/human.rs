@@ -45,6 +45,7 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
             writeln!(out, "{master}: {} staged", count(*files, "file"))
         }
         Event::Committed { master } => writeln!(out, "{master}: done"),
+        Event::Uptake { master, uptake } => writeln!(out, "{master}: {uptake}"),
         Event::LeadChanged { change } => writeln!(out, "lead: {}", lead_change(change)),
         Event::JournalUnread { master, reason } => {
             writeln!(out, "{BAD}{master}{BAD:#}: no journal: {}", indented(reason))
@@ -207,7 +208,9 @@ fn describe(step: &Step) -> String {
         Step::Stop => "stop kube-controller-manager.service".to_owned(),
         Step::Restart => "start kube-controller-manager.service".to_owned(),
         Step::Forget => "remove what kcm keeps there".to_owned(),
-        Step::Prove => "prove what an earlier run put in place".to_owned(),
+        Step::Prove => {
+            "prove that kube-controller-manager is healthy, without a restart".to_owned()
+        }
     }
 }
 
@@ -311,6 +314,14 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
         MasterResult::Done => {
             let steps: Vec<_> = master.steps.iter().collect();
             writeln!(out, "{name:width$}  {GOOD}done{GOOD:#}: {}", totals(&steps, Tense::Done))
+        }
+        MasterResult::Renewed { uptake } => {
+            let steps: Vec<_> = master.steps.iter().collect();
+            let totals = totals(&steps, Tense::Done);
+            writeln!(
+                out,
+                "{name:width$}  {GOOD}done{GOOD:#}: {totals}, nothing restarted; {uptake}"
+            )
         }
         MasterResult::Untouched { error: None } => {
             writeln!(out, "{name:width$}  {NOTE}untouched{NOTE:#}")

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kcm_pki::Fingerprint;
+
 use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unproven};
 use super::helm::{HandedOver, Helm};
 use super::lead::LeadChange;
 use super::outcome::MasterResult;
 use super::task::{Left, Task};
-use crate::files::FileErrorKind;
+use crate::files::{Bytes, FileErrorKind, Mode, Owner};
 use crate::layout::Layout;
 use crate::transport::{
-    Batch, Operation, OperationError, OperationFailure, Reply, Settled, StreamAddress, Transport,
-    TransportError, UnitAction,
+    Batch, Commit, Operation, OperationError, OperationFailure, Reply, Settled, Stage, StagedFile,
+    StreamAddress, Transport, TransportError, UnitAction,
 };
+use crate::uptake::{Noted, Uptake};
 
 /// What a commit needs to know of its master.
 pub(super) struct Site {
@@ -58,8 +61,17 @@ impl Site {
             }
         };
         let Some(gate) = task.gate else { return MasterResult::Done };
+        let right_after = seen.clone();
         match gate::pass(&*self.transport, &self.layout, gate, seen).await {
-            Ok(invocation) => self.conclude(task.left.as_ref(), gate, invocation).await,
+            Ok(invocation) => {
+                let result = self.conclude(task.left.as_ref(), gate, invocation).await;
+                match task.takes_up {
+                    Some(file) if result == MasterResult::Done => {
+                        MasterResult::Renewed { uptake: self.uptake(file, right_after).await }
+                    }
+                    _ => result,
+                }
+            }
             Err(why) => self.unproven(task.left.as_ref(), gate, why).await,
         }
     }
@@ -135,6 +147,38 @@ impl Site {
             Err(Stop::Unreached(error) | Stop::Lost(error)) => MasterResult::Failed {
                 error: again("in place and healthy, but that could not be noted there", &error),
             },
+        }
+    }
+
+    /// Notes what the service was connected to right after its credentials file came, and looks once how that is now. Nothing
+    /// hangs on it: where it cannot be told, that is what is told.
+    async fn uptake(&self, file: Fingerprint, right_after: Option<Settled>) -> Uptake {
+        let unknown = |reason: String| Uptake::Unknown { reason };
+        let Some(seen) = right_after else {
+            return unknown("its connections were not seen when the file came".to_owned());
+        };
+        let noted = match Noted::of(file, self.server.port, &seen) {
+            Ok(noted) => noted,
+            Err(reason) => return unknown(reason),
+        };
+        let target = self.layout.connections.clone();
+        let files = vec![StagedFile {
+            target: target.clone(),
+            content: Bytes::new(noted.to_note()),
+            mode: Mode::PRIVATE,
+            owner: Owner::ROOT,
+        }];
+        let operations = vec![
+            Operation::Settle(gate::connections(&self.layout, Some(seen.invocation))),
+            Operation::Stage(Stage { files, kept: Vec::new() }),
+            Operation::Commit(Commit { files: vec![target], ..Commit::default() }),
+        ];
+        match self.call(operations, Duration::ZERO).await {
+            Ok(replies) => match replies.into_iter().next() {
+                Some(Reply::Settled(now)) => noted.judge(&now),
+                _ => unknown("its transport answered another question".to_owned()),
+            },
+            Err(_) => unknown("its connections could not be noted there".to_owned()),
         }
     }
 

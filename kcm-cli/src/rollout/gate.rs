@@ -111,7 +111,13 @@ async fn look(
 /// A look at how the service is now.
 pub(super) fn now(layout: &Layout, invocation: Option<String>) -> Settle {
     let unit = layout.unit.clone();
-    Settle { unit, period: Duration::ZERO, listens: Duration::ZERO, invocation }
+    let (period, listens) = (Duration::ZERO, Duration::ZERO);
+    Settle { unit, period, listens, connections: false, invocation }
+}
+
+/// A look at what it is connected to.
+pub(crate) fn connections(layout: &Layout, invocation: Option<String>) -> Settle {
+    Settle { connections: true, ..now(layout, invocation) }
 }
 
 /// A first look at a service that was just started: a wrong flag or an unreadable file ends kube-controller-manager
@@ -121,7 +127,8 @@ pub(super) fn at_first(layout: &Layout, serving: Serving) -> Settle {
         Serving::At(_) | Serving::Wherever => LISTENS,
         Serving::Nowhere => Duration::ZERO,
     };
-    Settle { unit: layout.unit.clone(), period: FIRST_LOOK, listens, invocation: None }
+    let (unit, period) = (layout.unit.clone(), FIRST_LOOK);
+    Settle { unit, period, listens, connections: false, invocation: None }
 }
 
 enum Health {

@@ -29,7 +29,7 @@ use crate::view;
 
 use commit::Site;
 pub use gate::{FIRST_LOOK, SETTLE};
-pub(crate) use gate::{answers_at, health_question, is_healthy, listener};
+pub(crate) use gate::{answers_at, connections, health_question, is_healthy, listener};
 use helm::Helm;
 use lead::Holding;
 pub(crate) use lead::Lead;
@@ -322,6 +322,9 @@ async fn reach_api_servers(
 fn tell(run: Run<'_>, plan: &Plan, place: usize, result: &MasterResult) {
     let Some(planned) = plan.masters.get(place) else { return };
     let master = planned.name.clone();
+    if let MasterResult::Renewed { uptake } = result {
+        run.events.event(&Event::Uptake { master: master.clone(), uptake: uptake.clone() });
+    }
     run.events.event(&match result {
         MasterResult::Failed { error } | MasterResult::Untouched { error: Some(error) } => {
             Event::Failed { master, error: error.clone() }

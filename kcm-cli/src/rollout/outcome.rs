@@ -6,6 +6,7 @@ use super::lead::LeadChange;
 use crate::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::run::Run;
+use crate::uptake::Uptake;
 
 /// How it ended.
 #[derive(Clone, Debug, Serialize)]
@@ -68,6 +69,12 @@ pub enum MasterResult {
     Unchanged,
     /// All steps were carried out.
     Done,
+    /// All steps were carried out, and the service, which is healthy, was not restarted for them.
+    Renewed {
+        /// Whether it uses the new credentials.
+        #[serde(flatten)]
+        uptake: Uptake,
+    },
     /// Nothing changed there, because something failed there or elsewhere.
     Untouched {
         /// Why, if it failed there.
@@ -95,7 +102,7 @@ impl MasterResult {
     /// Whether the master has what it should have, as far as that can be known.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Unchanged | Self::Done | Self::Unproven { .. })
+        matches!(self, Self::Unchanged | Self::Done | Self::Renewed { .. } | Self::Unproven { .. })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kcm_pki::Fingerprint;
 use kcm_systemd::FlagName;
 
 use super::gate::{self, Serving};
@@ -16,6 +17,7 @@ use crate::transport::{
     Activity, Attributes, Commit, Enablement, ExpectedUnit, KeptFile, Operation, PathState, Stage,
     StagedFile, UnitAction, Unstage,
 };
+use crate::uptake::Uptake;
 
 /// How long the timer waits that starts a service again which kcm stopped and then left.
 pub(super) const BACK_AFTER: Duration = Duration::from_secs(20);
@@ -32,6 +34,8 @@ pub(super) struct Task {
     pub(super) gate: Option<Serving>,
     /// What is left behind until then.
     pub(super) left: Option<Left>,
+    /// The digest of the credentials file, if a service that runs is to take that up.
+    pub(super) takes_up: Option<Fingerprint>,
 }
 
 /// What a change leaves behind until it is proven.
@@ -104,12 +108,17 @@ impl Task {
             },
             generation,
         });
+        let combined = to_take_up(planned, observed, layout);
+        let is_running = matches!(observed.probe.unit.activity, Activity::Active { .. });
+        let takes_up = combined.filter(|_| gate.is_some() && is_running && !changes.starts);
+        let looks = takes_up.map(|_| gate::connections(layout, None));
         let trial = stage.files.iter().find(|file| file.target == layout.executable).zip(desired);
         let trial = trial.filter(|_| !is_offline).map(|(file, desired)| {
             (crate::transport::staged(&file.target), desired.service.flags.clone())
         });
-        let commit = operations(commit, changes, gate, left.as_ref(), layout);
-        Self { stage, trial, commit, gate, left }
+        let mut commit = operations(commit, changes, gate, left.as_ref(), layout);
+        commit.extend(looks.map(Operation::Settle));
+        Self { stage, trial, commit, gate, left, takes_up }
     }
 }
 
@@ -222,6 +231,30 @@ impl Changes {
     fn unit(&mut self, action: UnitAction) {
         self.after.push(Operation::Unit(action));
     }
+}
+
+/// The digest of the credentials file that a service which runs has yet to take up, if the kubeconfig names one.
+fn to_take_up(
+    planned: &MasterPlan,
+    observed: &ObservedMaster,
+    layout: &Layout,
+) -> Option<Fingerprint> {
+    if !observed.names_credentials(layout) {
+        return None;
+    }
+    let brought = planned.steps.iter().find_map(|step| match step {
+        Step::Write { path, after: Content::Known(bytes), .. } if *path == layout.combined => {
+            Some(bytes.digest())
+        }
+        Step::Restore { path, digest, .. } if *path == layout.combined => Some(*digest),
+        _ => None,
+    });
+    // An earlier run has put it there, and was cut before it could note anything.
+    let is_open = matches!(observed.uptake, Some(Uptake::Unknown { .. }));
+    brought.or(match observed.files.combined.state {
+        PathState::File { digest, .. } if is_open => Some(digest),
+        _ => None,
+    })
 }
 
 /// What was shown is what is done: nothing that kcm manages or the service reads may have changed since.

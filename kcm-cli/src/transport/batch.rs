@@ -363,6 +363,8 @@ pub struct Settle {
     pub period: Duration,
     /// How much longer its main process may take until it listens for TCP somewhere; it need not.
     pub listens: Duration,
+    /// Whether the connections of its main process are asked for.
+    pub connections: bool,
     /// The invocation that it must be; any, if it is not said.
     pub invocation: Option<String>,
 }

@@ -64,7 +64,7 @@ pub(crate) use interpret::{public_kubeconfig, staged};
 pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
 pub use local::Local;
 pub use reply::{
-    Activity, DropIn, Enablement, Examined, Listener, Observation, OperationError,
+    Activity, Connection, DropIn, Enablement, Examined, Listener, Observation, OperationError,
     OperationFailure, Output, PathState, ProbeReply, ProgramFacts, Replies, Reply, Settled,
     UnitState,
 };

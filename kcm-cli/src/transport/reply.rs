@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use kcm_pki::Fingerprint;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -63,6 +63,21 @@ pub struct Settled {
     pub main_pid: u32,
     /// The TCP addresses on which that very process listens; unknown where others' processes cannot be looked into.
     pub listening: Observation<Vec<SocketAddr>>,
+    /// The TCP connections of that process, of those that can carry data, if they were asked for.
+    pub connections: Option<Observation<Vec<Connection>>>,
+}
+
+/// A TCP connection. No two have all of this alike while either is open; inode numbers alone come again after four
+/// billion sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Connection {
+    /// This end.
+    pub local: SocketAddr,
+    /// The other end.
+    pub remote: SocketAddr,
+    /// The socket's number in the kernel.
+    pub inode: u64,
 }
 
 /// What an examination saw.

@@ -15,7 +15,7 @@ use kcm_pki::Fingerprint;
 
 use self::content::{Secrets, Whole, may_hold_key};
 use self::paths::{
-    CA_KEY, CERTIFICATE, IDENTITY, KEY, KUBECONFIG, MANAGED, PENDING, PREVIOUS, Stands, UNIT, kept,
+    CA_KEY, CERTIFICATE, COMBINED, KEY, KUBECONFIG, MANAGED, PENDING, PREVIOUS, Stands, UNIT, kept,
     staged, stands,
 };
 use super::scenario::SERVICE;
@@ -264,13 +264,15 @@ impl Checker {
     /// Rule 6: where no change is under way, certificate, key and kubeconfig belong together.
     fn identity(&mut self, place: usize, effect: &str) {
         let seen = &self.masters[place];
-        let found = IDENTITY.map(|path| seen.files.get(path).map(|(_, content)| &content[..]));
+        let both = if seen.files.contains_key(COMBINED) { COMBINED } else { KUBECONFIG };
+        let found = [CERTIFICATE, KEY, both]
+            .map(|path| seen.files.get(path).map(|(_, content)| &content[..]));
         if seen.leaves || seen.files.contains_key(PENDING) || found == [None; 3] {
             return;
         }
         let is_one = match found {
-            [Some(certificate), Some(key), Some(kubeconfig)] => {
-                self.whole.is_one_identity([certificate, key, kubeconfig])
+            [Some(certificate), Some(key), Some(both)] => {
+                self.whole.is_one_identity([certificate, key, both])
             }
             _ => false,
         };
@@ -311,7 +313,9 @@ impl Checker {
                     _ => content,
                 };
                 let is_wanted = |content: Option<&Vec<u8>>, whole: &mut Whole| match &operator {
-                    Some([certificate, key]) if target == KUBECONFIG => {
+                    Some([certificate, key])
+                        if [KUBECONFIG, COMBINED].contains(&target.as_str()) =>
+                    {
                         content.is_some_and(|it| whole.is_one_identity([certificate, key, it]))
                     }
                     _ => content == Some(wanted),

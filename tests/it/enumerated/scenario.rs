@@ -150,6 +150,18 @@ impl Scenario {
         scenario
     }
 
+    /// The same where the kubeconfig names a file with both.
+    pub(super) async fn renewal_of_a_named_file(masters: usize) -> Self {
+        let mut scenario = Self::deployed("renewal of a named file", masters).await;
+        scenario.edit("masters:\n", "kubeconfig: {credentials: files}\nmasters:\n");
+        let done = scenario.run(&scenario.fork(), &Verb::Apply).await;
+        assert!(done.is_done(), "{done:?}");
+        let done = scenario.run(&scenario.fakes, &Verb::Apply).await;
+        assert!(done.is_done(), "{done:?}");
+        scenario.pair.retain(|(path, _)| !path.ends_with("kube-controller-manager-key.pem"));
+        scenario
+    }
+
     pub(super) async fn rollback(masters: usize) -> Self {
         let mut scenario = Self::deployed("rollback", masters).await;
         scenario.verb = Verb::Rollback;

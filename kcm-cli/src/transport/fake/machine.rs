@@ -16,7 +16,7 @@ use crate::files::{
     Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
 };
 use crate::transport::{
-    Activity, Enablement, JournalEntry, OperationError, Output, ProgramFacts, enable,
+    Activity, Connection, Enablement, JournalEntry, OperationError, Output, ProgramFacts, enable,
 };
 
 /// Sees the state after every single effect, with the effect in words.
@@ -243,6 +243,11 @@ impl FakeState {
     /// Lets a service end by itself, with these words in its journal.
     pub fn end_service(&mut self, unit: &UnitName, why: &str) {
         self.units.end(unit, why);
+    }
+
+    /// What a service that runs is connected to, from now on.
+    pub fn connect_service(&mut self, unit: &UnitName, connections: &[Connection]) {
+        self.units.connect(unit, connections);
     }
 
     /// Turns it on again: what was durable is there, enabled units run.

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use super::memory::Memory;
 use super::service::{Behaviour, World};
 use crate::files::{FileSystem as _, NodeKind, RemotePath};
-use crate::transport::{Activity, Observation, OperationError, ProcessFacts, Settle, Settled};
+use crate::transport::{
+    Activity, Connection, Observation, OperationError, ProcessFacts, Settle, Settled,
+};
 
 const FOLDER: &str = "/etc/systemd/system";
 /// How long systemd waits before it starts a service again that has ended (`RestartSec=` of the tutorial's unit).
@@ -55,6 +57,7 @@ struct Run {
     main_pid: u32,
     since: OffsetDateTime,
     listening: Vec<SocketAddr>,
+    connections: Vec<Connection>,
     behaviour: Behaviour,
     ends: Option<Instant>,
 }
@@ -158,6 +161,7 @@ impl Units {
                 main_pid: 1000 + self.runs,
                 since: files.tick(),
                 listening: listening(&loaded.command, &behaviour),
+                connections: Vec::new(),
                 ends: match behaviour {
                     Behaviour::DiesAfter(lifetime) => Some(started + lifetime),
                     _ => None,
@@ -192,6 +196,13 @@ impl Units {
         self.armed.contains_key(unit.as_str())
     }
 
+    /// What a service that runs is connected to from now on.
+    pub(super) fn connect(&mut self, unit: &UnitName, connections: &[Connection]) {
+        if let Some(Service::Running(run)) = self.services.get_mut(unit.as_str()) {
+            run.connections = connections.to_vec();
+        }
+    }
+
     /// Whether the unit will have been up for the whole period, and as what.
     pub(super) fn settle(&self, settle: &Settle) -> Result<Settled, OperationError> {
         let error = |reason: &str| unit_error(settle.unit.as_str(), &reason);
@@ -212,6 +223,7 @@ impl Units {
             invocation: run.invocation.clone(),
             main_pid: run.main_pid,
             listening: Observation::Known(run.listening.clone()),
+            connections: settle.connections.then(|| Observation::Known(run.connections.clone())),
         })
     }
 

@@ -16,7 +16,9 @@ use crate::transport::{
     UnitAction, UnitState,
 };
 use failures::{changed, failure, naming_what_was_expected, unit_changed};
-use services::{account, drop_in, process, program, settled, strangers, unreadable, version};
+use services::{
+    account, connections, drop_in, process, program, settled, strangers, unreadable, version,
+};
 
 /// The answer is not one to this batch: the master's shell or its tools are not what kcm knows.
 #[derive(Debug)]
@@ -93,7 +95,13 @@ impl<'a> Answer<'a> {
                 Reply::Stopped { gone: moment(self.line("gone")?)? }
             }
             Operation::Unit(_) => Reply::Unit,
-            Operation::Settle(_) => Reply::Settled(settled(self.line("settled")?)?),
+            Operation::Settle(settle) => {
+                let mut settled = settled(self.line("settled")?)?;
+                if settle.connections {
+                    settled.connections = Some(connections(self.line("connected")?)?);
+                }
+                Reply::Settled(settled)
+            }
             Operation::Exec(_) => Reply::Exec(self.output()?),
         };
         self.line("done").map(|_| reply)

@@ -120,11 +120,12 @@ impl<'b> Calls<'b> {
             Operation::Unstage(unstage) => self.unstage(unstage)?,
             Operation::Commit(commit) => self.commit(commit)?,
             Operation::Unit(action) => self.unit(action)?,
-            Operation::Settle(Settle { unit, period, listens, invocation }) => {
+            Operation::Settle(Settle { unit, period, listens, connections, invocation }) => {
                 let hundredths = |time: &Duration| (time.as_millis() / 10).to_string();
                 let (period, listens) = (hundredths(period), hundredths(listens));
                 let invocation = invocation.as_deref().unwrap_or_default();
-                self.call("settle", [unit.as_str(), &period, &listens, invocation])?;
+                let asks = if *connections { "1" } else { "" };
+                self.call("settle", [unit.as_str(), &period, &listens, invocation, asks])?;
             }
             Operation::Exec(Exec { argv, stdin }) => {
                 let size = stdin.len().to_string();

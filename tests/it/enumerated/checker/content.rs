@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kcm_pki::{Certificate, Fingerprint, PrivateKey};
 
-use super::paths::{CA_KEY, CERTIFICATE, KEY, KUBECONFIG, PENDING, PREVIOUS};
+use super::paths::{
+    CA_KEY, CERTIFICATE, COMBINED, CONNECTIONS, KEY, KUBECONFIG, PENDING, PREVIOUS,
+};
 
 /// Pieces of private keys, as they are in a key file and as they are in a kubeconfig.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +34,7 @@ impl Secrets {
 
 /// Whether a file may hold a private key.
 pub(super) fn may_hold_key(target: &str) -> bool {
-    [KEY, CA_KEY, KUBECONFIG].contains(&target)
+    [KEY, CA_KEY, COMBINED, KUBECONFIG].contains(&target)
 }
 
 fn is_key(pem: &[u8]) -> bool {
@@ -64,6 +66,11 @@ impl Whole {
             }
             KEY => is_key(content),
             KUBECONFIG => pair_in(content).is_some(),
+            // Whoever reads it finds one pair.
+            COMBINED => pair_in(content)
+                .is_some_and(|(certificate, key)| is_key(&key) && are_a_pair(&certificate, &key)),
+            CONNECTIONS => serde_json::from_slice::<serde_json::Value>(content)
+                .is_ok_and(|note| note["connections"].is_array()),
             PENDING | PREVIOUS => serde_json::from_slice::<serde_json::Value>(content)
                 .is_ok_and(|note| note["files"].is_array()),
             _ => false,
@@ -74,17 +81,15 @@ impl Whole {
         is_whole
     }
 
-    /// Whether a certificate, its key and a kubeconfig belong together.
+    /// Whether a certificate, its key and what holds both, a kubeconfig or a file that it names, belong together.
     pub(super) fn is_one_identity(&mut self, files: [&[u8]; 3]) -> bool {
         let all = *Fingerprint::of(&files.concat()).as_bytes();
         if self.identities.contains(&all) {
             return true;
         }
-        let [certificate, key, kubeconfig] = files;
-        let matches = Certificate::from_pem(certificate).is_ok_and(|certificate| {
-            PrivateKey::from_pem(key).is_ok_and(|key| key.matches(&certificate))
-        });
-        let is_one = matches && pair_in(kubeconfig) == Some((certificate.to_vec(), key.to_vec()));
+        let [certificate, key, both] = files;
+        let matches = are_a_pair(certificate, key);
+        let is_one = matches && pair_in(both) == Some((certificate.to_vec(), key.to_vec()));
         if is_one {
             self.identities.insert(all);
         }
@@ -92,9 +97,20 @@ impl Whole {
     }
 }
 
-/// Certificate and key in a kubeconfig.
-fn pair_in(kubeconfig: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let document: serde_yaml::Value = serde_yaml::from_slice(kubeconfig).ok()?;
+fn are_a_pair(certificate: &[u8], key: &[u8]) -> bool {
+    Certificate::from_pem(certificate).is_ok_and(|certificate| {
+        PrivateKey::from_pem(key).is_ok_and(|key| key.matches(&certificate))
+    })
+}
+
+/// Certificate and key in a kubeconfig, or one after the other.
+fn pair_in(both: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    if both.starts_with(b"-----BEGIN") {
+        let end = "-----END CERTIFICATE-----\n";
+        let at = std::str::from_utf8(both).ok()?.find(end)? + end.len();
+        return Some((both[..at].to_vec(), both[at..].to_vec()));
+    }
+    let document: serde_yaml::Value = serde_yaml::from_slice(both).ok()?;
     let user = document.get("users")?.get(0)?.get("user")?;
     let data = |name: &str| STANDARD.decode(user.get(name)?.as_str()?).ok();
     Some((data("client-certificate-data")?, data("client-key-data")?))

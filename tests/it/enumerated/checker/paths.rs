@@ -6,19 +6,22 @@ pub(in super::super) const KEY: &str =
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
 pub(in super::super) const KUBECONFIG: &str =
     "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+pub(in super::super) const COMBINED: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-current.pem";
 pub(in super::super) const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 pub(in super::super) const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
 pub(in super::super) const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
 pub(in super::super) const BINARY: &str = "/opt/kubernetes/bin/kube-controller-manager";
 pub(in super::super) const PENDING: &str = "/opt/kubernetes/.kcm/pending.json";
 pub(in super::super) const PREVIOUS: &str = "/opt/kubernetes/.kcm/previous.json";
+pub(in super::super) const CONNECTIONS: &str = "/opt/kubernetes/.kcm/connections.json";
 
 /// The files that kcm manages.
-pub(in super::super) const MANAGED: [&str; 7] =
-    [CERTIFICATE, KEY, KUBECONFIG, UNIT, CA, CA_KEY, BINARY];
+pub(in super::super) const MANAGED: [&str; 8] =
+    [CERTIFICATE, KEY, COMBINED, KUBECONFIG, UNIT, CA, CA_KEY, BINARY];
 
 /// The identity, which is another after each renewal.
-pub(in super::super) const IDENTITY: [&str; 3] = [CERTIFICATE, KEY, KUBECONFIG];
+pub(in super::super) const IDENTITY: [&str; 4] = [CERTIFICATE, KEY, COMBINED, KUBECONFIG];
 
 /// The folders in which files wait for their commit, and those in which former ones are kept.
 const STAGE: &str = ".kcm-stage";

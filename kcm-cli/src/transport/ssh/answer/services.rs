@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Step, decode, garbled, number, owner};
 use crate::files::{Owner, RemotePath};
-use crate::transport::{DropIn, Listener, Observation, ProcessFacts, ProgramFacts, Settled};
+use crate::transport::{
+    Connection, DropIn, Listener, Observation, ProcessFacts, ProgramFacts, Settled,
+};
 
 const NOT_ROOT: &str = "only root sees what others run there";
 
@@ -15,7 +17,22 @@ pub(super) fn settled(said: &str) -> Step<Settled> {
         return Err(garbled("a service that is up", said));
     };
     let listening = listening(known, words)?;
-    Ok(Settled { invocation: invocation.to_owned(), main_pid: number(process)?, listening })
+    let (invocation, main_pid) = (invocation.to_owned(), number(process)?);
+    Ok(Settled { invocation, main_pid, listening, connections: None })
+}
+
+pub(super) fn connections(said: &str) -> Step<Observation<Vec<Connection>>> {
+    let mut words = said.split(' ');
+    if words.next() != Some("known") {
+        return Ok(Observation::Unknown(NOT_ROOT.to_owned()));
+    }
+    let connection = |word: &str| {
+        let wrong = || garbled("a connection", word);
+        let (local, rest) = word.split_once('/').ok_or_else(wrong)?;
+        let (remote, inode) = rest.split_once('/').ok_or_else(wrong)?;
+        Ok(Connection { local: socket(local)?, remote: socket(remote)?, inode: number(inode)? })
+    };
+    words.map(connection).collect::<Step<_>>().map(Observation::Known)
 }
 
 /// What the program says of its version; why, if it says nothing.
@@ -136,6 +153,14 @@ mod tests {
         assert_eq!(read("00000000000000000000000001000000:0016").as_deref(), Some("[::1]:22"));
         assert_eq!(read("0000000000000000FFFF00000B00007F:0016").as_deref(), Some("127.0.0.11:22"));
         assert_eq!(read("00000000000000000000000000000000:2811").as_deref(), Some("[::]:10257"));
+        let read = |said| connections(said).ok();
+        let Some(Observation::Known(all)) = read("known 0B00007F:2811/0B00007F:192B/77") else {
+            panic!("it is a connection")
+        };
+        assert_eq!((all[0].remote.port(), all[0].inode), (6443, 77));
+        assert_eq!(read("known"), Some(Observation::Known(Vec::new())));
+        assert!(matches!(read("unknown"), Some(Observation::Unknown(_))));
+        assert_eq!(read("known 0B00007F:2811/77"), None);
         for wrong in ["", "0B00007F", "0B00007F:", "0B:16", "zzzzzzzz:0016"] {
             assert!(socket(wrong).is_err(), "{wrong:?}");
         }

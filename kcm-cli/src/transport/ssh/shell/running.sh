@@ -78,8 +78,8 @@ ending() {
   esac
 }
 
-# UNIT PERIOD LISTENS INVOCATION: active for PERIOD hundredths of seconds, as one invocation: this one, if it is said. Then
-# its main process may take LISTENS hundredths more until it listens somewhere.
+# UNIT PERIOD LISTENS INVOCATION CONNECTIONS: active for PERIOD hundredths of seconds, as one invocation: this one, if it is said. Then
+# its main process may take LISTENS hundredths more until it listens somewhere. With CONNECTIONS, those are told, too.
 settle() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
   invocation=
@@ -103,6 +103,7 @@ settle() {
           listening=$(listening "$process")
           if [ "$listening" != known ] || [ $((clock - since)) -ge $(($2 + $3)) ]; then
             printf 'settled %s %s %s\n' "$invocation" "$process" "$listening"
+            if [ -n "$5" ]; then printf 'connected %s\n' "$(connected "$process")"; fi
             return 0
           fi
         fi
@@ -135,6 +136,31 @@ sockets() {
       # shellcheck disable=SC2086 # Words of a line.
       set -- $line
       sockets="$sockets$2 ${10}$newline"
+      ;;
+    esac
+    IFS=$newline
+  done
+  unset IFS
+}
+
+# PROCESS: its connections. Where data can still come or go: not what listens (0A), is yet to connect (02, 03, 0C) or is
+# gone (06, 07, 0B), whose socket is no process's.
+connected() {
+  if [ -z "$is_root" ]; then
+    printf unknown
+    return
+  fi
+  set +f
+  owned=$(stat -c %N "/proc/$1/fd"/* 2>/dev/null)
+  set -f
+  printf known
+  IFS=$newline
+  for line in $(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null); do
+    unset IFS
+    case $line in *' 0'[14589]' '*)
+      # shellcheck disable=SC2086 # Words of a line.
+      set -- $line
+      case $owned in *"socket:[${10}]"*) printf ' %s/%s/%s' "$2" "$3" "${10}" ;; esac
       ;;
     esac
     IFS=$newline

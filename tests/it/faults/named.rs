@@ -1,0 +1,120 @@
+//! Certificate and key in a file that the kubeconfig names: what a renewal then costs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::time::Duration;
+
+use kcm_tests::lab::Machine;
+use kcm_tests::peers;
+
+use super::{Ground, UNIT, assert_says, line_of, plain, until};
+
+const FOLDER: &str = "/opt/kubernetes/pki/kube-controller-manager/cert";
+const COMBINED: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-current.pem";
+/// On the operator's machine.
+const KEY: &str = "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+/// Longer than a renewal takes, and shorter than client-go's five minutes.
+const NAMED: &str = "kubeconfig: {credentials: files}
+systemd: {directives: {Service: {Environment: KCM_STANDIN_CERT_RELOAD_SECONDS=25}}}
+";
+
+/// The service's run and main process, as systemd has them.
+fn run(machine: &Machine) -> String {
+    machine.output(&["systemctl", "show", "-p", "InvocationID", "-p", "MainPID", UNIT])
+}
+
+/// The certificate in the combined file, whose key openssl finds to be its own; as the API server's audit has it.
+fn certificate(machine: &Machine) -> String {
+    let path = machine.file(COMBINED);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+    let openssl = |arguments: &[&str]| {
+        peers::run(Command::new("openssl").args(arguments).arg("-in").arg(&path))
+    };
+    let public = openssl(&["x509", "-noout", "-pubkey"]);
+    assert_eq!(openssl(&["pkey", "-pubout"]), public, "one pair");
+    let text = fs::read_to_string(path).unwrap();
+    let end = text.find("-----END CERTIFICATE-----\n").unwrap() + 26;
+    kcm_pki::Certificate::from_pem(&text.as_bytes()[..end]).unwrap().fingerprint().to_hex()
+}
+
+impl Ground {
+    /// Whether a service has been let in with this certificate.
+    fn has_let_in(&self, certificate: &str) -> bool {
+        let is_of = |user_agent: &str| user_agent.starts_with("kube-controller-manager");
+        self.plane.requests().iter().any(|request| {
+            request.certificate.as_deref() == Some(certificate)
+                && is_of(&request.user_agent)
+                && request.code < 400
+        })
+    }
+}
+
+#[test]
+fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up() {
+    let Some(ground) = Ground::new(&plain(2)) else { return };
+    ground.write(NAMED);
+    ground.apply(&[]);
+    let machines = ground.lab.machines();
+    let before: Vec<_> =
+        machines.iter().map(|machine| (run(machine), certificate(machine))).collect();
+    let leader = ground.plane.admin().holder();
+    let kubeconfig = fs::read(machines[0].file(KUBECONFIG)).unwrap();
+    assert!(!String::from_utf8_lossy(&kubeconfig).contains("-key-data"));
+
+    // As for any other reason; --force would renew what services have signed themselves, too, by a restart.
+    fs::remove_file(ground.site.file(KEY)).unwrap();
+    let renewed = ground.kcm(&["certs", "renew"]);
+    assert_eq!(renewed.code, 0, "{renewed:?}");
+    for (machine, (run_before, certificate_before)) in machines.iter().zip(&before) {
+        assert_ne!(certificate(machine), *certificate_before);
+        assert_eq!(run(machine), *run_before, "the same process");
+        let said = line_of(&renewed.stdout, machine);
+        assert_says(said, &["done: 3 files written", "nothing restarted", "not proven yet"]);
+        assert_eq!(fs::read(machine.file(KUBECONFIG)).unwrap(), kubeconfig);
+    }
+    let again = ground.apply(&[]);
+    assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
+    assert_says(&again.stderr, &["not proven yet"]);
+    let checked = ground.kcm(&["certs", "check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert_says(&checked.stdout, &[COMBINED]);
+
+    let certificate = certificate(&machines[0]);
+    until("a service has used it", Duration::from_secs(60), || ground.has_let_in(&certificate));
+    let is_leader = |machine: &Machine| {
+        leader.as_deref().is_some_and(|it| it.starts_with(&format!("{}_", machine.hostname())))
+    };
+    until("kcm has seen that it is used", Duration::from_secs(60), || {
+        let plan = ground.kcm(&["plan", "--check"]);
+        assert_eq!(plan.code, 0, "{plan:?}");
+        machines.iter().all(|machine| {
+            let said = line_of(&plan.stderr, machine);
+            // A leader's controllers have connections with tokens, which stay.
+            said.contains("its process uses the certificate that is there")
+                || is_leader(machine) && said.contains(" are closed; those left may be")
+        })
+    });
+    assert_eq!(ground.plane.admin().holder(), leader, "the same leader");
+    for (machine, (run_before, _)) in machines.iter().zip(&before) {
+        assert_eq!(run(machine), *run_before, "the same process");
+    }
+
+    // And back: the first pair is there again, without a restart.
+    let back = ground.kcm(&["rollback"]);
+    assert_eq!(back.code, 0, "{back:?}");
+    for (machine, (run_before, certificate_before)) in machines.iter().zip(&before) {
+        assert_eq!((&run(machine), &self::certificate(machine)), (run_before, certificate_before));
+    }
+
+    // The tutorial's form again: no key is left where nobody looks for it.
+    ground.write("");
+    ground.apply(&[]);
+    for machine in machines {
+        assert!(!machine.file(COMBINED).exists());
+        let kept = machine.output(&["find", FOLDER, "-name", "*current*"]);
+        assert!(kept.lines().all(|path| path.contains(".kcm.")), "{kept}");
+    }
+}
