@@ -106,6 +106,8 @@ pub enum FindingCode {
     RestartPending,
     /// Files are not what the cluster file says.
     Drifted,
+    /// It does not use the credentials file that is there.
+    NotTakenUp,
     /// It was not put there by kcm.
     NotManaged,
     /// A key can be read by everybody.

@@ -10,6 +10,7 @@ use crate::certs::{CertificateUse, CheckedCertificate, Validity};
 use crate::finding::{Finding, Severity};
 use crate::status::{Alike, Health, Leadership, MasterFacts, MasterStatus, Service, Status, Sync};
 use crate::transport::{Activity, Observation};
+use crate::uptake::Uptake;
 
 /// The longest name that leaves room for everything else.
 const LONGEST_NAME: usize = 18;
@@ -180,6 +181,12 @@ fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     }
     let mut all = status.certificates.iter();
     let ca = all.find(|it| it.role == CertificateUse::Ca);
+    for master in &status.masters {
+        let uptake = master.facts().and_then(|facts| facts.uptake.as_ref());
+        if let Some(uptake) = uptake.filter(|uptake| **uptake != Uptake::Proven) {
+            writeln!(out, "{}: {uptake}.", master.name)?;
+        }
+    }
     if let Some(equal) = equal(status) {
         writeln!(out, "{equal}")?;
     }

@@ -11,9 +11,13 @@ use crate::layout::Layout;
 use crate::observe::Seen;
 use crate::preflight;
 use crate::transport::{Activity, Enablement, Observation, UnitState};
+use crate::uptake::Uptake;
 
 /// For so long it is worth a word that it was.
 const RECENT: time::Duration = time::Duration::minutes(10);
+
+/// Within so much a service takes up a credentials file: client-go looks every five minutes.
+const TAKEN_UP: time::Duration = time::Duration::minutes(7);
 
 /// Findings about one master.
 pub(super) struct Findings<'a> {
@@ -45,6 +49,7 @@ impl Findings<'_> {
         }
         self.found.extend(preflight::strays(layout, observed));
         self.sync(sync);
+        self.uptake(seen, now);
         match &look.health {
             Some(Health::Unhealthy { why }) => self.error(
                 FindingCode::Unhealthy,
@@ -142,6 +147,22 @@ impl Findings<'_> {
                 "kube-controller-manager there was not put there by kcm".to_owned(),
                 "`kcm plan` shows what kcm would make of it",
             ),
+        }
+    }
+
+    /// A credentials file that a service should have taken up by now. Some connections of a leader stay, whatever it does.
+    fn uptake(&mut self, seen: &Seen, now: OffsetDateTime) {
+        let changed = seen.master.files.combined.state.changed();
+        let is_late = changed.is_some_and(|changed| now - changed > TAKEN_UP);
+        if let Some(Uptake::NotYet { left, of }) = seen.master.uptake
+            && left == of
+            && is_late
+        {
+            self.warning(
+                FindingCode::NotTakenUp,
+                "its process still has all the connections that it had when the certificate was renewed".to_owned(),
+                "restart it, the leader last, before the old certificate ends",
+            );
         }
     }
 

@@ -79,6 +79,7 @@ pub(super) fn master(
         process,
         version: seen.inspected.as_ref().map(|inspected| version(&inspected.version)),
         sync,
+        uptake: observed.uptake.clone(),
         health: look.health.clone(),
         leads,
         clock_offset_milliseconds: look

@@ -29,6 +29,7 @@ use crate::operator::Inputs;
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
+use crate::uptake::Uptake;
 use lead::LeadQuestion;
 use look::Look;
 
@@ -97,6 +98,9 @@ pub struct MasterFacts {
     pub version: Option<Observation<String>>,
     /// How the process and the files there compare with the cluster file.
     pub sync: Sync,
+    /// Whether its process uses the credentials file that its kubeconfig names; nothing if that names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptake: Option<Uptake>,
     /// Whether it is healthy; nothing if it does not run.
     pub health: Option<Health>,
     /// Whether it leads; nothing if that is not known.
