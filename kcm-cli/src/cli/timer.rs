@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::NamedTempFile;
 
@@ -37,9 +38,25 @@ pub(super) fn write(arguments: &CertsTimerArguments) -> Result<Exit, Failure> {
     };
     let units = certificate_timer(&timer, &cluster)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    check_calendar(timer.on_calendar.trim())?;
     let is_written = write_both(&directory, &units)?;
     report::timer(&directory, &units, manager, is_written)?;
     Ok(Exit::Done)
+}
+
+/// systemd leaves out a time that it does not understand, and the timer would never run: it is asked here, where it is.
+fn check_calendar(time: &str) -> Result<(), Failure> {
+    let asked = Command::new("systemd-analyze").args(["calendar", "--", time]).output();
+    match asked {
+        Ok(said) if !said.status.success() => {
+            let message = format!(
+                "--on-calendar: systemd does not understand `{time}`; give a time as systemd.time(7) has it, such as daily or `Mon *-*-* 06:00`"
+            );
+            Err(Failure::new(Exit::Usage, message))
+        }
+        // Where there is no systemd to ask, these units are for another machine.
+        _ => Ok(()),
+    }
 }
 
 fn usual_directory(manager: Manager) -> Result<PathBuf, Failure> {
