@@ -94,7 +94,7 @@ fn what_ends_soon_has_ended_or_has_not_begun_is_told_with_what_to_do() {
     assert!(code == 0 && line.contains(" 364  /opt"), "{all}");
     let (code, line, all) = plant(-24 * 365 * hour, 25 * hour);
     assert!(code == 3 && line.contains("   1  due: /opt"), "{all}");
-    assert!(all.contains("1 of 11 certificates due.\n`kcm apply` renews"), "{all}");
+    assert!(all.contains("1 of 11 certificates due.\n`kcm certs renew` renews"), "{all}");
     let (code, line, all) = plant(-48 * hour, -hour);
     assert!(code == 3 && line.contains("  0  expired: /opt"), "{all}");
     let (code, line, all) = plant(hour, 24 * 365 * hour);
