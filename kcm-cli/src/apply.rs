@@ -12,15 +12,16 @@ use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Materials, 
 use crate::error::Error;
 use crate::event::{Event, EventSink};
 use crate::identity::{Decision, Held, Reason, decide};
-use crate::issue;
+use crate::issue::{self, Fresh};
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster, observe};
-use crate::operator::{self, Binary, Ca, Inputs};
-use crate::plan::{MasterPlan, Plan, Step, certificate_in};
+use crate::operator::{self, Binary, Ca, Inputs, Pair, Serving};
+use crate::plan::{MasterPlan, Plan, Step, certificate, certificate_in};
 use crate::preflight::{self, Examination, PreflightError, Subject};
 use crate::renew::{self, Renewal};
 use crate::rollout::{Lead, LeadForecast, Outcome, Rollout, Work};
 use crate::run::Run;
+use crate::serving;
 use crate::transport::Activity;
 use crate::view;
 
@@ -63,10 +64,13 @@ pub(crate) enum Aim {
 }
 
 impl Aim {
-    fn decision(&self, decision: Decision) -> Decision {
+    fn decisions(&self, decisions: Decisions) -> Decisions {
         match self {
-            Self::Everything => decision,
-            Self::Renewal { renewal, .. } => renew::decision(*renewal, decision),
+            Self::Everything => decisions,
+            Self::Renewal { renewal, .. } => Decisions {
+                identity: renew::decision(*renewal, decisions.identity),
+                serving: decisions.serving.map(|it| renew::decision(*renewal, it)),
+            },
         }
     }
 
@@ -105,13 +109,20 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
         preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
     }
     let owners = owners(run, &accounts, &observed)?;
-    let decision = aim.decision(decided(&inputs, &observed));
-    let (decision, desired) = choose(run.cluster, &layout, &owners, &inputs, &observed, decision)?;
+    let decisions = aim.decisions(decided(&inputs, &observed));
+    let (decisions, desired) =
+        choose(run.cluster, &layout, &owners, &inputs, &observed, decisions)?;
     let masters = aim.masters(&desired, &observed);
     if matches!(aim, Aim::Renewal { .. }) {
         renew::tell(run, &desired, &observed, &masters)?;
     }
-    let plan = Plan { creates_ca, identity: Some(decision), masters, lead_changes: None };
+    let plan = Plan {
+        creates_ca,
+        identity: Some(decisions.identity),
+        serving: decisions.serving,
+        masters,
+        lead_changes: None,
+    };
     issue::check_key_is_there(run.cluster, &plan, &inputs)?;
     let (cluster, ca) = (run.cluster, &inputs.ca);
     let subject = Subject {
@@ -145,21 +156,18 @@ pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error>
     }
     let authority = issue::authority(run, &plan)?;
     let rollout = Rollout::lock(run).await?;
-    let (desired, plan, pair) =
-        match issue::issue(run, &plan, &inputs, authority, aim.keeps_key()).await? {
-            None => (desired, plan, inputs.pair.clone()),
-            Some(issued) => {
-                let materials = Materials {
-                    identity: Identity::Pair(&issued.pair),
-                    ca: Some(&issued.ca),
-                    ca_key: issued.ca_key.as_ref(),
-                    binary: inputs.binary.as_ref(),
-                };
-                let desired = self::desired(run.cluster, &layout, &owners, materials)?;
-                let plan = Plan { masters: aim.masters(&desired, &observed), ..plan };
-                (desired, plan, Some(issued.pair))
-            }
-        };
+    let issued = issue::issue(run, &plan, &inputs, authority, aim.keeps_key()).await?;
+    let (desired, plan, inputs) = match issued {
+        None => (desired, plan, inputs),
+        Some(issued) => {
+            let (inputs, decisions) = with(inputs, &plan, issued);
+            let (_, desired) =
+                choose(run.cluster, &layout, &owners, &inputs, &observed, decisions)?;
+            let plan = Plan { masters: aim.masters(&desired, &observed), ..plan };
+            (desired, plan, inputs)
+        }
+    };
+    let pair = inputs.pair.clone();
     tell_of_binary(&plan, &inputs, &layout, run.events);
     let credentials = operator::credentials(run.cluster, pair)?;
     let lead = look_for_lead(run, &plan, &observed, &examined, credentials.as_ref()).await?;
@@ -174,6 +182,32 @@ pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error>
         changes: &changes,
     };
     Ok(rollout.carry_out(work).await)
+}
+
+/// The operator's side with what was issued, which is kept from now on.
+fn with(inputs: Inputs, plan: &Plan, issued: Fresh) -> (Inputs, Decisions) {
+    let keep = |pair: &Pair| {
+        let fingerprint = certificate(pair.certificate.as_bytes())?;
+        Some(Decision::Keep { fingerprint, held: Held::ByOperator })
+    };
+    let kept = |pair: Option<&Pair>, decision: &Option<Decision>| {
+        pair.and_then(keep).or_else(|| decision.clone())
+    };
+    let identity = kept(issued.identity.as_ref(), &plan.identity);
+    let decisions = Decisions {
+        identity: identity.unwrap_or(Decision::Issue { why: Vec::new() }),
+        serving: kept(issued.serving.as_ref(), &plan.serving),
+    };
+    let serving =
+        inputs.serving.map(|serving| Serving { pair: issued.serving.or(serving.pair), ..serving });
+    let inputs = Inputs {
+        pair: issued.identity.or(inputs.pair),
+        serving,
+        ca: Ca::Present(issued.ca),
+        ca_key: issued.ca_key,
+        ..inputs
+    };
+    (inputs, decisions)
 }
 
 /// Whether the API server takes the identity, asked from each master that starts with it, and who leads.
@@ -206,30 +240,42 @@ fn owners(
     Ok(owners)
 }
 
-/// Whether the identity stays.
-pub(crate) fn decided(inputs: &Inputs, observed: &Observed) -> Decision {
-    let held: Vec<_> = observed.masters.iter().map(|master| master.identity.clone()).collect();
-    decide(&inputs.request, &observed.operator, &held, observed.at)
+/// What happens to the certificates.
+#[derive(Clone, Debug)]
+pub(crate) struct Decisions {
+    /// The client's.
+    pub(crate) identity: Decision,
+    /// The one that is served with, if it is issued.
+    pub(crate) serving: Option<Decision>,
 }
 
-/// What should be on the masters, and the decision as far as it can be kept.
+/// Whether the certificates stay.
+pub(crate) fn decided(inputs: &Inputs, observed: &Observed) -> Decisions {
+    let held: Vec<_> = observed.masters.iter().map(|master| master.identity.clone()).collect();
+    let identity = decide(&inputs.request, &observed.operator, &held, observed.at);
+    Decisions { identity, serving: serving::decide(inputs, observed) }
+}
+
+/// What should be on the masters, and the decisions as far as they can be kept.
 pub(crate) fn choose(
     cluster: &Cluster,
     layout: &Layout,
     owners: &[Owners],
     inputs: &Inputs,
     observed: &Observed,
-    decision: Decision,
-) -> Result<(Decision, Desired), Error> {
+    decisions: Decisions,
+) -> Result<(Decisions, Desired), Error> {
     let ca = ca_pem(&inputs.ca);
+    let served = decisions.serving.as_ref().and_then(|it| served(it, inputs, observed));
     let desired = |identity: Identity<'_>| {
         let (ca, ca_key, binary) = (ca.as_deref(), inputs.ca_key.as_ref(), inputs.binary.as_ref());
-        desired(cluster, layout, owners, Materials { identity, ca, ca_key, binary })
+        let materials = Materials { identity, serving: served, ca, ca_key, binary };
+        desired(cluster, layout, owners, materials)
     };
     let to_issue = || desired(Identity::ToBeIssued(&inputs.request));
-    match (&decision, &inputs.pair) {
+    match (&decisions.identity, &inputs.pair) {
         (Decision::Keep { held: Held::ByOperator, .. }, Some(pair)) => {
-            Ok((decision, desired(Identity::Pair(pair))?))
+            Ok((decisions, desired(Identity::Pair(pair))?))
         }
         (Decision::Keep { .. }, _) => {
             let first = observed
@@ -237,13 +283,31 @@ pub(crate) fn choose(
                 .first()
                 .and_then(|master| master.files.certificate.text.as_deref());
             let kept = first.map(|pem| desired(Identity::OnMasters(pem))).transpose()?;
-            match kept.filter(|desired| have_kubeconfigs(desired, observed)) {
-                Some(desired) => Ok((decision, desired)),
-                None => Ok((Decision::Issue { why: vec![Reason::KeyNotHere] }, to_issue()?)),
+            if let Some(desired) = kept.filter(|desired| have_kubeconfigs(desired, observed)) {
+                return Ok((decisions, desired));
             }
+            let identity = Decision::Issue { why: vec![Reason::KeyNotHere] };
+            Ok((Decisions { identity, ..decisions }, to_issue()?))
         }
-        (Decision::Issue { .. }, _) => Ok((decision, to_issue()?)),
+        (Decision::Issue { .. }, _) => Ok((decisions, to_issue()?)),
     }
+}
+
+/// What is served with.
+fn served<'a>(
+    decision: &Decision,
+    inputs: &'a Inputs,
+    observed: &'a Observed,
+) -> Option<Identity<'a>> {
+    let Serving { request, pair, .. } = inputs.serving.as_ref()?;
+    Some(match (decision, pair) {
+        (Decision::Issue { .. }, _) => Identity::ToBeIssued(request),
+        (Decision::Keep { .. }, Some(pair)) => Identity::Pair(pair),
+        (Decision::Keep { .. }, None) => {
+            let first = observed.masters.first()?;
+            Identity::OnMasters(first.files.serving.text.as_deref()?)
+        }
+    })
 }
 
 /// Whether the masters' identity can stay: not if a kubeconfig has to be written, which needs its key.

@@ -116,6 +116,11 @@ pub enum Reason {
         /// Those it lacks.
         missing: Vec<String>,
     },
+    /// It does not name all masters.
+    Hosts {
+        /// Those it lacks.
+        missing: Vec<String>,
+    },
     /// The key beside it is not its key.
     KeyMismatch,
     /// It ends within `renewBefore`.
@@ -258,6 +263,7 @@ impl fmt::Display for Reason {
             Self::CommonName { found } => write!(f, "it is for {found}, not for {}", layout::USER),
             Self::Algorithm { found, wanted } => write!(f, "its key is {found}, not {wanted}"),
             Self::Usages { missing } => write!(f, "it lacks the usages {}", missing.join(", ")),
+            Self::Hosts { missing } => write!(f, "it does not name {}", missing.join(", ")),
             Self::KeyMismatch => f.write_str("the key beside it belongs to another certificate"),
             Self::Expires { at } => write!(f, "it is valid until {} only", at.date()),
             Self::KeyNotHere => f.write_str(

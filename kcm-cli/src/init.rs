@@ -71,6 +71,7 @@ const PKI: &str =
   # keyAlgorithm: rsa-2048        # or rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, ecdsa-p521
   # lifetime: 87600h
   # renewBefore: 720h
+  # servingCertificate: false
   # directory: pki/kube-controller-manager/cert
 ";
 

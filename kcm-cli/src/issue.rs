@@ -1,8 +1,8 @@
 //! Making a CA and an identity, and storing them on the operator's side before any master changes.
 
 use kcm_pki::{
-    CertificateAuthority, Clamped, CsrFile, Issued, KeyAlgorithm, LeafRequest, OutlivesCa,
-    PrivateKey, RootRequest, SerialNumber,
+    CaCertificate, CertificateAuthority, Clamped, CsrFile, Issued, KeyAlgorithm, LeafRequest,
+    OutlivesCa, PrivateKey, RootRequest, SerialNumber,
 };
 use time::OffsetDateTime;
 
@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::files::Bytes;
 use crate::identity::{Decision, Reason};
-use crate::operator::{self, CA_LIFETIME, IdentityRequest, Inputs, Pair};
+use crate::layout::{CERTIFICATE, SERVING};
+use crate::operator::{self, CA_LIFETIME, IdentityRequest, Inputs, Pair, Serving};
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::words::in_full;
@@ -23,12 +24,12 @@ const CA_CSR: &str = r#"{
   "names": [{"C": "CN", "ST": "Shanghai", "L": "Shanghai", "O": "kubernetes", "OU": "System"}]
 }"#;
 
-/// A fresh identity and the CA that signed it.
+/// What was issued, and the CA that signed it.
 #[derive(Debug)]
 pub(crate) struct Fresh {
-    pub(crate) pair: Pair,
-    /// The CA certificate, PEM.
-    pub(crate) ca: String,
+    pub(crate) identity: Option<Pair>,
+    pub(crate) serving: Option<Pair>,
+    pub(crate) ca: CaCertificate,
     /// The CA key, if it is to be distributed.
     pub(crate) ca_key: Option<Bytes>,
 }
@@ -59,7 +60,9 @@ pub(crate) async fn issue(
     authority: Option<CertificateAuthority>,
     keeps_key: bool,
 ) -> Result<Option<Fresh>, Error> {
-    let Some(Decision::Issue { why }) = &plan.identity else { return Ok(None) };
+    if !plan.issues() {
+        return Ok(None);
+    }
     if run.interrupt.is_asked() {
         return Err(Error::Interrupted);
     }
@@ -68,29 +71,60 @@ pub(crate) async fn issue(
         Some(authority) => authority,
         None => create_ca(run).await?,
     };
-    let (request, now) = (inputs.request.clone(), run.now);
-    let kept = if keeps_key { inputs.pair.clone() } else { None };
+    let (client, client_pair) = (Some(&inputs.request), inputs.pair.as_ref());
+    let (identity, authority) =
+        new_pair(run, plan.identity.as_ref(), client, client_pair, authority, keeps_key).await?;
+    let (request, old) = match &inputs.serving {
+        Some(Serving { request, pair, .. }) => (Some(request), pair.as_ref()),
+        None => (None, None),
+    };
+    let (serving, authority) =
+        new_pair(run, plan.serving.as_ref(), request, old, authority, keeps_key).await?;
+    // Keys take their time, and nothing is stored yet.
+    if run.interrupt.is_asked() {
+        return Err(Error::Interrupted);
+    }
+    if let Some((pair, issued, why)) = &identity {
+        operator::store_identity(pki, inputs.pair.as_ref(), pair)?;
+        report(run, CERTIFICATE, why, issued);
+    }
+    if let Some((pair, issued, why)) = &serving {
+        operator::store_serving(pki, old, pair)?;
+        report(run, SERVING, why, issued);
+    }
+    let ca_key = match &inputs.ca_key {
+        None if run.cluster.install.distribute_ca => operator::ca_key_to_distribute(pki)?,
+        known => known.clone(),
+    };
+    let pair = |made: Option<(Pair, Issued, &[Reason])>| made.map(|(pair, ..)| pair);
+    let ca = authority.certificate().clone();
+    Ok(Some(Fresh { identity: pair(identity), serving: pair(serving), ca, ca_key }))
+}
+
+/// A new pair, if that is what was decided; and the authority again.
+async fn new_pair<'p>(
+    run: Run<'_>,
+    decision: Option<&'p Decision>,
+    request: Option<&IdentityRequest>,
+    old: Option<&Pair>,
+    authority: CertificateAuthority,
+    keeps_key: bool,
+) -> Result<(Option<(Pair, Issued, &'p [Reason])>, CertificateAuthority), Error> {
+    let (Some(Decision::Issue { why }), Some(request)) = (decision, request) else {
+        return Ok((None, authority));
+    };
+    let (request, now) = (request.clone(), run.now);
+    let kept = old.filter(|_| keeps_key).cloned();
     let (pair, issued, authority) = blocking("the certificate", move || {
         let key = kept.and_then(|pair| usable_key(&pair, request.key_algorithm));
         let (pair, issued) = leaf(&request, &authority, key, now)?;
         Ok((pair, issued, authority))
     })
     .await?;
-    // Keys take their time, and nothing is stored yet.
-    if run.interrupt.is_asked() {
-        return Err(Error::Interrupted);
-    }
-    operator::store_identity(pki, inputs.pair.as_ref(), &pair)?;
-    report(run, why, &issued);
-    let ca = authority.certificate().certificate().to_pem();
-    let ca_key = match &inputs.ca_key {
-        None if run.cluster.install.distribute_ca => operator::ca_key_to_distribute(pki)?,
-        known => known.clone(),
-    };
-    Ok(Some(Fresh { pair, ca, ca_key }))
+    Ok((Some((pair, issued, why)), authority))
 }
 
-fn report(run: Run<'_>, why: &[Reason], issued: &Issued) {
+fn report(run: Run<'_>, file: &str, why: &[Reason], issued: &Issued) {
     // Some minutes are no news.
     let is_news = |clamped: &&Clamped| clamped.not_after.date() != clamped.requested.date();
     if let Some(clamped) = issued.clamped.as_ref().filter(is_news) {
@@ -104,7 +138,7 @@ fn report(run: Run<'_>, why: &[Reason], issued: &Issued) {
     for warning in &issued.warnings {
         run.events.event(&Event::Warning { text: warning.to_string() });
     }
-    let path = run.cluster.pki.directory.join(crate::layout::CERTIFICATE);
+    let path = run.cluster.pki.directory.join(file);
     run.events.event(&Event::IdentityIssued {
         path: path.display().to_string(),
         why: why.to_vec(),

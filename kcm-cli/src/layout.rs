@@ -16,6 +16,10 @@ pub(crate) const CERTIFICATE: &str = "kube-controller-manager.pem";
 pub(crate) const KEY: &str = "kube-controller-manager-key.pem";
 /// File name of both in one file, which a kubeconfig names; kubelet's is `kubelet-client-current.pem`.
 pub(crate) const COMBINED: &str = "kube-controller-manager-current.pem";
+/// File name of the certificate and key that are served with, in one file.
+pub(crate) const SERVING: &str = "kube-controller-manager-serving.pem";
+/// On the operator's machine, the key alone.
+pub(crate) const SERVING_KEY: &str = "kube-controller-manager-serving-key.pem";
 /// The user that stock RBAC binds; groups play no part.
 pub(crate) const USER: &str = "system:kube-controller-manager";
 /// The kubeconfig's names for user and context.
@@ -34,6 +38,8 @@ pub(crate) struct Layout {
     pub(crate) key: RemotePath,
     /// Both in one file, where the kubeconfig names files.
     pub(crate) combined: RemotePath,
+    /// What is served with, certificate and key in one file.
+    pub(crate) serving: RemotePath,
     pub(crate) kubeconfig: RemotePath,
     pub(crate) unit: UnitName,
     pub(crate) unit_file: RemotePath,
@@ -60,6 +66,7 @@ impl Layout {
             certificate: below(&format!("pki/kube-controller-manager/cert/{CERTIFICATE}"))?,
             key: below(&format!("pki/kube-controller-manager/cert/{KEY}"))?,
             combined: below(&format!("pki/kube-controller-manager/cert/{COMBINED}"))?,
+            serving: below(&format!("pki/kube-controller-manager/cert/{SERVING}"))?,
             kubeconfig: below("kubeconfig/kube-controller-manager.kubeconfig")?,
             unit: UNIT.parse().map_err(|error: kcm_systemd::UnitError| in_full(&error))?,
             unit_file: RemotePath::new(format!("{UNIT_FOLDER}/{UNIT}"))
@@ -116,6 +123,7 @@ impl Layout {
             Role::Certificate => &self.certificate,
             Role::Key => &self.key,
             Role::Combined => &self.combined,
+            Role::Serving => &self.serving,
             Role::Kubeconfig => &self.kubeconfig,
             Role::Binary => &self.executable,
             Role::Unit => &self.unit_file,

@@ -65,6 +65,7 @@ mod renew;
 mod rollback;
 pub mod rollout;
 mod run;
+mod serving;
 pub mod status;
 mod timer;
 pub mod transport;

@@ -73,6 +73,8 @@ pub struct ObservedFiles {
     pub key: ObservedFile,
     /// Certificate and key in one file: the certificate's PEM text.
     pub combined: ObservedFile,
+    /// What is served with, with its certificate as PEM.
+    pub serving: ObservedFile,
     /// The kubeconfig: its public lines.
     pub kubeconfig: ObservedFile,
     /// The unit, with its text.
@@ -113,6 +115,7 @@ impl ObservedFiles {
             Role::Certificate => &self.certificate,
             Role::Key => &self.key,
             Role::Combined => &self.combined,
+            Role::Serving => &self.serving,
             Role::Kubeconfig => &self.kubeconfig,
             Role::Binary => &self.binary,
             Role::Unit => &self.unit,
@@ -281,6 +284,7 @@ fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
         &layout.certificate,
         &layout.key,
         &layout.combined,
+        &layout.serving,
         &layout.kubeconfig,
         &layout.unit_file,
         &layout.ca_certificate,
@@ -299,6 +303,7 @@ fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
         }),
         read(&layout.certificate, View::Certificates),
         read(&layout.combined, View::Certificates),
+        read(&layout.serving, View::Certificates),
         read(&layout.kubeconfig, View::KubeconfigPublic),
         read(&layout.unit_file, View::Whole),
         read(&layout.ca_certificate, View::Certificates),
@@ -387,7 +392,8 @@ async fn ask(
         }
         _ => Err(unexpected()),
     };
-    let (certificate, combined, kubeconfig) = (text()?, text()?, text()?);
+    let (certificate, combined, serving) = (text()?, text()?, text()?);
+    let kubeconfig = text()?;
     let (unit, ca_certificate) = (text()?, text()?);
     let mut notes = Vec::new();
     let mut note = |text: Option<String>, which: &str| {
@@ -406,6 +412,7 @@ async fn ask(
         certificate: file(certificate)?,
         key: file(None)?,
         combined: file(combined)?,
+        serving: file(serving)?,
         kubeconfig: file(kubeconfig)?,
         unit: file(unit)?,
         ca_certificate: file(ca_certificate)?,

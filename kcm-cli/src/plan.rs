@@ -21,6 +21,9 @@ pub struct Plan {
     /// What happens to the identity; nothing, and it is not judged, where files come back or go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Decision>,
+    /// What happens to the certificate that is served with; nothing where kube-controller-manager makes its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Decision>,
     /// The masters, in the cluster file's order.
     pub masters: Vec<MasterPlan>,
     /// What it does to the lead, if services that run are restarted.
@@ -159,10 +162,11 @@ impl Plan {
         master_plan(desired, observed)
     }
 
-    /// Whether a new identity is issued.
+    /// Whether a new certificate is issued.
     #[must_use]
     pub fn issues(&self) -> bool {
-        matches!(self.identity, Some(Decision::Issue { .. }))
+        let issues = |decision: &Option<Decision>| matches!(decision, Some(Decision::Issue { .. }));
+        issues(&self.identity) || issues(&self.serving)
     }
 
     /// Whether there is nothing to do.
@@ -219,14 +223,16 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     MasterPlan { name: desired.name.clone(), steps }
 }
 
-/// A file with a key does not stay where no kubeconfig names it any more.
-fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Option<Step> {
-    let mut artifacts = desired.artifacts.iter();
-    let before = &observed.files.combined.state;
-    let is_wanted = artifacts.any(|artifact| artifact.role == Role::Combined);
-    let is_there = matches!(before, PathState::File { .. } | PathState::Unread { .. });
-    (!is_wanted && is_there)
-        .then(|| Step::Remove { path: desired.combined.clone(), before: before.clone() })
+/// A file with a key does not stay where nothing names it any more.
+fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<Step> {
+    let files = [(Role::Combined, &desired.combined), (Role::Serving, &desired.serving)];
+    let left = files.into_iter().filter_map(|(role, path)| {
+        let before = &observed.files.of(role).state;
+        let is_wanted = desired.artifacts.iter().any(|artifact| artifact.role == role);
+        (!is_wanted && before.attributes().is_some())
+            .then(|| Step::Remove { path: path.clone(), before: before.clone() })
+    });
+    left.collect()
 }
 
 /// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
@@ -311,7 +317,7 @@ fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
             crate::view::binary(*size, *digest)
         }
         (_, Some(text), Role::Certificate | Role::CaCertificate) => crate::view::certificate(text),
-        (PathState::File { digest, .. }, Some(text), Role::Combined) => {
+        (PathState::File { digest, .. }, Some(text), Role::Combined | Role::Serving) => {
             crate::view::combined(text, *digest)
         }
         (_, Some(text), Role::Kubeconfig) => crate::view::kubeconfig(text),

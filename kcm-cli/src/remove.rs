@@ -48,8 +48,13 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
         };
         MasterPlan { name: master.name.clone(), steps }
     });
-    let plan =
-        Plan { creates_ca: false, identity: None, lead_changes: None, masters: masters.collect() };
+    let plan = Plan {
+        creates_ca: false,
+        identity: None,
+        serving: None,
+        lead_changes: None,
+        masters: masters.collect(),
+    };
     if plan.is_empty() {
         return Ok(Outcome::unchanged(run, &plan));
     }
@@ -92,7 +97,8 @@ fn steps(
     if unit.enablement == Enablement::Enabled {
         steps.push(Step::Disable);
     }
-    let ours = [Role::Unit, Role::Kubeconfig, Role::Combined, Role::Key, Role::Certificate];
+    let ours =
+        [Role::Unit, Role::Kubeconfig, Role::Combined, Role::Serving, Role::Key, Role::Certificate];
     let binary = [Role::Binary].into_iter().filter(|role| {
         matches!(observed.files.of(*role).state, PathState::File { digest, .. } if Some(digest) == brought)
     });

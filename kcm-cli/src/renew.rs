@@ -107,7 +107,10 @@ fn narrow(
 }
 
 fn is_of_identity(role: Role) -> bool {
-    matches!(role, Role::Certificate | Role::Key | Role::Combined | Role::Kubeconfig)
+    matches!(
+        role,
+        Role::Certificate | Role::Key | Role::Combined | Role::Serving | Role::Kubeconfig
+    )
 }
 
 fn is_deployed(observed: &ObservedMaster) -> bool {

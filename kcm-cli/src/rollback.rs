@@ -47,7 +47,8 @@ pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
         }
     }
     preflight::settle(found, run.cluster, run.events)?;
-    let plan = Plan { creates_ca: false, identity: None, lead_changes: None, masters };
+    let plan =
+        Plan { creates_ca: false, identity: None, serving: None, lead_changes: None, masters };
     if plan.is_empty() {
         return Ok(Outcome::unchanged(run, &plan));
     }

@@ -71,6 +71,9 @@ pub enum ChainError {
     /// The leaf's extended key usages lack `client auth`.
     #[error("the certificate is not for clients: its extended key usage lacks \"client auth\"")]
     NoClientAuth,
+    /// The leaf's extended key usages lack `server auth`.
+    #[error("the certificate is not for servers: its extended key usage lacks \"server auth\"")]
+    NoServerAuth,
     /// The leaf has basic key usages and `signing` is not among them, which TLS 1.3 clients need
     /// (RFC 8446 section 4.4.2.3).
     #[error("the certificate is not for TLS clients: its key usage lacks \"signing\"")]
@@ -99,6 +102,35 @@ pub fn verify_client_chain(
     ca: &CaCertificate,
     now: OffsetDateTime,
 ) -> Result<(), ChainError> {
+    verify_chain(leaf, ca, now, Purpose::Client)
+}
+
+/// Verifies that `leaf` is a server certificate that a client with `ca` as its root accepts at `now`, by whatever of its
+/// names it is reached. Otherwise as [`verify_client_chain`].
+///
+/// # Errors
+/// [`ChainError`], the most telling one if several apply.
+pub fn verify_server_chain(
+    leaf: &Certificate,
+    ca: &CaCertificate,
+    now: OffsetDateTime,
+) -> Result<(), ChainError> {
+    verify_chain(leaf, ca, now, Purpose::Server)
+}
+
+/// What a leaf is for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Client,
+    Server,
+}
+
+fn verify_chain(
+    leaf: &Certificate,
+    ca: &CaCertificate,
+    now: OffsetDateTime,
+    purpose: Purpose,
+) -> Result<(), ChainError> {
     let anchor = ca.certificate();
     if leaf.issuer_der() != anchor.subject_der() {
         return Err(ChainError::OtherIssuer { issuer: leaf.issuer(), ca: anchor.subject() });
@@ -118,36 +150,38 @@ pub fn verify_client_chain(
         let (ca, key_type) = (anchor.subject(), key_type.clone());
         return Err(ChainError::UnsupportedCaKey { ca, key_type });
     }
-    verify_path(leaf, anchor, now)
+    verify_path(leaf, anchor, now, purpose)
 }
 
 fn verify_path(
     leaf: &Certificate,
     anchor: &Certificate,
     now: OffsetDateTime,
+    purpose: Purpose,
 ) -> Result<(), ChainError> {
     let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
     let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let anchor_der = CertificateDer::from(anchor.der());
     let leaf_der = CertificateDer::from(leaf.der());
-    let refused = |error| explain(error, leaf, anchor);
+    let refused = |error| explain(error, leaf, anchor, purpose);
+    let usage = match purpose {
+        Purpose::Client => KeyUsage::client_auth(),
+        Purpose::Server => KeyUsage::server_auth(),
+    };
     let trusted = [anchor_from_trusted_cert(&anchor_der).map_err(refused)?];
     let end_entity = EndEntityCert::try_from(&leaf_der).map_err(refused)?;
     end_entity
-        .verify_for_usage(
-            ALL_VERIFICATION_ALGS,
-            &trusted,
-            &[],
-            now,
-            KeyUsage::client_auth(),
-            None,
-            None,
-        )
+        .verify_for_usage(ALL_VERIFICATION_ALGS, &trusted, &[], now, usage, None, None)
         .map(|_| ())
         .map_err(refused)
 }
 
-fn explain(error: webpki::Error, leaf: &Certificate, anchor: &Certificate) -> ChainError {
+fn explain(
+    error: webpki::Error,
+    leaf: &Certificate,
+    anchor: &Certificate,
+    purpose: Purpose,
+) -> ChainError {
     use webpki::Error;
     match error {
         Error::InvalidSignatureForPublicKey
@@ -157,7 +191,10 @@ fn explain(error: webpki::Error, leaf: &Certificate, anchor: &Certificate) -> Ch
         Error::UnsupportedSignatureAlgorithmContext(_) => {
             ChainError::WeakSignature { algorithm: leaf.signature_algorithm().to_owned() }
         }
-        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => ChainError::NoClientAuth,
+        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => match purpose {
+            Purpose::Client => ChainError::NoClientAuth,
+            Purpose::Server => ChainError::NoServerAuth,
+        },
         other => ChainError::Refused { reason: other.to_string() },
     }
 }

@@ -73,7 +73,7 @@ pub use self::{
         OutlivesCa, RootRequest,
     },
     certificate::{Certificate, CertificateError, ValidityError},
-    chain::{ChainError, verify_client_chain},
+    chain::{ChainError, verify_client_chain, verify_server_chain},
     csr_file::{CaSection, CsrFile, CsrFileError},
     duration::{DurationError, GoDuration},
     fingerprint::{Fingerprint, FingerprintError},

@@ -14,6 +14,7 @@ mod named;
 mod renew;
 mod room;
 mod service;
+mod serving;
 mod status;
 mod tapped;
 mod verbs;

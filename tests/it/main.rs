@@ -29,6 +29,7 @@ mod observe;
 mod pki;
 mod properties;
 mod rollout;
+mod serving;
 mod ssh;
 mod standin;
 mod status;

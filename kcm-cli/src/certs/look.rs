@@ -68,7 +68,15 @@ pub(super) fn at_operator(cluster: &Cluster) -> Vec<SeenCertificate> {
         }
         Err(error) => Some(Err(keeper.unseen(CertificateUse::Client, error.to_string()))),
     };
-    ca.into_iter().chain(client).collect()
+    let serving = match operator::serving_pair(cluster) {
+        Ok(None) => None,
+        Ok(Some(pair)) => {
+            let place = cluster.pki.directory.display().to_string();
+            Some(keeper.pem(CertificateUse::Serving, place, pair.certificate.as_bytes()))
+        }
+        Err(error) => Some(Err(keeper.unseen(CertificateUse::Serving, error.to_string()))),
+    };
+    ca.into_iter().chain(client).chain(serving).collect()
 }
 
 fn read(path: &Path) -> Option<Result<Vec<u8>, String>> {
@@ -127,11 +135,16 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
             }
         }),
     };
-    vec![
+    let mut seen = vec![
         in_file(CertificateUse::Ca, layout.ca_certificate.as_str(), &files.ca_certificate),
         in_file(CertificateUse::Client, layout.certificate.as_str(), &files.certificate),
         in_kubeconfig,
-    ]
+    ];
+    if files.serving.state != PathState::Absent {
+        let (path, role) = (layout.serving.as_str(), CertificateUse::Serving);
+        seen.push(in_file(role, path, &files.serving));
+    }
+    seen
 }
 
 /// The client certificate in what may be shown of a kubeconfig.

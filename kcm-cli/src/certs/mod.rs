@@ -45,6 +45,8 @@ pub enum CertificateUse {
     Client,
     /// The one in the kubeconfig, with which kube-controller-manager logs in.
     Kubeconfig,
+    /// What it serves with, in its file.
+    Serving,
     /// The one that kube-controller-manager shows to whoever asks for its health or metrics.
     Served,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for CertificateUse {
             Self::Ca => "CA",
             Self::Client => "client",
             Self::Kubeconfig => "kubeconfig",
+            Self::Serving => "serving",
             Self::Served => "served",
         })
     }
@@ -151,7 +154,9 @@ pub(crate) fn judge(
         match found {
             Ok(found) => {
                 let within = match found.role {
-                    CertificateUse::Client | CertificateUse::Kubeconfig => clients,
+                    CertificateUse::Client
+                    | CertificateUse::Kubeconfig
+                    | CertificateUse::Serving => clients,
                     CertificateUse::Ca | CertificateUse::Served => due_within,
                 };
                 check.certificates.push(found.judged(within, run.now));

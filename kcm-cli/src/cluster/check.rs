@@ -190,6 +190,7 @@ fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFi
         key_algorithm: section.key_algorithm.map(|algorithm| algorithm.0),
         lifetime,
         renew_before,
+        serving_certificate: section.serving_certificate.unwrap_or(false),
         directory: section.directory.map_or_else(|| folder.join(IDENTITY_FOLDER), place),
     })
 }

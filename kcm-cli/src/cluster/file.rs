@@ -81,6 +81,10 @@ pub(super) struct PkiSection {
     pub(super) lifetime: Option<Text<GoDuration>>,
     /// How long before its end a certificate is replaced. Default: 720h, at most a third of the lifetime.
     pub(super) renew_before: Option<Text<GoDuration>>,
+    /// Issues the certificate that kube-controller-manager serves with, too: from the CA, with the address and name of
+    /// each master, so that Prometheus can verify it and it is renewed without a restart. Default: false, it makes its
+    /// own when it starts.
+    pub(super) serving_certificate: Option<bool>,
     /// Folder of kube-controller-manager's certificate and key. Default: pki/kube-controller-manager/cert.
     pub(super) directory: Option<Text<OperatorPath>>,
 }

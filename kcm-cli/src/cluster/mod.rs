@@ -90,6 +90,8 @@ pub struct Pki {
     pub lifetime: Option<Duration>,
     /// How long before its end a certificate is replaced, if the file says.
     pub renew_before: Option<Duration>,
+    /// Whether the certificate that is served with is issued, too.
+    pub serving_certificate: bool,
     /// Folder of the identity's certificate and key.
     pub directory: PathBuf,
 }

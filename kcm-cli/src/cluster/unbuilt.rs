@@ -14,7 +14,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("nodecidrmasksizeipv6", "dual stack"),
     ("paths", "single paths"),
     ("serviceaccountkey", "a service-account key of its own"),
-    ("servingcertificate", "a serving certificate"),
 ];
 
 #[cfg(test)]

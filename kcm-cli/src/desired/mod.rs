@@ -40,6 +40,9 @@ pub struct DesiredMaster {
     /// Where certificate and key are in one file if the kubeconfig names it, and nothing is if it does not.
     #[serde(skip)]
     pub(crate) combined: RemotePath,
+    /// The same for what is served with.
+    #[serde(skip)]
+    pub(crate) serving: RemotePath,
     /// The service.
     pub service: DesiredService,
 }
@@ -75,6 +78,8 @@ pub enum Role {
     Key,
     /// Both in one file, where the kubeconfig names files.
     Combined,
+    /// Certificate and key that the service serves with, in one file.
+    Serving,
     /// The kubeconfig, with both or with the path of both.
     Kubeconfig,
     /// kube-controller-manager itself.
@@ -85,12 +90,13 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::CaCertificate,
         Self::CaKey,
         Self::Certificate,
         Self::Key,
         Self::Combined,
+        Self::Serving,
         Self::Kubeconfig,
         Self::Binary,
         Self::Unit,
@@ -99,7 +105,9 @@ impl Role {
     /// The permission bits of its file.
     pub(crate) fn mode(self) -> Mode {
         match self {
-            Self::CaKey | Self::Key | Self::Combined | Self::Kubeconfig => Mode::PRIVATE,
+            Self::CaKey | Self::Key | Self::Combined | Self::Serving | Self::Kubeconfig => {
+                Mode::PRIVATE
+            }
             Self::CaCertificate | Self::Certificate | Self::Unit => Mode::PUBLIC,
             Self::Binary => Mode::PROGRAM,
         }
@@ -168,6 +176,8 @@ pub(crate) enum Identity<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Materials<'a> {
     pub(crate) identity: Identity<'a>,
+    /// What is served with, if it is issued.
+    pub(crate) serving: Option<Identity<'a>>,
     /// The CA certificate's PEM, absent while it is to be made.
     pub(crate) ca: Option<&'a str>,
     /// The CA key, if it is to be distributed and is here.
@@ -183,7 +193,7 @@ pub(crate) fn desired(
     owners: &[Owners],
     materials: Materials<'_>,
 ) -> Result<Desired, DesiredError> {
-    let Materials { identity, ca, ca_key, binary } = materials;
+    let Materials { identity, serving, ca, ca_key, binary } = materials;
     let mut shared = Vec::new();
     if cluster.install.distribute_ca {
         shared.extend([ca_certificate(layout, ca), self::ca_key(layout, ca, ca_key)]);
@@ -191,8 +201,10 @@ pub(crate) fn desired(
     shared.extend([certificate(layout, identity), key(layout, identity)]);
     // What names a file comes after it.
     shared.extend(
-        (cluster.credentials == CredentialsForm::Files).then(|| combined(layout, identity)),
+        (cluster.credentials == CredentialsForm::Files)
+            .then(|| both(layout, Role::Combined, identity)),
     );
+    shared.extend(serving.map(|serving| both(layout, Role::Serving, serving)));
     shared.push(kubeconfig(cluster, layout, identity, ca)?);
     shared.extend(binary.map(|binary| self::binary(layout, binary)));
     let owners = owners.iter().copied().chain(std::iter::repeat(Owners::ROOT));
@@ -204,8 +216,9 @@ pub(crate) fn desired(
             _ => Artifact { owner: owners.files, ..artifact },
         });
         let artifacts = owned.chain([unit]).collect();
-        let (name, combined) = (master.name.to_string(), layout.combined.clone());
-        Ok(DesiredMaster { name, artifacts, reads, combined, service: known })
+        let (combined, serving) = (layout.combined.clone(), layout.serving.clone());
+        let name = master.name.to_string();
+        Ok(DesiredMaster { name, artifacts, reads, combined, serving, service: known })
     });
     Ok(Desired { masters: masters.collect::<Result<_, DesiredError>>()? })
 }
@@ -267,7 +280,7 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
 }
 
 /// One file, because a process that reads two while they are replaced would find a key that is not the certificate's.
-fn combined(layout: &Layout, identity: Identity<'_>) -> Artifact {
+fn both(layout: &Layout, role: Role, identity: Identity<'_>) -> Artifact {
     let (content, view) = match identity {
         Identity::Pair(pair) => {
             let bytes = Bytes::new([pair.certificate.as_bytes(), pair.key.as_bytes()].concat());
@@ -279,7 +292,7 @@ fn combined(layout: &Layout, identity: Identity<'_>) -> Artifact {
             (Content::Pending, format!("{}with its private key\n", view::request(request)))
         }
     };
-    artifact(layout, Role::Combined, content, view)
+    artifact(layout, role, content, view)
 }
 
 fn kubeconfig(

@@ -122,6 +122,14 @@ fn serving(flags: &Flags) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(address, port))
 }
 
+/// The flags that name what is served with.
+const SERVED_FROM: [&str; 2] = ["tls-cert-file", "tls-private-key-file"];
+
+fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
+    let name = FlagName::parse(name).map_err(|error| in_full(&error))?;
+    flags.set(name, value).map(drop).map_err(|error| in_full(&error))
+}
+
 /// The tutorial's flags, then the changes of all masters, then this master's own.
 fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
     let kubeconfig = layout.kubeconfig.as_str();
@@ -145,7 +153,17 @@ fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, S
         ("v", "2"),
     ])
     .map_err(|error| in_full(&error))?;
+    if cluster.pki.serving_certificate {
+        for name in SERVED_FROM {
+            set(&mut flags, name, layout.serving.as_str())?;
+        }
+    }
     for (name, change) in &master.flags {
+        if cluster.pki.serving_certificate && SERVED_FROM.contains(&name.as_str()) {
+            return Err(format!(
+                "flags.{name} is set, and pki.servingCertificate has kcm set it; remove one of the two"
+            ));
+        }
         match change {
             FlagChange::Set(value) => {
                 flags.set(name.clone(), value.as_str()).map_err(|error| in_full(&error))?;

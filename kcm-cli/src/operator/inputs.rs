@@ -14,12 +14,13 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::binary::brought_binary;
-use super::store::{read_ca_certificate, read_ca_pair, read_identity};
+use super::store::{read_ca_certificate, read_ca_pair, read_identity, read_serving_pair};
 use super::{Binary, Found, OperatorError, Pair};
 use crate::api::Credentials;
 use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
 use crate::files::{Bytes, Mode};
 use crate::layout::{CERTIFICATE, KEY, USER};
+use crate::serving;
 use crate::words::in_full;
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
@@ -27,6 +28,7 @@ pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
 const CSR: &str = "the CSR file (pki.csr)";
 const SIGNING_CONFIG: &str = "the signing config (pki.signingConfig)";
 const IDENTITY_KEY: &str = "kube-controller-manager's key (pki.directory)";
+pub(crate) const SERVING_PAIR: &str = "the serving certificate's pair (pki.directory)";
 pub(crate) const IDENTITY: &str = "kube-controller-manager's pair (pki.directory)";
 
 /// The tutorial's CSR, for a cluster file that names none.
@@ -58,8 +60,21 @@ pub struct Inputs {
     pub pair: Option<Pair>,
     /// Whether the certificate is there and its key is not.
     pub key_is_missing: bool,
+    /// What is served with, if that is issued.
+    pub serving: Option<Serving>,
     /// What is legal and still looks like a mistake, in words.
     pub warnings: Vec<String>,
+}
+
+/// The certificate that kube-controller-manager serves with, as far as it is there.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// What it must be.
+    pub request: IdentityRequest,
+    /// The pair that is there, if its files are.
+    pub pair: Option<Pair>,
+    /// Whether the certificate is there and its key is not.
+    pub key_is_missing: bool,
 }
 
 /// What a certificate for kube-controller-manager must be.
@@ -118,11 +133,40 @@ impl Inputs {
             None
         };
         let binary = brought_binary(cluster)?;
+        let serving = read_serving(cluster, &request)?;
         warnings.extend(exposed_key(CA_KEY, &cluster.pki.ca_key));
         warnings.extend(exposed_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
         warnings.extend(ends_soon(&ca, &request, now));
-        Ok(Self { request, ca, has_ca_key, ca_key, binary, pair, key_is_missing, warnings })
+        Ok(Self {
+            request,
+            ca,
+            has_ca_key,
+            ca_key,
+            binary,
+            pair,
+            key_is_missing,
+            serving,
+            warnings,
+        })
     }
+}
+
+fn read_serving(
+    cluster: &Cluster,
+    client: &IdentityRequest,
+) -> Result<Option<Serving>, OperatorError> {
+    if !cluster.pki.serving_certificate {
+        return Ok(None);
+    }
+    let directory = &cluster.pki.directory;
+    let request = serving::request(cluster, client)
+        .map_err(|reason| OperatorError::content(SERVING_PAIR, directory, reason))?;
+    let (pair, key_is_missing) = match read_serving_pair(&cluster.pki)? {
+        Found::Pair(pair) => (Some(pair), false),
+        Found::CertificateAlone => (None, true),
+        Found::Nothing | Found::KeyAlone => (None, false),
+    };
+    Ok(Some(Serving { request, pair, key_is_missing }))
 }
 
 /// A pair that cannot be read is refused, because a new one would replace it.
@@ -231,6 +275,17 @@ pub(crate) fn renew_before(pki: &Pki) -> Option<Duration> {
 /// kube-controller-manager's pair, if both files are here.
 pub(crate) fn pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorError> {
     Ok(match read_identity(&cluster.pki)? {
+        Found::Pair(pair) => Some(pair),
+        Found::Nothing | Found::CertificateAlone | Found::KeyAlone => None,
+    })
+}
+
+/// What is served with, if that is issued and both files are here.
+pub(crate) fn serving_pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorError> {
+    if !cluster.pki.serving_certificate {
+        return Ok(None);
+    }
+    Ok(match read_serving_pair(&cluster.pki)? {
         Found::Pair(pair) => Some(pair),
         Found::Nothing | Found::CertificateAlone | Found::KeyAlone => None,
     })

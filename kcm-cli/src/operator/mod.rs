@@ -15,13 +15,13 @@ use crate::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 pub use binary::Binary;
 pub(crate) use binary::brought_binary;
 pub(crate) use inputs::{
-    CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, RENEW_BEFORE, ca_key_to_distribute, credentials,
-    load_authority, no_ca_key, pair, renew_before,
+    CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, RENEW_BEFORE, SERVING_PAIR, ca_key_to_distribute,
+    credentials, load_authority, no_ca_key, pair, renew_before, serving_pair,
 };
-pub use inputs::{Ca, IdentityRequest, Inputs};
+pub use inputs::{Ca, IdentityRequest, Inputs, Serving};
 pub use pair::Pair;
 pub(crate) use pair::{Found, PairStore};
-pub(crate) use store::{recover, store_ca, store_identity};
+pub(crate) use store::{recover, store_ca, store_identity, store_serving};
 
 /// What is wrong on the operator's side. Nothing was changed.
 #[derive(Debug, Error)]

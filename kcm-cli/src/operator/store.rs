@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{CA_CERT, CA_KEY, Found, IDENTITY, OperatorError, Pair, PairStore, absolute};
+use super::{
+    CA_CERT, CA_KEY, Found, IDENTITY, OperatorError, Pair, PairStore, SERVING_PAIR, absolute,
+};
 use crate::cluster::Pki;
 use crate::files::{
     Disk, FileError, FileErrorKind, FolderLock, FolderLockError, RemotePath, words,
@@ -11,7 +13,7 @@ use crate::layout;
 
 /// Finishes or discards what an interrupted run left. Writes nothing if it left nothing.
 pub(crate) fn recover(pki: &Pki) -> Result<(), OperatorError> {
-    for place in [Place::ca(pki)?, Place::identity(pki)?] {
+    for place in [Place::ca(pki)?, Place::identity(pki)?, Place::serving(pki)?] {
         let mut disk = Disk::folder("/");
         let failed = |error| OperatorError::File { what: place.what, error };
         if place.store(&mut disk).has_leftovers().map_err(failed)? {
@@ -35,6 +37,19 @@ pub(crate) fn store_identity(
     })
 }
 
+/// Stores what is served with, if what is there is still what it replaces.
+pub(crate) fn store_serving(
+    pki: &Pki,
+    replaces: Option<&Pair>,
+    pair: &Pair,
+) -> Result<(), OperatorError> {
+    Place::serving(pki)?.write(pair, |found| match found {
+        Found::Pair(found) => Some(found) == replaces,
+        // What is incomplete is of no use to anybody.
+        Found::CertificateAlone | Found::KeyAlone | Found::Nothing => replaces.is_none(),
+    })
+}
+
 /// Stores a new CA, if there is still none.
 pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
     Place::ca(pki)?.write(pair, |found| *found == Found::Nothing)
@@ -43,6 +58,13 @@ pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
 /// Reads the identity's pair as a recovery would leave it.
 pub(super) fn read_identity(pki: &Pki) -> Result<Found, OperatorError> {
     let place = Place::identity(pki)?;
+    let found = place.store(&mut Disk::folder("/")).read();
+    found.map_err(|error| OperatorError::File { what: place.what, error })
+}
+
+/// Reads the pair that is served with as a recovery would leave it.
+pub(super) fn read_serving_pair(pki: &Pki) -> Result<Found, OperatorError> {
+    let place = Place::serving(pki)?;
     let found = place.store(&mut Disk::folder("/")).read();
     found.map_err(|error| OperatorError::File { what: place.what, error })
 }
@@ -73,6 +95,12 @@ impl Place {
         let certificate = absolute(IDENTITY, &pki.directory.join(layout::CERTIFICATE))?;
         let key = absolute(IDENTITY, &pki.directory.join(layout::KEY))?;
         Ok(Self { what: IDENTITY, certificate, key })
+    }
+
+    fn serving(pki: &Pki) -> Result<Self, OperatorError> {
+        let certificate = absolute(SERVING_PAIR, &pki.directory.join(layout::SERVING))?;
+        let key = absolute(SERVING_PAIR, &pki.directory.join(layout::SERVING_KEY))?;
+        Ok(Self { what: SERVING_PAIR, certificate, key })
     }
 
     fn ca(pki: &Pki) -> Result<Self, OperatorError> {

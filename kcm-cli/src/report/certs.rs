@@ -70,7 +70,10 @@ fn summary(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {
     if is_due(CertificateUse::Client) || is_due(CertificateUse::Kubeconfig) {
         writeln!(out, "`kcm certs renew` renews the client certificate, and hands over the lead.")?;
     }
-    if is_due(CertificateUse::Served) {
+    if is_due(CertificateUse::Serving) {
+        writeln!(out, "`kcm certs renew` renews what is served with, without a restart.")?;
+    }
+    if is_due(CertificateUse::Served) && !is_due(CertificateUse::Serving) {
         writeln!(
             out,
             "One that a service made for itself is made anew when it starts: `kcm certs renew` restarts it, the leader last."

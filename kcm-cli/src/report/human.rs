@@ -104,6 +104,9 @@ pub(super) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<
             writeln!(out, "{NAME}identity{NAME:#}: {fingerprint} stays, held {place}")?;
         }
     }
+    if let Some(Decision::Issue { why }) = &plan.serving {
+        writeln!(out, "{NAME}served{NAME:#}: a new certificate is issued: {}", reasons(why))?;
+    }
     let mut shown = BTreeMap::new();
     for master in &plan.masters {
         master_plan(out, master, &mut shown)?;

@@ -17,6 +17,9 @@ pub struct Outcome {
     /// What happened to the identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Decision>,
+    /// What happened to the certificate that is served with; nothing where kube-controller-manager makes its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving: Option<Decision>,
     /// The masters, in the cluster file's order.
     pub masters: Vec<MasterOutcome>,
     /// Masters that were left out.
@@ -132,6 +135,7 @@ impl Outcome {
         Self {
             created_ca: plan.creates_ca,
             identity: plan.identity.clone(),
+            serving: plan.serving.clone(),
             masters: masters.collect(),
             skipped: run.cluster.left_out.iter().map(ToString::to_string).collect(),
             lead: None,
@@ -160,5 +164,6 @@ impl Outcome {
         self.masters.iter().all(|master| master.result == MasterResult::Unchanged)
             && !self.created_ca
             && !matches!(self.identity, Some(Decision::Issue { .. }))
+            && !matches!(self.serving, Some(Decision::Issue { .. }))
     }
 }

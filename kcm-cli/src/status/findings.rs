@@ -168,7 +168,7 @@ impl Findings<'_> {
 
     /// Keys that others than owner and group can read.
     fn exposed(&mut self, look: &Look, seen: &Seen, layout: &Layout) {
-        let managed = [Role::Key, Role::CaKey, Role::Combined, Role::Kubeconfig]
+        let managed = [Role::Key, Role::CaKey, Role::Combined, Role::Serving, Role::Kubeconfig]
             .map(|role| (layout.path(role), &seen.master.files.of(role).state));
         let is_key =
             |path: &RemotePath| look.service.service_account_key.as_deref() == Some(path.as_str());

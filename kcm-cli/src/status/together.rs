@@ -130,6 +130,8 @@ pub(super) fn certificates(
             (CertificateUse::Ca, _) if ca_is_told => continue,
             (CertificateUse::Ca, _) => ca_is_told = true,
             (CertificateUse::Client, Some(master)) if in_use(master) => continue,
+            // Of these, what is shown counts.
+            (CertificateUse::Serving, Some(_)) => continue,
             _ => {}
         }
         let makes_it = looks.iter().any(|look| {
@@ -159,7 +161,7 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
         CertificateUse::Ca => "the CA's certificate",
         CertificateUse::Client => "the client certificate",
         CertificateUse::Kubeconfig => "the client certificate in the kubeconfig",
-        CertificateUse::Served => "the certificate that it serves with",
+        CertificateUse::Serving | CertificateUse::Served => "the certificate that it serves with",
     };
     let ends = it.not_after.date();
     let (code, severity, how) = match it.validity {
@@ -175,7 +177,9 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
     };
     let mend = match it.role {
         CertificateUse::Ca => "a CA is replaced with care: let everybody trust both first",
-        CertificateUse::Client | CertificateUse::Kubeconfig => "`kcm certs renew` renews it",
+        CertificateUse::Client | CertificateUse::Kubeconfig | CertificateUse::Serving => {
+            "`kcm certs renew` renews it"
+        }
         CertificateUse::Served if makes_it => {
             "`kcm certs renew` restarts the service, which makes a new one"
         }

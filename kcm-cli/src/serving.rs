@@ -1,0 +1,124 @@
+//! The certificate that kube-controller-manager serves with, from the cluster's CA: one for all masters, with the address
+//! and name of each. Pure.
+
+use kcm_pki::{
+    CaCertificate, Certificate, ChainError, CsrFile, Host, Hosts, PrivateKey, Usage, Usages,
+    ValidityError, verify_server_chain,
+};
+use time::OffsetDateTime;
+
+use crate::cluster::Cluster;
+use crate::identity::{Decision, Held, Reason};
+use crate::observe::Observed;
+use crate::operator::{Ca, IdentityRequest, Inputs, Pair, Serving};
+use crate::words::in_full;
+
+/// Its subject: nobody goes by that, but people read it.
+const CSR: &str = r#"{"CN": "kube-controller-manager"}"#;
+
+/// What it must be, beside what the client's must.
+///
+/// # Errors
+/// When a master's address or name cannot be in a certificate: in words.
+pub(crate) fn request(
+    cluster: &Cluster,
+    client: &IdentityRequest,
+) -> Result<IdentityRequest, String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    for master in &cluster.masters {
+        let bound = master.bind_address;
+        for name in [master.address.to_string(), master.name.to_string(), bound.to_string()] {
+            let is_nowhere = bound.is_unspecified() && name == bound.to_string();
+            if !is_nowhere && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    // A master that is left out of this run has the same certificate, and must not lose its name in it.
+    names.extend(cluster.left_out.iter().map(ToString::to_string));
+    let hosts = Hosts::parse(names.iter().map(String::as_str)).map_err(|error| in_full(&error))?;
+    let usages = Usages::parse([
+        Usage::Signing.name(),
+        Usage::KeyEncipherment.name(),
+        Usage::ServerAuth.name(),
+    ]);
+    let usages = usages.map_err(|error| in_full(&error))?;
+    let subject = CsrFile::parse(CSR).map_err(|error| in_full(&error))?.value.subject;
+    Ok(IdentityRequest { subject, hosts, usages, ..client.clone() })
+}
+
+/// Keep it, or issue another; nothing if kube-controller-manager makes its own.
+pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
+    let Serving { request, pair, key_is_missing } = inputs.serving.as_ref()?;
+    let ca = match &inputs.ca {
+        Ca::Present(ca) => Some(ca),
+        Ca::ToBeCreated => None,
+    };
+    let reasons = |pem: &str| reasons(pem, ca, request, observed.at);
+    let keep = |pem: &str, held| {
+        let certificate = Certificate::from_pem(pem.as_bytes()).ok()?;
+        Some(Decision::Keep { fingerprint: certificate.fingerprint(), held })
+    };
+    let issue = |why: Vec<Reason>| Decision::Issue { why };
+    Some(match pair {
+        Some(pair) => {
+            let mut why = reasons(&pair.certificate);
+            if !matches(pair) {
+                why.push(Reason::KeyMismatch);
+            }
+            match keep(&pair.certificate, Held::ByOperator) {
+                Some(kept) if why.is_empty() => kept,
+                _ => issue(why),
+            }
+        }
+        None if *key_is_missing => issue(vec![Reason::KeyMissing]),
+        None => {
+            // A second operator has none, and all masters hold the same.
+            let mut held = observed.masters.iter().map(|it| it.files.serving.text.as_deref());
+            let first = held.next().flatten();
+            let is_one = first.is_some() && held.all(|other| other == first);
+            let kept = first.filter(|pem| is_one && reasons(pem).is_empty());
+            kept.and_then(|pem| keep(pem, Held::ByMasters))
+                .unwrap_or_else(|| issue(vec![Reason::Missing]))
+        }
+    })
+}
+
+fn matches(pair: &Pair) -> bool {
+    let key = PrivateKey::from_pem(pair.key.as_bytes());
+    let certificate = Certificate::from_pem(pair.certificate.as_bytes());
+    key.ok().zip(certificate.ok()).is_some_and(|(key, certificate)| key.matches(&certificate))
+}
+
+/// Everything that speaks for a new one.
+fn reasons(
+    pem: &str,
+    ca: Option<&CaCertificate>,
+    request: &IdentityRequest,
+    now: OffsetDateTime,
+) -> Vec<Reason> {
+    let certificate = match Certificate::from_pem(pem.as_bytes()) {
+        Ok(certificate) => certificate,
+        Err(error) => return vec![Reason::Unreadable { error: in_full(&error) }],
+    };
+    let mut why = Vec::new();
+    match ca.map(|ca| verify_server_chain(&certificate, ca, now)) {
+        // An end that has come is a matter of days left.
+        Some(
+            Ok(()) | Err(ChainError::LeafNotValid { source: ValidityError::Expired { .. }, .. }),
+        ) => {}
+        Some(Err(error)) => why.push(Reason::Chain { error: in_full(&error) }),
+        None => why.push(Reason::Chain { error: "the CA is new".to_owned() }),
+    }
+    let lacks = |host: &&Host| !certificate.sans().contains(host);
+    let missing: Vec<_> = request.hosts.iter().filter(lacks).map(ToString::to_string).collect();
+    if !missing.is_empty() {
+        why.push(Reason::Hosts { missing });
+    }
+    let could_end_later =
+        ca.is_none_or(|ca| certificate.not_after() < ca.certificate().not_after());
+    if certificate.not_after() - request.renew_before <= now && could_end_later {
+        why.push(Reason::Expires { at: certificate.not_after() });
+    }
+    why
+}
