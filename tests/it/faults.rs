@@ -14,6 +14,7 @@ mod named;
 mod renew;
 mod room;
 mod service;
+mod smoke;
 mod status;
 mod tapped;
 mod verbs;

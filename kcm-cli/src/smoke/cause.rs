@@ -55,7 +55,7 @@ fn by_flags(flags: &Flags, leader: &str, controller: Controller) -> Vec<String> 
     // The stock role of kube-controller-manager's own user lets it do next to nothing itself.
     if flags.get("use-service-account-credentials").is_none_or(|value| !is_true(value)) {
         causes.push(format!(
-            "{leader} runs without --use-service-account-credentials, so the stock RBAC roles forbid its controllers to write"
+            "{leader} runs without --use-service-account-credentials, so the stock RBAC roles forbid most of its controllers to write"
         ));
     }
     causes

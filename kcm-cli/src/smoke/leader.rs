@@ -90,6 +90,9 @@ pub(super) async fn check(
             let look = "whether the kubeconfig is of this cluster; what runs kube-controller-manager on that host (an old master, a static Pod, another cluster file)";
             book.fail(CheckName::Leader, ASKED, seen, look.to_owned(), clock);
         }
+        (Err(_), None) if book.run.interrupt.is_asked() => {
+            book.skip(CheckName::Leader, ASKED, "interrupted");
+        }
         (Err(seen), None) => {
             let causes = cause::of_no_leader(seats, layout, book.run.now);
             let seen = std::iter::once(seen).chain(causes).collect::<Vec<_>>().join("; ");

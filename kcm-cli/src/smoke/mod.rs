@@ -142,6 +142,10 @@ async fn reach(
             Err(_) => why = format!("no answer within {} s", request.timeout.as_secs_f64()),
         }
     }
+    if run.interrupt.is_asked() {
+        book.skip(CheckName::ApiServer, asked, "interrupted");
+        return None;
+    }
     let look = "`kubectl get --raw /readyz` with the same kubeconfig; the API server's log";
     book.fail(CheckName::ApiServer, asked, why, look.to_owned(), clock);
     None
