@@ -144,7 +144,8 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
 /// # Errors
 /// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
 pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
-    carry_out(run, &Aim::Everything).await
+    // It is long: callers should not have to carry it on their stack.
+    Box::pin(carry_out(run, &Aim::Everything)).await
 }
 
 pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error> {

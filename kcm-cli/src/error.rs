@@ -34,6 +34,12 @@ pub enum Error {
     /// Somebody else is at work.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// What was asked for cannot be done with what was given, and nothing was.
+    #[error("{reason}")]
+    Request {
+        /// Why, and what to give instead.
+        reason: String,
+    },
     /// It was asked to stop before anything changed.
     #[error("interrupted before any master changed; run the same command again")]
     Interrupted,
@@ -75,6 +81,7 @@ impl Error {
             self,
             Self::Cluster(_)
                 | Self::Desired(_)
+                | Self::Request { .. }
                 | Self::Operator(OperatorError::Configuration { .. })
         )
     }

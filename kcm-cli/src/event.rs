@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::files::RemotePath;
 use crate::identity::Reason;
 use crate::rollout::LeadChange;
+use crate::smoke::SmokeCheck;
 use crate::uptake::Uptake;
 
 /// One thing that happened.
@@ -130,6 +131,11 @@ pub enum Event {
         master: String,
         /// Why.
         error: String,
+    },
+    /// A check of a proof has ended.
+    Checked {
+        /// The check.
+        check: SmokeCheck,
     },
     /// A master is not as it should be.
     Failed {

@@ -42,7 +42,7 @@ pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
     });
     let makes_it = makers(run)?;
     let restarted = due.filter_map(|it| it.master).filter(|name| makes_it.contains(name)).collect();
-    carry_out(run, &Aim::Renewal { renewal, restarted }).await
+    Box::pin(carry_out(run, &Aim::Renewal { renewal, restarted })).await
 }
 
 /// The masters whose services make what they show for themselves.

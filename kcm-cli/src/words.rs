@@ -48,3 +48,8 @@ pub(crate) fn size(bytes: u64) -> String {
         }
     }
 }
+
+/// What is at a JSON pointer (RFC 6901) of a value, or null.
+pub(crate) fn at<'v>(value: &'v serde_json::Value, pointer: &str) -> &'v serde_json::Value {
+    value.pointer(pointer).unwrap_or(&serde_json::Value::Null)
+}

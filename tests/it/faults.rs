@@ -15,6 +15,7 @@ mod renew;
 mod room;
 mod service;
 mod serving;
+mod smoke;
 mod status;
 mod tapped;
 mod verbs;

@@ -54,7 +54,7 @@ pub enum Credentials {
 #[derive(Clone)]
 pub struct ApiServer {
     client: kube::Client,
-    server: Arc<str>,
+    pub(super) server: Arc<str>,
     from: Arc<str>,
     patience: Patience,
     certificate: Option<Arc<Certificate>>,

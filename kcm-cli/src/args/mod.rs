@@ -3,6 +3,7 @@
 mod certs;
 mod init;
 mod logs;
+mod smoke;
 mod status;
 mod timer;
 
@@ -16,6 +17,7 @@ use crate::run::Consent;
 pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use init::InitArguments;
 pub(crate) use logs::LogsArguments;
+pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use timer::CertsTimerArguments;
 
@@ -52,6 +54,8 @@ pub(crate) enum Verb {
     Status(StatusArguments),
     /// Shows the journals of kube-controller-manager on all masters, merged by time; -o json: one object a line
     Logs(LogsArguments),
+    /// Proves that the controllers work: who leads, a Deployment, a service account, a quota, etcd's keys
+    Smoke(SmokeArguments),
     /// Looks after certificates
     #[command(subcommand)]
     Certs(CertsVerb),

@@ -148,7 +148,7 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
 }
 
 /// The client certificate in what may be shown of a kubeconfig.
-fn embedded(view: &str) -> Option<Vec<u8>> {
+pub(crate) fn embedded(view: &str) -> Option<Vec<u8>> {
     let mut values =
         view.lines().filter_map(|line| line.trim().strip_prefix("client-certificate-data: "));
     STANDARD.decode(values.next()?.trim()).ok()

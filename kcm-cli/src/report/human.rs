@@ -56,6 +56,7 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         Event::JournalResumed { master } => {
             writeln!(out, "{master}: connected again, nothing was missed")
         }
+        Event::Checked { check } => super::smoke::progress(out, check),
         Event::Unproven { master, cause } => {
             writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {}", indented(cause))
         }

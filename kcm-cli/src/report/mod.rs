@@ -3,6 +3,7 @@
 mod certs;
 mod human;
 mod logs;
+mod smoke;
 mod status;
 mod textfile;
 mod timer;
@@ -19,6 +20,7 @@ use crate::args::Form;
 use crate::certs::CertificateCheck;
 use crate::event::{Event, EventSink};
 use crate::rollout::Outcome;
+use crate::smoke::SmokeReport;
 use crate::status::Status;
 use crate::timer::{Manager, UnitText};
 use crate::words;
@@ -78,6 +80,13 @@ impl Report {
                 writeln!(out)
             }
         })
+    }
+
+    pub(crate) fn smoke(&self, report: &SmokeReport) -> io::Result<()> {
+        match self.form {
+            Form::Json => document(report),
+            Form::Human => flushed(|out| smoke::report(out, report)),
+        }
     }
 
     pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {

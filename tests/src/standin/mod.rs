@@ -9,6 +9,7 @@
 pub mod api_server;
 mod client;
 pub mod controller_manager;
+pub mod etcd;
 pub mod flags;
 mod http;
 mod kubeconfig;

@@ -1,0 +1,66 @@
+//! `kcm smoke`.
+
+use std::fs;
+use std::path::Path;
+
+use super::exit::{Exit, Failure};
+use super::{Masters, with_fleet};
+use crate::api::Credentials;
+use crate::args::SmokeArguments;
+use crate::files::FileError;
+use crate::interrupt::Interrupt;
+use crate::operator::Pair;
+use crate::report::Report;
+use crate::run::{Consent, Run};
+use crate::smoke::{EtcdRequest, SmokeReport, SmokeRequest, smoke};
+
+pub(super) async fn run(arguments: SmokeArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let masters = Masters::of(&arguments.select, Consent::default());
+    let request = request(&arguments)?;
+    let prove = async |run: Run<'_>, report: &Report| {
+        let found = smoke(run, &request).await?;
+        report.smoke(&found)?;
+        Ok(exit(&found))
+    };
+    with_fleet(masters, interrupt, prove).await
+}
+
+fn exit(report: &SmokeReport) -> Exit {
+    if !report.left_behind.is_empty() {
+        Exit::Partly
+    } else if report.is_interrupted {
+        Exit::Interrupted
+    } else if report.is_passed() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+fn request(arguments: &SmokeArguments) -> Result<SmokeRequest, Failure> {
+    let SmokeArguments { kubeconfig, timeout, etcd, etcd_cacert, etcd_cert, etcd_key, .. } =
+        arguments;
+    let etcd = match (etcd_cacert, etcd_cert, etcd_key) {
+        (Some(ca), Some(certificate), Some(key)) => Some(EtcdRequest {
+            endpoints: etcd.clone(),
+            ca: read(ca)?,
+            pair: Pair { certificate: read(certificate)?, key: read(key)?.into() },
+        }),
+        _ => None,
+    };
+    let quoted = kubeconfig.display().to_string();
+    let quoted = shlex::try_quote(&quoted).map(|it| it.to_string()).unwrap_or_default();
+    Ok(SmokeRequest {
+        credentials: Credentials::Kubeconfig(kubeconfig.clone()),
+        kubectl: format!("--kubeconfig {quoted} "),
+        etcd,
+        timeout: (*timeout).into(),
+    })
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file).map_err(|error| {
+        let error = FileError::from_io(file.display(), &error);
+        Failure::new(Exit::Usage, format!("{error}; name a PEM file"))
+    })
+}

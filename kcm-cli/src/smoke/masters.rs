@@ -1,0 +1,78 @@
+//! The masters as they are when a proof begins.
+
+use std::sync::Arc;
+
+use kcm_pki::Certificate;
+use kcm_systemd::{Argument, Flags};
+use tokio::task::JoinSet;
+
+use crate::accounts::Accounts;
+use crate::api::Via;
+use crate::certs::embedded;
+use crate::layout::Layout;
+use crate::observe::{AskError, Beside, Seen, look_beside};
+use crate::run::Run;
+use crate::transport::{Activity, Transport};
+
+/// A master, and what was seen there.
+pub(super) struct Seat {
+    pub(super) name: String,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) seen: Result<Seen, AskError>,
+}
+
+/// Looks at all masters at once.
+pub(super) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
+    let mut looking = JoinSet::new();
+    for (place, (name, transport)) in run.fleet.masters().enumerate() {
+        let (name, transport) = (name.to_owned(), Arc::clone(transport));
+        let layout = layout.clone();
+        looking.spawn(async move {
+            let beside = Beside { inspects: true, ..Beside::default() };
+            let accounts = Accounts::default();
+            let seen = look_beside(&name, &*transport, &layout, &accounts, &beside).await;
+            (place, Seat { name, transport, seen })
+        });
+    }
+    let mut seats = looking.join_all().await;
+    seats.sort_by_key(|(place, _)| *place);
+    seats.into_iter().map(|(_, seat)| seat).collect()
+}
+
+impl Seat {
+    pub(super) fn via(&self) -> Via {
+        Via::Master { name: self.name.clone(), transport: Arc::clone(&self.transport) }
+    }
+
+    /// The kernel's host name.
+    pub(super) fn hostname(&self) -> Option<&str> {
+        self.seen.as_ref().ok()?.master.probe.hostname.as_deref()
+    }
+
+    /// The service's main process.
+    pub(super) fn pid(&self) -> Option<u32> {
+        Some(self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?.pid)
+    }
+
+    /// The flags of the process that runs.
+    pub(super) fn flags(&self) -> Option<Flags> {
+        let process = self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?;
+        let arguments = process.argv.iter().skip(1);
+        let arguments: Vec<_> =
+            arguments.filter_map(|text| Argument::try_from(text.as_str()).ok()).collect();
+        Flags::from_arguments(&arguments).ok()
+    }
+
+    /// Whether the service runs; unknown where the master cannot be asked.
+    pub(super) fn runs(&self) -> Option<bool> {
+        let seen = self.seen.as_ref().ok()?;
+        Some(matches!(seen.master.probe.unit.activity, Activity::Active { .. }))
+    }
+
+    /// The certificate with which kube-controller-manager logs in, where it is embedded.
+    pub(super) fn login(&self) -> Option<Certificate> {
+        let seen = self.seen.as_ref().ok()?;
+        let pem = embedded(seen.master.files.kubeconfig.text.as_deref()?)?;
+        Certificate::from_pem(&pem).ok()
+    }
+}
