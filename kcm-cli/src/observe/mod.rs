@@ -1,6 +1,8 @@
 //! What is there: on the masters, asked all at once in one exchange each, and on the operator's machine.
 //! Nothing in an [`Observed`] is secret.
 
+mod ask;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -15,17 +17,16 @@ use crate::desired::Role;
 use crate::event::{Event, EventSink};
 use crate::files::RemotePath;
 use crate::fleet::Fleet;
-use crate::generation::{Generation, Generations, Slot, slot_folders};
+use crate::generation::{Generations, Slot};
 use crate::identity::{IdentityFacts, KeyMatch, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
-use crate::rollout::connections;
-use crate::transport::{
-    Batch, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState, Probe,
-    ProbeReply, Read, Reply, Transport, TransportError, View,
-};
-use crate::uptake::{self, Uptake};
+use crate::transport::{OperationError, PathState, ProbeReply, TransportError};
+use crate::uptake::Uptake;
 use crate::view::client_certificate;
+use ask::{ask, questions};
+
+pub(crate) use ask::{Beside, Seen, look_at, look_beside};
 
 /// Everything that was seen, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -275,188 +276,6 @@ fn answered(
     }
     let all_answered = asked.iter().all(|(_, error)| error.is_none());
     if all_answered { Ok(observed) } else { Err(ObserveError { masters: asked }) }
-}
-
-/// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
-fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
-    let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
-    let files = [
-        &layout.certificate,
-        &layout.key,
-        &layout.combined,
-        &layout.serving,
-        &layout.kubeconfig,
-        &layout.unit_file,
-        &layout.ca_certificate,
-        &layout.ca_key,
-        &layout.executable,
-    ];
-    let paths = files.into_iter().cloned().chain(own(layout));
-    let mut operations = vec![
-        Operation::Probe(Probe {
-            paths: paths.chain(beside.others.iter().cloned()).collect(),
-            unread: beside.unread.clone(),
-            unit: layout.unit.clone(),
-            unit_path: layout.unit_file.clone(),
-            executable: layout.executable.clone(),
-            accounts: accounts.questions(),
-        }),
-        read(&layout.certificate, View::Certificates),
-        read(&layout.combined, View::Certificates),
-        read(&layout.serving, View::Certificates),
-        read(&layout.kubeconfig, View::KubeconfigPublic),
-        read(&layout.unit_file, View::Whole),
-        read(&layout.ca_certificate, View::Certificates),
-        read(&layout.pending, View::Whole),
-        read(&layout.previous, View::Whole),
-        read(&layout.connections, View::Whole),
-    ];
-    if beside.inspects {
-        let (unit, program) = (layout.unit.clone(), layout.executable.clone());
-        operations.push(Operation::Inspect(Inspect { unit, program }));
-    }
-    Batch::new(operations)
-}
-
-/// What to ask a master beside the usual.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Beside {
-    /// Managed files whose content is of no matter.
-    pub(crate) unread: Vec<RemotePath>,
-    /// Other files.
-    pub(crate) others: Vec<RemotePath>,
-    /// Whether to look at the service as it runs.
-    pub(crate) inspects: bool,
-}
-
-/// A master, and what was asked beside the usual.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) master: ObservedMaster,
-    /// The other files, in the order of the question.
-    pub(crate) others: Vec<(RemotePath, PathState)>,
-    /// The service as it runs, where anything can.
-    pub(crate) inspected: Option<Inspected>,
-}
-
-/// What kcm keeps on a master for itself.
-fn own(layout: &Layout) -> Vec<RemotePath> {
-    let notes = [&layout.pending, &layout.previous].map(RemotePath::clone);
-    notes.into_iter().chain(slot_folders(layout)).collect()
-}
-
-/// Asks one master.
-pub(crate) async fn look_at(
-    name: &str,
-    transport: &dyn Transport,
-    layout: &Layout,
-    accounts: &Accounts,
-) -> Result<ObservedMaster, AskError> {
-    let seen = look_beside(name, transport, layout, accounts, &Beside::default()).await?;
-    Ok(seen.master)
-}
-
-/// Asks one master, and more than the usual.
-pub(crate) async fn look_beside(
-    name: &str,
-    transport: &dyn Transport,
-    layout: &Layout,
-    accounts: &Accounts,
-    beside: &Beside,
-) -> Result<Seen, AskError> {
-    ask(name, transport, layout, &questions(layout, accounts, beside), beside).await
-}
-
-async fn ask(
-    name: &str,
-    transport: &dyn Transport,
-    layout: &Layout,
-    batch: &Batch,
-    beside: &Beside,
-) -> Result<Seen, AskError> {
-    let replies = transport.call(batch).await?;
-    // Nothing runs in a folder.
-    let is_folder = |failure: &OperationFailure| {
-        failure.operation == "inspect"
-            && matches!(failure.error, OperationError::Unsupported { .. })
-    };
-    if let Some(failure) = replies.failed.filter(|failure| !is_folder(failure)) {
-        return Err(AskError::Failed { master: name.to_owned(), error: failure.error });
-    }
-    let unexpected = || AskError::Contract { master: name.to_owned() };
-    let mut replies = replies.done.into_iter();
-    let Some(Reply::Probe(probe)) = replies.next() else { return Err(unexpected()) };
-    let mut text = || match replies.next() {
-        Some(Reply::Read(content)) => {
-            Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-        }
-        _ => Err(unexpected()),
-    };
-    let (certificate, combined, serving) = (text()?, text()?, text()?);
-    let kubeconfig = text()?;
-    let (unit, ca_certificate) = (text()?, text()?);
-    let mut notes = Vec::new();
-    let mut note = |text: Option<String>, which: &str| {
-        let read = text.as_deref().map(Generation::parse)?;
-        read.map_err(|error| notes.push(format!("the note of its {which} generation: {error}")))
-            .ok()
-    };
-    let generations =
-        Generations { pending: note(text()?, "pending"), previous: note(text()?, "previous") };
-    let connections = text()?;
-    let mut states = probe.paths.iter().cloned();
-    let mut file = |text: Option<String>| {
-        states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
-    };
-    let files = ObservedFiles {
-        certificate: file(certificate)?,
-        key: file(None)?,
-        combined: file(combined)?,
-        serving: file(serving)?,
-        kubeconfig: file(kubeconfig)?,
-        unit: file(unit)?,
-        ca_certificate: file(ca_certificate)?,
-        ca_key: file(None)?,
-        binary: file(None)?,
-    };
-    let name = name.to_owned();
-    let own = own(layout).into_iter().zip(states.by_ref()).collect();
-    let others = beside.others.iter().cloned().zip(states).collect();
-    let inspected = match replies.next() {
-        Some(Reply::Inspected(inspected)) => Some(inspected),
-        _ => None,
-    };
-    let mut master = ObservedMaster {
-        name,
-        probe,
-        files,
-        identity: None,
-        uptake: None,
-        generations,
-        notes,
-        own,
-    };
-    master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
-    Ok(Seen { master, others, inspected })
-}
-
-/// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.
-async fn uptake(
-    master: &ObservedMaster,
-    text: Option<&str>,
-    transport: &dyn Transport,
-    layout: &Layout,
-) -> Option<Uptake> {
-    let by_its_start = uptake::by_its_start(master, layout)?;
-    let noted = uptake::noted(master, text).filter(|_| by_its_start != Uptake::Proven);
-    let Some(noted) = noted else { return Some(by_its_start) };
-    let look = connections(layout, Some(noted.invocation.clone()));
-    let replies = transport.call(&Batch::new(vec![Operation::Settle(look)])).await;
-    let first = replies.ok().and_then(|replies| replies.done.into_iter().next());
-    Some(match first {
-        Some(Reply::Settled(now)) => noted.judge(&now),
-        _ => Uptake::Unknown { reason: "its connections cannot be seen".to_owned() },
-    })
 }
 
 /// The identity that a master holds: its certificate, if a key is beside it.
