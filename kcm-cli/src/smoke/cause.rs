@@ -78,9 +78,15 @@ fn of_silence(seat: &Seat, layout: &Layout, now: OffsetDateTime) -> Option<Strin
         let why = error.strip_prefix(&format!("{name}: ")).unwrap_or(&error);
         return Some(format!("{name} cannot be asked: {why}"));
     }
-    if seat.runs() != Some(true) {
-        return Some(format!("{} does not run on {name}", layout.unit));
+    // Whoever is not let in may not even stay up: that comes first.
+    if let Some(why) = of_login(seat, now) {
+        return Some(why);
     }
+    (seat.runs() != Some(true)).then(|| format!("{} does not run on {name}", layout.unit))
+}
+
+fn of_login(seat: &Seat, now: OffsetDateTime) -> Option<String> {
+    let name = &seat.name;
     let login = seat.login()?;
     let user = login.common_name().unwrap_or_default();
     if user != layout::USER {

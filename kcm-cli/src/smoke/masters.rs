@@ -69,10 +69,12 @@ impl Seat {
         Some(matches!(seen.master.probe.unit.activity, Activity::Active { .. }))
     }
 
-    /// The certificate with which kube-controller-manager logs in, where it is embedded.
+    /// The certificate with which kube-controller-manager logs in: embedded in its kubeconfig, or in the file that names.
     pub(super) fn login(&self) -> Option<Certificate> {
         let seen = self.seen.as_ref().ok()?;
-        let pem = embedded(seen.master.files.kubeconfig.text.as_deref()?)?;
+        let files = &seen.master.files;
+        let named = || Some(files.combined.text.as_deref()?.as_bytes().to_vec());
+        let pem = embedded(files.kubeconfig.text.as_deref()?).or_else(named)?;
         Certificate::from_pem(&pem).ok()
     }
 }
