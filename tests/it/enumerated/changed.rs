@@ -47,8 +47,10 @@ impl Edit {
         let path = |text: &str| RemotePath::new(text).unwrap();
         match self {
             Self::Content(at) => {
-                let mode = state.files().stat(&path(at)).unwrap().unwrap().mode;
-                state.put_file(at, b"somebody else's\n", mode.bits());
+                // Where nothing was, somebody puts something.
+                let stat = state.files().stat(&path(at)).unwrap();
+                let mode = stat.map_or(0o600, |stat| stat.mode.bits());
+                state.put_file(at, b"somebody else's\n", mode);
             }
             Self::Wider(at) => {
                 let (at, mode) = (path(at), Mode::from_bits(0o664));

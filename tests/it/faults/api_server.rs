@@ -35,7 +35,7 @@ fn without_an_api_server_all_is_put_in_place_unproven_and_healthy_by_itself_late
     };
     let before = invocations(&ground);
     let plan = ground.kcm(&["plan"]);
-    assert_says(&plan.stdout, &["prove what an earlier run put in place"]);
+    assert_says(&plan.stdout, &["prove that kube-controller-manager is healthy"]);
     let proven = ground.converges();
     for machine in ground.lab.machines() {
         assert_says(line_of(&proven.stdout, machine), &["done: 1 service proven"]);

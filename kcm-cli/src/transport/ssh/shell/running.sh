@@ -7,12 +7,13 @@ manager() {
   words=$(systemctl --quiet "$@" 2>&1) || fail unit "$unit" "$words$(last_words "$unit")"
 }
 
-# What the unit's own processes wrote last, in their last run.
+# UNIT INVOCATION: what the unit's own processes wrote last, in that run, or in the last one.
 last_words() {
-  invocation=$(systemctl show -p InvocationID --value -- "$1" 2>/dev/null)
+  ended=${2:-}
+  if [ -z "$ended" ]; then ended=$(systemctl show -p InvocationID --value -- "$1" 2>/dev/null); fi
   # What it has just said may still be on its way.
   timeout 5 journalctl --sync >/dev/null 2>&1 || :
-  lines=$(journalctl --quiet --no-pager -n 3 -o cat _SYSTEMD_UNIT="$1" ${invocation:+"_SYSTEMD_INVOCATION_ID=$invocation"} \
+  lines=$(journalctl --quiet --no-pager -n 3 -o cat _SYSTEMD_UNIT="$1" ${ended:+"_SYSTEMD_INVOCATION_ID=$ended"} \
     2>/dev/null) || lines=
   if [ -n "$lines" ]; then printf '%sjournal: %s' "$newline" "$lines"; fi
 }
@@ -109,7 +110,7 @@ settle() {
         fi
         ;;
       activating/auto-restart* | failed/* | inactive/*)
-        fail unit "$1" "it does not stay up: $(ending)$(last_words "$1")"
+        fail unit "$1" "it does not stay up: $(ending)$(last_words "$1" "$(property InvocationID)")"
         ;;
       *)
         if [ -n "$invocation" ]; then
