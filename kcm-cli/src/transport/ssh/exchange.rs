@@ -33,6 +33,9 @@ pub(super) enum Failure {
     Lost(String),
 }
 
+/// How long a channel that sshd refuses is asked for.
+const REFUSED: Duration = Duration::from_secs(2);
+
 /// What an exchange is made of, before it begins.
 pub(super) struct Opening<'a> {
     pub(super) session: &'a Arc<Session>,
@@ -43,11 +46,7 @@ pub(super) struct Opening<'a> {
 impl Opening<'_> {
     /// Opens a channel whose other end waits for a script.
     pub(super) async fn open(&self) -> Result<Channel, Failure> {
-        let mut command = Arc::clone(self.session).arc_raw_command(&self.command.line);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().await.map_err(|error| {
-            Failure::NeverRan(explain::no_channel(&crate::words::in_full(&error)))
-        })?;
+        let mut child = self.spawn().await?;
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin().take(), child.stdout().take(), child.stderr().take())
         else {
@@ -59,6 +58,26 @@ impl Opening<'_> {
             channel.satisfy_sudo(ask, &self.command.begin, self.sudo_password).await?;
         }
         Ok(channel)
+    }
+}
+
+impl Opening<'_> {
+    /// sshd counts a channel that has ended until it has noticed, so one that it refuses is asked for again for a while:
+    /// nothing was begun.
+    async fn spawn(&self) -> Result<Child<Arc<Session>>, Failure> {
+        let start = Instant::now();
+        loop {
+            let mut command = Arc::clone(self.session).arc_raw_command(&self.command.line);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let error = match command.spawn().await {
+                Ok(child) => return Ok(child),
+                Err(error) => crate::words::in_full(&error),
+            };
+            if !explain::is_refusal(&error) || start.elapsed() >= REFUSED {
+                return Err(Failure::NeverRan(explain::no_channel(&error)));
+            }
+            tokio::time::sleep(REFUSED / 20).await;
+        }
     }
 }
 

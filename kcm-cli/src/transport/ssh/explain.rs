@@ -183,9 +183,14 @@ pub(super) fn silent_sudo() -> String {
     "its sudo says nothing; it may wait for a second factor or a directory service: try `sudo true` there".to_owned()
 }
 
+/// Whether sshd lets no further channel into the connection just now.
+pub(super) fn is_refusal(reason: &str) -> bool {
+    reason.contains("refused by peer")
+}
+
 /// The connection takes no further command.
 pub(super) fn no_channel(reason: &str) -> String {
-    if reason.contains("refused by peer") {
+    if is_refusal(reason) {
         return format!(
             "its sshd takes no more commands on one connection: {reason}; set `MaxSessions 10`, which is sshd's own default, in its sshd_config"
         );

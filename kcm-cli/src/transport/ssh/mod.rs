@@ -38,8 +38,9 @@ use exchange::Opening;
 use mux::Running;
 use script::Script;
 
-/// sshd lets ten channels into one connection (`MaxSessions`), and somebody else may want one.
-const CHANNELS: usize = 8;
+/// sshd lets ten channels into one connection (`MaxSessions`), somebody else may want one, and one that has ended counts until
+/// sshd has noticed.
+const CHANNELS: usize = 6;
 /// How much longer than the master we wait for it: it ends its work itself, unless the connection is lost.
 const GRACE: Duration = Duration::from_secs(20);
 /// How long a stream may take to open.
