@@ -93,3 +93,17 @@ async fn an_embedder_gets_the_same_as_values_in_one_exchange_with_each_master() 
     ];
     assert_eq!(found(&status), expected);
 }
+
+#[test]
+fn what_somebody_else_put_there_is_not_called_drifted() {
+    let site = Site::new();
+    site.bring_everything();
+    let unit = site.on_master("k8s-master-01", UNIT_FILE);
+    std::fs::create_dir_all(unit.parent().unwrap()).unwrap();
+    std::fs::write(unit, "[Service]\nExecStart=/usr/local/bin/kube-controller-manager\n").unwrap();
+    let ran = status(&site, &["--master", "k8s-master-01", "-o", "json"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let codes: Vec<_> = codes(&ran).into_iter().map(|(_, code)| code).collect();
+    assert!(codes.contains(&"not-managed".to_owned()), "{codes:?}");
+    assert!(!codes.contains(&"drifted".to_owned()), "{codes:?}");
+}
