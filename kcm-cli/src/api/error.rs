@@ -35,6 +35,13 @@ impl ApiError {
         }
     }
 
+    /// What is wrong, and what to do: its text ends with that.
+    pub(crate) fn with_mend(&self) -> (String, String) {
+        let text = format!("{}: {}", self.server, self.problem);
+        let (said, mend) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
+        (said.to_owned(), mend.to_owned())
+    }
+
     /// Whether the server is not to be had at all just now, as opposed to refusing us.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {

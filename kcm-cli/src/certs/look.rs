@@ -96,8 +96,7 @@ pub(super) async fn at_master(
     let observed = match look_at(name, transport, layout, &Accounts::default()).await {
         Ok(observed) => observed,
         Err(error) => {
-            let reason = error.to_string();
-            let reason = reason.strip_prefix(&format!("{name}: ")).unwrap_or(&reason).to_owned();
+            let reason = error.without_name();
             let master = Some(name.to_owned());
             return vec![Err(UnseenCertificate { master, role: None, reason })];
         }

@@ -7,7 +7,6 @@ use super::exit::{Exit, Failure};
 use super::{Masters, finish, timer, with_fleet};
 use crate::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 use crate::certs::{CertificateCheck, check_certificates};
-use crate::files::FileError;
 use crate::interrupt::Interrupt;
 use crate::renew::Renewal;
 use crate::report::{self, End, Report};
@@ -63,8 +62,5 @@ fn report_check(
 }
 
 fn leave_metrics(check: &CertificateCheck, file: &Path) -> Result<(), Failure> {
-    report::certificate_metrics(check, file).map_err(|error| {
-        let error = FileError::from_io(file.display(), &error);
-        Failure::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
-    })
+    report::certificate_metrics(check, file).map_err(|error| Failure::of_metrics(file, &error))
 }

@@ -1,10 +1,12 @@
 //! How an invocation ends: its exit code, and why there is no result.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::args::Form;
 use crate::error::Error;
+use crate::files::FileError;
 use crate::report;
 
 /// What the exit code says.
@@ -35,6 +37,12 @@ impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { exit, document: serde_json::json!({ "error": message }), message }
+    }
+
+    /// Metrics could not be left where they were to be.
+    pub(super) fn of_metrics(file: &Path, error: &io::Error) -> Self {
+        let error = FileError::from_io(file.display(), error);
+        Self::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
     }
 
     pub(super) fn report(self, form: Form) -> ExitCode {

@@ -8,7 +8,6 @@ use super::exit::{Exit, Failure};
 use super::{Masters, with_fleet};
 use crate::args::StatusArguments;
 use crate::error::Error;
-use crate::files::FileError;
 use crate::finding::Severity;
 use crate::interrupt::Interrupt;
 use crate::report::{self, Report};
@@ -70,10 +69,7 @@ async fn watch(
 
 fn leave_metrics(status: &Status, arguments: &StatusArguments) -> Result<(), Failure> {
     let Some(file) = arguments.textfile.as_deref() else { return Ok(()) };
-    report::status_metrics(status, file).map_err(|error| {
-        let error = FileError::from_io(file.display(), &error);
-        Failure::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
-    })
+    report::status_metrics(status, file).map_err(|error| Failure::of_metrics(file, &error))
 }
 
 fn exit(status: &Status) -> Exit {

@@ -190,6 +190,17 @@ pub enum AskError {
     },
 }
 
+impl AskError {
+    /// The same without the master's name, for where that is said already.
+    pub(crate) fn without_name(&self) -> String {
+        let (master, text) = match self {
+            Self::Transport(error) => return error.without_name(),
+            Self::Failed { master, .. } | Self::Contract { master } => (master, self.to_string()),
+        };
+        text.strip_prefix(&format!("{master}: ")).map(str::to_owned).unwrap_or(text)
+    }
+}
+
 /// Asks all masters at once and looks at the operator's pair.
 ///
 /// # Errors

@@ -362,12 +362,9 @@ fn no_key() -> Finding {
 }
 
 fn refused(master: &str, error: &ApiError) -> Finding {
-    let ApiError { server, problem, .. } = error;
-    // What it says ends with what to do.
-    let text = format!("{server}: {problem}");
-    let (said, mend) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
+    let (said, mend) = error.with_mend();
     let finding = |code| Finding::error(code, master, said, mend);
-    match problem {
+    match &error.problem {
         _ if error.is_unreachable() => finding(FindingCode::ApiUnreachable).into_warning(),
         Problem::ForwardingForbidden { .. } | Problem::Way { .. } => {
             finding(FindingCode::LeadUnknown).into_warning()

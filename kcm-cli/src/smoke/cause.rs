@@ -74,9 +74,7 @@ pub(super) fn of_no_leader(seats: &[Seat], layout: &Layout, now: OffsetDateTime)
 fn of_silence(seat: &Seat, layout: &Layout, now: OffsetDateTime) -> Option<String> {
     let name = &seat.name;
     if let Err(error) = &seat.seen {
-        let error = error.to_string();
-        let why = error.strip_prefix(&format!("{name}: ")).unwrap_or(&error);
-        return Some(format!("{name} cannot be asked: {why}"));
+        return Some(format!("{name} cannot be asked: {}", error.without_name()));
     }
     // Whoever is not let in may not even stay up: that comes first.
     if let Some(why) = of_login(seat, now) {

@@ -55,8 +55,7 @@ pub(super) fn master(
     let seen = match &look.seen {
         Ok(seen) => seen,
         Err(error) => {
-            let why = error.to_string();
-            let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why).to_owned();
+            let why = error.without_name();
             let mend = "nothing is known about it until it can be asked";
             found.push(Finding::error(FindingCode::NotSeen, &name, why.clone(), mend));
             return MasterStatus { name, seen: Observation::Unknown(why) };

@@ -129,15 +129,13 @@ fn way(run: Run<'_>) -> Result<Way, String> {
 }
 
 fn not_answered(error: &ApiError) -> Finding {
-    let ApiError { server, problem, .. } = error;
-    let text = format!("{server}: {problem}");
-    let (said, mend) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
+    let (said, mend) = error.with_mend();
     Finding {
         code: FindingCode::LeadUnknown,
         severity: Severity::Warning,
         master: None,
         problem: format!("who leads cannot be asked: {said}"),
-        mend: mend.to_owned(),
+        mend,
     }
 }
 
