@@ -194,7 +194,7 @@ fn judged(
         masters.push(master);
     }
     together::certificates(&check, looks, &masters, &mut findings);
-    let alike = together::judge(layout, looks, &masters, &leadership, &mut findings);
+    let alike = together::judge(run, layout, looks, &masters, &leadership, &mut findings);
     if let Err(why) = &wanted.desired {
         findings.push(together::not_compared(why));
     }

@@ -10,9 +10,11 @@ use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::layout::Layout;
 use crate::preflight;
+use crate::run::Run;
 use crate::transport::{Observation, PathState};
 
 pub(super) fn judge(
+    run: Run<'_>,
     layout: &Layout,
     looks: &[Look],
     masters: &[MasterStatus],
@@ -42,7 +44,8 @@ pub(super) fn judge(
         .iter()
         .filter_map(MasterStatus::facts)
         .any(|facts| matches!(facts.service, Service::Running | Service::CrashLooping { .. }));
-    let is_whole = masters.iter().all(|master| master.facts().is_some());
+    let left_out = &run.cluster.left_out;
+    let is_whole = left_out.is_empty() && masters.iter().all(|it| it.facts().is_some());
     match leadership {
         Observation::Known(leadership) if runs => found.extend(lead(leadership, is_whole)),
         _ => {}

@@ -39,6 +39,7 @@ pub struct ProcessFacts {
     pub pid: u32,
     /// Its arguments, argument 0 first; what is no UTF-8 is replaced.
     pub argv: Vec<String>,
-    /// The TCP addresses on which it listens; unknown where others' processes cannot be looked into.
+    /// The TCP addresses on which it listens, those of IPv4 alone if it has any; unknown where others' processes cannot
+    /// be looked into.
     pub listening: Observation<Vec<SocketAddr>>,
 }

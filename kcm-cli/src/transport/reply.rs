@@ -61,7 +61,8 @@ pub struct Settled {
     pub invocation: String,
     /// The main process.
     pub main_pid: u32,
-    /// The TCP addresses on which that very process listens; unknown where others' processes cannot be looked into.
+    /// The TCP addresses on which that very process listens, those of IPv4 alone if it has any; unknown where others'
+    /// processes cannot be looked into.
     pub listening: Observation<Vec<SocketAddr>>,
     /// The TCP connections of that process, of those that can carry data, if they were asked for.
     pub connections: Option<Observation<Vec<Connection>>>,

@@ -144,6 +144,12 @@ fn every_state_of_a_master_is_recognised_at_once() {
     );
     assert!(well.stdout.lines().all(|line| line.chars().count() <= 100), "{}", well.stdout);
 
+    // One that was not looked at may lead.
+    let skipped = [bare, ending, fine].map(|machine| ["--skip", machine.name()]).concat();
+    let others = ground.kcm(&[&["status"], &skipped[..]].concat());
+    assert_eq!(others.code, 0, "{others:?}");
+    assert_says(&others.stdout, &[fine.name(), " leads, since ", "All is well: 6 masters."]);
+
     let by_hand = spoil(&ground);
 
     let ran = ground.kcm(&["status"]);

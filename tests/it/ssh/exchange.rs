@@ -1,13 +1,15 @@
 //! One exchange: what goes in and comes out, byte for byte, however many there are at once.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kcm::cluster::{Ssh, Sudo};
 use kcm::files::{Bytes, Mode, Owner};
 use kcm::transport::{
-    Batch, Commit, Connections, Operation, Output, Progress, Reply, Sent, SshMaster, Stage,
-    StagedFile, Transport, TransportError,
+    Activity, Batch, Commit, Connections, Operation, Output, Probe, ProbeReply, Progress, Reply,
+    Sent, SshMaster, Stage, StagedFile, Transport, TransportError, UnitState,
 };
 use kcm_tests::lab::{Lab, Machine, SshCounts, Variant};
 use tokio::task::JoinSet;
@@ -188,6 +190,38 @@ fn a_second_batch_waits_for_the_script_of_the_first() {
         );
         call.await.unwrap();
         second.close().await;
+    });
+}
+
+/// Since when a service runs.
+async fn since(master: &Arc<SshMaster>) -> time::OffsetDateTime {
+    let unit = "ssh.service".parse().unwrap();
+    let Operation::Probe(probe) = probe(&[]) else { unreachable!() };
+    let replies = done(master, vec![Operation::Probe(Probe { unit, ..probe })]).await;
+    match &replies[..] {
+        [Reply::Probe(ProbeReply { unit: UnitState { activity, .. }, .. })] => match activity {
+            Activity::Active { since, .. } => *since,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_older_systemctl_tells_since_when_a_service_runs_to_the_microsecond_too() {
+    let Some(lab) = one() else { return };
+    let machine = lab.machine(0);
+    let master = master(machine);
+    on(&master, async {
+        let new = since(&master).await;
+        assert_ne!(new.microsecond(), 0);
+        // Before systemd 247.
+        let older = "#!/bin/sh\nfor word; do case $word in --timestamp=*) echo \"systemctl: unrecognized option '$word'\" >&2; exit 1; esac; done\nexec systemctl.real \"$@\"\n";
+        let at = machine.file("/usr/bin/systemctl");
+        fs::rename(&at, machine.file("/usr/bin/systemctl.real")).unwrap();
+        fs::write(&at, older).unwrap();
+        fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(since(&master).await, new);
     });
 }
 

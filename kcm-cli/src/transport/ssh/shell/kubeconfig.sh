@@ -45,13 +45,16 @@ public() {
 }
 
 kubeconfig_public() {
-  return=$(printf '\r')
-  next_line=$(printf '\302\205')
-  line_separator=$(printf '\342\200\250')
-  paragraph_separator=$(printf '\342\200\251')
+  IFS=' ' read -r return next_line line_separator paragraph_separator tab <<END
+$(printf '\r \302\205 \342\200\250 \342\200\251 \t.')
+END
+  tab=${tab%.}
   column=
   rest=
-  while IFS= read -r line || [ -n "$line" ]; do
+  IFS=$newline
+  # `read` asks the kernel for every byte; the numbers keep empty lines.
+  for line in $(cat -n); do
+    line=${line#*"$tab"}
     blanks=${line%%[! ]*}
     # Rule 2.
     case $line in *[!\ ]*) ;; *)

@@ -160,11 +160,18 @@ enablement() {
   esac
 }
 
-# UNIT, and its object path on the bus: `systemctl` shows times in seconds, too coarse to compare with a file's.
+# UNIT…: what `systemctl` says of it, as `shown`. Times in seconds are too coarse to compare with a file's; before systemd
+# 247 there are no others.
+show_unit() {
+  set -- -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID -p MainPID -p Result \
+    -p DropInPaths -p NRestarts -p ActiveEnterTimestamp -- "$1"
+  shown=$(systemctl show --timestamp=us+utc "$@" 2>&1) || shown=$(systemctl show "$@" 2>&1)
+}
+
+# UNIT, and its object path on the bus.
 probe_unit() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
-  shown=$(systemctl show -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID \
-    -p MainPID -p Result -p DropInPaths -p NRestarts -- "$1" 2>&1) || fail unit "$1" "$shown"
+  show_unit "$1" || fail unit "$1" "$shown"
   process=${shown#*MainPID=}
   process=${process%%"$newline"*}
   enablement "$1"
@@ -174,6 +181,7 @@ probe_unit() {
   for line in $shown; do printf 'unit %s\n' "$line"; done
   unset IFS
   case $shown in
+    *ActiveEnterTimestamp=*.*) ;;
     *ActiveState=active*)
       since=$(busctl get-property org.freedesktop.systemd1 "$2" org.freedesktop.systemd1.Unit \
         ActiveEnterTimestamp 2>&1) || fail unit "$1" "systemd does not say since when it runs: $since"
@@ -226,17 +234,14 @@ probe_processes() {
 read_file() {
   if ! [ -f "$1" ] || [ -L "$1" ]; then
     reachable "$1"
-    content=-
+    printf 'content -\n'
   elif [ -r "$1" ]; then
-    if [ "$2" = whole ]; then
-      content=$(base64 -w0 <"$1")
-    else
-      content=$($2 <"$1" | base64 -w0)
-    fi
+    printf 'content '
+    if [ "$2" = whole ]; then base64 -w0 <"$1"; else $2 <"$1" | base64 -w0; fi
+    printf '\n'
   else
     fail permissionDenied "$1" 'permission denied'
   fi
-  printf 'content %s\n' "$content"
 }
 
 certificates() {
