@@ -251,6 +251,7 @@ fn rc_files_that_say_and_set_all_kinds_of_things_are_in_nobodys_way() {
                 done(&master, vec![stage(path, b"content"), commit, probe(&[path])]).await;
             let Reply::Probe(probe) = &replies[2] else { panic!("{replies:?}") };
             assert!(format!("{:?}", probe.paths[0]).contains("0640"), "{probe:?}");
+            assert_eq!(probe.unit.activity, Activity::Inactive, "{probe:?}");
             if sudo == Sudo::Passwordless {
                 // It asks for sshd's own address.
                 let nobody =

@@ -146,7 +146,7 @@ expect() {
 
 # UNIT DROPINS ENABLEMENT
 expect_unit() {
-  shown=$(systemctl show -p DropInPaths -p UnitFileState -- "$1" 2>&1) || fail unit "$1" "$shown"
+  shown=$(systemctl -p DropInPaths -p UnitFileState -- show "$1" 2>&1) || fail unit "$1" "$shown"
   drop_ins=$(property DropInPaths)
   enablement "$1"
   case $enablement in enabled | disabled) ;; masked*) enablement=masked ;; *) enablement=absent ;; esac

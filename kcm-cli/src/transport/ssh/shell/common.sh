@@ -3,6 +3,8 @@
 #
 # Everything is said on standard output in lines of words, at the end (`answer`). What may hold a blank or a newline is
 # said in base64. Content is never in a variable or an argument: `head` carries it from standard input to its file.
+#
+# Options come before everything else: after a word that is none, somebody's POSIXLY_CORRECT makes words of them.
 
 LC_ALL=C QUOTING_STYLE=literal
 export LC_ALL QUOTING_STYLE

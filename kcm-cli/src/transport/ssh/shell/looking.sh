@@ -164,8 +164,8 @@ enablement() {
 # 247 there are no others.
 show_unit() {
   set -- -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID -p MainPID -p Result \
-    -p DropInPaths -p NRestarts -p ActiveEnterTimestamp -- "$1"
-  shown=$(systemctl show --timestamp=us+utc "$@" 2>&1) || shown=$(systemctl show "$@" 2>&1)
+    -p DropInPaths -p NRestarts -p ActiveEnterTimestamp -- show "$1"
+  shown=$(systemctl --timestamp=us+utc "$@" 2>&1) || shown=$(systemctl "$@" 2>&1)
 }
 
 # UNIT, and its object path on the bus.

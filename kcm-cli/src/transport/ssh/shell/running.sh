@@ -4,13 +4,13 @@ manager() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
   unit=$1
   shift
-  words=$(systemctl --quiet "$@" 2>&1) || fail unit "$unit" "$words$(last_words "$unit")"
+  words=$(systemctl --quiet -- "$@" 2>&1) || fail unit "$unit" "$words$(last_words "$unit")"
 }
 
 # UNIT INVOCATION: what the unit's own processes wrote last, in that run, or in the last one.
 last_words() {
   ended=${2:-}
-  if [ -z "$ended" ]; then ended=$(systemctl show -p InvocationID --value -- "$1" 2>/dev/null); fi
+  if [ -z "$ended" ]; then ended=$(systemctl -p InvocationID --value -- show "$1" 2>/dev/null); fi
   # What it has just said may still be on its way.
   timeout 5 journalctl --sync >/dev/null 2>&1 || :
   lines=$(journalctl --quiet --no-pager -n 3 -o cat _SYSTEMD_UNIT="$1" ${ended:+"_SYSTEMD_INVOCATION_ID=$ended"} \
@@ -19,7 +19,7 @@ last_words() {
 }
 
 enable_unit() {
-  manager "$1" enable -- "$1"
+  manager "$1" enable "$1"
   set +f
   set -- /etc/systemd/system/*.wants /etc/systemd/system/*.requires /etc/systemd/system
   set -f
@@ -31,7 +31,7 @@ enable_unit() {
 # UNIT FILE
 disable_unit() {
   if exists "$2"; then
-    manager "$1" disable -- "$1"
+    manager "$1" disable "$1"
     set +f
     set -- /etc/systemd/system/*.wants /etc/systemd/system/*.requires /etc/systemd/system
     set -f
@@ -46,22 +46,22 @@ disable_unit() {
 stop_unit() {
   words=$(systemd-run --quiet --collect --unit="kcm-start-$1-$$" --on-active="$2" --timer-property=AccuracySec=100ms \
     -- systemctl start -- "$1" 2>&1) || fail unit "$1" "the timer that would start it again cannot be armed: $words"
-  manager "$1" stop -- "$1"
+  manager "$1" stop "$1"
   printf 'gone %s\n' "$(date +%s.%N)"
 }
 
 start_unit() {
-  systemctl reset-failed -- "$1" 2>/dev/null || :
-  manager "$1" start -- "$1"
+  systemctl -- reset-failed "$1" 2>/dev/null || :
+  manager "$1" start "$1"
   disarm_unit "$1"
 }
 
-disarm_unit() { manager "$1" stop -- "kcm-start-$1-*.timer"; }
+disarm_unit() { manager "$1" stop "kcm-start-$1-*.timer"; }
 
 # A start must not meet the start limit that earlier failures used up.
 restart_unit() {
-  systemctl reset-failed -- "$1" 2>/dev/null || :
-  manager "$1" restart -- "$1"
+  systemctl -- reset-failed "$1" 2>/dev/null || :
+  manager "$1" restart "$1"
 }
 
 # Hundredths of seconds on a clock that nobody sets.
@@ -86,7 +86,7 @@ settle() {
   invocation=
   while :; do
     clock
-    shown=$(systemctl show -p ActiveState -p SubState -p InvocationID -p MainPID -p Result -p ExecMainStatus -- "$1" 2>&1) ||
+    shown=$(systemctl -p ActiveState -p SubState -p InvocationID -p MainPID -p Result -p ExecMainStatus -- show "$1" 2>&1) ||
       fail unit "$1" "$shown"
     case $(property ActiveState)/$(property SubState) in
       active/*)
@@ -202,7 +202,7 @@ inspect() {
   fi
   # A probe in the same batch has asked for it.
   if [ -z "$process" ]; then
-    shown=$(systemctl show -p MainPID -- "$1" 2>&1) || fail unit "$1" "$shown"
+    shown=$(systemctl -p MainPID -- show "$1" 2>&1) || fail unit "$1" "$shown"
     process=${shown#MainPID=}
   fi
   # It may end while it is looked at.
@@ -220,7 +220,7 @@ examine_port() {
     printf 'strangers unknown\n'
     return
   fi
-  shown=$(systemctl show -p MainPID -- "$1" 2>/dev/null)
+  shown=$(systemctl -p MainPID -- show "$1" 2>/dev/null)
   sockets /proc/net/tcp /proc/net/tcp6
   set +f
   owned=$(stat -c %N "/proc/$(property MainPID)/fd"/* 2>/dev/null)
@@ -297,7 +297,7 @@ examine_readable() {
 
 # UNIT: the files that change it, or will: systemd looks for those of a unit only when it has loaded that.
 drop_ins() {
-  shown=$(systemctl show -p LoadState -p DropInPaths -- "$1" 2>/dev/null)
+  shown=$(systemctl -p LoadState -p DropInPaths -- show "$1" 2>/dev/null)
   if [ "$(property LoadState)" = loaded ]; then
     property DropInPaths
   else
