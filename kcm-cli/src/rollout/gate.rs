@@ -19,13 +19,13 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a service that was just started is looked at first, before its health counts.
 pub const FIRST_LOOK: Duration = Duration::from_millis(400);
 /// How much longer that look may take, until there is somebody to ask for health.
-pub(super) const LISTENS: Duration = Duration::from_secs(3);
+pub(crate) const LISTENS: Duration = Duration::from_secs(3);
 /// How often its health is asked for.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Where a service answers for its health.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Serving {
+pub(crate) enum Serving {
     /// Here, by its flags.
     At(SocketAddr),
     /// Wherever it listens: its flags are those of an earlier generation.
@@ -36,7 +36,7 @@ pub(super) enum Serving {
 
 /// Why a service is not proven.
 #[derive(Debug, Error)]
-pub(super) enum Unproven {
+pub(crate) enum Unproven {
     /// It ended, or was never there.
     #[error("{0}")]
     Ended(OperationError),
@@ -53,7 +53,7 @@ pub(super) enum Unproven {
 
 /// Waits until the service has been healthy for [`SETTLE`], as one invocation: its name is returned. `seen` is what was
 /// seen of it already.
-pub(super) async fn pass(
+pub(crate) async fn pass(
     transport: &dyn Transport,
     layout: &Layout,
     serving: Serving,
@@ -109,7 +109,7 @@ async fn look(
 }
 
 /// A look at how the service is now.
-pub(super) fn now(layout: &Layout, invocation: Option<String>) -> Settle {
+pub(crate) fn now(layout: &Layout, invocation: Option<String>) -> Settle {
     let unit = layout.unit.clone();
     let (period, listens) = (Duration::ZERO, Duration::ZERO);
     Settle { unit, period, listens, connections: false, invocation }
@@ -122,7 +122,7 @@ pub(crate) fn connections(layout: &Layout, invocation: Option<String>) -> Settle
 
 /// A first look at a service that was just started: a wrong flag or an unreadable file ends kube-controller-manager
 /// within a third of a second, and it listens soon after.
-pub(super) fn at_first(layout: &Layout, serving: Serving) -> Settle {
+pub(crate) fn at_first(layout: &Layout, serving: Serving) -> Settle {
     let listens = match serving {
         Serving::At(_) | Serving::Wherever => LISTENS,
         Serving::Nowhere => Duration::ZERO,

@@ -11,14 +11,11 @@ use super::gate;
 use super::lead::{Lead, LeadChange, SUCCESSION};
 use super::task::BACK_AFTER;
 use crate::api::Lease;
-use crate::handover::Handover;
 use crate::layout::Layout;
-use crate::transport::{
-    Observation, Operation, OperationFailure, Probe, Reply, Settled, UnitAction,
-};
+use crate::transport::{Operation, OperationFailure, Probe, Settled, UnitAction};
 
 /// A stop takes its time (`TimeoutStopSec=` is 90 s by default), and the timer must not be armed too early for it.
-const STOPPING: Duration = Duration::from_secs(100);
+pub(crate) const STOPPING: Duration = Duration::from_secs(100);
 
 /// The lead, as it was read just before the commit of the master that has it.
 pub(super) struct Helm {
@@ -56,7 +53,8 @@ impl Helm {
             Err(Stop::InTheMiddle(OperationFailure { index: 0, .. })) => return None,
             Err(stop) => return Some(HandedOver { seen: Err(stop), change: None }),
         };
-        let left = self.free(&replies).await;
+        let left =
+            self.lead.free_after_stop(self.place, &self.before, self.started, &replies).await;
         let is_awaited = self.has_successor && left.is_none();
         let succession = async {
             if is_awaited {
@@ -75,31 +73,6 @@ impl Helm {
             left,
         });
         Some(HandedOver { seen, change })
-    }
-
-    /// Frees the Lease; if it is left to run out, why.
-    async fn free(&self, replies: &[Reply]) -> Option<String> {
-        let gone = replies.iter().find_map(|reply| match reply {
-            Reply::Stopped { gone } => Some(*gone),
-            _ => None,
-        });
-        let others = replies.iter().find_map(|reply| match reply {
-            Reply::Probe(probe) => Some(&probe.processes),
-            _ => None,
-        });
-        match (gone, others) {
-            (Some(gone), Some(Observation::Known(others))) if others.is_empty() => {
-                match self.lead.free(self.place, &self.before, self.started, gone).await {
-                    Ok(Handover::Left(reason)) => Some(reason.to_string()),
-                    Ok(_) => None,
-                    Err(error) => Some(error),
-                }
-            }
-            (_, Some(Observation::Known(others))) if !others.is_empty() => {
-                Some("another kube-controller-manager runs on that master".to_owned())
-            }
-            _ => Some("it is not known whether its process was the only one there".to_owned()),
-        }
     }
 
     /// What is done until the process is gone, and what afterwards. `None` if nothing ends it.
@@ -130,7 +103,7 @@ impl Helm {
 }
 
 /// A look at who else runs there.
-fn processes(layout: &Layout) -> Probe {
+pub(crate) fn processes(layout: &Layout) -> Probe {
     Probe {
         unread: Vec::new(),
         paths: Vec::new(),

@@ -16,6 +16,7 @@ use crate::handover::{EndedProcess, Handover, free_lease};
 use crate::observe::ObservedMaster;
 use crate::preflight::{self, Examination};
 use crate::run::Run;
+use crate::transport::{Observation, Reply};
 
 /// How long freeing the Lease may take: far less than the timer waits that starts the service again.
 const FREEING: Duration = Duration::from_secs(3);
@@ -49,7 +50,7 @@ struct Seat {
 
 /// Who holds the Lease.
 #[derive(Clone, Debug)]
-pub(super) enum Holding {
+pub(crate) enum Holding {
     /// The master at this place.
     Ours(usize, Lease),
     /// A master that is left out of this run: its host name is not known, so whoever is none of the others may be it.
@@ -208,12 +209,12 @@ impl Lead {
     }
 
     /// Whether anybody can be asked.
-    pub(super) fn is_seen(&self) -> bool {
+    pub(crate) fn is_seen(&self) -> bool {
         self.seats.iter().any(|seat| seat.api.is_some())
     }
 
     /// Reads the Lease, through whichever master can.
-    async fn lease(&self) -> Result<Option<Lease>, String> {
+    pub(crate) async fn lease(&self) -> Result<Option<Lease>, String> {
         let mut error = "nobody can be asked".to_owned();
         for api in self.seats.iter().filter_map(|seat| seat.api.as_ref()) {
             match api.lease().await {
@@ -225,7 +226,7 @@ impl Lead {
     }
 
     /// Who holds the Lease now.
-    pub(super) async fn holding(&self) -> Holding {
+    pub(crate) async fn holding(&self) -> Holding {
         let lease = match self.lease().await {
             Ok(Some(lease)) => lease,
             Ok(None) => return Holding::Away,
@@ -255,8 +256,39 @@ impl Lead {
         known.then(|| ClockOffset::spread(all))
     }
 
-    /// Frees the Lease of a process that was seen to end on the master at `place`.
-    pub(super) async fn free(
+    /// Frees the Lease of the process that was stopped on the master at `place`, if `replies` show that it has ended and
+    /// was the only one there; if the Lease is left to run out, why.
+    pub(crate) async fn free_after_stop(
+        &self,
+        place: usize,
+        before: &Lease,
+        started: OffsetDateTime,
+        replies: &[Reply],
+    ) -> Option<String> {
+        let gone = replies.iter().find_map(|reply| match reply {
+            Reply::Stopped { gone } => Some(*gone),
+            _ => None,
+        });
+        let others = replies.iter().find_map(|reply| match reply {
+            Reply::Probe(probe) => Some(&probe.processes),
+            _ => None,
+        });
+        match (gone, others) {
+            (Some(gone), Some(Observation::Known(others))) if others.is_empty() => {
+                match self.free(place, before, started, gone).await {
+                    Ok(Handover::Left(reason)) => Some(reason.to_string()),
+                    Ok(_) => None,
+                    Err(error) => Some(error),
+                }
+            }
+            (_, Some(Observation::Known(others))) if !others.is_empty() => {
+                Some("another kube-controller-manager runs on that master".to_owned())
+            }
+            _ => Some("it is not known whether its process was the only one there".to_owned()),
+        }
+    }
+
+    async fn free(
         &self,
         place: usize,
         before: &Lease,
@@ -307,7 +339,7 @@ impl Lead {
     ///
     /// # Errors
     /// When nobody is, or somebody who is none of ours: in words.
-    pub(super) async fn settled(&self) -> Result<String, String> {
+    pub(crate) async fn settled(&self) -> Result<String, String> {
         let begun = Instant::now();
         let mut seen: Option<Lease> = None;
         loop {

@@ -8,7 +8,7 @@ use crate::fleet::Fleet;
 use crate::transport::{LockClaim, LockError, LockGuard};
 
 /// Locks all masters: the first alone, so that of two kcm one wins, then the others at once.
-pub(super) async fn lock(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
+pub(crate) async fn lock(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
     let claim = LockClaim { owner: owner() };
     let mut masters = fleet.masters().map(|(_, transport)| Arc::clone(transport));
     let mut locks = Vec::new();

@@ -1,7 +1,7 @@
 //! Carrying out a plan: lock everywhere, stage everywhere, then commit master by master, each with its gate.
 
 mod commit;
-mod gate;
+pub(crate) mod gate;
 mod helm;
 mod lead;
 mod lock;
@@ -31,13 +31,14 @@ use commit::Site;
 pub use gate::{FIRST_LOOK, SETTLE};
 pub(crate) use gate::{answers_at, connections, health_question, is_healthy, listener};
 use helm::Helm;
-use lead::Holding;
-pub(crate) use lead::Lead;
-pub(crate) use lead::stranger;
+pub(crate) use helm::{STOPPING, processes};
+pub(crate) use lead::{Holding, Lead, stranger};
 pub use lead::{LeadChange, LeadForecast};
 use order::{Condition, next_masters};
+pub(crate) use lock::lock;
 pub use outcome::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use stage::Staged;
+pub(crate) use task::BACK_AFTER;
 use task::{Facts, Task};
 
 /// A rollout that holds every master's lock.

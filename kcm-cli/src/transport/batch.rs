@@ -341,6 +341,14 @@ pub enum UnitAction {
         /// How long after the stop begins the timer waits.
         back_after: Duration,
     },
+    /// Ends the unit's main process at once, as a crash would (SIGKILL), and waits until it is gone. Arms the timer of
+    /// [`Stop`](Self::Stop) first: whether systemd starts the unit again is for its `Restart=` to say.
+    Kill {
+        /// The unit.
+        unit: UnitName,
+        /// How long after the end begins the timer waits.
+        back_after: Duration,
+    },
     /// Starts the unit, then disarms its timer.
     Start {
         /// The unit.

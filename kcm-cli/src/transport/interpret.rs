@@ -78,7 +78,7 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
         Operation::Stage(stage) => self::stage(machine, stage).map(|made| Reply::Staged { made }),
         Operation::Unstage(unstage) => self::unstage(machine, unstage).map(|()| Reply::Unstaged),
         Operation::Commit(commit) => self::commit(machine, commit).map(|()| Reply::Committed),
-        Operation::Unit(action @ UnitAction::Stop { .. }) => {
+        Operation::Unit(action @ (UnitAction::Stop { .. } | UnitAction::Kill { .. })) => {
             machine.act(action).map(|()| Reply::Stopped { gone: machine.clock() })
         }
         Operation::Unit(action) => machine.act(action).map(|()| Reply::Unit),

@@ -98,6 +98,7 @@ impl Machine for Disk {
             UnitAction::Reload
             | UnitAction::Restart { .. }
             | UnitAction::Stop { .. }
+            | UnitAction::Kill { .. }
             | UnitAction::Start { .. }
             | UnitAction::Disarm { .. } => Err(unsupported("no systemd runs in it")),
         }

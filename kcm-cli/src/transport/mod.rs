@@ -24,7 +24,7 @@
 //! 6. Secrets travel as content or standard input only: never in argv, the environment, a message or
 //!    `Debug`.
 //! 7. An operation that a transport cannot do is [`OperationError::Unsupported`], never silence.
-//! 8. [`UnitAction::Stop`] arms a timer of the master's own first, which starts the unit again whatever becomes of kcm;
+//! 8. [`UnitAction::Stop`] and [`UnitAction::Kill`] arm a timer of the master's own first, which starts the unit again whatever becomes of kcm;
 //!    only a start or [`UnitAction::Disarm`] takes it back.
 //! 9. Bytes are cheap, exchanges are not: one batch is one exchange.
 //! 10. A [`Journal`] gives entries in the journal's own order, none twice and none left out, and reads ahead no more than

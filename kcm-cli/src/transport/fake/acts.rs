@@ -55,6 +55,16 @@ impl Machine for FakeState {
                     Ok(())
                 })
             }
+            UnitAction::Kill { unit, back_after } => {
+                self.systemd(&format!("arm {unit}"), |state| {
+                    state.units.arm(unit, *back_after);
+                    Ok(())
+                })?;
+                self.systemd(&format!("kill {unit}"), |state| {
+                    state.units.end(unit, "signal 9 ended it");
+                    Ok(())
+                })
+            }
             UnitAction::Start { unit } => {
                 if !matches!(self.activity(unit), Activity::Active { .. }) {
                     self.systemd(&format!("start {unit}"), |state| {

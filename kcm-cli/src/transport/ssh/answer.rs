@@ -92,7 +92,7 @@ impl<'a> Answer<'a> {
             Operation::Stage(_) => Reply::Staged { made: self.made()? },
             Operation::Unstage(_) => Reply::Unstaged,
             Operation::Commit(_) => Reply::Committed,
-            Operation::Unit(UnitAction::Stop { .. }) => {
+            Operation::Unit(UnitAction::Stop { .. } | UnitAction::Kill { .. }) => {
                 Reply::Stopped { gone: moment(self.line("gone")?)? }
             }
             Operation::Unit(_) => Reply::Unit,

@@ -21,6 +21,7 @@ const MEANING: &str = concat!(
     include_str!("shell/kubeconfig.sh"),
     include_str!("shell/changing.sh"),
     include_str!("shell/running.sh"),
+    include_str!("shell/killing.sh"),
     include_str!("shell/whole.sh"),
 );
 /// How a journal is read.
@@ -148,6 +149,10 @@ impl<'b> Calls<'b> {
             UnitAction::Stop { unit, back_after } => {
                 let seconds = format!("{}ms", back_after.as_millis());
                 self.call("stop_unit", [unit.as_str(), &seconds])
+            }
+            UnitAction::Kill { unit, back_after } => {
+                let seconds = format!("{}ms", back_after.as_millis());
+                self.call("kill_unit", [unit.as_str(), &seconds])
             }
             UnitAction::Start { unit } => self.call("start_unit", [unit.as_str()]),
             UnitAction::Disarm { unit } => self.call("disarm_unit", [unit.as_str()]),
