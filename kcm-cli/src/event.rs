@@ -4,6 +4,7 @@ use kcm_pki::Fingerprint;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::drill::DrillStep;
 use crate::files::RemotePath;
 use crate::identity::Reason;
 use crate::rollout::LeadChange;
@@ -136,6 +137,12 @@ pub enum Event {
     Checked {
         /// The check.
         check: SmokeCheck,
+    },
+    /// Something happened in a drill.
+    Drilled {
+        /// What.
+        #[serde(flatten)]
+        step: DrillStep,
     },
     /// A master is not as it should be.
     Failed {

@@ -42,6 +42,7 @@ mod certs;
 mod change;
 pub mod cluster;
 mod desired;
+pub mod drill;
 mod error;
 pub mod event;
 pub mod files;
@@ -88,6 +89,7 @@ pub use certs::{
 };
 pub use cluster::{Cluster, ClusterFileError};
 pub use desired::{Artifact, Content, Desired, DesiredError, DesiredMaster, DesiredService, Role};
+pub use drill::{DrillReport, DrillRequest, drill};
 pub use error::Error;
 pub use event::{Event, EventSink, Silent};
 pub use finding::{Finding, FindingCode, Severity};

@@ -1,6 +1,7 @@
 //! The command line: what can be typed, turned into what the library takes.
 
 mod certs;
+mod drill;
 mod init;
 mod logs;
 mod smoke;
@@ -15,6 +16,7 @@ use crate::remove::From;
 use crate::run::Consent;
 
 pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
+pub(crate) use drill::DrillArguments;
 pub(crate) use init::InitArguments;
 pub(crate) use logs::LogsArguments;
 pub(crate) use smoke::SmokeArguments;
@@ -56,6 +58,8 @@ pub(crate) enum Verb {
     Logs(LogsArguments),
     /// Proves that the controllers work: who leads, a Deployment, a service account, a quota, etcd's keys
     Smoke(SmokeArguments),
+    /// Tries the failover: ends the leader, sees another take over, measures the gap, puts everything back
+    Drill(DrillArguments),
     /// Looks after certificates
     #[command(subcommand)]
     Certs(CertsVerb),

@@ -20,6 +20,13 @@ pub(super) enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// The same for somebody who failed beside that.
+    pub(super) fn or_failed(self) -> Self {
+        if self == Self::Done { Self::Failed } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -2,6 +2,7 @@
 
 mod certs;
 mod cluster_file;
+mod drill;
 mod exit;
 mod logs;
 mod smoke;
@@ -92,6 +93,7 @@ impl Verb {
             | Self::Remove(RemoveArguments { fleet, .. }) => fleet.output,
             Self::Status(status) => status.select.fleet.output,
             Self::Smoke(smoke) => smoke.select.fleet.output,
+            Self::Drill(drill) => drill.select.fleet.output,
             Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
             Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
             Self::Logs(logs) => logs.select.fleet.output,
@@ -134,6 +136,7 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
         Verb::Status(arguments) => status::run(arguments, interrupt).await,
         Verb::Logs(arguments) => logs::run(arguments, interrupt).await,
         Verb::Smoke(arguments) => smoke::run(arguments, interrupt).await,
+        Verb::Drill(arguments) => drill::run(arguments, interrupt).await,
         Verb::Certs(verb) => certs::run(verb, interrupt).await,
         Verb::Schema => {
             report::document(&cluster::schema())?;

@@ -57,6 +57,7 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
             writeln!(out, "{master}: connected again, nothing was missed")
         }
         Event::Checked { check } => super::smoke::progress(out, check),
+        Event::Drilled { step } => super::drill::progress(out, step),
         Event::Unproven { master, cause } => {
             writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {}", indented(cause))
         }

@@ -1,6 +1,8 @@
 //! The only place that writes: results to standard output, progress to standard error.
 
 mod certs;
+mod drill;
+mod fresh;
 mod human;
 mod logs;
 mod smoke;
@@ -18,6 +20,7 @@ use serde::Serialize;
 use crate::apply::Prepared;
 use crate::args::Form;
 use crate::certs::CertificateCheck;
+use crate::drill::DrillReport;
 use crate::event::{Event, EventSink};
 use crate::rollout::Outcome;
 use crate::smoke::SmokeReport;
@@ -25,6 +28,7 @@ use crate::status::Status;
 use crate::timer::{Manager, UnitText};
 use crate::words;
 
+pub(crate) use fresh::FreshFile;
 pub(crate) use textfile::{certificate_metrics, status_metrics};
 
 /// Moves to the terminal's upper left corner and clears what is there.
@@ -86,6 +90,13 @@ impl Report {
         match self.form {
             Form::Json => document(report),
             Form::Human => flushed(|out| smoke::report(out, report)),
+        }
+    }
+
+    pub(crate) fn drill(&self, report: &DrillReport) -> io::Result<()> {
+        match self.form {
+            Form::Json => document(report),
+            Form::Human => flushed(|out| drill::report(out, report)),
         }
     }
 

@@ -15,14 +15,14 @@ use crate::run::Run;
 use crate::transport::{Activity, Transport};
 
 /// A master, and what was seen there.
-pub(super) struct Seat {
-    pub(super) name: String,
-    pub(super) transport: Arc<dyn Transport>,
-    pub(super) seen: Result<Seen, AskError>,
+pub(crate) struct Seat {
+    pub(crate) name: String,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) seen: Result<Seen, AskError>,
 }
 
 /// Looks at all masters at once.
-pub(super) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
+pub(crate) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
     let mut looking = JoinSet::new();
     for (place, (name, transport)) in run.fleet.masters().enumerate() {
         let (name, transport) = (name.to_owned(), Arc::clone(transport));
@@ -40,22 +40,22 @@ pub(super) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
 }
 
 impl Seat {
-    pub(super) fn via(&self) -> Via {
+    pub(crate) fn via(&self) -> Via {
         Via::Master { name: self.name.clone(), transport: Arc::clone(&self.transport) }
     }
 
     /// The kernel's host name.
-    pub(super) fn hostname(&self) -> Option<&str> {
+    pub(crate) fn hostname(&self) -> Option<&str> {
         self.seen.as_ref().ok()?.master.probe.hostname.as_deref()
     }
 
     /// The service's main process.
-    pub(super) fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         Some(self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?.pid)
     }
 
     /// The flags of the process that runs.
-    pub(super) fn flags(&self) -> Option<Flags> {
+    pub(crate) fn flags(&self) -> Option<Flags> {
         let process = self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?;
         let arguments = process.argv.iter().skip(1);
         let arguments: Vec<_> =
@@ -64,13 +64,13 @@ impl Seat {
     }
 
     /// Whether the service runs; unknown where the master cannot be asked.
-    pub(super) fn runs(&self) -> Option<bool> {
+    pub(crate) fn runs(&self) -> Option<bool> {
         let seen = self.seen.as_ref().ok()?;
         Some(matches!(seen.master.probe.unit.activity, Activity::Active { .. }))
     }
 
     /// The certificate with which kube-controller-manager logs in: embedded in its kubeconfig, or in the file that names.
-    pub(super) fn login(&self) -> Option<Certificate> {
+    pub(crate) fn login(&self) -> Option<Certificate> {
         let seen = self.seen.as_ref().ok()?;
         let files = &seen.master.files;
         let named = || Some(files.combined.text.as_deref()?.as_bytes().to_vec());

@@ -6,6 +6,7 @@
 mod cause;
 mod leader;
 mod masters;
+mod namespace;
 mod report;
 mod sockets;
 mod standby;
@@ -28,9 +29,12 @@ use crate::layout::Layout;
 use crate::operator::Pair;
 use crate::run::Run;
 
-use masters::{Seat, look};
 use report::Book;
 use tokio::time::Instant;
+
+pub(crate) use masters::{Seat, look};
+pub(crate) use namespace::{APPS, CORE, Namespace};
+pub(crate) use wait::{Glance, until};
 
 pub use report::{CheckName, CheckResult, LeftBehind, SmokeCheck, SmokeReport};
 
@@ -72,7 +76,7 @@ pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, 
     }
     let layout = Layout::below(&run.cluster.install.root)
         .map_err(|reason| DesiredError::Layout { reason })?;
-    usable(request).await?;
+    usable(&request.credentials).await?;
     let mut book = Book::new(run, request.timeout);
     // There is nothing to remove yet: whoever interrupts it wants it to end.
     let seats = tokio::select! {
@@ -95,14 +99,14 @@ pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, 
     Ok(book.close())
 }
 
-/// Finds out whether the credentials can be used at all.
-async fn usable(request: &SmokeRequest) -> Result<(), Error> {
-    let prepared = ApiServer::new(&request.credentials, Via::Direct, Patience::USUAL).await;
+/// Finds out whether credentials can be used at all.
+pub(crate) async fn usable(credentials: &Credentials) -> Result<(), Error> {
+    let prepared = ApiServer::new(credentials, Via::Direct, Patience::USUAL).await;
     prepared.map(drop).map_err(|error| Error::Request { reason: error.problem.to_string() })
 }
 
 /// The ways to whatever is asked from the masters: through each that was seen, or the one from here.
-fn ways(run: Run<'_>, seats: &[Seat]) -> Vec<Via> {
+pub(crate) fn ways(run: Run<'_>, seats: &[Seat]) -> Vec<Via> {
     match run.cluster.api_via {
         ApiVia::Direct => vec![Via::Direct],
         ApiVia::Master => seats.iter().filter(|seat| seat.seen.is_ok()).map(Seat::via).collect(),

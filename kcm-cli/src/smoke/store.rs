@@ -75,7 +75,7 @@ fn fit(request: &EtcdRequest) -> Result<(), String> {
 
 /// The keys of what should be there (`KeyRootFunc` and resource prefixes of kube-apiserver).
 fn keys(trial: &Trial<'_>, book: &Book<'_>) -> Vec<String> {
-    let namespace = &trial.namespace;
+    let namespace = &trial.namespace.name;
     let mut keys = vec![format!("/registry/namespaces/{namespace}")];
     let mut add = |check, kind: &str, name: &str| {
         if book.has_passed(check) {

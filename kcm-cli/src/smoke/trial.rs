@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::cause::{self, Controller};
 use super::masters::Seat;
+use super::namespace::{APPS, CORE, Namespace};
 use super::report::{Book, CheckName};
 use super::wait::{Glance, until};
 use super::{SmokeRequest, store, sweep};
@@ -15,9 +16,8 @@ use crate::layout::Layout;
 use crate::run::Run;
 use crate::words::at;
 
-/// Who made it, for whoever finds it.
-pub(super) const LABELS: [(&str, &str); 2] =
-    [("app.kubernetes.io/managed-by", "kcm"), ("app.kubernetes.io/name", "kcm-smoke")];
+/// What the namespace's name begins with.
+const LABEL: &str = "kcm-smoke";
 /// The Deployment's name.
 pub(super) const NAME: &str = "nginx";
 /// The service account that is made.
@@ -28,7 +28,7 @@ const REPLICAS: u64 = 3;
 pub(super) struct Trial<'t> {
     pub(super) run: Run<'t>,
     pub(super) api: &'t ApiServer,
-    pub(super) namespace: String,
+    pub(super) namespace: Namespace<'t>,
     pub(super) patience: Duration,
     leader: &'t Seat,
     layout: &'t Layout,
@@ -45,19 +45,15 @@ pub(super) async fn carry_out(
 ) {
     let clock = Instant::now();
     let asked = "the credentials may make a namespace";
-    let namespace = match random_name() {
+    let namespace = match Namespace::new(api, LABEL) {
         Ok(namespace) => namespace,
         Err(why) => return book.skip_rest(&why),
     };
-    let object = json!({
-        "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": namespace, "labels": json!(std::collections::BTreeMap::from(LABELS))},
-    });
-    let made = api.change("/api/v1/namespaces", Change::Create(&object)).await;
+    let made = namespace.create().await;
     let trial = Trial { run, api, namespace, patience: request.timeout, leader, layout };
     match made {
-        Ok(_) => {
-            book.namespace(&trial.namespace);
+        Ok(()) => {
+            book.namespace(&trial.namespace.name);
             trial.accounts(book).await;
             trial.workload(book).await;
             trial.quota(book).await;
@@ -67,7 +63,7 @@ pub(super) async fn carry_out(
         }
         // It may be there all the same.
         Err(error) if error.is_fate_unknown() => {
-            book.namespace(&trial.namespace);
+            book.namespace(&trial.namespace.name);
             let look = "the API server's log".to_owned();
             book.fail(CheckName::ServiceAccount, asked, error.to_string(), look, clock);
             sweep::check(&trial, &request.kubectl, book).await;
@@ -88,7 +84,7 @@ impl Trial<'_> {
 
     /// Where objects of a kind are.
     pub(super) fn path(&self, root: &str, plural: &str) -> String {
-        format!("{root}/namespaces/{}/{plural}", self.namespace)
+        self.namespace.path(root, plural)
     }
 
     async fn until(
@@ -100,8 +96,7 @@ impl Trial<'_> {
 
     /// The objects of a kind.
     async fn list(&self, root: &str, plural: &str) -> Result<Vec<Value>, ApiError> {
-        let list = self.api.read(&self.path(root, plural)).await?.unwrap_or_default();
-        Ok(at(&list, "/items").as_array().cloned().unwrap_or_default())
+        self.namespace.list(root, plural).await
     }
 
     /// Enters how a check ended, with the causes that can be seen if it failed.
@@ -166,7 +161,7 @@ impl Trial<'_> {
         });
         let review = self.create("/apis/authentication.k8s.io/v1/tokenreviews", &review).await?;
         let user = review.pointer("/status/user/username").and_then(Value::as_str);
-        let wanted = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace);
+        let wanted = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace.name);
         if user == Some(&wanted) {
             return Ok(format!("default is there, and a token of {wanted} is taken"));
         }
@@ -317,9 +312,6 @@ impl Trial<'_> {
     }
 }
 
-pub(super) const CORE: &str = "/api/v1";
-pub(super) const APPS: &str = "/apis/apps/v1";
-
 fn deployment() -> Value {
     let labels = json!({"app": NAME});
     json!({
@@ -361,16 +353,4 @@ fn phases(pods: usize, pending: usize) -> String {
         _ if pending == pods => ", Pending, as is right without a scheduler or nodes".to_owned(),
         _ => format!(", {pending} of them Pending"),
     }
-}
-
-/// A name that nobody has, in the letters that Kubernetes takes for its own: no word comes of them.
-fn random_name() -> Result<String, String> {
-    const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut random = [0_u8; 5];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| "the system has no randomness".to_owned())?;
-    let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).copied();
-    Ok(format!(
-        "kcm-smoke-{}",
-        random.iter().filter_map(letter).map(char::from).collect::<String>()
-    ))
 }

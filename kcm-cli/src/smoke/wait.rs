@@ -11,7 +11,7 @@ use crate::interrupt::Interrupt;
 const GLANCE: Duration = Duration::from_millis(150);
 
 /// What a look shows.
-pub(super) enum Glance {
+pub(crate) enum Glance {
     /// What was waited for.
     Seen(String),
     /// Something else.
@@ -22,7 +22,7 @@ pub(super) enum Glance {
 ///
 /// # Errors
 /// What was seen instead when the time was over, or what the API server refuses.
-pub(super) async fn until(
+pub(crate) async fn until(
     interrupt: &Interrupt,
     patience: Duration,
     mut look: impl AsyncFnMut() -> Result<Glance, ApiError>,

@@ -4,13 +4,11 @@ mod certs;
 mod status;
 
 use std::fmt::Write as _;
-use std::fs::Permissions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io;
 use std::path::Path;
 
+use super::FreshFile;
 use crate::certs::CertificateCheck;
-use crate::files::Mode;
 use crate::status::Status;
 
 /// Writes what `certs check` found.
@@ -25,13 +23,7 @@ pub(crate) fn status_metrics(status: &Status, file: &Path) -> io::Result<()> {
 
 /// Writes the whole file or none, so that a collector never reads half.
 fn write(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut fresh = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(Mode::PUBLIC.bits()))
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    fresh.write_all(text.as_bytes())?;
-    fresh.as_file().sync_all()?;
-    fresh.persist(file).map(drop).map_err(|error| error.error)
+    FreshFile::beside(file)?.persist(text)
 }
 
 /// One metric: its samples, each with its labels as they are written.

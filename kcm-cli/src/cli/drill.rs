@@ -1,0 +1,78 @@
+//! `kcm drill`.
+
+use std::path::Path;
+
+use super::exit::{Exit, Failure};
+use super::smoke::kubectl;
+use super::{Masters, with_fleet};
+use crate::api::Credentials;
+use crate::args::DrillArguments;
+use crate::drill::{DrillReport, DrillRequest, ProbeRequest, drill};
+use crate::files::FileError;
+use crate::interrupt::Interrupt;
+use crate::report::{self, Report};
+use crate::run::{Consent, Run};
+
+pub(super) async fn run(arguments: DrillArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    let masters = Masters::of(&arguments.select, Consent::default());
+    let request = request(&arguments);
+    // Nobody is ended for a picture that cannot be kept.
+    let picture = arguments.svg.as_deref().map(Picture::begin).transpose()?;
+    let show = async |run: Run<'_>, report: &Report| {
+        let shown = drill(run, &request).await?;
+        let kept = picture.map_or(Ok(()), |picture| picture.keep(&shown));
+        report.drill(&shown)?;
+        kept.map(|()| exit(&shown))
+    };
+    with_fleet(masters, interrupt, show).await
+}
+
+fn exit(report: &DrillReport) -> Exit {
+    if !report.is_put_back() {
+        Exit::Partly
+    } else if report.is_interrupted {
+        Exit::Interrupted
+    } else if report.is_passed() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    }
+}
+
+fn request(arguments: &DrillArguments) -> DrillRequest {
+    let probe = arguments.kubeconfig.as_ref().map(|kubeconfig| ProbeRequest {
+        credentials: Credentials::Kubeconfig(kubeconfig.clone()),
+        kubectl: kubectl(kubeconfig),
+        timeout: arguments.timeout.into(),
+    });
+    DrillRequest {
+        method: arguments.method(),
+        extent: arguments.extent(),
+        even_the_last: arguments.even_the_last,
+        probe,
+    }
+}
+
+/// A picture that is to be drawn.
+struct Picture<'a> {
+    file: &'a Path,
+    fresh: report::FreshFile,
+}
+
+impl<'a> Picture<'a> {
+    fn begin(file: &'a Path) -> Result<Self, Failure> {
+        let fresh = report::FreshFile::beside(file).map_err(|error| {
+            let error = FileError::from_io(file.display(), &error);
+            Failure::new(Exit::Usage, format!("the picture cannot be written: {error}"))
+        })?;
+        Ok(Self { file, fresh })
+    }
+
+    fn keep(self, shown: &DrillReport) -> Result<(), Failure> {
+        let kept = self.fresh.persist(&shown.to_svg());
+        kept.map_err(|error| {
+            let error = FileError::from_io(self.file.display(), &error);
+            Failure::new(exit(shown).or_failed(), format!("the picture cannot be written: {error}"))
+        })
+    }
+}

@@ -1,0 +1,303 @@
+//! One leader's end, and everything that follows until the master is back.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::back::{Again, Returning, Started, prove};
+use super::pace::Pace;
+use super::probe::Probe;
+use super::report::{DrillStep, EndOfLead, Reconciliation, Succession};
+use super::watch::{Taken, Watch};
+use super::{DrillExtent, DrillMethod};
+use crate::api::Lease;
+use crate::event::Event;
+use crate::rollout::{BACK_AFTER, Lead, STOPPING, gate, processes};
+use crate::run::Run;
+use crate::transport::{Batch, Operation, OperationFailure, Reply, TransportError, UnitAction};
+
+/// A leader that is to be ended, and whom it concerns.
+pub(super) struct Leader<'s> {
+    pub(super) run: Run<'s>,
+    pub(super) method: DrillMethod,
+    pub(super) extent: DrillExtent,
+    pub(super) lead: &'s Lead,
+    pub(super) watch: &'s Watch,
+    pub(super) probe: Option<&'s Probe<'s>>,
+    /// Which time it is, from 1.
+    pub(super) number: usize,
+    pub(super) pace: Pace,
+    pub(super) place: usize,
+    pub(super) name: &'s str,
+    pub(super) returning: Returning,
+    /// The Lease before its end.
+    pub(super) before: &'s Lease,
+    /// Its process as it was just seen.
+    pub(super) invocation: String,
+    pub(super) started: OffsetDateTime,
+    /// Whether anybody else could lead.
+    pub(super) has_successor: bool,
+    /// Whether it took over once already.
+    pub(super) has_led: bool,
+    /// Others that did, by name.
+    pub(super) others_that_led: Vec<(String, Returning)>,
+}
+
+/// What came of it.
+pub(super) struct Followed {
+    /// Nothing, where it was not ended.
+    pub(super) succession: Option<Succession>,
+    /// Who leads now.
+    pub(super) taken: Option<Taken>,
+    /// Masters that are not known to run, each with why.
+    pub(super) down: Vec<(String, String)>,
+    /// Why the drill cannot go on, if it cannot.
+    pub(super) trouble: Option<String>,
+}
+
+/// From when on nobody leads, and until when somebody must.
+#[derive(Clone, Copy)]
+struct End {
+    at: Instant,
+    /// Whether the Lease was freed.
+    is_free: bool,
+    deadline: Instant,
+}
+
+/// What became of the masters.
+#[derive(Default)]
+struct Back {
+    since: Option<Instant>,
+    healthy: Option<Instant>,
+    restarted: Vec<String>,
+    down: Vec<(String, String)>,
+}
+
+impl Leader<'_> {
+    /// Ends the leader and follows what comes of it.
+    pub(super) async fn end(&self) -> Followed {
+        let (master, method) = (self.name.to_owned(), self.method);
+        self.tell(DrillStep::Ends { master, method });
+        let mut batch = Batch::new(self.until_gone());
+        batch.deadline += STOPPING;
+        let (replies, trouble) = match self.returning.transport.call(&batch).await {
+            Ok(replies) => match replies.failed {
+                None => (replies.done, None),
+                Some(OperationFailure { index: 0, error, .. }) => {
+                    let why =
+                        format!("{} is not the process any more that was seen: {error}", self.name);
+                    return Followed::nothing(why);
+                }
+                Some(failed) => (replies.done, Some(format!("{}: {}", self.name, failed.error))),
+            },
+            Err(error @ TransportError::NeverRan { .. }) => {
+                return Followed::nothing(error.to_string());
+            }
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let gone = Instant::now();
+        let is_seen = replies.iter().any(|reply| matches!(reply, Reply::Stopped { .. }));
+        if is_seen {
+            self.tell(DrillStep::Ended { master: self.name.to_owned() });
+        }
+        let is_freed = self.method == DrillMethod::Handover && trouble.is_none();
+        let left = if is_freed {
+            self.lead.free_after_stop(self.place, self.before, self.started, &replies).await
+        } else {
+            None
+        };
+        let is_free = is_freed && left.is_none();
+        let at = if is_seen { gone } else { self.watch.last_renewal(self.before).unwrap_or(gone) };
+        let patience = if is_free { self.pace.patience_once_free } else { self.pace.patience };
+        let end = End { at, is_free, deadline: gone + patience };
+        let is_in_order = trouble.is_none();
+        let (taken, back, probe) = tokio::join!(
+            self.taken(end),
+            self.back(end, is_in_order),
+            self.probe(end, is_in_order)
+        );
+        self.followed(end, is_seen, left, taken, back, probe, trouble)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the result")]
+    fn followed(
+        &self,
+        end: End,
+        is_seen: bool,
+        left: Option<String>,
+        taken: Option<Taken>,
+        back: Back,
+        probe: Option<Reconciliation>,
+        trouble: Option<String>,
+    ) -> Followed {
+        let at = |moment: Instant| self.watch.milliseconds(moment);
+        let gap = taken.as_ref().map(|taken| millis(taken.at.saturating_duration_since(end.at)));
+        let nobody = || {
+            let patience = end.deadline.saturating_duration_since(end.at).as_secs_f64();
+            format!("nobody took over from {} within {patience:.0} s", self.name)
+        };
+        let is_interrupted = self.run.interrupt.is_asked();
+        let trouble =
+            trouble.or_else(|| (taken.is_none() && !is_interrupted).then(nobody)).or_else(|| {
+                back.down
+                    .first()
+                    .map(|(name, why)| format!("{name} does not run again as it should: {why}"))
+            });
+        let succession = Succession {
+            from: self.name.to_owned(),
+            from_holder: self.before.holder().map(ToString::to_string).unwrap_or_default(),
+            ended_milliseconds: at(end.at),
+            end: if is_seen { EndOfLead::ProcessGone } else { EndOfLead::LastRenewal },
+            to: None,
+            to_holder: taken.as_ref().map(|taken| taken.holder.to_string()),
+            led_milliseconds: taken.as_ref().map(|taken| at(taken.at)),
+            gap_milliseconds: gap,
+            precision_milliseconds: taken.as_ref().map(|taken| millis(taken.precision)),
+            promise_milliseconds: (!end.is_free && self.has_successor)
+                .then(|| millis(self.pace.promise)),
+            left,
+            probe,
+            back_milliseconds: back.since.map(at),
+            healthy_milliseconds: back.healthy.map(at),
+            held_back: back.restarted,
+        };
+        Followed { succession: Some(succession), taken, down: back.down, trouble }
+    }
+
+    fn tell(&self, step: DrillStep) {
+        self.run.events.event(&Event::Drilled { step });
+    }
+
+    /// What is sent to end it: it alone, as it was seen.
+    fn until_gone(&self) -> Vec<Operation> {
+        let layout = &self.returning.layout;
+        let (unit, back_after) = (layout.unit.clone(), BACK_AFTER);
+        let mut operations =
+            vec![Operation::Settle(gate::now(layout, Some(self.invocation.clone())))];
+        operations.push(Operation::Unit(match self.method {
+            DrillMethod::Kill => UnitAction::Kill { unit, back_after },
+            DrillMethod::Stop | DrillMethod::Handover => UnitAction::Stop { unit, back_after },
+        }));
+        if self.method == DrillMethod::Handover {
+            operations.push(Operation::Probe(processes(layout)));
+        }
+        operations
+    }
+
+    /// Waits until another process leads.
+    async fn taken(&self, end: End) -> Option<Taken> {
+        let taken = self.successor(end.deadline).await?;
+        let holder = taken.holder.to_string();
+        let gap_milliseconds = millis(taken.at.saturating_duration_since(end.at));
+        self.tell(DrillStep::Led { holder, gap_milliseconds });
+        Some(taken)
+    }
+
+    /// Another process that leads, for those who wait for it; nothing if nobody does in time, or nobody wants to wait.
+    async fn successor(&self, deadline: Instant) -> Option<Taken> {
+        tokio::select! {
+            biased;
+            taken = self.watch.taken(self.before, deadline) => taken,
+            () = self.run.interrupt.asked() => None,
+        }
+    }
+
+    /// Brings the master back, once that leaves the lead to the others.
+    async fn back(&self, end: End, is_in_order: bool) -> Back {
+        let mut back = Back::default();
+        let is_left = !end.is_free && self.has_successor && is_in_order;
+        if is_left {
+            self.successor(end.at + self.pace.behind).await;
+        } else if end.is_free && self.extent == DrillExtent::All && self.has_successor {
+            // Whoever starts at once leads at once.
+            self.successor(end.deadline).await;
+        }
+        let holds_back = is_left && !self.others_that_led.is_empty();
+        let again = if self.method == DrillMethod::Kill && self.has_led && holds_back {
+            Again::Restart
+        } else {
+            Again::Start
+        };
+        let started = match self.returning.run(again).await {
+            Ok(started) => started,
+            Err(why) => {
+                back.down.push((self.name.to_owned(), why));
+                return back;
+            }
+        };
+        back.since = Some(Instant::now());
+        self.tell(DrillStep::Back { master: self.name.to_owned() });
+        let (name, returning) = (self.name.to_owned(), self.returning.clone());
+        let mut all = vec![Started { name, returning, seen: started }];
+        if holds_back {
+            self.hold_back(end, &mut back, &mut all).await;
+        }
+        back.down.extend(prove(all, self.run.interrupt).await);
+        if back.down.is_empty() {
+            back.healthy = Some(Instant::now());
+        }
+        back
+    }
+
+    /// Restarts those who took over already, one after the other, while nobody can lead yet: for their new processes the
+    /// Lease runs out later than for those who have watched it all the while.
+    async fn hold_back(&self, end: End, back: &mut Back, all: &mut Vec<Started>) {
+        for (name, returning) in &self.others_that_led {
+            let is_too_late = Instant::now() >= end.at + self.pace.nobody_yet;
+            if is_too_late || self.run.interrupt.is_asked() {
+                return;
+            }
+            match returning.run(Again::Restart).await {
+                Ok(seen) => {
+                    self.tell(DrillStep::HeldBack { master: name.clone() });
+                    back.restarted.push(name.clone());
+                    let (name, returning) = (name.clone(), returning.clone());
+                    all.push(Started { name, returning, seen });
+                }
+                Err(why) => {
+                    back.down.push((name.clone(), why));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes a Deployment while nobody leads, and waits until whoever leads then has reconciled it.
+    async fn probe(&self, end: End, is_in_order: bool) -> Option<Reconciliation> {
+        let probe = self.probe.filter(|_| is_in_order)?;
+        if let Err(why) = probe.ask(self.number).await {
+            return Some(Reconciliation::Failed { why });
+        }
+        let asked = Instant::now();
+        let Some(taken) = self.successor(end.deadline).await else {
+            let is_interrupted = self.run.interrupt.is_asked();
+            let why = "nobody leads".to_owned();
+            return (!is_interrupted).then_some(Reconciliation::Failed { why });
+        };
+        Some(match probe.reconciled(self.number, self.run.interrupt).await {
+            Ok(done) => {
+                let delay = Some(millis(done.saturating_duration_since(taken.at.max(asked))));
+                self.tell(DrillStep::Reconciled { delay_milliseconds: delay });
+                Reconciliation::Reconciled {
+                    asked_milliseconds: self.watch.milliseconds(asked),
+                    done_milliseconds: self.watch.milliseconds(done),
+                    delay_milliseconds: delay,
+                }
+            }
+            Err(_) if self.run.interrupt.is_asked() => return None,
+            Err(why) => Reconciliation::Failed { why },
+        })
+    }
+}
+
+impl Followed {
+    /// Nobody was ended, because of this.
+    fn nothing(trouble: String) -> Self {
+        Self { succession: None, taken: None, down: Vec::new(), trouble: Some(trouble) }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

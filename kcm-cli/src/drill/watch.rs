@@ -1,0 +1,222 @@
+//! The Lease and everybody's health, seen again and again on one clock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::report::{HealthAnswer, HealthSpan, HolderSpan, MasterTimeline, Timeline};
+use crate::api::{Holder, Lease};
+use crate::rollout::{Lead, health_question};
+use crate::transport::{
+    HttpsAnswer, HttpsError, StreamAddress, StreamError, Transport, TransportError,
+};
+
+/// How often the Lease is looked at: what a gap is measured with.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How often each master is asked for its health.
+const PULSE: Duration = Duration::from_millis(250);
+
+/// Watches for as long as it is not dropped.
+pub(super) struct Watch {
+    log: Arc<Log>,
+    news: watch::Receiver<Option<Reading>>,
+    tasks: JoinSet<()>,
+}
+
+/// A master that is watched.
+pub(super) struct Watched {
+    pub(super) name: String,
+    pub(super) transport: Arc<dyn Transport>,
+    /// Where it answers for its health, if it does.
+    pub(super) address: Option<StreamAddress>,
+}
+
+/// A look at the Lease.
+#[derive(Clone, Debug)]
+struct Reading {
+    at: Instant,
+    /// When it was last seen before.
+    before: Option<Instant>,
+    lease: Option<Lease>,
+}
+
+/// Another process leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) holder: Holder,
+    pub(super) at: Instant,
+    /// How much earlier it may have been.
+    pub(super) precision: Duration,
+}
+
+#[derive(Debug)]
+struct Log {
+    begun: Instant,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    lease: Vec<HolderSpan>,
+    last_look: Option<Instant>,
+    blind: Duration,
+    /// The last renewal that was seen, and by whom.
+    renewal: Option<(Lease, Instant)>,
+    health: Vec<MasterTimeline>,
+}
+
+impl Watch {
+    pub(super) fn begin(lead: &Arc<Lead>, masters: Vec<Watched>) -> Self {
+        let health = masters.iter().map(|master| {
+            let name = master.name.clone();
+            MasterTimeline { name, health: Vec::new() }
+        });
+        let seen = Seen { health: health.collect(), ..Seen::default() };
+        let log = Arc::new(Log { begun: Instant::now(), seen: Mutex::new(seen) });
+        let (tell, news) = watch::channel(None);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch_lease(Arc::clone(lead), Arc::clone(&log), tell));
+        for (place, master) in masters.into_iter().enumerate() {
+            tasks.spawn(watch_health(place, master, Arc::clone(&log)));
+        }
+        Self { log, news, tasks }
+    }
+
+    /// A moment as the report has it.
+    pub(super) fn milliseconds(&self, at: Instant) -> u64 {
+        self.log.milliseconds(at)
+    }
+
+    /// Waits until a process other than `before`'s holder holds the Lease; nothing if none does until `deadline`.
+    pub(super) async fn taken(&self, before: &Lease, deadline: Instant) -> Option<Taken> {
+        let mut news = self.news.clone();
+        let looking = async {
+            loop {
+                if let Some(taken) =
+                    news.borrow_and_update().as_ref().and_then(|it| it.taken(before))
+                {
+                    return Some(taken);
+                }
+                // It ends only with the drill.
+                news.changed().await.ok()?;
+            }
+        };
+        timeout_at(deadline, looking).await.unwrap_or_default()
+    }
+
+    /// When the holder of this Lease was last seen to renew it.
+    pub(super) fn last_renewal(&self, of: &Lease) -> Option<Instant> {
+        let seen = self.log.seen();
+        let (lease, at) = seen.renewal.as_ref()?;
+        (lease.holder() == of.holder()).then_some(*at)
+    }
+
+    /// Ends it.
+    pub(super) async fn end(mut self) -> Timeline {
+        self.tasks.shutdown().await;
+        let length = self.log.milliseconds(Instant::now());
+        let mut seen = self.log.seen();
+        let blind = u64::try_from(seen.blind.as_millis()).unwrap_or(u64::MAX);
+        Timeline {
+            length_milliseconds: length,
+            blind_milliseconds: blind,
+            lease: std::mem::take(&mut seen.lease),
+            masters: std::mem::take(&mut seen.health),
+        }
+    }
+}
+
+impl Reading {
+    fn taken(&self, from: &Lease) -> Option<Taken> {
+        let holder =
+            self.lease.as_ref()?.holder().filter(|holder| Some(*holder) != from.holder())?;
+        let precision = self.before.map_or(GLANCE, |before| self.at - before);
+        Some(Taken { holder: holder.clone(), at: self.at, precision })
+    }
+}
+
+impl Log {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn milliseconds(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.begun);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn lease(&self, lease: Option<Lease>) -> Reading {
+        let at = Instant::now();
+        let now = self.milliseconds(at);
+        let mut seen = self.seen();
+        let before = seen.last_look.replace(at);
+        seen.blind = seen.blind.max(at - before.unwrap_or(self.begun));
+        let holder = lease.as_ref().and_then(|lease| lease.holder()).map(ToString::to_string);
+        match seen.lease.last_mut() {
+            Some(last) if last.holder == holder => last.until_milliseconds = now,
+            _ => seen.lease.push(HolderSpan {
+                from_milliseconds: now,
+                until_milliseconds: now,
+                holder,
+            }),
+        }
+        if let Some(lease) = &lease {
+            let is_news = seen.renewal.as_ref().is_none_or(|(last, _)| {
+                (last.holder(), last.renewed()) != (lease.holder(), lease.renewed())
+            });
+            if is_news {
+                seen.renewal = Some((lease.clone(), at));
+            }
+        }
+        Reading { at, before, lease }
+    }
+
+    fn health(&self, place: usize, answer: HealthAnswer) {
+        let now = self.milliseconds(Instant::now());
+        let mut seen = self.seen();
+        let Some(master) = seen.health.get_mut(place) else { return };
+        if let Some(last) = master.health.last_mut() {
+            last.until_milliseconds = now;
+            if last.answer == answer {
+                return;
+            }
+        }
+        master.health.push(HealthSpan { from_milliseconds: now, until_milliseconds: now, answer });
+    }
+}
+
+async fn watch_lease(lead: Arc<Lead>, log: Arc<Log>, tell: watch::Sender<Option<Reading>>) {
+    loop {
+        // A server that is away for a moment says nothing about who leads.
+        if let Ok(lease) = lead.lease().await {
+            let _ = tell.send(Some(log.lease(lease)));
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+async fn watch_health(place: usize, master: Watched, log: Arc<Log>) {
+    let Some(address) = master.address else {
+        return log.health(place, HealthAnswer::Unknown);
+    };
+    let question = health_question(address);
+    loop {
+        let answer = match master.transport.insecure_https(&question).await {
+            Ok(HttpsAnswer { status: 200, .. }) => HealthAnswer::Healthy,
+            Ok(_) => HealthAnswer::Unhealthy,
+            Err(HttpsError::Stream(
+                StreamError::Forbidden { .. }
+                | StreamError::Unsupported { .. }
+                | StreamError::Transport(
+                    TransportError::NeverRan { .. } | TransportError::FateUnknown { .. },
+                ),
+            )) => HealthAnswer::Unknown,
+            Err(_) => HealthAnswer::Silent,
+        };
+        log.health(place, answer);
+        sleep(PULSE).await;
+    }
+}
