@@ -38,6 +38,8 @@ pub(super) struct Pace {
     pub(super) patience: Duration,
     /// The same where the Lease was freed.
     pub(super) patience_once_free: Duration,
+    /// How long a new leader may take until it renews: its renew deadline is 10 s, if nobody said otherwise.
+    pub(super) renewal: Duration,
 }
 
 impl Pace {
@@ -51,6 +53,7 @@ impl Pace {
             nobody_yet: duration.saturating_sub(retry_period + ALLOWANCE),
             patience: promise + BEYOND,
             patience_once_free: sleep + BEYOND,
+            renewal: duration.max(3 * retry_period),
         }
     }
 }

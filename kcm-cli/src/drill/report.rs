@@ -61,6 +61,9 @@ pub struct Succession {
     /// When it was first seen to hold the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub led_milliseconds: Option<u64>,
+    /// When it was seen to renew it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewed_milliseconds: Option<u64>,
     /// How long nobody led.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap_milliseconds: Option<u64>,
@@ -234,10 +237,11 @@ pub enum DrillStep {
 }
 
 impl Succession {
-    /// Whether somebody leads, no later than promised, and does the work of one.
+    /// Whether somebody leads, no later than promised, goes on to, and does the work of one, and the master is back.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.to.is_some()
+            && self.renewed_milliseconds.is_some()
             && self.is_as_promised()
             && !matches!(self.probe, Some(Reconciliation::Failed { .. }))
             && self.healthy_milliseconds.is_some()

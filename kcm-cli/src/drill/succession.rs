@@ -60,9 +60,21 @@ pub(super) struct Followed {
 #[derive(Clone, Copy)]
 struct End {
     at: Instant,
+    /// Whether its process was seen to be gone.
+    is_seen: bool,
     /// Whether the Lease was freed.
     is_free: bool,
     deadline: Instant,
+}
+
+/// What came of it, part by part.
+struct Came {
+    left: Option<String>,
+    taken: Option<Taken>,
+    renewed: Option<Instant>,
+    back: Back,
+    probe: Option<Reconciliation>,
+    trouble: Option<String>,
 }
 
 /// What became of the masters.
@@ -110,48 +122,31 @@ impl Leader<'_> {
         let is_free = is_freed && left.is_none();
         let at = if is_seen { gone } else { self.watch.last_renewal(self.before).unwrap_or(gone) };
         let patience = if is_free { self.pace.patience_once_free } else { self.pace.patience };
-        let end = End { at, is_free, deadline: gone + patience };
+        let end = End { at, is_seen, is_free, deadline: gone + patience };
         let is_in_order = trouble.is_none();
         let (taken, back, probe) = tokio::join!(
             self.taken(end),
             self.back(end, is_in_order),
             self.probe(end, is_in_order)
         );
-        self.followed(end, is_seen, left, taken, back, probe, trouble)
+        let (taken, renewed) = taken.unzip();
+        self.followed(end, Came { left, taken, renewed: renewed.flatten(), back, probe, trouble })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the result")]
-    fn followed(
-        &self,
-        end: End,
-        is_seen: bool,
-        left: Option<String>,
-        taken: Option<Taken>,
-        back: Back,
-        probe: Option<Reconciliation>,
-        trouble: Option<String>,
-    ) -> Followed {
+    fn followed(&self, end: End, came: Came) -> Followed {
+        let Came { left, taken, renewed, back, probe, trouble } = came;
+        let trouble = trouble.or_else(|| self.trouble(end, taken.as_ref(), renewed, &back));
         let at = |moment: Instant| self.watch.milliseconds(moment);
         let gap = taken.as_ref().map(|taken| millis(taken.at.saturating_duration_since(end.at)));
-        let nobody = || {
-            let patience = end.deadline.saturating_duration_since(end.at).as_secs_f64();
-            format!("nobody took over from {} within {patience:.0} s", self.name)
-        };
-        let is_interrupted = self.run.interrupt.is_asked();
-        let trouble =
-            trouble.or_else(|| (taken.is_none() && !is_interrupted).then(nobody)).or_else(|| {
-                back.down
-                    .first()
-                    .map(|(name, why)| format!("{name} does not run again as it should: {why}"))
-            });
         let succession = Succession {
             from: self.name.to_owned(),
             from_holder: self.before.holder().map(ToString::to_string).unwrap_or_default(),
             ended_milliseconds: at(end.at),
-            end: if is_seen { EndOfLead::ProcessGone } else { EndOfLead::LastRenewal },
+            end: if end.is_seen { EndOfLead::ProcessGone } else { EndOfLead::LastRenewal },
             to: None,
             to_holder: taken.as_ref().map(|taken| taken.holder.to_string()),
             led_milliseconds: taken.as_ref().map(|taken| at(taken.at)),
+            renewed_milliseconds: renewed.map(at),
             gap_milliseconds: gap,
             precision_milliseconds: taken.as_ref().map(|taken| millis(taken.precision)),
             promise_milliseconds: (!end.is_free && self.has_successor)
@@ -163,6 +158,32 @@ impl Leader<'_> {
             held_back: back.restarted,
         };
         Followed { succession: Some(succession), taken, down: back.down, trouble }
+    }
+
+    /// What keeps the drill from going on.
+    fn trouble(
+        &self,
+        end: End,
+        taken: Option<&Taken>,
+        renewed: Option<Instant>,
+        back: &Back,
+    ) -> Option<String> {
+        if let Some((name, why)) = back.down.first() {
+            return Some(format!("{name} does not run again as it should: {why}"));
+        }
+        if self.run.interrupt.is_asked() {
+            return None;
+        }
+        match taken {
+            None => {
+                let patience = end.deadline.saturating_duration_since(end.at).as_secs_f64();
+                Some(format!("nobody took over from {} within {patience:.0} s", self.name))
+            }
+            Some(taken) if renewed.is_none() => {
+                Some(format!("{} took over and does not renew the Lease", taken.holder))
+            }
+            Some(_) => None,
+        }
     }
 
     fn tell(&self, step: DrillStep) {
@@ -185,13 +206,19 @@ impl Leader<'_> {
         operations
     }
 
-    /// Waits until another process leads.
-    async fn taken(&self, end: End) -> Option<Taken> {
+    /// Waits until another process leads, and renews.
+    async fn taken(&self, end: End) -> Option<(Taken, Option<Instant>)> {
         let taken = self.successor(end.deadline).await?;
         let holder = taken.holder.to_string();
         let gap_milliseconds = millis(taken.at.saturating_duration_since(end.at));
         self.tell(DrillStep::Led { holder, gap_milliseconds });
-        Some(taken)
+        let deadline = taken.at + self.pace.renewal;
+        let renewed = tokio::select! {
+            biased;
+            () = self.run.interrupt.asked() => None,
+            renewed = self.watch.renewed(&taken, deadline) => renewed,
+        };
+        Some((taken, renewed))
     }
 
     /// Another process that leads, for those who wait for it; nothing if nobody does in time, or nobody wants to wait.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -48,6 +49,8 @@ struct Reading {
 pub(super) struct Taken {
     pub(super) holder: Holder,
     pub(super) at: Instant,
+    /// The renewal with which it came.
+    renewed: Option<OffsetDateTime>,
     /// How much earlier it may have been.
     pub(super) precision: Duration,
 }
@@ -107,6 +110,27 @@ impl Watch {
         timeout_at(deadline, looking).await.unwrap_or_default()
     }
 
+    /// Waits until whoever took the Lease renews it: when that was seen; nothing if it is not until `deadline`, or
+    /// somebody else holds it by then.
+    pub(super) async fn renewed(&self, taken: &Taken, deadline: Instant) -> Option<Instant> {
+        let mut news = self.news.clone();
+        let looking = async {
+            loop {
+                let reading = news.borrow_and_update().clone();
+                if let Some(Reading { at, lease: Some(lease), .. }) = reading {
+                    if lease.holder() != Some(&taken.holder) {
+                        return None;
+                    }
+                    if lease.renewed() != taken.renewed {
+                        return Some(at);
+                    }
+                }
+                news.changed().await.ok()?;
+            }
+        };
+        timeout_at(deadline, looking).await.unwrap_or_default()
+    }
+
     /// When the holder of this Lease was last seen to renew it.
     pub(super) fn last_renewal(&self, of: &Lease) -> Option<Instant> {
         let seen = self.log.seen();
@@ -134,7 +158,8 @@ impl Reading {
         let holder =
             self.lease.as_ref()?.holder().filter(|holder| Some(*holder) != from.holder())?;
         let precision = self.before.map_or(GLANCE, |before| self.at - before);
-        Some(Taken { holder: holder.clone(), at: self.at, precision })
+        let renewed = self.lease.as_ref().and_then(Lease::renewed);
+        Some(Taken { holder: holder.clone(), at: self.at, renewed, precision })
     }
 }
 

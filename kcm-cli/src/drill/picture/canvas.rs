@@ -2,10 +2,6 @@
 
 use std::fmt::Write as _;
 
-/// How wide a letter is at most on the average, in parts of its size: `DejaVu Sans`, the widest of the family, has 0.64
-/// for digits, and words of all letters stay below.
-const LETTER: f64 = 0.64;
-
 /// What a shape is filled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fill {
@@ -69,8 +65,19 @@ pub(super) struct Canvas {
 
 /// How wide a text is at most.
 pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
-    let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    f64::from(letters) * size * LETTER * if bold { 1.1 } else { 1.0 }
+    text.chars().map(letter).sum::<f64>() * size * if bold { 1.12 } else { 1.0 }
+}
+
+/// How wide a letter is at most, in parts of its size, in `DejaVu Sans`, the widest of the family.
+fn letter(letter: char) -> f64 {
+    match letter {
+        'i' | 'j' | 'l' | 'I' | ' ' | '.' | ',' | ':' | ';' | '!' | '\'' | '|' => 0.35,
+        'f' | 't' | 'r' | '-' | '(' | ')' | '[' | ']' | '/' => 0.42,
+        'm' | 'w' | 'M' | 'W' | '@' | '%' => 1.0,
+        'a'..='z' | '0'..='9' => 0.64,
+        _ if letter.is_ascii() => 0.84,
+        _ => 1.1,
+    }
 }
 
 /// As much of a text as fits, with a mark where something is left out.
@@ -81,7 +88,7 @@ pub(super) fn fitting(text: &str, size: f64, most: f64) -> String {
     let mut short = String::new();
     for letter in text.chars() {
         short.push(letter);
-        if width(&short, size, false) + size * LETTER > most {
+        if width(&short, size, false) + width("…", size, false) > most {
             short.pop();
             break;
         }

@@ -72,14 +72,18 @@ fn draw(report: &DrillReport) -> (Canvas, f64) {
     gaps(&mut canvas, report, &scale, (top, bottom));
     for master in &report.timeline.masters {
         name(&mut canvas, &master.name, &scale, y);
-        for span in &master.health {
+        let mut spans = master.health.iter().peekable();
+        while let Some(span) = spans.next() {
             let fill = match span.answer {
                 HealthAnswer::Healthy => Fill::White,
                 HealthAnswer::Unhealthy => Fill::Crossed,
                 HealthAnswer::Silent => Fill::Hatched,
                 HealthAnswer::Unknown => Fill::Dashed,
             };
-            let times = (span.from_milliseconds, span.until_milliseconds);
+            // Lanes end together, though nobody is asked at the last moment.
+            let end = report.timeline.length_milliseconds;
+            let until = if spans.peek().is_none() { end } else { span.until_milliseconds };
+            let times = (span.from_milliseconds, until);
             canvas.area(scale.area(times, y + (LANE - BAR) / 2.0, BAR), fill);
         }
         leads(&mut canvas, report, &scale, &master.name, y);
@@ -265,7 +269,7 @@ fn legend(canvas: &mut Canvas, has_probe: bool, y: f64) -> f64 {
         (Sample::Mark(Mark::Circle), "started again"),
     ];
     if has_probe {
-        samples.push((Sample::Mark(Mark::Diamond), "a Deployment made before has its Pod"));
+        samples.push((Sample::Mark(Mark::Diamond), "the Deployment has its Pod"));
     }
     let (mut x, mut y) = (MARGIN, y + 10.0);
     for (sample, text) in samples {

@@ -14,6 +14,7 @@ fn succession(from: usize, to: usize, ended: u64, gap: u64) -> Succession {
         to: Some(name(to)),
         to_holder: Some(format!("{}_b", name(to))),
         led_milliseconds: Some(ended + gap),
+        renewed_milliseconds: Some(ended + gap + 2000),
         gap_milliseconds: Some(gap),
         precision_milliseconds: Some(55),
         promise_milliseconds: Some(23_800),
