@@ -5,7 +5,7 @@ mod asked;
 mod changed;
 mod checker;
 mod cut;
-mod election;
+pub(crate) mod election;
 mod handover;
 mod judge;
 mod line;

@@ -18,6 +18,7 @@ mod create_ca;
 mod cuts;
 mod deploy;
 mod distribute;
+mod drill;
 mod enumerated;
 mod faults;
 mod handover;

@@ -25,9 +25,9 @@ const LEADERLESS: Duration = Duration::from_millis(4400 + 15_000 + 4400 + 1000);
 
 /// Who could lead, and who does.
 #[derive(Debug)]
-pub(super) struct Election {
+pub(crate) struct Election {
     fakes: Vec<Fake>,
-    pub(super) leases: FakeLeases,
+    pub(crate) leases: FakeLeases,
     state: Mutex<State>,
 }
 
@@ -46,13 +46,13 @@ struct State {
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// How often somebody came to lead.
-    pub(super) acquisitions: usize,
+    pub(crate) acquisitions: usize,
     /// The longest that nobody led while somebody ran.
-    pub(super) leaderless: Duration,
+    pub(crate) leaderless: Duration,
     /// What must not be.
-    pub(super) violations: Vec<String>,
+    pub(crate) violations: Vec<String>,
 }
 
 /// A process that asks for the Lease.
@@ -68,7 +68,7 @@ struct Candidate {
 
 impl Election {
     /// The service of the master at `leader` leads.
-    pub(super) fn begin(fakes: &[Fake], leader: usize) -> Arc<Self> {
+    pub(crate) fn begin(fakes: &[Fake], leader: usize) -> Arc<Self> {
         let now = Instant::now();
         let election = Self {
             fakes: fakes.to_vec(),
@@ -93,7 +93,7 @@ impl Election {
     }
 
     /// Looks at the fakes for as long as it is not dropped.
-    pub(super) async fn beat(self: Arc<Self>) {
+    pub(crate) async fn beat(self: Arc<Self>) {
         loop {
             tokio::time::sleep(BEAT).await;
             self.look();
@@ -101,7 +101,7 @@ impl Election {
     }
 
     /// Lets time pass.
-    pub(super) async fn pass(&self, time: Duration) {
+    pub(crate) async fn pass(&self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
             tokio::time::advance(BEAT).await;
@@ -110,7 +110,7 @@ impl Election {
     }
 
     /// What must hold of all that was seen.
-    pub(super) fn judge(&self) -> Result<(), String> {
+    pub(crate) fn judge(&self) -> Result<(), String> {
         let Seen { leaderless, mut violations, .. } = self.seen();
         if leaderless > LEADERLESS {
             violations.push(format!("nobody led for {leaderless:?} while somebody ran"));
@@ -119,14 +119,14 @@ impl Election {
     }
 
     /// What every candidate does by now.
-    pub(super) fn look(&self) {
+    pub(crate) fn look(&self) {
         let mut state = self.state.lock().unwrap();
         let running = self.running(&state.candidates);
         state.candidates = running;
         state.step(&self.leases);
     }
 
-    pub(super) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> Seen {
         let state = self.state.lock().unwrap();
         let mut seen = state.seen.clone();
         let since = state.leaderless_since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -135,7 +135,7 @@ impl Election {
     }
 
     /// Somebody writes the Lease: it must not be taken from a process that runs.
-    pub(super) fn is_written(&self, spec: &Value) {
+    pub(crate) fn is_written(&self, spec: &Value) {
         self.look();
         let mut state = self.state.lock().unwrap();
         let is_freed = spec["holderIdentity"].as_str().is_none_or(str::is_empty);

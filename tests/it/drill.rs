@@ -1,0 +1,386 @@
+//! Drills on masters in memory: who is ended, who leads then, and what is put back whatever happens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use kcm::drill::{DrillExtent, DrillMethod, DrillStep};
+use kcm::transport::fake::{Behaviour, Power};
+use kcm::transport::{Activity, Fake};
+use kcm::{
+    Cluster, Consent, DrillReport, DrillRequest, Error, Event, EventSink, Fleet, FindingCode,
+    Interrupt, Network, PreflightError, Run,
+};
+use kcm_tests::Site;
+use time::OffsetDateTime;
+
+use crate::enumerated::election::Election;
+use crate::masters::Masters;
+
+const UNIT: &str = "kube-controller-manager.service";
+
+/// Calls somebody with every step.
+struct Listener<F>(F);
+
+impl<F: Fn(&DrillStep) + Send + Sync> EventSink for Listener<F> {
+    fn event(&self, event: &Event) {
+        if let Event::Drilled { step } = event {
+            (self.0)(step);
+        }
+    }
+}
+
+/// Masters that run, the first of which leads.
+struct Stage {
+    masters: Masters,
+    election: Arc<Election>,
+    /// Whether candidates go on to ask for the Lease.
+    is_asked_for: AtomicBool,
+    interrupt: Interrupt,
+}
+
+fn request(method: DrillMethod, extent: DrillExtent) -> DrillRequest {
+    DrillRequest { method, extent, even_the_last: false, probe: None }
+}
+
+fn is_up(fake: &Fake) -> bool {
+    fake.inspect(|state| {
+        state.catch_up();
+        matches!(state.activity(&UNIT.parse().unwrap()), Activity::Active { .. })
+    })
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let masters = Masters::furnished(Site::new());
+        assert!(masters.apply().await.unwrap().is_done());
+        let election = Election::begin(&masters.fakes, 0);
+        let (is_asked_for, interrupt) = (AtomicBool::new(true), Interrupt::new());
+        Self { masters, election, is_asked_for, interrupt }
+    }
+
+    fn cluster(&self) -> Cluster {
+        let site = &self.masters.site;
+        Cluster::parse(&site.read("kcm.yaml"), &site.file("kcm.yaml")).unwrap()
+    }
+
+    async fn drill_on(
+        &self,
+        network: Network,
+        request: &DrillRequest,
+        events: &dyn EventSink,
+    ) -> Result<DrillReport, Error> {
+        let cluster = self.cluster();
+        let mut fakes = self.masters.fakes.iter();
+        let fleet = Fleet::new(&cluster, network, |_| Arc::new(fakes.next().unwrap().clone()));
+        let fleet = fleet.with_control_plane(Arc::new(self.election.leases.clone()));
+        let (now, consent) = (OffsetDateTime::now_utc(), Consent::default());
+        let (fleet, interrupt) = (&fleet, &self.interrupt);
+        let run = Run { cluster: &cluster, fleet, now, events, interrupt, consent };
+        let beats = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                if self.is_asked_for.load(Ordering::Relaxed) {
+                    self.election.look();
+                }
+            }
+        };
+        tokio::select! {
+            drilled = kcm::drill(run, request) => drilled,
+            () = beats => unreachable!(),
+        }
+    }
+
+    async fn drill(&self, request: &DrillRequest) -> DrillReport {
+        self.drill_on(Network::Allowed, request, &kcm::Silent).await.unwrap()
+    }
+
+    /// As [`Stage::drill`], with somebody who hears of every step.
+    async fn drill_heard(
+        &self,
+        request: &DrillRequest,
+        hear: impl Fn(&DrillStep) + Send + Sync,
+    ) -> DrillReport {
+        self.drill_on(Network::Allowed, request, &Listener(hear)).await.unwrap()
+    }
+
+    /// Counts how many are down at most from now on.
+    fn count_down(&self) -> Arc<AtomicUsize> {
+        let most = Arc::new(AtomicUsize::new(0));
+        for (place, fake) in self.masters.fakes.iter().enumerate() {
+            let all = self.masters.fakes.clone();
+            let most = Arc::clone(&most);
+            fake.inspect(|state| {
+                state.observer = Some(Box::new(move |state, _| {
+                    let unit = UNIT.parse().unwrap();
+                    let own = !matches!(state.activity(&unit), Activity::Active { .. });
+                    let others = all.iter().enumerate().filter(|(other, _)| *other != place);
+                    let others = others.filter(|(_, fake)| !is_up(fake)).count();
+                    most.fetch_max(others + usize::from(own), Ordering::Relaxed);
+                }));
+            });
+        }
+        most
+    }
+
+    /// Everybody runs, no timer is left, nobody holds a lock.
+    fn is_whole(&self) {
+        for fake in &self.masters.fakes {
+            assert!(is_up(fake), "{fake:?}");
+            fake.inspect(|state| {
+                assert!(!state.is_armed(&UNIT.parse().unwrap()), "{}", state.name);
+                assert_eq!(state.lock, None, "{}", state.name);
+            });
+        }
+    }
+}
+
+fn takers(report: &DrillReport) -> Vec<&str> {
+    report.successions.iter().map(|it| it.to.as_deref().unwrap_or("nobody")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_takes_over_once_in_as_many_successions_as_there_are_masters_and_one_is_down_at_a_time() {
+    for method in [DrillMethod::Stop, DrillMethod::Kill] {
+        let stage = Stage::set().await;
+        let most_down = stage.count_down();
+        let report = stage.drill(&request(method, DrillExtent::All)).await;
+        assert!(report.is_passed(), "{report:#?}");
+        assert_eq!(report.leader, "k8s-master-01");
+        let mut takers = takers(&report);
+        assert_eq!(takers.len(), 3, "{report:#?}");
+        let last = &report.successions[2];
+        // Of those that could lead then, the first would rather have been another.
+        assert_eq!(last.held_back.len(), 1, "{last:?}");
+        assert!(last.held_back[0] != last.from && Some(&last.held_back[0]) != last.to.as_ref());
+        takers.sort_unstable();
+        assert_eq!(takers, ["k8s-master-01", "k8s-master-02", "k8s-master-03"]);
+        assert_eq!(most_down.load(Ordering::Relaxed), 1);
+        for succession in &report.successions {
+            let gap = succession.gap_milliseconds.unwrap();
+            assert!((15_000..24_500).contains(&gap), "{succession:?}");
+            let back = succession.back_milliseconds.unwrap() - succession.ended_milliseconds;
+            assert!((9000..12_000).contains(&back), "{succession:?}");
+        }
+        stage.is_whole();
+        stage.election.judge().unwrap();
+        assert!(report.timeline.blind_milliseconds < 100, "{:?}", report.timeline);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handover_frees_the_lease_of_the_ended_leader_alone_and_somebody_leads_within_a_second() {
+    let stage = Stage::set().await;
+    let report = stage.drill(&request(DrillMethod::Handover, DrillExtent::Once)).await;
+    assert!(report.is_passed(), "{report:#?}");
+    let succession = &report.successions[0];
+    assert!(succession.gap_milliseconds.unwrap() < 1000, "{succession:?}");
+    assert_eq!((succession.promise_milliseconds, &succession.left), (None, &None));
+    assert_eq!(stage.election.leases.writes().len(), 1);
+    stage.is_whole();
+    stage.election.judge().unwrap();
+
+    // Where each is to lead once, nobody starts before another leads.
+    let stage = Stage::set().await;
+    let report = stage.drill(&request(DrillMethod::Handover, DrillExtent::All)).await;
+    assert!(report.successions.iter().all(|it| it.to.as_ref() != Some(&it.from)), "{report:#?}");
+    assert!(report.successions.iter().all(|it| it.gap_milliseconds.unwrap() < 6000));
+    stage.is_whole();
+    stage.election.judge().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_never_gets_the_lead_is_named_after_so_many_tries() {
+    // Once the Lease is free, the first two take it from each other.
+    let stage = Stage::set().await;
+    let report = stage.drill(&request(DrillMethod::Handover, DrillExtent::All)).await;
+    assert!(!report.is_passed());
+    assert_eq!(report.successions.len(), 12);
+    let trouble = report.trouble.as_deref().unwrap();
+    assert!(trouble.contains("after 12 successions") && trouble.contains("k8s-master-03"), "{trouble}");
+    stage.is_whole();
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_nobody_takes_over_the_master_runs_again_long_before_that_is_certain() {
+    let stage = Stage::set().await;
+    let report = stage
+        .drill_heard(&request(DrillMethod::Stop, DrillExtent::All), |step| {
+            if matches!(step, DrillStep::Ends { .. }) {
+                stage.is_asked_for.store(false, Ordering::Relaxed);
+            }
+        })
+        .await;
+    assert!(!report.is_passed() && report.is_put_back(), "{report:#?}");
+    let [succession] = &report.successions[..] else { panic!("{report:#?}") };
+    assert_eq!((&succession.to, succession.gap_milliseconds), (&None, None));
+    assert!(succession.back_milliseconds.unwrap() - succession.ended_milliseconds < 12_000);
+    let trouble = report.trouble.as_deref().unwrap();
+    assert!(trouble.contains("nobody took over from k8s-master-01"), "{trouble}");
+    stage.is_whole();
+    assert!(report.to_svg().contains("nobody took over"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_asked_to_stop_in_the_gap_starts_the_master_at_once() {
+    let stage = Stage::set().await;
+    let begun = tokio::time::Instant::now();
+    let report = stage
+        .drill_heard(&request(DrillMethod::Stop, DrillExtent::All), |step| {
+            if matches!(step, DrillStep::Ended { .. }) {
+                stage.interrupt.ask();
+            }
+        })
+        .await;
+    assert!(report.is_interrupted && report.is_put_back() && !report.is_passed(), "{report:#?}");
+    assert_eq!(report.trouble, None);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    stage.is_whole();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_does_not_run_again_is_named_with_the_command_that_starts_it() {
+    let stage = Stage::set().await;
+    let leader = stage.masters.fakes[0].clone();
+    let report = stage
+        .drill_heard(&request(DrillMethod::Stop, DrillExtent::All), |step| {
+            if matches!(step, DrillStep::Ends { .. }) {
+                let dies = |_: &mut dyn kcm::files::FileSystem| Behaviour::Dies("no".to_owned());
+                leader.inspect(|state| state.expect_services(dies));
+            }
+        })
+        .await;
+    assert_eq!(report.successions.len(), 1, "nobody else is ended: {report:#?}");
+    let [down] = &report.not_put_back[..] else { panic!("{report:#?}") };
+    assert_eq!(down.master, "k8s-master-01");
+    assert_eq!(down.start, format!("systemctl start {UNIT}"));
+    assert!(down.why.contains("does not stay up"), "{down:?}");
+    assert!(report.trouble.is_some() && !report.is_passed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_is_lost_in_the_gap_is_named_and_its_timer_starts_it() {
+    let stage = Stage::set().await;
+    let leader = stage.masters.fakes[0].clone();
+    let report = stage
+        .drill_heard(&request(DrillMethod::Stop, DrillExtent::Once), |step| match step {
+            DrillStep::Ended { .. } => leader.inspect(|state| {
+                assert!(state.is_armed(&UNIT.parse().unwrap()));
+                // It goes on, but nobody reaches it.
+                state.power = Power::Off;
+            }),
+            DrillStep::Led { .. } => leader.inspect(|state| state.power = Power::On),
+            _ => {}
+        })
+        .await;
+    // What could not be asked for a while was started by its timer, and is well.
+    assert!(report.is_put_back(), "{report:#?}");
+    assert_eq!(takers(&report), ["k8s-master-02"]);
+    assert!(is_up(&leader));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kcm_that_is_gone_in_the_gap_leaves_nobody_down_for_more_than_20_s() {
+    for method in [DrillMethod::Stop, DrillMethod::Kill, DrillMethod::Handover] {
+        let stage = Stage::set().await;
+        let cut = AtomicBool::new(false);
+        let listener = Listener(|step: &DrillStep| {
+            cut.fetch_or(matches!(step, DrillStep::Ended { .. }), Ordering::Relaxed);
+        });
+        let request = request(method, DrillExtent::All);
+        tokio::select! {
+            biased;
+            _ = stage.drill_on(Network::Allowed, &request, &listener) => panic!("it went on"),
+            () = async {
+                while !cut.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            } => {}
+        }
+        stage.election.pass(Duration::from_secs(21)).await;
+        for fake in &stage.masters.fakes {
+            assert!(is_up(fake), "{method:?}: {fake:?}");
+        }
+        stage.election.pass(Duration::from_secs(25)).await;
+        stage.election.judge().unwrap();
+    }
+}
+
+fn code(error: &Error) -> FindingCode {
+    match error {
+        Error::Preflight(PreflightError::Findings { findings }) => findings[0].code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_must_not_be_drilled_is_refused_before_anything_changes() {
+    let once = request(DrillMethod::Stop, DrillExtent::Once);
+    let stage = Stage::set().await;
+    let refused = stage.drill_on(Network::Forbidden, &once, &kcm::Silent).await.unwrap_err();
+    assert!(refused.is_usage() && refused.to_string().contains("--root"), "{refused}");
+
+    let refused = async |spoil: &dyn Fn(&Stage)| {
+        let stage = Stage::set().await;
+        spoil(&stage);
+        let effects = stage.masters.effects();
+        let refused = stage.drill_on(Network::Allowed, &once, &kcm::Silent).await.unwrap_err();
+        assert_eq!(stage.masters.effects(), effects, "{refused}");
+        (code(&refused), refused.to_string())
+    };
+    let unit: kcm_systemd::UnitName = UNIT.parse().unwrap();
+    let end = |stage: &Stage, place: usize| {
+        stage.masters.fakes[place].inspect(|state| {
+            state.expect_services(|_| Behaviour::Dies("no".to_owned()));
+            state.end_service(&unit, "no");
+        });
+    };
+    let (code, text) = refused(&|stage| (1..3).for_each(|place| end(stage, place))).await;
+    assert_eq!(code, FindingCode::LastHealthy);
+    assert!(text.contains("only k8s-master-01") && text.contains("--even-the-last"), "{text}");
+    let (code, _) = refused(&|stage| (0..3).for_each(|place| end(stage, place))).await;
+    assert_eq!(code, FindingCode::LastHealthy);
+    // Two are well, and it is the third that leads still.
+    let (code, text) = refused(&|stage| end(stage, 0)).await;
+    assert_eq!(code, FindingCode::Unhealthy, "{text}");
+    let (code, text) = refused(&|stage| {
+        stage.is_asked_for.store(false, Ordering::Relaxed);
+        let mut lease = stage.election.leases.spec().unwrap();
+        lease["holderIdentity"] = "old-master_1".into();
+        lease["renewTime"] = "2126-01-01T00:00:00.000000Z".into();
+        stage.election.leases.put(&lease);
+    })
+    .await;
+    assert_eq!(code, FindingCode::StrangerLeads, "{text}");
+    let (code, text) = refused(&|stage| stage.is_asked_for.store(false, Ordering::Relaxed)).await;
+    assert_eq!(code, FindingCode::NobodyLeads, "{text}");
+    assert!(text.contains("does not renew"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_that_is_healthy_is_ended_only_if_that_is_asked_for_and_leads_again() {
+    let stage = Stage::set().await;
+    let unit: kcm_systemd::UnitName = UNIT.parse().unwrap();
+    for fake in &stage.masters.fakes[1..] {
+        fake.inspect(|state| {
+            state.expect_services(|_| Behaviour::Dies("no".to_owned()));
+            state.end_service(&unit, "no");
+        });
+    }
+    let once = request(DrillMethod::Stop, DrillExtent::Once);
+    let report = stage.drill(&DrillRequest { even_the_last: true, ..once }).await;
+    assert_eq!(takers(&report), ["k8s-master-01"], "{report:#?}");
+    let succession = &report.successions[0];
+    assert!(succession.back_milliseconds.unwrap() - succession.ended_milliseconds < 1000);
+    assert!(report.is_passed(), "{report:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_at_work_keeps_the_drill_out() {
+    let stage = Stage::set().await;
+    stage.masters.fakes[1].inspect(|state| state.lock = Some("somebody".to_owned()));
+    let once = request(DrillMethod::Stop, DrillExtent::Once);
+    let refused = stage.drill_on(Network::Allowed, &once, &kcm::Silent).await.unwrap_err();
+    assert!(refused.to_string().contains("somebody"), "{refused}");
+    assert!(stage.masters.fakes.iter().all(is_up));
+}
