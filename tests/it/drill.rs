@@ -8,7 +8,7 @@ use kcm::drill::{DrillExtent, DrillMethod, DrillStep};
 use kcm::transport::fake::{Behaviour, Power};
 use kcm::transport::{Activity, Fake};
 use kcm::{
-    Cluster, Consent, DrillReport, DrillRequest, Error, Event, EventSink, Fleet, FindingCode,
+    Cluster, Consent, DrillReport, DrillRequest, Error, Event, EventSink, FindingCode, Fleet,
     Interrupt, Network, PreflightError, Run,
 };
 use kcm_tests::Site;
@@ -140,7 +140,8 @@ fn takers(report: &DrillReport) -> Vec<&str> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_takes_over_once_in_as_many_successions_as_there_are_masters_and_one_is_down_at_a_time() {
+async fn each_takes_over_once_in_as_many_successions_as_there_are_masters_and_one_is_down_at_a_time()
+ {
     for method in [DrillMethod::Stop, DrillMethod::Kill] {
         let stage = Stage::set().await;
         let most_down = stage.count_down();
@@ -197,7 +198,10 @@ async fn whoever_never_gets_the_lead_is_named_after_so_many_tries() {
     assert!(!report.is_passed());
     assert_eq!(report.successions.len(), 12);
     let trouble = report.trouble.as_deref().unwrap();
-    assert!(trouble.contains("after 12 successions") && trouble.contains("k8s-master-03"), "{trouble}");
+    assert!(
+        trouble.contains("after 12 successions") && trouble.contains("k8s-master-03"),
+        "{trouble}"
+    );
     stage.is_whole();
 }
 

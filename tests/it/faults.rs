@@ -4,6 +4,7 @@
 mod account;
 mod api_server;
 mod certs;
+mod drill;
 mod findings;
 mod interrupted;
 mod killed;

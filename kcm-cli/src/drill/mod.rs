@@ -38,6 +38,9 @@ pub use report::{
     NotPutBack, Reconciliation, Succession, Timeline,
 };
 
+/// How long the timer waits that starts a master whose kcm is gone: with its start, it runs again within 20 s.
+const BACK_AFTER: Duration = Duration::from_secs(17);
+
 /// What a drill is to do.
 #[derive(Clone, Debug)]
 pub struct DrillRequest {

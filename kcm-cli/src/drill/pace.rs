@@ -10,7 +10,7 @@ use std::time::Duration;
 use kcm_pki::GoDuration;
 use kcm_systemd::Flags;
 
-use crate::rollout::BACK_AFTER;
+use super::BACK_AFTER;
 
 /// `--leader-elect-retry-period`, if it is not said.
 const RETRY_PERIOD: Duration = Duration::from_secs(2);

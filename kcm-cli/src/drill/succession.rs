@@ -10,10 +10,10 @@ use super::pace::Pace;
 use super::probe::Probe;
 use super::report::{DrillStep, EndOfLead, Reconciliation, Succession};
 use super::watch::{Taken, Watch};
-use super::{DrillExtent, DrillMethod};
+use super::{BACK_AFTER, DrillExtent, DrillMethod};
 use crate::api::Lease;
 use crate::event::Event;
-use crate::rollout::{BACK_AFTER, Lead, STOPPING, gate, processes};
+use crate::rollout::{Lead, STOPPING, gate, processes};
 use crate::run::Run;
 use crate::transport::{Batch, Operation, OperationFailure, Reply, TransportError, UnitAction};
 

@@ -38,7 +38,6 @@ pub(crate) use lock::lock;
 use order::{Condition, next_masters};
 pub use outcome::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use stage::Staged;
-pub(crate) use task::BACK_AFTER;
 use task::{Facts, Task};
 
 /// A rollout that holds every master's lock.

@@ -20,7 +20,7 @@ use crate::transport::{
 use crate::uptake::Uptake;
 
 /// How long the timer waits that starts a service again which kcm stopped and then left.
-pub(crate) const BACK_AFTER: Duration = Duration::from_secs(20);
+pub(super) const BACK_AFTER: Duration = Duration::from_secs(20);
 /// What is done on one master.
 #[derive(Clone, Debug)]
 pub(super) struct Task {

@@ -37,13 +37,13 @@ fn moment(machine: &Machine, property: &str) -> SystemTime {
 
 impl Ground {
     /// Deployed with the real programs, where there are any.
-    fn led(variants: &[Variant]) -> Option<Self> {
+    pub(super) fn led(variants: &[Variant]) -> Option<Self> {
         let ground = Self::with(&Binaries::find(), variants)?;
         ground.apply(&[]);
         Some(ground)
     }
 
-    fn leader(&self) -> &Machine {
+    pub(super) fn leader(&self) -> &Machine {
         let holder = self.plane.admin().holder().unwrap();
         let leads = |machine: &&Machine| holder.starts_with(&format!("{}_", machine.hostname()));
         self.lab.machines().iter().find(leads).unwrap_or_else(|| panic!("{holder} leads"))

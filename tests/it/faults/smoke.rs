@@ -15,7 +15,7 @@ const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kub
 
 impl Ground {
     /// Writes the administrator's kubeconfig.
-    fn bring_admin(&self) {
+    pub(super) fn bring_admin(&self) {
         let admin = self.plane.authority().client("kubernetes-admin", &["system:masters"]);
         self.site.write("admin.kubeconfig", self.plane.kubeconfig(&admin));
     }
