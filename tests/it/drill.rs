@@ -161,7 +161,9 @@ async fn each_takes_over_once_in_as_many_successions_as_there_are_masters_and_on
             let gap = succession.gap_milliseconds.unwrap();
             assert!((15_000..24_500).contains(&gap), "{succession:?}");
             let back = succession.back_milliseconds.unwrap() - succession.ended_milliseconds;
-            assert!((9000..12_000).contains(&back), "{succession:?}");
+            // systemd waits for 5 s, kcm until no other can be overtaken.
+            let least = if method == DrillMethod::Kill { 4900 } else { 9000 };
+            assert!((least..12_000).contains(&back), "{succession:?}");
         }
         stage.is_whole();
         stage.election.judge().unwrap();

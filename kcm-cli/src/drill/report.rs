@@ -80,7 +80,7 @@ pub struct Succession {
     /// How the probe went; nothing if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Reconciliation>,
-    /// When the master that led runs again.
+    /// When the master that led runs again: healthy, as far as that was seen, or else started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_milliseconds: Option<u64>,
     /// When it was proven healthy.

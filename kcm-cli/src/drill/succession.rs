@@ -111,6 +111,7 @@ impl Leader<'_> {
         let gone = Instant::now();
         let is_seen = replies.iter().any(|reply| matches!(reply, Reply::Stopped { .. }));
         if is_seen {
+            self.watch.is_gone(self.place);
             self.tell(DrillStep::Ended { master: self.name.to_owned() });
         }
         let is_freed = self.method == DrillMethod::Handover && trouble.is_none();
@@ -153,7 +154,9 @@ impl Leader<'_> {
                 .then(|| millis(self.pace.promise)),
             left,
             probe,
-            back_milliseconds: back.since.map(at),
+            back_milliseconds: back
+                .since
+                .map(|since| self.watch.back(self.place, end.at).unwrap_or_else(|| at(since))),
             healthy_milliseconds: back.healthy.map(at),
             held_back: back.restarted,
         };

@@ -69,6 +69,8 @@ struct Seen {
     /// The last renewal that was seen, and by whom.
     renewal: Option<(Lease, Instant)>,
     health: Vec<MasterTimeline>,
+    /// When each was last known to be gone.
+    gone: Vec<Option<Instant>>,
 }
 
 impl Watch {
@@ -77,7 +79,8 @@ impl Watch {
             let name = master.name.clone();
             MasterTimeline { name, health: Vec::new() }
         });
-        let seen = Seen { health: health.collect(), ..Seen::default() };
+        let (health, gone) = (health.collect(), vec![None; masters.len()]);
+        let seen = Seen { health, gone, ..Seen::default() };
         let log = Arc::new(Log { begun: Instant::now(), seen: Mutex::new(seen) });
         let (tell, news) = watch::channel(None);
         let mut tasks = JoinSet::new();
@@ -129,6 +132,28 @@ impl Watch {
             }
         };
         timeout_at(deadline, looking).await.unwrap_or_default()
+    }
+
+    /// Enters that the service of the master at `place` has ended: that is known before anybody asks for its health.
+    pub(super) fn is_gone(&self, place: usize) {
+        let now = Instant::now();
+        if let Some(gone) = self.log.seen().gone.get_mut(place) {
+            *gone = Some(now);
+        }
+        self.log.health(place, now, HealthAnswer::Silent);
+    }
+
+    /// When the master at `place`, which was gone at `gone`, was healthy again; nothing if that was not seen.
+    pub(super) fn back(&self, place: usize, gone: Instant) -> Option<u64> {
+        let gone = self.log.milliseconds(gone);
+        let seen = self.log.seen();
+        let health = &seen.health.get(place)?.health;
+        let is_gone = |span: &HealthSpan| {
+            span.answer == HealthAnswer::Silent && span.until_milliseconds >= gone
+        };
+        let mut after = health.iter().skip_while(|span| !is_gone(span));
+        let back = after.find(|span| span.answer == HealthAnswer::Healthy)?;
+        Some(back.from_milliseconds)
     }
 
     /// When the holder of this Lease was last seen to renew it.
@@ -199,9 +224,13 @@ impl Log {
         Reading { at, before, lease }
     }
 
-    fn health(&self, place: usize, answer: HealthAnswer) {
+    fn health(&self, place: usize, asked: Instant, answer: HealthAnswer) {
         let now = self.milliseconds(Instant::now());
         let mut seen = self.seen();
+        // What was asked before it ended says nothing of now.
+        if seen.gone.get(place).copied().flatten().is_some_and(|gone| asked < gone) {
+            return;
+        }
         let Some(master) = seen.health.get_mut(place) else { return };
         if let Some(last) = master.health.last_mut() {
             last.until_milliseconds = now;
@@ -225,10 +254,11 @@ async fn watch_lease(lead: Arc<Lead>, log: Arc<Log>, tell: watch::Sender<Option<
 
 async fn watch_health(place: usize, master: Watched, log: Arc<Log>) {
     let Some(address) = master.address else {
-        return log.health(place, HealthAnswer::Unknown);
+        return log.health(place, Instant::now(), HealthAnswer::Unknown);
     };
     let question = health_question(address);
     loop {
+        let asked = Instant::now();
         let answer = match master.transport.insecure_https(&question).await {
             Ok(HttpsAnswer { status: 200, .. }) => HealthAnswer::Healthy,
             Ok(_) => HealthAnswer::Unhealthy,
@@ -241,7 +271,7 @@ async fn watch_health(place: usize, master: Watched, log: Arc<Log>) {
             )) => HealthAnswer::Unknown,
             Err(_) => HealthAnswer::Silent,
         };
-        log.health(place, answer);
+        log.health(place, asked, answer);
         sleep(PULSE).await;
     }
 }

@@ -71,8 +71,10 @@ pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
 /// How wide a letter is at most, in parts of its size, in `DejaVu Sans`, the widest of the family.
 fn letter(letter: char) -> f64 {
     match letter {
-        'i' | 'j' | 'l' | 'I' | ' ' | '.' | ',' | ':' | ';' | '!' | '\'' | '|' => 0.35,
-        'f' | 't' | 'r' | '-' | '(' | ')' | '[' | ']' | '/' => 0.42,
+        'i' | 'j' | 'l' | 'I' | '\'' => 0.3,
+        ' ' | '.' | ',' | ':' | ';' | '|' => 0.34,
+        'f' | 't' | 'r' | '-' | '(' | ')' | '[' | ']' | '/' | '!' => 0.42,
+        's' | 'c' | 'k' | 'v' | 'x' | 'y' | 'z' => 0.6,
         'm' | 'w' | 'M' | 'W' | '@' | '%' => 1.0,
         'a'..='z' | '0'..='9' => 0.64,
         _ if letter.is_ascii() => 0.84,

@@ -306,9 +306,8 @@ fn figures(canvas: &mut Canvas, report: &DrillReport, mut y: f64) -> f64 {
 /// A succession in a sentence.
 fn sentence(succession: &Succession) -> String {
     let Succession { from, to, gap_milliseconds, promise_milliseconds, probe, .. } = succession;
-    let promised = promise_milliseconds.map_or_else(String::new, |promise| {
-        format!(" (the Lease lets expect {} at most)", time(promise))
-    });
+    let promised = promise_milliseconds
+        .map_or_else(String::new, |promise| format!(" (by its Lease at most {})", time(promise)));
     let mut parts = vec![match (to.as_ref().or(succession.to_holder.as_ref()), gap_milliseconds) {
         (Some(to), Some(gap)) => format!("{from} to {to}: nobody led for {}{promised}", time(*gap)),
         _ => format!("{from}: nobody took over{promised}"),
