@@ -95,7 +95,7 @@ fn draw(report: &DrillReport) -> (Canvas, f64) {
         y += LANE;
     }
     y = axis(&mut canvas, &scale, y);
-    y = legend(&mut canvas, has_probe, y);
+    y = legend(&mut canvas, report, y);
     y = figures(&mut canvas, report, y);
     (canvas, y + MARGIN)
 }
@@ -257,18 +257,25 @@ enum Sample {
     Mark(Mark),
 }
 
-fn legend(canvas: &mut Canvas, has_probe: bool, y: f64) -> f64 {
+/// What is drawn how; rare things only where they are.
+fn legend(canvas: &mut Canvas, report: &DrillReport, y: f64) -> f64 {
+    let answers = report.timeline.masters.iter().flat_map(|master| &master.health);
+    let has = |answer| answers.clone().any(|span| span.answer == answer);
     let mut samples = vec![
         (Sample::Area(Fill::Black), "leads"),
         (Sample::Area(Fill::White), "healthy"),
-        (Sample::Area(Fill::Crossed), "not healthy"),
         (Sample::Area(Fill::Hatched), "answers nothing"),
-        (Sample::Area(Fill::Dashed), "cannot be asked"),
         (Sample::Area(Fill::Grey), "nobody leads"),
         (Sample::Mark(Mark::Cross), "its process has ended"),
         (Sample::Mark(Mark::Circle), "started again"),
     ];
-    if has_probe {
+    if has(HealthAnswer::Unhealthy) {
+        samples.push((Sample::Area(Fill::Crossed), "not healthy"));
+    }
+    if has(HealthAnswer::Unknown) {
+        samples.push((Sample::Area(Fill::Dashed), "cannot be asked"));
+    }
+    if report.first_probe.is_some() {
         samples.push((Sample::Mark(Mark::Diamond), "the Deployment has its Pod"));
     }
     let (mut x, mut y) = (MARGIN, y + 10.0);
