@@ -4,8 +4,8 @@
 kill_unit() {
   words=$(systemd-run --quiet --collect --unit="kcm-start-$1-$$" --on-active="$2" --timer-property=AccuracySec=100ms \
     -- systemctl start -- "$1" 2>&1) || fail unit "$1" "the timer that would start it again cannot be armed: $words"
-  ended=$(systemctl show -p MainPID --value -- "$1" 2>/dev/null)
-  manager "$1" kill --signal=KILL --kill-who=main -- "$1"
+  ended=$(systemctl -p MainPID --value -- show "$1" 2>/dev/null)
+  words=$(systemctl --quiet --signal=KILL --kill-who=main -- kill "$1" 2>&1) || fail unit "$1" "$words"
   while [ "${ended:-0}" != 0 ] && [ -d "/proc/$ended" ]; do sleep 0.02; done
   printf 'gone %s\n' "$(date +%s.%N)"
 }
