@@ -27,7 +27,7 @@ pub(crate) struct DrillArguments {
     /// How long a leader may take for that
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = str::parse::<GoDuration>)]
     pub(crate) timeout: GoDuration,
-    /// Draws a timeline of leaders, gaps and health into this file
+    /// Draws a timeline of leaders, gaps, health and reconciliation into this file
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! `kcm drill`.
 
+use std::io;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
@@ -8,7 +9,7 @@ use super::{Masters, with_fleet};
 use crate::api::Credentials;
 use crate::args::DrillArguments;
 use crate::drill::{DrillReport, DrillRequest, ProbeRequest, drill};
-use crate::files::FileError;
+use crate::files::{FileError, words};
 use crate::interrupt::Interrupt;
 use crate::report::{self, Report};
 use crate::run::{Consent, Run};
@@ -62,8 +63,13 @@ struct Picture<'a> {
 impl<'a> Picture<'a> {
     fn begin(file: &'a Path) -> Result<Self, Failure> {
         let fresh = report::FreshFile::beside(file).map_err(|error| {
-            let error = FileError::from_io(file.display(), &error);
-            Failure::new(Exit::Usage, format!("the picture cannot be written: {error}"))
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "its folder does not exist; make it first".to_owned(),
+                io::ErrorKind::IsADirectory => "it is a folder; name a file in it".to_owned(),
+                _ => words(&error),
+            };
+            let file = file.display();
+            Failure::new(Exit::Usage, format!("the picture cannot be written: {file}: {why}"))
         })?;
         Ok(Self { file, fresh })
     }

@@ -124,7 +124,13 @@ fn summary(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
     let put_back =
         if report.is_put_back() { "everything is as it was" } else { "not everything is put back" };
     if report.is_interrupted {
-        return writeln!(out, "{NOTE}Interrupted{NOTE:#}: {put_back}.");
+        // Who holds the Lease has ended.
+        let last = report.successions.last().filter(|last| last.led_milliseconds.is_none());
+        let promise = last.and_then(|last| last.promise_milliseconds);
+        let leads = promise.map_or_else(String::new, |promise| {
+            format!("; another leads once the Lease has run out, within {}", time(promise))
+        });
+        return writeln!(out, "{NOTE}Interrupted{NOTE:#}: {put_back}{leads}.");
     }
     let successions = count(report.successions.len(), "succession");
     if report.is_passed() {

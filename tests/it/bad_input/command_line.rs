@@ -20,6 +20,7 @@ const LINES: &[Line] = &[
     (&["plan", "--root", "out", "-o", "yaml"], "invalid value 'yaml' for '--output <FORM>'
   [possible values: human, json]"),
     (&["plan", "--root", "out", "other.yaml"], "unexpected argument 'other.yaml' found"),
+    (&["drill", "--kill", "--handover"], "the argument '--kill' cannot be used with '--handover'"),
     (&["init", "-f", "new.yaml", "--master", "k8s-master-01"], "invalid value 'k8s-master-01' for '--master <NAME=ADDRESS>': write NAME=ADDRESS, as in k8s-master-01=192.168.1.204"),
     (&["init", "-f", "new.yaml", "--master", "k8s-master-01="], "invalid value 'k8s-master-01=' for '--master <NAME=ADDRESS>': write NAME=ADDRESS, as in k8s-master-01=192.168.1.204"),
 ];
@@ -75,6 +76,29 @@ fn a_cluster_file_that_is_not_there_is_named() {
             "a file below a file",
             &["apply", "--root", "out", "-f", "kcm.yaml/kcm.yaml"],
             "kcm.yaml/kcm.yaml: not a directory; name the cluster file itself with -f",
+        ),
+    ]);
+}
+
+#[test]
+fn a_drill_that_can_come_to_nothing_is_refused() {
+    let drill = |line: &[&'static str], error| Case {
+        arguments: line.to_vec(),
+        verbs: &["drill"],
+        ..Case::new(line.join(" "), USAGE, |_| {}, error)
+    };
+    check([
+        drill(
+            &["drill", "--svg", "no/drill.svg"],
+            "the picture cannot be written: no/drill.svg: its folder does not exist; make it first",
+        ),
+        drill(
+            &["drill", "--svg", "pki"],
+            "the picture cannot be written: pki: it is a folder; name a file in it",
+        ),
+        drill(
+            &["drill", "--root", "out"],
+            "nobody leads in masters that are folders; leave out --root",
         ),
     ]);
 }

@@ -180,7 +180,7 @@ fn interrupted_and_killed() {
     println!("asked to stop: it serves again after {back:?}");
     let (code, said) = ended(drill);
     assert_eq!(code, 130, "{said}");
-    assert_says(&said, &["Interrupted", "everything is as it was"]);
+    assert_says(&said, &["Interrupted: everything is as it was", "within 23.8 s"]);
     ground.is_whole();
 
     let was = ground.plane.admin().holder();
