@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use kcm::api::Scripted;
 use kcm::drill::{DrillExtent, DrillMethod, DrillStep};
 use kcm::transport::fake::{Behaviour, Power};
 use kcm::transport::{Activity, Fake};
@@ -225,6 +226,24 @@ async fn if_nobody_takes_over_the_master_runs_again_long_before_that_is_certain(
     assert!(trouble.contains("nobody took over from k8s-master-01"), "{trouble}");
     stage.is_whole();
     assert!(report.to_svg().contains("nobody took over"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_is_lost_in_the_gap_is_not_taken_for_nobody_who_leads() {
+    let stage = Stage::set().await;
+    let report = stage
+        .drill_heard(&request(DrillMethod::Stop, DrillExtent::All), |step| {
+            if matches!(step, DrillStep::Ended { .. }) {
+                let lost = std::iter::repeat_n(Scripted::Fails(503), 300_000);
+                stage.election.leases.script(lost);
+            }
+        })
+        .await;
+    let trouble = report.trouble.as_deref().unwrap();
+    assert!(trouble.contains("cannot be seen") && !trouble.contains("nobody took"), "{trouble}");
+    assert!(report.is_put_back() && !report.is_passed());
+    assert!(report.timeline.blind_milliseconds > 5000, "{:?}", report.timeline);
+    stage.is_whole();
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,6 +178,10 @@ impl Leader<'_> {
             return None;
         }
         match taken {
+            None if self.watch.is_blind() => Some(format!(
+                "who leads after {} cannot be seen: the API server does not answer; `kcm status` says more",
+                self.name
+            )),
             None => {
                 let patience = end.deadline.saturating_duration_since(end.at).as_secs_f64();
                 Some(format!("nobody took over from {} within {patience:.0} s", self.name))

@@ -20,6 +20,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// How often each master is asked for its health.
 const PULSE: Duration = Duration::from_millis(250);
 
+/// After this without a look at the Lease nobody can say who leads.
+const BLIND: Duration = Duration::from_secs(5);
+
 /// Watches for as long as it is not dropped.
 pub(super) struct Watch {
     log: Arc<Log>,
@@ -132,6 +135,11 @@ impl Watch {
             }
         };
         timeout_at(deadline, looking).await.unwrap_or_default()
+    }
+
+    /// Whether the Lease is not to be seen just now.
+    pub(super) fn is_blind(&self) -> bool {
+        self.log.seen().last_look.is_none_or(|last| last.elapsed() > BLIND)
     }
 
     /// Enters that the service of the master at `place` has ended: that is known before anybody asks for its health.
