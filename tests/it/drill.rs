@@ -1,5 +1,7 @@
 //! Drills on masters in memory: who is ended, who leads then, and what is put back whatever happens.
 
+mod refused;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,8 +11,8 @@ use kcm::drill::{DrillExtent, DrillMethod, DrillStep};
 use kcm::transport::fake::{Behaviour, Power};
 use kcm::transport::{Activity, Fake};
 use kcm::{
-    Cluster, Consent, DrillReport, DrillRequest, Error, Event, EventSink, FindingCode, Fleet,
-    Interrupt, Network, PreflightError, Run,
+    Cluster, Consent, DrillReport, DrillRequest, Error, Event, EventSink, Fleet, Interrupt,
+    Network, Run,
 };
 use kcm_tests::Site;
 use time::OffsetDateTime;
@@ -329,83 +331,4 @@ async fn a_kcm_that_is_gone_in_the_gap_leaves_nobody_down_for_more_than_20_s() {
         stage.election.pass(Duration::from_secs(25)).await;
         stage.election.judge().unwrap();
     }
-}
-
-fn code(error: &Error) -> FindingCode {
-    match error {
-        Error::Preflight(PreflightError::Findings { findings }) => findings[0].code,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_must_not_be_drilled_is_refused_before_anything_changes() {
-    let once = request(DrillMethod::Stop, DrillExtent::Once);
-    let stage = Stage::set().await;
-    let refused = stage.drill_on(Network::Forbidden, &once, &kcm::Silent).await.unwrap_err();
-    assert!(refused.is_usage() && refused.to_string().contains("--root"), "{refused}");
-
-    let refused = async |spoil: &dyn Fn(&Stage)| {
-        let stage = Stage::set().await;
-        spoil(&stage);
-        let effects = stage.masters.effects();
-        let refused = stage.drill_on(Network::Allowed, &once, &kcm::Silent).await.unwrap_err();
-        assert_eq!(stage.masters.effects(), effects, "{refused}");
-        (code(&refused), refused.to_string())
-    };
-    let unit: kcm_systemd::UnitName = UNIT.parse().unwrap();
-    let end = |stage: &Stage, place: usize| {
-        stage.masters.fakes[place].inspect(|state| {
-            state.expect_services(|_| Behaviour::Dies("no".to_owned()));
-            state.end_service(&unit, "no");
-        });
-    };
-    let (code, text) = refused(&|stage| (1..3).for_each(|place| end(stage, place))).await;
-    assert_eq!(code, FindingCode::LastHealthy);
-    assert!(text.contains("only k8s-master-01") && text.contains("--even-the-last"), "{text}");
-    let (code, _) = refused(&|stage| (0..3).for_each(|place| end(stage, place))).await;
-    assert_eq!(code, FindingCode::LastHealthy);
-    // Two are well, and it is the third that leads still.
-    let (code, text) = refused(&|stage| end(stage, 0)).await;
-    assert_eq!(code, FindingCode::Unhealthy, "{text}");
-    let (code, text) = refused(&|stage| {
-        stage.is_asked_for.store(false, Ordering::Relaxed);
-        let mut lease = stage.election.leases.spec().unwrap();
-        lease["holderIdentity"] = "old-master_1".into();
-        lease["renewTime"] = "2126-01-01T00:00:00.000000Z".into();
-        stage.election.leases.put(&lease);
-    })
-    .await;
-    assert_eq!(code, FindingCode::StrangerLeads, "{text}");
-    let (code, text) = refused(&|stage| stage.is_asked_for.store(false, Ordering::Relaxed)).await;
-    assert_eq!(code, FindingCode::NobodyLeads, "{text}");
-    assert!(text.contains("does not renew"), "{text}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_last_that_is_healthy_is_ended_only_if_that_is_asked_for_and_leads_again() {
-    let stage = Stage::set().await;
-    let unit: kcm_systemd::UnitName = UNIT.parse().unwrap();
-    for fake in &stage.masters.fakes[1..] {
-        fake.inspect(|state| {
-            state.expect_services(|_| Behaviour::Dies("no".to_owned()));
-            state.end_service(&unit, "no");
-        });
-    }
-    let once = request(DrillMethod::Stop, DrillExtent::Once);
-    let report = stage.drill(&DrillRequest { even_the_last: true, ..once }).await;
-    assert_eq!(takers(&report), ["k8s-master-01"], "{report:#?}");
-    let succession = &report.successions[0];
-    assert!(succession.back_milliseconds.unwrap() - succession.ended_milliseconds < 1000);
-    assert!(report.is_passed(), "{report:#?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_is_at_work_keeps_the_drill_out() {
-    let stage = Stage::set().await;
-    stage.masters.fakes[1].inspect(|state| state.lock = Some("somebody".to_owned()));
-    let once = request(DrillMethod::Stop, DrillExtent::Once);
-    let refused = stage.drill_on(Network::Allowed, &once, &kcm::Silent).await.unwrap_err();
-    assert!(refused.to_string().contains("somebody"), "{refused}");
-    assert!(stage.masters.fakes.iter().all(is_up));
 }

@@ -174,9 +174,11 @@ impl Watch {
     /// Ends it.
     pub(super) async fn end(mut self) -> Timeline {
         self.tasks.shutdown().await;
-        let length = self.log.milliseconds(Instant::now());
+        let end = Instant::now();
+        let length = self.log.milliseconds(end);
         let mut seen = self.log.seen();
-        let blind = u64::try_from(seen.blind.as_millis()).unwrap_or(u64::MAX);
+        let blind = seen.blind.max(end - seen.last_look.unwrap_or(self.log.begun));
+        let blind = u64::try_from(blind.as_millis()).unwrap_or(u64::MAX);
         Timeline {
             length_milliseconds: length,
             blind_milliseconds: blind,
