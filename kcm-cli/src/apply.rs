@@ -95,8 +95,7 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
     for text in run.cluster.warnings.iter().chain(&inputs.warnings) {
         run.events.event(&Event::Warning { text: text.clone() });
     }
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let accounts = Accounts::of(run.cluster);
     let observed = observe(run.fleet, &layout, &accounts, &inputs, run.now, run.events).await?;
     warn_of_owners(&observed, run.events);
@@ -279,11 +278,9 @@ pub(crate) fn choose(
             Ok((decisions, desired(Identity::Pair(pair))?))
         }
         (Decision::Keep { .. }, _) => {
-            let first = observed
-                .masters
-                .first()
-                .and_then(|master| master.files.certificate.text.as_deref());
-            let kept = first.map(|pem| desired(Identity::OnMasters(pem))).transpose()?;
+            let first = observed.masters.first();
+            let first = first.and_then(|master| master.certificate(inputs.credentials));
+            let kept = first.map(|pem| desired(Identity::OnMasters(&pem))).transpose()?;
             if let Some(desired) = kept.filter(|desired| have_kubeconfigs(desired, observed)) {
                 return Ok((decisions, desired));
             }
@@ -326,6 +323,10 @@ fn has_kubeconfig(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
         return held.is_some() && held == certificate_in(alone);
     }
     let wanted = artifact(Role::Kubeconfig);
+    let meaning = wanted.and_then(|wanted| wanted.meaning.as_ref());
+    if meaning.is_some_and(|meaning| meaning.is_on_but_for_key(observed)) {
+        return true;
+    }
     let found = observed.files.kubeconfig.text.as_deref().map(view::kubeconfig);
     match (wanted, found) {
         (Some(wanted), Some(found)) => {

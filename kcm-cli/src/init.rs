@@ -86,7 +86,7 @@ const REST: &str = "\
 #   flags:                        # added or changed; null removes one; masters can have their own
 #     profiling: false
 # kubeconfig:
-#   credentials: embedded         # or files: a renewal then restarts nothing
+#   credentials: embedded         # or embedded-only: no files beside it; or files: a renewal restarts nothing
 # systemd:
 #   user: kube-controller-manager # an account of the masters; default: root
 #   group: kube-controller-manager # default: the user's own
@@ -101,6 +101,9 @@ const REST: &str = "\
 #   binary: kube-controller-manager # put on every master; default: it is expected there
 #   distributeCa: false           # true puts the CA's certificate and key there too
 #   owner: kube:kube              # of what kcm places; default: systemd.user, else root with sudo, else ssh.user
+#   paths:                        # single files that are elsewhere: unit, binary, kubeconfig, caCert, caKey, cert, key
+#     unit: /etc/systemd/system/kube-controller-manager.service
+#   compare: bytes                # or meaning: a unit or kubeconfig that comes to the same stays as it is
 ";
 
 /// A plain YAML scalar where that is safe, else a JSON string, which YAML reads as it is.

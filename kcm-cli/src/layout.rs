@@ -1,7 +1,10 @@
 //! Where the tutorial has things. One place, so that every path can be found by its name.
 
-use kcm_systemd::UnitName;
+use std::fmt;
 
+use kcm_systemd::{ExecutablePath, UnitName};
+
+use crate::cluster::{Comparison, Install};
 use crate::desired::Role;
 use crate::files::{Mode, RemotePath};
 use crate::words::in_full;
@@ -26,8 +29,10 @@ pub(crate) const USER: &str = "system:kube-controller-manager";
 pub(crate) const KUBECONFIG_USER: &str = "kube-controller-manager";
 pub(crate) const KUBECONFIG_CONTEXT: &str = "default";
 
-const UNIT: &str = "kube-controller-manager.service";
-const UNIT_FOLDER: &str = "/etc/systemd/system";
+/// File name of the unit.
+pub(crate) const UNIT: &str = "kube-controller-manager.service";
+/// The folder with it.
+pub(crate) const UNIT_FOLDER: &str = "/etc/systemd/system";
 
 /// Every path on a master that kcm reads, writes or names in the unit.
 #[derive(Clone, Debug)]
@@ -52,6 +57,22 @@ pub(crate) struct Layout {
     pub(crate) previous: RemotePath,
     /// The note of what the service was connected to when its credentials came.
     pub(crate) connections: RemotePath,
+    /// How unit and kubeconfig at these paths are compared with what kcm would write.
+    pub(crate) compare: Comparison,
+}
+
+/// Why files cannot be where the cluster file has them.
+#[derive(Debug)]
+pub(crate) struct LayoutError {
+    /// The key below `install`.
+    pub(crate) key: &'static str,
+    pub(crate) reason: String,
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "install.{}: {}", self.key, self.reason)
+    }
 }
 
 impl Layout {
@@ -59,8 +80,9 @@ impl Layout {
     ///
     /// # Errors
     /// When `root` is so long that a path below it would be too long.
-    pub(crate) fn below(root: &RemotePath) -> Result<Self, String> {
-        let below = |names: &str| root.join(names).map_err(|error| error.to_string());
+    pub(crate) fn below(root: &RemotePath) -> Result<Self, LayoutError> {
+        let wrong = |reason: String| LayoutError { key: "root", reason };
+        let below = |names: &str| root.join(names).map_err(|error| wrong(error.to_string()));
         Ok(Self {
             root: root.clone(),
             certificate: below(&format!("pki/kube-controller-manager/cert/{CERTIFICATE}"))?,
@@ -68,16 +90,65 @@ impl Layout {
             combined: below(&format!("pki/kube-controller-manager/cert/{COMBINED}"))?,
             serving: below(&format!("pki/kube-controller-manager/cert/{SERVING}"))?,
             kubeconfig: below("kubeconfig/kube-controller-manager.kubeconfig")?,
-            unit: UNIT.parse().map_err(|error: kcm_systemd::UnitError| in_full(&error))?,
+            unit: UNIT.parse().map_err(|error: kcm_systemd::UnitError| wrong(in_full(&error)))?,
             unit_file: RemotePath::new(format!("{UNIT_FOLDER}/{UNIT}"))
-                .map_err(|e| e.to_string())?,
+                .map_err(|error| wrong(error.to_string()))?,
             executable: below("bin/kube-controller-manager")?,
             ca_certificate: below("pki/ca/cert/ca.pem")?,
             ca_key: below("pki/ca/cert/ca-key.pem")?,
             pending: below(".kcm/pending.json")?,
             previous: below(".kcm/previous.json")?,
             connections: below(".kcm/connections.json")?,
+            compare: Comparison::Bytes,
         })
+    }
+
+    /// What a cluster file says.
+    ///
+    /// # Errors
+    /// When two files would be at one path, or one is where it cannot be.
+    pub(crate) fn of(install: &Install) -> Result<Self, LayoutError> {
+        let mut layout = Self { compare: install.compare, ..Self::below(&install.root)? };
+        let paths = &install.paths;
+        if let Some(path) = &paths.unit {
+            let wrong = |reason: String| LayoutError { key: "paths.unit", reason };
+            let unit = path.name().parse::<UnitName>().map_err(|error| wrong(in_full(&error)))?;
+            if !unit.as_str().ends_with(".service") || unit.as_str().contains('@') {
+                let reason = format!("`{unit}` is no unit of one service; write NAME.service");
+                return Err(wrong(reason));
+            }
+            layout.unit = unit;
+        }
+        if let Some(path) = &paths.binary {
+            let wrong = |reason: String| LayoutError { key: "paths.binary", reason };
+            ExecutablePath::try_from(path.as_str()).map_err(|error| wrong(in_full(&error)))?;
+        }
+        if let Some(path) = &paths.cert {
+            layout.combined = path.sibling(COMBINED);
+            layout.serving = path.sibling(SERVING);
+        }
+        let single = [
+            (&paths.unit, &mut layout.unit_file),
+            (&paths.binary, &mut layout.executable),
+            (&paths.kubeconfig, &mut layout.kubeconfig),
+            (&paths.ca_cert, &mut layout.ca_certificate),
+            (&paths.ca_key, &mut layout.ca_key),
+            (&paths.cert, &mut layout.certificate),
+            (&paths.key, &mut layout.key),
+        ];
+        for (path, place) in single {
+            if let Some(path) = path {
+                place.clone_from(path);
+            }
+        }
+        let all: Vec<_> = layout.managed().collect();
+        let twice =
+            all.iter().enumerate().find(|(at, path)| all.iter().take(*at).any(|it| it == *path));
+        if let Some((_, path)) = twice {
+            let reason = format!("two files would be at {path}; give each its own");
+            return Err(LayoutError { key: "paths", reason });
+        }
+        Ok(layout)
     }
 
     /// Whether a path in the kubeconfig, which may be relative to its folder, is that of the combined file.
@@ -101,7 +172,12 @@ impl Layout {
             .into_iter()
             .flat_map(|path| {
                 let above = std::iter::successors(path.parent(), RemotePath::parent);
-                above.take_while(|folder| folder.as_str().len() >= self.root.as_str().len())
+                let root = self.root.as_str();
+                // Folders elsewhere are others' too.
+                above.take_while(move |folder| {
+                    let below = folder.as_str().strip_prefix(root);
+                    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+                })
             })
             .collect();
         folders.sort();

@@ -195,7 +195,7 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     let mut steps = Vec::new();
     for artifact in &desired.artifacts {
         let found = observed.files.of(artifact.role);
-        steps.extend(artifact_step(artifact, found, observed.probe.can_set_owner));
+        steps.extend(artifact_step(artifact, found, observed));
     }
     let touches = |role: &Role| steps.iter().any(|step| step.role() == Some(*role));
     let unit = &observed.probe.unit;
@@ -246,14 +246,17 @@ pub(crate) fn is_running_what_is_there(reads: &[Role], observed: &ObservedMaster
     })
 }
 
-/// Whether the bytes that are there are right, or as good as: a certificate is the same in any writing.
-pub(crate) fn is_right(artifact: &Artifact, found: &ObservedFile) -> bool {
+/// Whether what is there is right: the bytes, or what is as good as they are. A certificate is the same in any writing, and so
+/// are unit and kubeconfig where the cluster file has them compared by meaning.
+pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
+    let found = observed.files.of(artifact.role);
     match (&found.state, &artifact.content) {
         (PathState::File { digest, .. }, Content::Known(bytes)) => {
             let same = |ours: Fingerprint| certificate_in(found) == Some(ours);
             *digest == bytes.digest()
                 || artifact.role == Role::CaCertificate
                     && certificate(bytes.expose()).is_some_and(same)
+                || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
         }
         (PathState::File { .. }, Content::AsItIs) => true,
         _ => false,
@@ -268,20 +271,24 @@ pub(crate) fn certificate(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
 }
 
-fn artifact_step(artifact: &Artifact, found: &ObservedFile, can_set_owner: bool) -> Option<Step> {
+fn artifact_step(
+    artifact: &Artifact,
+    found: &ObservedFile,
+    observed: &ObservedMaster,
+) -> Option<Step> {
     let Artifact { role, ref path, mode, owner, .. } = *artifact;
     let before = found.state.clone();
     let PathState::File { mode: mode_found, owner: owner_found, .. } = before else {
         return Some(write(artifact, found));
     };
-    if !is_right(artifact, found) {
+    if !is_right(artifact, observed) {
         return Some(write(artifact, found));
     }
     // Others use the CA's files too, and may have put them there: all that is taken from them is what everybody may.
     let (mode, owner) = match role {
         Role::CaCertificate => return None,
         Role::CaKey => (Mode::from_bits(mode_found.bits() & !0o007), None),
-        _ => (mode, can_set_owner.then_some(owner)),
+        _ => (mode, observed.probe.can_set_owner.then_some(owner)),
     };
     let same_attributes = mode_found == mode && owner.is_none_or(|owner| owner == owner_found);
     (!same_attributes).then(|| Step::SetAttributes {

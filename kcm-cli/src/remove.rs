@@ -36,8 +36,7 @@ pub enum From {
 /// # Errors
 /// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
 pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let binary = operator::brought_binary(run.cluster)?;
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;
     let masters = observed.iter().map(|master| {

@@ -47,8 +47,7 @@ pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
 
 /// The masters whose services make what they show for themselves.
 fn makers(run: Run<'_>) -> Result<Vec<String>, DesiredError> {
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let services = known_services(run.cluster, &layout)?;
     let masters = run.cluster.masters.iter().zip(services);
     let makers = masters.filter(|(_, service)| service.makes_its_certificate());

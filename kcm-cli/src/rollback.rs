@@ -28,8 +28,7 @@ use crate::transport::{Activity, Enablement, PathState};
 /// When it stopped before any master changed: also when there is no earlier generation. What happens from then on is in
 /// the [`Outcome`].
 pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;
     let undoing = Undoing::of(&observed, run.now);
     let (mut found, mut masters, mut changes) = (Vec::new(), Vec::new(), Vec::new());

@@ -2,7 +2,8 @@
 //!
 //! The centre is [`Kubeconfig`], the `v1` `Config` of kubectl as a value. [`ComponentKubeconfig`] makes the one that a
 //! control plane component needs; [`Kubeconfig::from_yaml`] reads any; [`Kubeconfig::to_yaml`] prints; [`public_view`]
-//! shows a kubeconfig's text to people and logs without its secrets.
+//! shows a kubeconfig's text to people and logs without its secrets; [`Access`] tells whether a client takes the same from
+//! two of them.
 //!
 //! Same input, same bytes: what `kubectl config` 1.32 writes for the same parameters, down to quotes and folded lines.
 //! Where kubectl loses something silently, this crate keeps it, says so, or refuses.
@@ -33,6 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod component;
 mod file_path;
 mod from_yaml;
@@ -45,6 +47,7 @@ mod source;
 mod to_yaml;
 mod yaml;
 
+pub use access::{Access, AccessError};
 pub use component::{ComponentError, ComponentKubeconfig};
 pub use file_path::path_in_kubeconfig;
 pub use from_yaml::{Location, Parsed, ReadError, Warning};

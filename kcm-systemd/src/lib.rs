@@ -5,6 +5,8 @@
 //! - Closes to kube-controller-manager what it can do without: [`Hardening`].
 //! - Reads unit files as systemd 252 does, and reports what systemd drops without a word: [`UnitFile`],
 //!   [`CommandLine`].
+//! - Tells whether two units of kube-controller-manager come to the same, drop-ins and variables included:
+//!   [`ServiceMeaning`].
 //! - Knows which links `systemctl enable` makes: [`Install`], [`enable_links`].
 //! - Knows the flags of kube-controller-manager from 1.20 to 1.36, and what must not be said with them: [`Flags`],
 //!   [`lookup`], [`lint_flags`].
@@ -44,6 +46,7 @@
 mod account_name;
 mod argument;
 mod controller_manager;
+mod environment;
 mod exec;
 mod executable;
 mod finding;
@@ -51,6 +54,7 @@ mod flags;
 mod hardening;
 mod install;
 mod lint;
+mod meaning;
 mod nearest;
 mod reader;
 mod text;
@@ -60,6 +64,7 @@ mod unit_name;
 pub use crate::account_name::AccountName;
 pub use crate::argument::{Argument, ArgumentError, quote_argument};
 pub use crate::controller_manager::{ControllerManagerUnit, Restart};
+pub use crate::environment::{EnvironmentFile, Surroundings};
 pub use crate::exec::{CommandLine, ExecCommand, Prefixes, Privileges};
 pub use crate::executable::ExecutablePath;
 pub use crate::finding::{Effect, Finding, FindingCode};
@@ -70,6 +75,7 @@ pub use crate::flags::{
 pub use crate::hardening::Hardening;
 pub use crate::install::{Install, InstallError, Link, enable_links};
 pub use crate::lint::{FlagLint, LintCode, Severity, lint_flags};
+pub use crate::meaning::{MeaningError, ServiceMeaning};
 pub use crate::reader::{Entry, UnitFile};
 pub use crate::unit::{Directive, Key, Section, SectionName, Unit, UnitError, Value};
 pub use crate::unit_name::{UnitName, UnitNameKind};

@@ -26,6 +26,7 @@ mod kubeconfig;
 mod lab;
 mod logs;
 mod masters;
+mod meaning;
 mod observe;
 mod pki;
 mod properties;

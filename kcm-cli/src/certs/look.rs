@@ -134,11 +134,15 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
             }
         }),
     };
-    let mut seen = vec![
-        in_file(CertificateUse::Ca, layout.ca_certificate.as_str(), &files.ca_certificate),
-        in_file(CertificateUse::Client, layout.certificate.as_str(), &files.certificate),
-        in_kubeconfig,
-    ];
+    let mut seen =
+        vec![in_file(CertificateUse::Ca, layout.ca_certificate.as_str(), &files.ca_certificate)];
+    // Where the kubeconfig alone has the pair, there is nothing beside it to end.
+    let is_in_kubeconfig_alone = public.and_then(embedded).is_some()
+        && [&files.certificate, &files.key].iter().all(|file| file.state == PathState::Absent);
+    if !is_in_kubeconfig_alone {
+        seen.push(in_file(CertificateUse::Client, layout.certificate.as_str(), &files.certificate));
+    }
+    seen.push(in_kubeconfig);
     if files.serving.state != PathState::Absent {
         let (path, role) = (layout.serving.as_str(), CertificateUse::Serving);
         seen.push(in_file(role, path, &files.serving));

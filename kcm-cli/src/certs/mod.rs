@@ -126,8 +126,7 @@ pub async fn check_certificates(
     run: Run<'_>,
     due_within: Option<Duration>,
 ) -> Result<CertificateCheck, Error> {
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let mut looking = JoinSet::new();
     for (place, (name, transport)) in run.fleet.masters().enumerate() {
         let (name, transport) = (name.to_owned(), std::sync::Arc::clone(transport));

@@ -15,9 +15,10 @@ use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
 use super::locate::{Step, Step::Index, Step::Key, locate, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{
-    ApiVia, BindAddress, Cidr, ClusterName, CredentialsForm, HostAddress, OperatorPath, ProfileName,
+    ApiVia, BindAddress, Cidr, ClusterName, Comparison, CredentialsForm, HostAddress, MasterFile,
+    OperatorPath, ProfileName,
 };
-use super::{Cluster, Install, Master, Pki};
+use super::{Cluster, Install, Master, Paths, Pki};
 use crate::files::RemotePath;
 use crate::layout::{self, Layout};
 
@@ -55,7 +56,10 @@ pub(super) fn check(
     let defaults = MasterDefaults { bind, flags, ssh };
     let masters = masters(&at, file.masters, &defaults, folder)?;
     let install = install(&at, file.install, folder)?;
-    let layout = at.known(Layout::below(&install.root))?;
+    let layout = Layout::of(&install).map_err(|error| {
+        let below = error.key.split('.').map(Key);
+        at.error(&std::iter::once(Key("install")).chain(below).collect::<Vec<_>>(), error.reason)
+    })?;
     let service = systemd::service(&at, file.systemd, &layout)?;
     let mut warnings = warnings(&masters, pods, services);
     warnings.extend(systemd::warnings(&service, install.owner.as_ref(), &install.root, &masters));
@@ -200,10 +204,10 @@ fn install(
     section: Option<InstallSection>,
     folder: &Path,
 ) -> Result<Install, ClusterFileError> {
-    let (root, binary, distribute_ca, owner) = match section {
-        Some(install) => (install.root, install.binary, install.distribute_ca, install.owner),
-        None => (None, None, None, None),
-    };
+    let section = section.unwrap_or_default();
+    let InstallSection { root, binary, distribute_ca, owner, paths, compare } = section;
+    let paths = paths.unwrap_or_default();
+    let path = |path: Option<Text<MasterFile>>| path.map(|path| path.0.0);
     Ok(Install {
         root: match root {
             Some(root) => root.0.0,
@@ -212,6 +216,16 @@ fn install(
         binary: binary.map(|path| path.0.from(folder)),
         distribute_ca: distribute_ca.unwrap_or(false),
         owner: owner.map(|owner| owner.0),
+        paths: Paths {
+            unit: path(paths.unit),
+            binary: path(paths.binary),
+            kubeconfig: path(paths.kubeconfig),
+            ca_cert: path(paths.ca_cert),
+            ca_key: path(paths.ca_key),
+            cert: path(paths.cert),
+            key: path(paths.key),
+        },
+        compare: compare.map_or(Comparison::Bytes, |compare| compare.0),
     })
 }
 
@@ -316,7 +330,7 @@ fn check_flags(at: &At<'_>, path: &[Step<'_>], flags: &FlagMap) -> Result<(), Cl
                 )
             }
             ("kubeconfig", _) => {
-                "kcm builds this file and needs to know where it is; change install.root instead"
+                "kcm builds this file and needs to know where it is; change install.paths.kubeconfig instead"
                     .to_owned()
             }
             (flag, FlagChange::Set(_)) => match OWN_KEY.iter().find(|(known, _)| *known == flag) {

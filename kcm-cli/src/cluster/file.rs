@@ -11,8 +11,8 @@ use super::scalar::{FlagMap, Scalar, Text};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::systemd::{HardeningName, Ownership};
 use super::value::{
-    ApiVersion, ApiVia, BindAddress, Cidr, ClusterName, CredentialsForm, HostAddress, InstallRoot,
-    MasterName, OperatorPath, ProfileName, SshUser,
+    ApiVersion, ApiVia, BindAddress, Cidr, ClusterName, Comparison, CredentialsForm, HostAddress,
+    InstallRoot, MasterFile, MasterName, OperatorPath, ProfileName, SshUser,
 };
 
 /// kcm's cluster file: a highly available kube-controller-manager on your own masters.
@@ -104,8 +104,8 @@ pub(super) struct ControllerManagerSection {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct KubeconfigSection {
-    /// Where certificate and key are: embedded (in the kubeconfig, the tutorial's; a renewal restarts the
-    /// service), or files (in a file that it names and the service reads again within 5 minutes; a renewal
+    /// Where certificate and key are: embedded (in the kubeconfig, the tutorial's, with their files beside it; a renewal restarts
+    /// the service), embedded-only (the same without those files), or files (in a file that it names and the service reads again within 5 minutes; a renewal
     /// restarts nothing). Default: embedded.
     pub(super) credentials: Option<Text<CredentialsForm>>,
 }
@@ -127,7 +127,7 @@ pub(super) struct SystemdSection {
 }
 
 /// Where things are on the masters, and what is brought there.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct InstallSection {
     /// Folder with bin/, kubeconfig/ and pki/. Default: /opt/kubernetes.
@@ -140,6 +140,32 @@ pub(super) struct InstallSection {
     /// Owner of the files that kcm places, USER or USER:GROUP. Default: the service's user, else root with
     /// sudo, else the SSH user.
     pub(super) owner: Option<Text<Ownership>>,
+    /// Single files that are elsewhere than below root.
+    pub(super) paths: Option<PathsSection>,
+    /// How unit and kubeconfig on a master are compared with what kcm would write: bytes, or meaning (what systemd and a client
+    /// make of them: what comes to the same stays as it is). Default: bytes.
+    pub(super) compare: Option<Text<Comparison>>,
+}
+
+/// Single files on the masters that are elsewhere than below install.root.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct PathsSection {
+    /// The unit; its name is the file's. Default: /etc/systemd/system/kube-controller-manager.service.
+    pub(super) unit: Option<Text<MasterFile>>,
+    /// kube-controller-manager itself. Default: bin/kube-controller-manager.
+    pub(super) binary: Option<Text<MasterFile>>,
+    /// The kubeconfig. Default: kubeconfig/kube-controller-manager.kubeconfig.
+    pub(super) kubeconfig: Option<Text<MasterFile>>,
+    /// The CA certificate. Default: pki/ca/cert/ca.pem.
+    pub(super) ca_cert: Option<Text<MasterFile>>,
+    /// The CA key. Default: pki/ca/cert/ca-key.pem.
+    pub(super) ca_key: Option<Text<MasterFile>>,
+    /// The identity's certificate; kcm's further files with certificates are beside it. Default:
+    /// pki/kube-controller-manager/cert/kube-controller-manager.pem.
+    pub(super) cert: Option<Text<MasterFile>>,
+    /// The identity's key. Default: pki/kube-controller-manager/cert/kube-controller-manager-key.pem.
+    pub(super) key: Option<Text<MasterFile>>,
 }
 
 /// How the API server is asked who leads.

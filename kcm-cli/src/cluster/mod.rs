@@ -32,8 +32,8 @@ pub use scalar::FlagChange;
 pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 pub use systemd::{Ownership, Service};
 pub use value::{
-    ApiVia, BindAddress, Cidr, ClusterName, CredentialsForm, HostAddress, InvalidValue, MasterName,
-    ProfileName, SshUser,
+    ApiVia, BindAddress, Cidr, ClusterName, Comparison, CredentialsForm, HostAddress, InvalidValue,
+    MasterName, ProfileName, SshUser,
 };
 
 /// The longest cluster file that is read, in bytes.
@@ -107,6 +107,29 @@ pub struct Install {
     pub distribute_ca: bool,
     /// Whose the files are, if the file says.
     pub owner: Option<Ownership>,
+    /// Single files that are elsewhere than below the root.
+    pub paths: Paths,
+    /// How unit and kubeconfig are compared.
+    pub compare: Comparison,
+}
+
+/// Single files on the masters that are elsewhere than below [`Install::root`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paths {
+    /// The unit, whose name is the file's.
+    pub unit: Option<RemotePath>,
+    /// kube-controller-manager itself.
+    pub binary: Option<RemotePath>,
+    /// The kubeconfig.
+    pub kubeconfig: Option<RemotePath>,
+    /// The CA certificate.
+    pub ca_cert: Option<RemotePath>,
+    /// The CA key.
+    pub ca_key: Option<RemotePath>,
+    /// The identity's certificate.
+    pub cert: Option<RemotePath>,
+    /// The identity's key.
+    pub key: Option<RemotePath>,
 }
 
 /// A host that runs kube-controller-manager.

@@ -12,7 +12,6 @@ const UNBUILT: &[(&str, &str)] = &[
     ("kubernetesversion", "checking flags against a Kubernetes version"),
     ("nodecidrmasksizeipv4", "dual stack"),
     ("nodecidrmasksizeipv6", "dual stack"),
-    ("paths", "single paths"),
     ("serviceaccountkey", "a service-account key of its own"),
 ];
 

@@ -62,6 +62,8 @@ pub enum CredentialsForm {
     /// In itself. kube-controller-manager reads them when it starts, and never again.
     #[default]
     Embedded,
+    /// In itself, and nowhere else: no files with certificate and key are beside it.
+    EmbeddedOnly,
     /// In one file beside the certificate, which it names for both. kube-controller-manager reads that again for
     /// every connection and closes its connections within five minutes of a change.
     Files,
@@ -78,8 +80,36 @@ impl FromStr for CredentialsForm {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text {
             "embedded" => Ok(Self::Embedded),
+            "embedded-only" => Ok(Self::EmbeddedOnly),
             "files" => Ok(Self::Files),
-            _ => Err(invalid::<Self>(text, "write embedded or files")),
+            _ => Err(invalid::<Self>(text, "write embedded, embedded-only or files")),
+        }
+    }
+}
+
+/// How unit and kubeconfig on a master are compared with what kcm would write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Comparison {
+    /// Byte for byte.
+    #[default]
+    Bytes,
+    /// By what systemd and a client make of them: what comes to the same stays as it is.
+    Meaning,
+}
+
+impl Scalar for Comparison {
+    const EXPECTED: &'static str = "a way to compare";
+    const EXAMPLE: &'static str = "meaning";
+}
+
+impl FromStr for Comparison {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text {
+            "bytes" => Ok(Self::Bytes),
+            "meaning" => Ok(Self::Meaning),
+            _ => Err(invalid::<Self>(text, "write bytes or meaning")),
         }
     }
 }
@@ -382,11 +412,33 @@ impl FromStr for InstallRoot {
                 "files would land in / itself; name a folder, as in /opt/kubernetes".to_owned(),
             ));
         }
-        let executable = Layout::below(&root).map_err(wrong)?.executable;
+        let executable = Layout::below(&root).map_err(|error| wrong(error.reason))?.executable;
         match ExecutablePath::try_from(executable.as_str()) {
             Ok(_) => Ok(Self(root)),
             Err(error) => Err(wrong(format!("systemd starts no executable there: {error}"))),
         }
+    }
+}
+
+/// A file on the masters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MasterFile(pub(super) RemotePath);
+
+impl Scalar for MasterFile {
+    const EXPECTED: &'static str = "a file on the masters";
+    const EXAMPLE: &'static str = "/etc/kubernetes/kube-controller-manager.kubeconfig";
+}
+
+impl FromStr for MasterFile {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let path = RemotePath::new(text)
+            .map_err(|error| invalid::<Self>(text, error.reason.to_owned()))?;
+        if path.parent().is_none() || text.ends_with('/') {
+            return Err(invalid::<Self>(text, "name the file itself"));
+        }
+        Ok(Self(path))
     }
 }
 

@@ -9,9 +9,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::accounts::Owners;
-use crate::cluster::{Cluster, CredentialsForm};
+use crate::cluster::{Cluster, Comparison, CredentialsForm};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
-use crate::layout::{self, Layout};
+use crate::layout::{self, Layout, LayoutError};
+use crate::meaning::Meaning;
 use crate::operator::{Binary, IdentityRequest, Pair};
 use crate::transport;
 use crate::view;
@@ -62,6 +63,9 @@ pub struct Artifact {
     pub content: Content,
     /// Its content for people, with fingerprints in place of secrets.
     pub view: String,
+    /// What it comes to, where that is what counts.
+    #[serde(skip)]
+    pub(crate) meaning: Option<Meaning>,
 }
 
 /// What a managed file is.
@@ -153,12 +157,21 @@ pub enum DesiredError {
         /// Why.
         reason: String,
     },
-    /// A path below `install.root`.
-    #[error("install.root: {reason}")]
+    /// A path on the masters.
+    #[error("install.{key}: {reason}")]
     Layout {
+        /// The key below `install`.
+        key: &'static str,
         /// Why.
         reason: String,
     },
+}
+
+impl DesiredError {
+    pub(crate) fn of_layout(error: LayoutError) -> Self {
+        let LayoutError { key, reason } = error;
+        Self::Layout { key, reason }
+    }
 }
 
 /// The identity that the artifacts are made from.
@@ -198,7 +211,9 @@ pub(crate) fn desired(
     if cluster.install.distribute_ca {
         shared.extend([ca_certificate(layout, ca), self::ca_key(layout, ca, ca_key)]);
     }
-    shared.extend([certificate(layout, identity), key(layout, identity)]);
+    if cluster.credentials != CredentialsForm::EmbeddedOnly {
+        shared.extend([certificate(layout, identity), key(layout, identity)]);
+    }
     // What names a file comes after it.
     shared.extend(
         (cluster.credentials == CredentialsForm::Files)
@@ -249,7 +264,7 @@ fn binary(layout: &Layout, binary: &Binary) -> Artifact {
 
 fn artifact(layout: &Layout, role: Role, content: Content, view: String) -> Artifact {
     let path = layout.path(role).clone();
-    Artifact { role, path, mode: role.mode(), owner: Owner::ROOT, content, view }
+    Artifact { role, path, mode: role.mode(), owner: Owner::ROOT, content, view, meaning: None }
 }
 
 fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
@@ -335,7 +350,9 @@ fn kubeconfig(
         (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
         _ => Content::Pending,
     };
-    Ok(artifact(layout, Role::Kubeconfig, content, view))
+    let by_meaning = layout.compare == Comparison::Meaning;
+    let meaning = by_meaning.then(|| Meaning::of_kubeconfig(&text)).flatten();
+    Ok(Artifact { meaning, ..artifact(layout, Role::Kubeconfig, content, view) })
 }
 
 fn embedded(certificate: &str) -> CertificateSource {

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::{Artifact, Content, DesiredError, Role, artifact};
 use crate::accounts::Owners;
-use crate::cluster::{Cluster, FlagChange, Master};
+use crate::cluster::{Cluster, Comparison, FlagChange, Master};
 use crate::files::{Bytes, Owner, RemotePath};
 use crate::layout::Layout;
+use crate::meaning::Meaning;
 use crate::words::in_full;
 
 /// Where kube-controller-manager serves if no flag says otherwise.
@@ -80,7 +81,10 @@ pub(super) fn service(
         ..ControllerManagerUnit::new(executable, flags)
     };
     let text = unit.render();
+    let by_meaning = layout.compare == Comparison::Meaning;
+    let meaning = by_meaning.then(|| Meaning::of_unit(&text, &layout.unit)).flatten();
     let unit = artifact(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text);
+    let unit = Artifact { meaning, ..unit };
     Ok(Service { unit, reads, known })
 }
 

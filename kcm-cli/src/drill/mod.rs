@@ -98,8 +98,7 @@ pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, 
         let reason = "nobody leads in masters that are folders; leave out --root";
         return Err(Error::Request { reason: reason.to_owned() });
     }
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     if let Some(probe) = &request.probe {
         smoke::usable(&probe.credentials).await?;
     }

@@ -108,8 +108,7 @@ pub async fn logs(
     question: &LogsQuestion,
     sink: &mut dyn LogSink,
 ) -> Result<LogsOutcome, Error> {
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     // Dropped at the end, with every journal that is still open.
     let mut tasks = JoinSet::new();
     let (mut names, mut news) = (Vec::new(), Vec::new());

@@ -2,6 +2,8 @@
 
 use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster};
 use crate::accounts::Accounts;
+use crate::cluster::Comparison;
+use crate::effective::EffectiveUnit;
 use crate::files::RemotePath;
 use crate::generation::{Generation, Generations, slot_folders};
 use crate::layout::Layout;
@@ -168,12 +170,30 @@ pub(super) async fn ask(
         files,
         identity: None,
         uptake: None,
+        effective: None,
         generations,
         notes,
         own,
     };
     master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
+    master.effective = effective(&master, transport, layout).await?;
     Ok(Seen { master, others, inspected })
+}
+
+/// More exchanges, where units are compared by what they come to, for drop-ins and environment files.
+async fn effective(
+    master: &ObservedMaster,
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Result<Option<EffectiveUnit>, AskError> {
+    let text = master.files.unit.text.as_deref();
+    let Some(text) = text.filter(|_| layout.compare == Comparison::Meaning) else {
+        return Ok(None);
+    };
+    let hostname = master.probe.hostname.as_deref();
+    let unit = EffectiveUnit::of(layout.unit_file.as_str(), text, &layout.unit, hostname);
+    let drop_ins = &master.probe.unit.drop_ins;
+    unit.completed(&master.name, transport, drop_ins).await.map(Some)
 }
 
 /// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.

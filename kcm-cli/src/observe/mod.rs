@@ -3,17 +3,23 @@
 
 mod ask;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use kcm_kubeconfig::Access;
+use kcm_pki::Fingerprint;
 use serde::Serialize;
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
+use crate::certs::embedded;
+use crate::cluster::CredentialsForm;
 use crate::desired::Role;
+use crate::effective::EffectiveUnit;
 use crate::event::{Event, EventSink};
 use crate::files::RemotePath;
 use crate::fleet::Fleet;
@@ -56,6 +62,9 @@ pub struct ObservedMaster {
     pub identity: Option<IdentityFacts>,
     /// Whether the service uses the credentials file that the kubeconfig names; none where it names none, or nothing runs.
     pub uptake: Option<Uptake>,
+    /// The unit as systemd runs it, where that is what counts.
+    #[serde(skip)]
+    pub(crate) effective: Option<EffectiveUnit>,
     /// What it had before its last changes.
     pub generations: Generations,
     /// What is wrong with the notes of that.
@@ -89,6 +98,31 @@ pub struct ObservedFiles {
 }
 
 impl ObservedMaster {
+    /// The certificate of the identity that it holds, as PEM, by where the cluster file has it.
+    pub(crate) fn certificate(&self, form: CredentialsForm) -> Option<Cow<'_, str>> {
+        match form {
+            CredentialsForm::EmbeddedOnly => {
+                let pem = embedded(self.files.kubeconfig.text.as_deref()?)?;
+                String::from_utf8(pem).ok().map(Cow::Owned)
+            }
+            CredentialsForm::Embedded | CredentialsForm::Files => {
+                self.files.certificate.text.as_deref().map(Cow::Borrowed)
+            }
+        }
+    }
+
+    /// A digest by which its keys can be told apart; nothing where there is none.
+    fn key(&self, form: CredentialsForm) -> Option<Fingerprint> {
+        match (form, &self.files.key.state) {
+            (CredentialsForm::EmbeddedOnly, _) => {
+                let access = Access::of_public_view(self.files.kubeconfig.text.as_deref()?).ok()?;
+                access.key_digest().map(|digest| Fingerprint::of(digest.as_bytes()))
+            }
+            (_, PathState::File { digest, .. }) => Some(*digest),
+            _ => None,
+        }
+    }
+
     /// Whether the kubeconfig there names the file with certificate and key.
     pub(crate) fn names_credentials(&self, layout: &Layout) -> bool {
         let public = self.files.kubeconfig.text.as_deref();
@@ -234,7 +268,7 @@ impl Observed {
         // Usually one certificate is on all masters: it is verified once.
         let mut known: HashMap<String, Option<IdentityFacts>> = HashMap::new();
         for master in &mut masters {
-            master.identity = held_identity(master, |pem| {
+            master.identity = held_identity(master, inputs.credentials, |pem| {
                 let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now).ok();
                 known.entry(pem.to_owned()).or_insert_with(judge).clone()
             });
@@ -292,10 +326,11 @@ fn answered(
 /// The identity that a master holds: its certificate, if a key is beside it.
 fn held_identity(
     master: &ObservedMaster,
+    form: CredentialsForm,
     facts: impl FnOnce(&str) -> Option<IdentityFacts>,
 ) -> Option<IdentityFacts> {
-    let PathState::File { digest, .. } = master.files.key.state else { return None };
-    let facts = master.files.certificate.text.as_deref().and_then(facts)?;
+    let digest = master.key(form)?;
+    let facts = master.certificate(form).as_deref().and_then(facts)?;
     Some(IdentityFacts { key: KeyMatch::NotSeen(digest), ..facts })
 }
 

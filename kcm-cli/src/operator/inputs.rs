@@ -17,7 +17,7 @@ use super::binary::brought_binary;
 use super::store::{read_ca_certificate, read_ca_pair, read_identity, read_serving_pair};
 use super::{Binary, Found, OperatorError, Pair};
 use crate::api::Credentials;
-use crate::cluster::{Cluster, LIFETIME, Pki, SHORTEST_LIFETIME};
+use crate::cluster::{Cluster, CredentialsForm, LIFETIME, Pki, SHORTEST_LIFETIME};
 use crate::files::{Bytes, Mode};
 use crate::layout::{CERTIFICATE, KEY, USER};
 use crate::serving;
@@ -62,6 +62,8 @@ pub struct Inputs {
     pub key_is_missing: bool,
     /// What is served with, if that is issued.
     pub serving: Option<Serving>,
+    /// Where the kubeconfigs have certificate and key.
+    pub credentials: CredentialsForm,
     /// What is legal and still looks like a mistake, in words.
     pub warnings: Vec<String>,
 }
@@ -146,6 +148,7 @@ impl Inputs {
             pair,
             key_is_missing,
             serving,
+            credentials: cluster.credentials,
             warnings,
         })
     }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::masters::fault;
 use super::{Examination, Sink, Subject, program};
 use crate::api::ClockOffset;
+use crate::cluster::Comparison;
 use crate::desired::{DesiredMaster, Role};
 use crate::files::{Owner, RemotePath};
 use crate::finding::{Finding, FindingCode};
@@ -144,7 +145,15 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
     if let Observation::Known(paths) = &examined.unreadable {
         found.extend(paths.iter().map(|path| unreadable(subject, desired, path)));
     }
-    found.extend(examined.drop_ins.iter().map(|drop_in| self::drop_in(name, drop_in)));
+    // One that is part of what the unit comes to undoes nothing while the unit stays.
+    let mut planned = subject.plan.masters.iter().filter(|planned| planned.name == *name);
+    let mut steps = planned.next().into_iter().flat_map(|planned| &planned.steps);
+    let stays = subject.layout.compare == Comparison::Meaning
+        && !steps.any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
+    found.extend(examined.drop_ins.iter().map(|drop_in| match self::drop_in(name, drop_in) {
+        finding if stays => finding.into_warning(),
+        finding => finding,
+    }));
 }
 
 fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) -> Finding {

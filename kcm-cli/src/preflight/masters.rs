@@ -30,7 +30,7 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
             let there = observed.files.of(artifact.role);
             found.extend(kind(&desired.name, artifact, there));
             if !consent.replace_ca {
-                found.extend(ca_file(&desired.name, artifact, there));
+                found.extend(ca_file(artifact, observed));
             }
         }
         if observed.probe.unit.activity == Activity::Offline {
@@ -76,7 +76,8 @@ fn kind(master: &str, artifact: &Artifact, there: &ObservedFile) -> Option<Findi
 }
 
 /// A CA is never replaced unasked: what the other one signed would be worth nothing at once.
-fn ca_file(master: &str, artifact: &Artifact, there: &ObservedFile) -> Option<Finding> {
+fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
+    let (master, there) = (&observed.name, observed.files.of(artifact.role));
     let key = match artifact.role {
         Role::CaCertificate => "pki.caCert",
         Role::CaKey => "pki.caKey",
@@ -86,7 +87,7 @@ fn ca_file(master: &str, artifact: &Artifact, there: &ObservedFile) -> Option<Fi
     else {
         return None;
     };
-    if plan::is_right(artifact, there) {
+    if plan::is_right(artifact, observed) {
         return None;
     }
     let certificates = plan::certificate(bytes.expose()).zip(plan::certificate_in(there));
@@ -122,11 +123,7 @@ fn service_account_key(
     desired: &DesiredMaster,
     observed: &ObservedMaster,
 ) -> Option<Finding> {
-    let unit = UnitFile::parse(observed.files.unit.text.as_deref()?);
-    let (_, line) = unit.commands("ExecStart").next()?;
-    let prefix = format!("--{SERVICE_ACCOUNT_KEY}=");
-    let arguments = line.commands.first()?.arguments.iter();
-    let before = arguments.filter_map(|word| word.to_str()?.strip_prefix(&prefix)).next_back()?;
+    let before = &*token_key(observed)?;
     let after = desired.service.service_account_key.as_deref();
     let is_same = after == Some(before) && !replaces(subject, observed, before);
     if is_same {
@@ -137,6 +134,19 @@ fn service_account_key(
         "kube-controller-manager runs there and signs tokens with {before}; with {after} instead, or with that file replaced, tokens that Pods hold would be worth nothing"
     );
     Some(Finding::error(FindingCode::OtherServiceAccountKey, &observed.name, problem, KEY_ROTATION))
+}
+
+/// The key with which the service there signs tokens, by its flags.
+fn token_key(observed: &ObservedMaster) -> Option<String> {
+    if let Some(meaning) = observed.effective.as_ref().and_then(|unit| unit.meaning().ok()) {
+        return meaning.flags.get(SERVICE_ACCOUNT_KEY).map(str::to_owned);
+    }
+    let unit = UnitFile::parse(observed.files.unit.text.as_deref()?);
+    let (_, line) = unit.commands("ExecStart").next()?;
+    let prefix = format!("--{SERVICE_ACCOUNT_KEY}=");
+    let arguments = line.commands.first()?.arguments.iter();
+    let last = arguments.filter_map(|word| word.to_str()?.strip_prefix(&prefix)).next_back()?;
+    Some(last.to_owned())
 }
 
 /// Whether the plan puts other bytes at a path.

@@ -74,8 +74,7 @@ pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, 
         let reason = "masters that are folders have no control plane to check; leave out --root";
         return Err(Error::Request { reason: reason.to_owned() });
     }
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     usable(&request.credentials).await?;
     let mut book = Book::new(run, request.timeout);
     // There is nothing to remove yet: whoever interrupts it wants it to end.

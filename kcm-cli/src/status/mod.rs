@@ -148,8 +148,7 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     for text in &run.cluster.warnings {
         run.events.event(&Event::Warning { text: text.clone() });
     }
-    let layout = Layout::below(&run.cluster.install.root)
-        .map_err(|reason| DesiredError::Layout { reason })?;
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let services = known_services(run.cluster, &layout)?;
     let accounts = Accounts::of(run.cluster);
     let lead = Arc::new(LeadQuestion::new(run));

@@ -1,5 +1,6 @@
 //! The first word of a command: prefixes and executable.
 
+use crate::environment::Surroundings;
 use crate::exec::expand::specifiers;
 use crate::exec::{CommandLine, Prefixes, Privileges};
 use crate::executable::ExecutablePath;
@@ -27,8 +28,13 @@ pub(super) fn prefixes(word: &[u8]) -> (Prefixes, &[u8]) {
 
 impl CommandLine {
     /// Reads the executable. `None` if systemd gives up on the whole value.
-    pub(super) fn executable(&mut self, word: &[u8], prefixes: Prefixes) -> Option<Vec<u8>> {
-        let specified = specifiers(word);
+    pub(super) fn executable(
+        &mut self,
+        word: &[u8],
+        prefixes: Prefixes,
+        around: Option<&Surroundings>,
+    ) -> Option<Vec<u8>> {
+        let specified = specifiers(word, |letter| around?.specifier(letter));
         if let Some(unknown) = specified.unknown {
             self.refuse(FindingCode::UnknownSpecifier, &unknown, prefixes);
             return None;

@@ -1,5 +1,8 @@
 //! Specifiers and variables in a command.
 
+use crate::environment::Surroundings;
+use crate::exec::word::{Escapes, WordRules, first_word};
+
 /// The specifiers that systemd 252 resolves in a command (`unit_full_printf_full()` in `src/core/unit-printf.c`).
 const SPECIFIERS: &[u8] = b"iIjJnNpPfyYcrRCdELSthsaAbBHlmMoqvwWgGuUTV";
 
@@ -13,9 +16,9 @@ pub(super) struct Specified {
     pub(super) unknown: Option<[u8; 2]>,
 }
 
-/// Resolves `%%`. Follows `specifier_printf()` in `src/shared/specifier.c`: `%` before anything but a letter or digit,
+/// Resolves `%%`, and what `known` knows. Follows `specifier_printf()` in `src/shared/specifier.c`: `%` before anything but a letter or digit,
 /// and at the end, is itself.
-pub(super) fn specifiers(text: &[u8]) -> Specified {
+pub(super) fn specifiers<'k>(text: &[u8], known: impl Fn(u8) -> Option<&'k str>) -> Specified {
     let mut out =
         Specified { text: Vec::with_capacity(text.len()), specifiers: Vec::new(), unknown: None };
     let mut bytes = text.iter().copied();
@@ -27,6 +30,11 @@ pub(super) fn specifiers(text: &[u8]) -> Specified {
         match bytes.next() {
             None | Some(b'%') => {}
             Some(letter) => {
+                if let Some(meaning) = known(letter) {
+                    out.text.pop();
+                    out.text.extend_from_slice(meaning.as_bytes());
+                    continue;
+                }
                 out.text.push(letter);
                 if SPECIFIERS.contains(&letter) {
                     out.specifiers.push([b'%', letter]);
@@ -87,9 +95,66 @@ pub(super) fn variables(text: &[u8]) -> Expanded {
     out
 }
 
+/// The words that an argument becomes: what [`variables`] finds is replaced. A variable that is not set is empty, and so is
+/// no word at all where it stands alone.
+pub(super) fn expanded(text: &[u8], around: &Surroundings) -> Vec<Vec<u8>> {
+    if let Some(name) = text.strip_prefix(b"$")
+        && !matches!(name.first(), Some(b'{' | b'$'))
+    {
+        let rules = WordRules { unquote: true, escapes: Escapes::Dropped };
+        let (mut words, mut rest) = (Vec::new(), around.variable(name).as_bytes());
+        while let Ok(Some((word, after))) = first_word(rest, rules) {
+            words.push(word);
+            rest = after;
+        }
+        return words;
+    }
+    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'$' {
+            out.push(byte);
+            continue;
+        }
+        if let Some(after) = after.strip_prefix(b"$") {
+            out.push(b'$');
+            rest = after;
+            continue;
+        }
+        let name = after.strip_prefix(b"{");
+        let end = name.and_then(|name| name.iter().position(|byte| matches!(byte, b'}' | b':')));
+        match name.zip(end).filter(|(name, end)| name.get(*end) == Some(&b'}')) {
+            Some((name, end)) => {
+                let (name, after) = name.split_at_checked(end).unwrap_or((name, b""));
+                out.extend_from_slice(around.variable(name).as_bytes());
+                rest = after.strip_prefix(b"}").unwrap_or(after);
+            }
+            None => out.push(b'$'),
+        }
+    }
+    vec![out]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lone_variable_is_words_and_one_in_braces_is_text() {
+        let unit = "x.service".parse().unwrap();
+        let around = Surroundings::of(unit).with_file("A=\"--v=2  --w='x y'\"\nE=\"\"\n");
+        let words = |text: &str| -> Vec<String> {
+            let words = expanded(text.as_bytes(), &around).into_iter();
+            words.map(|word| String::from_utf8(word).unwrap()).collect()
+        };
+        assert_eq!(words("$A"), ["--v=2", "--w=x y"]);
+        assert_eq!(words("${A}"), ["--v=2  --w='x y'"]);
+        assert_eq!(words("x$A"), ["x$A"]);
+        assert_eq!(words("--a=${A:-b}$$"), ["--a=${A:-b}$"]);
+        assert_eq!(words("$E"), Vec::<String>::new());
+        assert_eq!(words("$NONE"), Vec::<String>::new());
+        assert_eq!(words("${NONE}"), [""]);
+    }
 
     #[test]
     fn only_a_letter_or_digit_makes_a_specifier() {
@@ -101,7 +166,7 @@ mod tests {
             ("%%n", "%n", &[], None),
             ("%z%0", "%z%0", &[], Some(*b"%z")),
         ] {
-            let out = specifiers(text.as_bytes());
+            let out = specifiers(text.as_bytes(), |_| None);
             assert_eq!(
                 (out.text, &out.specifiers[..], out.unknown),
                 (resolved.into(), found, unknown),

@@ -4,9 +4,10 @@ mod executable;
 mod expand;
 pub(crate) mod word;
 
-use self::expand::{specifiers, variables};
+use self::expand::{expanded, specifiers, variables};
 use self::word::{Escapes, Split, WordError, WordRules, first_word};
 use crate::argument::Argument;
+use crate::environment::Surroundings;
 use crate::finding::{Effect, Finding, FindingCode};
 use crate::text::{is_blank, trim_start};
 
@@ -72,8 +73,20 @@ impl CommandLine {
     /// drop the command is a finding.
     #[must_use]
     pub fn parse(value: &str) -> Self {
+        Self::read_in(value, None)
+    }
+
+    /// Reads a value and resolves variables and specifiers as far as they are known: the arguments are those that the process
+    /// receives. A reference to a variable that is not set is empty, as it is for systemd; each reference is still a finding, and
+    /// each specifier that is not known here.
+    #[must_use]
+    pub fn resolve(value: &str, around: &Surroundings) -> Self {
+        Self::read_in(value, Some(around))
+    }
+
+    fn read_in(value: &str, around: Option<&Surroundings>) -> Self {
         let mut line = Self::default();
-        line.read(trim_start(value.as_bytes()));
+        line.read(trim_start(value.as_bytes()), around);
         line
     }
 
@@ -84,7 +97,7 @@ impl CommandLine {
     }
 
     /// Follows `config_parse_exec()` in `src/core/load-fragment.c`.
-    fn read(&mut self, mut rest: &[u8]) {
+    fn read(&mut self, mut rest: &[u8], around: Option<&Surroundings>) {
         loop {
             let first = match self.word(rest) {
                 Ok(Some((word, after))) => {
@@ -99,10 +112,10 @@ impl CommandLine {
                 continue;
             }
             let (prefixes, path) = executable::prefixes(&first);
-            let Some(path) = self.executable(path, prefixes) else {
+            let Some(path) = self.executable(path, prefixes, around) else {
                 return;
             };
-            let Some((arguments, after)) = self.arguments(rest, prefixes) else {
+            let Some((arguments, after)) = self.arguments(rest, prefixes, around) else {
                 return;
             };
             let mut arguments = arguments.into_iter();
@@ -129,6 +142,7 @@ impl CommandLine {
         &mut self,
         mut rest: &'a [u8],
         prefixes: Prefixes,
+        around: Option<&Surroundings>,
     ) -> Option<(Vec<Argument>, Option<&'a [u8]>)> {
         let mut arguments = Vec::new();
         while !rest.is_empty() {
@@ -146,7 +160,7 @@ impl CommandLine {
             }
             match self.word(rest) {
                 Ok(Some((word, after))) => {
-                    arguments.push(self.argument(&word, prefixes)?);
+                    arguments.extend(self.argument(&word, prefixes, around)?);
                     rest = after;
                 }
                 Ok(None) => break,
@@ -159,9 +173,14 @@ impl CommandLine {
         Some((arguments, None))
     }
 
-    /// Resolves `%%` and `$$` in a word. `None` if systemd refuses it.
-    fn argument(&mut self, word: &[u8], prefixes: Prefixes) -> Option<Argument> {
-        let specified = specifiers(word);
+    /// Resolves `%%` and `$$` in a word, and what is known beside. `None` if systemd refuses it.
+    fn argument(
+        &mut self,
+        word: &[u8],
+        prefixes: Prefixes,
+        around: Option<&Surroundings>,
+    ) -> Option<Vec<Argument>> {
+        let specified = specifiers(word, |letter| around?.specifier(letter));
         if let Some(unknown) = specified.unknown {
             self.refuse(FindingCode::UnknownSpecifier, &unknown, prefixes);
             return None;
@@ -170,13 +189,15 @@ impl CommandLine {
             self.find(FindingCode::Specifier, &specifier);
         }
         if prefixes.no_expansion {
-            return Some(Argument::from_checked(specified.text));
+            return Some(vec![Argument::from_checked(specified.text)]);
         }
         let expanded = variables(&specified.text);
         for reference in expanded.references {
             self.find(FindingCode::EnvironmentReference, &reference);
         }
-        Some(Argument::from_checked(expanded.text))
+        let words = around.map(|around| self::expanded(&specified.text, around));
+        let words = words.unwrap_or_else(|| vec![expanded.text]);
+        Some(words.into_iter().map(Argument::from_checked).collect())
     }
 
     /// Takes a word, first strictly, then leaving unknown escapes as they are (`extract_first_word_and_warn()`). `Err`

@@ -39,6 +39,23 @@ impl Flags {
         }
         Ok(flags)
     }
+
+    /// The flags that arguments give more than once, in the order of their second times, lists and maps left out: of each only
+    /// the last counts. Nothing where the arguments are not flags.
+    #[must_use]
+    pub fn repeated<'a>(arguments: impl IntoIterator<Item = &'a Argument>) -> Vec<FlagName> {
+        let (mut seen, mut repeated) = (Vec::new(), Vec::new());
+        let spelled = arguments.into_iter().filter_map(|it| Spelled::parse(it.to_str()?).ok());
+        for name in spelled.filter_map(|it| FlagName::parse(&it.name.replace('_', "-")).ok()) {
+            let accumulates = lookup(name.as_str()).is_some_and(|flag| flag.kind.accumulates());
+            if accumulates || !seen.contains(&name) {
+                seen.push(name);
+            } else if !repeated.contains(&name) {
+                repeated.push(name);
+            }
+        }
+        repeated
+    }
 }
 
 /// A flag as spelled in one argument.
@@ -109,6 +126,24 @@ mod tests {
             read(&["--controllers=*", "--v=1", "--controllers", "-ttl", "--v=2"]).unwrap(),
             pairs(&[("controllers", "*,-ttl"), ("v", "2")])
         );
+    }
+
+    #[test]
+    fn a_flag_that_is_given_twice_is_named_once() {
+        let words = [
+            "--v=1",
+            "--controllers=*",
+            "-v",
+            "2",
+            "--controllers=-ttl",
+            "--v=3",
+            "--leader_elect",
+            "--leader-elect",
+        ];
+        let arguments = words.map(|text| Argument::try_from(text).unwrap());
+        let repeated: Vec<_> =
+            Flags::repeated(&arguments).iter().map(ToString::to_string).collect();
+        assert_eq!(repeated, ["v", "leader-elect"]);
     }
 
     #[test]

@@ -145,8 +145,14 @@ const FLAGS: &[Edit] = &[
     ("a flag removed that is not there", "masters:\n", "controllerManager: {flags: {profiling: null}}\nmasters:\n", "k8s-master-01: flags.profiling is null, but kcm would not render --profiling anyway; remove the line"),
     ("a flag that another key sets", "masters:\n", "controllerManager: {flags: {cluster-cidr: 10.0.0.0/8}}\nmasters:\n", "kcm.yaml:10:43: controllerManager.flags.cluster-cidr: has a key of its own; set cluster.clusterCidr"),
     ("the bind address as a flag", "192.168.1.205", "192.168.1.205, flags: {bind-address: 0.0.0.0}", "kcm.yaml:12:73: masters[1].flags.bind-address: has a key of its own; set bindAddress, under controllerManager or the master"),
-    ("the kubeconfig as a flag", "masters:\n", "controllerManager: {flags: {kubeconfig: /root/.kube/config}}\nmasters:\n", "kcm.yaml:10:41: controllerManager.flags.kubeconfig: kcm builds this file and needs to know where it is; change install.root instead"),
-    ("the kubeconfig removed", "masters:\n", "controllerManager: {flags: {kubeconfig: null}}\nmasters:\n", "kcm.yaml:10:41: controllerManager.flags.kubeconfig: kcm builds this file and needs to know where it is; change install.root instead"),
+    ("a relative path", "masters:\n", "install: {paths: {caCert: ca.pem}}\nmasters:\n", "kcm.yaml:10:27: install.paths.caCert: `ca.pem` is not a file on the masters: it must be absolute, starting with `/`"),
+    ("a path that is a folder", "masters:\n", "install: {paths: {caCert: /etc/}}\nmasters:\n", "kcm.yaml:10:27: install.paths.caCert: `/etc/` is not a file on the masters: name the file itself"),
+    ("two files at one path", "masters:\n", "install: {paths: {cert: /etc/k/x.pem, key: /etc/k/x.pem}}\nmasters:\n", "kcm.yaml:10:18: install.paths: two files would be at /etc/k/x.pem; give each its own"),
+    ("a unit that is none", "masters:\n", "install: {paths: {unit: /etc/systemd/system/kcm.target}}\nmasters:\n", "kcm.yaml:10:25: install.paths.unit: `kcm.target` is no unit of one service; write NAME.service"),
+    ("a binary that systemd cannot start", "masters:\n", "install: {paths: {binary: '/opt/a\"b'}}\nmasters:\n", r#"kcm.yaml:10:27: install.paths.binary: executable path `/opt/a"b` holds '"', which systemd refuses there; rename the file or link to it"#),
+    ("another way to compare", "masters:\n", "install: {compare: sense}\nmasters:\n", "kcm.yaml:10:20: install.compare: `sense` is not a way to compare: write bytes or meaning"),
+    ("the kubeconfig as a flag", "masters:\n", "controllerManager: {flags: {kubeconfig: /root/.kube/config}}\nmasters:\n", "kcm.yaml:10:41: controllerManager.flags.kubeconfig: kcm builds this file and needs to know where it is; change install.paths.kubeconfig instead"),
+    ("the kubeconfig removed", "masters:\n", "controllerManager: {flags: {kubeconfig: null}}\nmasters:\n", "kcm.yaml:10:41: controllerManager.flags.kubeconfig: kcm builds this file and needs to know where it is; change install.paths.kubeconfig instead"),
     ("a NUL in a flag's value", "masters:\n", "controllerManager: {flags: {v: \"2\\0\"}}\nmasters:\n", "kcm.yaml:10:32: controllerManager.flags.v: the value holds a NUL byte, which no process can receive; remove it from --v"),
 ];
 
@@ -184,10 +190,7 @@ const SYSTEMD: &[Edit] = &[
     ("the user as a directive", "masters:\n", "systemd: {directives: {Service: {User: kube}}}\nmasters:\n", "kcm.yaml:10:40: systemd.directives.Service.User: has a key of its own; set systemd.user"),
     ("the group as a directive", "masters:\n", "systemd: {directives: {Service: {Group: kube}}}\nmasters:\n", "kcm.yaml:10:41: systemd.directives.Service.Group: has a key of its own; set systemd.group"),
     ("a user for each start", "masters:\n", "systemd: {directives: {Service: {DynamicUser: true}}}\nmasters:\n", "kcm.yaml:10:47: systemd.directives.Service.DynamicUser: a user that is made at every start owns none of the files; set systemd.user"),
-    ("the restart as a directive", "masters:\n", "systemd: {directives: {Service: {Restart: on-failure}}}\nmasters:\n", "kcm.yaml:10:43: systemd.directives.Service.Restart: kcm writes `always`, which alone covers every end of kube-controller-manager; remove it"),
-    ("the restart's delay as a directive", "masters:\n", "systemd: {directives: {Service: {RestartSec: 1}}}\nmasters:\n", "kcm.yaml:10:46: systemd.directives.Service.RestartSec: kcm writes 5 s, clear of systemd's limit of starts; remove it"),
     ("the description as a directive", "masters:\n", "systemd: {directives: {Unit: {Description: ours}}}\nmasters:\n", "kcm.yaml:10:44: systemd.directives.Unit.Description: kcm writes this one itself; remove it"),
-    ("another target as a directive", "masters:\n", "systemd: {directives: {Install: {WantedBy: kubernetes.target}}}\nmasters:\n", "kcm.yaml:10:44: systemd.directives.Install.WantedBy: kcm writes `multi-user.target`; remove it"),
     ("an owner by number", "masters:\n", "install: {owner: \"0:0\"}\nmasters:\n", "kcm.yaml:10:18: install.owner: `0:0` is not an owner of files: account name `0` is a number, which may be another account on each machine; write a name"),
     ("an owner with half a group", "masters:\n", "install: {owner: \"kube:\"}\nmasters:\n", "kcm.yaml:10:18: install.owner: `kube:` is not an owner of files: write USER, or USER:GROUP with both names"),
     ("an owner with a dot", "masters:\n", "install: {owner: kube.kube}\nmasters:\n", "kcm.yaml:10:18: install.owner: `kube.kube` is not an owner of files: account name `kube.kube` may hold letters, digits, `_` and `-` only"),
@@ -201,7 +204,6 @@ const PLANNED: &[(&str, &str, &str)] = &[
     ("  nodeCidrMaskSizeIPv6: 64\n", "pki:\n", "kcm.yaml:6:3: cluster.nodeCidrMaskSizeIPv6: planned for a later version of kcm (dual stack); remove the key until then"),
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: planned for a later version of kcm (one identity per master); remove the key until then"),
     ("  serviceAccountKey: sa.key\n", "masters:\n", "kcm.yaml:10:3: pki.serviceAccountKey: planned for a later version of kcm (a service-account key of its own); remove the key until then"),
-    ("install: {paths: {}}\n", "masters:\n", "kcm.yaml:10:11: install.paths: planned for a later version of kcm (single paths); remove the key until then"),
 ];
 
 /// Whole files.

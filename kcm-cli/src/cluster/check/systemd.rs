@@ -19,12 +19,6 @@ const OWN: &[(&str, &str, &str)] = &[
     ("Unit", "Description", "kcm writes this one itself; remove it"),
     ("Unit", "Documentation", "kcm writes this one itself; remove it"),
     ("Service", "ExecStart", "has a key of its own; set controllerManager.flags"),
-    (
-        "Service",
-        "Restart",
-        "kcm writes `always`, which alone covers every end of kube-controller-manager; remove it",
-    ),
-    ("Service", "RestartSec", "kcm writes 5 s, clear of systemd's limit of starts; remove it"),
     ("Service", "User", "has a key of its own; set systemd.user"),
     ("Service", "Group", "has a key of its own; set systemd.group"),
     (
@@ -32,7 +26,6 @@ const OWN: &[(&str, &str, &str)] = &[
         "DynamicUser",
         "a user that is made at every start owns none of the files; set systemd.user",
     ),
-    ("Install", "WantedBy", "kcm writes `multi-user.target`; remove it"),
 ];
 
 pub(super) fn service(
@@ -157,7 +150,21 @@ pub(super) fn warnings(
         let key = &directive.key;
         lost.map(move |finding| format!("systemd.directives.{section}.{key}: {}", say(&finding)))
     });
-    accounts(service, owner).into_iter().chain(hidden(service, root, masters)).chain(lost).collect()
+    let accounts = accounts(service, owner).into_iter();
+    accounts.chain(hidden(service, root, masters)).chain(restart(service)).chain(lost).collect()
+}
+
+/// kube-controller-manager ends cleanly when it is told to, and uncleanly when it loses its lease.
+fn restart(service: &Service) -> Option<String> {
+    let mut values = service.directives.iter().filter(|(section, directive)| {
+        section.as_str() == "Service" && directive.key.as_str() == "Restart"
+    });
+    let last = values.next_back()?.1.value.text();
+    (last != "always").then(|| {
+        format!(
+            "systemd.directives.Service.Restart: with `{last}` kube-controller-manager stays down after some of its ends; only `always` covers all"
+        )
+    })
 }
 
 fn accounts(service: &Service, owner: Option<&Ownership>) -> Option<String> {

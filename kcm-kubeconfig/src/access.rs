@@ -1,0 +1,203 @@
+//! What a client takes from a kubeconfig, so that two that are written otherwise can be compared.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+
+use crate::model::{Cluster, Kubeconfig, LookupError, User};
+use crate::{ReadError, Secret};
+
+/// The server, the CA and the credentials that a client takes from a kubeconfig's current context. Names of entries, other
+/// entries, the order and the writing make no difference, nor does how a certificate's PEM is wrapped.
+///
+/// It is made from a [`public_view`](crate::public_view), so that no key is needed: keys are compared by their digests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    cluster: Cluster,
+    user: User,
+    namespace: String,
+}
+
+/// Why it cannot be told what a client takes from a kubeconfig.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// It is no kubeconfig, or holds something that its public view hides.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It has no usable current context.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+}
+
+const KEY: &str = "client-key-data: ";
+
+impl Access {
+    /// Reads a public view whose digests are in hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// An [`AccessError`], where it is no kubeconfig with a current context.
+    pub fn of_public_view(view: &str) -> Result<Self, AccessError> {
+        // A key's digest stands where its base64 would.
+        let mut text = String::with_capacity(view.len());
+        for line in view.lines() {
+            let digest = line.trim_start().strip_prefix(KEY).filter(|it| it.starts_with("sha256:"));
+            match digest {
+                Some(digest) => {
+                    text.push_str(line.strip_suffix(digest).unwrap_or(line));
+                    text.push_str(&STANDARD.encode(digest));
+                }
+                None => text.push_str(line),
+            }
+            text.push('\n');
+        }
+        let document = Kubeconfig::from_yaml(&text)?.kubeconfig;
+        let current = document.current()?;
+        let mut cluster = current.cluster.entry.clone();
+        let mut user = current.user.entry.clone();
+        let namespace = current.context.entry.namespace.clone();
+        for pem in [&mut cluster.certificate_authority_data, &mut user.client_certificate_data] {
+            *pem = unwrapped(pem);
+        }
+        // Data win over paths.
+        if !cluster.certificate_authority_data.is_empty() {
+            cluster.certificate_authority.clear();
+        }
+        if !user.client_certificate_data.is_empty() {
+            user.client_certificate.clear();
+        }
+        if !user.client_key_data.expose_secret().is_empty() {
+            user.client_key.clear();
+        }
+        Ok(Self { cluster, user, namespace })
+    }
+
+    /// The same but for the key, for where that is not to be seen.
+    #[must_use]
+    pub fn without_key(mut self) -> Self {
+        self.user.client_key_data = Secret::new(Vec::new());
+        self
+    }
+
+    /// The URL of the API server.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.cluster.server
+    }
+
+    /// The embedded CA certificates; nothing where a file is named.
+    #[must_use]
+    pub fn authority(&self) -> Option<&[u8]> {
+        self.cluster.embedded_ca()
+    }
+
+    /// The embedded client certificate; nothing where a file is named.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.user.embedded_certificate()
+    }
+
+    /// The digest of the embedded key, as the public view has it; nothing where a file is named.
+    #[must_use]
+    pub fn key_digest(&self) -> Option<&str> {
+        let digest = self.user.embedded_key()?.expose_secret();
+        std::str::from_utf8(digest).ok()?.strip_prefix("sha256:")
+    }
+
+    /// The file that is named for the client certificate; nothing where it is embedded.
+    #[must_use]
+    pub fn certificate_file(&self) -> Option<&str> {
+        Some(&*self.user.client_certificate).filter(|path| !path.is_empty())
+    }
+}
+
+/// The blocks alone, each with its content in one line: how wide the lines are is of no matter.
+fn unwrapped(pem: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(pem) else { return pem.to_vec() };
+    let (mut out, mut is_inside) = (String::with_capacity(text.len()), false);
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("-----BEGIN ") {
+            is_inside = true;
+            out.push_str(line);
+            out.push('\n');
+        } else if line.starts_with("-----END ") {
+            is_inside = false;
+            out.push('\n');
+            out.push_str(line);
+            out.push('\n');
+        } else if is_inside {
+            out.push_str(line);
+        }
+    }
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::public_view;
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAABBBB\nCCCC\n-----END CERTIFICATE-----\n";
+
+    /// In place of a digest, what a test can read.
+    fn access(text: &str) -> Result<Access, AccessError> {
+        Access::of_public_view(&public_view(text, |value| STANDARD.encode(value)))
+    }
+
+    fn text(cluster: &str, user: &str, context: &str, certificate: &str, key: &str) -> String {
+        let certificate = STANDARD.encode(certificate);
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: {context}\nclusters:\n- cluster:\n    \
+             certificate-authority-data: {certificate}\n    server: https://10.0.0.1:6443\n  name: {cluster}\ncontexts:\n- \
+             context:\n    cluster: {cluster}\n    user: {user}\n  name: {context}\nusers:\n- name: {user}\n  user:\n    \
+             client-certificate-data: {certificate}\n    client-key-data: {key}\n"
+        )
+    }
+
+    #[test]
+    fn names_and_wrapping_make_no_difference() {
+        let one = access(&text("kubernetes", "kcm", "default", PEM, "S0VZ")).unwrap();
+        let wrapped = format!("subject=x\r\n{}", PEM.replace("BBBB\nCC", "BB\r\nBBCC"));
+        let other = access(&text("c1", "system:kcm", "x@y", &wrapped, "S0VZ")).unwrap();
+        assert_eq!(one, other);
+        assert_eq!(one.server(), "https://10.0.0.1:6443");
+        assert_eq!(one.key_digest(), Some("UzBWWg=="));
+    }
+
+    #[test]
+    fn server_certificate_key_and_everything_else_make_one() {
+        let ours = text("kubernetes", "kcm", "default", PEM, "S0VZ");
+        let one = access(&ours).unwrap();
+        for (from, to) in [
+            ("10.0.0.1", "10.0.0.2"),
+            ("S0VZ", "S0VX"),
+            ("    server:", "    insecure-skip-tls-verify: true\n    server:"),
+            ("    server:", "    proxy-url: http://10.0.0.9\n    server:"),
+            ("    client-key-data", "    token: abc\n    client-key-data"),
+            ("    user: kcm", "    namespace: x\n    user: kcm"),
+        ] {
+            let other = ours.replacen(from, to, 1);
+            assert_ne!(other, ours, "{from}");
+            assert!(access(&other).is_err() || access(&other).unwrap() != one, "{from} -> {to}");
+        }
+        let other = access(&text("kubernetes", "kcm", "default", &PEM.replace("CC", "CD"), "S0VZ"));
+        assert_ne!(other.unwrap(), one);
+        let other = access(&text("kubernetes", "kcm", "default", PEM, "S0VX")).unwrap();
+        assert_ne!(other, one);
+        assert_eq!(other.without_key(), one.without_key());
+    }
+
+    #[test]
+    fn what_is_no_kubeconfig_is_an_error() {
+        for text in ["", "- a", "kind: Config\napiVersion: v1\n", "a: [b"] {
+            assert!(access(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_not_shown() {
+        let one = access(&text("kubernetes", "kcm", "default", PEM, "S0VZ")).unwrap();
+        assert!(!format!("{one:?}").contains("S0VZ"));
+    }
+}

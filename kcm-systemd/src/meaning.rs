@@ -1,0 +1,250 @@
+//! What the unit of kube-controller-manager comes to, so that two that are written otherwise can be compared.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use crate::environment::Surroundings;
+use crate::exec::{CommandLine, Prefixes};
+use crate::finding::{Effect, Finding, FindingCode};
+use crate::flags::{FlagError, FlagName, Flags};
+use crate::reader::UnitFile;
+
+/// Directives that describe and decide nothing, and the command, which is compared by its arguments.
+const LEFT_OUT: [(&str, &str); 3] =
+    [("Unit", "Description"), ("Unit", "Documentation"), ("Service", "ExecStart")];
+
+/// Directives of `[Service]` of which the last one counts, with what counts where there is none.
+const SINGLE: [(&str, Option<&str>); 4] =
+    [("Restart", Some("no")), ("RestartSec", Some("100ms")), ("User", None), ("Group", None)];
+
+/// The words that `Restart=` takes; systemd ignores the directive with any other.
+const RESTARTS: [&str; 7] =
+    ["no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"];
+
+/// A unit of kube-controller-manager as it counts: the command with its flags as a set, as kube-controller-manager reads
+/// them, and every directive that is left after resets. Comments, folds, the order of flags, and `Description=` and
+/// `Documentation=` make no difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceMeaning {
+    /// The executable.
+    pub executable: String,
+    /// Its prefixes.
+    pub prefixes: Prefixes,
+    /// The flags.
+    pub flags: Flags,
+    /// The values of all other directives that count, by section and key.
+    pub settings: BTreeMap<(String, String), Vec<String>>,
+}
+
+/// Why it cannot be told what a unit comes to.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MeaningError {
+    /// systemd does not load it.
+    #[error("systemd does not load the unit: {finding}")]
+    Refused {
+        /// Why.
+        finding: Finding,
+    },
+    /// There is not exactly one command.
+    #[error("the unit has {found} commands in ExecStart=; kube-controller-manager needs one")]
+    Commands {
+        /// How many there are.
+        found: usize,
+    },
+    /// A specifier stands for something that is not known here.
+    #[error(
+        "what `{specifier}` in ExecStart= stands for is not known here; write out what is meant"
+    )]
+    Specifier {
+        /// The specifier.
+        specifier: String,
+    },
+    /// Argument 0 is another than the executable, or the executable is no text.
+    #[error("ExecStart= gives the program another name or is no text; write its path alone")]
+    Executable,
+    /// The arguments are not those that kube-controller-manager takes.
+    #[error(transparent)]
+    Flags(#[from] FlagError),
+}
+
+impl ServiceMeaning {
+    /// What a unit with its drop-ins ([`UnitFile::merged`]) comes to.
+    ///
+    /// # Errors
+    ///
+    /// A [`MeaningError`], where that cannot be told or kube-controller-manager would refuse to start.
+    pub fn of(file: &UnitFile, around: &Surroundings) -> Result<Self, MeaningError> {
+        let refused = file.findings.iter().find(|it| it.effect() == Effect::Refused);
+        if let Some(finding) = refused {
+            return Err(MeaningError::Refused { finding: finding.clone() });
+        }
+        let lines = file.values("Service", "ExecStart");
+        let lines: Vec<_> = lines.map(|entry| CommandLine::resolve(&entry.value, around)).collect();
+        let unknown = lines.iter().flat_map(|line| &line.findings);
+        let mut unknown = unknown.filter(|finding| finding.code == FindingCode::Specifier);
+        if let Some(finding) = unknown.next() {
+            return Err(MeaningError::Specifier { specifier: finding.subject.clone() });
+        }
+        let commands: Vec<_> = lines.iter().flat_map(|line| &line.commands).collect();
+        let [command] = commands[..] else {
+            return Err(MeaningError::Commands { found: commands.len() });
+        };
+        let executable = std::str::from_utf8(&command.executable).ok();
+        let executable = executable.filter(|_| command.argv0.is_none());
+        Ok(Self {
+            executable: executable.ok_or(MeaningError::Executable)?.to_owned(),
+            prefixes: command.prefixes,
+            flags: Flags::from_arguments(&command.arguments)?,
+            settings: settings(file),
+        })
+    }
+
+    /// Flags that the command gives more than once, of which only the last counts.
+    #[must_use]
+    pub fn repeated(file: &UnitFile, around: &Surroundings) -> Vec<FlagName> {
+        let lines = file.values("Service", "ExecStart");
+        let commands = lines.flat_map(|entry| CommandLine::resolve(&entry.value, around).commands);
+        commands.flat_map(|command| Flags::repeated(&command.arguments)).collect()
+    }
+}
+
+fn settings(file: &UnitFile) -> BTreeMap<(String, String), Vec<String>> {
+    let mut settings = BTreeMap::new();
+    for entry in &file.entries {
+        let name = (entry.section.as_str(), entry.key.as_str());
+        if LEFT_OUT.contains(&name) || SINGLE.iter().any(|(key, _)| name == ("Service", *key)) {
+            continue;
+        }
+        let values = file.values(name.0, name.1).map(|entry| entry.value.clone());
+        settings.insert((entry.section.clone(), entry.key.clone()), values.collect::<Vec<_>>());
+    }
+    for (key, default) in SINGLE {
+        let values = file.values("Service", key).map(|entry| entry.value.as_str());
+        let value = values.filter(|value| is_taken(key, value)).last().or(default);
+        if let Some(value) = value {
+            settings.insert(("Service".to_owned(), key.to_owned()), vec![value.to_owned()]);
+        }
+    }
+    settings.retain(|_, values| !values.is_empty());
+    settings
+}
+
+/// Whether systemd takes a value; one that it cannot parse it ignores, and what stood before counts.
+fn is_taken(key: &str, value: &str) -> bool {
+    match key {
+        "Restart" => RESTARTS.contains(&value),
+        "RestartSec" => {
+            value.starts_with(|first: char| first.is_ascii_digit() || first == 'i')
+                && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" .".contains(&byte))
+        }
+        _ => true,
+    }
+}
+
+impl UnitFile {
+    /// A unit file with its drop-ins, in systemd's order, as one: what comes later adds, overrides or resets. Lines are those of
+    /// each file.
+    #[must_use]
+    pub fn merged(files: impl IntoIterator<Item = Self>) -> Self {
+        let mut merged = Self::default();
+        for file in files {
+            merged.entries.extend(file.entries);
+            merged.findings.extend(file.findings);
+        }
+        merged
+    }
+
+    /// Directives that systemd ignores because it cannot parse their values, of those that [`ServiceMeaning`] knows: line, key
+    /// and value.
+    pub fn ignored(&self) -> impl Iterator<Item = (usize, &str, &str)> {
+        let entries = self.entries.iter().filter(|entry| {
+            entry.section == "Service"
+                && !entry.value.is_empty()
+                && !is_taken(&entry.key, &entry.value)
+        });
+        entries.map(|entry| (entry.line, entry.key.as_str(), entry.value.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meaning(texts: &[&str]) -> Result<ServiceMeaning, MeaningError> {
+        let file = UnitFile::merged(texts.iter().map(UnitFile::parse));
+        let around = Surroundings::of("kube-controller-manager.service".parse().unwrap());
+        ServiceMeaning::of(&file, &around.with_environment(&file))
+    }
+
+    const UNIT: &str = "[Unit]\nDescription=One\n[Service]\nExecStart=/opt/kcm --v=2 --leader-elect=true\nRestart=always\n\
+                        RestartSec=5\n[Install]\nWantedBy=multi-user.target\n";
+
+    #[test]
+    fn the_order_of_flags_their_spelling_and_descriptions_make_no_difference() {
+        let other = "# by hand\n[Service]\nRestartSec=5\nRestart=no\nRestart=always\nExecStart=/opt/kcm \\\n  --leader_elect \\\n\
+                     # a comment\n  -v 2\n[Unit]\nDescription=Another\nAfter=x.target\nAfter=\n[Install]\nWantedBy=multi-user.target\n";
+        assert_eq!(meaning(&[UNIT]).unwrap(), meaning(&[other]).unwrap());
+    }
+
+    #[test]
+    fn whatever_decides_something_makes_a_difference() {
+        let ours = meaning(&[UNIT]).unwrap();
+        for (from, to) in [
+            ("--v=2", "--v=3"),
+            ("--v=2", ""),
+            ("/opt/kcm", "/usr/kcm"),
+            ("=/opt", "=-/opt"),
+            ("Restart=always\n", ""),
+            ("RestartSec=5\n", ""),
+            ("multi-user", "graphical"),
+            ("[Service]\n", "[Service]\nLimitNOFILE=5\n"),
+            ("[Service]\n", "[Service]\nUser=kube\n"),
+            ("[Unit]\n", "[Unit]\nAfter=x.target\n"),
+        ] {
+            let other = UNIT.replacen(from, to, 1);
+            assert_ne!(other, UNIT, "{from}");
+            assert_ne!(meaning(&[&other]).unwrap(), ours, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn drop_ins_and_variables_count() {
+        let unit = "[Service]\nExecStart=/opt/kcm\nRestart=always\nRestartSec=1\n[Install]\nWantedBy=multi-user.target\n";
+        let drop_in = "[Service]\nEnvironment=\"A=--v=2 --leader-elect\"\nExecStart=\nExecStart=/opt/kcm $A\nRestartSec=5\n";
+        let mut merged = meaning(&[unit, drop_in]).unwrap();
+        assert!(
+            merged.settings.remove(&("Service".to_owned(), "Environment".to_owned())).is_some()
+        );
+        assert_eq!(merged, meaning(&[UNIT]).unwrap());
+    }
+
+    #[test]
+    fn a_value_that_systemd_cannot_parse_is_as_if_it_were_not_there() {
+        let swallowed = UNIT.replace("Restart=always\n", "Restart=always \\\n");
+        let of = |text: &str, key: &str| {
+            let settings = meaning(&[text]).unwrap().settings;
+            settings[&("Service".to_owned(), key.to_owned())].clone()
+        };
+        assert_eq!(of(&swallowed, "Restart"), ["no"]);
+        assert_eq!(of(&swallowed, "RestartSec"), ["100ms"]);
+        let file = UnitFile::parse(&swallowed);
+        let ignored: Vec<_> = file.ignored().collect();
+        assert_eq!((ignored.len(), ignored[0].1), (1, "Restart"));
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_an_error() {
+        for (from, to) in [
+            ("ExecStart=/opt", "ExecStart=opt/"),
+            ("--v=2", "%b"),
+            ("--v=2", "stray"),
+            ("--v=2", "; /bin/true"),
+            ("ExecStart=", "ExecStart=@"),
+        ] {
+            assert!(meaning(&[&UNIT.replacen(from, to, 1)]).is_err(), "{from} -> {to}");
+        }
+    }
+}

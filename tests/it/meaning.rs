@@ -1,0 +1,154 @@
+//! `install.paths` and `install.compare`: files where others put them and as others write them, on folders.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use kcm_tests::Site;
+use serde_json::Value;
+
+const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
+const KUBECONFIG: &str = "/etc/kubernetes/kube-controller-manager.kubeconfig";
+
+/// A site whose masters have things where kubeasz puts them, and the identity in the kubeconfig alone.
+fn elsewhere(compare: &str) -> Site {
+    let site = Site::new();
+    site.edit(
+        "masters:\n",
+        &format!(
+            "kubeconfig: {{credentials: embedded-only}}\ninstall:\n  root: /opt/kube\n  compare: {compare}\n  paths:\n    kubeconfig: {KUBECONFIG}\n    \
+             caCert: /etc/kubernetes/ssl/ca.pem\n    caKey: /etc/kubernetes/ssl/ca-key.pem\nmasters:\n"
+        ),
+    );
+    site.apply();
+    site
+}
+
+/// The steps of each master's plan.
+fn steps(plan: &Value) -> Vec<&Vec<Value>> {
+    let masters = plan["masters"].as_array().unwrap().iter();
+    masters.map(|master| master["steps"].as_array().unwrap()).collect()
+}
+
+fn rewrite(site: &Site, master: &str, path: &str, change: impl Fn(&str) -> String) {
+    let at = site.on_master(master, path);
+    let before = fs::read_to_string(&at).unwrap();
+    let after = change(&before);
+    assert_ne!(before, after, "{path}");
+    fs::write(&at, after).unwrap();
+}
+
+#[test]
+fn files_are_where_single_paths_have_them_and_nowhere_else() {
+    let site = elsewhere("bytes");
+    let unit = fs::read_to_string(site.on_master("k8s-master-02", UNIT)).unwrap();
+    for part in [
+        "ExecStart=/opt/kube/bin/kube-controller-manager \\\n",
+        &format!("--kubeconfig={KUBECONFIG} "),
+        &format!("--authentication-kubeconfig={KUBECONFIG} "),
+        "--cluster-signing-key-file=/etc/kubernetes/ssl/ca-key.pem ",
+        "--root-ca-file=/etc/kubernetes/ssl/ca.pem ",
+    ] {
+        assert!(unit.contains(part), "{part}: {unit}");
+    }
+    let at = site.on_master("k8s-master-02", KUBECONFIG);
+    assert_eq!(fs::metadata(at).unwrap().permissions().mode() & 0o777, 0o600);
+    let root = fs::read_dir(site.on_master("k8s-master-02", "/opt")).ok();
+    assert!(
+        root.is_none_or(|mut root| root.next().is_none()),
+        "the identity is in the kubeconfig alone"
+    );
+    assert!(steps(&site.plan()).iter().all(|steps| steps.is_empty()));
+    let ran = site.kcm(&["certs", "check", "--root", "out"]);
+    assert!(ran.stdout.contains(KUBECONFIG) && !ran.stdout.contains("client not seen"), "{ran:?}");
+    // The folder of a path is not kcm's own to remove.
+    let ran = site.kcm(&["remove", "--all", "--root", "out"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!site.on_master("k8s-master-02", KUBECONFIG).exists());
+    assert!(site.on_master("k8s-master-02", "/etc/kubernetes").exists());
+}
+
+#[test]
+fn the_identity_that_is_in_kubeconfigs_alone_stays_where_the_operator_has_none() {
+    let site = elsewhere("bytes");
+    fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
+    fs::remove_file(site.file("pki/ca/cert/ca-key.pem")).unwrap();
+    let plan = site.plan();
+    assert_eq!(plan["identity"]["held"], "byMasters", "{plan}");
+    assert!(steps(&plan).iter().all(|steps| steps.is_empty()), "{plan}");
+}
+
+#[test]
+fn what_is_written_otherwise_and_comes_to_the_same_stays_where_the_meaning_counts() {
+    for (compare, has_operator_key) in [("bytes", true), ("meaning", true), ("meaning", false)] {
+        let site = elsewhere(compare);
+        rewrite(&site, "k8s-master-01", UNIT, |unit| {
+            let unit = unit.replace("Description=Kubernetes", "Description=Our Kubernetes");
+            let unit = unit.replace("  --v=2\n", "  # as little as possible\n  -v 2\n");
+            unit.replace("  --leader-elect=true \\\n", "")
+                .replace(" \\\n  --allocate", " --leader_elect \\\n  --allocate")
+        });
+        rewrite(&site, "k8s-master-02", KUBECONFIG, |text| {
+            text.replace("name: kube-controller-manager", "name: system:kube-controller-manager")
+                .replace("user: kube-controller-manager", "user: system:kube-controller-manager")
+                .replace("default", "kubernetes")
+        });
+        if !has_operator_key {
+            fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
+        }
+        let plan = site.plan();
+        let numbers: Vec<_> = steps(&plan).iter().map(|steps| steps.len()).collect();
+        let expected = if compare == "meaning" { [0, 0, 0] } else { [1, 1, 0] };
+        assert_eq!(numbers, expected, "{compare}: {plan}");
+        if compare == "bytes" {
+            continue;
+        }
+        let status = site.kcm(&["status", "--root", "out"]);
+        assert!(
+            status.stdout.contains("in sync") && !status.stdout.contains("drifted"),
+            "{status:?}"
+        );
+
+        // What comes to something else is written, and shown.
+        rewrite(&site, "k8s-master-01", UNIT, |unit| unit.replace("-v 2", "-v 3"));
+        let plan = site.plan();
+        let diff = steps(&plan)[0][0]["diff"].as_str().unwrap().to_owned();
+        assert!(diff.contains("-  -v 3\n") && diff.contains("+  --v=2\n"), "{diff}");
+        let status = site.kcm(&["status", "--root", "out"]);
+        assert!(status.stdout.contains("drifted"), "{status:?}");
+        assert_eq!(site.apply().code, 0);
+        assert!(steps(&site.plan()).iter().all(|steps| steps.is_empty()));
+    }
+}
+
+#[test]
+fn a_drop_in_is_part_of_what_a_unit_comes_to() {
+    let site = elsewhere("meaning");
+    let drop_in = format!("{UNIT}.d/10-verbosity.conf");
+    let write = |master: &str, path: &str, text: &str| {
+        let at = site.on_master(master, path);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        fs::write(at, text).unwrap();
+    };
+    rewrite(&site, "k8s-master-01", UNIT, |unit| unit.replace("--v=2", "$VERBOSITY"));
+    write(
+        "k8s-master-01",
+        &drop_in,
+        "[Service]\nEnvironmentFile=/etc/kubernetes/kcm.env\nEnvironmentFile=\nEnvironmentFile=/etc/kubernetes/kcm.env\n",
+    );
+    write("k8s-master-01", "/etc/kubernetes/kcm.env", "VERBOSITY=\"--v=2\"\n");
+    let plan = site.plan();
+    // The environment file is a directive that the cluster file does not have.
+    assert_eq!(steps(&plan)[0].len(), 1, "{plan}");
+    site.edit(
+        "masters:\n",
+        "systemd: {directives: {Service: {EnvironmentFile: /etc/kubernetes/kcm.env}}}\nmasters:\n",
+    );
+    let plan = site.plan();
+    let numbers: Vec<_> = steps(&plan).iter().map(|steps| steps.len()).collect();
+    assert_eq!(numbers, [0, 1, 1], "{plan}");
+    write("k8s-master-01", "/etc/kubernetes/kcm.env", "VERBOSITY=\"--v=4\"\n");
+    assert_eq!(steps(&site.plan())[0].len(), 1);
+    // What cannot be read is not taken for the same.
+    fs::remove_file(site.on_master("k8s-master-01", "/etc/kubernetes/kcm.env")).unwrap();
+    assert_eq!(steps(&site.plan())[0].len(), 1);
+}
