@@ -91,6 +91,17 @@ impl Aim {
 }
 
 async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
+    let prepared = compare(run, aim).await?;
+    let Prepared { observed, desired, plan, inputs, layout, .. } = &prepared;
+    issue::check_key_is_there(run.cluster, plan, inputs)?;
+    let (cluster, ca) = (run.cluster, &inputs.ca);
+    let examined =
+        preflight::check(run, Subject { cluster, layout, ca, desired, observed, plan }).await?;
+    Ok(Prepared { examined, ..prepared })
+}
+
+/// The difference, whether or not it could be carried out.
+pub(crate) async fn compare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
     let inputs = Inputs::read(run.cluster, run.now)?;
     for text in run.cluster.warnings.iter().chain(&inputs.warnings) {
         run.events.event(&Event::Warning { text: text.clone() });
@@ -122,17 +133,7 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
         masters,
         lead_changes: None,
     };
-    issue::check_key_is_there(run.cluster, &plan, &inputs)?;
-    let (cluster, ca) = (run.cluster, &inputs.ca);
-    let subject = Subject {
-        cluster,
-        layout: &layout,
-        ca,
-        desired: &desired,
-        observed: &observed,
-        plan: &plan,
-    };
-    let examined = preflight::check(run, subject).await?;
+    let examined = Vec::new();
     Ok(Prepared { observed, desired, plan, inputs, layout, owners, examined })
 }
 

@@ -1,6 +1,6 @@
 //! A unit as systemd runs it: its file, its drop-ins, and the environment that its arguments are expanded with.
 
-use kcm_systemd::{MeaningError, ServiceMeaning, Surroundings, UnitFile, UnitName};
+use kcm_systemd::{FlagName, MeaningError, ServiceMeaning, Surroundings, UnitFile, UnitName};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -71,6 +71,21 @@ impl EffectiveUnit {
     /// All of it as one unit.
     pub(crate) fn merged(&self) -> UnitFile {
         UnitFile::merged(self.files.iter().map(|(_, file)| file.clone()))
+    }
+
+    /// What it comes to without the arguments that kube-controller-manager refuses, and those.
+    pub(crate) fn meaning_without_strays(
+        &self,
+    ) -> Result<(ServiceMeaning, Vec<String>), EffectiveError> {
+        match self.unread.first() {
+            Some(path) => Err(EffectiveError::Unread { path: path.clone() }),
+            None => Ok(ServiceMeaning::without_strays(&self.merged(), &self.around)?),
+        }
+    }
+
+    /// Flags that are given more than once.
+    pub(crate) fn repeated(&self) -> Vec<FlagName> {
+        ServiceMeaning::repeated(&self.merged(), &self.around)
     }
 
     /// What it comes to.

@@ -124,6 +124,20 @@ pub enum FindingCode {
     NobodyLeads,
     /// Files cannot be compared with the cluster file.
     NotCompared,
+    /// systemd does not do what a unit seems to say.
+    UnitLoss,
+    /// A unit's arguments come from more than its file.
+    UnitExpanded,
+    /// A flag is given more than once.
+    FlagRepeated,
+    /// Masters are not alike where they must be.
+    MastersDiffer,
+    /// What is there cannot be said in a cluster file.
+    NotReproduced,
+    /// Something would be better otherwise, by what is known of the flags.
+    FlagLint,
+    /// The CA key is not on this machine.
+    CaKeyMissing,
 }
 
 impl Finding {
@@ -141,6 +155,16 @@ impl Finding {
             problem: problem.into(),
             mend: mend.into(),
         }
+    }
+
+    /// One about this machine, or several masters, that is told.
+    pub(crate) fn general(
+        code: FindingCode,
+        problem: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        let (problem, mend) = (problem.into(), mend.into());
+        Self { code, severity: Severity::Warning, master: None, problem, mend }
     }
 
     /// The same, told and not stopped for.

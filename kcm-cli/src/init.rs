@@ -107,7 +107,7 @@ const REST: &str = "\
 ";
 
 /// A plain YAML scalar where that is safe, else a JSON string, which YAML reads as it is.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
         && !text.ends_with(':');

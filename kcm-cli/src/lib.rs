@@ -36,6 +36,7 @@
 //! ```
 
 mod accounts;
+mod adopt;
 pub mod api;
 mod apply;
 mod certs;
@@ -84,6 +85,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 mod report;
 
+pub use adopt::{AdoptError, AdoptRequest, AdoptSsh, Adopted, adopt, adoption_plan};
 pub use apply::{Prepared, apply, plan};
 pub use certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,

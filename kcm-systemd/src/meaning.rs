@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::environment::Surroundings;
-use crate::exec::{CommandLine, Prefixes};
+use crate::exec::{CommandLine, ExecCommand, Prefixes};
 use crate::finding::{Effect, Finding, FindingCode};
 use crate::flags::{FlagError, FlagName, Flags};
 use crate::reader::UnitFile;
@@ -77,27 +77,48 @@ impl ServiceMeaning {
     ///
     /// A [`MeaningError`], where that cannot be told or kube-controller-manager would refuse to start.
     pub fn of(file: &UnitFile, around: &Surroundings) -> Result<Self, MeaningError> {
-        let refused = file.findings.iter().find(|it| it.effect() == Effect::Refused);
-        if let Some(finding) = refused {
-            return Err(MeaningError::Refused { finding: finding.clone() });
+        let command = command(file, around)?;
+        Self::with(file, &command, Flags::from_arguments(&command.arguments)?)
+    }
+
+    /// The same without the arguments for which kube-controller-manager would refuse to start, and those.
+    ///
+    /// # Errors
+    ///
+    /// A [`MeaningError`] for anything but such arguments.
+    pub fn without_strays(
+        file: &UnitFile,
+        around: &Surroundings,
+    ) -> Result<(Self, Vec<String>), MeaningError> {
+        let command = command(file, around)?;
+        let (mut arguments, mut strays) = (command.arguments.clone(), Vec::new());
+        loop {
+            let error = match Flags::from_arguments(&arguments) {
+                Ok(flags) => return Ok((Self::with(file, &command, flags)?, strays)),
+                Err(error) => error,
+            };
+            let place = arguments.iter().position(|argument| {
+                let text = String::from_utf8_lossy(argument.as_bytes());
+                match &error {
+                    FlagError::NotAFlag { argument } => text == *argument,
+                    FlagError::MissingValue { flag } | FlagError::BareUnknown { flag } => {
+                        text.trim_start_matches('-').replace('_', "-") == flag.as_str()
+                    }
+                    _ => false,
+                }
+            });
+            let stray = arguments.remove(place.ok_or(error)?);
+            strays.push(String::from_utf8_lossy(stray.as_bytes()).into_owned());
         }
-        let lines = file.values("Service", "ExecStart");
-        let lines: Vec<_> = lines.map(|entry| CommandLine::resolve(&entry.value, around)).collect();
-        let unknown = lines.iter().flat_map(|line| &line.findings);
-        let mut unknown = unknown.filter(|finding| finding.code == FindingCode::Specifier);
-        if let Some(finding) = unknown.next() {
-            return Err(MeaningError::Specifier { specifier: finding.subject.clone() });
-        }
-        let commands: Vec<_> = lines.iter().flat_map(|line| &line.commands).collect();
-        let [command] = commands[..] else {
-            return Err(MeaningError::Commands { found: commands.len() });
-        };
+    }
+
+    fn with(file: &UnitFile, command: &ExecCommand, flags: Flags) -> Result<Self, MeaningError> {
         let executable = std::str::from_utf8(&command.executable).ok();
         let executable = executable.filter(|_| command.argv0.is_none());
         Ok(Self {
             executable: executable.ok_or(MeaningError::Executable)?.to_owned(),
             prefixes: command.prefixes,
-            flags: Flags::from_arguments(&command.arguments)?,
+            flags,
             settings: settings(file),
         })
     }
@@ -108,6 +129,28 @@ impl ServiceMeaning {
         let lines = file.values("Service", "ExecStart");
         let commands = lines.flat_map(|entry| CommandLine::resolve(&entry.value, around).commands);
         commands.flat_map(|command| Flags::repeated(&command.arguments)).collect()
+    }
+}
+
+/// The one command of a unit.
+fn command(file: &UnitFile, around: &Surroundings) -> Result<ExecCommand, MeaningError> {
+    let refused = file.findings.iter().find(|it| it.effect() == Effect::Refused);
+    if let Some(finding) = refused {
+        return Err(MeaningError::Refused { finding: finding.clone() });
+    }
+    let lines = file.values("Service", "ExecStart");
+    let lines: Vec<_> = lines.map(|entry| CommandLine::resolve(&entry.value, around)).collect();
+    let unknown = lines.iter().flat_map(|line| &line.findings);
+    let mut unknown = unknown.filter(|finding| finding.code == FindingCode::Specifier);
+    if let Some(finding) = unknown.next() {
+        return Err(MeaningError::Specifier { specifier: finding.subject.clone() });
+    }
+    let mut commands: Vec<_> = lines.into_iter().flat_map(|line| line.commands).collect();
+    match (commands.pop(), commands.len()) {
+        (Some(command), 0) => Ok(command),
+        (last, others) => {
+            Err(MeaningError::Commands { found: others + usize::from(last.is_some()) })
+        }
     }
 }
 
@@ -233,6 +276,18 @@ mod tests {
         let file = UnitFile::parse(&swallowed);
         let ignored: Vec<_> = file.ignored().collect();
         assert_eq!((ignored.len(), ignored[0].1), (1, "Restart"));
+    }
+
+    #[test]
+    fn arguments_for_which_the_program_would_not_start_can_be_left_out() {
+        let text = UNIT
+            .replace("--v=2", "--v=2 # more: --unheard-of stray")
+            .replace("true\n", "true --cluster-name\n");
+        let file = UnitFile::parse(text);
+        let around = Surroundings::of("x.service".parse().unwrap());
+        let (found, strays) = ServiceMeaning::without_strays(&file, &around).unwrap();
+        assert_eq!(found, meaning(&[UNIT]).unwrap());
+        assert_eq!(strays, ["#", "more:", "--unheard-of", "stray", "--cluster-name"]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl InitArguments {
 const TUTORIAL: [&str; 3] =
     ["k8s-master-01=192.168.1.204", "k8s-master-02=192.168.1.205", "k8s-master-03=192.168.1.206"];
 
-fn master(text: &str) -> Result<(String, String), String> {
+pub(super) fn master(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, address)) if !name.is_empty() && !address.is_empty() => {
             Ok((name.to_owned(), address.to_owned()))

@@ -1,5 +1,6 @@
 //! The command line: what can be typed, turned into what the library takes.
 
+mod adopt;
 mod certs;
 mod drill;
 mod init;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::remove::From;
 use crate::run::Consent;
 
+pub(crate) use adopt::AdoptArguments;
 pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use drill::DrillArguments;
 pub(crate) use init::InitArguments;
@@ -36,7 +38,7 @@ Exit codes:
   0    done, or nothing to do
   1    failed, nothing changed; `status` found an error
   2    wrong usage, or a mistake in the cluster file
-  3    `plan --check` found changes, `certs check` what is due, `status` a warning
+  3    `plan --check` or `adopt` found changes, `certs check` what is due, `status` a warning
   4    partly done; the report says which masters
   130  interrupted";
 
@@ -44,6 +46,8 @@ Exit codes:
 pub(crate) enum Verb {
     /// Writes a commented cluster file from a few answers
     Init(InitArguments),
+    /// Writes a cluster file for masters that were set up by hand, which then stay as they are; fetches no key
+    Adopt(AdoptArguments),
     /// Says what would change on each master; writes nothing anywhere
     Plan(PlanArguments),
     /// Makes every master what the cluster file says

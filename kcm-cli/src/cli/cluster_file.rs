@@ -36,20 +36,27 @@ pub(super) fn write(arguments: &InitArguments) -> Result<Exit, Failure> {
     let text = init(&arguments.answers(), file).map_err(|error| {
         Failure::new(Exit::Usage, format!("an answer is not usable: {}", error.message))
     })?;
+    place(file, &text, false)?;
+    report::initialised(file);
+    Ok(Exit::Done)
+}
+
+/// Puts a cluster file in place, whole; one that is there only if it is to be replaced.
+pub(super) fn place(file: &Path, text: &str, overwrites: bool) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let written = tempfile::Builder::new()
         .permissions(Permissions::from_mode(Mode::PUBLIC.bits()))
         .tempfile_in(folder.unwrap_or(Path::new(".")))
         .and_then(|mut fresh| fresh.write_all(text.as_bytes()).map(|()| fresh))
-        .and_then(|fresh| fresh.persist_noclobber(file).map_err(|error| error.error));
+        .and_then(|fresh| {
+            let placed =
+                if overwrites { fresh.persist(file) } else { fresh.persist_noclobber(file) };
+            placed.map_err(|error| error.error)
+        });
     match written {
-        Ok(_) => {
-            report::initialised(file);
-            Ok(Exit::Done)
-        }
+        Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let message = format!("{} exists already; name another file with -f", file.display());
-            Err(Failure::new(Exit::Failed, message))
+            Err(exists(file, "name another file with -f"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let message = format!("{}: its folder does not exist; make it first", file.display());
@@ -57,6 +64,11 @@ pub(super) fn write(arguments: &InitArguments) -> Result<Exit, Failure> {
         }
         Err(error) => Err(Failure::new(Exit::Failed, unreadable(file, &error))),
     }
+}
+
+/// A cluster file is there already.
+pub(super) fn exists(file: &Path, mend: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("{} exists already; {mend}", file.display()))
 }
 
 /// Why a cluster file cannot be read or written, and what to do.

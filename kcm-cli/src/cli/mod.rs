@@ -1,5 +1,6 @@
 //! The `kcm` command: reads arguments and files, calls the library, reports, and chooses the exit code.
 
+mod adopt;
 mod certs;
 mod cluster_file;
 mod drill;
@@ -97,6 +98,7 @@ impl Verb {
             Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
             Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
             Self::Logs(logs) => logs.select.fleet.output,
+            Self::Adopt(adopt) => adopt.output,
             Self::Certs(CertsVerb::Timer(_)) | Self::Init(_) | Self::Schema => Form::Human,
         }
     }
@@ -105,6 +107,7 @@ impl Verb {
 async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(arguments) => cluster_file::write(&arguments),
+        Verb::Adopt(arguments) => adopt::run(&arguments, interrupt).await,
         Verb::Plan(PlanArguments { apply, check }) => {
             let masters = Masters::of(&apply.select, apply.consent());
             let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;

@@ -19,8 +19,8 @@ use crate::view;
 use crate::words::in_full;
 
 pub use self::service::DesiredService;
-pub(crate) use self::service::known_services;
 use self::service::{Service, service};
+pub(crate) use self::service::{flags, known_services};
 
 /// What should be there, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]

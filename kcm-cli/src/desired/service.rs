@@ -135,7 +135,7 @@ fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
 }
 
 /// The tutorial's flags, then the changes of all masters, then this master's own.
-fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
+pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
     let kubeconfig = layout.kubeconfig.as_str();
     let (ca_certificate, ca_key) = (layout.ca_certificate.as_str(), layout.ca_key.as_str());
     let mut flags = Flags::from_pairs([

@@ -1,5 +1,6 @@
 //! The only place that writes: results to standard output, progress to standard error.
 
+mod adopt;
 mod certs;
 mod drill;
 mod fresh;
@@ -29,6 +30,7 @@ use crate::timer::{Manager, UnitText};
 use crate::words;
 
 pub(crate) use fresh::FreshFile;
+pub(crate) use adopt::AdoptReport;
 pub(crate) use textfile::{certificate_metrics, status_metrics};
 
 /// Moves to the terminal's upper left corner and clears what is there.
@@ -51,6 +53,18 @@ impl Report {
         match self.form {
             Form::Json => document(&prepared.plan),
             Form::Human => flushed(|out| human::plan(out, &prepared.plan, &self.file)),
+        }
+    }
+
+    /// Where the cluster file is printed, it has standard output for itself.
+    pub(crate) fn adopted(&self, report: &AdoptReport<'_>) -> io::Result<()> {
+        match self.form {
+            Form::Json => document(report),
+            Form::Human if report.prints => {
+                adopt::adopted(&mut anstream::stderr().lock(), report, &self.file)?;
+                flushed(|out| out.write_all(report.adopted.text.as_bytes()))
+            }
+            Form::Human => flushed(|out| adopt::adopted(out, report, &self.file)),
         }
     }
 

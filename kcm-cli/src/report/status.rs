@@ -237,7 +237,7 @@ fn held(out: &mut dyn Write, leadership: &Leadership) -> io::Result<()> {
     writeln!(out, ".")
 }
 
-fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
+pub(super) fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     let (style, word) = match finding.severity {
         Severity::Error => (BAD, "error"),
         Severity::Warning => (NOTE, "warning"),

@@ -1,0 +1,255 @@
+//! What was found on masters that were set up by hand, against what systemd and good practice make of it. Pure.
+
+use std::path::Path;
+
+use kcm_pki::Certificate;
+use kcm_systemd::{
+    Argument, Effect, Flags, KubernetesVersion, Severity as LintSeverity, lint_flags,
+};
+use time::{Duration, OffsetDateTime};
+
+use super::look::Found;
+use crate::finding::{Finding, FindingCode};
+use crate::preflight;
+use crate::transport::{Observation, PathState};
+
+/// From here on the end of a certificate is worth a word.
+const SOON: Duration = Duration::days(30);
+
+/// Findings in the making.
+pub(super) struct Findings<'a> {
+    found: &'a [Found],
+    all: Vec<Finding>,
+}
+
+impl<'a> Findings<'a> {
+    /// What each master shows by itself.
+    pub(super) fn of(found: &'a [Found]) -> Self {
+        let mut findings = Self { found, all: Vec::new() };
+        for master in found {
+            findings.losses(master);
+            findings.arguments(master);
+            findings.secrets(master);
+            findings.lints(master);
+        }
+        findings
+    }
+
+    /// All of them; what is so on every master is said once.
+    pub(super) fn all(self) -> Vec<Finding> {
+        let mut all: Vec<Finding> = Vec::new();
+        let is_same = |one: &Finding, other: &Finding| {
+            (one.code, &one.problem, &one.mend) == (other.code, &other.problem, &other.mend)
+        };
+        for finding in &self.all {
+            let times = self.all.iter().filter(|other| is_same(finding, other)).count();
+            let mut finding = finding.clone();
+            if times >= self.found.len() && self.found.len() > 1 {
+                finding.master = None;
+            }
+            if !all.contains(&finding) {
+                all.push(finding);
+            }
+        }
+        all
+    }
+
+    fn warn(&mut self, code: FindingCode, master: &str, problem: String, mend: &str) {
+        self.all.push(Finding::error(code, master, problem, mend).into_warning());
+    }
+
+    /// What systemd drops or takes otherwise than it looks.
+    fn losses(&mut self, master: &Found) {
+        for (path, file) in &master.effective.files {
+            for finding in &file.findings {
+                let text = finding.to_string();
+                let (problem, _) = text.split_once("; ").unwrap_or((&text, ""));
+                let problem = format!("{path}: {problem}");
+                match finding.effect() {
+                    Effect::Notice => {
+                        let mend = "it is adopted as it comes out now";
+                        self.warn(FindingCode::UnitExpanded, &master.name, problem, mend);
+                    }
+                    Effect::Lost | Effect::Refused => {
+                        let mend = format!(
+                            "{}; what runs is adopted: to have what was meant, say it in the cluster file and run `kcm apply`",
+                            finding.code.mend()
+                        );
+                        self.warn(FindingCode::UnitLoss, &master.name, problem, &mend);
+                    }
+                }
+            }
+            for (line, key, value) in file.ignored() {
+                let problem = format!(
+                    "{path}: line {line}: systemd ignores {key}=`{value}`, which it cannot parse"
+                );
+                let mend = "what runs is adopted: to have what was meant, take it out of systemd.directives in the cluster file, or say it there, and run `kcm apply`";
+                self.warn(FindingCode::UnitLoss, &master.name, problem, mend);
+            }
+        }
+        for path in master.effective.files.iter().skip(1).map(|(path, _)| path) {
+            let problem = format!("{path} is part of the unit");
+            let mend = "it stays and counts; once `kcm apply` has written the unit, it is not needed any more";
+            self.warn(FindingCode::DropIn, &master.name, problem, mend);
+        }
+    }
+
+    fn arguments(&mut self, master: &Found) {
+        for stray in &master.strays {
+            let problem = format!(
+                "{}: the program gets the argument `{}` and refuses to start with it",
+                master.unit_file,
+                stray.escape_debug()
+            );
+            let mend =
+                "it is left out of the cluster file, so `kcm plan` shows the unit without it";
+            self.all.push(Finding::error(FindingCode::NotReproduced, &master.name, problem, mend));
+        }
+        for flag in master.effective.repeated() {
+            let value = master.flag(flag.as_str()).unwrap_or_default();
+            let problem =
+                format!("--{flag} is given more than once; the last one, `{value}`, counts");
+            let mend = "the cluster file has that one alone";
+            self.warn(FindingCode::FlagRepeated, &master.name, problem, mend);
+        }
+        let process = master.inspected.as_ref().and_then(|inspected| inspected.process.as_ref());
+        let Some(process) = process else { return };
+        // A script has its interpreter before it.
+        let own = process.argv.iter().position(|word| *word == master.meaning.executable);
+        let words = process.argv.iter().skip(own.map_or(1, |own| own + 1));
+        let words: Vec<_> =
+            words.filter_map(|word| Argument::try_from(word.as_str()).ok()).collect();
+        if Flags::from_arguments(&words).ok().as_ref() != Some(&master.meaning.flags) {
+            let problem =
+                "its process was started with other arguments than the unit has now".to_owned();
+            let mend = "the unit is adopted; `systemctl restart` there makes them the same";
+            self.warn(FindingCode::RestartPending, &master.name, problem, mend);
+        }
+    }
+
+    fn secrets(&mut self, master: &Found) {
+        let is_secret = |path: &str| {
+            let is_key_flag = master.meaning.flags.iter().any(|(name, value)| {
+                value == path
+                    && (name.as_str().ends_with("key-file")
+                        || name.as_str().ends_with("kubeconfig"))
+            });
+            is_key_flag || path.ends_with("-key.pem") || path.ends_with("manager.key")
+        };
+        let exposed = master.files.iter().filter_map(|(path, state)| {
+            let (mode, _) = state.attributes().filter(|_| is_secret(path.as_str()))?;
+            (mode.bits() & 0o007 != 0).then(|| format!("{path} has mode {mode}"))
+        });
+        let exposed: Vec<_> = exposed.collect();
+        if !exposed.is_empty() {
+            let problem = format!("a key can be read by everybody there: {}", exposed.join(", "));
+            let mend = "`kcm apply` takes that away; who has read it has it: `kcm certs renew --force`, if somebody may have";
+            self.all.push(Finding::error(FindingCode::SecretReadable, &master.name, problem, mend));
+        }
+        let missing = master.files.iter().filter(|(path, state)| {
+            *state == PathState::Absent
+                && master.meaning.flags.iter().any(|(_, value)| value == path.as_str())
+        });
+        let missing: Vec<_> = missing.map(|(path, _)| path.to_string()).collect();
+        if !missing.is_empty() {
+            let problem = format!("flags name files that are not there: {}", missing.join(", "));
+            let mend = "put them there, or leave the flags out";
+            self.all.push(Finding::error(FindingCode::FileMissing, &master.name, problem, mend));
+        }
+    }
+
+    fn lints(&mut self, master: &Found) {
+        let said = master.inspected.as_ref().map(|inspected| &inspected.version);
+        let version = match said {
+            Some(Observation::Known(said)) => preflight::program_version(said),
+            _ => None,
+        };
+        let version = version.unwrap_or(KubernetesVersion::NEWEST_KNOWN);
+        for lint in lint_flags(&master.meaning.flags, version) {
+            let problem = format!("--{} ({})", lint.flag, lint.code);
+            let finding =
+                Finding::error(FindingCode::FlagLint, &master.name, problem, lint.detail.clone());
+            self.all.push(match lint.severity() {
+                LintSeverity::Error => finding,
+                LintSeverity::Warning | LintSeverity::Benchmark => finding.into_warning(),
+            });
+        }
+    }
+
+    /// What most masters have; where they are not alike, who has what is told.
+    pub(super) fn agree(&mut self, what: &str, of: impl Fn(&Found, usize) -> String) -> String {
+        let values = self.found.iter().enumerate().map(|(place, master)| of(master, place));
+        let values: Vec<String> = values.collect();
+        let times = |value: &String| values.iter().filter(|other| *other == value).count();
+        let most = values.iter().map(times).max().unwrap_or(0);
+        let chosen = values.iter().find(|value| times(value) == most).cloned().unwrap_or_default();
+        if most < values.len() {
+            let named: Vec<_> = self
+                .found
+                .iter()
+                .zip(&values)
+                .map(|(master, value)| (master.name.as_str(), value.clone()))
+                .collect();
+            self.differs(what, &named);
+        }
+        chosen
+    }
+
+    /// The same for a flag; one that is not everywhere is no difference here.
+    pub(super) fn agree_on_flag(&mut self, flag: &str) -> Option<String> {
+        if self.found.iter().all(|master| master.flag(flag).is_none()) {
+            return None;
+        }
+        let set =
+            self.found.iter().find_map(|master| master.flag(flag)).unwrap_or_default().to_owned();
+        Some(self.agree(&format!("--{flag}"), |master, _| {
+            master.flag(flag).map_or_else(|| set.clone(), str::to_owned)
+        }))
+    }
+
+    pub(super) fn differs(&mut self, what: &str, values: &[(&str, String)]) {
+        let values: Vec<_> =
+            values.iter().map(|(name, value)| format!("{name} has {value}")).collect();
+        let problem = format!("{what} is not the same on all masters: {}", values.join("; "));
+        let mend = "the cluster file can say one; `kcm plan` shows what would change";
+        self.all.push(Finding::general(FindingCode::MastersDiffer, problem, mend));
+    }
+
+    pub(super) fn own_flags(&mut self, master: &str, names: &str) {
+        let problem = format!("it has flags of its own: {names}");
+        let mend = "the cluster file has them at this master; move them to controllerManager.flags if they are to be the same";
+        self.warn(FindingCode::MastersDiffer, master, problem, mend);
+    }
+
+    pub(super) fn not_reproduced(&mut self, problem: String, mend: &str) {
+        let finding = Finding::general(FindingCode::NotReproduced, problem, mend);
+        if !self.all.contains(&finding) {
+            self.all.push(finding);
+        }
+    }
+}
+
+/// The end of the client certificate.
+pub(super) fn of_identity(pem: Option<&str>, now: OffsetDateTime) -> Option<Finding> {
+    let certificate = Certificate::from_pem(pem?.as_bytes()).ok()?;
+    let end = certificate.not_after();
+    let (code, problem) = if end <= now {
+        (FindingCode::CertificateExpired, format!("the client certificate ended on {}", end.date()))
+    } else if end - SOON <= now {
+        (FindingCode::CertificateDue, format!("the client certificate ends on {}", end.date()))
+    } else {
+        return None;
+    };
+    Some(Finding::general(
+        code,
+        problem,
+        "`kcm certs renew` renews it, with the CA key at pki.caKey",
+    ))
+}
+
+/// What has to be done before the first renewal.
+pub(super) fn no_ca_key(path: &Path) -> Finding {
+    let problem = format!("the CA key is not at {}, and no key is fetched", path.display());
+    let mend = "put it there before the first renewal; nothing else needs it";
+    Finding::general(FindingCode::CaKeyMissing, problem, mend)
+}

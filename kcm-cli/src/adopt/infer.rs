@@ -1,0 +1,457 @@
+//! From what was found to what a cluster file says. Pure.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use kcm_pki::Certificate;
+use kcm_systemd::{ServiceMeaning, Surroundings, UnitFile};
+
+use super::choices::{Choices, FlagChoice, MasterChoice};
+use super::findings::Findings;
+use super::look::{Found, pairs};
+use super::{AdoptError, AdoptRequest, Adopted};
+use crate::cluster::{Cidr, Cluster};
+use crate::desired::{Content, Identity, Materials, Role, desired, flags};
+use crate::files::RemotePath;
+use crate::layout::{self, Layout};
+use crate::transport::PathState;
+use crate::view;
+
+/// Folders that hold other programs too: kcm keeps its notes in none of them.
+const SHARED_ROOTS: [&str; 4] = ["/", "/usr", "/usr/local", "/opt"];
+/// What a flag says that the cluster file has a key of its own for, and kcm's default.
+const RANGES: [(&str, &str); 2] =
+    [("cluster-cidr", "172.20.0.0/16"), ("service-cluster-ip-range", "10.68.0.0/16")];
+
+pub(super) fn infer(
+    found: &[Found],
+    request: &AdoptRequest,
+    origin: &Path,
+    now: time::OffsetDateTime,
+) -> Result<Adopted, AdoptError> {
+    let mut findings = Findings::of(found);
+    let unknown = |what, reason: &str| AdoptError::Unknown { what, reason: reason.to_owned() };
+    if found.is_empty() {
+        return Err(unknown("anything", "no master is named; name one with --master"));
+    }
+    let accesses = found.iter().map(|master| {
+        master.access().ok_or_else(|| AdoptError::Unknown {
+            what: "the API server",
+            reason: format!(
+                "{}: --kubeconfig names no kubeconfig that can be read; kube-controller-manager needs one for kcm",
+                master.name
+            ),
+        })
+    });
+    let accesses = accesses.collect::<Result<Vec<_>, _>>()?;
+    let ca = found.iter().find_map(|master| master.ca.clone());
+    let embedded = accesses.iter().find_map(|it| String::from_utf8(it.authority()?.to_vec()).ok());
+    let ca_certificate = ca.or(embedded).ok_or_else(|| {
+        unknown("the CA", "no flag names its certificate, and no kubeconfig has it; name the file with --cluster-signing-cert-file in the unit")
+    })?;
+    let mut choices = Choices {
+        server: findings.agree("the API server in the kubeconfig", |_, place| {
+            accesses.get(place).map_or_else(String::new, |it| it.server().to_owned())
+        }),
+        ca_cert: request.ca_cert.clone(),
+        ca_key: request.ca_key.clone(),
+        ..Choices::default()
+    };
+    alike(found, &mut findings);
+    cluster_section(&mut choices, &mut findings);
+    places(&mut choices, found, &mut findings);
+    let identity = identity(&mut choices, found, &ca_certificate, &mut findings);
+    choices.owner = owner(found, &mut findings);
+    binds(&mut choices, found);
+    // What kcm would render of that: what else is there is said as changes of it.
+    let plain = parsed(&choices, request, origin)?;
+    directives(&mut choices, found, &plain, &mut findings)?;
+    set_flags(&mut choices, found, &plain, &mut findings)?;
+    let cluster = parsed(&choices, request, origin)?;
+    choices.by_meaning =
+        !is_written_as_kcm_writes(&cluster, found, identity.as_deref(), &ca_certificate);
+    let cluster = parsed(&choices, request, origin)?;
+    let mut findings = findings.all();
+    findings.extend(super::findings::of_identity(identity.as_deref(), now));
+    let text = choices.text(&request.ssh);
+    Ok(Adopted { text, cluster, ca_certificate, findings })
+}
+
+fn parsed(choices: &Choices, request: &AdoptRequest, origin: &Path) -> Result<Cluster, AdoptError> {
+    Cluster::parse(&choices.text(&request.ssh), origin).map_err(AdoptError::NotSayable)
+}
+
+/// What must be the same on all masters and has no place in the cluster file.
+fn alike(found: &[Found], findings: &mut Findings<'_>) {
+    let _ = findings.agree("the CA certificate", |master, _| {
+        let certificate = master.ca.as_deref().map(|pem| Certificate::from_pem(pem.as_bytes()));
+        certificate
+            .and_then(Result::ok)
+            .map_or_else(|| "none".to_owned(), |it| it.fingerprint().to_string())
+    });
+    let digest = |master: &Found, flag: &str| {
+        let path = master.flag(flag)?;
+        match master.state(path)? {
+            PathState::File { digest, .. } => Some(digest.to_string()),
+            _ => None,
+        }
+    };
+    for (what, flag) in [
+        ("the CA key", "cluster-signing-key-file"),
+        ("the key for service-account tokens", "service-account-private-key-file"),
+    ] {
+        if found.iter().any(|master| digest(master, flag).is_some()) {
+            let _ = findings
+                .agree(what, |master, _| digest(master, flag).unwrap_or_else(|| "none".to_owned()));
+        }
+    }
+}
+
+fn cluster_section(choices: &mut Choices, findings: &mut Findings<'_>) {
+    let [cluster_cidr, service_cidr] = RANGES.map(|(flag, default)| {
+        let value = findings.agree_on_flag(flag);
+        let value = value.unwrap_or_else(|| default.to_owned());
+        match value.parse::<Cidr>() {
+            Ok(_) => value,
+            Err(error) => {
+                findings.not_reproduced(
+                    format!("--{flag}: {error}"),
+                    "the cluster file has another range for now; correct it before you apply",
+                );
+                let first = value.split(',').next().unwrap_or_default();
+                let trunc = first.parse::<ipnet::IpNet>().map(|net| net.trunc().to_string());
+                trunc.unwrap_or_else(|_| default.to_owned())
+            }
+        }
+    });
+    (choices.cluster_cidr, choices.service_cidr) = (cluster_cidr, service_cidr);
+    choices.name =
+        findings.agree_on_flag("cluster-name").filter(|name| name != layout::CLUSTER_NAME);
+    let is_v4 = !choices.cluster_cidr.contains(':');
+    let usual = if is_v4 { 24 } else { 64 };
+    let mask = findings.agree_on_flag("node-cidr-mask-size").and_then(|mask| mask.parse().ok());
+    choices.node_mask = mask.filter(|mask| *mask != usual);
+}
+
+/// Where the files are.
+fn places(choices: &mut Choices, found: &[Found], findings: &mut Findings<'_>) {
+    let executable = findings.agree("the program", |master, _| master.meaning.executable.clone());
+    let root = RemotePath::new(executable.as_str())
+        .ok()
+        .filter(|path| path.as_str().ends_with("/bin/kube-controller-manager"));
+    let root = root.and_then(|path| path.parent()?.parent());
+    let root = root.filter(|root| !SHARED_ROOTS.contains(&root.as_str()));
+    let root = root.map_or_else(|| layout::INSTALL_ROOT.to_owned(), |root| root.to_string());
+    let unit = findings.agree("the unit's file", |master, _| master.unit_file.to_string());
+    let kubeconfig = findings.agree_on_flag("kubeconfig");
+    let signing = findings.agree_on_flag("cluster-signing-cert-file");
+    let signing =
+        signing.or_else(|| found.iter().find_map(|it| it.flag("root-ca-file").map(str::to_owned)));
+    let signing_key = findings.agree_on_flag("cluster-signing-key-file");
+    let usual = RemotePath::new(root.as_str()).ok().and_then(|root| Layout::below(&root).ok());
+    let Some(usual) = usual else { return };
+    let paths = [
+        ("unit", Some(unit), &usual.unit_file),
+        ("binary", Some(executable), &usual.executable),
+        ("kubeconfig", kubeconfig, &usual.kubeconfig),
+        ("caCert", signing, &usual.ca_certificate),
+        ("caKey", signing_key, &usual.ca_key),
+    ];
+    let differing = paths.into_iter().filter_map(|(key, path, usual)| {
+        path.filter(|path| !path.is_empty() && path != usual.as_str()).map(|path| (key, path))
+    });
+    choices.paths = differing.collect();
+    choices.root = Some(root).filter(|root| root != layout::INSTALL_ROOT);
+}
+
+/// The certificate that the masters hold, as PEM, and where it is.
+fn identity(
+    choices: &mut Choices,
+    found: &[Found],
+    ca: &str,
+    findings: &mut Findings<'_>,
+) -> Option<String> {
+    let held = |master: &Found| {
+        let pem = master.access()?.certificate()?.to_vec();
+        Certificate::from_pem(&pem).ok()
+    };
+    let shown = |certificate: Option<Certificate>| {
+        certificate.map_or_else(|| "none".to_owned(), |it| it.fingerprint().to_string())
+    };
+    let _ = findings.agree("the client certificate", |master, _| shown(held(master)));
+    if let Some(file) =
+        found.iter().find_map(|it| it.access()?.certificate_file().map(str::to_owned))
+    {
+        findings.not_reproduced(
+            format!("the kubeconfig names {file} for its client certificate; kcm embeds it, or names one file of its own"),
+            "`kcm plan` shows what kcm would write",
+        );
+    }
+    let certificate = found.iter().find_map(held)?;
+    let first = found.first()?;
+    let is_pair = |(cert, key): &(RemotePath, RemotePath)| {
+        found.iter().all(|master| {
+            let beside = master.certificates.iter().find(|(path, _)| path == cert);
+            beside.is_some_and(|(_, beside)| {
+                Some(beside.fingerprint()) == held(master).map(|it| it.fingerprint())
+            }) && matches!(master.state(key.as_str()), Some(PathState::File { .. }))
+        })
+    };
+    let root = RemotePath::new(choices.root.as_deref().unwrap_or(layout::INSTALL_ROOT)).ok();
+    let usual = root.and_then(|root| Layout::below(&root).ok());
+    match pairs(first).into_iter().find(is_pair).zip(usual) {
+        Some(((cert, key), usual)) => {
+            let paths = [("cert", cert, usual.certificate), ("key", key, usual.key)];
+            let differing = paths.into_iter().filter(|(_, path, usual)| path != usual);
+            choices.paths.extend(differing.map(|(name, path, _)| (name, path.to_string())));
+        }
+        None => choices.credentials = Some("embedded-only"),
+    }
+    let algorithm = certificate.key_algorithm().map(|algorithm| algorithm.to_string());
+    choices.key_algorithm = algorithm.filter(|algorithm| algorithm != "rsa-2048");
+    let lifetime = (certificate.not_after() - certificate.not_before()).whole_hours();
+    // One that ends with its CA was cut short.
+    let ends_with_ca = Certificate::from_pem(ca.as_bytes())
+        .is_ok_and(|ca| ca.not_after() <= certificate.not_after());
+    choices.lifetime =
+        (lifetime >= 1 && lifetime != 87_600 && !ends_with_ca).then(|| format!("{lifetime}h"));
+    Some(certificate.to_pem())
+}
+
+/// Whose the kubeconfig is, where that is not the service's user.
+fn owner(found: &[Found], findings: &mut Findings<'_>) -> Option<String> {
+    let of = |master: &Found| {
+        let (_, owner) = master.state(master.flag("kubeconfig")?)?.attributes()?;
+        (owner != master.service_owner())
+            .then(|| master.owner_name(owner).unwrap_or_else(|| owner.to_string()))
+    };
+    if found.iter().any(|master| !master.can_set_owner) {
+        return None;
+    }
+    let default = "the service's user";
+    let name = findings.agree("the owner of the kubeconfig", |master, _| {
+        of(master).unwrap_or_else(|| default.to_owned())
+    });
+    if name.starts_with(|first: char| first.is_ascii_digit()) {
+        findings.not_reproduced(
+            format!("the kubeconfig belongs to {name}, which no account there is"),
+            "give it to an account; until then `kcm plan` shows another owner",
+        );
+        return None;
+    }
+    (name != default).then_some(name)
+}
+
+fn binds(choices: &mut Choices, found: &[Found]) {
+    let binds: Vec<_> =
+        found.iter().map(|master| master.flag("bind-address").unwrap_or("0.0.0.0")).collect();
+    choices.masters = found
+        .iter()
+        .map(|master| MasterChoice {
+            name: master.name.clone(),
+            address: master.address.clone(),
+            ..MasterChoice::default()
+        })
+        .collect();
+    let is_host = binds.iter().zip(found).all(|(bind, master)| *bind == master.address);
+    if is_host {
+        return;
+    }
+    match binds.split_first() {
+        Some((first, rest)) if rest.iter().all(|other| other == first) => {
+            let word = match *first {
+                "127.0.0.1" => "loopback",
+                "0.0.0.0" => "any",
+                other => other,
+            };
+            choices.bind = Some(word.to_owned());
+        }
+        _ => {
+            for ((choice, bind), master) in choices.masters.iter_mut().zip(&binds).zip(found) {
+                choice.bind = (*bind != master.address).then(|| (*bind).to_owned());
+            }
+        }
+    }
+}
+
+type Settings = BTreeMap<(String, String), Vec<String>>;
+
+/// What the unit has beside what kcm renders.
+fn directives(
+    choices: &mut Choices,
+    found: &[Found],
+    plain: &Cluster,
+    findings: &mut Findings<'_>,
+) -> Result<(), AdoptError> {
+    let Some(first) = found.first() else { return Ok(()) };
+    let layout = layout_of(plain)?;
+    let written = rendered(plain, &layout, "", "").into_iter().next().unwrap_or_default();
+    let around = Surroundings::of(layout.unit.clone());
+    let ours: Settings = ServiceMeaning::of(&UnitFile::parse(written), &around)
+        .map(|meaning| meaning.settings)
+        .unwrap_or_default();
+    for master in found.iter().skip(1) {
+        for name in first.meaning.settings.keys().chain(master.meaning.settings.keys()) {
+            let of = |found: &Found| {
+                let values = found.meaning.settings.get(name);
+                values.map_or_else(|| "nothing".to_owned(), |values| values.join(" | "))
+            };
+            if of(first) != of(master) {
+                findings.differs(
+                    &format!("{}= in [{}] of the unit", name.1, name.0),
+                    &[(&first.name, of(first)), (&master.name, of(master))],
+                );
+            }
+        }
+    }
+    let theirs = &first.meaning.settings;
+    let single = |key: &str| {
+        let values = theirs.get(&("Service".to_owned(), key.to_owned()))?;
+        values.last().cloned()
+    };
+    (choices.user, choices.group) = (single("User"), single("Group"));
+    if choices.user.is_none() {
+        choices.group = None;
+    }
+    for (name, values) in theirs {
+        let is_account = name.0 == "Service" && matches!(name.1.as_str(), "User" | "Group");
+        if is_account || ours.get(name) == Some(values) {
+            continue;
+        }
+        let replaces = ours.contains_key(name) && name.0 == "Install";
+        let values = replaces.then(String::new).into_iter().chain(values.iter().cloned());
+        choices.directives.push((name.0.clone(), name.1.clone(), values.collect()));
+    }
+    for name in ours.keys().filter(|name| !theirs.contains_key(*name)) {
+        choices.directives.push((name.0.clone(), name.1.clone(), vec![String::new()]));
+    }
+    Ok(())
+}
+
+/// The flags that kcm would not render by itself, or would.
+fn set_flags(
+    choices: &mut Choices,
+    found: &[Found],
+    plain: &Cluster,
+    findings: &mut Findings<'_>,
+) -> Result<(), AdoptError> {
+    let layout = layout_of(plain)?;
+    let mut changes: Vec<BTreeMap<String, Option<String>>> = Vec::new();
+    for (master, planned) in found.iter().zip(&plain.masters) {
+        let ours = flags(plain, &layout, planned).map_err(|reason| AdoptError::Unit {
+            master: master.name.clone(),
+            path: master.unit_file.to_string(),
+            reason,
+        })?;
+        let theirs = &master.meaning.flags;
+        let mut of_master = BTreeMap::new();
+        for (name, value) in theirs.iter() {
+            let name = name.as_str();
+            if ours.get(name) != Some(value) && !has_key_of_its_own(name) {
+                of_master.insert(name.to_owned(), Some(value.to_owned()));
+            }
+        }
+        for (name, _) in ours.iter().filter(|(name, _)| theirs.get(name.as_str()).is_none()) {
+            if name.as_str() != "kubeconfig" {
+                of_master.insert(name.to_string(), None);
+            }
+        }
+        changes.push(of_master);
+    }
+    let Some(first) = changes.first().cloned() else { return Ok(()) };
+    let common = |name: &str, value: &Option<String>| {
+        changes.iter().all(|of_master| of_master.get(name) == Some(value))
+    };
+    let (shared, _): (Vec<FlagChoice>, Vec<_>) =
+        first.into_iter().partition(|(name, value)| common(name, value));
+    for (of_master, choice) in changes.iter().zip(&mut choices.masters) {
+        let own = of_master.iter().filter(|(name, value)| !common(name, value));
+        choice.flags = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
+    for choice in &choices.masters {
+        let names: Vec<_> = choice.flags.iter().map(|(name, _)| format!("--{name}")).collect();
+        if !names.is_empty() {
+            findings.own_flags(&choice.name, &names.join(", "));
+        }
+    }
+    choices.flags = shared;
+    Ok(())
+}
+
+/// Whether the cluster file says a flag elsewhere: there the masters have been compared already.
+fn has_key_of_its_own(flag: &str) -> bool {
+    matches!(
+        flag,
+        "bind-address"
+            | "cluster-cidr"
+            | "cluster-name"
+            | "kubeconfig"
+            | "node-cidr-mask-size"
+            | "service-cluster-ip-range"
+    )
+}
+
+fn layout_of(cluster: &Cluster) -> Result<Layout, AdoptError> {
+    Layout::of(&cluster.install).map_err(|error| AdoptError::Request { reason: error.to_string() })
+}
+
+/// The units that kcm would write.
+fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Vec<String> {
+    let materials = Materials {
+        identity: Identity::OnMasters(identity),
+        serving: None,
+        ca: Some(ca).filter(|ca| !ca.is_empty()),
+        ca_key: None,
+        binary: None,
+    };
+    let mut cluster = cluster.clone();
+    cluster.install.distribute_ca = false;
+    let stand_in = if identity.is_empty() { view::STAND_IN_CERTIFICATE } else { identity };
+    let materials = Materials { identity: Identity::OnMasters(stand_in), ..materials };
+    let Ok(desired) = desired(&cluster, layout, &[], materials) else { return Vec::new() };
+    let masters = desired.masters.into_iter();
+    let unit = masters.map(|master| {
+        let unit = master.artifacts.into_iter().find(|artifact| artifact.role == Role::Unit);
+        match unit.map(|unit| unit.content) {
+            Some(Content::Known(bytes)) => String::from_utf8_lossy(bytes.expose()).into_owned(),
+            _ => String::new(),
+        }
+    });
+    unit.collect()
+}
+
+/// Whether units and kubeconfigs are byte for byte what kcm writes, as far as that can be told without the key.
+fn is_written_as_kcm_writes(
+    cluster: &Cluster,
+    found: &[Found],
+    identity: Option<&str>,
+    ca: &str,
+) -> bool {
+    let Ok(layout) = layout_of(cluster) else { return false };
+    let Some(identity) = identity else { return false };
+    let units = rendered(cluster, &layout, identity, ca);
+    let are_units = units.len() == found.len()
+        && units
+            .iter()
+            .zip(found)
+            .all(|(unit, found)| *unit == found.unit_text && found.unit.drop_ins.is_empty());
+    let materials = Materials {
+        identity: Identity::OnMasters(identity),
+        serving: None,
+        ca: Some(ca),
+        ca_key: None,
+        binary: None,
+    };
+    let Ok(desired) = desired(cluster, &layout, &[], materials) else { return false };
+    let kubeconfig = desired.masters.first().and_then(|master| {
+        master.artifacts.iter().find(|artifact| artifact.role == Role::Kubeconfig)
+    });
+    let Some(kubeconfig) = kubeconfig else { return false };
+    are_units
+        && found.iter().all(|found| {
+            let there = found.kubeconfig.as_deref().map(view::kubeconfig);
+            there.is_some_and(|there| {
+                view::without_key(&there).eq(view::without_key(&kubeconfig.view))
+            })
+        })
+}
