@@ -108,7 +108,7 @@ const REST: &str = "\
 
 /// A plain YAML scalar where that is safe, else a JSON string, which YAML reads as it is.
 pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+    let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
         && !text.ends_with(':');
     let is_address = text.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_ipv4())

@@ -2,6 +2,7 @@
 //! finishes the work.
 
 mod account;
+mod adopt;
 mod api_server;
 mod certs;
 mod drill;

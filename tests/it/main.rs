@@ -9,6 +9,7 @@
     reason = "tests report by panicking, and are written to be read, not to be fast"
 )]
 
+mod adopt;
 mod api;
 mod apply;
 mod bad_input;

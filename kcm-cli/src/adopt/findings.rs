@@ -15,6 +15,9 @@ use crate::transport::{Observation, PathState};
 
 /// From here on the end of a certificate is worth a word.
 const SOON: Duration = Duration::days(30);
+/// What to do about what systemd drops.
+const TO_HAVE_IT: &str =
+    "what runs is adopted; to have what was meant, say it in the cluster file and run `kcm apply`";
 
 /// Findings in the making.
 pub(super) struct Findings<'a> {
@@ -71,11 +74,7 @@ impl<'a> Findings<'a> {
                         self.warn(FindingCode::UnitExpanded, &master.name, problem, mend);
                     }
                     Effect::Lost | Effect::Refused => {
-                        let mend = format!(
-                            "{}; what runs is adopted: to have what was meant, say it in the cluster file and run `kcm apply`",
-                            finding.code.mend()
-                        );
-                        self.warn(FindingCode::UnitLoss, &master.name, problem, &mend);
+                        self.warn(FindingCode::UnitLoss, &master.name, problem, TO_HAVE_IT);
                     }
                 }
             }
@@ -86,6 +85,15 @@ impl<'a> Findings<'a> {
                 let mend = "what runs is adopted: to have what was meant, take it out of systemd.directives in the cluster file, or say it there, and run `kcm apply`";
                 self.warn(FindingCode::UnitLoss, &master.name, problem, mend);
             }
+        }
+        let lost = lost_flags(master);
+        if !lost.is_empty() {
+            let problem = format!(
+                "{}: these stand in the file and never reach the program: {}",
+                master.unit_file,
+                lost.join(" ")
+            );
+            self.warn(FindingCode::UnitLoss, &master.name, problem, TO_HAVE_IT);
         }
         for path in master.effective.files.iter().skip(1).map(|(path, _)| path) {
             let problem = format!("{path} is part of the unit");
@@ -227,6 +235,22 @@ impl<'a> Findings<'a> {
             self.all.push(finding);
         }
     }
+}
+
+/// Words that look like flags, stand in the unit's file outside of comments, and are no flags of the program.
+fn lost_flags(master: &Found) -> Vec<&str> {
+    // A drop-in may replace the command as a whole, which loses nothing.
+    if master.effective.files.len() > 1 {
+        return Vec::new();
+    }
+    let lines = master.unit_text.lines().map(str::trim_start);
+    let lines = lines.filter(|line| !line.starts_with(['#', ';']));
+    let words = lines.flat_map(str::split_ascii_whitespace).filter(|word| word.starts_with("--"));
+    let lost = words.filter(|word| {
+        let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
+        !name.is_empty() && master.flag(&name.replace('_', "-")).is_none()
+    });
+    lost.collect()
 }
 
 /// The end of the client certificate.

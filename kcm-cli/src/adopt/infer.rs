@@ -1,21 +1,18 @@
 //! From what was found to what a cluster file says. Pure.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use kcm_pki::Certificate;
-use kcm_systemd::{ServiceMeaning, Surroundings, UnitFile};
 
-use super::choices::{Choices, FlagChoice, MasterChoice};
+use super::changes::{directives, is_written_as_kcm_writes, set_flags};
+use super::choices::{Choices, MasterChoice};
 use super::findings::Findings;
 use super::look::{Found, pairs};
 use super::{AdoptError, AdoptRequest, Adopted};
-use crate::cluster::{Cidr, Cluster};
-use crate::desired::{Content, Identity, Materials, Role, desired, flags};
+use crate::cluster::{Cidr, Cluster, ClusterName};
 use crate::files::RemotePath;
 use crate::layout::{self, Layout};
 use crate::transport::PathState;
-use crate::view;
 
 /// Folders that hold other programs too: kcm keeps its notes in none of them.
 const SHARED_ROOTS: [&str; 4] = ["/", "/usr", "/usr/local", "/opt"];
@@ -125,8 +122,13 @@ fn cluster_section(choices: &mut Choices, findings: &mut Findings<'_>) {
         }
     });
     (choices.cluster_cidr, choices.service_cidr) = (cluster_cidr, service_cidr);
-    choices.name =
-        findings.agree_on_flag("cluster-name").filter(|name| name != layout::CLUSTER_NAME);
+    let name = findings.agree_on_flag("cluster-name");
+    choices.name = name.filter(|name| name != layout::CLUSTER_NAME);
+    if let Some(error) = choices.name.as_ref().and_then(|name| name.parse::<ClusterName>().err()) {
+        let mend = "`kcm plan` shows kcm's own name for it; choose one before you apply";
+        findings.not_reproduced(format!("--cluster-name: {error}"), mend);
+        choices.name = None;
+    }
     let is_v4 = !choices.cluster_cidr.contains(':');
     let usual = if is_v4 { 24 } else { 64 };
     let mask = findings.agree_on_flag("node-cidr-mask-size").and_then(|mask| mask.parse().ok());
@@ -272,186 +274,4 @@ fn binds(choices: &mut Choices, found: &[Found]) {
             }
         }
     }
-}
-
-type Settings = BTreeMap<(String, String), Vec<String>>;
-
-/// What the unit has beside what kcm renders.
-fn directives(
-    choices: &mut Choices,
-    found: &[Found],
-    plain: &Cluster,
-    findings: &mut Findings<'_>,
-) -> Result<(), AdoptError> {
-    let Some(first) = found.first() else { return Ok(()) };
-    let layout = layout_of(plain)?;
-    let written = rendered(plain, &layout, "", "").into_iter().next().unwrap_or_default();
-    let around = Surroundings::of(layout.unit.clone());
-    let ours: Settings = ServiceMeaning::of(&UnitFile::parse(written), &around)
-        .map(|meaning| meaning.settings)
-        .unwrap_or_default();
-    for master in found.iter().skip(1) {
-        for name in first.meaning.settings.keys().chain(master.meaning.settings.keys()) {
-            let of = |found: &Found| {
-                let values = found.meaning.settings.get(name);
-                values.map_or_else(|| "nothing".to_owned(), |values| values.join(" | "))
-            };
-            if of(first) != of(master) {
-                findings.differs(
-                    &format!("{}= in [{}] of the unit", name.1, name.0),
-                    &[(&first.name, of(first)), (&master.name, of(master))],
-                );
-            }
-        }
-    }
-    let theirs = &first.meaning.settings;
-    let single = |key: &str| {
-        let values = theirs.get(&("Service".to_owned(), key.to_owned()))?;
-        values.last().cloned()
-    };
-    (choices.user, choices.group) = (single("User"), single("Group"));
-    if choices.user.is_none() {
-        choices.group = None;
-    }
-    for (name, values) in theirs {
-        let is_account = name.0 == "Service" && matches!(name.1.as_str(), "User" | "Group");
-        if is_account || ours.get(name) == Some(values) {
-            continue;
-        }
-        let replaces = ours.contains_key(name) && name.0 == "Install";
-        let values = replaces.then(String::new).into_iter().chain(values.iter().cloned());
-        choices.directives.push((name.0.clone(), name.1.clone(), values.collect()));
-    }
-    for name in ours.keys().filter(|name| !theirs.contains_key(*name)) {
-        choices.directives.push((name.0.clone(), name.1.clone(), vec![String::new()]));
-    }
-    Ok(())
-}
-
-/// The flags that kcm would not render by itself, or would.
-fn set_flags(
-    choices: &mut Choices,
-    found: &[Found],
-    plain: &Cluster,
-    findings: &mut Findings<'_>,
-) -> Result<(), AdoptError> {
-    let layout = layout_of(plain)?;
-    let mut changes: Vec<BTreeMap<String, Option<String>>> = Vec::new();
-    for (master, planned) in found.iter().zip(&plain.masters) {
-        let ours = flags(plain, &layout, planned).map_err(|reason| AdoptError::Unit {
-            master: master.name.clone(),
-            path: master.unit_file.to_string(),
-            reason,
-        })?;
-        let theirs = &master.meaning.flags;
-        let mut of_master = BTreeMap::new();
-        for (name, value) in theirs.iter() {
-            let name = name.as_str();
-            if ours.get(name) != Some(value) && !has_key_of_its_own(name) {
-                of_master.insert(name.to_owned(), Some(value.to_owned()));
-            }
-        }
-        for (name, _) in ours.iter().filter(|(name, _)| theirs.get(name.as_str()).is_none()) {
-            if name.as_str() != "kubeconfig" {
-                of_master.insert(name.to_string(), None);
-            }
-        }
-        changes.push(of_master);
-    }
-    let Some(first) = changes.first().cloned() else { return Ok(()) };
-    let common = |name: &str, value: &Option<String>| {
-        changes.iter().all(|of_master| of_master.get(name) == Some(value))
-    };
-    let (shared, _): (Vec<FlagChoice>, Vec<_>) =
-        first.into_iter().partition(|(name, value)| common(name, value));
-    for (of_master, choice) in changes.iter().zip(&mut choices.masters) {
-        let own = of_master.iter().filter(|(name, value)| !common(name, value));
-        choice.flags = own.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
-    for choice in &choices.masters {
-        let names: Vec<_> = choice.flags.iter().map(|(name, _)| format!("--{name}")).collect();
-        if !names.is_empty() {
-            findings.own_flags(&choice.name, &names.join(", "));
-        }
-    }
-    choices.flags = shared;
-    Ok(())
-}
-
-/// Whether the cluster file says a flag elsewhere: there the masters have been compared already.
-fn has_key_of_its_own(flag: &str) -> bool {
-    matches!(
-        flag,
-        "bind-address"
-            | "cluster-cidr"
-            | "cluster-name"
-            | "kubeconfig"
-            | "node-cidr-mask-size"
-            | "service-cluster-ip-range"
-    )
-}
-
-fn layout_of(cluster: &Cluster) -> Result<Layout, AdoptError> {
-    Layout::of(&cluster.install).map_err(|error| AdoptError::Request { reason: error.to_string() })
-}
-
-/// The units that kcm would write.
-fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Vec<String> {
-    let materials = Materials {
-        identity: Identity::OnMasters(identity),
-        serving: None,
-        ca: Some(ca).filter(|ca| !ca.is_empty()),
-        ca_key: None,
-        binary: None,
-    };
-    let mut cluster = cluster.clone();
-    cluster.install.distribute_ca = false;
-    let stand_in = if identity.is_empty() { view::STAND_IN_CERTIFICATE } else { identity };
-    let materials = Materials { identity: Identity::OnMasters(stand_in), ..materials };
-    let Ok(desired) = desired(&cluster, layout, &[], materials) else { return Vec::new() };
-    let masters = desired.masters.into_iter();
-    let unit = masters.map(|master| {
-        let unit = master.artifacts.into_iter().find(|artifact| artifact.role == Role::Unit);
-        match unit.map(|unit| unit.content) {
-            Some(Content::Known(bytes)) => String::from_utf8_lossy(bytes.expose()).into_owned(),
-            _ => String::new(),
-        }
-    });
-    unit.collect()
-}
-
-/// Whether units and kubeconfigs are byte for byte what kcm writes, as far as that can be told without the key.
-fn is_written_as_kcm_writes(
-    cluster: &Cluster,
-    found: &[Found],
-    identity: Option<&str>,
-    ca: &str,
-) -> bool {
-    let Ok(layout) = layout_of(cluster) else { return false };
-    let Some(identity) = identity else { return false };
-    let units = rendered(cluster, &layout, identity, ca);
-    let are_units = units.len() == found.len()
-        && units
-            .iter()
-            .zip(found)
-            .all(|(unit, found)| *unit == found.unit_text && found.unit.drop_ins.is_empty());
-    let materials = Materials {
-        identity: Identity::OnMasters(identity),
-        serving: None,
-        ca: Some(ca),
-        ca_key: None,
-        binary: None,
-    };
-    let Ok(desired) = desired(cluster, &layout, &[], materials) else { return false };
-    let kubeconfig = desired.masters.first().and_then(|master| {
-        master.artifacts.iter().find(|artifact| artifact.role == Role::Kubeconfig)
-    });
-    let Some(kubeconfig) = kubeconfig else { return false };
-    are_units
-        && found.iter().all(|found| {
-            let there = found.kubeconfig.as_deref().map(view::kubeconfig);
-            there.is_some_and(|there| {
-                view::without_key(&there).eq(view::without_key(&kubeconfig.view))
-            })
-        })
 }

@@ -3,6 +3,7 @@
 //! What runs is taken over, not what was meant: units are read as systemd reads them, and what it drops without a word is a
 //! finding with its line. No key is fetched.
 
+mod changes;
 mod choices;
 mod findings;
 mod infer;

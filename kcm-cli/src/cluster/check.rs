@@ -10,13 +10,13 @@ use std::time::Duration;
 use kcm_systemd::FlagName;
 
 use self::ssh::SshChoices;
+use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::error::ClusterFileError;
 use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
 use super::locate::{Step, Step::Index, Step::Key, locate, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{
-    ApiVia, BindAddress, Cidr, ClusterName, Comparison, CredentialsForm, HostAddress, MasterFile,
-    OperatorPath, ProfileName,
+    BindAddress, Cidr, ClusterName, HostAddress, MasterFile, OperatorPath, ProfileName,
 };
 use super::{Cluster, Install, Master, Paths, Pki};
 use crate::files::RemotePath;

@@ -6,13 +6,14 @@ use kcm_systemd::{AccountName, FlagName};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::directives::DirectiveMap;
 use super::scalar::{FlagMap, Scalar, Text};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::systemd::{HardeningName, Ownership};
 use super::value::{
-    ApiVersion, ApiVia, BindAddress, Cidr, ClusterName, Comparison, CredentialsForm, HostAddress,
-    InstallRoot, MasterFile, MasterName, OperatorPath, ProfileName, SshUser,
+    ApiVersion, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterFile, MasterName,
+    OperatorPath, ProfileName, SshUser,
 };
 
 /// kcm's cluster file: a highly available kube-controller-manager on your own masters.

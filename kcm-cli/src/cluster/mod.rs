@@ -4,6 +4,7 @@
 //! form and a contradiction are each one [`ClusterFileError`] with line, column and mend.
 
 mod check;
+mod choice;
 mod directives;
 mod error;
 mod file;
@@ -26,14 +27,14 @@ use kcm_systemd::FlagName;
 use crate::files::RemotePath;
 
 pub(crate) use check::{LIFETIME, SHORTEST_LIFETIME};
+pub use choice::{ApiVia, Comparison, CredentialsForm};
 pub use error::ClusterFileError;
 pub use file::schema;
 pub use scalar::FlagChange;
 pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 pub use systemd::{Ownership, Service};
 pub use value::{
-    ApiVia, BindAddress, Cidr, ClusterName, Comparison, CredentialsForm, HostAddress, InvalidValue,
-    MasterName, ProfileName, SshUser,
+    BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
 };
 
 /// The longest cluster file that is read, in bytes.

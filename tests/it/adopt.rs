@@ -1,0 +1,157 @@
+//! `kcm adopt` on folders: what it says, writes and refuses.
+
+use std::fs;
+
+use kcm_pki::KeyAlgorithm;
+use kcm_tests::{Ran, Site};
+
+const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
+const MASTERS: [&str; 3] = [
+    "--master=k8s-master-01=192.168.1.204",
+    "--master=k8s-master-02=192.168.1.205",
+    "--master=k8s-master-03=192.168.1.206",
+];
+
+/// Masters with everything on them, and an empty folder `new` for whoever adopts them.
+fn masters() -> Site {
+    let site = Site::new();
+    site.bring_everything();
+    site.apply();
+    fs::create_dir(site.file("new")).unwrap();
+    site
+}
+
+fn adopt(site: &Site, further: &[&str]) -> Ran {
+    let arguments = [&["adopt", "--root", "out", "-f", "new/kcm.yaml"], &MASTERS[..], further];
+    site.kcm(&arguments.concat())
+}
+
+fn edit(site: &Site, master: &str, from: &str, to: &str) {
+    let at = site.on_master(master, UNIT);
+    let before = fs::read_to_string(&at).unwrap();
+    assert!(before.contains(from), "{before}");
+    fs::write(&at, before.replace(from, to)).unwrap();
+}
+
+/// Diffs are shown with a margin.
+fn assert_says(text: &str, parts: &[&str]) {
+    let text = &text.replace("\n      ", "\n");
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in: {text}");
+    }
+}
+
+#[test]
+fn what_kcm_put_there_is_adopted_without_a_word_that_is_not_needed() {
+    let site = masters();
+    let ran = adopt(&site, &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_says(
+        &ran.stdout,
+        &["wrote new/kcm.yaml", "wrote new/pki/ca/cert/ca.pem", "has nothing to do"],
+    );
+    let text = site.read("new/kcm.yaml");
+    for absent in
+        ["flags", "install", "systemd", "kubeconfig:", "ssh:", "nodeCidr", "name: kubernetes\n"]
+    {
+        assert!(!text.contains(absent), "{absent}: {text}");
+    }
+    let ran = site.kcm(&["plan", "--check", "--root", "out", "-f", "new/kcm.yaml"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(site.read("new/pki/ca/cert/ca.pem"), site.read("pki/ca/cert/ca.pem"));
+    assert_eq!(fs::read_dir(site.file("new/pki/ca/cert")).unwrap().count(), 1, "no key is fetched");
+}
+
+#[test]
+fn a_printed_cluster_file_has_standard_output_for_itself_and_nothing_is_written() {
+    let site = masters();
+    let before = site.tree();
+    let arguments = [&["adopt", "--root", "out", "-f", "-"], &MASTERS[..]].concat();
+    let ran = site.kcm(&arguments);
+    assert_eq!((ran.code, site.tree() == before), (0, true), "{ran:?}");
+    assert!(
+        ran.stdout.starts_with("# kcm's cluster file") && ran.stdout.ends_with("}\n"),
+        "{ran:?}"
+    );
+    assert_says(&ran.stderr, &["cis-1.3.2", "has nothing to do"]);
+    let ran = site.kcm(&[&arguments[..], &["-o", "json"]].concat());
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(document["text"].as_str().unwrap().contains("apiVersion: kcm/v1"));
+    assert!(document["findings"].as_array().unwrap().iter().any(|it| it["code"] == "flag-lint"));
+    assert!(document["plan"]["masters"].as_array().unwrap().len() == 3, "{document}");
+}
+
+#[test]
+fn masters_that_differ_are_named_with_what_each_has() {
+    let site = masters();
+    edit(&site, "k8s-master-02", "--cluster-name=kubernetes", "--cluster-name=other");
+    edit(&site, "k8s-master-03", "--v=2", "--profiling=false");
+    edit(&site, "k8s-master-03", "RestartSec=5", "RestartSec=9");
+    let ran = adopt(&site, &[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_says(
+        &ran.stdout,
+        &[
+            "--cluster-name is not the same on all masters: k8s-master-01 has kubernetes; k8s-master-02 has other",
+            "RestartSec= in [Service] of the unit is not the same",
+            "k8s-master-03: it has flags of its own: --profiling, --v",
+            "-  --cluster-name=other \\\n+  --cluster-name=kubernetes",
+            "-RestartSec=9\n+RestartSec=5",
+            "2 masters to change",
+        ],
+    );
+    let text = site.read("new/kcm.yaml");
+    assert_says(&text, &["flags: {profiling: \"false\", v: null}"]);
+}
+
+#[test]
+fn arguments_that_the_program_refuses_are_told_and_not_written() {
+    let site = masters();
+    for master in ["k8s-master-01", "k8s-master-02", "k8s-master-03"] {
+        edit(&site, master, "--v=2\n", "--v=2 # more words\n");
+        edit(&site, master, "RestartSec=5", "RestartSec=5 \\");
+    }
+    let ran = adopt(&site, &[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_says(
+        &ran.stdout,
+        &[
+            "a comment can only be a whole line",
+            "gets the argument `#` and refuses to start",
+            "gets the argument `words` and refuses",
+            "-  --v=2 # more words\n+  --v=2\n",
+        ],
+    );
+}
+
+#[test]
+fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
+    let site = masters();
+    let ran = adopt(&site, &["--unit", "kcm.service"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_says(&ran.stderr, &["k8s-master-01: there is no kcm.service", "--unit"]);
+    let ran = adopt(&site, &["--user", "a b"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let ran = site.kcm(&["adopt", "--root", "out", "--master", "x"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    edit(&site, "k8s-master-02", "ExecStart=/opt", "ExecStart=opt");
+    let ran = adopt(&site, &[]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_says(
+        &ran.stderr,
+        &["k8s-master-02: /etc/systemd/system/kube", "systemd does not load the unit: line 6"],
+    );
+    edit(&site, "k8s-master-02", "ExecStart=opt", "ExecStart=/opt");
+    // Another CA here than there.
+    let (other, _) = kcm_tests::ca(KeyAlgorithm::EcdsaP256, "other");
+    site.write("ca.pem", other);
+    let ran = adopt(&site, &["--ca-cert", "ca.pem"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_says(&ran.stderr, &["ca.pem is another CA certificate than the masters have"]);
+    assert_eq!(fs::read_dir(site.file("new")).unwrap().count(), 0);
+    site.write("new/kcm.yaml", "mine");
+    let ran = adopt(&site, &[]);
+    assert_eq!((ran.code, site.read("new/kcm.yaml")), (1, "mine".to_owned()), "{ran:?}");
+    let ran = adopt(&site, &["--overwrite"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}

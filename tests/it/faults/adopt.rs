@@ -1,0 +1,303 @@
+//! `kcm adopt` on real systems that were set up by hand: by the tutorial's own commands, by kubeasz's, and by units that do not
+//! do what they seem to. What a unit comes to is judged by the process that systemd started from it.
+
+use std::fs;
+use std::path::Path;
+
+use kcm_tests::lab::Machine;
+use kcm_tests::peers;
+
+use super::*;
+
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
+
+fn has_tools() -> bool {
+    ["cfssl", "cfssljson", "kubectl", "ssh", "scp"].into_iter().all(peers::has)
+}
+
+impl Ground {
+    /// Runs a script in the operator's folder for all machines.
+    fn by_hand(&self, script: &str, arguments: &[&str]) {
+        let mut command = Command::new(Path::new(SCRIPTS).join(script));
+        command.current_dir(self.site.path()).env("HOME", self.site.path());
+        command.arg(self.lab.operator().join("ssh_config")).arg(self.plane.server());
+        command.args(arguments);
+        command.args(self.lab.machines().iter().map(|machine| machine.address().to_string()));
+        peers::run(&mut command);
+        for machine in self.lab.machines() {
+            until("it serves", Duration::from_secs(20), || machine.serves());
+        }
+    }
+
+    /// Runs `kcm adopt` in a folder for machines.
+    fn adopt(&self, site: &Site, machines: &[&Machine], further: &[&str]) -> Ran {
+        let config = self.lab.operator().join("ssh_config").display().to_string();
+        let masters = machines.iter().map(|it| format!("--master={}={}", it.name(), it.address()));
+        let masters: Vec<_> = masters.collect();
+        let mut arguments = vec!["adopt", "--ssh-config", &config];
+        arguments.extend(masters.iter().map(String::as_str));
+        arguments.extend(further);
+        let ran = site.kcm(&arguments);
+        println!("$ kcm {}\n{}{}= {}", arguments.join(" "), ran.stderr, ran.stdout, ran.code);
+        ran
+    }
+
+    /// The plan of a folder is empty, and an apply changes and restarts nothing.
+    fn stays(&self, site: &Site, machines: &[&Machine]) {
+        let state = || -> Vec<String> {
+            let look = "systemctl show -p InvocationID,NRestarts kube-controller-manager; find /opt/kube* /etc/kubernetes \
+                        /etc/systemd/system -type f -exec stat -c '%n %Z' {} + 2>/dev/null | sort; :";
+            machines.iter().map(|machine| machine.output(&["sh", "-c", look])).collect()
+        };
+        let before = state();
+        let ran = site.kcm(&["plan", "--check"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let ran = site.kcm(&["apply"]);
+        assert!(ran.code == 0 && ran.stdout.starts_with("Nothing to do"), "{ran:?}");
+        assert_eq!(state(), before);
+    }
+}
+
+/// Private keys below a folder.
+fn keys(folder: &Path) -> String {
+    let mut grep = Command::new("grep");
+    grep.args(["-rl", "-e", "PRIVATE KEY"]).arg(folder);
+    String::from_utf8(peers::output(&mut grep).stdout).unwrap()
+}
+
+#[test]
+fn masters_that_the_tutorial_set_up_are_adopted_and_stay_as_they_are() {
+    if !has_tools() {
+        return;
+    }
+    let Some(ground) = Ground::new(&plain(3)) else { return };
+    for machine in ground.lab.machines() {
+        machine.output(&["chown", "-R", "kube:kube", "/opt/kubernetes"]);
+    }
+    ground.by_hand("tutorial.sh", &[]);
+    let machines: Vec<_> = ground.lab.machines().iter().collect();
+
+    // Somebody who has names, addresses and a login.
+    let site = Site::empty();
+    let ran = ground.adopt(&site, &machines, &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_says(
+        &ran.stdout,
+        &["has nothing to do", "cis-1.3.2", "ca-key-signs-tokens", "[ca-key-missing]"],
+    );
+    assert!(!ran.stdout.contains("masters-differ"), "{ran:?}");
+    let text = site.read("kcm.yaml");
+    // What is the tutorial's is kcm's default.
+    assert!(
+        !text.contains("flags") && !text.contains("paths") && !text.contains("compare"),
+        "{text}"
+    );
+    assert!(text.contains("  owner: kube\n"), "{text}");
+    assert_eq!(keys(site.path()), "", "no key is fetched");
+    ground.stays(&site, &machines);
+    let status = site.kcm(&["status"]);
+    assert_eq!(status.stdout.matches("in sync").count(), 3, "{status:?}");
+
+    // It is not replaced unasked.
+    let ran = ground.adopt(&site, &machines, &[]);
+    assert!(ran.code == 1 && ran.stderr.contains("--overwrite"), "{ran:?}");
+
+    // The tutorial's operator, who has the pair and the CA key.
+    fs::remove_file(ground.site.file("kcm.yaml")).unwrap();
+    let ran = ground.adopt(&ground.site, &machines, &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ground.stays(&ground.site, &machines);
+
+    // A master that differs is shown, and nothing else is.
+    let unit = machines[1].file(UNIT_FILE);
+    let changed =
+        fs::read_to_string(&unit).unwrap().replace("--v=2", "--v=4").replace("172.20", "172.21");
+    fs::write(&unit, changed).unwrap();
+    machines[1].output(&["systemctl", "daemon-reload"]);
+    machines[1].output(&["systemctl", "restart", UNIT]);
+    let ran = ground.adopt(&site, &machines, &["--overwrite"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_says(
+        &ran.stdout,
+        &[
+            "--cluster-cidr is not the same",
+            "k8s-master-02 has 172.21.0.0/16",
+            "-  --cluster-cidr=172.21.0.0/16",
+            "1 master to change",
+        ],
+    );
+    let text = site.read("kcm.yaml");
+    let line = text.lines().find(|line| line.contains("k8s-master-02")).unwrap();
+    assert!(line.contains("flags: {v: \"4\"}"), "{text}");
+}
+
+#[test]
+fn masters_that_kubeasz_set_up_are_adopted_and_stay_as_they_are() {
+    if !has_tools() {
+        return;
+    }
+    let Some(ground) = Ground::new(&plain(2)) else { return };
+    for machine in ground.lab.machines() {
+        ground.bring_program(machine, "/opt/kube/bin/kube-controller-manager");
+        fs::remove_dir_all(machine.file("/opt/kubernetes")).unwrap();
+    }
+    ground.by_hand("kubeasz.sh", &["0600"]);
+    let machines: Vec<_> = ground.lab.machines().iter().collect();
+    let site = Site::empty();
+    let ran = ground.adopt(&site, &machines, &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let text = site.read("kcm.yaml");
+    assert_says(
+        &text,
+        &[
+            "root: /opt/kube\n",
+            "compare: meaning",
+            "kubeconfig: /etc/kubernetes/kube-controller-manager.kubeconfig\n",
+            "caKey: /etc/kubernetes/ssl/ca-key.pem\n",
+            "credentials: embedded-only\n",
+        ],
+    );
+    assert!(!text.contains("flags") && !text.contains("directives"), "{text}");
+    assert_eq!(keys(site.path()), "", "no key is fetched");
+    ground.stays(&site, &machines);
+
+    // A renewal writes kcm's own form, and after it there is again nothing to do.
+    for name in ["ca.pem", "ca-key.pem"] {
+        let path = format!("pki/ca/cert/{name}");
+        fs::copy(ground.site.file(&path), site.file(&path)).unwrap();
+    }
+    let ran = site.kcm(&["certs", "renew", "--force"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let kubeconfig = machines[0].file("/etc/kubernetes/kube-controller-manager.kubeconfig");
+    let kubeconfig = fs::read_to_string(kubeconfig).unwrap();
+    assert!(!kubeconfig.contains("system:kube-controller-manager"), "{kubeconfig}");
+    ground.stays(&site, &machines);
+
+    // What kubeasz's copy leaves open is shown, not hidden.
+    let open = "/etc/kubernetes/kube-controller-manager.kubeconfig";
+    machines[1].output(&["chmod", "0644", open]);
+    machines[1].output(&["systemctl", "restart", UNIT]);
+    let ran = ground.adopt(&site, &machines, &["--overwrite"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_says(&ran.stdout, &["[secret-readable]", "1 master to change", "0644"]);
+}
+
+/// The flags of the running process: none is given in two words.
+fn running(machine: &Machine) -> Vec<String> {
+    let look = "tr '\\0' '\\n' <\"/proc/$(systemctl show -p MainPID --value kube-controller-manager)/cmdline\"";
+    let mut words: Vec<_> =
+        machine.output(&["sh", "-c", look]).lines().map(str::to_owned).collect();
+    words.remove(0);
+    words.sort();
+    words
+}
+
+#[test]
+fn units_that_do_not_do_what_they_seem_to_are_adopted_as_systemd_runs_them() {
+    if !has_tools() {
+        return;
+    }
+    let Some(ground) = Ground::new(&plain(3)) else { return };
+    for machine in ground.lab.machines() {
+        machine.output(&["chown", "-R", "kube:kube", "/opt/kubernetes"]);
+    }
+    ground.by_hand("tutorial.sh", &[]);
+    let [empty_line, drop_in, environment] = ground.lab.machines() else { panic!("three") };
+    let change = |machine: &Machine, edit: &dyn Fn(&str) -> String| {
+        let path = machine.file(UNIT_FILE);
+        let before = fs::read_to_string(&path).unwrap();
+        let after = edit(&before);
+        assert_ne!(before, after);
+        fs::write(path, after).unwrap();
+    };
+    change(empty_line, &|unit| {
+        let unit = unit.replace(
+            "  --v=2\n",
+            "  --v=2 \\\n\n  --profiling=false \\\n  --terminated-pod-gc-threshold=100\n",
+        );
+        let unit = unit.replace(
+            "  --leader-elect=true \\\n",
+            "  # who leads\n  --leader-elect=true \\\n  --leader-elect=true \\\n",
+        );
+        unit.replace("Restart=always\n", "Restart=always \\\n")
+    });
+    change(drop_in, &|unit| unit.replace("RestartSec=5", "RestartSec=7"));
+    let command = "[Service]\nEnvironment=\"MORE=--v=3 --profiling=false\" MASK=25\nExecStart=\nExecStart=/opt/kubernetes/bin/kube-controller-manager \
+        --kubeconfig=/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig --bind-address=127.0.0.1 --secure-port=0 $MORE \
+        --node-cidr-mask-size=${MASK} --cluster-cidr=172.20.0.0/16 --use-service-account-credentials=true --cluster-name=%p --master=http://a$$1\n";
+    let folder = drop_in.file(&format!("{UNIT_FILE}.d"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("10-command.conf"), command).unwrap();
+    fs::write(folder.join("20-more.conf"), "[Service]\nRestartSec=6\nLimitNOFILE=4096\n").unwrap();
+    fs::create_dir_all(environment.file("/etc/kubernetes")).unwrap();
+    change(environment, &|unit| {
+        let unit = unit.replace("[Service]\n", "[Service]\nEnvironment=V=9\nEnvironmentFile=-/etc/kubernetes/none.env\nEnvironmentFile=/etc/kubernetes/kcm.env\n");
+        unit.replace("  --v=2\n", "  --v=${V} $ARGS $UNSET\n")
+    });
+    let file = "# flags\nV=3\nARGS=\"--profiling=false \\\n  --feature-gates=AllAlpha=false,'AllBe'ta=false --cluster-name=a\\\\b\"\nOTHER=secret\n";
+    let file = file.replace("a\\\\b", "ab");
+    fs::write(environment.file("/etc/kubernetes/kcm.env"), file).unwrap();
+    for machine in ground.lab.machines() {
+        machine.output(&["systemctl", "daemon-reload"]);
+        machine.output(&["systemctl", "restart", UNIT]);
+    }
+    let flags = |site: &Site, machine: &Machine| -> Vec<String> {
+        // What kcm would write where nothing is, without a reader of units.
+        let ran = site.kcm(&["plan", "-o", "json", "--root", "nowhere"]);
+        let plan: serde_json::Value =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        let steps = plan["masters"][0]["steps"].as_array().unwrap();
+        let unit = steps.iter().find(|step| step["role"] == "unit").unwrap();
+        let diff = unit["diff"].as_str().unwrap();
+        let words = diff.lines().filter_map(|line| line.strip_prefix("+  "));
+        let mut words: Vec<_> = words
+            .map(|word| word.trim_end_matches(" \\").trim_matches('"').replace("$$", "$"))
+            .collect();
+        assert!(words.len() > 5, "{}: {diff}", machine.name());
+        words.sort();
+        words
+    };
+    for (machine, losses, is_told) in [
+        (
+            empty_line,
+            &[
+                "line 25: this empty line ends the continued directive",
+                "line 26: the directive is ignored: `--profiling`",
+                "systemd ignores Restart=`always",
+                "never reach the program: --profiling=false --terminated-pod-gc-threshold=100",
+                "--leader-elect is given more than once",
+            ][..],
+            &["Restart: \"no\"", "RestartSec: \"100ms\""][..],
+        ),
+        (
+            drop_in,
+            &[
+                "10-command.conf is part of the unit",
+                "10-command.conf: line 4: systemd replaces the variable",
+            ],
+            &["LimitNOFILE: \"4096\"", "RestartSec: \"6\"", "profiling: \"false\""],
+        ),
+        (
+            environment,
+            &["systemd replaces the variable when it starts the process: `$ARGS`"],
+            &["EnvironmentFile", "profiling"],
+        ),
+    ] {
+        let site = Site::empty();
+        let ran = ground.adopt(&site, &[machine], &[]);
+        assert_eq!(ran.code, 0, "{}: {ran:?}", machine.name());
+        assert_says(&ran.stdout, losses);
+        let text = site.read("kcm.yaml");
+        assert_says(&text, is_told);
+        assert!(!text.contains("secret") && !ran.stdout.contains("secret"), "{text}");
+        ground.stays(&site, &[machine]);
+        for name in ["ca.pem", "ca-key.pem"] {
+            let path = format!("pki/ca/cert/{name}");
+            fs::copy(ground.site.file(&path), site.file(&path)).unwrap();
+        }
+        let mut runs = running(machine);
+        runs.dedup();
+        let written = flags(&site, machine);
+        assert_eq!(written, runs, "{}", machine.name());
+    }
+}
