@@ -151,7 +151,10 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
     let stays = subject.layout.compare == Comparison::Meaning
         && !steps.any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
     found.extend(examined.drop_ins.iter().map(|drop_in| match self::drop_in(name, drop_in) {
-        finding if stays => finding.into_warning(),
+        finding if stays => {
+            let mend = "it is part of what the unit comes to, and stays".to_owned();
+            Finding { mend, ..finding.into_warning() }
+        }
         finding => finding,
     }));
 }

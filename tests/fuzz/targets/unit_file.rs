@@ -1,7 +1,7 @@
-//! Any bytes are read as a unit, with its commands and its links.
+//! Any bytes are read as a unit, with its commands, its links and what it comes to, and as an environment file.
 #![no_main]
 
-use kcm_systemd::{CommandLine, Install, UnitFile};
+use kcm_systemd::{CommandLine, Install, ServiceMeaning, Surroundings, UnitFile};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let file = UnitFile::parse(bytes);
@@ -10,4 +10,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let _ = CommandLine::parse(&entry.value);
     }
     let _ = file.to_unit();
+    let Ok(unit) = "kube-controller-manager.service".parse() else { return };
+    let around = Surroundings::of(unit).with_environment(&file);
+    let around = around.with_file(&String::from_utf8_lossy(bytes));
+    let _ = ServiceMeaning::without_strays(&file, &around);
 });
