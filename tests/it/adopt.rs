@@ -4,6 +4,9 @@ use std::fs;
 
 use kcm_pki::KeyAlgorithm;
 use kcm_tests::{Ran, Site};
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use proptest::test_runner::RngSeed;
 
 const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 const MASTERS: [&str; 3] = [
@@ -154,4 +157,98 @@ fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
     assert_eq!((ran.code, site.read("new/kcm.yaml")), (1, "mine".to_owned()), "{ran:?}");
     let ran = adopt(&site, &["--overwrite"]);
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
+const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
+const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+/// Flags that people set, each with values.
+const FLAGS: &[(&str, &[&str])] = &[
+    ("allocate-node-cidrs", &["true", "false"]),
+    ("authentication-kubeconfig", &[KUBECONFIG]),
+    ("bind-address", &["192.168.1.204", "127.0.0.1", "0.0.0.0", "::"]),
+    ("cluster-cidr", &["172.20.0.0/16", "172.16.0.0/12"]),
+    ("cluster-name", &["kubernetes", "x_1"]),
+    ("cluster-signing-cert-file", &[CA]),
+    ("cluster-signing-key-file", &[CA_KEY]),
+    ("controllers", &["*,-ttl"]),
+    ("feature-gates", &["AllAlpha=false,AllBeta=true"]),
+    ("leader-elect", &["true", "false"]),
+    ("master", &["", "a b", "50%", "$HOME", "\"\\"]),
+    ("node-cidr-mask-size", &["24", "26"]),
+    ("root-ca-file", &[CA, "/etc/x/ca.pem"]),
+    ("service-account-private-key-file", &[CA_KEY, "/etc/x/sa.key"]),
+    ("service-cluster-ip-range", &["10.68.0.0/16", "10.96.0.0/12"]),
+    ("use-service-account-credentials", &["true"]),
+    ("v", &["2", "4"]),
+];
+/// Further lines that people write.
+const LINES: &[(&str, &str)] = &[
+    ("Unit", "After=network.target kube-apiserver.service"),
+    ("Unit", "Description=ours"),
+    ("Service", "Restart=on-failure"),
+    ("Service", "Restart=always"),
+    ("Service", "RestartSec=5"),
+    ("Service", "RestartSec=1min"),
+    ("Service", "LimitNOFILE=65536"),
+    ("Service", "Environment=\"A=x y\" B=50%%"),
+    ("Service", "User=root"),
+    ("Install", "WantedBy=multi-user.target"),
+    ("Install", "WantedBy=kubernetes.target"),
+];
+
+/// A flag as somebody may spell it in a unit.
+fn spelled(name: &str, value: &str, way: u8) -> String {
+    let name = if way & 1 == 0 { name.to_owned() } else { name.replace('-', "_") };
+    let value =
+        value.replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+    let is_bool = value == "true" || value == "false";
+    match way >> 1 {
+        1 if !is_bool => format!("--{name} \"{value}\""),
+        2 if value == "true" => format!("--{name}"),
+        _ => format!("\"--{name}={value}\""),
+    }
+}
+
+fn units() -> impl Strategy<Value = String> {
+    let flags = subsequence(FLAGS.to_vec(), 0..=FLAGS.len()).prop_shuffle();
+    let lines = subsequence(LINES.to_vec(), 0..=LINES.len());
+    let choices = prop::collection::vec((any::<prop::sample::Index>(), 0..6u8), FLAGS.len());
+    (flags, lines, choices).prop_map(|(flags, lines, choices)| {
+        let flags = flags.into_iter().zip(choices);
+        let flags = flags.map(|((name, values), (at, way))| spelled(name, at.get::<&str>(values), way));
+        let flags: Vec<_> = flags.collect();
+        let of = |section: &str| {
+            let lines = lines.iter().filter(|(of, _)| *of == section);
+            lines.map(|(_, line)| format!("{line}\n")).collect::<String>()
+        };
+        format!(
+            "[Unit]\n{}[Service]\nExecStart=/opt/kubernetes/bin/kube-controller-manager --kubeconfig={KUBECONFIG} \\\n  {}\n{}[Install]\n{}",
+            of("Unit"), flags.join(" \\\n  "), of("Service"), of("Install")
+        )
+    })
+}
+
+/// Whatever runs can be said, and then there is nothing to do but to enable what is not.
+#[test]
+fn after_adopting_any_unit_there_is_nothing_to_write() {
+    let site = Site::one_master();
+    site.bring_everything();
+    site.apply();
+    let config = ProptestConfig {
+        cases: 48,
+        rng_seed: RngSeed::Fixed(7),
+        failure_persistence: None,
+        max_shrink_iters: 60,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(unit in units())| {
+        fs::write(site.on_master("k8s-master-01", UNIT), &unit).unwrap();
+        let ran = site.kcm(&["adopt", "--root", "out", "-f", "kcm.yaml", "--overwrite", MASTERS[0]]);
+        prop_assert!(matches!(ran.code, 0 | 3), "{unit}\n{ran:?}");
+        let plan = site.plan();
+        let steps = plan["masters"][0]["steps"].as_array().unwrap();
+        let steps: Vec<_> = steps.iter().filter(|step| step["step"] != "enable").collect();
+        prop_assert!(steps.is_empty(), "{unit}\n{}\n{steps:?}", site.read("kcm.yaml"));
+    });
 }
