@@ -108,6 +108,21 @@ fn masters_that_differ_are_named_with_what_each_has() {
 }
 
 #[test]
+fn a_unit_that_cannot_be_enabled_is_shown_with_what_it_lacks() {
+    let site = masters();
+    for master in ["k8s-master-01", "k8s-master-02", "k8s-master-03"] {
+        edit(&site, master, "[Install]\nWantedBy=multi-user.target\n", "");
+    }
+    let ran = adopt(&site, &[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_says(&ran.stdout, &["+[Install]\n+WantedBy=multi-user.target"]);
+    for times in ["3 masters", "Nothing to do"] {
+        let ran = site.kcm(&["apply", "--root", "out", "-f", "new/kcm.yaml"]);
+        assert!(ran.code == 0 && ran.stdout.contains(times), "{ran:?}");
+    }
+}
+
+#[test]
 fn arguments_that_the_program_refuses_are_told_and_not_written() {
     let site = masters();
     for master in ["k8s-master-01", "k8s-master-02", "k8s-master-03"] {
@@ -222,9 +237,13 @@ fn units() -> impl Strategy<Value = String> {
             let lines = lines.iter().filter(|(of, _)| *of == section);
             lines.map(|(_, line)| format!("{line}\n")).collect::<String>()
         };
+        let mut install = of("Install");
+        if install.is_empty() {
+            install.push_str("WantedBy=multi-user.target\n");
+        }
         format!(
             "[Unit]\n{}[Service]\nExecStart=/opt/kubernetes/bin/kube-controller-manager --kubeconfig={KUBECONFIG} \\\n  {}\n{}[Install]\n{}",
-            of("Unit"), flags.join(" \\\n  "), of("Service"), of("Install")
+            of("Unit"), flags.join(" \\\n  "), of("Service"), install
         )
     })
 }

@@ -63,9 +63,7 @@ pub(super) fn directives(
         let values = replaces.then(String::new).into_iter().chain(values.iter().cloned());
         choices.directives.push((name.0.clone(), name.1.clone(), values.collect()));
     }
-    for name in ours.keys().filter(|name| !theirs.contains_key(*name)) {
-        choices.directives.push((name.0.clone(), name.1.clone(), vec![String::new()]));
-    }
+    // What kcm has and they have not is [Install], without which a unit cannot be enabled: `kcm plan` shows it.
     Ok(())
 }
 
