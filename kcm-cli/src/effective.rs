@@ -8,8 +8,8 @@ use crate::files::RemotePath;
 use crate::observe::AskError;
 use crate::transport::{Batch, Operation, Read, Reply, Transport, View};
 
-/// A unit with everything that systemd reads for it. The variables of environment files stay in here: only what a command
-/// line names of them comes out, which everybody on the master can see.
+/// A unit with everything that systemd reads for it. Of the variables only those are kept that a command line names, which
+/// everybody on the master can see.
 #[derive(Clone)]
 pub(crate) struct EffectiveUnit {
     /// The unit's file and its drop-ins, in systemd's order, each with its path.
@@ -65,6 +65,10 @@ impl EffectiveUnit {
                 None => self.unread.push(file.path),
             }
         }
+        // What no command line names may be a secret, and is of no use here.
+        let commands: Vec<_> = merged.values("Service", "ExecStart").collect();
+        let is_named = |name: &String| commands.iter().any(|entry| entry.value.contains(name));
+        self.around.variables.retain(|name, _| is_named(name));
         Ok(self)
     }
 

@@ -123,6 +123,58 @@ fn a_unit_that_cannot_be_enabled_is_shown_with_what_it_lacks() {
 }
 
 #[test]
+fn a_kubeconfig_that_names_its_certificate_is_told_and_the_identity_is_known_all_the_same() {
+    let site = masters();
+    let folder = "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager";
+    for master in ["k8s-master-01", "k8s-master-02", "k8s-master-03"] {
+        let at = site.on_master(master, KUBECONFIG);
+        let lines = fs::read_to_string(&at).unwrap();
+        let lines = lines.lines().map(|line| match line.trim().split_once(": ") {
+            Some(("client-certificate-data", _)) => {
+                format!("    client-certificate: {folder}.pem\n")
+            }
+            Some(("client-key-data", _)) => format!("    client-key: {folder}-key.pem\n"),
+            _ => format!("{line}\n"),
+        });
+        fs::write(&at, lines.collect::<String>()).unwrap();
+    }
+    let ran = adopt(&site, &[]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert_says(
+        &ran.stdout,
+        &[
+            "[not-reproduced]",
+            "what changes there needs its key, which is not on this machine",
+            "-    client-key: /opt",
+        ],
+    );
+    assert!(site.read("new/kcm.yaml").contains("keyAlgorithm: ecdsa-p256"));
+}
+
+#[tokio::test]
+async fn an_embedder_adopts_through_transports_of_its_own_and_sees_the_plan() {
+    let site = masters();
+    let masters = [("k8s-master-01", "192.168.1.204"), ("k8s-master-02", "192.168.1.205")];
+    let masters = masters.map(|(name, address)| (name.to_owned(), address.to_owned()));
+    let request = kcm::AdoptRequest::new(masters.to_vec(), kcm::AdoptSsh::default());
+    let origin = site.file("kcm.yaml");
+    let fleet = kcm::Fleet::folders(&request.masters(&origin).unwrap(), &site.file("out"));
+    let now = time::OffsetDateTime::now_utc();
+    let adopted = kcm::adopt(&request, &fleet, &origin, now).await.unwrap();
+    assert_eq!(adopted.ca_certificate, site.read("pki/ca/cert/ca.pem"));
+    let run = kcm::Run {
+        cluster: &adopted.cluster,
+        fleet: &fleet,
+        now,
+        events: &kcm::Silent,
+        interrupt: &kcm::Interrupt::default(),
+        consent: kcm::Consent::default(),
+    };
+    assert!(kcm::adoption_plan(run).await.unwrap().plan.is_empty());
+    assert!(kcm::plan(run).await.unwrap().plan.is_empty());
+}
+
+#[test]
 fn arguments_that_the_program_refuses_are_told_and_not_written() {
     let site = masters();
     for master in ["k8s-master-01", "k8s-master-02", "k8s-master-03"] {

@@ -174,8 +174,14 @@ fn identity(
     findings: &mut Findings<'_>,
 ) -> Option<String> {
     let held = |master: &Found| {
-        let pem = master.access()?.certificate()?.to_vec();
-        Certificate::from_pem(&pem).ok()
+        let access = master.access()?;
+        if let Some(pem) = access.certificate() {
+            return Certificate::from_pem(pem).ok();
+        }
+        let named = access.certificate_file()?;
+        let mut beside = master.certificates.iter();
+        let (_, certificate) = beside.find(|(path, _)| path.as_str() == named)?;
+        Some(certificate.clone())
     };
     let shown = |certificate: Option<Certificate>| {
         certificate.map_or_else(|| "none".to_owned(), |it| it.fingerprint().to_string())
