@@ -29,8 +29,8 @@ use crate::status::Status;
 use crate::timer::{Manager, UnitText};
 use crate::words;
 
-pub(crate) use fresh::FreshFile;
 pub(crate) use adopt::AdoptReport;
+pub(crate) use fresh::FreshFile;
 pub(crate) use textfile::{certificate_metrics, status_metrics};
 
 /// Moves to the terminal's upper left corner and clears what is there.
