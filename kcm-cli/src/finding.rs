@@ -138,6 +138,8 @@ pub enum FindingCode {
     FlagLint,
     /// The CA key is not on this machine.
     CaKeyMissing,
+    /// A renewal would issue a certificate for another subject.
+    OtherSubject,
 }
 
 impl Finding {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kcm_pki::Certificate;
+use kcm_pki::{Certificate, CsrFile};
 use kcm_systemd::{
     Argument, Effect, Flags, KubernetesVersion, Severity as LintSeverity, lint_flags,
 };
@@ -10,6 +10,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::look::Found;
 use crate::finding::{Finding, FindingCode};
+use crate::operator::TUTORIAL_CSR;
 use crate::preflight;
 use crate::transport::{Observation, PathState};
 
@@ -269,6 +270,19 @@ pub(super) fn of_identity(pem: Option<&str>, now: OffsetDateTime) -> Option<Find
         problem,
         "`kcm certs renew` renews it, with the CA key at pki.caKey",
     ))
+}
+
+/// What a renewal would change in silence.
+pub(super) fn of_subject(pem: Option<&str>) -> Option<Finding> {
+    let theirs = Certificate::from_pem(pem?.as_bytes()).ok()?.subject();
+    let ours = CsrFile::parse(TUTORIAL_CSR).ok()?.value.subject.to_string();
+    (theirs != ours).then(|| {
+        Finding::general(
+            FindingCode::OtherSubject,
+            format!("the client certificate is for `{theirs}`; a renewal issues one for `{ours}`"),
+            "Kubernetes goes by the CN; to keep the rest, name a cfssl CSR file that has it in pki.csr",
+        )
+    })
 }
 
 /// What has to be done before the first renewal.

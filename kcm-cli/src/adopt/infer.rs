@@ -70,6 +70,7 @@ pub(super) fn infer(
     let cluster = parsed(&choices, request, origin)?;
     let mut findings = findings.all();
     findings.extend(super::findings::of_identity(identity.as_deref(), now));
+    findings.extend(super::findings::of_subject(identity.as_deref()));
     let text = choices.text(&request.ssh);
     Ok(Adopted { text, cluster, ca_certificate, findings })
 }

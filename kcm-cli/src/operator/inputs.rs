@@ -32,7 +32,7 @@ pub(crate) const SERVING_PAIR: &str = "the serving certificate's pair (pki.direc
 pub(crate) const IDENTITY: &str = "kube-controller-manager's pair (pki.directory)";
 
 /// The tutorial's CSR, for a cluster file that names none.
-const TUTORIAL_CSR: &str = r#"{
+pub(crate) const TUTORIAL_CSR: &str = r#"{
   "CN": "system:kube-controller-manager",
   "hosts": [],
   "key": {"algo": "rsa", "size": 2048},

@@ -86,6 +86,7 @@ fn masters_that_the_tutorial_set_up_are_adopted_and_stay_as_they_are() {
         &["has nothing to do", "cis-1.3.2", "ca-key-signs-tokens", "[ca-key-missing]"],
     );
     assert!(!ran.stdout.contains("masters-differ"), "{ran:?}");
+    assert!(!ran.stdout.contains("other-subject"), "{ran:?}");
     let text = site.read("kcm.yaml");
     // What is the tutorial's is kcm's default.
     assert!(
@@ -146,6 +147,10 @@ fn masters_that_kubeasz_set_up_are_adopted_and_stay_as_they_are() {
     let site = Site::empty();
     let ran = ground.adopt(&site, &machines, &[]);
     assert_eq!(ran.code, 0, "{ran:?}");
+    assert_says(
+        &ran.stdout,
+        &["ST=HangZhou, L=XS", "ST=Shanghai, L=Shanghai", "pki.csr [other-subject]"],
+    );
     let text = site.read("kcm.yaml");
     assert_says(
         &text,
