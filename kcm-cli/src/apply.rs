@@ -1,8 +1,8 @@
 //! `plan` and `apply`: from a cluster file to everything a master needs.
 
-use std::sync::Arc;
+mod tell;
 
-use kcm_pki::Certificate;
+use std::sync::Arc;
 
 use crate::accounts::{Accounts, Owners};
 use crate::api::Credentials;
@@ -10,12 +10,12 @@ use crate::change;
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Materials, Role, desired};
 use crate::error::Error;
-use crate::event::{Event, EventSink};
+use crate::event::Event;
 use crate::identity::{Decision, Held, Reason, decide};
 use crate::issue::{self, Fresh};
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster, observe};
-use crate::operator::{self, Binary, Ca, Inputs, Pair, Serving};
+use crate::operator::{self, Ca, Inputs, Pair, Serving};
 use crate::plan::{MasterPlan, Plan, Step, certificate, certificate_in};
 use crate::preflight::{self, Examination, PreflightError, Subject};
 use crate::renew::{self, Renewal};
@@ -109,10 +109,10 @@ pub(crate) async fn compare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> 
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let accounts = Accounts::of(run.cluster);
     let observed = observe(run.fleet, &layout, &accounts, &inputs, run.now, run.events).await?;
-    warn_of_owners(&observed, run.events);
-    tell_of_uptake(&observed, run.events);
+    tell::of_owners(&observed, run.events);
+    tell::of_uptake(&observed, run.events);
     if !run.cluster.install.distribute_ca {
-        warn_of_other_cas(&observed, &inputs.ca, &layout, run.events);
+        tell::of_other_cas(&observed, &inputs.ca, &layout, run.events);
     }
     let creates_ca = matches!(inputs.ca, Ca::ToBeCreated);
     if creates_ca {
@@ -169,7 +169,7 @@ pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error>
         }
     };
     let pair = inputs.pair.clone();
-    tell_of_binary(&plan, &inputs, &layout, run.events);
+    tell::of_binary(&plan, &inputs, &layout, run.events);
     let credentials = operator::credentials(run.cluster, pair)?;
     let lead = look_for_lead(run, &plan, &observed, &examined, credentials.as_ref()).await?;
     let (desired, observed) = (Some(&desired), &observed.masters[..]);
@@ -334,55 +334,6 @@ fn has_kubeconfig(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
             view::without_key(&found).eq(view::without_key(&wanted.view))
         }
         _ => false,
-    }
-}
-
-fn tell_of_binary(plan: &Plan, inputs: &Inputs, layout: &Layout, events: &dyn EventSink) {
-    if let Some(Binary { bytes, machine }) = &inputs.binary
-        && plan.writes(Role::Binary)
-    {
-        events.event(&Event::BringsBinary {
-            path: layout.executable.clone(),
-            machine,
-            size: bytes.expose().len() as u64,
-            digest: bytes.digest(),
-        });
-    }
-}
-
-/// What is not news is not told: most services were started after their files came.
-fn tell_of_uptake(observed: &Observed, events: &dyn EventSink) {
-    for master in &observed.masters {
-        let Activity::Active { since, .. } = master.probe.unit.activity else { continue };
-        let changed = master.files.combined.state.changed();
-        if let Some(uptake) = master.uptake.clone().filter(|_| changed > Some(since)) {
-            events.event(&Event::Uptake { master: master.name.clone(), uptake });
-        }
-    }
-}
-
-fn warn_of_owners(observed: &Observed, events: &dyn EventSink) {
-    if observed.masters.iter().any(|master| !master.probe.can_set_owner) {
-        let text = "files belong to you, not to root:root, because only root can give files away; pack them with owner root, or run as root";
-        events.event(&Event::Warning { text: text.to_owned() });
-    }
-}
-
-/// A master with another CA would refuse what this one signs, and hand out certificates that nobody trusts.
-fn warn_of_other_cas(observed: &Observed, ca: &Ca, layout: &Layout, events: &dyn EventSink) {
-    let Ca::Present(ca) = ca else { return };
-    let ours = ca.certificate().fingerprint();
-    for master in &observed.masters {
-        let Some(pem) = &master.files.ca_certificate.text else { continue };
-        let theirs =
-            Certificate::from_pem(pem.as_bytes()).map(|certificate| certificate.fingerprint());
-        if theirs.as_ref() != Ok(&ours) {
-            let (name, path) = (&master.name, &layout.ca_certificate);
-            let text = format!(
-                "{name}: {path} is not the CA of pki.caCert ({ours}); put the same CA on every master"
-            );
-            events.event(&Event::Warning { text });
-        }
     }
 }
 

@@ -29,15 +29,7 @@ pub(super) async fn run(arguments: DrillArguments, interrupt: &Interrupt) -> Res
 }
 
 fn exit(report: &DrillReport) -> Exit {
-    if !report.is_put_back() {
-        Exit::Partly
-    } else if report.is_interrupted {
-        Exit::Interrupted
-    } else if report.is_passed() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
+    Exit::of_proof(report.is_put_back(), report.is_interrupted, report.is_passed())
 }
 
 fn request(arguments: &DrillArguments) -> DrillRequest {

@@ -21,6 +21,16 @@ pub(super) enum Exit {
 }
 
 impl Exit {
+    /// Of a proof that leaves everything as it was, if it can.
+    pub(super) fn of_proof(is_put_back: bool, is_interrupted: bool, is_passed: bool) -> Self {
+        match (is_put_back, is_interrupted, is_passed) {
+            (false, _, _) => Self::Partly,
+            (true, true, _) => Self::Interrupted,
+            (true, false, true) => Self::Done,
+            (true, false, false) => Self::Failed,
+        }
+    }
+
     /// The same for somebody who failed beside that.
     pub(super) fn or_failed(self) -> Self {
         if self == Self::Done { Self::Failed } else { self }

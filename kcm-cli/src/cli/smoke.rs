@@ -26,15 +26,7 @@ pub(super) async fn run(arguments: SmokeArguments, interrupt: &Interrupt) -> Res
 }
 
 fn exit(report: &SmokeReport) -> Exit {
-    if !report.left_behind.is_empty() {
-        Exit::Partly
-    } else if report.is_interrupted {
-        Exit::Interrupted
-    } else if report.is_passed() {
-        Exit::Done
-    } else {
-        Exit::Failed
-    }
+    Exit::of_proof(report.left_behind.is_empty(), report.is_interrupted, report.is_passed())
 }
 
 fn request(arguments: &SmokeArguments) -> Result<SmokeRequest, Failure> {

@@ -35,6 +35,7 @@ mod accounts;
 mod batch;
 mod enable;
 mod export;
+mod failure;
 pub mod fake;
 mod https;
 mod inspect;
@@ -57,6 +58,7 @@ pub use batch::{
     Probe, Progress, Read, Readable, Rename, Sent, Settle, Stage, StagedFile, UnitAction, Unstage,
     View,
 };
+pub use failure::{OperationError, OperationFailure};
 pub use fake::Fake;
 pub use https::{HttpsAnswer, HttpsError, HttpsQuestion};
 pub use inspect::{Inspect, Inspected, ProcessFacts};
@@ -64,9 +66,8 @@ pub(crate) use interpret::{public_kubeconfig, staged};
 pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
 pub use local::Local;
 pub use reply::{
-    Activity, Connection, DropIn, Enablement, Examined, Listener, Observation, OperationError,
-    OperationFailure, Output, PathState, ProbeReply, ProgramFacts, Replies, Reply, Settled,
-    UnitState,
+    Activity, Connection, DropIn, Enablement, Examined, Listener, Observation, Output, PathState,
+    ProbeReply, ProgramFacts, Replies, Reply, Settled, UnitState,
 };
 pub use shell::{Unquotable, command_line};
 pub use ssh::{Connections, Password, SshMaster};

@@ -1,9 +1,8 @@
 # Ends a service as a crash would.
 
-# UNIT SECONDS: the timer of `stop_unit` first, because not every Restart= brings back what was killed.
+# UNIT SECONDS: the timer first, because not every Restart= brings back what was killed.
 kill_unit() {
-  words=$(systemd-run --quiet --collect --unit="kcm-start-$1-$$" --on-active="$2" --timer-property=AccuracySec=100ms \
-    -- systemctl start -- "$1" 2>&1) || fail unit "$1" "the timer that would start it again cannot be armed: $words"
+  arm_unit "$1" "$2"
   ended=$(systemctl -p MainPID --value -- show "$1" 2>/dev/null)
   words=$(systemctl --quiet --signal=KILL --kill-who=main -- kill "$1" 2>&1) || fail unit "$1" "$words"
   while [ "${ended:-0}" != 0 ] && [ -d "/proc/$ended" ]; do sleep 0.02; done

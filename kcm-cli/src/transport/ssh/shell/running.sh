@@ -43,9 +43,14 @@ disable_unit() {
 
 # UNIT SECONDS: a timer of systemd's own starts the unit again, whatever becomes of us. Its name is new, so that one
 # that is armed already goes on until this one is.
-stop_unit() {
+arm_unit() {
   words=$(systemd-run --quiet --collect --unit="kcm-start-$1-$$" --on-active="$2" --timer-property=AccuracySec=100ms \
     -- systemctl start -- "$1" 2>&1) || fail unit "$1" "the timer that would start it again cannot be armed: $words"
+}
+
+# UNIT SECONDS
+stop_unit() {
+  arm_unit "$1" "$2"
   manager "$1" stop "$1"
   printf 'gone %s\n' "$(date +%s.%N)"
 }
