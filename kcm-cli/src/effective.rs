@@ -81,10 +81,7 @@ impl EffectiveUnit {
     pub(crate) fn meaning_without_strays(
         &self,
     ) -> Result<(ServiceMeaning, Vec<String>), EffectiveError> {
-        match self.unread.first() {
-            Some(path) => Err(EffectiveError::Unread { path: path.clone() }),
-            None => Ok(ServiceMeaning::without_strays(&self.merged(), &self.around)?),
-        }
+        Ok(ServiceMeaning::without_strays(&self.whole()?, &self.around)?)
     }
 
     /// Flags that are given more than once.
@@ -94,9 +91,14 @@ impl EffectiveUnit {
 
     /// What it comes to.
     pub(crate) fn meaning(&self) -> Result<ServiceMeaning, EffectiveError> {
+        Ok(ServiceMeaning::of(&self.whole()?, &self.around)?)
+    }
+
+    /// All of it as one unit, if nothing that counts is missing.
+    fn whole(&self) -> Result<UnitFile, EffectiveError> {
         match self.unread.first() {
             Some(path) => Err(EffectiveError::Unread { path: path.clone() }),
-            None => Ok(ServiceMeaning::of(&self.merged(), &self.around)?),
+            None => Ok(self.merged()),
         }
     }
 }

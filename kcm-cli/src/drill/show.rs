@@ -57,14 +57,14 @@ impl<'s> Show<'s> {
     ) -> Self {
         let watched = begun.seats.iter().map(watched).collect();
         let watch = Watch::begin(&lead, watched);
-        let names = begun.healthy.iter().filter_map(|place| begun.seats.get(*place));
-        let masters: Vec<_> = names.map(|seat| seat.name.clone()).collect();
+        let healthy: Vec<_> =
+            begun.healthy.iter().filter_map(|place| begun.seats.get(*place)).collect();
         let report = DrillReport {
             at: OffsetDateTime::now_utc(),
             cluster: run.cluster.name.to_string(),
             method: request.method,
             leader: String::new(),
-            masters,
+            masters: healthy.iter().map(|seat| seat.name.clone()).collect(),
             successions: Vec::new(),
             first_probe: None,
             trouble: None,
@@ -73,8 +73,7 @@ impl<'s> Show<'s> {
             is_interrupted: false,
             timeline: Timeline::default(),
         };
-        let flags = begun.healthy.iter().filter_map(|place| begun.seats.get(*place));
-        let retry_period = retry_period(flags.map(Seat::flags));
+        let retry_period = retry_period(healthy.into_iter().map(Seat::flags));
         Self {
             run,
             request,

@@ -65,16 +65,22 @@ fn keys(folder: &Path) -> String {
     String::from_utf8(peers::output(&mut grep).stdout).unwrap()
 }
 
-#[test]
-fn masters_that_the_tutorial_set_up_are_adopted_and_stay_as_they_are() {
+/// Three masters that the tutorial has set up.
+fn by_the_tutorial() -> Option<Ground> {
     if !has_tools() {
-        return;
+        return None;
     }
-    let Some(ground) = Ground::new(&plain(3)) else { return };
+    let ground = Ground::new(&plain(3))?;
     for machine in ground.lab.machines() {
         machine.output(&["chown", "-R", "kube:kube", "/opt/kubernetes"]);
     }
     ground.by_hand("tutorial.sh", &[]);
+    Some(ground)
+}
+
+#[test]
+fn masters_that_the_tutorial_set_up_are_adopted_and_stay_as_they_are() {
+    let Some(ground) = by_the_tutorial() else { return };
     let machines: Vec<_> = ground.lab.machines().iter().collect();
 
     // Somebody who has names, addresses and a login.
@@ -266,14 +272,7 @@ fn written(site: &Site) -> Vec<String> {
 
 #[test]
 fn units_that_do_not_do_what_they_seem_to_are_adopted_as_systemd_runs_them() {
-    if !has_tools() {
-        return;
-    }
-    let Some(ground) = Ground::new(&plain(3)) else { return };
-    for machine in ground.lab.machines() {
-        machine.output(&["chown", "-R", "kube:kube", "/opt/kubernetes"]);
-    }
-    ground.by_hand("tutorial.sh", &[]);
+    let Some(ground) = by_the_tutorial() else { return };
     let [empty_line, drop_in, environment] = ground.lab.machines() else { panic!("three") };
     lose(empty_line);
     drop_into(drop_in);
