@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::Mode;
 
+/// Attempts to lock a folder while somebody who made it for a lock of their own removes it again.
+const ATTEMPTS: usize = 100;
+
 /// An exclusive lock on a folder (`flock`), for as long as this lives. The folder itself is locked: a lock
 /// file would end up beside what it protects.
 #[derive(Debug)]
@@ -28,22 +31,32 @@ pub(crate) enum FolderLockError {
 impl FolderLock {
     /// Locks `folder`, making it if need be. Does not wait.
     pub(crate) fn take(folder: &Path) -> Result<Self, FolderLockError> {
+        let mut attempts = 1..ATTEMPTS;
         loop {
-            let made = make(folder).map_err(FolderLockError::Io)?;
-            let handle = match File::open(folder) {
-                Ok(handle) => handle,
-                // Somebody who made it for a lock of their own has just removed it again.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            let locked = make(folder).and_then(|made| {
+                let lock = Self { handle: File::open(folder)?, made };
+                let locked = lock.handle.try_lock();
+                Ok((lock, locked))
+            });
+            match locked {
+                Ok((lock, Ok(()))) if lock.is_on(folder) => return Ok(lock),
+                Ok((mut lock, Ok(()))) if attempts.next().is_some() => lock.made.clear(),
+                Ok((_, Ok(()))) => {
+                    let gone = io::Error::other("the folder is removed again and again");
+                    return Err(FolderLockError::Io(gone));
+                }
+                Ok((mut lock, Err(TryLockError::WouldBlock))) => {
+                    // It is in the holder's use now, whoever made it.
+                    lock.made.clear();
+                    return Err(FolderLockError::Held);
+                }
+                Ok((_, Err(TryLockError::Error(error)))) => return Err(FolderLockError::Io(error)),
+                // One of the folders was removed after it was seen or made; a link that leads nowhere stays.
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && !folder.ancestors().any(leads_nowhere)
+                        && attempts.next().is_some() => {}
                 Err(error) => return Err(FolderLockError::Io(error)),
-            };
-            let lock = Self { handle, made };
-            match lock.handle.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(FolderLockError::Held),
-                Err(TryLockError::Error(error)) => return Err(FolderLockError::Io(error)),
-            }
-            if lock.is_on(folder) {
-                return Ok(lock);
             }
         }
     }
@@ -66,6 +79,11 @@ impl Drop for FolderLock {
             }
         }
     }
+}
+
+/// Whether a path is a symbolic link to nothing.
+fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && !path.exists()
 }
 
 /// Makes the missing folders down to `folder`, durable; innermost first. Each is private until it has its
@@ -111,6 +129,30 @@ mod tests {
         fs::write(folder.join("x"), "x").unwrap();
         drop(lock);
         assert!(folder.join("x").exists(), "what was put there in the meantime stays");
+    }
+
+    #[test]
+    fn a_lock_that_is_held_leaves_the_holders_folder_alone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("a/b");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        match FolderLock::take(&folder) {
+                            Ok(lock) => {
+                                let file = folder.join("x");
+                                fs::write(&file, "x").unwrap();
+                                fs::remove_file(&file).unwrap();
+                                drop(lock);
+                            }
+                            Err(FolderLockError::Held) => std::thread::yield_now(),
+                            Err(FolderLockError::Io(error)) => panic!("{error}"),
+                        }
+                    }
+                });
+            }
+        });
     }
 
     #[test]

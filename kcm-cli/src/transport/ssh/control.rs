@@ -1,47 +1,79 @@
 //! The folder of `ssh`'s control sockets: our own, short, private, and gone when we are.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use tempfile::TempDir;
-
-use crate::files::{FolderLock, FolderLockError};
+use rustix::fs::{Mode, OFlags};
 
 /// A socket's address holds 107 bytes: a folder's path, our name for the socket, and 17 that `ssh` appends for a moment.
 const LONGEST_FOLDER: usize = 80;
+/// Letters of a folder's name.
+const NAME: usize = 6;
+/// The beginning of the name of a folder that its maker has not locked yet.
+const NEW: &str = "new-";
+/// Age from which a folder that was never locked counts as left behind: its maker needs microseconds.
+const ABANDONED: Duration = Duration::from_secs(3600);
+/// Attempts to make a folder while something else removes the one above it.
+const ATTEMPTS: usize = 100;
 
 /// A private folder for control sockets and configurations. Removed when dropped; what a killed kcm left is removed by
 /// the next one.
+///
+/// A folder is made under a name that nobody sweeps, locked, and only then given its own name: there is no moment in
+/// which another kcm could take it for one whose maker is gone.
 #[derive(Debug)]
 pub(super) struct ControlFolder {
-    /// Held so that others can tell that we live. Let go before the folder is removed.
-    _alive: FolderLock,
-    folder: TempDir,
+    path: PathBuf,
+    /// Held until the folder is removed: the sign that its maker lives.
+    _alive: File,
 }
 
 impl ControlFolder {
-    /// Makes one, and sweeps up those whose makers are gone.
+    /// Makes one, and removes those whose makers are gone.
     pub(super) fn new() -> io::Result<Self> {
-        let base = base();
-        make_private(&base)?;
-        sweep(&base);
+        Self::within(&base())
+    }
+
+    fn within(base: &Path) -> io::Result<Self> {
+        let mut attempts = 1..ATTEMPTS;
         loop {
-            let private = Permissions::from_mode(0o700);
-            let folder =
-                tempfile::Builder::new().prefix("").permissions(private).tempdir_in(&base)?;
-            match FolderLock::take(folder.path()) {
-                Ok(alive) => return Ok(Self { _alive: alive, folder }),
-                // Another kcm sweeps it up before we can say that we live.
-                Err(FolderLockError::Held) => {}
-                Err(FolderLockError::Io(error)) => return Err(error),
+            match make_private(base).and_then(|()| Self::make(base)) {
+                // Something that cleans up temporary files removed a folder, or the name is taken.
+                Err(error) if is_passing(&error) && attempts.next().is_some() => {}
+                made => {
+                    sweep(base);
+                    return made;
+                }
             }
         }
     }
 
+    fn make(base: &Path) -> io::Result<Self> {
+        let private = Permissions::from_mode(0o700);
+        let mut builder = tempfile::Builder::new();
+        let new = builder.prefix(NEW).rand_bytes(NAME).permissions(private).tempdir_in(base)?;
+        let alive = open(new.path())?;
+        alive.try_lock()?;
+        let name = new.path().file_name().and_then(|name| name.to_str()?.strip_prefix(NEW));
+        let path = base.join(name.ok_or(io::ErrorKind::InvalidFilename)?);
+        fs::rename(new.path(), &path)?;
+        // It no longer has the name by which it would be removed.
+        let _ = new.keep();
+        Ok(Self { path, _alive: alive })
+    }
+
     pub(super) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
+    }
+}
+
+impl Drop for ControlFolder {
+    fn drop(&mut self) {
+        // The next kcm removes what stays.
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -51,8 +83,8 @@ fn base() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let runtime = runtime.filter(|folder| folder.is_absolute() && folder.is_dir());
     let runtime = runtime.map(|folder| folder.join("kcm"));
-    // A name of six letters and a slash come after it.
-    let fits = |folder: &PathBuf| folder.as_os_str().len() + 7 <= LONGEST_FOLDER;
+    // A slash and a name come after it.
+    let fits = |folder: &PathBuf| folder.as_os_str().len() + 1 + NAME <= LONGEST_FOLDER;
     runtime.filter(fits).unwrap_or_else(|| PathBuf::from(format!("/tmp/kcm-{uid}")))
 }
 
@@ -70,14 +102,125 @@ fn make_private(base: &Path) -> io::Result<()> {
     fs::set_permissions(base, Permissions::from_mode(0o700))
 }
 
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty)
+}
+
+/// Opens a folder; nothing else, and no link.
+fn open(folder: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(folder, flags, Mode::empty())?))
+}
+
 /// Removes the folders that nobody holds. Their `ssh` ends by itself when it has been idle for a minute.
 fn sweep(base: &Path) {
-    let entries = fs::read_dir(base).into_iter().flatten().flatten();
-    for entry in entries {
-        if let Ok(unheld) = FolderLock::take(&entry.path()) {
-            // What cannot be removed is in nobody's way.
-            let _ = fs::remove_dir_all(entry.path());
-            drop(unheld);
+    for entry in fs::read_dir(base).into_iter().flatten().flatten() {
+        let path = entry.path();
+        // One that cannot be opened is gone, or none of ours.
+        let Ok(folder) = open(&path) else { continue };
+        let is_left = match entry.file_name().to_str() {
+            Some(name) if name.starts_with(NEW) => is_old(&folder),
+            Some(name) => name.len() == NAME && name.bytes().all(|it| it.is_ascii_alphanumeric()),
+            None => false,
+        };
+        // Held while it is removed: nobody else removes it.
+        if is_left && folder.try_lock().is_ok() {
+            let _ = fs::remove_dir_all(&path);
         }
+    }
+}
+
+fn is_old(folder: &File) -> bool {
+    let changed = folder.metadata().and_then(|found| found.modified());
+    changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > ABANDONED))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::time::SystemTime;
+
+    use super::*;
+
+    /// Every name in a folder, sorted.
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn many_at_once_each_keep_their_own_folder() {
+        const STARTS: usize = 40;
+        let scratch = tempfile::tempdir().unwrap();
+        for round in 0..5 {
+            let base = scratch.path().join(format!("base-{}", round % 2));
+            let (ready, made, done) =
+                (Barrier::new(STARTS), Barrier::new(STARTS), Barrier::new(STARTS));
+            let start = || {
+                ready.wait();
+                let folder = ControlFolder::within(&base).unwrap();
+                fs::write(folder.path().join("0.conf"), "x").unwrap();
+                made.wait();
+                sweep(&base);
+                done.wait();
+                assert_eq!(fs::read_to_string(folder.path().join("0.conf")).unwrap(), "x");
+                let mode = fs::metadata(folder.path()).unwrap().mode();
+                assert_eq!(mode & 0o777, 0o700);
+            };
+            std::thread::scope(|scope| {
+                let starts: Vec<_> = (0..STARTS).map(|_| scope.spawn(start)).collect();
+                starts.into_iter().for_each(|start| start.join().unwrap());
+            });
+            assert_eq!(names(&base), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_a_killed_one_left_is_swept_and_nothing_else() {
+        let scratch = tempfile::tempdir().unwrap();
+        let base = scratch.path().join("kcm");
+        let held = ControlFolder::within(&base).unwrap();
+        for name in ["aB3dEf", "new-aB3dEf", "new-ghIjkl", "of-others", "seven77"] {
+            fs::create_dir(base.join(name)).unwrap();
+            fs::write(base.join(name).join("0.s"), "").unwrap();
+        }
+        let long_ago = SystemTime::now() - 2 * ABANDONED;
+        open(&base.join("new-ghIjkl")).unwrap().set_modified(long_ago).unwrap();
+        fs::write(base.join("script"), "").unwrap();
+        std::os::unix::fs::symlink("of-others", base.join("linked")).unwrap();
+        let other = ControlFolder::within(&base).unwrap();
+        let name = |folder: &ControlFolder| {
+            folder.path().file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        let mut expected = vec![name(&held), name(&other)];
+        expected
+            .extend(["linked", "new-aB3dEf", "of-others", "script", "seven77"].map(str::to_owned));
+        expected.sort();
+        assert_eq!(names(&base), expected);
+    }
+
+    #[test]
+    fn one_is_made_while_the_folder_above_is_removed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let base = scratch.path().join("kcm");
+        let (start, end) = (Barrier::new(2), std::sync::atomic::AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                start.wait();
+                while !end.load(std::sync::atomic::Ordering::Relaxed) {
+                    // As a cleaner does: what is empty.
+                    let _ = fs::remove_dir(&base);
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+            });
+            start.wait();
+            let made = (0..300).map(|_| ControlFolder::within(&base).map(drop));
+            let failed: Vec<_> = made.filter_map(Result::err).collect();
+            end.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(failed.is_empty(), "{} of 300: {:?}", failed.len(), failed.first());
+        });
     }
 }
