@@ -8,8 +8,8 @@
 //! - Tells whether two units of kube-controller-manager come to the same, drop-ins and variables included:
 //!   [`ServiceMeaning`].
 //! - Knows which links `systemctl enable` makes: [`Install`], [`enable_links`].
-//! - Knows the flags of kube-controller-manager from 1.20 to 1.36, and what must not be said with them: [`Flags`],
-//!   [`lookup`], [`lint_flags`].
+//! - Knows the flags, controllers and feature gates of kube-controller-manager by version, and lints them: [`Flags`],
+//!   [`lookup`], [`lint_flags`]. [`KubernetesVersion::known`] names the versions.
 //!
 //! It is not for talking to systemd, nor for reading or writing files: it has no clock, file system, network or
 //! process, and the same input gives the same bytes. It does not check that what a unit names exists, and it knows the
@@ -46,11 +46,13 @@
 mod account_name;
 mod argument;
 mod controller_manager;
+mod controllers;
 mod environment;
 mod exec;
 mod executable;
 mod finding;
 mod flags;
+mod gates;
 mod hardening;
 mod install;
 mod lint;
@@ -74,7 +76,7 @@ pub use crate::flags::{
 };
 pub use crate::hardening::Hardening;
 pub use crate::install::{Install, InstallError, Link, enable_links};
-pub use crate::lint::{FlagLint, LintCode, Severity, lint_flags};
+pub use crate::lint::{FlagLint, LintCode, LintVersions, Severity, lint_flags};
 pub use crate::meaning::{MeaningError, ServiceMeaning};
 pub use crate::reader::{Entry, UnitFile};
 pub use crate::unit::{Directive, Key, Section, SectionName, Unit, UnitError, Value};

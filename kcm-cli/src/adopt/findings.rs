@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use kcm_pki::{Certificate, CsrFile};
-use kcm_systemd::{
-    Argument, Effect, Flags, KubernetesVersion, Severity as LintSeverity, lint_flags,
-};
+use kcm_systemd::{Argument, Effect, Flags, LintVersions, Severity as LintSeverity, lint_flags};
 use time::{Duration, OffsetDateTime};
 
 use super::look::Found;
@@ -173,12 +171,11 @@ impl<'a> Findings<'a> {
             Some(Observation::Known(said)) => preflight::program_version(said),
             _ => None,
         };
-        let version = version.unwrap_or(KubernetesVersion::NEWEST_KNOWN);
-        for lint in lint_flags(&master.meaning.flags, version) {
-            let problem = format!("--{} ({})", lint.flag, lint.code);
-            let finding =
-                Finding::error(FindingCode::FlagLint, &master.name, problem, lint.detail.clone());
-            self.all.push(match lint.severity() {
+        let versions = version.map_or(LintVersions::Unknown, |it| LintVersions::These(vec![it]));
+        for lint in lint_flags(&master.meaning.flags, &versions) {
+            let problem = format!("{lint} [{}]", lint.code);
+            let finding = Finding::error(FindingCode::FlagLint, &master.name, problem, &*lint.help);
+            self.all.push(match lint.severity {
                 LintSeverity::Error => finding,
                 LintSeverity::Warning | LintSeverity::Benchmark => finding.into_warning(),
             });

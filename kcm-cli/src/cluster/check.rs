@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use kcm_systemd::FlagName;
+use kcm_systemd::{FlagName, KubernetesVersion};
 
 use self::ssh::SshChoices;
 use super::choice::{ApiVia, Comparison, CredentialsForm};
@@ -363,8 +363,9 @@ fn warnings(masters: &[Master], pods: Cidr, services: Cidr) -> Vec<String> {
     for name in unknown_flags(masters) {
         let near = kcm_systemd::nearest(name.as_str())
             .map_or_else(String::new, |near| format!("; did you mean --{near}?"));
+        let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
         warnings.push(format!(
-            "--{name} is a flag of no kube-controller-manager from 1.20 to 1.36{near}"
+            "--{name} is a flag of no kube-controller-manager from {oldest} to {newest}{near}"
         ));
     }
     warnings

@@ -11,9 +11,13 @@ use crate::flags::version::KubernetesVersion;
 pub enum FlagKind {
     /// `true` or `false`; a bare `--name` means `true`.
     Bool,
-    /// A whole number.
+    /// A whole number of 32 bits.
+    Int32,
+    /// A whole number of 64 bits.
     Integer,
-    /// A number with a fraction.
+    /// A number with a fraction, of single precision.
+    Float32,
+    /// A number with a fraction, of double precision.
     Float,
     /// A Go duration, such as `15s` or `1h30m`.
     Duration,
@@ -38,6 +42,22 @@ impl FlagKind {
     #[must_use]
     pub fn may_be_bare(self) -> bool {
         matches!(self, Self::Bool | Self::Version)
+    }
+
+    /// A value of the kind, in words.
+    pub(crate) fn example(self) -> &'static str {
+        match self {
+            Self::Bool => "`true` or `false`",
+            Self::Int32 | Self::Integer => "`5`",
+            Self::Float32 | Self::Float => "`0.1`",
+            Self::Duration => "`15s` or `1h30m`: hours are the greatest unit",
+            Self::Ip => "`192.168.1.204` or `::1`",
+            Self::Quantity => "`64Ki`",
+            Self::IntegerList => "`23,29`",
+            Self::Map => "`key=value`",
+            Self::String | Self::StringList => "text, quotes doubled within quotes",
+            Self::Version => "`true` or `raw`",
+        }
     }
 
     /// Tells whether a further occurrence of the flag adds to its value; otherwise the last one wins.

@@ -74,8 +74,10 @@ mod tests {
             assert_eq!(flag.removed_in, fact.removed_in.as_deref().map(version), "{name}");
             let expected = match fact.kind.as_str() {
                 "bool" => FlagKind::Bool,
-                "int" | "int32" => FlagKind::Integer,
-                "float32" | "float64" => FlagKind::Float,
+                "int" => FlagKind::Integer,
+                "int32" => FlagKind::Int32,
+                "float32" => FlagKind::Float32,
+                "float64" => FlagKind::Float,
                 "duration" => FlagKind::Duration,
                 "ip" => FlagKind::Ip,
                 "string" => FlagKind::String,

@@ -25,7 +25,10 @@ impl KubernetesVersion {
     pub const OLDEST_KNOWN: Self = Self::v1(20);
 
     /// The newest version whose flags are known.
-    pub const NEWEST_KNOWN: Self = Self::v1(36);
+    pub const NEWEST_KNOWN: Self = Self::v1(37);
+
+    /// The oldest version whose controllers and feature gates are known.
+    pub const OLDEST_WITH_NAMES: Self = Self::v1(25);
 
     /// Version `1.minor`.
     #[must_use]
@@ -40,6 +43,17 @@ impl KubernetesVersion {
     /// [`VersionError`] for anything else.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
         Self::minor_of(text).map(Self::v1).ok_or_else(|| VersionError { text: text.into() })
+    }
+
+    /// Every version whose flags are known, oldest first.
+    pub fn known() -> impl DoubleEndedIterator<Item = Self> + Clone {
+        (Self::OLDEST_KNOWN.minor..=Self::NEWEST_KNOWN.minor).map(Self::v1)
+    }
+
+    /// Tells whether the flags of the version are known.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        (Self::OLDEST_KNOWN..=Self::NEWEST_KNOWN).contains(&self)
     }
 
     /// The number after `1.`.

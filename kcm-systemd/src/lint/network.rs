@@ -1,9 +1,9 @@
-//! Rules about the addresses of pods and services.
+//! The addresses of pods and services. The program looks at them only once it leads.
 
 use std::net::IpAddr;
 
-use crate::lint::value::integer;
-use crate::lint::{LintCode, Linter};
+use super::value::address;
+use super::{LintCode, Linter};
 
 /// A block of addresses.
 #[derive(Clone, Copy)]
@@ -13,9 +13,12 @@ struct Cidr {
 }
 
 impl Cidr {
+    /// Parses a block as Kubernetes does: nothing but the block, octets may begin with zeros.
     fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.trim().split_once('/')?;
-        let cidr = Self { address: address.parse().ok()?, prefix: prefix.parse().ok()? };
+        let (network, prefix) = text.split_once('/')?;
+        let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit());
+        let prefix = prefix.parse().ok().filter(|_| is_number)?;
+        let cidr = Self { address: address(network)?, prefix };
         (cidr.prefix <= cidr.bits()).then_some(cidr)
     }
 
@@ -23,7 +26,7 @@ impl Cidr {
         self.address.is_ipv6()
     }
 
-    /// The length of an address, in bits.
+    /// Returns the length of an address, in bits.
     fn bits(self) -> u8 {
         if self.is_v6() { 128 } else { 32 }
     }
@@ -44,56 +47,107 @@ impl Cidr {
 /// `pkg/controller/nodeipam/ipam/cidrset/cidr_set.go`).
 const MAX_MASK_DIFFERENCE_V6: i64 = 16;
 
+const CLUSTER: &str = "cluster-cidr";
+const SERVICE: &str = "service-cluster-ip-range";
+const MASK: &str = "node-cidr-mask-size";
+const MASK_V4: &str = "node-cidr-mask-size-ipv4";
+const MASK_V6: &str = "node-cidr-mask-size-ipv6";
+
 impl Linter<'_> {
     pub(super) fn network(&mut self) {
-        let cluster = self.cidrs("cluster-cidr");
-        let service = self.cidrs("service-cluster-ip-range");
-        for (pods, services) in
-            cluster.iter().flat_map(|pods| service.iter().map(move |services| (pods, services)))
-        {
-            if pods.overlaps(*services) {
-                let detail =
-                    "it overlaps `--cluster-cidr`: a pod and a service could have one address";
-                self.lint(LintCode::OverlappingCidrs, "service-cluster-ip-range", detail);
-            }
-        }
-        let has_cluster = self.set("cluster-cidr").is_some();
-        match (self.is_on("allocate-node-cidrs", false), has_cluster) {
+        // Nobody else looks at the ranges.
+        let allocates =
+            self.is_on("allocate-node-cidrs", false) && self.runs("node-ipam-controller");
+        self.cidr_allocator(allocates);
+        let services = self.services(allocates);
+        let has_cluster = self.set(CLUSTER).is_some();
+        match (allocates, has_cluster) {
             (true, false) => {
-                let detail =
-                    "`--allocate-node-cidrs` needs it; set it to the addresses of the pods";
-                self.lint(LintCode::ClusterCidrMissing, "cluster-cidr", detail);
+                let problem = "`--allocate-node-cidrs` needs it";
+                let help = "set it to the addresses of the pods, or remove `--allocate-node-cidrs`";
+                self.lint(LintCode::ClusterCidrMissing, CLUSTER, problem, help)
+                    .with(&["allocate-node-cidrs"]);
             }
             (false, true) => {
-                let detail = "it is ignored without `--allocate-node-cidrs=true`";
-                self.lint(LintCode::ClusterCidrIgnored, "cluster-cidr", detail);
+                let problem = "it is ignored without `--allocate-node-cidrs=true`";
+                let help = "nothing needs to be done if another component gives nodes their ranges";
+                self.lint(LintCode::ClusterCidrIgnored, CLUSTER, problem, help)
+                    .with(&["allocate-node-cidrs"]);
             }
-            (true, true) => self.node_masks(&cluster),
+            (true, true) => {
+                let cluster = self.cluster();
+                self.node_masks(&cluster);
+                let mut pairs =
+                    cluster.iter().flat_map(|pods| services.iter().map(move |it| (pods, it)));
+                if pairs.any(|(pods, services)| pods.overlaps(*services)) {
+                    let problem =
+                        "it overlaps `--cluster-cidr`: a pod and a service could have one address";
+                    let help = "give services a range of their own";
+                    self.lint(LintCode::OverlappingCidrs, SERVICE, problem, help).with(&[CLUSTER]);
+                }
+            }
             (false, false) => {}
         }
     }
 
-    /// The CIDRs of a flag; none if it is not set or not valid.
-    fn cidrs(&mut self, flag: &str) -> Vec<Cidr> {
-        let Some(text) = self.set(flag) else {
-            return Vec::new();
+    fn cidr_allocator(&mut self, allocates: bool) {
+        let flag = "cidr-allocator-type";
+        let Some(allocator) = self.set(flag).filter(|allocator| *allocator != "RangeAllocator")
+        else {
+            return;
         };
-        let Some(cidrs) = text.split(',').map(Cidr::parse).collect::<Option<Vec<_>>>() else {
-            self.lint(
-                LintCode::BadCidrs,
-                flag,
-                format!("`{text}` is not a CIDR, or two with a comma between them"),
-            );
-            return Vec::new();
-        };
-        if let [first, second, rest @ ..] = &cidrs[..]
-            && (first.is_v6() == second.is_v6() || !rest.is_empty())
+        let lacks_cloud = allocator == "CloudAllocator" && self.set("cloud-provider").is_none();
+        if self.is_from(32) || (allocates && lacks_cloud) {
+            let problem = format!("`{allocator}` is not built in");
+            let help = "remove it, or set it to `RangeAllocator`";
+            self.lint(LintCode::CidrAllocator, flag, problem, help).with(&["cloud-provider"]);
+        }
+    }
+
+    /// Returns the service ranges that can be read; a range that cannot is logged by the program and ignored.
+    fn services(&mut self, allocates: bool) -> Vec<Cidr> {
+        let Some(text) = self.set(SERVICE) else { return Vec::new() };
+        let entries: Vec<_> = text.trim().split(',').collect();
+        if entries.len() > 2 {
+            self.cidr_list(SERVICE, "more than two ranges are not accepted");
+        }
+        let cidrs: Vec<_> = entries.iter().filter_map(|entry| Cidr::parse(entry)).collect();
+        if cidrs.len() < entries.len() {
+            let problem = format!("`{text}` is not a CIDR, or one of IPv4 and one of IPv6");
+            let help = "write it as 10.68.0.0/16";
+            self.lint(LintCode::BadCidrs, SERVICE, problem, help).warning();
+        } else if let [one, other] = cidrs[..]
+            && one.is_v6() == other.is_v6()
+            && allocates
         {
-            self.lint(
-                LintCode::BadCidrs,
-                flag,
-                format!("`{text}` must be one CIDR, or one of IPv4 and one of IPv6"),
-            );
+            self.cidr_list(SERVICE, "both ranges are of one IP family");
+        }
+        cidrs
+    }
+
+    fn cidr_list(&mut self, flag: &str, problem: &str) {
+        self.lint(
+            LintCode::BadCidrs,
+            flag,
+            problem,
+            "give one CIDR, or one of IPv4 and one of IPv6",
+        );
+    }
+
+    /// Returns the ranges of the pods; none if one of them cannot be read.
+    fn cluster(&mut self) -> Vec<Cidr> {
+        let text = self.set(CLUSTER).unwrap_or_default();
+        let Some(cidrs) = text.trim().split(',').map(Cidr::parse).collect::<Option<Vec<_>>>()
+        else {
+            let problem = format!("`{text}` is not a CIDR, or one of IPv4 and one of IPv6");
+            self.lint(LintCode::BadCidrs, CLUSTER, problem, "write it as 172.20.0.0/16");
+            return Vec::new();
+        };
+        let v6 = cidrs.iter().filter(|cidr| cidr.is_v6()).count();
+        if cidrs.len() > 1 && (v6 == 0 || v6 == cidrs.len()) {
+            self.cidr_list(CLUSTER, "the ranges are of one IP family");
+        } else if cidrs.len() > 2 {
+            self.cidr_list(CLUSTER, "more than two ranges are not accepted");
         }
         cidrs
     }
@@ -102,28 +156,27 @@ impl Linter<'_> {
     fn node_masks(&mut self, cluster: &[Cidr]) {
         let [first, ..] = cluster else { return };
         let dual = cluster.len() > 1;
-        let mask = |flag| self.set(flag).and_then(integer).filter(|&mask| mask != 0);
-        let general = mask("node-cidr-mask-size");
-        let (v4, v6) = (mask("node-cidr-mask-size-ipv4"), mask("node-cidr-mask-size-ipv6"));
+        let mask = |flag| self.number(flag, 0).filter(|&mask| mask != 0);
+        let general = mask(MASK);
+        let (v4, v6) = (mask(MASK_V4), mask(MASK_V6));
         if general.is_some() && (dual || v4.is_some() || v6.is_some()) {
-            let detail = "it cannot stand beside `--node-cidr-mask-size-ipv4` or `-ipv6`, nor with two cluster CIDRs; \
-                          use those two alone";
-            self.lint(LintCode::NodeMaskFlag, "node-cidr-mask-size", detail);
+            let problem =
+                "it does not go with two cluster CIDRs, nor with a mask for one IP family";
+            let help = "use `--node-cidr-mask-size-ipv4` and `--node-cidr-mask-size-ipv6` alone";
+            self.lint(LintCode::NodeMaskFlag, MASK, problem, help)
+                .with(&[MASK_V4, MASK_V6, CLUSTER]);
         } else if v4.is_some() && !dual && first.is_v6() {
-            let detail = "the cluster has no IPv4 addresses; leave it out";
-            self.lint(LintCode::NodeMaskFlag, "node-cidr-mask-size-ipv4", detail);
+            let problem = "the cluster has no IPv4 addresses";
+            self.lint(LintCode::NodeMaskFlag, MASK_V4, problem, "remove it").with(&[CLUSTER]);
         } else if v6.is_some() && !dual && !first.is_v6() {
-            let detail = "the cluster has no IPv6 addresses; leave it out";
-            self.lint(LintCode::NodeMaskFlag, "node-cidr-mask-size-ipv6", detail);
+            let problem = "the cluster has no IPv6 addresses";
+            self.lint(LintCode::NodeMaskFlag, MASK_V6, problem, "remove it").with(&[CLUSTER]);
         }
         for cidr in cluster {
-            let (family, flag, default) = if cidr.is_v6() {
-                (v6, "node-cidr-mask-size-ipv6", 64)
-            } else {
-                (v4, "node-cidr-mask-size-ipv4", 24)
-            };
+            let (family, flag, default) =
+                if cidr.is_v6() { (v6, MASK_V6, 64) } else { (v4, MASK_V4, 24) };
             let general = general.filter(|_| !dual);
-            let flag = if general.is_some() { "node-cidr-mask-size" } else { flag };
+            let flag = if general.is_some() { MASK } else { flag };
             self.node_mask(*cidr, flag, general.or(family).unwrap_or(default));
         }
     }
@@ -132,10 +185,13 @@ impl Linter<'_> {
         let (least, most) = (i64::from(cidr.prefix), i64::from(cidr.bits()));
         let most = if cidr.is_v6() { most.min(least + MAX_MASK_DIFFERENCE_V6) } else { most };
         if !(least..=most).contains(&mask) {
-            let detail = format!(
-                "{mask} does not go with a cluster CIDR of /{least}; choose from {least} to {most}"
-            );
-            self.lint(LintCode::NodeMaskSize, flag, detail);
+            let problem = format!("{mask} does not go with a cluster CIDR of /{least}");
+            let help = format!("choose from {least} to {most}");
+            let lint = self.lint(LintCode::NodeMaskSize, flag, problem, help).with(&[CLUSTER]);
+            // The program takes a mask that is longer than an address, and then no node gets a range.
+            if mask > i64::from(cidr.bits()) {
+                lint.warning();
+            }
         }
     }
 }

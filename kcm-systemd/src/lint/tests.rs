@@ -1,5 +1,8 @@
 use super::*;
 
+mod accepted;
+mod refused;
+
 /// The tutorial's flags, which break no rule but the benchmark's.
 const TUTORIAL: [(&str, &str); 14] = [
     ("allocate-node-cidrs", "true"),
@@ -18,22 +21,29 @@ const TUTORIAL: [(&str, &str); 14] = [
     ("v", "2"),
 ];
 
-/// What the tutorial's flags are told in any case.
-const USUAL: [&str; 4] = ["ca-key-signs-tokens", "cis-1.3.1", "cis-1.3.2", "cis-1.3.7"];
-
-/// The lints of the tutorial's flags with some changed (an empty value removes), less the usual ones: code and flag.
-fn lints(minor: u16, changes: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+/// The lints of the tutorial's flags with some changed (`-` in place of a value removes), benchmark apart.
+fn all_lints(versions: &LintVersions, changes: &[(&str, &str)]) -> Vec<FlagLint> {
     let mut flags = Flags::from_pairs(TUTORIAL).unwrap();
     for (name, value) in changes {
-        if value.is_empty() {
+        if *value == "-" {
             flags.remove(name);
         } else {
             flags.set(name.parse().unwrap(), *value).unwrap();
         }
     }
-    let lints = lint_flags(&flags, KubernetesVersion::v1(minor));
-    let named = lints.into_iter().map(|lint| (lint.code.as_str(), lint.flag));
-    named.filter(|(code, _)| !USUAL.contains(code)).collect()
+    let mut lints = lint_flags(&flags, versions);
+    lints.retain(|lint| lint.severity > Severity::Benchmark);
+    lints
+}
+
+fn in_minor(minor: u16) -> LintVersions {
+    LintVersions::These(vec![KubernetesVersion::v1(minor)])
+}
+
+/// Code and flag of the same in one version.
+fn lints(minor: u16, changes: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    let lints = all_lints(&in_minor(minor), changes);
+    lints.into_iter().map(|lint| (lint.code.as_str(), lint.flag)).collect()
 }
 
 fn assert_lints(minor: u16, changes: &[(&str, &str)], expected: &[(&'static str, &str)]) {
@@ -43,14 +53,13 @@ fn assert_lints(minor: u16, changes: &[(&str, &str)], expected: &[(&'static str,
 
 #[test]
 fn the_tutorial_breaks_no_rule_but_the_benchmark_s() {
-    for minor in 20..=36 {
-        assert_lints(minor, &[], &[]);
-        let flags = Flags::from_pairs(TUTORIAL).unwrap();
-        let codes: Vec<_> = lint_flags(&flags, KubernetesVersion::v1(minor))
-            .iter()
-            .map(|lint| lint.code.as_str())
-            .collect();
-        assert_eq!(codes, USUAL);
+    let usual = ["cis-1.3.1", "cis-1.3.2", "ca-key-signs-tokens", "cis-1.3.7"];
+    let flags = Flags::from_pairs(TUTORIAL).unwrap();
+    let each = KubernetesVersion::known().map(|version| LintVersions::These(vec![version]));
+    for versions in each.chain([LintVersions::Unknown]) {
+        let lints = lint_flags(&flags, &versions);
+        let codes: Vec<_> = lints.iter().map(|lint| lint.code.as_str()).collect();
+        assert_eq!(codes, usual, "{versions:?}");
     }
 }
 
@@ -84,11 +93,11 @@ fn leader_election_must_be_consistent() {
 
 #[test]
 fn addresses_must_go_together() {
-    assert_lints(36, &[("cluster-cidr", "")], &[("cluster-cidr-missing", "cluster-cidr")]);
+    assert_lints(36, &[("cluster-cidr", "-")], &[("cluster-cidr-missing", "cluster-cidr")]);
     assert_lints(
         36,
-        &[("allocate-node-cidrs", "false")],
-        &[("cluster-cidr-ignored", "cluster-cidr")],
+        &[("allocate-node-cidrs", "false"), ("cluster-cidr", "x"), ("node-cidr-mask-size", "-1")],
+        &[],
     );
     assert_lints(36, &[("cluster-cidr", "172.20.0.0")], &[("bad-cidrs", "cluster-cidr")]);
     assert_lints(
@@ -112,32 +121,25 @@ fn node_masks_must_fit_the_cluster_cidr() {
     assert_lints(36, &[(general, "33")], &[("node-mask-size", general)]);
     assert_lints(36, &[("cluster-cidr", "10.128.0.0/10"), (general, "28")], &[]);
     assert_lints(36, &[(v4, "24")], &[("node-mask-flag", general)]);
-    assert_lints(36, &[(general, ""), (v6, "64")], &[("node-mask-flag", v6)]);
+    assert_lints(36, &[(general, "-"), (v6, "64")], &[("node-mask-flag", v6)]);
     let dual = ("cluster-cidr", "172.20.0.0/16,fd00::/48");
     assert_lints(36, &[dual], &[("node-mask-flag", general)]);
-    assert_lints(36, &[dual, (general, ""), (v4, "24"), (v6, "64")], &[]);
-    assert_lints(36, &[dual, (general, "")], &[]);
+    assert_lints(36, &[dual, (general, "-"), (v4, "24"), (v6, "64")], &[]);
+    assert_lints(36, &[dual, (general, "-")], &[]);
     let long = ("cluster-cidr", "172.20.0.0/16,fd00::/40");
-    assert_lints(36, &[long, (general, "")], &[("node-mask-size", v6)]);
+    assert_lints(36, &[long, (general, "-")], &[("node-mask-size", v6)]);
 }
 
 #[test]
 fn signing_pairs_are_whole_and_exclude_each_other() {
     assert_lints(
         36,
-        &[("cluster-signing-key-file", "")],
+        &[("cluster-signing-key-file", "-")],
         &[("signing-pair", "cluster-signing-key-file")],
     );
     let cert = "cluster-signing-kubelet-client-cert-file";
     let pair = [(cert, "/a"), ("cluster-signing-kubelet-client-key-file", "/b")];
     assert_lints(36, &pair, &[("signing-conflict", cert)]);
-}
-
-#[test]
-fn cloud_providers_are_gone() {
-    assert_lints(30, &[("cloud-provider", "aws")], &[]);
-    assert_lints(31, &[("cloud-provider", "aws")], &[("cloud-provider", "cloud-provider")]);
-    assert_lints(36, &[("cloud-provider", "external")], &[]);
 }
 
 #[test]
@@ -149,21 +151,91 @@ fn the_benchmark_s_items_can_be_met() {
         ("service-account-private-key-file", "/sa.key"),
     ];
     let flags = Flags::from_pairs(TUTORIAL.into_iter().chain(met)).unwrap();
-    assert_eq!(lint_flags(&flags, KubernetesVersion::NEWEST_KNOWN), []);
-    assert_lints(36, &[("root-ca-file", "")], &[("cis-1.3.5", "root-ca-file")]);
-    assert_lints(
-        36,
-        &[("service-account-private-key-file", "")],
-        &[("cis-1.3.4", "service-account-private-key-file")],
-    );
-    assert_lints(
-        36,
-        &[("use-service-account-credentials", "false")],
-        &[("cis-1.3.3", "use-service-account-credentials")],
-    );
-    assert_lints(
-        36,
-        &[("feature-gates", "A=true,RotateKubeletServerCertificate=false")],
-        &[("cis-1.3.6", "feature-gates")],
-    );
+    assert_eq!(lint_flags(&flags, &LintVersions::Unknown), []);
+    for (flag, value, code) in [
+        ("root-ca-file", "", "cis-1.3.5"),
+        ("service-account-private-key-file", "", "cis-1.3.4"),
+        ("use-service-account-credentials", "false", "cis-1.3.3"),
+        ("feature-gates", "RotateKubeletServerCertificate=false", "cis-1.3.6"),
+        ("terminated-pod-gc-threshold", "0", "cis-1.3.1"),
+        ("bind-address", "0.0.0.0", "cis-1.3.7"),
+        ("allocate-node-cidrs", "false", "cluster-cidr-ignored"),
+    ] {
+        let mut flags = flags.clone();
+        flags.set(flag.parse().unwrap(), value).unwrap();
+        let lints = lint_flags(&flags, &in_minor(36));
+        let benchmark = lints.iter().filter(|lint| lint.severity == Severity::Benchmark);
+        let found: Vec<_> = benchmark.map(|lint| (lint.code.as_str(), &*lint.flag)).collect();
+        let flag = if flag == "allocate-node-cidrs" { "cluster-cidr" } else { flag };
+        assert_eq!(found, [(code, flag)]);
+    }
+}
+
+#[test]
+fn without_a_version_only_what_all_refuse_is_an_error() {
+    let said = |changes: &[(&str, &str)]| {
+        let lints = all_lints(&LintVersions::Unknown, changes);
+        lints.iter().map(|lint| format!("{:?} {lint}", lint.severity)).collect::<Vec<_>>()
+    };
+    for (change, expected) in [
+        (("port", "0"), "Warning --port: removed in Kubernetes 1.24 (from 1.24 on)"),
+        (("profiling", "flase"), "Error --profiling: `flase` is not `true` or `false`"),
+        (
+            ("concurrent-job-syncs", "5"),
+            "Warning --concurrent-job-syncs: added in Kubernetes 1.28 (up to 1.27)",
+        ),
+        (
+            ("controllers", "*,-deploymnt"),
+            "Error --controllers: `deploymnt` is not a known controller",
+        ),
+        (
+            ("controllers", "*,-route"),
+            "Warning --controllers: the controller `route` was removed in Kubernetes 1.37 (from 1.37 on)",
+        ),
+        (
+            ("feature-gates", "CPUManager=false"),
+            "Warning --feature-gates: `CPUManager` is locked to `true` (from 1.26 to 1.32)",
+        ),
+        (
+            ("show-hidden-metrics-for-version", "1.35"),
+            "Warning --show-hidden-metrics-for-version: `1.35` is not the minor version before (in all versions but 1.36)",
+        ),
+        (
+            ("leader-elect-resource-lock", "endpoints"),
+            "Warning --leader-elect-resource-lock: `endpoints` is not a lock (from 1.24 on)",
+        ),
+    ] {
+        let said = said(&[change]);
+        assert!(said.iter().any(|said| said == expected), "{said:#?}");
+        assert_eq!(said.iter().any(|said| said.starts_with("Error")), expected.starts_with('E'));
+    }
+    let both = [("port", "0"), ("concurrent-job-syncs", "5")];
+    assert!(said(&both)[0].starts_with("Error --"), "{:#?}", said(&both));
+    assert!(said(&both)[0].contains("no known version"), "{:#?}", said(&both));
+}
+
+#[test]
+fn a_version_that_is_newer_than_the_tables_may_know_more_names() {
+    for changes in [
+        ("brand-new", "1"),
+        ("controllers", "*,brand-new"),
+        ("feature-gates", "BrandNew=true"),
+        ("tls-cipher-suites", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_NEW"),
+    ] {
+        let severities = |minor| {
+            let lints = all_lints(&in_minor(minor), &[changes]);
+            lints.into_iter().map(|lint| lint.severity).collect::<Vec<_>>()
+        };
+        assert_eq!(severities(37), [Severity::Error], "{changes:?}");
+        assert_eq!(severities(38), [Severity::Warning], "{changes:?}");
+    }
+}
+
+#[test]
+fn the_defaults_of_every_version_agree_with_each_other() {
+    for version in KubernetesVersion::known() {
+        let flags = Flags::from_pairs([("feature-gates", "")]).unwrap();
+        let lints = lint_flags(&flags, &LintVersions::These(vec![version]));
+        assert!(lints.iter().all(|lint| lint.code != LintCode::GateNeeds), "{version}");
+    }
 }

@@ -103,7 +103,7 @@ impl FakeState {
             lock: None,
             strangers: BTreeMap::new(),
             accounts: BTreeMap::new(),
-            program_facts: Ok(program_facts(KubernetesVersion::NEWEST_KNOWN)),
+            program_facts: Ok(program_facts(KubernetesVersion::v1(36))),
             listeners: Vec::new(),
             journal: Vec::new(),
             clock_offset: time::Duration::ZERO,
