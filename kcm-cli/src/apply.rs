@@ -14,9 +14,9 @@ use crate::event::Event;
 use crate::identity::{Decision, Held, Reason, decide};
 use crate::issue::{self, Fresh};
 use crate::layout::Layout;
-use crate::observe::{Observed, ObservedMaster, observe};
+use crate::observe::{Observed, ObservedFile, ObservedMaster, observe};
 use crate::operator::{self, Ca, Inputs, Pair, Serving};
-use crate::plan::{MasterPlan, Plan, Step, certificate, certificate_in};
+use crate::plan::{MasterPlan, Plan, Step, leaf};
 use crate::preflight::{self, Examination, PreflightError, Subject};
 use crate::renew::{self, Renewal};
 use crate::rollout::{Lead, LeadForecast, Outcome, Rollout, Work};
@@ -94,9 +94,10 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
     let prepared = compare(run, aim).await?;
     let Prepared { observed, desired, plan, inputs, layout, .. } = &prepared;
     issue::check_key_is_there(run.cluster, plan, inputs)?;
-    let (cluster, ca) = (run.cluster, &inputs.ca);
+    let (cluster, ca, trust) = (run.cluster, &inputs.ca, inputs.trust.as_deref());
     let examined =
-        preflight::check(run, Subject { cluster, layout, ca, desired, observed, plan }).await?;
+        preflight::check(run, Subject { cluster, layout, ca, trust, desired, observed, plan })
+            .await?;
     Ok(Prepared { examined, ..prepared })
 }
 
@@ -188,7 +189,7 @@ pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error>
 /// The operator's side with what was issued, which is kept from now on.
 fn with(inputs: Inputs, plan: &Plan, issued: Fresh) -> (Inputs, Decisions) {
     let keep = |pair: &Pair| {
-        let fingerprint = certificate(pair.certificate.as_bytes())?;
+        let fingerprint = leaf(pair.certificate.as_bytes())?;
         Some(Decision::Keep { fingerprint, held: Held::ByOperator })
     };
     let kept = |pair: Option<&Pair>, decision: &Option<Decision>| {
@@ -270,7 +271,8 @@ pub(crate) fn choose(
     let served = decisions.serving.as_ref().and_then(|it| served(it, inputs, observed));
     let desired = |identity: Identity<'_>| {
         let (ca, ca_key, binary) = (ca.as_deref(), inputs.ca_key.as_ref(), inputs.binary.as_ref());
-        let materials = Materials { identity, serving: served, ca, ca_key, binary };
+        let trust = inputs.trust.as_deref();
+        let materials = Materials { identity, serving: served, ca, trust, ca_key, binary };
         desired(cluster, layout, owners, materials)
     };
     let to_issue = || desired(Identity::ToBeIssued(&inputs.request));
@@ -320,8 +322,8 @@ fn has_kubeconfig(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
     let artifact = |role| desired.artifacts.iter().find(|artifact| artifact.role == role);
     if artifact(Role::Combined).is_some() {
         let [combined, alone] = [&observed.files.combined, &observed.files.certificate];
-        let held = certificate_in(combined);
-        return held.is_some() && held == certificate_in(alone);
+        let held = |file: &ObservedFile| leaf(file.text.as_deref()?.as_bytes());
+        return held(combined).is_some() && held(combined) == held(alone);
     }
     let wanted = artifact(Role::Kubeconfig);
     let meaning = wanted.and_then(|wanted| wanted.meaning.as_ref());

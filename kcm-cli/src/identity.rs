@@ -146,8 +146,8 @@ impl IdentityFacts {
     ) -> Result<Self, String> {
         let key = PrivateKey::from_pem(pair.key.as_bytes());
         let mut facts = Self::of_certificate(&pair.certificate, ca, request, now)?;
-        let certificate =
-            Certificate::from_pem(pair.certificate.as_bytes()).map_err(|error| in_full(&error))?;
+        let certificate = Certificate::first_from_pem(pair.certificate.as_bytes())
+            .map_err(|error| in_full(&error))?;
         let matches = key.map_err(|error| in_full(&error))?.matches(&certificate);
         facts.key = if matches { KeyMatch::Matches } else { KeyMatch::Differs };
         Ok(facts)
@@ -163,7 +163,8 @@ impl IdentityFacts {
         request: &IdentityRequest,
         now: OffsetDateTime,
     ) -> Result<Self, String> {
-        let certificate = Certificate::from_pem(pem.as_bytes()).map_err(|error| in_full(&error))?;
+        let certificate =
+            Certificate::first_from_pem(pem.as_bytes()).map_err(|error| in_full(&error))?;
         Ok(Self {
             fingerprint: certificate.fingerprint(),
             common_name: certificate.common_name().map(str::to_owned),

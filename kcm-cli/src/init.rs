@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(all.masters[0].ssh.user.as_ref().unwrap().as_str(), "kube");
         all.masters[0].ssh.user = user.map(|user| user.parse().unwrap());
         let short = Cluster::parse(&text, Path::new("kcm.yaml")).unwrap();
-        assert_eq!(all.node_cidr_mask_size, short.node_cidr_mask_size);
+        assert_eq!(all.node_masks, short.node_masks);
         assert_eq!(all.name, short.name);
         assert_eq!(all.pki.directory, short.pki.directory);
         assert_eq!(all.install.root, short.install.root);

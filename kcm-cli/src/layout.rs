@@ -23,6 +23,8 @@ pub(crate) const COMBINED: &str = "kube-controller-manager-current.pem";
 pub(crate) const SERVING: &str = "kube-controller-manager-serving.pem";
 /// On the operator's machine, the key alone.
 pub(crate) const SERVING_KEY: &str = "kube-controller-manager-serving-key.pem";
+/// File name of the bundle of CA certificates that clients accept.
+pub(crate) const TRUST: &str = "ca-bundle.pem";
 /// The user that stock RBAC binds; groups play no part.
 pub(crate) const USER: &str = "system:kube-controller-manager";
 /// The kubeconfig's names for user and context.
@@ -51,6 +53,8 @@ pub(crate) struct Layout {
     pub(crate) executable: RemotePath,
     pub(crate) ca_certificate: RemotePath,
     pub(crate) ca_key: RemotePath,
+    /// Every CA certificate that clients accept, where that is not the CA's alone.
+    pub(crate) trust: RemotePath,
     /// The note of what was before a change that is not proven.
     pub(crate) pending: RemotePath,
     /// The note of what was before the last change that was.
@@ -96,6 +100,7 @@ impl Layout {
             executable: below("bin/kube-controller-manager")?,
             ca_certificate: below("pki/ca/cert/ca.pem")?,
             ca_key: below("pki/ca/cert/ca-key.pem")?,
+            trust: below(&format!("pki/ca/cert/{TRUST}"))?,
             pending: below(".kcm/pending.json")?,
             previous: below(".kcm/previous.json")?,
             connections: below(".kcm/connections.json")?,
@@ -127,12 +132,16 @@ impl Layout {
             layout.combined = path.sibling(COMBINED);
             layout.serving = path.sibling(SERVING);
         }
+        if let Some(path) = &paths.ca_cert {
+            layout.trust = path.sibling(TRUST);
+        }
         let single = [
             (&paths.unit, &mut layout.unit_file),
             (&paths.binary, &mut layout.executable),
             (&paths.kubeconfig, &mut layout.kubeconfig),
             (&paths.ca_cert, &mut layout.ca_certificate),
             (&paths.ca_key, &mut layout.ca_key),
+            (&paths.trust, &mut layout.trust),
             (&paths.cert, &mut layout.certificate),
             (&paths.key, &mut layout.key),
         ];
@@ -196,6 +205,7 @@ impl Layout {
         match role {
             Role::CaCertificate => &self.ca_certificate,
             Role::CaKey => &self.ca_key,
+            Role::Trust => &self.trust,
             Role::Certificate => &self.certificate,
             Role::Key => &self.key,
             Role::Combined => &self.combined,

@@ -74,6 +74,7 @@ pub mod smoke;
 pub mod status;
 mod timer;
 pub mod transport;
+mod trust;
 mod uptake;
 mod view;
 mod words;

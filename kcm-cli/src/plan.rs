@@ -11,6 +11,7 @@ use crate::identity::Decision;
 use crate::observe::{Observed, ObservedFile, ObservedMaster};
 use crate::rollout::LeadForecast;
 use crate::transport::{Activity, Enablement, PathState};
+use crate::trust;
 
 /// What will be done.
 #[derive(Clone, Debug, Serialize)]
@@ -256,6 +257,7 @@ pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
             *digest == bytes.digest()
                 || artifact.role == Role::CaCertificate
                     && certificate(bytes.expose()).is_some_and(same)
+                || artifact.role == Role::Trust && same_certificates(bytes.expose(), found)
                 || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
         }
         (PathState::File { .. }, Content::AsItIs) => true,
@@ -263,12 +265,25 @@ pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
     }
 }
 
+/// Whether a file holds these certificates, in whatever order and writing.
+fn same_certificates(pem: &[u8], found: &ObservedFile) -> bool {
+    let of = |pem: &[u8]| trust::fingerprints(pem);
+    let theirs = found.text.as_deref().and_then(|text| of(text.as_bytes()));
+    theirs.is_some() && of(pem) == theirs
+}
+
 pub(crate) fn certificate_in(found: &ObservedFile) -> Option<Fingerprint> {
     certificate(found.text.as_deref()?.as_bytes())
 }
 
+/// The only certificate of a file.
 pub(crate) fn certificate(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
+}
+
+/// The certificate of an identity, which its intermediates may follow.
+pub(crate) fn leaf(pem: &[u8]) -> Option<Fingerprint> {
+    Certificate::first_from_pem(pem).ok().map(|certificate| certificate.fingerprint())
 }
 
 fn artifact_step(
@@ -286,7 +301,7 @@ fn artifact_step(
     }
     // Others use the CA's files too, and may have put them there: all that is taken from them is what everybody may.
     let (mode, owner) = match role {
-        Role::CaCertificate => return None,
+        Role::CaCertificate | Role::Trust => return None,
         Role::CaKey => (Mode::from_bits(mode_found.bits() & !0o007), None),
         _ => (mode, observed.probe.can_set_owner.then_some(owner)),
     };
@@ -324,6 +339,7 @@ fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
             crate::view::binary(*size, *digest)
         }
         (_, Some(text), Role::Certificate | Role::CaCertificate) => crate::view::certificate(text),
+        (_, Some(text), Role::Trust) => crate::view::certificates(text),
         (PathState::File { digest, .. }, Some(text), Role::Combined | Role::Serving) => {
             crate::view::combined(text, *digest)
         }

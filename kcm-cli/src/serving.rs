@@ -56,7 +56,7 @@ pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
     };
     let reasons = |pem: &str| reasons(pem, ca, request, observed.at);
     let keep = |pem: &str, held| {
-        let certificate = Certificate::from_pem(pem.as_bytes()).ok()?;
+        let certificate = Certificate::first_from_pem(pem.as_bytes()).ok()?;
         Some(Decision::Keep { fingerprint: certificate.fingerprint(), held })
     };
     let issue = |why: Vec<Reason>| Decision::Issue { why };
@@ -86,7 +86,7 @@ pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
 
 fn matches(pair: &Pair) -> bool {
     let key = PrivateKey::from_pem(pair.key.as_bytes());
-    let certificate = Certificate::from_pem(pair.certificate.as_bytes());
+    let certificate = Certificate::first_from_pem(pair.certificate.as_bytes());
     key.ok().zip(certificate.ok()).is_some_and(|(key, certificate)| key.matches(&certificate))
 }
 
@@ -97,7 +97,7 @@ fn reasons(
     request: &IdentityRequest,
     now: OffsetDateTime,
 ) -> Vec<Reason> {
-    let certificate = match Certificate::from_pem(pem.as_bytes()) {
+    let certificate = match Certificate::first_from_pem(pem.as_bytes()) {
         Ok(certificate) => certificate,
         Err(error) => return vec![Reason::Unreadable { error: in_full(&error) }],
     };

@@ -18,10 +18,11 @@ const KEY_FIELD: &str = "client-key-data: ";
 
 /// A certificate in a few lines.
 pub(crate) fn certificate(pem: &str) -> String {
-    let Ok(certificate) = Certificate::from_pem(pem.as_bytes()) else {
+    let all = Certificate::all_from_pem(pem.as_bytes()).unwrap_or_default();
+    let Some((certificate, others)) = all.split_first() else {
         return format!("not a certificate, {}\n", Fingerprint::of(pem.as_bytes()));
     };
-    format!(
+    let first = format!(
         "subject: {}\nissuer: {}\nserial: {}\nvalid: {} to {}\nkey: {}\nusages: {}\nfingerprint: {}\n",
         certificate.subject(),
         certificate.issuer(),
@@ -31,7 +32,21 @@ pub(crate) fn certificate(pem: &str) -> String {
         certificate.key_algorithm().map_or_else(|| "other".to_owned(), |key| key.to_string()),
         certificate.usages(),
         certificate.fingerprint(),
-    )
+    );
+    let line = |it: &Certificate| format!("followed by: {}, {}\n", it.subject(), it.fingerprint());
+    first + &others.iter().map(line).collect::<String>()
+}
+
+/// The certificates of a bundle, a line each.
+pub(crate) fn certificates(pem: &str) -> String {
+    match Certificate::all_from_pem(pem.as_bytes()) {
+        Ok(all) => {
+            let line =
+                |it: &Certificate| format!("certificate {}, {}\n", it.subject(), it.fingerprint());
+            all.iter().map(line).collect()
+        }
+        Err(_) => format!("no certificates, {}\n", Fingerprint::of(pem.as_bytes())),
+    }
 }
 
 /// A certificate that is yet to be issued.
@@ -86,15 +101,6 @@ pub(crate) fn without_key(view: &str) -> impl Iterator<Item = &str> {
     view.lines().filter(|line| !line.trim_start().starts_with(KEY_FIELD))
 }
 
-/// The CA that a kubeconfig trusts, by its public lines; none where that is no embedded certificate.
-pub(crate) fn trusted_ca(public: &str) -> Option<Fingerprint> {
-    let data = public
-        .lines()
-        .find_map(|line| line.trim_start().strip_prefix("certificate-authority-data: "))?;
-    let pem = STANDARD.decode(data).ok()?;
-    Certificate::from_pem(&pem).ok().map(|certificate| certificate.fingerprint())
-}
-
 /// The file that a kubeconfig names for the certificate, as it is written there, by its public lines.
 pub(crate) fn client_certificate(public: &str) -> Option<&str> {
     public.lines().find_map(|line| line.trim_start().strip_prefix("client-certificate: "))
@@ -117,8 +123,11 @@ fn embedded_certificate(data: &str) -> String {
     if pem == STAND_IN_CERTIFICATE {
         return "a new certificate".to_owned();
     }
-    match Certificate::from_pem(pem.as_bytes()) {
-        Ok(certificate) => format!("certificate {}", certificate.fingerprint()),
-        Err(_) => format!("not one certificate, {}", Fingerprint::of(pem.as_bytes())),
+    match Certificate::all_from_pem(pem.as_bytes()) {
+        Ok(all) => {
+            let each = all.iter().map(|it| it.fingerprint().to_string());
+            format!("certificate {}", each.collect::<Vec<_>>().join(" "))
+        }
+        Err(_) => format!("not a certificate, {}", Fingerprint::of(pem.as_bytes())),
     }
 }

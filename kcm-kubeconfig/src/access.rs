@@ -92,6 +92,20 @@ impl Access {
         self.cluster.embedded_ca()
     }
 
+    /// The file that is named for the CA certificates; nothing where they are embedded.
+    #[must_use]
+    pub fn authority_file(&self) -> Option<&str> {
+        Some(&*self.cluster.certificate_authority).filter(|path| !path.is_empty())
+    }
+
+    /// The same with these CA certificates in place of a file's, for where that has been read.
+    #[must_use]
+    pub fn with_authority(mut self, pem: &[u8]) -> Self {
+        self.cluster.certificate_authority_data = unwrapped(pem);
+        self.cluster.certificate_authority.clear();
+        self
+    }
+
     /// The embedded client certificate; nothing where a file is named.
     #[must_use]
     pub fn certificate(&self) -> Option<&[u8]> {

@@ -98,20 +98,40 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] if there is none, more than one, or it cannot be read.
     pub fn from_pem(file: &[u8]) -> Result<Self, CertificateError> {
+        let mut all = Self::all_from_pem(file)?;
+        match (all.pop(), all.len()) {
+            (Some(certificate), 0) => Ok(certificate),
+            (_, others) => Err(CertificateError::SeveralCertificates { count: others + 1 }),
+        }
+    }
+
+    /// Reads the first certificate of a PEM file: the end of a chain, whose intermediates follow it.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if there is none, or one of the file cannot be read.
+    pub fn first_from_pem(file: &[u8]) -> Result<Self, CertificateError> {
+        Ok(Self::all_from_pem(file)?.swap_remove(0))
+    }
+
+    /// Reads every certificate of a PEM file, in its order and at least one; blocks with other labels are skipped.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if there is none, or one cannot be read.
+    pub fn all_from_pem(file: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let blocks = pem::blocks(file);
-        let mut certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
-        let Some(certificate) = certificates.next() else {
+        let certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
+        let read = |block: &pem::Block<'_>| {
+            let der = block.decode().ok_or_else(|| CertificateError::Malformed {
+                reason: "the PEM block is cut off or is not base64".to_owned(),
+            })?;
+            Self::from_der(&der)
+        };
+        let all = certificates.map(read).collect::<Result<Vec<_>, _>>()?;
+        if all.is_empty() {
             let found = blocks.iter().map(|block| block.label.to_owned()).collect();
             return Err(CertificateError::NoCertificate { found });
-        };
-        let others = certificates.count();
-        if others > 0 {
-            return Err(CertificateError::SeveralCertificates { count: others + 1 });
         }
-        let der = certificate.decode().ok_or_else(|| CertificateError::Malformed {
-            reason: "the PEM block is cut off or is not base64".to_owned(),
-        })?;
-        Self::from_der(&der)
+        Ok(all)
     }
 
     /// Reads a certificate in DER.
@@ -159,6 +179,26 @@ impl Certificate {
     #[must_use]
     pub fn common_name(&self) -> Option<&str> {
         self.fields.common_name.as_deref()
+    }
+
+    /// Returns the subject's attributes in their order: type (`O`, or a dotted object identifier) and value; no value where that
+    /// is no text.
+    #[must_use]
+    pub fn subject_attributes(&self) -> Vec<(String, Option<String>)> {
+        name::attributes(&self.fields.subject)
+    }
+
+    /// Returns the subject's organizations, which Kubernetes takes for the user's groups.
+    #[must_use]
+    pub fn organizations(&self) -> Vec<String> {
+        let all = self.subject_attributes().into_iter();
+        all.filter_map(|(name, value)| value.filter(|_| name == "O")).collect()
+    }
+
+    /// Returns `true` if the subject is the issuer, as with a root.
+    #[must_use]
+    pub fn is_self_issued(&self) -> bool {
+        self.fields.subject == self.fields.issuer
     }
 
     /// Returns the issuer as OpenSSL 3.2 prints it.

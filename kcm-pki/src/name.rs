@@ -51,14 +51,26 @@ pub(crate) fn common_name(der: &[u8]) -> Option<String> {
     text(value).map(str::to_owned)
 }
 
-fn display_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
+/// Lists the attributes in the order of the name: type by its short name or object identifier, and value; no value where that
+/// is no text.
+pub(crate) fn attributes(der: &[u8]) -> Vec<(String, Option<String>)> {
+    let Ok((_, name)) = X509Name::from_der(der) else { return Vec::new() };
+    let all = name.iter_rdn().flat_map(|rdn| rdn.iter());
+    all.map(|it| (attribute_type(it), text(it).map(str::to_owned))).collect()
+}
+
+fn attribute_type(attribute: &AttributeTypeAndValue<'_>) -> String {
     let oid = attribute.attr_type().to_id_string();
     let short = SHORT_NAMES.iter().find(|(known, _)| *known == oid).map(|(_, short)| *short);
+    short.map_or(oid, str::to_owned)
+}
+
+fn display_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let value = match text(attribute) {
         Some(text) => escape(text),
         None => format!("#{}", hex(attribute.as_slice())),
     };
-    format!("{}={value}", short.unwrap_or(&oid))
+    format!("{}={value}", attribute_type(attribute))
 }
 
 /// Returns the value where it is one of the string types that are read as UTF-8.

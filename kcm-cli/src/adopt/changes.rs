@@ -8,7 +8,7 @@ use super::AdoptError;
 use super::choices::{Choices, FlagChoice};
 use super::findings::Findings;
 use super::look::Found;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Master};
 use crate::desired::{Content, Desired, Identity, Materials, Role, desired, flags};
 use crate::layout::Layout;
 use crate::view;
@@ -77,7 +77,8 @@ pub(super) fn set_flags(
     let layout = layout_of(plain)?;
     let mut changes: Vec<BTreeMap<String, Option<String>>> = Vec::new();
     for (master, planned) in found.iter().zip(&plain.masters) {
-        let ours = flags(plain, &layout, planned).map_err(|reason| AdoptError::Unit {
+        let planned = Master { flags: Vec::new(), ..planned.clone() };
+        let ours = flags(plain, &layout, &planned).map_err(|reason| AdoptError::Unit {
             master: master.name.clone(),
             path: master.unit_file.to_string(),
             reason,
@@ -126,6 +127,8 @@ fn has_key_of_its_own(flag: &str) -> bool {
             | "cluster-name"
             | "kubeconfig"
             | "node-cidr-mask-size"
+            | "node-cidr-mask-size-ipv4"
+            | "node-cidr-mask-size-ipv6"
             | "service-cluster-ip-range"
     )
 }
@@ -140,6 +143,7 @@ fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Opt
         identity: Identity::OnMasters(identity),
         serving: None,
         ca: Some(ca),
+        trust: None,
         ca_key: None,
         binary: None,
     };
@@ -170,12 +174,11 @@ pub(super) fn is_written_as_kcm_writes(
     let are_units = units(&desired)
         .zip(found)
         .all(|(unit, found)| unit == found.unit_text && found.unit.drop_ins.is_empty());
-    let kubeconfig = desired.masters.first().and_then(|master| {
+    let kubeconfigs = desired.masters.iter().filter_map(|master| {
         master.artifacts.iter().find(|artifact| artifact.role == Role::Kubeconfig)
     });
-    let Some(kubeconfig) = kubeconfig else { return false };
     are_units
-        && found.iter().all(|found| {
+        && kubeconfigs.zip(found).all(|(kubeconfig, found)| {
             let there = found.kubeconfig.as_deref().map(view::kubeconfig);
             there.is_some_and(|there| {
                 view::without_key(&there).eq(view::without_key(&kubeconfig.view))

@@ -12,10 +12,11 @@ pub(super) type FlagChoice = (String, Option<String>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Choices {
     pub(super) server: String,
-    pub(super) cluster_cidr: String,
-    pub(super) service_cidr: String,
+    pub(super) cluster_cidr: Vec<String>,
+    pub(super) service_cidr: Vec<String>,
     pub(super) name: Option<String>,
-    pub(super) node_mask: Option<u8>,
+    /// Keys and values.
+    pub(super) masks: Vec<(&'static str, u8)>,
     pub(super) ca_cert: String,
     pub(super) ca_key: String,
     pub(super) key_algorithm: Option<String>,
@@ -40,6 +41,7 @@ pub(super) struct Choices {
 pub(super) struct MasterChoice {
     pub(super) name: String,
     pub(super) address: String,
+    pub(super) server: Option<String>,
     pub(super) bind: Option<String>,
     pub(super) flags: Vec<FlagChoice>,
 }
@@ -48,6 +50,9 @@ impl MasterChoice {
     pub(super) fn text(&self) -> String {
         let mut text =
             format!("  - {{name: {}, address: {}", quoted(&self.name), quoted(&self.address));
+        if let Some(server) = &self.server {
+            let _ = write!(text, ", server: {}", quoted(server));
+        }
         if let Some(bind) = &self.bind {
             let _ = write!(text, ", bindAddress: {}", quoted(bind));
         }
@@ -85,11 +90,12 @@ impl Choices {
         let cluster = [
             always("server", &self.server),
             line("name", &self.name),
-            always("clusterCidr", &self.cluster_cidr),
-            always("serviceClusterIpRange", &self.service_cidr),
-            self.node_mask.map(|mask| format!("nodeCidrMaskSize: {mask}")),
+            Some(format!("clusterCidr: {}", list(&self.cluster_cidr))),
+            Some(format!("serviceClusterIpRange: {}", list(&self.service_cidr))),
         ];
-        section(&mut text, "cluster", &present(cluster));
+        let masks = self.masks.iter().map(|(key, mask)| format!("{key}: {mask}"));
+        let cluster: Vec<_> = present(cluster).into_iter().chain(masks).collect();
+        section(&mut text, "cluster", &cluster);
         let pki = [
             always("caCert", &self.ca_cert),
             always("caKey", &self.ca_key)
@@ -142,14 +148,19 @@ impl Choices {
         for section in sections {
             lines.push(format!("  {section}:"));
             for (_, key, values) in self.directives.iter().filter(|it| it.0 == section) {
-                let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
-                lines.push(match &values[..] {
-                    [value] => format!("    {key}: {value}"),
-                    values => format!("    {key}: [{}]", values.join(", ")),
-                });
+                lines.push(format!("    {key}: {}", list(values)));
             }
         }
         lines
+    }
+}
+
+/// One value, or several in a list.
+fn list(values: &[String]) -> String {
+    let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
+    match &values[..] {
+        [value] => value.clone(),
+        values => format!("[{}]", values.join(", ")),
     }
 }
 

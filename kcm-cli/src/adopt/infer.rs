@@ -2,24 +2,22 @@
 
 use std::path::Path;
 
+use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
 
 use super::changes::{directives, is_written_as_kcm_writes, set_flags};
 use super::choices::{Choices, MasterChoice};
 use super::findings::Findings;
 use super::look::{Found, pairs};
+use super::ranges::ranges;
 use super::{AdoptError, AdoptRequest, Adopted};
-use crate::cluster::{Cidr, Cluster, ClusterName};
+use crate::cluster::{Cluster, ClusterName};
 use crate::files::RemotePath;
 use crate::layout::{self, Layout};
 use crate::transport::PathState;
 
 /// Folders that hold other programs too: kcm keeps its notes in none of them.
 const SHARED_ROOTS: [&str; 4] = ["/", "/usr", "/usr/local", "/opt"];
-/// What a flag says that the cluster file has a key of its own for, and kcm's default.
-const RANGES: [(&str, &str); 2] =
-    [("cluster-cidr", "172.20.0.0/16"), ("service-cluster-ip-range", "10.68.0.0/16")];
-
 pub(super) fn infer(
     found: &[Found],
     request: &AdoptRequest,
@@ -47,20 +45,24 @@ pub(super) fn infer(
         unknown("the CA", "no flag names its certificate, and no kubeconfig has it; name the file with --cluster-signing-cert-file in the unit")
     })?;
     let mut choices = Choices {
-        server: findings.agree("the API server in the kubeconfig", |_, place| {
-            accesses.get(place).map_or_else(String::new, |it| it.server().to_owned())
-        }),
         ca_cert: request.ca_cert.clone(),
         ca_key: request.ca_key.clone(),
         ..Choices::default()
     };
     alike(found, &mut findings);
-    cluster_section(&mut choices, &mut findings);
+    ranges(&mut choices, &mut findings)?;
+    cluster_name(&mut choices, &mut findings);
     places(&mut choices, found, &mut findings);
     let identity = identity(&mut choices, found, &ca_certificate, &mut findings);
     choices.owner = owner(found, &mut findings);
     binds(&mut choices, found);
+    servers(&mut choices, &accesses);
     // What kcm would render of that: what else is there is said as changes of it.
+    let allocates = |master: &Found| master.flag("allocate-node-cidrs") == Some("true");
+    if !found.iter().any(allocates) {
+        // Nodes' parts of the ranges are of no matter then.
+        choices.flags.push(("allocate-node-cidrs".to_owned(), None));
+    }
     let plain = parsed(&choices, request, origin)?;
     directives(&mut choices, found, &plain, &mut findings)?;
     set_flags(&mut choices, found, &plain, &mut findings)?;
@@ -105,24 +107,7 @@ fn alike(found: &[Found], findings: &mut Findings<'_>) {
     }
 }
 
-fn cluster_section(choices: &mut Choices, findings: &mut Findings<'_>) {
-    let [cluster_cidr, service_cidr] = RANGES.map(|(flag, default)| {
-        let value = findings.agree_on_flag(flag);
-        let value = value.unwrap_or_else(|| default.to_owned());
-        match value.parse::<Cidr>() {
-            Ok(_) => value,
-            Err(error) => {
-                findings.not_reproduced(
-                    format!("--{flag}: {error}"),
-                    "the cluster file has another range for now; correct it before you apply",
-                );
-                let first = value.split(',').next().unwrap_or_default();
-                let trunc = first.parse::<ipnet::IpNet>().map(|net| net.trunc().to_string());
-                trunc.unwrap_or_else(|_| default.to_owned())
-            }
-        }
-    });
-    (choices.cluster_cidr, choices.service_cidr) = (cluster_cidr, service_cidr);
+fn cluster_name(choices: &mut Choices, findings: &mut Findings<'_>) {
     let name = findings.agree_on_flag("cluster-name");
     choices.name = name.filter(|name| name != layout::CLUSTER_NAME);
     if let Some(error) = choices.name.as_ref().and_then(|name| name.parse::<ClusterName>().err()) {
@@ -130,10 +115,6 @@ fn cluster_section(choices: &mut Choices, findings: &mut Findings<'_>) {
         findings.not_reproduced(format!("--cluster-name: {error}"), mend);
         choices.name = None;
     }
-    let is_v4 = !choices.cluster_cidr.contains(':');
-    let usual = if is_v4 { 24 } else { 64 };
-    let mask = findings.agree_on_flag("node-cidr-mask-size").and_then(|mask| mask.parse().ok());
-    choices.node_mask = mask.filter(|mask| *mask != usual);
 }
 
 /// Where the files are.
@@ -249,6 +230,20 @@ fn owner(found: &[Found], findings: &mut Findings<'_>) -> Option<String> {
         return None;
     }
     (name != default).then_some(name)
+}
+
+/// The API server of most masters, and at those that have another, their own; at all where each has its own.
+fn servers(choices: &mut Choices, accesses: &[Access]) {
+    let times = |server: &str| accesses.iter().filter(|it| it.server() == server).count();
+    let most = accesses.iter().map(|it| times(it.server())).max().unwrap_or(0);
+    let common = accesses.iter().find(|it| times(it.server()) == most);
+    let common = common.map_or("", |it| it.server());
+    let each = most == 1 && accesses.len() > 1;
+    for (choice, access) in choices.masters.iter_mut().zip(accesses) {
+        let own = Some(access.server()).filter(|server| each || *server != common);
+        choice.server = own.map(str::to_owned);
+    }
+    choices.server = common.to_owned();
 }
 
 fn binds(choices: &mut Choices, found: &[Found]) {

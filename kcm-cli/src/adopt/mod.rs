@@ -8,6 +8,7 @@ mod choices;
 mod findings;
 mod infer;
 mod look;
+mod ranges;
 
 use std::path::Path;
 use std::sync::Arc;

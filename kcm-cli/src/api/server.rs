@@ -60,6 +60,19 @@ pub struct ApiServer {
     certificate: Option<Arc<Certificate>>,
 }
 
+impl Credentials {
+    /// Returns the same for another URL of the API server. A kubeconfig names its own.
+    #[must_use]
+    pub(crate) fn at(&self, url: &ServerUrl) -> Self {
+        match self {
+            Self::Component { ca, pair, .. } => {
+                Self::Component { server: url.clone(), ca: ca.clone(), pair: pair.clone() }
+            }
+            Self::Kubeconfig(_) => self.clone(),
+        }
+    }
+}
+
 impl fmt::Debug for ApiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("ApiServer");
@@ -221,7 +234,7 @@ fn component(
 ) -> Result<(kube::Config, ClientConfig, Certificate), Problem> {
     let unusable = |what: &str, reason: String| Problem::Unusable { what: what.to_owned(), reason };
     let tls = tls::client(ca, pair)?;
-    let certificate = Certificate::from_pem(pair.certificate.as_bytes());
+    let certificate = Certificate::first_from_pem(pair.certificate.as_bytes());
     let certificate = certificate.map_err(|error| unusable("the certificate", in_full(&error)))?;
     let uri = server.as_str().parse::<Uri>();
     let uri = uri.map_err(|error| unusable("the server's URL", error.to_string()))?;

@@ -45,7 +45,12 @@ impl Keeper<'_> {
     }
 
     fn pem(&self, role: CertificateUse, place: String, pem: &[u8]) -> SeenCertificate {
-        match Certificate::from_pem(pem) {
+        let read = match role {
+            CertificateUse::Ca => Certificate::from_pem(pem),
+            // Its intermediates may follow it.
+            _ => Certificate::first_from_pem(pem),
+        };
+        match read {
             Ok(certificate) => Ok(self.found(role, place, certificate)),
             Err(error) => Err(self.unseen(role, format!("{place}: {}", in_full(&error)))),
         }

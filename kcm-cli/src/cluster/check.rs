@@ -1,5 +1,6 @@
 //! What the parts of a cluster file mean together: defaults, contradictions, one value per question.
 
+mod ranges;
 mod ssh;
 mod systemd;
 
@@ -7,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
+use kcm_kubeconfig::ServerUrl;
 use kcm_systemd::{FlagName, KubernetesVersion};
 
 use self::ssh::SshChoices;
@@ -15,17 +17,11 @@ use super::error::ClusterFileError;
 use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
 use super::locate::{Step, Step::Index, Step::Key, locate, show};
 use super::scalar::{FlagChange, FlagMap, Text};
-use super::value::{
-    BindAddress, Cidr, ClusterName, HostAddress, MasterFile, OperatorPath, ProfileName,
-};
+use super::value::{BindAddress, ClusterName, HostAddress, MasterFile, OperatorPath, ProfileName};
 use super::{Cluster, Install, Master, Paths, Pki};
 use crate::files::RemotePath;
 use crate::layout::{self, Layout};
 
-/// The tutorial's prefix length of each node's part of the Pod range, and its usual IPv6 counterpart.
-const NODE_MASK: (u8, u8) = (24, 64);
-/// The most that the node prefix may exceed the range's for IPv6 (upstream `cidr_set.go`).
-const LARGEST_MASK_DIFFERENCE: u8 = 16;
 /// Where the tutorial keeps the identity, beside the cluster file.
 const IDENTITY_FOLDER: &str = "pki/kube-controller-manager/cert";
 /// The tutorial's lifetime of a leaf: ten years.
@@ -44,16 +40,15 @@ pub(super) fn check(
     let at = At { text, origin };
     let folder = origin.parent().unwrap_or(Path::new(""));
     let cluster = file.cluster;
-    let (pods, services) = (cluster.cluster_cidr.0, cluster.service_cluster_ip_range.0);
-    check_ranges(&at, pods, services)?;
-    let node_mask = node_mask(&at, pods, cluster.node_cidr_mask_size)?;
+    ranges::check_ranges(&at, &cluster.cluster_cidr, &cluster.service_cluster_ip_range)?;
     let manager = file.controller_manager;
     let (bind, flags) = manager.map_or((None, None), |m| (m.bind_address, m.flags));
     let bind = bind.map_or(BindAddress::Host, |bind| bind.0);
     let flags = flags.unwrap_or_default();
     check_flags(&at, &[Key("controllerManager"), Key("flags")], &flags)?;
+    let node_masks = ranges::node_masks(&at, &cluster, &flags)?;
     let ssh = SshChoices::of_all(&at, file.ssh, folder)?;
-    let defaults = MasterDefaults { bind, flags, ssh };
+    let defaults = MasterDefaults { server: cluster.server.0.clone(), bind, flags, ssh };
     let masters = masters(&at, file.masters, &defaults, folder)?;
     let install = install(&at, file.install, folder)?;
     let layout = Layout::of(&install).map_err(|error| {
@@ -61,7 +56,9 @@ pub(super) fn check(
         at.error(&std::iter::once(Key("install")).chain(below).collect::<Vec<_>>(), error.reason)
     })?;
     let service = systemd::service(&at, file.systemd, &layout)?;
-    let mut warnings = warnings(&masters, pods, services);
+    let (pods, services) = (cluster.cluster_cidr, cluster.service_cluster_ip_range);
+    let mut warnings = ranges::warnings(&masters, &pods, &services);
+    warnings.extend(flag_warnings(&masters));
     warnings.extend(systemd::warnings(&service, install.owner.as_ref(), &install.root, &masters));
     Ok(Cluster {
         server: cluster.server.0,
@@ -71,7 +68,7 @@ pub(super) fn check(
         },
         cluster_cidr: pods,
         service_cluster_ip_range: services,
-        node_cidr_mask_size: node_mask,
+        node_masks,
         pki: pki(&at, file.pki, folder)?,
         install,
         credentials: file
@@ -101,52 +98,6 @@ impl At<'_> {
     fn known<T, E: std::fmt::Display>(&self, value: Result<T, E>) -> Result<T, ClusterFileError> {
         value.map_err(|error| ClusterFileError::new(self.origin, None, "", error))
     }
-}
-
-fn check_ranges(at: &At<'_>, pods: Cidr, services: Cidr) -> Result<(), ClusterFileError> {
-    let path = [Key("cluster"), Key("serviceClusterIpRange")];
-    if pods.net().addr().is_ipv4() != services.net().addr().is_ipv4() {
-        let problem = format!(
-            "{services} and clusterCidr {pods} are of different IP families; dual stack is planned, but not built yet"
-        );
-        return Err(at.error(&path, problem));
-    }
-    if pods.overlaps(services) {
-        let problem =
-            format!("{services} overlaps clusterCidr {pods}; give Services a range of their own");
-        return Err(at.error(&path, problem));
-    }
-    Ok(())
-}
-
-fn node_mask(at: &At<'_>, pods: Cidr, given: Option<u8>) -> Result<u8, ClusterFileError> {
-    let prefix = pods.net().prefix_len();
-    let (usual, longest) = match pods.net().addr() {
-        IpAddr::V4(_) => (NODE_MASK.0, 32),
-        IpAddr::V6(_) => (NODE_MASK.1, 128),
-    };
-    let mask = given.unwrap_or(usual);
-    let problem = if mask < prefix {
-        format!(
-            "{mask} is shorter than the prefix of clusterCidr {pods}: no node would fit; use {prefix} to {longest}"
-        )
-    } else if mask > longest {
-        format!("{mask} is longer than an address; use {prefix} to {longest}")
-    } else if longest == 128 && mask - prefix > LARGEST_MASK_DIFFERENCE {
-        let most = prefix.saturating_add(LARGEST_MASK_DIFFERENCE).min(longest);
-        format!(
-            "{mask} is more than 16 beyond the prefix of clusterCidr {pods}, which kube-controller-manager refuses; use {prefix} to {most}"
-        )
-    } else {
-        return Ok(mask);
-    };
-    let field = if given.is_some() { "nodeCidrMaskSize" } else { "clusterCidr" };
-    let problem = if given.is_some() {
-        problem
-    } else {
-        format!("nodeCidrMaskSize is {usual} by default, and {problem} in nodeCidrMaskSize")
-    };
-    Err(at.error(&[Key("cluster"), Key(field)], problem))
 }
 
 fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFileError> {
@@ -188,6 +139,7 @@ fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFi
     Ok(Pki {
         ca_cert,
         ca_key,
+        trust: section.trust.map(place),
         create_ca: section.create_ca.unwrap_or(false),
         csr: section.csr.map(place),
         signing,
@@ -222,6 +174,7 @@ fn install(
             kubeconfig: path(paths.kubeconfig),
             ca_cert: path(paths.ca_cert),
             ca_key: path(paths.ca_key),
+            trust: path(paths.trust),
             cert: path(paths.cert),
             key: path(paths.key),
         },
@@ -230,6 +183,7 @@ fn install(
 }
 
 struct MasterDefaults {
+    server: ServerUrl,
     bind: BindAddress,
     flags: FlagMap,
     ssh: SshChoices,
@@ -305,6 +259,7 @@ fn master(
     let ssh = defaults.ssh.of_master(at, &[masters, index, Key("ssh")], entry.ssh, folder)?;
     Ok(Master {
         name: entry.name.0,
+        server: entry.server.map_or_else(|| defaults.server.clone(), |server| server.0),
         bind_address,
         flags: defaults.flags.0.iter().cloned().chain(own_flags.0).collect(),
         ssh,
@@ -318,6 +273,8 @@ const OWN_KEY: &[(&str, &str)] = &[
     ("cluster-cidr", "cluster.clusterCidr"),
     ("cluster-name", "cluster.name"),
     ("node-cidr-mask-size", "cluster.nodeCidrMaskSize"),
+    ("node-cidr-mask-size-ipv4", "cluster.nodeCidrMaskSizeIpv4"),
+    ("node-cidr-mask-size-ipv6", "cluster.nodeCidrMaskSizeIpv6"),
     ("service-cluster-ip-range", "cluster.serviceClusterIpRange"),
 ];
 
@@ -346,20 +303,8 @@ fn check_flags(at: &At<'_>, path: &[Step<'_>], flags: &FlagMap) -> Result<(), Cl
     Ok(())
 }
 
-fn warnings(masters: &[Master], pods: Cidr, services: Cidr) -> Vec<String> {
-    let inside = |ip: IpAddr| {
-        let ranges = [("clusterCidr", pods), ("serviceClusterIpRange", services)];
-        ranges.into_iter().find(move |(_, range)| range.net().contains(&ip))
-    };
+fn flag_warnings(masters: &[Master]) -> Vec<String> {
     let mut warnings = Vec::new();
-    for master in masters {
-        if let Some((field, range)) = master.address.ip().and_then(inside) {
-            warnings.push(format!(
-                "{}: its address {} lies in {field} {range}",
-                master.name, master.address
-            ));
-        }
-    }
     for name in unknown_flags(masters) {
         let near = kcm_systemd::nearest(name.as_str())
             .map_or_else(String::new, |near| format!("; did you mean --{near}?"));

@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::directives::DirectiveMap;
+use super::ranges::Ranges;
 use super::scalar::{FlagMap, Scalar, Text};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::systemd::{HardeningName, Ownership};
 use super::value::{
-    ApiVersion, BindAddress, Cidr, ClusterName, HostAddress, InstallRoot, MasterFile, MasterName,
+    ApiVersion, BindAddress, ClusterName, HostAddress, InstallRoot, MasterFile, MasterName,
     OperatorPath, ProfileName, SshUser,
 };
 
@@ -48,16 +49,20 @@ pub(super) struct ClusterFile {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ClusterSection {
-    /// URL of the API server, as the masters reach it: the load balancer.
+    /// URL of the API server, as the masters reach it: the load balancer. A master can have its own.
     pub(super) server: Text<ServerUrl>,
     /// Name of the cluster (`--cluster-name`, and in the kubeconfig). Default: kubernetes.
     pub(super) name: Option<Text<ClusterName>>,
-    /// Range of Pod addresses (`--cluster-cidr`).
-    pub(super) cluster_cidr: Text<Cidr>,
-    /// Range of Service addresses (`--service-cluster-ip-range`).
-    pub(super) service_cluster_ip_range: Text<Cidr>,
-    /// Prefix length of each node's part of clusterCidr. Default: 24, or 64 for IPv6.
+    /// Range of Pod addresses (`--cluster-cidr`), or with dual stack a list of one IPv4 and one IPv6 range.
+    pub(super) cluster_cidr: Ranges,
+    /// Range of Service addresses (`--service-cluster-ip-range`), or with dual stack a list of one IPv4 and one IPv6 range.
+    pub(super) service_cluster_ip_range: Ranges,
+    /// Prefix length of each node's part of clusterCidr, where that is one range. Default: 24, or 64 for IPv6.
     pub(super) node_cidr_mask_size: Option<u8>,
+    /// Prefix length of each node's part of the IPv4 range. Default with two ranges: 24.
+    pub(super) node_cidr_mask_size_ipv4: Option<u8>,
+    /// Prefix length of each node's part of the IPv6 range. Default with two ranges: 64.
+    pub(super) node_cidr_mask_size_ipv6: Option<u8>,
 }
 
 /// Certificates and keys, on the operator's machine. Relative paths start at this file's folder.
@@ -68,6 +73,9 @@ pub(super) struct PkiSection {
     pub(super) ca_cert: Text<OperatorPath>,
     /// The CA key, PEM. Read only to sign, or to distribute (install.distributeCa).
     pub(super) ca_key: Text<OperatorPath>,
+    /// A bundle of CA certificates, PEM, that clients accept in place of caCert alone: in the kubeconfig, and on the masters in
+    /// --root-ca-file. A CA that a master trusts is never dropped unasked. Default: caCert alone.
+    pub(super) trust: Option<Text<OperatorPath>>,
     /// Makes a root CA if neither file exists and nothing is deployed yet: for first tries. Default: false.
     pub(super) create_ca: Option<bool>,
     /// A cfssl CSR file with the certificate's subject. Default: the tutorial's subject.
@@ -162,6 +170,8 @@ pub(super) struct PathsSection {
     pub(super) ca_cert: Option<Text<MasterFile>>,
     /// The CA key. Default: pki/ca/cert/ca-key.pem.
     pub(super) ca_key: Option<Text<MasterFile>>,
+    /// The bundle of pki.trust. Default: pki/ca/cert/ca-bundle.pem.
+    pub(super) trust: Option<Text<MasterFile>>,
     /// The identity's certificate; kcm's further files with certificates are beside it. Default:
     /// pki/kube-controller-manager/cert/kube-controller-manager.pem.
     pub(super) cert: Option<Text<MasterFile>>,
@@ -185,6 +195,8 @@ pub(super) struct MasterEntry {
     pub(super) name: Text<MasterName>,
     /// Its IP address or host name, for SSH, and with bindAddress `host` what the process binds.
     pub(super) address: Text<HostAddress>,
+    /// Overrides cluster.server here, such as the API server on the same host.
+    pub(super) server: Option<Text<ServerUrl>>,
     /// Overrides controllerManager.bindAddress here.
     pub(super) bind_address: Option<Text<BindAddress>>,
     /// Flags added, changed or removed here, after controllerManager.flags.

@@ -9,6 +9,7 @@ mod directives;
 mod error;
 mod file;
 mod locate;
+mod ranges;
 mod read;
 mod scalar;
 mod ssh;
@@ -30,11 +31,12 @@ pub(crate) use check::{LIFETIME, SHORTEST_LIFETIME};
 pub use choice::{ApiVia, Comparison, CredentialsForm};
 pub use error::ClusterFileError;
 pub use file::schema;
+pub use ranges::{Cidr, IpFamily, NodeMasks, Ranges};
 pub use scalar::FlagChange;
 pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 pub use systemd::{Ownership, Service};
 pub use value::{
-    BindAddress, Cidr, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
+    BindAddress, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
 };
 
 /// The longest cluster file that is read, in bytes.
@@ -43,16 +45,16 @@ pub const LONGEST_FILE: u64 = 1024 * 1024;
 /// A cluster file, complete and consistent.
 #[derive(Clone, Debug)]
 pub struct Cluster {
-    /// URL of the API server as the masters reach it.
+    /// URL of the API server as masters reach it that have none of their own.
     pub server: ServerUrl,
     /// Name of the cluster.
     pub name: ClusterName,
-    /// Range of Pod addresses.
-    pub cluster_cidr: Cidr,
-    /// Range of Service addresses.
-    pub service_cluster_ip_range: Cidr,
-    /// Prefix length of each node's part of the Pod range.
-    pub node_cidr_mask_size: u8,
+    /// Ranges of Pod addresses.
+    pub cluster_cidr: Ranges,
+    /// Ranges of Service addresses.
+    pub service_cluster_ip_range: Ranges,
+    /// Prefix lengths of each node's parts of the Pod ranges.
+    pub node_masks: NodeMasks,
     /// Certificates and keys on the operator's machine.
     pub pki: Pki,
     /// Where things are on the masters, and what is brought there.
@@ -79,6 +81,8 @@ pub struct Pki {
     pub ca_cert: PathBuf,
     /// The CA key.
     pub ca_key: PathBuf,
+    /// The bundle of CA certificates that clients accept, if it is not the CA certificate alone.
+    pub trust: Option<PathBuf>,
     /// Whether a CA is made if there is none and nothing is deployed.
     pub create_ca: bool,
     /// cfssl CSR file.
@@ -127,6 +131,8 @@ pub struct Paths {
     pub ca_cert: Option<RemotePath>,
     /// The CA key.
     pub ca_key: Option<RemotePath>,
+    /// The bundle of CA certificates that clients accept.
+    pub trust: Option<RemotePath>,
     /// The identity's certificate.
     pub cert: Option<RemotePath>,
     /// The identity's key.
@@ -140,6 +146,8 @@ pub struct Master {
     pub name: MasterName,
     /// Where it is.
     pub address: HostAddress,
+    /// URL of the API server that it uses.
+    pub server: ServerUrl,
     /// What kube-controller-manager binds there.
     pub bind_address: IpAddr,
     /// Changes to the flags: those of all masters, then its own.
@@ -184,6 +192,12 @@ impl Cluster {
         self.left_out.extend(left_out.into_iter().map(|master| master.name));
         self.masters = masters;
         Ok(self)
+    }
+
+    /// Returns the URL of the API server that a master uses.
+    #[must_use]
+    pub fn server_of(&self, name: &str) -> &ServerUrl {
+        self.master(name).map_or(&self.server, |master| &master.server)
     }
 
     /// The master of this name.

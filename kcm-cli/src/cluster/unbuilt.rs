@@ -7,11 +7,8 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 }
 
 const UNBUILT: &[(&str, &str)] = &[
-    ("dualstack", "dual stack"),
     ("identity", "one identity per master"),
     ("kubernetesversion", "checking flags against a Kubernetes version"),
-    ("nodecidrmasksizeipv4", "dual stack"),
-    ("nodecidrmasksizeipv6", "dual stack"),
     ("serviceaccountkey", "a service-account key of its own"),
 ];
 
@@ -22,7 +19,7 @@ mod tests {
     #[test]
     fn a_planned_key_is_known_however_it_is_written() {
         assert_eq!(feature("kubernetesVersion"), feature("kubernetes-version"));
-        assert!(feature("dualStack").is_some());
+        assert!(feature("serviceAccountKey").is_some());
         assert!(feature("clusterCIDR").is_none());
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use ipnet::IpNet;
 use kcm_systemd::ExecutablePath;
 use thiserror::Error;
 
@@ -43,59 +42,6 @@ impl FromStr for ApiVersion {
             Self::EXAMPLE => Ok(Self),
             _ => Err(invalid::<Self>(text, "write kcm/v1")),
         }
-    }
-}
-
-/// A range of addresses, without host bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cidr(IpNet);
-
-impl Cidr {
-    /// The range.
-    #[must_use]
-    pub fn net(self) -> IpNet {
-        self.0
-    }
-
-    /// Whether two ranges share an address.
-    #[must_use]
-    pub fn overlaps(self, other: Self) -> bool {
-        self.0.contains(&other.0.network()) || other.0.contains(&self.0.network())
-    }
-}
-
-impl Scalar for Cidr {
-    const EXPECTED: &'static str = "a range of addresses";
-    const EXAMPLE: &'static str = "172.20.0.0/16";
-}
-
-impl FromStr for Cidr {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if text.contains(',') {
-            let reason =
-                "two ranges mean dual stack, which this version does not build yet; write one";
-            return Err(invalid::<Self>(text, reason));
-        }
-        let net: IpNet = text.parse().map_err(|_| {
-            invalid::<Self>(
-                text,
-                "write an address, a slash and a prefix length, as in 172.20.0.0/16",
-            )
-        })?;
-        if net.addr() == net.network() {
-            Ok(Self(net))
-        } else {
-            let reason = format!("the address has bits beyond the prefix; write {}", net.trunc());
-            Err(invalid::<Self>(text, reason))
-        }
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -360,25 +306,6 @@ impl FromStr for MasterFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_without_host_bits_are_taken() {
-        assert!("172.20.0.0/16".parse::<Cidr>().is_ok());
-        assert!("fd00::/48".parse::<Cidr>().is_ok());
-        let error = "172.20.1.0/16".parse::<Cidr>().unwrap_err().to_string();
-        assert!(error.ends_with("write 172.20.0.0/16"), "{error}");
-        let error = "172.20.0.0/16,fd00::/48".parse::<Cidr>().unwrap_err().to_string();
-        assert!(error.contains("dual stack"), "{error}");
-    }
-
-    #[test]
-    fn overlap_is_seen_from_both_sides() {
-        let range = |text: &str| text.parse::<Cidr>().unwrap();
-        assert!(range("10.0.0.0/8").overlaps(range("10.68.0.0/16")));
-        assert!(range("10.68.0.0/16").overlaps(range("10.0.0.0/8")));
-        assert!(!range("10.68.0.0/16").overlaps(range("172.20.0.0/16")));
-        assert!(!range("0.0.0.0/0").overlaps(range("fd00::/48")));
-    }
 
     #[test]
     fn an_address_that_was_meant_as_numbers_is_no_host_name() {

@@ -3,7 +3,7 @@
 mod service;
 
 use kcm_kubeconfig::{
-    CertificateSource, ComponentKubeconfig, KeySource, Secret, path_in_kubeconfig,
+    CertificateSource, ComponentKubeconfig, KeySource, Secret, ServerUrl, path_in_kubeconfig,
 };
 use serde::Serialize;
 use thiserror::Error;
@@ -76,6 +76,8 @@ pub enum Role {
     CaCertificate,
     /// The CA's key.
     CaKey,
+    /// Every CA certificate that clients accept, where that is not the CA's alone.
+    Trust,
     /// The identity's certificate.
     Certificate,
     /// The identity's key.
@@ -94,9 +96,10 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::CaCertificate,
         Self::CaKey,
+        Self::Trust,
         Self::Certificate,
         Self::Key,
         Self::Combined,
@@ -112,7 +115,7 @@ impl Role {
             Self::CaKey | Self::Key | Self::Combined | Self::Serving | Self::Kubeconfig => {
                 Mode::PRIVATE
             }
-            Self::CaCertificate | Self::Certificate | Self::Unit => Mode::PUBLIC,
+            Self::CaCertificate | Self::Trust | Self::Certificate | Self::Unit => Mode::PUBLIC,
             Self::Binary => Mode::PROGRAM,
         }
     }
@@ -193,6 +196,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) serving: Option<Identity<'a>>,
     /// The CA certificate's PEM, absent while it is to be made.
     pub(crate) ca: Option<&'a str>,
+    /// The PEM of every CA certificate that clients accept, if it is not the CA's alone.
+    pub(crate) trust: Option<&'a str>,
     /// The CA key, if it is to be distributed and is here.
     pub(crate) ca_key: Option<&'a Bytes>,
     /// kube-controller-manager, if it is to be distributed.
@@ -206,7 +211,7 @@ pub(crate) fn desired(
     owners: &[Owners],
     materials: Materials<'_>,
 ) -> Result<Desired, DesiredError> {
-    let Materials { identity, serving, ca, ca_key, binary } = materials;
+    let Materials { identity, serving, ca, trust, ca_key, binary } = materials;
     let mut shared = Vec::new();
     if cluster.install.distribute_ca {
         shared.extend([ca_certificate(layout, ca), self::ca_key(layout, ca, ca_key)]);
@@ -220,12 +225,18 @@ pub(crate) fn desired(
             .then(|| both(layout, Role::Combined, identity)),
     );
     shared.extend(serving.map(|serving| both(layout, Role::Serving, serving)));
-    shared.push(kubeconfig(cluster, layout, identity, ca)?);
+    let place_of_kubeconfig = shared.len();
     shared.extend(binary.map(|binary| self::binary(layout, binary)));
     let owners = owners.iter().copied().chain(std::iter::repeat(Owners::ROOT));
+    let ca = trust.or(ca).filter(|_| ca.is_some());
+    let mut kubeconfigs = Kubeconfigs { cluster, layout, identity, ca, made: Vec::new() };
     let masters = cluster.masters.iter().zip(owners).map(|(master, owners)| {
         let Service { unit, reads, known } = service(cluster, layout, master, owners)?;
-        let owned = shared.iter().cloned().map(|artifact| match artifact.role {
+        let mut artifacts = shared.clone();
+        artifacts.insert(place_of_kubeconfig, kubeconfigs.of(&master.server)?);
+        let trust = trust.filter(|_| reads.contains(&Role::Trust));
+        artifacts.splice(0..0, trust.map(|pem| self::trust(layout, pem)));
+        let owned = artifacts.into_iter().map(|artifact| match artifact.role {
             // Whoever runs the program must not be able to replace it.
             Role::Binary | Role::Unit => artifact,
             _ => Artifact { owner: owners.files, ..artifact },
@@ -244,6 +255,11 @@ fn ca_certificate(layout: &Layout, ca: Option<&str>) -> Artifact {
         None => (Content::Pending, "a new CA certificate\n".to_owned()),
     };
     artifact(layout, Role::CaCertificate, content, view)
+}
+
+fn trust(layout: &Layout, pem: &str) -> Artifact {
+    let content = Content::Known(Bytes::new(pem));
+    artifact(layout, Role::Trust, content, view::certificates(pem))
 }
 
 fn ca_key(layout: &Layout, ca: Option<&str>, key: Option<&Bytes>) -> Artifact {
@@ -310,9 +326,30 @@ fn both(layout: &Layout, role: Role, identity: Identity<'_>) -> Artifact {
     artifact(layout, role, content, view)
 }
 
+/// Kubeconfigs by their server; most masters have the same.
+struct Kubeconfigs<'a> {
+    cluster: &'a Cluster,
+    layout: &'a Layout,
+    identity: Identity<'a>,
+    ca: Option<&'a str>,
+    made: Vec<(&'a ServerUrl, Artifact)>,
+}
+
+impl<'a> Kubeconfigs<'a> {
+    fn of(&mut self, server: &'a ServerUrl) -> Result<Artifact, DesiredError> {
+        if let Some((_, known)) = self.made.iter().find(|(of, _)| *of == server) {
+            return Ok(known.clone());
+        }
+        let made = kubeconfig(self.cluster, self.layout, server, self.identity, self.ca)?;
+        self.made.push((server, made.clone()));
+        Ok(made)
+    }
+}
+
 fn kubeconfig(
     cluster: &Cluster,
     layout: &Layout,
+    server: &ServerUrl,
     identity: Identity<'_>,
     ca: Option<&str>,
 ) -> Result<Artifact, DesiredError> {
@@ -327,7 +364,7 @@ fn kubeconfig(
     };
     let document = ComponentKubeconfig {
         cluster: cluster.name.as_str().to_owned(),
-        server: cluster.server.clone(),
+        server: server.clone(),
         certificate_authority: embedded(ca.unwrap_or(view::STAND_IN_CERTIFICATE)),
         user: layout::KUBECONFIG_USER.to_owned(),
         client_certificate: match &named {

@@ -60,7 +60,7 @@ pub(super) fn service(
     let flags = flags(cluster, layout, master).map_err(&invalid)?;
     let is_named =
         |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
-    let named = [Role::CaCertificate, Role::CaKey].into_iter().filter(is_named);
+    let named = [Role::CaCertificate, Role::CaKey, Role::Trust].into_iter().filter(is_named);
     let reads = named.chain([Role::Kubeconfig, Role::Binary, Role::Unit]).collect();
     // Root without capabilities has no more rights than its files give, either.
     let is_bound = owners.service != Owner::ROOT || cluster.service.hardening == Hardening::Strict;
@@ -138,6 +138,7 @@ fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
 pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
     let kubeconfig = layout.kubeconfig.as_str();
     let (ca_certificate, ca_key) = (layout.ca_certificate.as_str(), layout.ca_key.as_str());
+    let trust = if cluster.pki.trust.is_some() { &layout.trust } else { &layout.ca_certificate };
     let mut flags = Flags::from_pairs([
         ("allocate-node-cidrs", "true"),
         ("authentication-kubeconfig", kubeconfig),
@@ -149,14 +150,16 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
         ("cluster-signing-key-file", ca_key),
         ("kubeconfig", kubeconfig),
         ("leader-elect", "true"),
-        ("node-cidr-mask-size", &cluster.node_cidr_mask_size.to_string()),
-        ("root-ca-file", ca_certificate),
+        ("root-ca-file", trust.as_str()),
         ("service-account-private-key-file", ca_key),
         ("service-cluster-ip-range", &cluster.service_cluster_ip_range.to_string()),
         ("use-service-account-credentials", "true"),
         ("v", "2"),
     ])
     .map_err(|error| in_full(&error))?;
+    for (name, mask) in cluster.node_masks.flags() {
+        set(&mut flags, name, &mask)?;
+    }
     if cluster.pki.serving_certificate {
         for name in SERVED_FROM {
             set(&mut flags, name, layout.serving.as_str())?;

@@ -26,6 +26,7 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
         &layout.unit_file,
         &layout.ca_certificate,
         &layout.ca_key,
+        &layout.trust,
         &layout.executable,
     ];
     let paths = files.into_iter().cloned().chain(own(layout));
@@ -44,6 +45,7 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
         read(&layout.kubeconfig, View::KubeconfigPublic),
         read(&layout.unit_file, View::Whole),
         read(&layout.ca_certificate, View::Certificates),
+        read(&layout.trust, View::Certificates),
         read(&layout.pending, View::Whole),
         read(&layout.previous, View::Whole),
         read(&layout.connections, View::Whole),
@@ -132,7 +134,7 @@ pub(super) async fn ask(
     };
     let (certificate, combined, serving) = (text()?, text()?, text()?);
     let kubeconfig = text()?;
-    let (unit, ca_certificate) = (text()?, text()?);
+    let (unit, ca_certificate, trust) = (text()?, text()?, text()?);
     let mut notes = Vec::new();
     let mut note = |text: Option<String>, which: &str| {
         let read = text.as_deref().map(Generation::parse)?;
@@ -155,6 +157,7 @@ pub(super) async fn ask(
         unit: file(unit)?,
         ca_certificate: file(ca_certificate)?,
         ca_key: file(None)?,
+        trust: file(trust)?,
         binary: file(None)?,
     };
     let name = name.to_owned();

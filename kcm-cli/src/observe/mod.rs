@@ -93,6 +93,8 @@ pub struct ObservedFiles {
     pub ca_certificate: ObservedFile,
     /// The CA's key: its digest alone.
     pub ca_key: ObservedFile,
+    /// The CA certificates that clients accept, with their PEM text.
+    pub trust: ObservedFile,
     /// kube-controller-manager itself: its digest alone.
     pub binary: ObservedFile,
 }
@@ -147,6 +149,7 @@ impl ObservedFiles {
         match role {
             Role::CaCertificate => &self.ca_certificate,
             Role::CaKey => &self.ca_key,
+            Role::Trust => &self.trust,
             Role::Certificate => &self.certificate,
             Role::Key => &self.key,
             Role::Combined => &self.combined,

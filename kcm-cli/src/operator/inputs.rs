@@ -24,6 +24,7 @@ use crate::serving;
 use crate::words::in_full;
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
+pub(crate) const TRUST: &str = "the trust bundle (pki.trust)";
 pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
 const CSR: &str = "the CSR file (pki.csr)";
 const SIGNING_CONFIG: &str = "the signing config (pki.signingConfig)";
@@ -50,6 +51,8 @@ pub struct Inputs {
     pub request: IdentityRequest,
     /// The CA.
     pub ca: Ca,
+    /// The PEM of every CA certificate that clients accept, if that is not the CA's alone.
+    pub trust: Option<String>,
     /// Whether the CA key is there; it stays closed unless it is to be distributed.
     pub has_ca_key: bool,
     /// The CA key, if it is to be distributed and is there.
@@ -115,6 +118,7 @@ impl Inputs {
         let mut warnings = Vec::new();
         let request = identity_request(&cluster.pki, &mut warnings)?;
         let (ca, has_ca_key) = read_ca(&cluster.pki, now)?;
+        let trust = read_trust(&cluster.pki, &ca, &mut warnings)?;
         let found = read_identity(&cluster.pki)?;
         let (pair, key_is_missing) = match found {
             Found::Nothing => (None, false),
@@ -142,6 +146,7 @@ impl Inputs {
         Ok(Self {
             request,
             ca,
+            trust,
             has_ca_key,
             ca_key,
             binary,
@@ -179,7 +184,7 @@ fn check_pair(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
     if let Err(error) = PrivateKey::from_pem(pair.key.as_bytes()) {
         return Err(OperatorError::content(IDENTITY, &key, with_mend(&error, MEND)));
     }
-    if let Err(error) = Certificate::from_pem(pair.certificate.as_bytes()) {
+    if let Err(error) = Certificate::first_from_pem(pair.certificate.as_bytes()) {
         return Err(OperatorError::content(IDENTITY, &certificate, with_mend(&error, MEND)));
     }
     if pair.certificate.contains("PRIVATE KEY-----") {
@@ -260,12 +265,56 @@ fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<(Ca, bool), OperatorError> 
     Ok((Ca::Present(ca), has_key))
 }
 
+/// Reads the CA certificates that clients accept, each once and in the file's order.
+fn read_trust(
+    pki: &Pki,
+    ca: &Ca,
+    warnings: &mut Vec<String>,
+) -> Result<Option<String>, OperatorError> {
+    let Some(path) = &pki.trust else { return Ok(None) };
+    let certificates = certificates_in(path)?;
+    let shown = path.display();
+    for other in certificates.iter().filter(|it| !it.is_ca()) {
+        let subject = other.subject();
+        warnings.push(format!(
+            "{shown}: `{subject}` is not a CA: clients accept it alone, and nothing that it signed"
+        ));
+    }
+    if let Ca::Present(ca) = ca {
+        let ca = ca.certificate();
+        let is_trusted = |it: &Certificate| it == ca || it.subject_der() == ca.issuer_der();
+        if !certificates.iter().any(is_trusted) {
+            let subject = ca.subject();
+            warnings.push(format!("{shown} holds neither the CA of pki.caCert (`{subject}`) nor its issuer: clients accept nothing that it signs"));
+        }
+    }
+    Ok(Some(certificates.iter().map(Certificate::to_pem).collect()))
+}
+
+fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
+    let all = Certificate::all_from_pem(&read(TRUST, path)?).map_err(|error| {
+        OperatorError::content(TRUST, path, with_mend(&error, "put CA certificates there, PEM"))
+    })?;
+    let mut once: Vec<Certificate> = Vec::new();
+    for certificate in all {
+        if !once.contains(&certificate) {
+            once.push(certificate);
+        }
+    }
+    Ok(once)
+}
+
 /// What the API server is asked with, where all of it is here: kube-controller-manager's own identity.
 pub(crate) fn credentials(
     cluster: &Cluster,
     pair: Option<Pair>,
 ) -> Result<Option<Credentials>, OperatorError> {
     let (ca, _) = read_ca_certificate(&cluster.pki)?;
+    let trust = cluster.pki.trust.as_deref().map(certificates_in).transpose()?;
+    let ca = match trust {
+        Some(all) => ca.map(|_| all.iter().map(Certificate::to_pem).collect()),
+        None => ca,
+    };
     let server = cluster.server.clone();
     Ok(ca.zip(pair).map(|(ca, pair)| Credentials::Component { server, ca, pair }))
 }

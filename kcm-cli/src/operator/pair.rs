@@ -211,7 +211,7 @@ fn fresh(path: &RemotePath) -> RemotePath {
 
 /// Whether the key belongs to the certificate.
 fn is_matching(pair: &Pair) -> bool {
-    let certificate = Certificate::from_pem(pair.certificate.as_bytes());
+    let certificate = Certificate::first_from_pem(pair.certificate.as_bytes());
     let key = PrivateKey::from_pem(pair.key.as_bytes());
     matches!((certificate, key), (Ok(certificate), Ok(key)) if key.matches(&certificate))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kcm_kubeconfig::ServerUrl;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -25,8 +26,15 @@ pub(crate) async fn may_create_ca(
     if observed.operator.as_ref().is_ok_and(Option::is_some) || observed.operator.is_err() {
         why.push(format!("{} holds an identity", cluster.pki.directory.display()));
     }
-    if fleet.network() == Network::Allowed && server_answers(cluster).await {
-        why.push(format!("{} answers", cluster.server));
+    if fleet.network() == Network::Allowed {
+        let mut servers = vec![&cluster.server];
+        servers.extend(cluster.masters.iter().map(|master| &master.server));
+        servers.dedup();
+        for server in servers {
+            if answers(server).await {
+                why.push(format!("{server} answers"));
+            }
+        }
     }
     if why.is_empty() {
         return Ok(());
@@ -61,7 +69,7 @@ fn signs_of_a_ca(master: &ObservedMaster) -> Vec<String> {
     signs
 }
 
-async fn server_answers(cluster: &Cluster) -> bool {
-    let address = (cluster.server.host().to_owned(), cluster.server.port());
+async fn answers(server: &ServerUrl) -> bool {
+    let address = (server.host().to_owned(), server.port());
     matches!(timeout(SERVER_PATIENCE, TcpStream::connect(address)).await, Ok(Ok(_)))
 }

@@ -8,11 +8,9 @@ use crate::desired::{Artifact, Content, DesiredMaster, Role};
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
 use crate::observe::{ObservedFile, ObservedMaster};
-use crate::operator::Ca;
 use crate::plan;
 use crate::run::Consent;
 use crate::transport::{Activity, Observation, PathState};
-use crate::view;
 
 const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
 /// What makes a new CA or a new key safe; nothing less does, so it is said whole.
@@ -39,9 +37,6 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
         missing(subject, desired, observed, found);
         found.extend(strays(subject.layout, observed));
         if matches!(observed.probe.unit.activity, Activity::Active { .. }) {
-            if !consent.replace_ca {
-                found.extend(trusted_ca(subject, observed));
-            }
             if !consent.replace_service_account_key {
                 found.extend(service_account_key(subject, desired, observed));
             }
@@ -100,21 +95,6 @@ fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
         "put the cluster's CA at {key}, or remove the file there if nothing uses it; for a new CA in a cluster that runs, {CA_ROTATION}"
     );
     Some(Finding::error(FindingCode::OtherCa, master, problem, mend))
-}
-
-/// The CA that a running service trusts is ours.
-fn trusted_ca(subject: Subject<'_>, observed: &ObservedMaster) -> Option<Finding> {
-    let Ca::Present(ca) = subject.ca else { return None };
-    let ours = ca.certificate().fingerprint();
-    let theirs = view::trusted_ca(observed.files.kubeconfig.text.as_deref()?)?;
-    if theirs == ours {
-        return None;
-    }
-    let problem = format!(
-        "kube-controller-manager runs there and trusts another CA ({theirs}) than that of pki.caCert ({ours})"
-    );
-    let mend = format!("put the cluster's CA at pki.caCert; for a new CA, {CA_ROTATION}");
-    Some(Finding::error(FindingCode::OtherCa, &observed.name, problem, mend))
 }
 
 /// A running service goes on to sign tokens with the key that it signs with.

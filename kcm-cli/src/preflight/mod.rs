@@ -6,6 +6,7 @@ mod examine;
 mod masters;
 mod program;
 mod room;
+mod trust;
 
 use kcm_systemd::KubernetesVersion;
 use thiserror::Error;
@@ -59,6 +60,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) layout: &'a Layout,
     pub(crate) ca: &'a Ca,
+    /// The PEM of every CA certificate that clients accept, if that is not the CA's alone.
+    pub(crate) trust: Option<&'a str>,
     pub(crate) desired: &'a Desired,
     pub(crate) observed: &'a Observed,
     pub(crate) plan: &'a Plan,
@@ -84,6 +87,9 @@ pub(crate) async fn check(
 ) -> Result<Vec<Examination>, PreflightError> {
     let mut found = Sink::new();
     masters::judge(run.consent, subject, &mut found);
+    if !run.consent.replace_ca {
+        trust::judge(subject, &mut found);
+    }
     room::on_masters(subject.observed, subject.plan, &mut found);
     room::on_this_machine(subject.cluster, subject.plan, &mut found)?;
     let examined = examine::ask(run, subject, &mut found).await;

@@ -139,7 +139,8 @@ impl Lead {
                 }
                 ApiVia::Direct => Via::Direct,
             };
-            let (control_plane, credentials) = (Arc::clone(control_plane), credentials.clone());
+            let server = run.cluster.server_of(name);
+            let (control_plane, credentials) = (Arc::clone(control_plane), credentials.at(server));
             opening.spawn(async move {
                 match control_plane.open(&credentials, via).await {
                     Ok(api) => (place, Some(Arc::clone(&api)), api.check_identity().await),

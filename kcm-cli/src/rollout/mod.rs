@@ -290,7 +290,7 @@ fn site(run: Run<'_>, work: Work<'_>, place: usize, reached: &[Option<bool>]) ->
 fn server(run: Run<'_>, observed: &ObservedMaster) -> StreamAddress {
     let had = observed.files.kubeconfig.text.as_deref().and_then(view::server);
     let had = had.and_then(|url| kcm_kubeconfig::ServerUrl::parse(url).ok());
-    let server = had.as_ref().unwrap_or(&run.cluster.server);
+    let server = had.as_ref().unwrap_or_else(|| run.cluster.server_of(&observed.name));
     StreamAddress { host: server.host().to_owned(), port: server.port() }
 }
 

@@ -75,6 +75,6 @@ impl Seat {
         let files = &seen.master.files;
         let named = || Some(files.combined.text.as_deref()?.as_bytes().to_vec());
         let pem = embedded(files.kubeconfig.text.as_deref()?).or_else(named)?;
-        Certificate::from_pem(&pem).ok()
+        Certificate::first_from_pem(&pem).ok()
     }
 }

@@ -26,11 +26,11 @@ pub(super) async fn check(
     layout: &Layout,
     book: &mut Book<'_>,
 ) {
-    let port = run.cluster.server.port();
     let (since, patience) = (Instant::now(), book.patience);
     let mut looking = JoinSet::new();
     let standbys = seats.iter().enumerate().filter(|(place, _)| Some(*place) != leader);
     for (place, seat) in standbys {
+        let port = run.cluster.server_of(&seat.name).port();
         let pid = match (&seat.seen, seat.pid()) {
             (Err(error), _) => Err(error.to_string()),
             (Ok(_), None) => Err(format!("{} does not run", layout.unit)),

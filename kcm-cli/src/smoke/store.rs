@@ -62,7 +62,7 @@ async fn look(trial: &Trial<'_>, request: &EtcdRequest, book: &Book<'_>) -> Resu
 
 /// etcd takes nobody whose certificate is not for clients, and only says that it is bad.
 fn fit(request: &EtcdRequest) -> Result<(), String> {
-    let certificate = Certificate::from_pem(request.pair.certificate.as_bytes());
+    let certificate = Certificate::first_from_pem(request.pair.certificate.as_bytes());
     let certificate =
         certificate.map_err(|error| format!("--etcd-cert: {}", crate::words::in_full(&error)))?;
     if certificate.has_extended_key_usage() && !certificate.usages().contains(Usage::ClientAuth) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kcm_kubeconfig::ServerUrl;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -63,6 +64,8 @@ struct Way {
     control_plane: Arc<dyn ControlPlane>,
     credentials: Credentials,
     via: ApiVia,
+    /// The API server of each master.
+    servers: Vec<(String, ServerUrl)>,
 }
 
 #[derive(Default)]
@@ -91,7 +94,12 @@ impl LeadQuestion {
             }
             ApiVia::Direct => Via::Direct,
         };
-        let answer = async { way.control_plane.open(&way.credentials, via).await?.lease().await };
+        let server = way.servers.iter().find(|(master, _)| master == name);
+        let credentials = match server {
+            Some((_, server)) => way.credentials.at(server),
+            None => way.credentials.clone(),
+        };
+        let answer = async { way.control_plane.open(&credentials, via).await?.lease().await };
         asked.answer = Some(answer.await.map(|lease| (lease, OffsetDateTime::now_utc())));
     }
 
@@ -125,7 +133,9 @@ fn way(run: Run<'_>) -> Result<Way, String> {
     let credentials = credentials.ok_or(
         "kube-controller-manager's key is not on this machine; run kcm where pki.directory holds it",
     )?;
-    Ok(Way { control_plane, credentials, via: run.cluster.api_via })
+    let servers = run.cluster.masters.iter();
+    let servers = servers.map(|it| (it.name.to_string(), it.server.clone())).collect();
+    Ok(Way { control_plane, credentials, via: run.cluster.api_via, servers })
 }
 
 fn not_answered(error: &ApiError) -> Finding {

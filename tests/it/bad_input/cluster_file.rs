@@ -17,7 +17,7 @@ const FORM: &[Edit] = &[
     ("a missing blank", "  server: ", "  server:", "kcm.yaml:4:14: mapping values are not allowed in this context; indent the line as the one above, or quote a value with a colon in it"),
     ("two documents", "apiVersion: kcm/v1\n", "apiVersion: kcm/v1\n---\n", "kcm.yaml: the file holds more than one YAML document; keep one, without `---` after it"),
     ("an alias without its anchor", "https://192.168.1.210:6443", "*server", "kcm.yaml:3:11: unknown anchor; quote a value that starts with `*`"),
-    ("a merge key", "cluster:\n", "cluster:\n  <<: {}\n", "kcm.yaml:3:3: cluster.<<: unknown key; known here: server, name, clusterCidr, serviceClusterIpRange, nodeCidrMaskSize"),
+    ("a merge key", "cluster:\n", "cluster:\n  <<: {}\n", "kcm.yaml:3:3: cluster.<<: unknown key; known here: server, name, clusterCidr, serviceClusterIpRange, nodeCidrMaskSize, nodeCidrMaskSizeIpv4, nodeCidrMaskSizeIpv6"),
     ("a control character", "https://192.168.1.210:6443", "\"https://192.168.1.210:6443\u{1}\"", "kcm.yaml:3:38: the control character U+0001 is not allowed; remove it"),
     ("a key twice", "masters:\n", "  keyAlgorithm: rsa-2048\nmasters:\n", "kcm.yaml:9:17: pki.keyAlgorithm: is there twice, here for the first time; keep one of them"),
     ("a section twice", "masters:\n", "cluster: {}\nmasters:\n", "kcm.yaml:3:3: cluster: is there twice, here for the first time; keep one of them"),
@@ -65,8 +65,19 @@ const VALUES: &[Edit] = &[
     ("a range with a mask", "172.20.0.0/16", "172.20.0.0/255.255.0.0", "kcm.yaml:4:16: cluster.clusterCidr: `172.20.0.0/255.255.0.0` is not a range of addresses: write an address, a slash and a prefix length, as in 172.20.0.0/16"),
     ("a prefix beyond an address", "172.20.0.0/16", "172.20.0.0/33", "kcm.yaml:4:16: cluster.clusterCidr: `172.20.0.0/33` is not a range of addresses: write an address, a slash and a prefix length, as in 172.20.0.0/16"),
     ("a range with host bits", "172.20.0.0/16", "172.20.1.0/16", "kcm.yaml:4:16: cluster.clusterCidr: `172.20.1.0/16` is not a range of addresses: the address has bits beyond the prefix; write 172.20.0.0/16"),
-    ("two ranges", "172.20.0.0/16", "172.20.0.0/16,fd00::/48", "kcm.yaml:4:16: cluster.clusterCidr: `172.20.0.0/16,fd00::/48` is not a range of addresses: two ranges mean dual stack, which this version does not build yet; write one"),
-    ("ranges of two families", "172.20.0.0/16", "fd00::/48", "kcm.yaml:5:26: cluster.serviceClusterIpRange: 10.68.0.0/16 and clusterCidr fd00::/48 are of different IP families; dual stack is planned, but not built yet"),
+    ("two ranges of one family", "172.20.0.0/16", "172.20.0.0/16,172.21.0.0/16", "kcm.yaml:4:16: cluster.clusterCidr: 172.20.0.0/16 and 172.21.0.0/16 are both IPv4; dual stack takes one IPv4 and one IPv6 range"),
+    ("a list of one family", "10.68.0.0/16", "[fd01::/108, fd02::/108]", "kcm.yaml:5:26: cluster.serviceClusterIpRange: fd01::/108 and fd02::/108 are both IPv6; dual stack takes one IPv4 and one IPv6 range"),
+    ("three ranges", "172.20.0.0/16", "[172.20.0.0/16, fd00::/56, 172.21.0.0/16]", "kcm.yaml:4:16: cluster.clusterCidr: there are 3 ranges; write one, or one IPv4 and one IPv6 range"),
+    ("no range in a list", "172.20.0.0/16", "[]", "kcm.yaml:4:16: cluster.clusterCidr: the list is empty; write a range, as in 172.20.0.0/16"),
+    ("a wrong range in a list", "172.20.0.0/16", "[172.20.0.0/16, fd00::1/56]", "kcm.yaml:4:32: cluster.clusterCidr[1]: `fd00::1/56` is not a range of addresses: the address has bits beyond the prefix; write fd00::/56"),
+    ("a range that is a section", "172.20.0.0/16", "{ipv4: 172.20.0.0/16}", "kcm.yaml:4:16: cluster.clusterCidr: a section stands here; write a range of addresses, as in 172.20.0.0/16, or a list of one IPv4 and one IPv6 range"),
+    ("a range that is a number", "172.20.0.0/16", "16", "kcm.yaml:4:16: cluster.clusterCidr: the number 16 stands here; write a range of addresses, as in 172.20.0.0/16, or a list of one IPv4 and one IPv6 range"),
+    ("ranges of two families", "172.20.0.0/16", "fd00::/48", "kcm.yaml:5:26: cluster.serviceClusterIpRange: 10.68.0.0/16 and clusterCidr fd00::/48 are of different IP families; give Services a range of a family that Pods have"),
+    ("one node mask for two ranges", "  clusterCidr: 172.20.0.0/16\n", "  clusterCidr: [172.20.0.0/16, fd00::/56]\n  nodeCidrMaskSize: 24\n", "kcm.yaml:5:21: cluster.nodeCidrMaskSize: kube-controller-manager refuses one size for two ranges; write nodeCidrMaskSizeIpv4 and nodeCidrMaskSizeIpv6"),
+    ("a node mask of a family that has no range", "pki:\n", "  nodeCidrMaskSizeIpv6: 64\npki:\n", "kcm.yaml:6:25: cluster.nodeCidrMaskSizeIpv6: clusterCidr 172.20.0.0/16 has no IPv6 range; remove it"),
+    ("two node masks for one range", "pki:\n", "  nodeCidrMaskSize: 24\n  nodeCidrMaskSizeIpv4: 24\npki:\n", "kcm.yaml:7:25: cluster.nodeCidrMaskSizeIpv4: kube-controller-manager refuses it beside nodeCidrMaskSize; keep one"),
+    ("an IPv6 node mask too far off with two ranges", "  clusterCidr: 172.20.0.0/16\n", "  clusterCidr: [fd00::/48, 172.20.0.0/16]\n  nodeCidrMaskSizeIpv6: 80\n", "kcm.yaml:5:25: cluster.nodeCidrMaskSizeIpv6: 80 is more than 16 beyond the prefix of clusterCidr fd00::/48, which kube-controller-manager refuses; use 48 to 64"),
+    ("an overlap of second ranges", "  clusterCidr: 172.20.0.0/16\n  serviceClusterIpRange: 10.68.0.0/16\n", "  clusterCidr: [172.20.0.0/16, fd00::/56]\n  serviceClusterIpRange: [10.68.0.0/16, fd00::/108]\n", "kcm.yaml:5:26: cluster.serviceClusterIpRange: fd00::/108 overlaps clusterCidr fd00::/56; give Services a range of their own"),
     ("overlapping ranges", "10.68.0.0/16", "172.20.128.0/17", "kcm.yaml:5:26: cluster.serviceClusterIpRange: 172.20.128.0/17 overlaps clusterCidr 172.20.0.0/16; give Services a range of their own"),
     ("a node mask shorter than the range", "pki:\n", "  nodeCidrMaskSize: 8\npki:\n", "kcm.yaml:6:21: cluster.nodeCidrMaskSize: 8 is shorter than the prefix of clusterCidr 172.20.0.0/16: no node would fit; use 16 to 32"),
     ("a node mask longer than an address", "pki:\n", "  nodeCidrMaskSize: 33\npki:\n", "kcm.yaml:6:21: cluster.nodeCidrMaskSize: 33 is longer than an address; use 16 to 32"),
@@ -98,6 +109,7 @@ const VALUES: &[Edit] = &[
 
 #[rustfmt::skip]
 const MASTERS: &[Edit] = &[
+    ("a server of its own without TLS", "address: 192.168.1.205", "address: 192.168.1.205, server: http://192.168.1.205:6443", "kcm.yaml:12:61: masters[1].server: the server URL must begin with https://"),
     ("a name twice", "name: k8s-master-03", "name: k8s-master-01", "kcm.yaml:13:12: masters[2].name: `k8s-master-01` is the name of masters[0] too; each needs its own"),
     ("an address twice", "192.168.1.206", "192.168.1.204", "kcm.yaml:13:36: masters[2].address: `192.168.1.204` is the address of k8s-master-01 too; each master is one host"),
     ("an address twice, once mapped to IPv6", "192.168.1.206", "\"::ffff:192.168.1.204\"", "kcm.yaml:13:36: masters[2].address: `192.168.1.204` is the address of k8s-master-01 too; each master is one host"),
@@ -200,8 +212,6 @@ const SYSTEMD: &[Edit] = &[
 #[rustfmt::skip]
 const PLANNED: &[(&str, &str, &str)] = &[
     ("kubernetesVersion: v1.36.2\n", "masters:\n", "kcm.yaml:10:1: kubernetesVersion: planned for a later version of kcm (checking flags against a Kubernetes version); remove the key until then"),
-    ("  dualStack: true\n", "pki:\n", "kcm.yaml:6:3: cluster.dualStack: planned for a later version of kcm (dual stack); remove the key until then"),
-    ("  nodeCidrMaskSizeIPv6: 64\n", "pki:\n", "kcm.yaml:6:3: cluster.nodeCidrMaskSizeIPv6: planned for a later version of kcm (dual stack); remove the key until then"),
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: planned for a later version of kcm (one identity per master); remove the key until then"),
     ("  serviceAccountKey: sa.key\n", "masters:\n", "kcm.yaml:10:3: pki.serviceAccountKey: planned for a later version of kcm (a service-account key of its own); remove the key until then"),
 ];

@@ -1,7 +1,7 @@
 //! Defaults, overrides and contradictions.
 
 use super::*;
-use crate::cluster::{Cluster, HostKeys, Sudo, SudoPassword};
+use crate::cluster::{Cluster, HostKeys, NodeMasks, Sudo, SudoPassword};
 use kcm_systemd::Hardening;
 
 const SMALLEST: &str = "
@@ -25,7 +25,7 @@ fn parse(text: &str) -> Result<Cluster, ClusterFileError> {
 fn the_smallest_file_has_the_tutorials_defaults() {
     let cluster = parse(SMALLEST).unwrap();
     assert_eq!(cluster.name.as_str(), "kubernetes");
-    assert_eq!(cluster.node_cidr_mask_size, 24);
+    assert_eq!(cluster.node_masks, NodeMasks::One(24));
     assert_eq!(cluster.install.root.as_str(), "/opt/kubernetes");
     assert_eq!(cluster.pki.ca_cert, Path::new("site/pki/ca/cert/ca.pem"));
     assert_eq!(cluster.pki.directory, Path::new("site/pki/kube-controller-manager/cert"));
@@ -38,6 +38,63 @@ fn the_smallest_file_has_the_tutorials_defaults() {
     assert_eq!((&service.user, &service.group, service.hardening), (&None, &None, Hardening::None));
     assert_eq!((service.directives.len(), &cluster.install.owner), (0, &None));
     assert!(cluster.warnings.is_empty());
+}
+
+/// Pods, Services and further lines of the section; the flags that come of it.
+#[test]
+fn ranges_and_node_sizes_come_to_the_flags_that_upstream_takes() {
+    let by_family = |ipv4, ipv6| NodeMasks::ByFamily { ipv4, ipv6 };
+    let dual = by_family(Some(24), Some(64));
+    for (pods, services, more, masks) in [
+        ("10.244.0.0/16,fd00:10:244::/56", "10.68.0.0/16,fd00:10:68::/112", "", dual),
+        ("[10.244.0.0/16, fd00:10:244::/56]", "[10.68.0.0/16, \"fd00:10:68::/112\"]", "", dual),
+        ("[\"fd00:10:244::/56\", 10.244.0.0/16]", "[\"fd00:10:68::/112\", 10.68.0.0/16]", "", dual),
+        (
+            "[10.244.0.0/16, fd00:10:244::/56]",
+            "10.68.0.0/16",
+            "nodeCidrMaskSizeIpv4: 26",
+            by_family(Some(26), Some(64)),
+        ),
+        (
+            "\n    - 10.244.0.0/16\n    - fd00:10:244::/48",
+            "10.68.0.0/16",
+            "nodeCidrMaskSizeIpv6: 60",
+            by_family(Some(24), Some(60)),
+        ),
+        ("10.244.0.0/16", "10.68.0.0/16", "nodeCidrMaskSizeIpv4: 25", by_family(Some(25), None)),
+        ("fd00:10:244::/56", "fd00:10:68::/112", "", NodeMasks::One(64)),
+        ("[10.244.0.0/16]", "[10.68.0.0/16]", "nodeCidrMaskSize: 22", NodeMasks::One(22)),
+    ] {
+        let text = SMALLEST.replace("172.20.0.0/16", pods).replace(
+            "serviceClusterIpRange: 10.68.0.0/16",
+            &format!("serviceClusterIpRange: {services}\n  {more}"),
+        );
+        let cluster = parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(cluster.node_masks, masks, "{text}");
+        assert_eq!(cluster.warnings, Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn nodes_that_get_no_range_need_none_that_fits() {
+    let text = SMALLEST.replace("172.20.0.0/16", "172.20.0.0/28");
+    assert!(parse(&text).unwrap_err().to_string().contains("no node would fit"));
+    for flags in ["{allocate-node-cidrs: false}", "{allocate-node-cidrs: null}"] {
+        parse(
+            &text.replace("masters:", &format!("controllerManager: {{flags: {flags}}}\nmasters:")),
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn a_masters_own_server_comes_before_that_of_all() {
+    let text = format!(
+        "{SMALLEST}  - {{name: m2, address: 10.0.0.2, server: \"https://10.0.0.2:6443\"}}\n"
+    );
+    let cluster = parse(&text).unwrap();
+    assert_eq!(cluster.server_of("k8s-master-01").as_str(), "https://192.168.1.210:6443");
+    assert_eq!(cluster.server_of("m2").as_str(), "https://10.0.0.2:6443");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! Ranges of addresses and the nodes' parts of them, from flags to the cluster file. Pure.
+
+use super::AdoptError;
+use super::choices::Choices;
+use super::findings::Findings;
+use crate::cluster::{Cidr, IpFamily, Ranges};
+
+/// Ranges for where no flag names one: kcm's own, then some for where that overlaps. The last ones are IPv6.
+const PODS: [&str; 4] = ["172.20.0.0/16", "10.244.0.0/16", "fd00:172:20::/56", "fd00:10:244::/56"];
+const SERVICES: [&str; 4] =
+    ["10.68.0.0/16", "172.31.0.0/16", "fd00:10:68::/112", "fd00:172:31::/112"];
+
+pub(super) fn ranges(choices: &mut Choices, findings: &mut Findings<'_>) -> Result<(), AdoptError> {
+    let pods = found("cluster-cidr", "the range of Pod addresses", findings)?;
+    let services = found("service-cluster-ip-range", "the range of Service addresses", findings)?;
+    let beside = |other: Option<&Ranges>, known: &[&str]| {
+        let fits = |range: &Ranges| {
+            let is_of_family = |it: &Cidr| range.of(it.family()).is_some();
+            let overlaps = |it: &Cidr| range.iter().any(|range| range.overlaps(it));
+            other.is_none_or(|it| it.iter().any(is_of_family) && !it.iter().any(overlaps))
+        };
+        known.iter().filter_map(|range| range.parse().ok()).find(fits)
+    };
+    let pods = pods.or_else(|| beside(services.as_ref(), &PODS));
+    let services = services.or_else(|| beside(pods.as_ref(), &SERVICES));
+    let (Some(pods), Some(services)) = (pods, services) else {
+        let reason = "every range that kcm knows overlaps the one that a flag names";
+        return Err(AdoptError::Unknown { what: "a range", reason: reason.to_owned() });
+    };
+    masks(choices, &pods, findings);
+    choices.cluster_cidr = pods.iter().map(ToString::to_string).collect();
+    choices.service_cidr = services.iter().map(ToString::to_string).collect();
+    Ok(())
+}
+
+/// The ranges that a flag names.
+fn found(
+    flag: &str,
+    what: &'static str,
+    findings: &mut Findings<'_>,
+) -> Result<Option<Ranges>, AdoptError> {
+    let Some(value) = findings.agree_on_flag(flag) else { return Ok(None) };
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let unknown = |reason: String| {
+        let reason = format!("--{flag}={value}: {reason}; correct it in the unit");
+        AdoptError::Unknown { what, reason }
+    };
+    match value.parse::<Ranges>() {
+        Ok(ranges) => Ok(Some(ranges)),
+        Err(error) => {
+            // Kubernetes ignores bits beyond the prefix.
+            let networks = value.split(',').map(|range| {
+                let range = range.trim().parse::<ipnet::IpNet>().ok()?;
+                Some(range.trunc().to_string())
+            });
+            let networks = networks.collect::<Option<Vec<_>>>();
+            let ranges = networks.and_then(|all| all.join(",").parse::<Ranges>().ok());
+            let ranges = ranges.ok_or_else(|| unknown(error.clone()))?;
+            findings.not_reproduced(
+                format!("--{flag}: {error}"),
+                "the cluster file has the same range without them; `kcm plan` shows the flag",
+            );
+            Ok(Some(ranges))
+        }
+    }
+}
+
+/// The keys of the cluster file for the nodes' prefix lengths, where they are not kcm's defaults.
+fn masks(choices: &mut Choices, pods: &Ranges, findings: &mut Findings<'_>) {
+    const FLAG: &str = "node-cidr-mask-size";
+    let mut size = |flag: &str| {
+        let value = findings.agree_on_flag(flag)?;
+        // 0 is the same as no flag.
+        value.parse::<u8>().ok().filter(|size| *size != 0)
+    };
+    let both = size(FLAG);
+    let named = [
+        (IpFamily::V4, "ipv4", "nodeCidrMaskSizeIpv4", 24),
+        (IpFamily::V6, "ipv6", "nodeCidrMaskSizeIpv6", 64),
+    ];
+    let named = named.map(|(family, suffix, key, usual)| {
+        (family, key, usual, size(&format!("{FLAG}-{suffix}")))
+    });
+    let is_one = both.is_some() && !pods.is_dual_stack();
+    if is_one {
+        let usual = if pods.of(IpFamily::V4).is_some() { 24 } else { 64 };
+        choices.masks.extend(both.filter(|size| *size != usual).map(|it| ("nodeCidrMaskSize", it)));
+    } else if both.is_some() {
+        refused(FLAG, "with two ranges", findings);
+    }
+    for (family, key, usual, size) in named {
+        let Some(size) = size else { continue };
+        if is_one {
+            refused(&format!("{FLAG}-{}", suffix(family)), &format!("beside --{FLAG}"), findings);
+        } else if pods.of(family).is_none() {
+            let where_to = format!("without an {family} range");
+            refused(&format!("{FLAG}-{}", suffix(family)), &where_to, findings);
+        } else if size != usual || !pods.is_dual_stack() {
+            choices.masks.push((key, size));
+        }
+    }
+}
+
+fn suffix(family: IpFamily) -> &'static str {
+    match family {
+        IpFamily::V4 => "ipv4",
+        IpFamily::V6 => "ipv6",
+    }
+}
+
+fn refused(flag: &str, why: &str, findings: &mut Findings<'_>) {
+    findings.not_reproduced(
+        format!("--{flag} is set {why}; kube-controller-manager refuses that as soon as it leads"),
+        "the cluster file leaves it out; `kcm plan` shows the unit without it",
+    );
+}
