@@ -55,7 +55,7 @@ pub(crate) fn common_name(der: &[u8]) -> Option<String> {
 /// is no text.
 pub(crate) fn attributes(der: &[u8]) -> Vec<(String, Option<String>)> {
     let Ok((_, name)) = X509Name::from_der(der) else { return Vec::new() };
-    let all = name.iter_rdn().flat_map(|rdn| rdn.iter());
+    let all = name.iter_rdn().flat_map(x509_parser::x509::RelativeDistinguishedName::iter);
     all.map(|it| (attribute_type(it), text(it).map(str::to_owned))).collect()
 }
 

@@ -80,8 +80,8 @@ impl Controller {
     fn parse(line: &'static str) -> Option<Self> {
         let minor = |text: &str| text.parse().ok().map(KubernetesVersion::v1);
         let mut words = line.split(' ');
-        let (name, alias, life) = (words.next()?, words.next()?, words.next()?);
-        let (first, last) = life.split_once('-').unwrap_or((life, ""));
+        let (name, alias, minors) = (words.next()?, words.next()?, words.next()?);
+        let (first, last) = minors.split_once('-').unwrap_or((minors, ""));
         let (mut off_by_default, mut gates) = (false, Vec::new());
         for word in words {
             if word == "off" {

@@ -243,7 +243,7 @@ fn servers(choices: &mut Choices, accesses: &[Access]) {
         let own = Some(access.server()).filter(|server| each || *server != common);
         choice.server = own.map(str::to_owned);
     }
-    choices.server = common.to_owned();
+    common.clone_into(&mut choices.server);
 }
 
 fn binds(choices: &mut Choices, found: &[Found]) {

@@ -17,12 +17,11 @@ const HELP: &str = "add it to the bundle of pki.trust, or put the cluster's CA a
 pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
     let Ca::Present(ca) = subject.ca else { return };
     let alone;
-    let wanted = match subject.trust {
-        Some(pem) => pem,
-        None => {
-            alone = ca.certificate().to_pem();
-            &alone
-        }
+    let wanted = if let Some(pem) = subject.trust {
+        pem
+    } else {
+        alone = ca.certificate().to_pem();
+        &alone
     };
     let Ok(wanted) = Certificate::all_from_pem(wanted.as_bytes()) else { return };
     for (observed, planned) in subject.observed.masters.iter().zip(&subject.plan.masters) {

@@ -65,7 +65,7 @@ pub fn lint_flags(flags: &Flags, versions: &LintVersions) -> Vec<FlagLint> {
         }
     }
     merged.extend(disjoint);
-    merged.sort_by(|one, other| other.severity.cmp(&one.severity));
+    merged.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     merged
 }
 
