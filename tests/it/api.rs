@@ -27,7 +27,7 @@ const MAY: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// Short, so that tests of silence are.
 pub(super) const QUICK: Patience =
-    Patience { connect: Duration::from_secs(2), request: Duration::from_secs(1) };
+    Patience { connect: Duration::from_secs(4), request: Duration::from_secs(3) };
 
 pub(super) fn control_plane() -> ControlPlane {
     let address = "127.0.0.1".parse().unwrap();

@@ -202,8 +202,10 @@ fn leftovers(machine: &Machine) -> String {
     machine.output(&["sh", "-fc", &find])
 }
 
+/// Waits at least a minute: a machine may be busy.
 fn until(what: &str, patience: Duration, is_so: impl Fn() -> bool) -> Duration {
     let start = Instant::now();
+    let patience = patience.max(Duration::from_secs(60));
     while !is_so() {
         assert!(start.elapsed() < patience, "never: {what}");
         sleep(Duration::from_millis(40));

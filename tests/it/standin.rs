@@ -39,8 +39,10 @@ fn address() -> IpAddr {
     Ipv4Addr::new(127, 64 + high % 64, low, last).into()
 }
 
+/// Waits at least a minute: a machine may be busy.
 fn until(what: &str, patience: Duration, is_so: impl FnMut() -> bool) -> Duration {
     let (start, mut is_so) = (Instant::now(), is_so);
+    let patience = patience.max(Duration::from_secs(60));
     while !is_so() {
         assert!(start.elapsed() < patience, "never: {what}");
         sleep(Duration::from_millis(20));

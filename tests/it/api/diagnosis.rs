@@ -59,7 +59,7 @@ fn nothing_is_waited_for_without_end() {
         let is_timeout = matches!(found, Problem::TimedOut { step: Step::Answer, .. });
         assert_eq!(is_timeout, is_late, "{found:?}");
     }
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
 }
 
 /// A server that numbers its answers to `/version`, and answers the first in a way of its own.

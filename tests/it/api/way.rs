@@ -32,7 +32,7 @@ fn who_does_not_answer_is_told_by_how_far_it_came() {
         let found = version_at(&url);
         assert!(matches!(found, Problem::TimedOut { step, .. } if step == expected), "{found:?}");
     }
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
     let closing = Scripted::start(&Wire::Closes, good);
     assert!(matches!(version_at(&closing.url()), Problem::Closed));
     let plain = Scripted::start(&Wire::Plain, good);

@@ -114,12 +114,12 @@ fn in_a_drill_each_takes_over_once_as_others_measure_it_and_then_all_is_as_it_wa
         let theirs = since.duration_since(stop).unwrap();
         let ours = milliseconds(&succession["gapMilliseconds"]);
         println!("{} to {holder}: {ours:?}, as others measure it {theirs:?}", from.name());
-        assert!(ours.abs_diff(theirs) < Duration::from_secs(1), "{ours:?}, {theirs:?}");
+        assert!(ours.abs_diff(theirs) < Duration::from_secs(3), "{ours:?}, {theirs:?}");
         let promise = milliseconds(&succession["promiseMilliseconds"]);
         assert!(ours > Duration::from_secs(10) && ours <= promise, "{succession:#}");
         assert_eq!(succession["probe"]["result"], "reconciled");
         let delay = milliseconds(&succession["probe"]["delayMilliseconds"]);
-        assert!(delay < Duration::from_secs(10), "{succession:#}");
+        assert!(delay < Duration::from_secs(30), "{succession:#}");
     }
     println!("down for {:?} at most, blind for {:?}", served.longest(), served.blind);
     assert_eq!(served.most_down, 1, "{served:?}");
@@ -151,7 +151,7 @@ fn kill_and_hand_over() {
 
     let report = ground.drill(&["--handover", "--svg", "handover.svg"]);
     let succession = &report["successions"][0];
-    assert!(milliseconds(&succession["gapMilliseconds"]) < Duration::from_secs(5), "{report:#}");
+    assert!(milliseconds(&succession["gapMilliseconds"]) < Duration::from_secs(14), "{report:#}");
     assert_eq!(succession["promiseMilliseconds"], Value::Null);
 
     let killed = ground.leader();

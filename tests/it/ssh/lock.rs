@@ -107,7 +107,7 @@ fn it_is_held_as_long_as_somebody_wants_it_and_free_at_once_after() {
         assert!(matches!(second.lock(&claim("x")).await, Err(LockError::Held { .. })));
         drop(held);
         let waited = until_free(&second).await;
-        assert!(waited < Duration::from_secs(5), "{waited:?}");
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
 
         // A master that is closed keeps what is still wanted.
         let held = take(&first, "first").await;
@@ -115,7 +115,7 @@ fn it_is_held_as_long_as_somebody_wants_it_and_free_at_once_after() {
         assert!(matches!(second.lock(&claim("x")).await, Err(LockError::Held { .. })));
         drop(held);
         let waited = until_free(&second).await;
-        assert!(waited < Duration::from_secs(5), "{waited:?}");
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
         second.close().await;
     });
 }
@@ -152,7 +152,7 @@ fn the_lock_of_a_kcm_that_is_gone_is_free() {
     let next = master(machine);
     on(&next, async {
         let waited = until_free(&next).await;
-        assert!(waited < Duration::from_secs(5), "{waited:?}");
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
         drop(held);
 
         // Its ssh is killed.
@@ -166,7 +166,7 @@ fn the_lock_of_a_kcm_that_is_gone_is_free() {
         let pid = rustix::process::Pid::from_raw(newest.try_into().unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         let waited = until_free(&next).await;
-        assert!(waited < Duration::from_secs(5), "{waited:?}");
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
         next.close().await;
 
         // sshd loses its connection.
@@ -174,7 +174,7 @@ fn the_lock_of_a_kcm_that_is_gone_is_free() {
         let _held = take(&gone, "gone").await;
         machine.drop_connections();
         let waited = until_free(&next).await;
-        assert!(waited < Duration::from_secs(5), "{waited:?}");
+        assert!(waited < Duration::from_secs(30), "{waited:?}");
     });
 }
 
