@@ -61,6 +61,8 @@ pub(crate) struct Layout {
     pub(crate) previous: RemotePath,
     /// The note of what the service was connected to when its credentials came.
     pub(crate) connections: RemotePath,
+    /// The note of the program's digest and version.
+    pub(crate) program: RemotePath,
     /// How unit and kubeconfig at these paths are compared with what kcm would write.
     pub(crate) compare: Comparison,
 }
@@ -104,6 +106,7 @@ impl Layout {
             pending: below(".kcm/pending.json")?,
             previous: below(".kcm/previous.json")?,
             connections: below(".kcm/connections.json")?,
+            program: below(".kcm/program")?,
             compare: Comparison::Bytes,
         })
     }

@@ -9,6 +9,7 @@ mod jump;
 mod leaks;
 mod lock;
 mod lost;
+mod program;
 mod stream;
 mod sudo;
 
@@ -79,6 +80,7 @@ fn probe(paths: &[&str]) -> Operation {
         unit: unit(),
         unit_path: remote("/etc/systemd/system/kube-controller-manager.service"),
         executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
+        note: None,
         accounts: vec![],
     })
 }

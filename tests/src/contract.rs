@@ -1,5 +1,7 @@
 //! One suite for every transport: the contract in `kcm::transport`, point by point.
 
+mod program;
+
 use std::fs;
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,9 +10,9 @@ use std::sync::Arc;
 
 use kcm::files::{Bytes, FileErrorKind, Mode, Owner, RemotePath};
 use kcm::transport::{
-    Activity, Attributes, Batch, Commit, Enablement, Inspect, LockClaim, LockError, Observation,
-    Operation, OperationError, PathState, Probe, ProbeReply, Read, Replies, Reply, STAGE_FOLDER,
-    Stage, StagedFile, Transport, UnitAction, Unstage, View,
+    Activity, Attributes, Batch, Commit, Enablement, LockClaim, LockError, Operation,
+    OperationError, PathState, Probe, ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Stage,
+    StagedFile, Transport, UnitAction, Unstage, View,
 };
 use kcm_pki::Fingerprint;
 use kcm_systemd::UnitName;
@@ -86,8 +88,7 @@ const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kube-controlle
 /// Runs the whole suite, each test on a fresh subject.
 pub async fn run(fresh: impl Fn() -> Subject) {
     each(&fresh, a_probe_answers_in_the_order_it_was_asked).await;
-    each(&fresh, what_is_unread_is_told_without_a_digest).await;
-    each(&fresh, a_service_that_is_not_there_is_inspected_or_refused).await;
+    program::run(&fresh).await;
     each(&fresh, a_read_tells_absent_from_empty_and_shows_no_secret_of_a_kubeconfig).await;
     each(&fresh, a_stage_changes_no_target_and_keeps_what_it_wrote_private).await;
     each(&fresh, a_stage_that_fails_leaves_nothing_behind).await;
@@ -295,49 +296,6 @@ async fn what_cannot_be_done_is_an_error_and_never_silence(subject: Subject) {
     assert_eq!(unsupported, offline, "{failed}");
 }
 
-/// Of a file whose content is not asked for, everything else is told as of any other.
-async fn what_is_unread_is_told_without_a_digest(subject: Subject) {
-    let path = "/opt/kubernetes/program";
-    subject.done(vec![stage(&[(path, b"big", 0o750)]), commit(&[path], vec![])]).await;
-    let whole = subject.probe(&[path, "/opt/kubernetes/nothing"]).await.paths;
-    let probe = Probe {
-        unread: vec![remote(path), remote("/opt/kubernetes/nothing")],
-        paths: vec![remote(path), remote("/opt/kubernetes/nothing")],
-        unit: unit(),
-        unit_path: remote(UNIT_FILE),
-        executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
-        accounts: vec![],
-    };
-    let Reply::Probe(reply) = subject.done(vec![Operation::Probe(probe)]).await.remove(0) else {
-        panic!()
-    };
-    assert!(matches!(reply.paths[0], PathState::Unread { size: 3, .. }), "{reply:?}");
-    assert_eq!(reply.paths[0].changed(), whole[0].changed());
-    assert_eq!(reply.paths[0].attributes(), whole[0].attributes());
-    assert_eq!(reply.paths[1], PathState::Absent);
-}
-
-/// Of a unit that is not there, a machine tells that nothing runs and that there is no program; a folder tells nothing.
-async fn a_service_that_is_not_there_is_inspected_or_refused(subject: Subject) {
-    let program = remote("/opt/kubernetes/bin/kube-controller-manager");
-    let inspect = Operation::Inspect(Inspect { unit: unit(), program });
-    let offline = subject.probe(&[]).await.unit.activity == Activity::Offline;
-    let replies = subject.call(vec![inspect]).await;
-    match (offline, replies.failed, replies.done.first()) {
-        (true, Some(failed), None) => {
-            assert!(matches!(failed.error, OperationError::Unsupported { .. }), "{failed}");
-        }
-        (false, None, Some(Reply::Inspected(inspected))) => {
-            assert_eq!(inspected.process, None);
-            let Observation::Unknown(why) = &inspected.version else { panic!("{inspected:?}") };
-            assert!(!why.is_empty());
-            let off = inspected.clock - time::OffsetDateTime::now_utc();
-            assert!(off.abs() < time::Duration::minutes(1), "{off}");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
 /// A file to be: target, content, permission bits.
 type Planned<'a> = (&'a str, &'a [u8], u32);
 
@@ -359,6 +317,7 @@ impl Subject {
             unit: unit(),
             unit_path: remote(UNIT_FILE),
             executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
+            note: None,
             accounts: vec![],
         };
         match self.done(vec![Operation::Probe(probe)]).await.remove(0) {

@@ -166,7 +166,7 @@ impl<'a> Findings<'a> {
     }
 
     fn lints(&mut self, master: &Found) {
-        let said = master.inspected.as_ref().map(|inspected| &inspected.version);
+        let said = master.inspected.as_ref().and_then(|it| it.version.as_ref());
         let version = match said {
             Some(Observation::Known(said)) => preflight::program_version(said),
             _ => None,

@@ -173,6 +173,7 @@ fn first(unit: &UnitName, places: &[RemotePath]) -> Vec<Operation> {
             unread: Vec::new(),
             unit: unit.clone(),
             executable: unit_path.clone(),
+            note: None,
             unit_path,
             accounts: Vec::new(),
         })
@@ -209,13 +210,14 @@ async fn look_further(
         unit: unit.clone(),
         unit_path: found.unit_file.clone(),
         executable: executable.clone().unwrap_or_else(|| found.unit_file.clone()),
+        note: None,
         accounts: Vec::new(),
     })];
     operations.extend(kubeconfig.iter().map(|path| read(path, View::KubeconfigPublic)));
     operations.extend(ca.iter().map(|path| read(path, View::Certificates)));
     operations.extend(certificates.iter().map(|path| read(path, View::Certificates)));
     operations.extend(
-        executable.map(|program| Operation::Inspect(Inspect { unit: unit.clone(), program })),
+        executable.map(|it| Operation::Inspect(Inspect { unit: unit.clone(), program: Some(it) })),
     );
     let contract = || AskError::Contract { master: found.name.clone() };
     let mut replies = ask(&found.name, transport, operations).await?.into_iter();

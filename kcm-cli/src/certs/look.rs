@@ -11,10 +11,10 @@ use super::{CertificateUse, Found, UnseenCertificate};
 use crate::accounts::Accounts;
 use crate::cluster::Cluster;
 use crate::layout::Layout;
-use crate::observe::{ObservedFile, ObservedMaster, look_at};
+use crate::observe::{Beside, Inspects, ObservedFile, ObservedMaster, Seen, look_beside};
 use crate::operator;
-use crate::rollout::{health_question, listener};
-use crate::transport::{Activity, HttpsAnswer, PathState, StreamAddress, Transport};
+use crate::rollout::{answers_at, health_question};
+use crate::transport::{HttpsAnswer, Inspected, Observation, PathState, StreamAddress, Transport};
 use crate::view::client_certificate;
 use crate::words::in_full;
 
@@ -98,8 +98,11 @@ pub(super) async fn at_master(
     transport: &dyn Transport,
     layout: &Layout,
 ) -> Vec<SeenCertificate> {
-    let observed = match look_at(name, transport, layout, &Accounts::default()).await {
-        Ok(observed) => observed,
+    let inspects = Some(Inspects { version: false });
+    let beside = Beside { inspects, only_once: true, ..Beside::default() };
+    let look = look_beside(name, transport, layout, &Accounts::default(), &beside).await;
+    let Seen { master: observed, inspected, .. } = match look {
+        Ok(seen) => seen,
         Err(error) => {
             let reason = error.without_name();
             let master = Some(name.to_owned());
@@ -108,8 +111,8 @@ pub(super) async fn at_master(
     };
     let keeper = Keeper(Some(name));
     let mut seen = files(&keeper, layout, &observed);
-    if matches!(observed.probe.unit.activity, Activity::Active { .. }) {
-        seen.extend(shown(&keeper, transport, layout).await);
+    if let Some(inspected) = inspected {
+        seen.extend(shown(&keeper, transport, &inspected).await);
     }
     seen
 }
@@ -166,12 +169,12 @@ pub(crate) fn embedded(view: &str) -> Option<Vec<u8>> {
 async fn shown(
     keeper: &Keeper<'_>,
     transport: &dyn Transport,
-    layout: &Layout,
+    inspected: &Inspected,
 ) -> Option<SeenCertificate> {
     let unseen = |reason: String| Some(Err(keeper.unseen(CertificateUse::Served, reason)));
-    let address = match listener(transport, layout).await {
-        Ok(address) => address?,
-        Err(reason) => return unseen(reason),
+    let address = match &inspected.process.as_ref()?.listening {
+        Observation::Known(listening) => answers_at(listening)?,
+        Observation::Unknown(reason) => return unseen(reason.clone()),
     };
     let shown = match transport.insecure_https(&health_question(address.clone())).await {
         Ok(HttpsAnswer { certificate: None, .. }) => Err(format!("{address} shows none")),

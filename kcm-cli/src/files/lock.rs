@@ -50,13 +50,14 @@ impl FolderLock {
                     lock.made.clear();
                     return Err(FolderLockError::Held);
                 }
-                Ok((_, Err(TryLockError::Error(error)))) => return Err(FolderLockError::Io(error)),
                 // One of the folders was removed after it was seen or made; a link that leads nowhere stays.
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
                         && !folder.ancestors().any(leads_nowhere)
                         && attempts.next().is_some() => {}
-                Err(error) => return Err(FolderLockError::Io(error)),
+                Ok((_, Err(TryLockError::Error(error)))) | Err(error) => {
+                    return Err(FolderLockError::Io(error));
+                }
             }
         }
     }

@@ -33,10 +33,11 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
     let mut operations = vec![
         Operation::Probe(Probe {
             paths: paths.chain(beside.others.iter().cloned()).collect(),
-            unread: beside.unread.clone(),
+            unread: if beside.reads_program { vec![] } else { vec![layout.executable.clone()] },
             unit: layout.unit.clone(),
             unit_path: layout.unit_file.clone(),
             executable: layout.executable.clone(),
+            note: Some(layout.program.clone()),
             accounts: accounts.questions(),
         }),
         read(&layout.certificate, View::Certificates),
@@ -50,8 +51,8 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
         read(&layout.previous, View::Whole),
         read(&layout.connections, View::Whole),
     ];
-    if beside.inspects {
-        let (unit, program) = (layout.unit.clone(), layout.executable.clone());
+    if let Some(Inspects { version }) = beside.inspects {
+        let (unit, program) = (layout.unit.clone(), version.then(|| layout.executable.clone()));
         operations.push(Operation::Inspect(Inspect { unit, program }));
     }
     Batch::new(operations)
@@ -60,12 +61,21 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
 /// What to ask a master beside the usual.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Beside {
-    /// Managed files whose content is of no matter.
-    pub(crate) unread: Vec<RemotePath>,
+    /// Whether the program's digest is of interest. It is 100 MB long.
+    pub(crate) reads_program: bool,
     /// Other files.
     pub(crate) others: Vec<RemotePath>,
-    /// Whether to look at the service as it runs.
-    pub(crate) inspects: bool,
+    /// The look at the service as it runs, if there is to be one.
+    pub(crate) inspects: Option<Inspects>,
+    /// Whether one exchange is to do: units are not completed, and nothing is compared with former connections.
+    pub(crate) only_once: bool,
+}
+
+/// The look at a service as it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inspects {
+    /// Whether the program is asked for its version, which takes it a while.
+    pub(crate) version: bool,
 }
 
 /// A master, and what was asked beside the usual.
@@ -178,8 +188,10 @@ pub(super) async fn ask(
         notes,
         own,
     };
-    master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
-    master.effective = effective(&master, transport, layout).await?;
+    if !beside.only_once {
+        master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
+        master.effective = effective(&master, transport, layout).await?;
+    }
     Ok(Seen { master, others, inspected })
 }
 

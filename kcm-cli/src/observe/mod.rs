@@ -32,7 +32,7 @@ use crate::uptake::Uptake;
 use crate::view::client_certificate;
 use ask::{ask, questions};
 
-pub(crate) use ask::{Beside, Seen, look_at, look_beside};
+pub(crate) use ask::{Beside, Inspects, Seen, look_at, look_beside};
 
 /// Everything that was seen, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -250,7 +250,9 @@ pub(crate) async fn observe(
     now: OffsetDateTime,
     events: &dyn EventSink,
 ) -> Result<Observed, ObserveError> {
-    let observed = Observed::of(look(fleet, layout, accounts).await?, inputs, now);
+    let beside = Beside { reads_program: inputs.binary.is_some(), ..Beside::default() };
+    let observed = look_further(fleet, layout, accounts, beside).await?;
+    let observed = Observed::of(observed, inputs, now);
     for master in &observed.masters {
         events.event(&Event::Observed { master: master.name.clone() });
     }
@@ -290,7 +292,17 @@ pub(crate) async fn look(
     layout: &Layout,
     accounts: &Accounts,
 ) -> Result<Vec<ObservedMaster>, ObserveError> {
-    let beside = Arc::new(Beside::default());
+    let beside = Beside { reads_program: true, ..Beside::default() };
+    look_further(fleet, layout, accounts, beside).await
+}
+
+async fn look_further(
+    fleet: &Fleet,
+    layout: &Layout,
+    accounts: &Accounts,
+    beside: Beside,
+) -> Result<Vec<ObservedMaster>, ObserveError> {
+    let beside = Arc::new(beside);
     let batch = Arc::new(questions(layout, accounts, &beside));
     let mut asked = JoinSet::new();
     for (place, (name, transport)) in fleet.masters().enumerate() {

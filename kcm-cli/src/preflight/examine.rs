@@ -102,8 +102,10 @@ fn question(
             _ => false,
         })
     };
-    let is_there =
-        matches!(observed.files.binary.state, PathState::File { .. } | PathState::Link { .. });
+    let is_there = matches!(
+        observed.files.binary.state,
+        PathState::File { .. } | PathState::Unread { .. } | PathState::Link { .. }
+    );
     let program = (!brings(&layout.executable) && is_there).then(|| layout.executable.clone());
     // Those that were looked at and are no use are told of already.
     let is_missing = |role: &&Role| fault(**role, &observed.files.of(**role).state).is_some();

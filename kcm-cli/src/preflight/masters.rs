@@ -36,10 +36,10 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
         }
         missing(subject, desired, observed, found);
         found.extend(strays(subject.layout, observed));
-        if matches!(observed.probe.unit.activity, Activity::Active { .. }) {
-            if !consent.replace_service_account_key {
-                found.extend(service_account_key(subject, desired, observed));
-            }
+        if matches!(observed.probe.unit.activity, Activity::Active { .. })
+            && !consent.replace_service_account_key
+        {
+            found.extend(service_account_key(subject, desired, observed));
         }
     }
     let masters: Vec<_> = subject.observed.masters.iter().collect();
@@ -161,11 +161,13 @@ fn missing(
 pub(super) fn fault(role: Role, state: &PathState) -> Option<String> {
     match state {
         PathState::Absent => Some("is missing".to_owned()),
-        PathState::File { mode, .. } if role == Role::Binary && mode.bits() & 0o111 == 0 => {
+        PathState::File { mode, .. } | PathState::Unread { mode, .. }
+            if role == Role::Binary && mode.bits() & 0o111 == 0 =>
+        {
             Some(format!("has mode {mode}, so nobody can run it"))
         }
         // Where a link leads is systemd's and the service's to see.
-        PathState::File { .. } | PathState::Link { .. } => None,
+        PathState::File { .. } | PathState::Unread { .. } | PathState::Link { .. } => None,
         other => Some(format!("is {}", other.describe())),
     }
 }

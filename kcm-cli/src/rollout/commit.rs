@@ -13,8 +13,8 @@ use super::task::{Left, Task};
 use crate::files::{Bytes, FileErrorKind, Mode, Owner};
 use crate::layout::Layout;
 use crate::transport::{
-    Batch, Commit, Operation, OperationError, OperationFailure, Reply, Settled, Stage, StagedFile,
-    StreamAddress, Transport, TransportError, UnitAction,
+    Batch, Commit, NoteProgram, Operation, OperationError, OperationFailure, Reply, Settled, Stage,
+    StagedFile, StreamAddress, Transport, TransportError, UnitAction,
 };
 use crate::uptake::{Noted, Uptake};
 
@@ -64,7 +64,7 @@ impl Site {
         let right_after = seen.clone();
         match gate::pass(&*self.transport, &self.layout, gate, seen).await {
             Ok(invocation) => {
-                let result = self.conclude(task.left.as_ref(), gate, invocation).await;
+                let result = self.conclude(task.left.as_ref(), task.note, gate, invocation).await;
                 match task.takes_up {
                     Some(file) if result == MasterResult::Done => {
                         MasterResult::Renewed { uptake: self.uptake(file, right_after).await }
@@ -127,13 +127,19 @@ impl Site {
     async fn conclude(
         &self,
         left: Option<&Left>,
+        note: NoteProgram,
         gate: Serving,
         invocation: String,
     ) -> MasterResult {
         let mut operations = vec![Operation::Settle(gate::now(&self.layout, Some(invocation)))];
         operations.extend(left.map(|left| Operation::Commit(left.concludes.clone())));
+        operations.push(Operation::NoteProgram(note));
         match self.send(operations).await {
             Ok(_) => MasterResult::Done,
+            // A transport may not know it.
+            Err(Stop::InTheMiddle(OperationFailure { operation: "noteProgram", .. })) => {
+                MasterResult::Done
+            }
             Err(Stop::InTheMiddle(OperationFailure { operation: "settle", error, .. })) => {
                 self.go_back(left, Some(gate), &error.to_string()).await
             }

@@ -110,6 +110,7 @@ pub(crate) fn processes(layout: &Layout) -> Probe {
         unit: layout.unit.clone(),
         unit_path: layout.unit_file.clone(),
         executable: layout.executable.clone(),
+        note: None,
         accounts: Vec::new(),
     }
 }

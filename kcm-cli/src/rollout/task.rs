@@ -14,8 +14,8 @@ use crate::layout::Layout;
 use crate::observe::ObservedMaster;
 use crate::plan::{MasterPlan, Step};
 use crate::transport::{
-    Activity, Attributes, Commit, Enablement, ExpectedUnit, KeptFile, Operation, PathState, Stage,
-    StagedFile, UnitAction, Unstage,
+    Activity, Attributes, Commit, Enablement, ExpectedUnit, KeptFile, NoteProgram, Operation,
+    PathState, Stage, StagedFile, UnitAction, Unstage,
 };
 use crate::uptake::Uptake;
 
@@ -34,6 +34,8 @@ pub(super) struct Task {
     pub(super) gate: Option<Serving>,
     /// What is left behind until then.
     pub(super) left: Option<Left>,
+    /// What is noted of the program once everything is proven.
+    pub(super) note: NoteProgram,
     /// The digest of the credentials file, if a service that runs is to take that up.
     pub(super) takes_up: Option<Fingerprint>,
 }
@@ -118,7 +120,15 @@ impl Task {
         });
         let mut commit = operations(commit, changes, gate, left.as_ref(), layout);
         commit.extend(looks.map(Operation::Settle));
-        Self { stage, trial, commit, gate, left, takes_up }
+        let is_program = |file: &&KeptFile| file.target == layout.executable;
+        let note = NoteProgram {
+            program: layout.executable.clone(),
+            note: layout.program.clone(),
+            digest: trial.is_some()
+                || stage.kept.iter().any(|file| is_program(&file))
+                || matches!(observed.files.binary.state, PathState::File { .. }),
+        };
+        Self { stage, trial, commit, gate, left, note, takes_up }
     }
 }
 
@@ -260,8 +270,12 @@ fn to_take_up(
 /// What was shown is what is done: nothing that kcm manages or the service reads may have changed since.
 fn expected(observed: &ObservedMaster, layout: &Layout) -> Vec<(RemotePath, PathState)> {
     let all = Role::ALL.iter();
-    let files =
-        all.map(|role| (layout.path(*role).clone(), observed.files.of(*role).state.clone()));
+    let files = all.map(|role| {
+        let state = observed.files.of(*role).state.clone();
+        // Its change time says as much as its digest, and takes no time.
+        let state = if *role == Role::Binary { state.unread() } else { state };
+        (layout.path(*role).clone(), state)
+    });
     let is_note = |path: &RemotePath| [&layout.pending, &layout.previous].contains(&path);
     let notes = observed.own.iter().filter(|(path, _)| is_note(path)).cloned();
     files.chain(notes).collect()

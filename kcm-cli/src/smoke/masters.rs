@@ -10,7 +10,7 @@ use crate::accounts::Accounts;
 use crate::api::Via;
 use crate::certs::embedded;
 use crate::layout::Layout;
-use crate::observe::{AskError, Beside, Seen, look_beside};
+use crate::observe::{AskError, Beside, Inspects, Seen, look_beside};
 use crate::run::Run;
 use crate::transport::{Activity, Transport};
 
@@ -28,7 +28,8 @@ pub(crate) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
         let (name, transport) = (name.to_owned(), Arc::clone(transport));
         let layout = layout.clone();
         looking.spawn(async move {
-            let beside = Beside { inspects: true, ..Beside::default() };
+            let beside =
+                Beside { inspects: Some(Inspects { version: false }), ..Beside::default() };
             let accounts = Accounts::default();
             let seen = look_beside(&name, &*transport, &layout, &accounts, &beside).await;
             (place, Seat { name, transport, seen })

@@ -63,7 +63,8 @@ impl Findings<'_> {
             ),
             _ => {}
         }
-        if let Some(Observation::Unknown(why)) = seen.inspected.as_ref().map(|it| &it.version)
+        if let Some(Observation::Unknown(why)) =
+            seen.inspected.as_ref().and_then(|it| it.version.as_ref())
             && *service != Service::NotDeployed
         {
             let problem = format!("{} cannot be run there: {why}", layout.executable);

@@ -76,7 +76,7 @@ pub(super) fn master(
         service,
         unit: observed.probe.unit.clone(),
         process,
-        version: seen.inspected.as_ref().map(|inspected| version(&inspected.version)),
+        version: seen.inspected.as_ref().and_then(|it| it.version.as_ref()).map(version),
         sync,
         uptake: observed.uptake.clone(),
         health: look.health.clone(),

@@ -10,7 +10,7 @@ use crate::accounts::Accounts;
 use crate::certs::{self, SeenCertificate};
 use crate::desired::DesiredService;
 use crate::layout::Layout;
-use crate::observe::{AskError, Beside, ObservedMaster, Seen, look_beside};
+use crate::observe::{AskError, Beside, Inspects, ObservedMaster, Seen, look_beside};
 use crate::rollout::{answers_at, health_question};
 use crate::transport::{
     HttpsAnswer, HttpsError, Observation, StreamAddress, StreamError, Transport,
@@ -77,9 +77,9 @@ pub(super) async fn at(
     let managed: Vec<_> = layout.managed().collect();
     let others = service.files.iter().filter(|path| !managed.contains(path)).cloned();
     let beside = Beside {
-        unread: vec![layout.executable.clone()],
         others: others.collect(),
-        inspects: true,
+        inspects: Some(Inspects { version: true }),
+        ..Beside::default()
     };
     let begun = OffsetDateTime::now_utc();
     let seen = look_beside(&name, &**transport, layout, accounts, &beside).await;

@@ -88,6 +88,8 @@ pub enum Operation {
     Unit(UnitAction),
     /// Waits until a unit has proven that it stays up.
     Settle(Settle),
+    /// Notes what takes long to find out about a program.
+    NoteProgram(NoteProgram),
     /// Runs a program: for what has no type yet.
     Exec(Exec),
 }
@@ -106,6 +108,7 @@ impl Operation {
             Self::Commit(_) => "commit",
             Self::Unit(_) => "unit",
             Self::Settle(_) => "settle",
+            Self::NoteProgram(_) => "noteProgram",
             Self::Exec(_) => "exec",
         }
     }
@@ -130,6 +133,9 @@ pub struct Probe {
     pub unit_path: RemotePath,
     /// The program whose running processes are looked for, by the path of its executable.
     pub executable: RemotePath,
+    /// What was noted of that program ([`NoteProgram`]): its digest and, for an inspection in the same batch, its version
+    /// are taken from there as long as the program has not changed since. A transport may leave the note unread.
+    pub note: Option<RemotePath>,
     /// Accounts whose numbers are asked for, answered in this order.
     pub accounts: Vec<Account>,
 }
@@ -375,6 +381,19 @@ pub struct Settle {
     pub connections: bool,
     /// The invocation that it must be; any, if it is not said.
     pub invocation: Option<String>,
+}
+
+/// Notes the version of a program and its digest on the master, beside size, times and inode: whoever changes the program
+/// changes one of those. What is noted already and still true stays. Never fails: without the note, [`Probe`] reads the
+/// whole program again. A transport for which that costs nothing may note nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoteProgram {
+    /// The program.
+    pub program: RemotePath,
+    /// The note, in a folder that is there.
+    pub note: RemotePath,
+    /// Whether the digest is noted.
+    pub digest: bool,
 }
 
 /// A program to run.

@@ -14,8 +14,8 @@ use crate::files::RemotePath;
 pub struct Inspect {
     /// The unit.
     pub unit: UnitName,
-    /// The program that is asked for its version.
-    pub program: RemotePath,
+    /// The program that is asked for its version, if that is of interest.
+    pub program: Option<RemotePath>,
 }
 
 /// What an inspection saw.
@@ -25,8 +25,9 @@ pub struct Inspected {
     /// The master's clock, in the middle of the exchange.
     #[serde(with = "time::serde::rfc3339")]
     pub clock: OffsetDateTime,
-    /// What the program answers to `--version`; why, if it cannot be run.
-    pub version: Observation<String>,
+    /// What the program answers to `--version`, if it was asked; why, if it cannot be run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Observation<String>>,
     /// The main process, if there is one.
     pub process: Option<ProcessFacts>,
 }

@@ -83,6 +83,8 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
         }
         Operation::Unit(action) => machine.act(action).map(|()| Reply::Unit),
         Operation::Settle(settle) => machine.settle(settle).map(Reply::Settled),
+        // Files are read at once here.
+        Operation::NoteProgram(_) => Ok(Reply::Noted),
         Operation::Exec(exec) => machine.exec(exec).map(Reply::Exec),
     }
 }
@@ -90,12 +92,8 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
 fn probe(machine: &mut dyn Machine, probe: &Probe) -> Result<ProbeReply, OperationError> {
     let mut paths = Vec::with_capacity(probe.paths.len());
     for path in &probe.paths {
-        paths.push(match path_state(machine, path)? {
-            PathState::File { size, mode, owner, changed, .. } if probe.unread.contains(path) => {
-                PathState::Unread { size, mode, owner, changed }
-            }
-            state => state,
-        });
+        let state = path_state(machine, path)?;
+        paths.push(if probe.unread.contains(path) { state.unread() } else { state });
     }
     let mut rooms = Vec::new();
     for folder in folders(&probe.paths) {

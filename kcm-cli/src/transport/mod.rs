@@ -54,9 +54,9 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use batch::{
-    Account, Attributes, Batch, Commit, Examine, Exec, ExpectedUnit, Keep, KeptFile, Operation,
-    Probe, Progress, Read, Readable, Rename, Sent, Settle, Stage, StagedFile, UnitAction, Unstage,
-    View,
+    Account, Attributes, Batch, Commit, Examine, Exec, ExpectedUnit, Keep, KeptFile, NoteProgram,
+    Operation, Probe, Progress, Read, Readable, Rename, Sent, Settle, Stage, StagedFile,
+    UnitAction, Unstage, View,
 };
 pub use failure::{OperationError, OperationFailure};
 pub use fake::Fake;

@@ -49,6 +49,8 @@ pub enum Reply {
     },
     /// To a settle: the unit has stayed up.
     Settled(Settled),
+    /// To a note of a program.
+    Noted,
     /// To an exec: how it ended. A non-zero exit is a result, not an error.
     Exec(Output),
 }
@@ -214,15 +216,29 @@ pub enum PathState {
 }
 
 impl PathState {
-    /// Whether two observations are of the same thing: content, mode and owner. Times do not count.
+    /// Whether two observations are of the same thing: content, mode and owner. Times do not count, except where the
+    /// content was not asked for: then size and change time stand for it.
     #[must_use]
     pub fn is_same_artifact(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::File { .. }, Self::Unread { .. }) => self.clone().unread() == *other,
+            (Self::Unread { .. }, Self::File { .. }) => *self == other.clone().unread(),
             (
                 Self::File { digest, mode, owner, .. },
                 Self::File { digest: digest2, mode: mode2, owner: owner2, .. },
             ) => (digest, mode, owner) == (digest2, mode2, owner2),
             _ => self == other,
+        }
+    }
+
+    /// The same without the digest.
+    #[must_use]
+    pub fn unread(self) -> Self {
+        match self {
+            Self::File { size, mode, owner, changed, .. } => {
+                Self::Unread { size, mode, owner, changed }
+            }
+            other => other,
         }
     }
 
@@ -252,7 +268,9 @@ impl PathState {
         match self {
             Self::Absent => "nothing".to_owned(),
             Self::File { digest, mode, owner, .. } => format!("a file {mode} {owner} {digest}"),
-            Self::Unread { mode, owner, .. } => format!("a file {mode} {owner}"),
+            Self::Unread { size, mode, owner, changed } => {
+                format!("a file {mode} {owner} of {size} bytes, last changed {changed}")
+            }
             Self::Folder { .. } => "a folder".to_owned(),
             Self::Link { target } => format!("a symbolic link to {target}"),
             Self::Other => "no regular file".to_owned(),

@@ -82,6 +82,20 @@ impl Binaries {
         Self { api_server: path.to_owned(), ..self }
     }
 
+    /// The same with a kube-controller-manager as long as the real one is, 100 MB, written to `path`; it takes as long as
+    /// the real one to tell its version and its flags, too.
+    #[must_use]
+    pub fn with_real_size(self, path: &Path) -> Self {
+        if self.are_real() {
+            return self;
+        }
+        let mut pad = Command::new("sh");
+        let script = r#"{ cat "$1" && head -c 100000000 /dev/zero | tr '\0' x && printf %s "$2"; } >"$3" && chmod 0755 "$3""#;
+        pad.args(["-c", script, "pad"]).arg(&self.controller_manager);
+        peers::run(pad.arg(format!("{MARK}v1.36.2")).arg(path));
+        Self { controller_manager: path.to_owned(), ..self }
+    }
+
     fn write(&self, program: &Path, version: &str, path: &Path) {
         assert!(!self.are_real(), "a real program has one version");
         // In a process of its own: a file that this one has open to write, a child of another thread may still hold

@@ -134,12 +134,15 @@ impl Machine for FakeState {
         if self.offline {
             return Err(no_systemd());
         }
-        let is_there = self.memory.stat(&inspect.program)?.is_some();
-        let version = match self.program_facts.clone() {
-            Ok(facts) if is_there => Observation::Known(facts.version),
-            Ok(_) => Observation::Unknown("No such file or directory".to_owned()),
-            Err(why) => Observation::Unknown(why),
+        let version = |program: &RemotePath| {
+            let is_there = self.memory.stat(program)?.is_some();
+            Ok::<_, OperationError>(match self.program_facts.clone() {
+                Ok(facts) if is_there => Observation::Known(facts.version),
+                Ok(_) => Observation::Unknown("No such file or directory".to_owned()),
+                Err(why) => Observation::Unknown(why),
+            })
         };
+        let version = inspect.program.as_ref().map(version).transpose()?;
         Ok(Inspected {
             clock: OffsetDateTime::now_utc() + self.clock_offset,
             version,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::files::{FileErrorKind, Mode, Owner, RemotePath, Room};
 use crate::transport::interpret::{folders, stage_folders};
 use crate::transport::{
-    Activity, Batch, Enablement, Examine, Examined, Inspected, Observation, Operation,
+    Activity, Batch, Enablement, Examine, Examined, Inspect, Inspected, Observation, Operation,
     OperationError, OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply,
     UnitAction, UnitState,
 };
@@ -88,7 +88,7 @@ impl<'a> Answer<'a> {
                 content => Some(Zeroizing::new(decode(content)?)),
             }),
             Operation::Examine(examine) => Reply::Examined(self.examined(examine)?),
-            Operation::Inspect(_) => Reply::Inspected(self.inspected()?),
+            Operation::Inspect(inspect) => Reply::Inspected(self.inspected(inspect)?),
             Operation::Stage(_) => Reply::Staged { made: self.made()? },
             Operation::Unstage(_) => Reply::Unstaged,
             Operation::Commit(_) => Reply::Committed,
@@ -103,6 +103,7 @@ impl<'a> Answer<'a> {
                 }
                 Reply::Settled(settled)
             }
+            Operation::NoteProgram(_) => Reply::Noted,
             Operation::Exec(_) => Reply::Exec(self.output()?),
         };
         self.line("done").map(|_| reply)
@@ -181,12 +182,13 @@ impl<'a> Answer<'a> {
         Ok(Examined { clock, program, strangers, unreadable, drop_ins })
     }
 
-    fn inspected(&mut self) -> Step<Inspected> {
-        Ok(Inspected {
-            clock: moment(self.line("clock")?)?,
-            version: version(self.line("version")?)?,
-            process: process(self.line("process")?)?,
-        })
+    fn inspected(&mut self, inspect: &Inspect) -> Step<Inspected> {
+        let clock = moment(self.line("clock")?)?;
+        let version = match &inspect.program {
+            Some(_) => Some(version(self.line("version")?)?),
+            None => None,
+        };
+        Ok(Inspected { clock, version, process: process(self.line("process")?)? })
     }
 
     fn made(&mut self) -> Step<Vec<RemotePath>> {

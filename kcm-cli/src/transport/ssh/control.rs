@@ -167,12 +167,14 @@ mod tests {
                 sweep(&base);
                 done.wait();
                 assert_eq!(fs::read_to_string(folder.path().join("0.conf")).unwrap(), "x");
-                let mode = fs::metadata(folder.path()).unwrap().mode();
-                assert_eq!(mode & 0o777, 0o700);
+                let bits = fs::metadata(folder.path()).unwrap().mode() & 0o777;
+                assert_eq!(bits, 0o700);
             };
             std::thread::scope(|scope| {
                 let starts: Vec<_> = (0..STARTS).map(|_| scope.spawn(start)).collect();
-                starts.into_iter().for_each(|start| start.join().unwrap());
+                for start in starts {
+                    start.join().unwrap();
+                }
             });
             assert_eq!(names(&base), [""; 0]);
         }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use kcm_systemd::UnitName;
 
-use crate::files::RemotePath;
+use crate::files::{Owner, RemotePath};
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
     Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Inspect,
-    JournalQuestion, JournalStart, Operation, PathState, Probe, Read, Readable, Settle, Stage,
-    UnitAction, Unquotable, Unstage, View, command_line,
+    JournalQuestion, JournalStart, NoteProgram, Operation, PathState, Probe, Read, Readable,
+    Settle, Stage, UnitAction, Unquotable, Unstage, View, command_line,
 };
 
 /// The operations' meaning; the calls below are of its functions.
@@ -115,7 +115,11 @@ impl<'b> Calls<'b> {
             }
             Operation::Examine(examine) => self.examine(examine)?,
             Operation::Inspect(Inspect { unit, program }) => {
-                self.call("inspect", [unit.as_str(), program.as_str()])?;
+                self.call("probe_clock", [])?;
+                if let Some(program) = program {
+                    self.call("program_version", [program.as_str()])?;
+                }
+                self.call("inspect", [unit.as_str()])?;
             }
             Operation::Stage(stage) => self.stage(stage)?,
             Operation::Unstage(unstage) => self.unstage(unstage)?,
@@ -127,6 +131,10 @@ impl<'b> Calls<'b> {
                 let invocation = invocation.as_deref().unwrap_or_default();
                 let asks = if *connections { "1" } else { "" };
                 self.call("settle", [unit.as_str(), &period, &listens, invocation, asks])?;
+            }
+            Operation::NoteProgram(NoteProgram { program, note, digest }) => {
+                let digest = if *digest { "1" } else { "" };
+                self.call("note_program", [program.as_str(), note.as_str(), digest])?;
             }
             Operation::Exec(Exec { argv, stdin }) => {
                 let size = stdin.len().to_string();
@@ -184,8 +192,9 @@ impl<'b> Calls<'b> {
 
     fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {
         self.call("probe_host", [])?;
-        if !probe.unread.is_empty() {
-            self.call("leave_unread", probe.unread.iter().map(RemotePath::as_str))?;
+        self.call("leave_unread", probe.unread.iter().map(RemotePath::as_str))?;
+        if let Some(note) = &probe.note {
+            self.call("recall", [probe.executable.as_str(), note.as_str()])?;
         }
         self.call("probe_paths", probe.paths.iter().map(RemotePath::as_str))?;
         let folders = folders(&probe.paths);
@@ -258,6 +267,9 @@ impl<'b> Calls<'b> {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<(), Unquotable> {
+        let is_unread = |state: &PathState| matches!(state, PathState::Unread { .. });
+        let unread = commit.expected.iter().filter(|(_, state)| is_unread(state));
+        self.call("leave_unread", unread.map(|(path, _)| path.as_str()))?;
         self.call("survey", commit.expected.iter().map(|(path, _)| path.as_str()))?;
         for (path, expected) in &commit.expected {
             self.call("expect", [path.as_str(), &artifact(expected)])?;
@@ -310,8 +322,10 @@ fn artifact(state: &PathState) -> String {
         PathState::File { digest, mode, owner, .. } => {
             format!("file {} {:o} {} {}", digest.to_hex(), mode.bits(), owner.uid, owner.gid)
         }
-        PathState::Unread { mode, owner, .. } => {
-            format!("unread {:o} {} {}", mode.bits(), owner.uid, owner.gid)
+        PathState::Unread { size, mode, owner, changed } => {
+            let (seconds, fraction) = (changed.unix_timestamp(), changed.nanosecond());
+            let (mode, Owner { uid, gid }) = (mode.bits(), owner);
+            format!("unread {mode:o} {uid} {gid} {size} {seconds}.{fraction:09}")
         }
         PathState::Folder { mode, owner } => {
             format!("folder {:o} {} {}", mode.bits(), owner.uid, owner.gid)

@@ -17,7 +17,7 @@ survey() {
   fi
   for path; do
     shift
-    if [ -f "$path" ] && ! [ -L "$path" ] && ! is_unread "$path"; then set -- "$@" "$path"; fi
+    if [ -f "$path" ] && ! [ -L "$path" ] && ! is_unread "$path" && ! is_noted "$path"; then set -- "$@" "$path"; fi
   done
   digests=
   if [ $# -gt 0 ]; then
@@ -28,6 +28,7 @@ survey() {
 # PATH…: files whose content is not asked for.
 unread=$newline
 leave_unread() {
+  unread=$newline
   for path; do unread=$unread$path$newline; done
 }
 
@@ -35,6 +36,30 @@ is_unread() {
   case $unread in *"$newline$1$newline"*) return 0 ;; esac
   return 1
 }
+
+# PROGRAM NOTE: what is noted of a program, as `noted_digest` and `noted_version`; `-` for what is not, or was of another
+# program. A note that others could have written does not count.
+noted= noted_digest=- noted_version=-
+recall() {
+  noted=$1 noted_digest=- noted_version=-
+  if ! [ -f "$1" ] || [ -L "$1" ] || ! [ -f "$2" ] || [ -L "$2" ]; then return 0; fi
+  facts=$(stat -c '%s %.9Y %.9Z %i %u %a' -- "$1" "$2" 2>/dev/null) || return 0
+  case $facts in *" $effective 600") ;; *) return 0 ;; esac
+  facts=${facts%%"$newline"*}
+  line=
+  read -r line <"$2" || return 0
+  # Without its end it was not written to its end.
+  case $line in "${facts% * *} "*' .')
+    line=${line#"${facts% * *} "}
+    line=${line% .}
+    noted_digest=${line% *} noted_version=${line#* }
+    case ${#noted_digest}$noted_digest in 64*[!0-9a-f]*) noted_digest=- ;; 64*) ;; *) noted_digest=- ;; esac
+    case $noted_version in *[!A-Za-z0-9+/=]*) noted_version=- ;; esac
+    ;;
+  esac
+}
+
+is_noted() { [ "$1" = "$noted" ] && [ "$noted_digest" != - ]; }
 
 # What is not seen may only be out of reach.
 reachable() {
@@ -68,7 +93,11 @@ look() {
   case $1 in
     8???)
       if is_unread "$path"; then
-        artifact="unread $2 $3 $4" times="$5 $6"
+        artifact="unread $2 $3 $4 $5 $6"
+        return
+      fi
+      if is_noted "$path"; then
+        artifact="file $noted_digest $2 $3 $4" times="$5 $6"
         return
       fi
       digest=${digests%%"$newline"*}

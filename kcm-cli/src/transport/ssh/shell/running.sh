@@ -196,15 +196,19 @@ listening() {
 }
 
 process=
-# UNIT PROGRAM: the main process as it runs, and what the program says of its version. Without root its arguments are
-# shown, too, and where it listens is not.
-inspect() {
-  probe_clock
-  if version=$(timeout 20 "$2" --version 2>&1 </dev/null); then
+# PROGRAM: what it says of its version; what is noted of that in the same batch, if it is.
+program_version() {
+  if [ "$1" = "$noted" ] && [ "$noted_version" != - ]; then
+    printf 'version known %s\n' "$noted_version"
+  elif version=$(timeout 20 "$1" --version 2>&1 </dev/null); then
     printf 'version known %s\n' "$(encode "$version")"
   else
     printf 'version unknown %s\n' "$(encode "${version:-it ends without a word}")"
   fi
+}
+
+# UNIT: the main process as it runs. Without root its arguments are shown, too, and where it listens is not.
+inspect() {
   # A probe in the same batch has asked for it.
   if [ -z "$process" ]; then
     shown=$(systemctl -p MainPID -- show "$1" 2>&1) || fail unit "$1" "$shown"
@@ -280,6 +284,27 @@ examine_program() {
   else
     printf 'program unknown %s\n' "$(encode "${version:-it ends without a word}")"
   fi
+}
+
+# PROGRAM NOTE DIGEST: notes the version of a program and, with DIGEST, its digest, unless that is noted already. Nothing
+# hangs on it. A script is asked each time: it may run another program.
+note_program() {
+  recall "$1" "$2"
+  if [ "$noted_version" != - ] && { [ -z "$3" ] || [ "$noted_digest" != - ]; }; then return 0; fi
+  if ! [ -f "$1" ] || [ -L "$1" ]; then return 0; fi
+  facts=$(stat -c '%s %.9Y %.9Z %i' -- "$1" 2>/dev/null) || return 0
+  digest=- version=
+  if [ -n "$3" ]; then
+    digest=$(sha256sum -- "$1" 2>/dev/null) || return 0
+    digest=${digest%% *}
+    digest=${digest#\\}
+  fi
+  case $(made_for "$1") in 7f454c46*) version=$(timeout 20 "$1" --version 2>&1 </dev/null) || version= ;; esac
+  if [ -n "$version" ]; then version=$(encode "$version"); fi
+  # Changed meanwhile, it is another program.
+  if [ "$facts" != "$(stat -c '%s %.9Y %.9Z %i' -- "$1" 2>/dev/null)" ]; then return 0; fi
+  rm -f -- "$2" 2>/dev/null
+  { printf '%s %s %s .\n' "$facts" "$digest" "${version:--}" >"$2"; } 2>/dev/null || :
 }
 
 # USER GROUP PATH…: those that the account cannot read; without a group, those that root cannot.
