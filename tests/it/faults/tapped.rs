@@ -58,7 +58,7 @@ impl Phase {
             [Operation::Examine(_), ..] => Some(Self::Examine),
             [Operation::Stage(_), ..] => Some(Self::Stage),
             [Operation::Commit(_), ..] => Some(Self::Commit),
-            [Operation::Settle(_), Operation::Commit(_)] => Some(Self::Conclude),
+            [Operation::Settle(_), Operation::Commit(_), ..] => Some(Self::Conclude),
             _ => None,
         }
     }
