@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::identity::{Decision, Held, Reason, decide};
 use crate::issue::{self, Fresh};
 use crate::layout::Layout;
+use crate::lint;
 use crate::observe::{Observed, ObservedFile, ObservedMaster, observe};
 use crate::operator::{self, Ca, Inputs, Pair, Serving};
 use crate::plan::{MasterPlan, Plan, Step, leaf};
@@ -91,6 +92,10 @@ impl Aim {
 }
 
 async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
+    // A renewal changes no flag.
+    if matches!(aim, Aim::Everything) {
+        lint::refuse(run)?;
+    }
     let prepared = compare(run, aim).await?;
     let Prepared { observed, desired, plan, inputs, layout, .. } = &prepared;
     issue::check_key_is_there(run.cluster, plan, inputs)?;

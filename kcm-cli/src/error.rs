@@ -4,6 +4,8 @@ use thiserror::Error;
 
 use crate::cluster::ClusterFileError;
 use crate::desired::DesiredError;
+use crate::finding::FindingCode;
+use crate::lint::LintError;
 use crate::observe::{AskError, ObserveError};
 use crate::operator::OperatorError;
 use crate::preflight::PreflightError;
@@ -19,6 +21,9 @@ pub enum Error {
     /// The cluster file is wrong.
     #[error(transparent)]
     Cluster(#[from] ClusterFileError),
+    /// The cluster file has lint errors.
+    #[error(transparent)]
+    Lint(#[from] LintError),
     /// A file on the operator's side is wrong.
     #[error(transparent)]
     Operator(#[from] OperatorError),
@@ -59,6 +64,9 @@ impl Error {
     pub fn document(&self) -> serde_json::Value {
         let masters = match self {
             Self::Observe(ObserveError { masters }) => masters,
+            Self::Lint(LintError { findings, .. }) => {
+                return serde_json::json!({ "error": self.to_string(), "findings": findings });
+            }
             Self::Preflight(PreflightError::Findings { findings }) => {
                 return serde_json::json!({ "error": self.to_string(), "findings": findings });
             }
@@ -77,9 +85,13 @@ impl Error {
     /// Whether the operator's words are wrong (exit code 2), rather than the world (1).
     #[must_use]
     pub fn is_usage(&self) -> bool {
+        if let Self::Preflight(PreflightError::Findings { findings }) = self {
+            return findings.iter().any(|finding| finding.code == FindingCode::FlagLint);
+        }
         matches!(
             self,
             Self::Cluster(_)
+                | Self::Lint(_)
                 | Self::Desired(_)
                 | Self::Request { .. }
                 | Self::Operator(OperatorError::Configuration { .. })

@@ -81,6 +81,10 @@ const SSH: &str = "  # sudo: passwordless          # or password (asked for once
 ";
 
 const REST: &str = "\
+# kubernetesVersion: v1.36.2      # what runs; default: the program on the masters is asked
+# lint:
+#   allow:                        # findings of `kcm lint` that are accepted
+#     - {code: cis-1.3.2, reason: pprof is used}
 # controllerManager:
 #   bindAddress: host             # host, loopback, any, or an address
 #   flags:                        # added or changed; null removes one; masters can have their own

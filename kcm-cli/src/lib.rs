@@ -57,6 +57,7 @@ mod init;
 mod interrupt;
 mod issue;
 mod layout;
+pub mod lint;
 mod logs;
 mod meaning;
 mod nearest;

@@ -401,7 +401,6 @@ fn what_looks_like_a_mistake_is_said_and_stops_nothing() {
     let key = site.file("pki/ca/cert/ca-key.pem");
     fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap();
     site.edit("172.20.0.0/16", "192.168.0.0/16");
-    site.edit("masters:\n", "controllerManager: {flags: {profilling: false}}\nmasters:\n");
     let said = site.kcm(&["plan", "--root", "out"]);
     assert_eq!(said.code, 0);
     let warnings: Vec<_> =
@@ -415,7 +414,6 @@ fn what_looks_like_a_mistake_is_said_and_stops_nothing() {
         lies(1, 204),
         lies(2, 205),
         lies(3, 206),
-        "warning: --profilling is a flag of no kube-controller-manager from 1.20 to 1.37; did you mean --profiling?".to_owned(),
         "warning: the CA key (pki.caKey) pki/ca/cert/ca-key.pem has mode 0644, so others can read it; run `chmod 600 pki/ca/cert/ca-key.pem`".to_owned(),
         "warning: k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem is not the CA of pki.caCert".to_owned(),
     ];

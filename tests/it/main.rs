@@ -25,6 +25,7 @@ mod faults;
 mod handover;
 mod kubeconfig;
 mod lab;
+mod lint;
 mod logs;
 mod masters;
 mod meaning;

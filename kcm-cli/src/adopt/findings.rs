@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::look::Found;
 use crate::finding::{Finding, FindingCode};
+use crate::lint::{FileUse, of_file};
 use crate::operator::TUTORIAL_CSR;
 use crate::preflight;
 use crate::transport::{Observation, PathState};
@@ -33,6 +34,7 @@ impl<'a> Findings<'a> {
             findings.arguments(master);
             findings.secrets(master);
             findings.lints(master);
+            findings.benchmark(master);
         }
         findings
     }
@@ -179,6 +181,26 @@ impl<'a> Findings<'a> {
                 LintSeverity::Error => finding,
                 LintSeverity::Warning | LintSeverity::Benchmark => finding.into_warning(),
             });
+        }
+    }
+
+    /// What the benchmark says of the files that flags name.
+    fn benchmark(&mut self, master: &Found) {
+        for (path, state) in &master.files {
+            let mut flags = master.meaning.flags.iter();
+            let named = flags.find(|(_, value)| *value == path.as_str());
+            let is = match named.map(|(flag, _)| flag.as_str()) {
+                None if *path == master.unit_file => FileUse::Unit,
+                Some(flag) if flag.ends_with("kubeconfig") => FileUse::Kubeconfig,
+                Some(flag) if flag.ends_with("key-file") => FileUse::Key,
+                Some(flag) if flag.ends_with("-file") => FileUse::Certificate,
+                _ => continue,
+            };
+            let Some((mode, owner)) = state.attributes() else { continue };
+            for (code, problem, help) in of_file(is, path.as_str(), mode, owner) {
+                let problem = format!("{problem} [{code}]");
+                self.warn(FindingCode::FlagLint, &master.name, problem, &help);
+            }
         }
     }
 

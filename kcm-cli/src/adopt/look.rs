@@ -202,6 +202,7 @@ async fn look_further(
     let of_pairs: Vec<_> = pairs.into_iter().flat_map(|(cert, key)| [cert, key]).collect();
     let mut paths: BTreeSet<_> = named.into_iter().chain(of_pairs).collect();
     paths.extend(executable.clone());
+    paths.insert(found.unit_file.clone());
     let paths: Vec<_> = paths.into_iter().collect();
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
     let mut operations = vec![Operation::Probe(Probe {

@@ -4,14 +4,17 @@ mod adopt;
 mod certs;
 mod drill;
 mod init;
+mod lint;
 mod logs;
 mod smoke;
 mod status;
 mod timer;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kcm_systemd::KubernetesVersion;
 
 use crate::remove::From;
 use crate::run::Consent;
@@ -20,6 +23,7 @@ pub(crate) use adopt::AdoptArguments;
 pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use drill::DrillArguments;
 pub(crate) use init::InitArguments;
+pub(crate) use lint::{LintArguments, LintForm};
 pub(crate) use logs::LogsArguments;
 pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;
@@ -27,18 +31,27 @@ pub(crate) use timer::CertsTimerArguments;
 
 /// Puts a highly available kube-controller-manager on your own masters and keeps it there.
 #[derive(Debug, Parser)]
-#[command(name = "kcm", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "kcm", version = version(), max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+/// The version of kcm, and the versions of Kubernetes that it knows.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
+        format!("{} (Kubernetes {oldest} to {newest})", env!("CARGO_PKG_VERSION"))
+    });
+    &VERSION
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    failed, nothing changed; `status` found an error
-  2    wrong usage, or a mistake in the cluster file
-  3    `plan --check` or `adopt` found changes, `certs check` what is due, `status` a warning
+  2    wrong usage, or a mistake in the cluster file; `lint` found an error
+  3    `plan --check` or `adopt` found changes, `certs check` what is due, `status` or `lint` a warning
   4    partly done; the report says which masters
   130  interrupted";
 
@@ -48,6 +61,8 @@ pub(crate) enum Verb {
     Init(InitArguments),
     /// Writes a cluster file for masters that were set up by hand, which then stay as they are; fetches no key
     Adopt(AdoptArguments),
+    /// Check the cluster file offline: flags, their values, controllers and feature gates, by version of Kubernetes
+    Lint(LintArguments),
     /// Says what would change on each master; writes nothing anywhere
     Plan(PlanArguments),
     /// Makes every master what the cluster file says

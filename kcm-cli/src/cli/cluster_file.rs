@@ -15,19 +15,23 @@ use crate::report;
 
 /// Reads and checks a cluster file.
 pub(super) fn read(file: &Path) -> Result<Cluster, Failure> {
+    Ok(Cluster::parse(&text(file)?, file).map_err(Error::from)?)
+}
+
+/// Reads the text of a cluster file.
+pub(super) fn text(file: &Path) -> Result<String, Failure> {
     let mut text = Vec::new();
     // One byte more than a cluster file can have: a device that never ends must not fill the memory.
     let limit = cluster::LONGEST_FILE + 1;
     fs::File::open(file)
         .and_then(|open| open.take(limit).read_to_end(&mut text))
         .map_err(|error| Failure::new(Exit::Usage, unreadable(file, &error)))?;
-    let text = String::from_utf8(text).map_err(|error| {
+    String::from_utf8(text).map_err(|error| {
         let byte = error.utf8_error().valid_up_to() + 1;
         let message =
             format!("{}: byte {byte} is not UTF-8 text; save the file as UTF-8", file.display());
         Failure::new(Exit::Usage, message)
-    })?;
-    Ok(Cluster::parse(&text, file).map_err(Error::from)?)
+    })
 }
 
 /// Writes the whole file or none: it appears under its name only when it is complete.

@@ -5,6 +5,7 @@ mod certs;
 mod cluster_file;
 mod drill;
 mod exit;
+mod lint;
 mod logs;
 mod smoke;
 mod status;
@@ -99,6 +100,7 @@ impl Verb {
             Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
             Self::Logs(logs) => logs.select.fleet.output,
             Self::Adopt(adopt) => adopt.output,
+            Self::Lint(lint) => lint.output.form(),
             Self::Certs(CertsVerb::Timer(_)) | Self::Init(_) | Self::Schema => Form::Human,
         }
     }
@@ -108,6 +110,7 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
         Verb::Init(arguments) => cluster_file::write(&arguments),
         Verb::Adopt(arguments) => adopt::run(&arguments, interrupt).await,
+        Verb::Lint(arguments) => lint::run(&arguments),
         Verb::Plan(PlanArguments { apply, check }) => {
             let masters = Masters::of(&apply.select, apply.consent());
             let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;

@@ -9,12 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use kcm_kubeconfig::ServerUrl;
-use kcm_systemd::{FlagName, KubernetesVersion};
 
 use self::ssh::SshChoices;
 use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::error::ClusterFileError;
 use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
+use super::lint::{Allowed, Source};
 use super::locate::{Step, Step::Index, Step::Key, locate, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{BindAddress, ClusterName, HostAddress, MasterFile, OperatorPath, ProfileName};
@@ -50,6 +50,8 @@ pub(super) fn check(
     let ssh = SshChoices::of_all(&at, file.ssh, folder)?;
     let defaults = MasterDefaults { server: cluster.server.0.clone(), bind, flags, ssh };
     let masters = masters(&at, file.masters, &defaults, folder)?;
+    let names = masters.iter().map(|master| master.name.to_string()).collect();
+    let allowed = file.lint.and_then(|lint| lint.allow).unwrap_or_default().into_iter();
     let install = install(&at, file.install, folder)?;
     let layout = Layout::of(&install).map_err(|error| {
         let below = error.key.split('.').map(Key);
@@ -58,7 +60,6 @@ pub(super) fn check(
     let service = systemd::service(&at, file.systemd, &layout)?;
     let (pods, services) = (cluster.cluster_cidr, cluster.service_cluster_ip_range);
     let mut warnings = ranges::warnings(&masters, &pods, &services);
-    warnings.extend(flag_warnings(&masters));
     warnings.extend(systemd::warnings(&service, install.owner.as_ref(), &install.root, &masters));
     Ok(Cluster {
         server: cluster.server.0,
@@ -80,6 +81,11 @@ pub(super) fn check(
         masters,
         left_out: Vec::new(),
         warnings,
+        kubernetes_version: file.kubernetes_version.map(|version| version.0),
+        allowed: allowed
+            .map(|entry| Allowed { code: entry.code.0.0, reason: entry.reason.0.0 })
+            .collect(),
+        source: Source::new(origin, text, names),
     })
 }
 
@@ -301,33 +307,6 @@ fn check_flags(at: &At<'_>, path: &[Step<'_>], flags: &FlagMap) -> Result<(), Cl
         return Err(at.error(&field, problem));
     }
     Ok(())
-}
-
-fn flag_warnings(masters: &[Master]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for name in unknown_flags(masters) {
-        let near = kcm_systemd::nearest(name.as_str())
-            .map_or_else(String::new, |near| format!("; did you mean --{near}?"));
-        let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
-        warnings.push(format!(
-            "--{name} is a flag of no kube-controller-manager from {oldest} to {newest}{near}"
-        ));
-    }
-    warnings
-}
-
-fn unknown_flags(masters: &[Master]) -> Vec<&FlagName> {
-    let mut unknown: Vec<_> = masters
-        .iter()
-        .flat_map(|master| &master.flags)
-        .filter(|(name, change)| {
-            matches!(change, FlagChange::Set(_)) && kcm_systemd::lookup(name.as_str()).is_none()
-        })
-        .map(|(name, _)| name)
-        .collect();
-    unknown.sort();
-    unknown.dedup();
-    unknown
 }
 
 #[cfg(test)]

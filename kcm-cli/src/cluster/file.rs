@@ -2,12 +2,13 @@
 
 use kcm_kubeconfig::ServerUrl;
 use kcm_pki::{GoDuration, KeyAlgorithm};
-use kcm_systemd::{AccountName, FlagName};
+use kcm_systemd::{AccountName, FlagName, KubernetesVersion};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::directives::DirectiveMap;
+use super::lint::{LintName, Reason};
 use super::ranges::Ranges;
 use super::scalar::{FlagMap, Scalar, Text};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
@@ -43,6 +44,29 @@ pub(super) struct ClusterFile {
     pub(super) masters: Vec<MasterEntry>,
     /// How to reach the masters.
     pub(super) ssh: Option<SshSection>,
+    /// Version of kube-controller-manager, as in v1.36.2; flags, controllers and feature gates are checked against it. Default: the
+    /// version of the program on a master where it can be asked, else every known one.
+    pub(super) kubernetes_version: Option<Text<KubernetesVersion>>,
+    /// Findings of `kcm lint` that are accepted.
+    pub(super) lint: Option<LintSection>,
+}
+
+/// Findings of `kcm lint` that are accepted.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct LintSection {
+    /// The accepted findings, by code.
+    pub(super) allow: Option<Vec<AllowEntry>>,
+}
+
+/// A finding that is accepted, wherever it is found.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct AllowEntry {
+    /// The code of the finding, as in cis-1.3.2.
+    pub(super) code: Text<LintName>,
+    /// The reason why it is accepted.
+    pub(super) reason: Text<Reason>,
 }
 
 /// The cluster.
@@ -264,6 +288,11 @@ pub fn schema() -> serde_json::Value {
 impl Scalar for ServerUrl {
     const EXPECTED: &'static str = "an https URL";
     const EXAMPLE: &'static str = "https://192.168.1.210:6443";
+}
+
+impl Scalar for KubernetesVersion {
+    const EXPECTED: &'static str = "a version of Kubernetes";
+    const EXAMPLE: &'static str = "v1.36.2";
 }
 
 impl Scalar for GoDuration {

@@ -8,6 +8,7 @@ mod choice;
 mod directives;
 mod error;
 mod file;
+mod lint;
 mod locate;
 mod ranges;
 mod read;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use kcm_kubeconfig::ServerUrl;
 use kcm_pki::KeyAlgorithm;
-use kcm_systemd::FlagName;
+use kcm_systemd::{FlagName, KubernetesVersion};
 
 use crate::files::RemotePath;
 
@@ -31,6 +32,7 @@ pub(crate) use check::{LIFETIME, SHORTEST_LIFETIME};
 pub use choice::{ApiVia, Comparison, CredentialsForm};
 pub use error::ClusterFileError;
 pub use file::schema;
+pub use lint::{Allowed, Source};
 pub use ranges::{Cidr, IpFamily, NodeMasks, Ranges};
 pub use scalar::FlagChange;
 pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
@@ -71,6 +73,12 @@ pub struct Cluster {
     pub left_out: Vec<MasterName>,
     /// What is legal and still looks like a mistake, in words.
     pub warnings: Vec<String>,
+    /// The version of kube-controller-manager, if the file says.
+    pub kubernetes_version: Option<KubernetesVersion>,
+    /// The findings that are accepted.
+    pub allowed: Vec<Allowed>,
+    /// The file itself.
+    pub source: Source,
 }
 
 /// Certificates and keys on the operator's machine. Paths are absolute or relative to the working

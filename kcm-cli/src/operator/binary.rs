@@ -29,6 +29,16 @@ pub(crate) fn brought_binary(cluster: &Cluster) -> Result<Option<Binary>, Operat
     cluster.install.binary.as_deref().map(read_binary).transpose()
 }
 
+/// Tells whether a file holds these bytes somewhere; not if it cannot be read.
+pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let mut content = Vec::new();
+    if file.take(LONGEST).read_to_end(&mut content).is_err() || bytes.is_empty() {
+        return false;
+    }
+    content.windows(bytes.len()).any(|window| window == bytes)
+}
+
 /// Reads the program, if it is one.
 fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
     let failed = |error| OperatorError::unreadable(BINARY, path, &error);

@@ -16,7 +16,9 @@ use crate::cluster::Cluster;
 use crate::desired::Desired;
 use crate::event::{Event, EventSink};
 use crate::finding::{Finding, Severity};
+use crate::fleet::Network;
 use crate::layout::Layout;
+use crate::lint;
 use crate::observe::Observed;
 use crate::operator::{Ca, OperatorError};
 use crate::plan::Plan;
@@ -93,6 +95,10 @@ pub(crate) async fn check(
     room::on_masters(subject.observed, subject.plan, &mut found);
     room::on_this_machine(subject.cluster, subject.plan, &mut found)?;
     let examined = examine::ask(run, subject, &mut found).await;
+    if run.fleet.network() == Network::Allowed {
+        let programs: Vec<_> = examined.iter().map(|examination| examination.version).collect();
+        found.extend(lint::of_programs(subject.cluster, &programs));
+    }
     settle(found, subject.cluster, run.events)?;
     Ok(examined)
 }

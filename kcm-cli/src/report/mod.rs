@@ -5,6 +5,7 @@ mod certs;
 mod drill;
 mod fresh;
 mod human;
+mod lint;
 mod logs;
 mod smoke;
 mod status;
@@ -19,10 +20,11 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::apply::Prepared;
-use crate::args::Form;
+use crate::args::{Form, LintForm};
 use crate::certs::CertificateCheck;
 use crate::drill::DrillReport;
 use crate::event::{Event, EventSink};
+use crate::lint::LintReport;
 use crate::rollout::Outcome;
 use crate::smoke::SmokeReport;
 use crate::status::Status;
@@ -165,6 +167,15 @@ pub(crate) fn document(value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, value)?;
         writeln!(out)
     })
+}
+
+/// The findings of `kcm lint`.
+pub(crate) fn lint(report: &LintReport, form: LintForm) -> io::Result<()> {
+    match form {
+        LintForm::Human => flushed(|out| lint::report(out, report)),
+        LintForm::Json => document(report),
+        LintForm::Sarif => document(&report.to_sarif()),
+    }
 }
 
 /// What `kcm init` did. It is done, whether or not somebody can read it.

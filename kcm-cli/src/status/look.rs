@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kcm_pki::Certificate;
+use kcm_systemd::{Argument, Flags, UnitFile};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -10,7 +11,9 @@ use crate::accounts::Accounts;
 use crate::certs::{self, SeenCertificate};
 use crate::desired::DesiredService;
 use crate::layout::Layout;
+use crate::lint::Running;
 use crate::observe::{AskError, Beside, Inspects, ObservedMaster, Seen, look_beside};
+use crate::preflight::program_version;
 use crate::rollout::{answers_at, health_question};
 use crate::transport::{
     HttpsAnswer, HttpsError, Observation, StreamAddress, StreamError, Transport,
@@ -54,6 +57,22 @@ pub enum Health {
 impl Look {
     pub(super) fn master(&self) -> Option<&ObservedMaster> {
         self.seen.as_ref().ok().map(|seen| &seen.master)
+    }
+
+    /// The flags of the process there; those of the unit where no process is seen.
+    pub(super) fn running(&self, layout: &Layout) -> Option<Running> {
+        let seen = self.seen.as_ref().ok()?;
+        let inspected = seen.inspected.as_ref();
+        let process = inspected.and_then(|inspected| inspected.process.as_ref());
+        let flags = match process {
+            Some(process) => flags_of(&process.argv, layout.executable.as_str())?,
+            None => flags_of_unit(&seen.master)?,
+        };
+        let version = match inspected.and_then(|inspected| inspected.version.as_ref()) {
+            Some(Observation::Known(said)) => program_version(said),
+            _ => None,
+        };
+        Some(Running { master: self.name.clone(), flags, version, is_process: process.is_some() })
     }
 
     /// The certificates that were seen there.
@@ -126,6 +145,24 @@ async fn ask(
         )) => (Some(Health::Unknown { why: error.to_string() }), None),
         Err(error) => (Some(Health::Unhealthy { why: error.to_string() }), None),
     }
+}
+
+/// The flags in the arguments of a process. A script has its interpreter before it.
+fn flags_of(argv: &[String], executable: &str) -> Option<Flags> {
+    let own = argv.iter().position(|word| word == executable).unwrap_or_default();
+    let words = argv.iter().skip(own + 1);
+    let words = words.map(|word| Argument::try_from(word.as_str()).ok());
+    Flags::from_arguments(&words.collect::<Option<Vec<_>>>()?).ok()
+}
+
+/// The flags of a unit, with its drop-ins and variables where those were read.
+fn flags_of_unit(master: &ObservedMaster) -> Option<Flags> {
+    if let Some(meaning) = master.effective.as_ref().and_then(|unit| unit.meaning().ok()) {
+        return Some(meaning.flags);
+    }
+    let unit = UnitFile::parse(master.files.unit.text.as_deref()?);
+    let (_, line) = unit.commands("ExecStart").last()?;
+    Flags::from_arguments(&line.commands.first()?.arguments).ok()
 }
 
 impl Look {

@@ -24,6 +24,7 @@ use crate::event::Event;
 use crate::files::RemotePath;
 use crate::finding::{Finding, Severity};
 use crate::layout::Layout;
+use crate::lint::{self, Running};
 use crate::observe::{Observed, ObservedMaster};
 use crate::operator::Inputs;
 use crate::plan::Plan;
@@ -192,6 +193,7 @@ fn judged(
         let master = judge::master(look, &wanted, layout, &leadership, run, &mut findings);
         masters.push(master);
     }
+    findings.extend(lint::of_processes(run.cluster, &running(looks, layout)));
     together::certificates(&check, looks, &masters, &mut findings);
     let alike = together::judge(run, layout, looks, &masters, &leadership, &mut findings);
     if let Err(why) = &wanted.desired {
@@ -204,6 +206,11 @@ fn judged(
     findings.sort_by_key(place);
     let certificates = check.certificates;
     Status { at: run.now, masters, leadership, alike, certificates, findings }
+}
+
+/// What runs on the masters that were seen; where nothing does, what the unit there would run.
+fn running(looks: &[Look], layout: &Layout) -> Vec<Running> {
+    looks.iter().filter_map(|look| look.running(layout)).collect()
 }
 
 fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateCheck {

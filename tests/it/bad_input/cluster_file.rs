@@ -29,9 +29,9 @@ const KEYS: &[Edit] = &[
     ("a key in another case", "clusterCidr:", "clusterCIDR:", "kcm.yaml:4:3: cluster.clusterCIDR: unknown key; did you mean `clusterCidr`?"),
     ("a key with dashes", "serviceClusterIpRange:", "service-cluster-ip-range:", "kcm.yaml:5:3: cluster.service-cluster-ip-range: unknown key; did you mean `serviceClusterIpRange`?"),
     ("a section mistyped", "masters:\n", "master:\n", "kcm.yaml:10:1: master: unknown key; did you mean `masters`?"),
-    ("a section nobody knows", "masters:\n", "colour: red\nmasters:\n", "kcm.yaml:10:1: colour: unknown key; known here: apiVersion, cluster, pki, controllerManager, kubeconfig, systemd, install, api, masters, ssh"),
+    ("a section nobody knows", "masters:\n", "colour: red\nmasters:\n", "kcm.yaml:10:1: colour: unknown key; known here: apiVersion, cluster, pki, controllerManager, kubeconfig, systemd, install, api, masters, ssh, kubernetesVersion, lint"),
     ("a master's key mistyped", "{name: k8s-master-02, address:", "{name: k8s-master-02, adress:", "kcm.yaml:12:27: masters[1].adress: unknown key; did you mean `address`?"),
-    ("a key that is no text", "masters:\n", "1: 2\nmasters:\n", "kcm.yaml:10:1: 1: unknown key; known here: apiVersion, cluster, pki, controllerManager, kubeconfig, systemd, install, api, masters, ssh"),
+    ("a key that is no text", "masters:\n", "1: 2\nmasters:\n", "kcm.yaml:10:1: 1: unknown key; known here: apiVersion, cluster, pki, controllerManager, kubeconfig, systemd, install, api, masters, ssh, kubernetesVersion, lint"),
     ("no apiVersion", "apiVersion: kcm/v1\n", "", "kcm.yaml:1:1: `apiVersion` is missing in the file; add it"),
     ("no server", "  server: https://192.168.1.210:6443\n", "", "kcm.yaml:3:3: `server` is missing in cluster; add it"),
     ("no CA key", "  caKey: pki/ca/cert/ca-key.pem\n", "", "kcm.yaml:7:3: `caKey` is missing in pki; add it"),
@@ -211,7 +211,6 @@ const SYSTEMD: &[Edit] = &[
 /// Keys of the design that this version does not build, the line before them, and the message.
 #[rustfmt::skip]
 const PLANNED: &[(&str, &str, &str)] = &[
-    ("kubernetesVersion: v1.36.2\n", "masters:\n", "kcm.yaml:10:1: kubernetesVersion: planned for a later version of kcm (checking flags against a Kubernetes version); remove the key until then"),
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: planned for a later version of kcm (one identity per master); remove the key until then"),
     ("  serviceAccountKey: sa.key\n", "masters:\n", "kcm.yaml:10:3: pki.serviceAccountKey: planned for a later version of kcm (a service-account key of its own); remove the key until then"),
 ];
@@ -304,7 +303,7 @@ fn a_file_that_no_one_wrote_by_hand_is_refused_at_once() {
         (
             "aliases of aliases",
             bomb,
-            "kcm.yaml:1:1: a0: unknown key; known here: apiVersion, cluster, pki, controllerManager, kubeconfig, systemd, install, api, masters, ssh",
+            "kcm.yaml:1:1: a0: unknown key; known here: apiVersion, cluster, pki, controllerManager, kubeconfig, systemd, install, api, masters, ssh, kubernetesVersion, lint",
         ),
         ("depth", deep, "kcm.yaml: more than 100 brackets are open at once; is it the right file?"),
         ("length", long, "kcm.yaml: the file is longer than 1 MiB; is it the right one?"),

@@ -1,0 +1,25 @@
+//! `kcm lint`.
+
+use super::cluster_file;
+use super::exit::{Exit, Failure};
+use crate::args::LintArguments;
+use crate::cluster::Cluster;
+use crate::lint::{self, Severity};
+use crate::report;
+
+pub(super) fn run(arguments: &LintArguments) -> Result<Exit, Failure> {
+    let text = cluster_file::text(&arguments.file)?;
+    let mut report = match Cluster::parse(&text, &arguments.file) {
+        Ok(cluster) => lint::lint(&cluster, &arguments.kubernetes),
+        Err(error) => lint::lint_of_error(&error),
+    };
+    if !arguments.cis {
+        report.without_benchmark();
+    }
+    report::lint(&report, arguments.output)?;
+    Ok(match report.worst() {
+        Some(Severity::Error) => Exit::Usage,
+        Some(Severity::Warning) => Exit::ToDo,
+        Some(Severity::Benchmark) | None => Exit::Done,
+    })
+}

@@ -1,0 +1,101 @@
+//! What the cluster file says about lints: accepted codes, and where its text is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::locate::{Step, locate, steps};
+use super::scalar::Scalar;
+use super::value::{InvalidValue, invalid};
+use crate::lint;
+use crate::nearest::nearest;
+
+/// A finding that is accepted, wherever it is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// The code of the finding.
+    pub code: &'static str,
+    /// The reason why it is accepted.
+    pub reason: String,
+}
+
+/// The code of a lint.
+pub(super) struct LintName(pub(super) &'static str);
+
+impl Scalar for LintName {
+    const EXPECTED: &'static str = "the code of a finding of `kcm lint`";
+    const EXAMPLE: &'static str = "cis-1.3.2";
+}
+
+impl FromStr for LintName {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        if let Some(code) = lint::codes().find(|code| *code == text) {
+            return Ok(Self(code));
+        }
+        let help = nearest(text, lint::codes()).map_or_else(
+            || "write it as `kcm lint` prints it in brackets".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        Err(invalid::<Self>(text, &help))
+    }
+}
+
+/// The reason why a finding is accepted.
+pub(super) struct Reason(pub(super) String);
+
+impl Scalar for Reason {
+    const EXPECTED: &'static str = "the reason why the finding is accepted";
+    const EXAMPLE: &'static str = "Prometheus scrapes it";
+}
+
+impl FromStr for Reason {
+    type Err = InvalidValue;
+
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        match text.trim() {
+            "" => Err(invalid::<Self>(text, "say why, for those who read the file later")),
+            reason => Ok(Self(reason.to_owned())),
+        }
+    }
+}
+
+/// The text of a cluster file, for the places of findings.
+#[derive(Clone)]
+pub struct Source {
+    file: PathBuf,
+    text: Arc<str>,
+    masters: Vec<String>,
+}
+
+impl Source {
+    pub(super) fn new(file: &Path, text: &str, masters: Vec<String>) -> Self {
+        Self { file: file.to_owned(), text: text.into(), masters }
+    }
+
+    /// The path of the file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Returns the line and column of a key, as in `cluster.clusterCidr`, both from 1; nothing where the file does not have it.
+    #[must_use]
+    pub fn place(&self, key: &str) -> Option<(usize, usize)> {
+        locate(&self.text, &steps(key).collect::<Vec<Step<'_>>>())
+    }
+
+    /// Returns the place of a master in the file's list, from 0.
+    pub(crate) fn position(&self, master: &str) -> Option<usize> {
+        self.masters.iter().position(|name| name == master)
+    }
+}
+
+/// The text would only be in the way.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()
+    }
+}
