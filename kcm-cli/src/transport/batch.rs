@@ -390,7 +390,7 @@ pub struct Settle {
 pub struct NoteProgram {
     /// The program.
     pub program: RemotePath,
-    /// The note, in a folder that is there.
+    /// The note; the folder that it is in is made.
     pub note: RemotePath,
     /// Whether the digest is noted.
     pub digest: bool,

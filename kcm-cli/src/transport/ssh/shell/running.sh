@@ -303,6 +303,9 @@ note_program() {
   if [ -n "$version" ]; then version=$(encode "$version"); fi
   # Changed meanwhile, it is another program.
   if [ "$facts" != "$(stat -c '%s %.9Y %.9Z %i' -- "$1" 2>/dev/null)" ]; then return 0; fi
+  parent "$2"
+  # The first change that was proven leaves no folder behind.
+  [ -d "$parent" ] || mkdir -m 0700 -- "$parent" 2>/dev/null || return 0
   rm -f -- "$2" 2>/dev/null
   { printf '%s %s %s .\n' "$facts" "$digest" "${version:--}" >"$2"; } 2>/dev/null || :
 }
