@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kcm_kubeconfig::Access;
 use kcm_pki::{Certificate, Fingerprint};
 
 use crate::operator::IdentityRequest;
@@ -75,25 +76,22 @@ pub(crate) fn combined(certificates: &str, digest: Fingerprint) -> String {
     format!("{}with its private key, file {digest}\n", certificate(certificates))
 }
 
-/// A kubeconfig's public lines for people: certificates as fingerprints.
+/// A kubeconfig's public view for people: certificates as fingerprints.
 pub(crate) fn kubeconfig(public: &str) -> String {
-    public.lines().fold(String::new(), |mut view, line| {
-        let (field, value) = line.split_once("-data: ").unwrap_or((line, ""));
-        match field.trim_start() {
-            "certificate-authority" | "client-certificate" => {
-                view.push_str(field);
-                view.push_str("-data: ");
-                view.push_str(&embedded_certificate(value));
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    let view = public.split_inclusive(|c| !is_base64(c)).fold(String::new(), |mut view, piece| {
+        let word = piece.trim_end_matches(|c| !is_base64(c));
+        let pem = STANDARD.decode(word).ok().and_then(|pem| String::from_utf8(pem).ok());
+        match pem.filter(|pem| pem.contains("BEGIN CERTIFICATE")) {
+            Some(pem) => {
+                view.push_str(&embedded_certificate(&pem));
+                view.push_str(piece.strip_prefix(word).unwrap_or_default());
             }
-            "client-key" if value == stand_in_key() => {
-                view.push_str(field);
-                view.push_str("-data: a new private key");
-            }
-            _ => view.push_str(line),
+            None => view.push_str(piece),
         }
-        view.push('\n');
         view
-    })
+    });
+    view.replace(&stand_in_key(), "a new private key")
 }
 
 /// A kubeconfig's public lines without the key: what can be compared where the key is not here.
@@ -101,25 +99,21 @@ pub(crate) fn without_key(view: &str) -> impl Iterator<Item = &str> {
     view.lines().filter(|line| !line.trim_start().starts_with(KEY_FIELD))
 }
 
-/// The file that a kubeconfig names for the certificate, as it is written there, by its public lines.
-pub(crate) fn client_certificate(public: &str) -> Option<&str> {
-    public.lines().find_map(|line| line.trim_start().strip_prefix("client-certificate: "))
+/// The file that a kubeconfig names for the certificate, as it is written there, by its public view.
+pub(crate) fn client_certificate(public: &str) -> Option<String> {
+    Access::of_public_view(public).ok()?.certificate_file().map(str::to_owned)
 }
 
-/// The server that a kubeconfig names, by its public lines.
-pub(crate) fn server(public: &str) -> Option<&str> {
-    let lines = public.lines().map(|line| line.trim_start().trim_start_matches("- "));
-    lines.into_iter().find_map(|line| line.strip_prefix("server: "))
+/// The server that a kubeconfig names, by its public view.
+pub(crate) fn server(public: &str) -> Option<String> {
+    Access::of_public_view(public).ok().map(|access| access.server().to_owned())
 }
 
 fn stand_in_key() -> String {
     format!("sha256:{}", Fingerprint::of(STANDARD.encode(STAND_IN_KEY).as_bytes()).to_hex())
 }
 
-fn embedded_certificate(data: &str) -> String {
-    let Some(pem) = STANDARD.decode(data).ok().and_then(|pem| String::from_utf8(pem).ok()) else {
-        return format!("not base64, {}", Fingerprint::of(data.as_bytes()));
-    };
+fn embedded_certificate(pem: &str) -> String {
     if pem == STAND_IN_CERTIFICATE {
         return "a new certificate".to_owned();
     }

@@ -1,10 +1,9 @@
 //! What a client takes from a kubeconfig, so that two that are written otherwise can be compared.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 
 use crate::model::{Cluster, Kubeconfig, LookupError, User};
+use crate::public_view::{DIGEST, ESCAPED, HIDDEN_REST, is_hidden};
 use crate::{ReadError, Secret};
 
 /// The server, the CA and the credentials that a client takes from a kubeconfig's current context. Names of entries, other
@@ -18,19 +17,57 @@ pub struct Access {
     namespace: String,
 }
 
-/// Why it cannot be told what a client takes from a kubeconfig.
+/// The reason for which it is unknown what a client takes from a kubeconfig.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// It is no kubeconfig, or holds something that its public view hides.
+    /// The text is no kubeconfig that kubectl would take.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// It has no usable current context.
+    /// The kubeconfig has no usable current context.
     #[error(transparent)]
     Lookup(#[from] LookupError),
+    /// The public view hides something that is needed, because it might be a secret.
+    #[error("line {line}: {what}")]
+    Hidden {
+        /// The line, from 1.
+        line: usize,
+        /// The thing that is hidden.
+        what: String,
+    },
 }
 
-const KEY: &str = "client-key-data: ";
+impl AccessError {
+    /// The command or the change that helps, for a kubeconfig at this path.
+    #[must_use]
+    pub fn help(&self, path: &str) -> String {
+        let kubectl =
+            |arguments: String| format!("`kubectl config {arguments} --kubeconfig={path}`");
+        match self {
+            Self::Lookup(
+                LookupError::NoCurrentContext { contexts }
+                | LookupError::NoSuchContext { contexts, .. },
+            ) => match &**contexts {
+                [] => "write the kubeconfig again: it has no context".to_owned(),
+                [only] => kubectl(format!("use-context {only}")),
+                _ => kubectl("use-context NAME".to_owned()),
+            },
+            Self::Lookup(
+                LookupError::NoSuchCluster { context, .. }
+                | LookupError::NoSuchUser { context, .. },
+            ) => kubectl(format!("set-context {context} --cluster=NAME --user=NAME")),
+            Self::Lookup(LookupError::NoServer { cluster }) => {
+                kubectl(format!("set-cluster {cluster} --server=https://HOST:6443"))
+            }
+            Self::Read(_) => {
+                format!("correct {path}; `kubectl config view --kubeconfig={path}` checks it")
+            }
+            Self::Hidden { .. } => format!(
+                "write it in the form that `kubectl config view --raw --kubeconfig={path}` prints"
+            ),
+        }
+    }
+}
 
 impl Access {
     /// Reads a public view whose digests are in hexadecimal.
@@ -39,21 +76,16 @@ impl Access {
     ///
     /// An [`AccessError`], where it is no kubeconfig with a current context.
     pub fn of_public_view(view: &str) -> Result<Self, AccessError> {
-        // A key's digest stands where its base64 would.
-        let mut text = String::with_capacity(view.len());
-        for line in view.lines() {
-            let digest = line.trim_start().strip_prefix(KEY).filter(|it| it.starts_with("sha256:"));
-            match digest {
-                Some(digest) => {
-                    text.push_str(line.strip_suffix(digest).unwrap_or(line));
-                    text.push_str(&STANDARD.encode(digest));
-                }
-                None => text.push_str(line),
-            }
-            text.push('\n');
+        if let Some((above, _)) = view.split_once(HIDDEN_REST) {
+            let what =
+                "not YAML, or in a form that cannot be read without the risk of showing a secret";
+            return Err(AccessError::Hidden { line: lines(above), what: what.to_owned() });
         }
-        let document = Kubeconfig::from_yaml(&text)?.kubeconfig;
+        let document = Kubeconfig::from_view(view)?;
         let current = document.current()?;
+        if current.cluster.entry.server.is_empty() {
+            return Err(LookupError::NoServer { cluster: current.cluster.name.clone() }.into());
+        }
         let mut cluster = current.cluster.entry.clone();
         let mut user = current.user.entry.clone();
         let namespace = current.context.entry.namespace.clone();
@@ -69,6 +101,23 @@ impl Access {
         }
         if !user.client_key_data.expose_secret().is_empty() {
             user.client_key.clear();
+        }
+        let needed = [
+            ("server", &cluster.server),
+            ("proxy-url", &cluster.proxy_url),
+            ("tls-server-name", &cluster.tls_server_name),
+            ("certificate-authority", &cluster.certificate_authority),
+            ("client-certificate", &user.client_certificate),
+            ("client-key", &user.client_key),
+            ("tokenFile", &user.token_file),
+        ];
+        let names = [&current.context.name, &current.cluster.name, &current.user.name];
+        let hidden = needed.into_iter().find(|(_, value)| is_hidden(value));
+        let escaped = names.into_iter().find(|name| name.starts_with(ESCAPED));
+        if let Some((key, value)) = hidden.or(escaped.map(|name| ("name", name))) {
+            let above = view.find(&**value).and_then(|at| view.get(..at)).unwrap_or_default();
+            let what = format!("the value of `{key}` may hold a secret and is not read");
+            return Err(AccessError::Hidden { line: lines(above), what });
         }
         Ok(Self { cluster, user, namespace })
     }
@@ -86,10 +135,10 @@ impl Access {
         &self.cluster.server
     }
 
-    /// The embedded CA certificates; nothing where a file is named.
+    /// The embedded CA certificates; nothing where a file is named, or where the data hold no certificate.
     #[must_use]
     pub fn authority(&self) -> Option<&[u8]> {
-        self.cluster.embedded_ca()
+        self.cluster.embedded_ca().filter(|data| !data.starts_with(DIGEST.as_bytes()))
     }
 
     /// The file that is named for the CA certificates; nothing where they are embedded.
@@ -106,17 +155,17 @@ impl Access {
         self
     }
 
-    /// The embedded client certificate; nothing where a file is named.
+    /// The embedded client certificate; nothing where a file is named, or where the data hold no certificate.
     #[must_use]
     pub fn certificate(&self) -> Option<&[u8]> {
-        self.user.embedded_certificate()
+        self.user.embedded_certificate().filter(|data| !data.starts_with(DIGEST.as_bytes()))
     }
 
     /// The digest of the embedded key, as the public view has it; nothing where a file is named.
     #[must_use]
     pub fn key_digest(&self) -> Option<&str> {
         let digest = self.user.embedded_key()?.expose_secret();
-        std::str::from_utf8(digest).ok()?.strip_prefix("sha256:")
+        std::str::from_utf8(digest).ok()?.strip_prefix(DIGEST)
     }
 
     /// The file that is named for the client certificate; nothing where it is embedded.
@@ -124,6 +173,11 @@ impl Access {
     pub fn certificate_file(&self) -> Option<&str> {
         Some(&*self.user.client_certificate).filter(|path| !path.is_empty())
     }
+}
+
+/// The number of the line that follows this text.
+fn lines(above: &str) -> usize {
+    above.matches('\n').count() + 1
 }
 
 /// The blocks alone, each with its content in one line: how wide the lines are is of no matter.
@@ -149,6 +203,9 @@ fn unwrapped(pem: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
     use crate::public_view;
 
@@ -157,6 +214,11 @@ mod tests {
     /// In place of a digest, what a test can read.
     fn access(text: &str) -> Result<Access, AccessError> {
         Access::of_public_view(&public_view(text, |value| STANDARD.encode(value)))
+    }
+
+    /// The error in words.
+    fn reason(text: &str) -> String {
+        access(text).unwrap_err().to_string()
     }
 
     fn text(cluster: &str, user: &str, context: &str, certificate: &str, key: &str) -> String {
@@ -207,6 +269,76 @@ mod tests {
         for text in ["", "- a", "kind: Config\napiVersion: v1\n", "a: [b"] {
             assert!(access(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_lacks_is_named_with_its_remedy() {
+        let ours = text("kubernetes", "kcm", "default", PEM, "S0VZ");
+        for (from, to, expected, help) in [
+            (
+                "current-context: default",
+                "current-context: ''",
+                "no current context; contexts: default",
+                "use-context default",
+            ),
+            (
+                "current-context: default",
+                "current-context: other",
+                "no context `other`, which is the current one; contexts: default",
+                "use-context default",
+            ),
+            (
+                "cluster: kubernetes",
+                "cluster: c",
+                "no cluster `c`, to which the context `default` refers; clusters: kubernetes",
+                "set-context default",
+            ),
+            (
+                "user: kcm",
+                "user: u",
+                "no user `u`, to which the context `default` refers; users: kcm",
+                "set-context default",
+            ),
+            (
+                "server: https://10.0.0.1:6443",
+                "server: ''",
+                "no server in the cluster `kubernetes`",
+                "set-cluster kubernetes",
+            ),
+            (
+                "https://10.0.0.1",
+                "https://u:p@10.0.0.1",
+                "line 7: the value of `server`",
+                "view --raw",
+            ),
+            ("server: https:", "\"s\\u0065rver\": https:", "line 7: not YAML, or", "view --raw"),
+            ("  name: kubernetes", "  name: \"a\\x20\"\n- name: kubernetes", "no server", ""),
+            ("kind: Config", "kind: Config: a", "line 2: not YAML, or", "view --raw"),
+            ("kind: Config", "kind: Config\n\t- a", "line 3: not YAML, or", "view --raw"),
+            (
+                "current-context: default",
+                "current-context: default]",
+                "no context `default]`",
+                "use-context default",
+            ),
+            ("kind: Config", "kind: {Config}}", "line 2: not YAML, or", "view --raw"),
+            ("kind: Config", "kind: [a", "line 3: not YAML, or", "view --raw"),
+            ("kind: Config", "kind: *a", "line 2, column 7: not YAML: ", "kubectl config view"),
+            (
+                "kind: Config",
+                "kind: 1",
+                "line 2, column 7: `kind` must be a text",
+                "kubectl config view",
+            ),
+        ] {
+            let other = ours.replacen(from, to, 1);
+            assert_ne!(other, ours, "{from}");
+            let error = access(&other).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{to}: {error}");
+            assert!(error.help("/k").contains(help), "{}", error.help("/k"));
+        }
+        assert_eq!(reason("{}"), "no current context; contexts: none");
+        assert_eq!(reason(""), "no current context; contexts: none");
     }
 
     #[test]

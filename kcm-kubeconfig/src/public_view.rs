@@ -1,34 +1,33 @@
-//! What of a kubeconfig's text may be shown. Works on lines, not on YAML, so that a POSIX shell can do the same to a
-//! file that must not leave its host.
+//! The part of a kubeconfig's text that may be shown. Works on tokens, not on a YAML tree, so that a POSIX shell with
+//! sed can do the same to a file that must not leave its host: `kubeconfig.sh` in kcm-cli.
 
-/// Keys whose values are shown, if they are of a harmless form.
-const SHOWN: &[&str] = &[
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Keys that are shown, and what is below them.
+const OUTER: &[&str] =
+    &["<<", "cluster", "clusters", "context", "contexts", "preferences", "user", "users"];
+/// Keys that are shown, and their values if these are of a harmless form.
+const LEAF: &[&str] = &[
     "apiVersion",
     "certificate-authority",
     "certificate-authority-data",
     "client-certificate",
     "client-certificate-data",
     "client-key",
-    "cluster",
-    "clusters",
-    "context",
-    "contexts",
     "current-context",
     "disable-compression",
     "insecure-skip-tls-verify",
     "kind",
     "name",
     "namespace",
-    "preferences",
     "proxy-url",
     "server",
     "tls-server-name",
     "tokenFile",
-    "user",
-    "users",
 ];
-
-/// Keys that are shown without their values.
+/// Keys that are shown without anything below them.
 const NAMED: &[&str] = &[
     "as",
     "as-groups",
@@ -42,197 +41,347 @@ const NAMED: &[&str] = &[
     "token",
     "username",
 ];
-
 /// `PRIVATE KEY` within base64, at each of the three alignments it can have.
-const PRIVATE_KEY_IN_BASE64: &[&str] = &["UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
+const PRIVATE_KEY: &[&str] = &["UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
+/// `BEGIN CERTIFICATE`, likewise.
+const CERTIFICATE: &[&str] =
+    &["QkVHSU4gQ0VSVElGSUNBVE", "JFR0lOIENFUlRJRklDQVRF", "CRUdJTiBDRVJUSUZJQ0FUR"];
+/// Beginnings of the base64 of keys and tokens.
+const OPAQUE: &[&str] = &["LS0t", "MC4C", "MII", "eyJ"];
 
-/// Returns a view of a kubeconfig's text that can be shown: public parts as they are, the rest as digests.
+/// The end of a view of which the rest is hidden.
+pub(crate) const HIDDEN_REST: &str = " # hidden from here";
+/// The beginning of what stands for a hidden value.
+pub(crate) const DIGEST: &str = "sha256:";
+/// What stands before the digest of a value with an escape, whose digest says nothing about the value.
+pub(crate) const ESCAPED: &str = "escaped-";
+/// What stands before the digest of a value that should be base64 and is not.
+pub(crate) const NOT_BASE64: &str = "not-base64-";
+
+/// No column and no depth: nothing is dark.
+const NOWHERE: usize = usize::MAX;
+/// What distinguishes a depth from a column.
+const IN_BRACKETS: usize = 1 << 32;
+
+struct Rules {
+    line_end: Regex,
+    first_marker: Regex,
+    next_marker: Regex,
+    /// A block scalar with lines of base64, and one that is in one line already.
+    wrapped: Regex,
+    joined: Regex,
+    /// One token; the first alternative that fits is the longest.
+    token: Regex,
+}
+
+static RULES: LazyLock<Result<Rules, regex::Error>> = LazyLock::new(|| {
+    let inner = r"[^\] \t\n,\[{}:#?]";
+    let first = format!("(?:[^\\] \\t\\n,\\[{{}}:#?&*!|>%@\"'`-]|-+{inner})");
+    let atom = format!("(?:/\\[[0-9A-Fa-f:.]*\\]|{inner}|#|:+(?:{inner}|#))");
+    let plain = format!("{first}{atom}*(?:[ \\t]+(?:{inner}|:+(?:{inner}|#)){atom}*)*");
+    Ok(Rules {
+        line_end: Regex::new(r"[ \t\r]+(\n|$)")?,
+        first_marker: Regex::new(r"^((?:(?:[ \t]*#[^\n]*)?\n)*)---([ \t\n]|$)")?,
+        next_marker: Regex::new(r"(?s)\n(?:---|\.\.\.)(?:[ \t\n].*)?$")?,
+        wrapped: Regex::new(
+            r#"(-data["']?:)[ \t]*[|][-+0-9]*( *[A-Za-z0-9+/=]*)(\n+)[ \t]+([A-Za-z0-9+/=]+)(\n|$)"#,
+        )?,
+        joined: Regex::new(r#"(-data["']?:) [|] +([A-Za-z0-9+/=])"#)?,
+        token: Regex::new(&format!(
+            "(?s)(?:{plain}|\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^']|'')*')(?:[ \\t]*:)?|\\n[ \\t]*|[ \\t]+\
+             |#[^\\n]*|[&*][^\\] \\t\\n,\\[{{}}]*|-\\n[ \\t]*|-[ \\t]+|."
+        ))?,
+    })
+});
+
+/// Returns a view of a kubeconfig's text that can be shown: YAML of the same structure, with public values as they are
+/// and digests in place of the rest.
 ///
-/// `sha256_hex` is to return the SHA-256 of the bytes in lower-case hexadecimal. A view changes with its text, so that
-/// views can be compared and diffed in place of texts; only the final newline, and a value that spells out the digest
-/// of another one, make no difference. The digest of a secret that can be guessed, such as a short password, lets a guess be confirmed.
+/// `sha256_hex` is to return the SHA-256 of the bytes in lower-case hexadecimal. Equal values have equal digests,
+/// however they are quoted or wrapped, so that references still match and a change is seen. The digest of a secret
+/// that can be guessed, such as a short password, lets a guess be confirmed.
 ///
-/// The text may be anything; it need not be YAML. The rules, exactly:
+/// The text may be anything; it need not be YAML. What is not proven to be public is hidden:
 ///
-/// 1. The text is split at `\n`; a `\n` at its end begins no further line. Every line gives one line of the view,
-///    which ends with `\n`. Two things are remembered from line to line: a *column*, at first none, and whether the
-///    *rest is hidden*, at first not.
-/// 2. A line of nothing but blanks (`U+0020`, here and below) is shown as it is, and changes nothing.
-/// 3. `indent` is the number of blanks the line begins with, `body` what follows them, without one `- ` at its
-///    start. `start` is `indent`, plus two if there was a `- `. If `body` begins with letters of `A-Za-z0-9-`, at
-///    least one, followed by `:` and either the end of the line or a blank, then they are the `key`, and `value` is
-///    what follows the `:` and that one blank; else there is no key, and `value` is `body`.
-/// 4. If the rest is hidden, the line gives `sha256:` and the digest of the whole line.
-/// 5. Otherwise, if there is a column, then the line is *below* it if `indent` is greater, or if it is equal and the
-///    line has a `-` there. Below it, the line gives `sha256:` and the digest of the whole line, and rule 8 is applied.
-///    Otherwise the column is forgotten.
-/// 6. A line with a key of the list `SHOWN` in this crate's source, and with a *harmless* value, is shown as it is. A
-///    value is harmless if it is empty with no blank after the `:`; or `{}`, `[]` or `""`; or if it begins with one of
-///    `A-Za-z0-9/.`, goes on with these and `_:@%+=-[]~`, does not end with `:`, holds no `@` if the key is `server`
-///    or `proxy-url`, and holds none of `UFJJVkFURSBLRV`, `BSSVZBVEUgS0VZ`, `QUklWQVRFIEtFW` (the base64 of
-///    `PRIVATE KEY`).
-/// 7. Any other line is hidden. With a key of the lists `SHOWN` or `NAMED`, it gives everything up to and with the
-///    `:`, and, unless the value is empty with no blank after the `:`, a blank, `sha256:` and the digest of `value`.
-///    Otherwise it gives `sha256:` and the digest of the whole line. Unless `body` begins with `#`, the column becomes
-///    `start`, and rule 8 is applied.
-/// 8. A hidden line hides the rest if what it opens may go on in any column: if it holds a carriage return, `U+0085`,
-///    `U+2028` or `U+2029`; or if `value` holds one of `"'{}[]` and is neither `{}` nor `[]`, nor a text in double
-///    quotes with no `"` or `\` within, nor one in single quotes with no `'` within, and does not begin with `#`.
+/// - Every scalar is a digest, unless it is null, empty, or the value of a known key outside of hidden and unknown keys,
+///   and of a harmless form: a name, a URL without user, or a path in one line of `A-Za-z0-9 ._:/@%+=~,()[]-` with no run
+///   of 40 characters of base64; or base64 that holds a certificate and no private key.
+/// - Keys that are not known and names of anchors are digests. Comments lose their text.
+/// - Documents after the first, of which kubectl takes no notice, and blanks at ends of lines are left out.
+/// - Where tokens alone cannot tell which text belongs to which key (block scalars other than literal base64, plain texts of
+///   several lines, escapes in keys, tags, explicit keys, unclosed quotes), the view ends with ` # hidden from here`.
+///
+/// Values are in one line, followed by the line breaks that stood in them: lines keep their numbers.
 pub fn public_view(text: &str, sha256_hex: impl Fn(&[u8]) -> String) -> String {
-    let mut view = String::with_capacity(text.len());
-    let mut state = State { column: None, rest_hidden: false };
-    for line in text.strip_suffix('\n').unwrap_or(text).split('\n').filter(|_| !text.is_empty()) {
-        match state.judge(line) {
-            Verdict::Shown => view.push_str(line),
-            Verdict::Key { shown, value } => {
-                view.push_str(shown);
-                if let Some(value) = value {
-                    view.push_str(" sha256:");
-                    view.push_str(&sha256_hex(value.as_bytes()));
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let mut view = View {
+        sha256_hex,
+        out: String::with_capacity(text.len()),
+        is_line_start: true,
+        open: Open::Nothing,
+        depth: 0,
+        column: 0,
+        key_column: None,
+        key: String::new(),
+        is_lit: false,
+        dark: NOWHERE,
+    };
+    if view.tokens(text).is_none() {
+        view.out.push_str(HIDDEN_REST);
+    }
+    if !view.out.is_empty() {
+        view.out.push('\n');
+    }
+    view.out
+}
+
+/// Whether a view has this in place of a value.
+pub(crate) fn is_hidden(value: &str) -> bool {
+    value.strip_prefix(ESCAPED).unwrap_or(value).starts_with(DIGEST)
+}
+
+/// The text as the tokens see it, unless it holds characters that make that unsafe.
+fn normal(text: &str, rules: &Rules) -> Option<String> {
+    let is_odd = |c: char| {
+        (c.is_ascii_control() && !matches!(c, '\t' | '\r' | '\n'))
+            || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.contains(is_odd) || text.split("\r\n").any(|part| part.contains('\r')) {
+        return None;
+    }
+    let text = rules.line_end.replace_all(text, "$1");
+    let text = rules.first_marker.replace(&text, "$1   $2");
+    let mut text = rules.next_marker.replace(&text, "").into_owned();
+    while let std::borrow::Cow::Owned(joined) = rules.wrapped.replace(&text, "$1 | $2$4$3$5") {
+        text = joined;
+    }
+    let text = rules.joined.replace_all(&text, "$1 $2").into_owned();
+    Some(text)
+}
+
+/// What the last token leaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Open {
+    /// A place where something begins.
+    Nothing,
+    /// A plain scalar that the next token may continue.
+    Plain,
+    /// Something complete, which nothing may follow in its place.
+    Complete,
+}
+
+struct View<F> {
+    sha256_hex: F,
+    out: String,
+    /// Nothing but blanks, dashes and anchors stands before in this line.
+    is_line_start: bool,
+    open: Open,
+    /// The number of open brackets.
+    depth: usize,
+    column: usize,
+    /// The column of the last key or dash outside of brackets.
+    key_column: Option<usize>,
+    /// The key whose value comes next.
+    key: String,
+    /// That value may be shown.
+    is_lit: bool,
+    /// The column or depth of a key below which every value is hidden.
+    dark: usize,
+}
+
+impl<F: Fn(&[u8]) -> String> View<F> {
+    /// Takes all tokens, or nothing from one on that cannot be told.
+    fn tokens(&mut self, text: &str) -> Option<()> {
+        let rules = RULES.as_ref().ok()?;
+        let text = normal(text, rules)?;
+        rules.token.find_iter(&text).try_for_each(|token| self.token(token.as_str()))
+    }
+
+    fn token(&mut self, token: &str) -> Option<()> {
+        match token.as_bytes() {
+            [b'\n', indent @ ..] => {
+                self.is_line_start = true;
+                self.column = indent.len();
+                self.out.push_str(token);
+                return (self.depth > 0 || !token.contains('\t')).then_some(());
+            }
+            [b' ' | b'\t', ..] => {
+                self.column += token.len();
+                self.out.push_str(token);
+                return Some(());
+            }
+            [b'#', ..] => {
+                self.out.push('#');
+                return Some(());
+            }
+            _ => {}
+        }
+        let is_below = self.key_column.is_none_or(|key| self.column > key);
+        if self.open != Open::Nothing && (self.depth > 0 || !self.is_line_start || is_below) {
+            match (self.open, token) {
+                (_, "," | "]" | "}") if self.depth > 0 => {}
+                (Open::Plain, "[" | "]" | "{" | "}" | "," | "?")
+                    if self.depth == 0 && !self.is_line_start =>
+                {
+                    self.out.push_str(token);
+                    return Some(());
                 }
-            }
-            Verdict::Hidden => {
-                view.push_str("sha256:");
-                view.push_str(&sha256_hex(line.as_bytes()));
+                (Open::Plain, _) if self.depth == 0 && !self.is_line_start && is_plain(token) => {}
+                _ => return None,
             }
         }
-        view.push('\n');
+        self.open = Open::Nothing;
+        self.begin(token)
     }
-    view
-}
 
-/// What becomes of a line.
-enum Verdict<'a> {
-    Shown,
-    /// The line up to the colon, and the value to digest.
-    Key {
-        shown: &'a str,
-        value: Option<&'a str>,
-    },
-    Hidden,
-}
-
-struct State {
-    /// Lines that stand below this column belong to something hidden.
-    column: Option<usize>,
-    rest_hidden: bool,
-}
-
-impl State {
-    fn judge<'a>(&mut self, text: &'a str) -> Verdict<'a> {
-        let line = Line::of(text);
-        if line.is_blank() {
-            return Verdict::Shown;
-        }
-        if self.rest_hidden {
-            return Verdict::Hidden;
-        }
-        if let Some(column) = self.column {
-            if line.is_below(column) {
-                self.rest_hidden = line.opens_anything();
-                return Verdict::Hidden;
+    fn begin(&mut self, token: &str) -> Option<()> {
+        match token.as_bytes() {
+            [b'-', b' ' | b'\t' | b'\n', ..] => return self.dash(token),
+            [b'&' | b'*', name @ ..] => {
+                let (sign, digest) = (token.get(..1)?, (self.sha256_hex)(name));
+                self.out.push_str(&format!("{sign}{digest}"));
+                self.column += token.len();
+                if sign == "*" {
+                    self.open = Open::Complete;
+                }
+                return Some(());
             }
-            self.column = None;
+            [b'[' | b'{'] => self.depth += 1,
+            [b']' | b'}'] => {
+                self.depth = self.depth.checked_sub(1)?;
+                self.open = Open::Complete;
+            }
+            [b','] if self.depth > 0 => {}
+            [.., b':'] => return self.key(token),
+            [quote @ (b'"' | b'\''), inner @ .., last] if quote == last => {
+                let inner = std::str::from_utf8(inner).ok()?;
+                self.value(inner, token.get(..1)?);
+                self.open = Open::Complete;
+            }
+            _ if is_plain(token) => {
+                self.value(token, "");
+                self.open = Open::Plain;
+            }
+            _ => return None,
         }
-        if line.is_public() {
-            return Verdict::Shown;
+        if token.len() == 1 && !is_plain(token) {
+            self.out.push_str(token);
         }
-        if !line.body.starts_with('#') {
-            self.column = Some(line.start);
-            self.rest_hidden = line.opens_anything();
+        self.key.clear();
+        self.is_line_start = false;
+        Some(())
+    }
+
+    fn dash(&mut self, token: &str) -> Option<()> {
+        if self.depth > 0 || !self.is_line_start || token.contains('\t') {
+            return None;
         }
-        match line.key {
-            Some(key) if SHOWN.contains(&key) || NAMED.contains(&key) => Verdict::Key {
-                shown: line.up_to_colon(),
-                value: line.has_value.then_some(line.value),
-            },
-            _ => Verdict::Hidden,
+        self.out.push_str(token);
+        self.key.clear();
+        self.key_column = Some(self.column);
+        match token.split_once('\n') {
+            Some((_, indent)) => self.column = indent.len(),
+            None => self.column += token.len(),
         }
+        Some(())
+    }
+
+    fn key(&mut self, token: &str) -> Option<()> {
+        let at = match self.depth {
+            0 if !self.is_line_start => return None,
+            0 => self.column,
+            // A value was to come.
+            _ if !self.key.is_empty() => return None,
+            depth => IN_BRACKETS + depth,
+        };
+        let name = token.strip_suffix(':')?.trim_end_matches([' ', '\t']);
+        let quote = name.get(..1).filter(|it| matches!(*it, "\"" | "'")).unwrap_or_default();
+        let name = name.strip_prefix(quote)?.strip_suffix(quote)?;
+        if name.contains(['\\', '\n']) || name.is_empty() {
+            return None;
+        }
+        if self.depth == 0 {
+            self.key_column = Some(at);
+        }
+        if at <= self.dark {
+            self.dark = NOWHERE;
+        }
+        let [is_outer, is_leaf, is_named] = [OUTER, LEAF, NAMED].map(|keys| keys.contains(&name));
+        self.is_lit = self.dark == NOWHERE && (is_outer || is_leaf);
+        if is_outer || is_leaf || is_named {
+            self.out.push_str(token);
+        } else {
+            let digest = (self.sha256_hex)(name.as_bytes());
+            self.out.push_str(&format!("{quote}{DIGEST}{digest}{quote}:"));
+        }
+        if !is_outer {
+            self.dark = self.dark.min(at);
+        }
+        name.clone_into(&mut self.key);
+        self.is_line_start = false;
+        Some(())
+    }
+
+    /// Shows what may be seen of the value of the last key, in its quotes if it has some, and then its line breaks.
+    fn value(&mut self, value: &str, quote: &str) {
+        let joined: String = value.split([' ', '\t', '\n']).collect();
+        let is_data = self.key.ends_with("-data");
+        let is_base64 = value.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b));
+        let has = |patterns: &[&str]| patterns.iter().any(|pattern| joined.contains(pattern));
+        let is_lit = self.is_lit && !self.key.is_empty();
+        let shown = match (quote, value) {
+            (_, "") | ("", "null" | "Null" | "NULL" | "~") => value.to_owned(),
+            _ if is_lit && !is_data && is_public(&self.key, value) => value.to_owned(),
+            _ if is_lit && is_data && is_base64 && has(CERTIFICATE) && !has(PRIVATE_KEY) => {
+                joined.clone()
+            }
+            _ => {
+                let is_escaped = matches!(quote, "\"") && joined.contains('\\')
+                    || matches!(quote, "'") && joined.contains('\'');
+                let kind = match () {
+                    () if is_data && !(is_base64 && is_padded(value)) => NOT_BASE64,
+                    () if is_escaped => ESCAPED,
+                    () => "",
+                };
+                format!("{kind}{DIGEST}{}", (self.sha256_hex)(joined.as_bytes()))
+            }
+        };
+        self.out.push_str(&format!("{quote}{shown}{quote}"));
+        self.out.extend(value.chars().filter(|c| *c == '\n'));
     }
 }
 
-/// A line, taken apart by rule 3.
-struct Line<'a> {
-    text: &'a str,
-    indent: usize,
-    start: usize,
-    body: &'a str,
-    key: Option<&'a str>,
-    value: &'a str,
-    /// Whether anything follows the colon, if only a blank.
-    has_value: bool,
+/// Whether the length and the padding are those of base64.
+fn is_padded(text: &str) -> bool {
+    let unpadded = text.trim_end_matches('=');
+    text.len() % 4 == 0 && text.len() - unpadded.len() < 3 && !unpadded.contains('=')
 }
 
-impl<'a> Line<'a> {
-    fn of(text: &'a str) -> Self {
-        let unindented = text.trim_start_matches(' ');
-        let indent = text.len() - unindented.len();
-        let (start, body) = match unindented.strip_prefix("- ") {
-            Some(body) => (indent + 2, body),
-            None => (indent, unindented),
-        };
-        let is_key = |key: &str| {
-            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
-        let split = body.split_once(':').filter(|(key, _)| is_key(key));
-        let (key, value, has_value) = match split {
-            Some((key, "")) => (Some(key), "", false),
-            Some((key, rest)) => match rest.strip_prefix(' ') {
-                Some(value) => (Some(key), value, true),
-                None => (None, body, true),
-            },
-            None => (None, body, true),
-        };
-        Self { text, indent, start, body, key, value, has_value }
-    }
+/// Whether this token is a plain scalar that is no key.
+fn is_plain(token: &str) -> bool {
+    let is_dash = token == "-"
+        || token.starts_with("- ")
+        || token.starts_with("-\t")
+        || token.starts_with("-\n");
+    !is_dash
+        && !token.ends_with(':')
+        && !token.starts_with([
+            '[', ']', '{', '}', ',', '?', '"', '\'', '|', '>', '&', '*', '!', '%', '@', '`',
+        ])
+}
 
-    fn is_blank(&self) -> bool {
-        self.text.len() == self.indent
-    }
-
-    fn is_below(&self, column: usize) -> bool {
-        let dash = self.text.as_bytes().get(self.indent) == Some(&b'-');
-        self.indent > column || (self.indent == column && dash)
-    }
-
-    fn up_to_colon(&self) -> &'a str {
-        let length = self.text.len() - self.body.len() + self.key.map_or(0, str::len) + 1;
-        self.text.get(..length).unwrap_or_default()
-    }
-
-    /// Rule 6.
-    fn is_public(&self) -> bool {
-        let Some(key) = self.key.filter(|key| SHOWN.contains(key)) else {
-            return false;
-        };
-        if !self.has_value || matches!(self.value, "{}" | "[]" | "\"\"") {
-            return true;
-        }
-        let first = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.');
-        let further = |b: u8| first(b) || b"_:@%+=-[]~".contains(&b);
-        let may_hold_user = matches!(key, "server" | "proxy-url");
-        self.value.bytes().next().is_some_and(first)
-            && self.value.bytes().all(further)
-            && !self.value.ends_with(':')
-            && !(may_hold_user && self.value.contains('@'))
-            && !PRIVATE_KEY_IN_BASE64.iter().any(|pattern| self.value.contains(pattern))
-    }
-
-    /// Rule 8.
-    fn opens_anything(&self) -> bool {
-        if self.text.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']) {
-            return true;
-        }
-        let closed = |quote: char, not_within: &[char]| {
-            let inner = self.value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-            inner.is_some_and(|inner| !inner.contains(not_within))
-        };
-        self.value.contains(['"', '\'', '{', '}', '[', ']'])
-            && !matches!(self.value, "{}" | "[]")
-            && !closed('"', &['"', '\\'])
-            && !closed('\'', &['\''])
-            && !self.value.starts_with('#')
-    }
+/// Whether a value of this key is no secret by its form.
+fn is_public(key: &str, value: &str) -> bool {
+    let is_harmless = |b: u8| b.is_ascii_alphanumeric() || b" ._:/@%+=~,()[]-".contains(&b);
+    let is_address = matches!(key, "server" | "proxy-url");
+    value.bytes().all(is_harmless)
+        && !(is_address && value.contains('@'))
+        && !value.split(',').any(|part| OPAQUE.iter().any(|start| part.starts_with(start)))
+        && !value
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '+' || c == '='))
+            .any(|run| run.len() >= 40)
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod enumerated;
 mod faults;
 mod handover;
 mod kubeconfig;
+mod kubeconfig_writings;
 mod lab;
 mod lint;
 mod logs;

@@ -29,16 +29,7 @@ pub(super) fn infer(
     if found.is_empty() {
         return Err(unknown("anything", "no master is named; name one with --master"));
     }
-    let accesses = found.iter().map(|master| {
-        master.access().ok_or_else(|| AdoptError::Unknown {
-            what: "the API server",
-            reason: format!(
-                "{}: --kubeconfig names no kubeconfig that can be read; kube-controller-manager needs one for kcm",
-                master.name
-            ),
-        })
-    });
-    let accesses = accesses.collect::<Result<Vec<_>, _>>()?;
+    let accesses = found.iter().map(Found::access).collect::<Result<Vec<_>, _>>()?;
     let ca = found.iter().find_map(|master| master.ca.clone());
     let embedded = accesses.iter().find_map(|it| String::from_utf8(it.authority()?.to_vec()).ok());
     let ca_certificate = ca.or(embedded).ok_or_else(|| {
@@ -156,7 +147,7 @@ fn identity(
     findings: &mut Findings<'_>,
 ) -> Option<String> {
     let held = |master: &Found| {
-        let access = master.access()?;
+        let access = master.access().ok()?;
         if let Some(pem) = access.certificate() {
             return Certificate::from_pem(pem).ok();
         }
@@ -170,7 +161,7 @@ fn identity(
     };
     let _ = findings.agree("the client certificate", |master, _| shown(held(master)));
     if let Some(file) =
-        found.iter().find_map(|it| it.access()?.certificate_file().map(str::to_owned))
+        found.iter().find_map(|it| it.access().ok()?.certificate_file().map(str::to_owned))
     {
         findings.not_reproduced(
             format!("the kubeconfig names {file} for its client certificate; kcm embeds it, or names one file of its own"),

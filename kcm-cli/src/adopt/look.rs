@@ -68,8 +68,23 @@ impl Found {
         self.files.iter().find(|(at, _)| at.as_str() == path).map(|(_, state)| state)
     }
 
-    pub(super) fn access(&self) -> Option<Access> {
-        Access::of_public_view(self.kubeconfig.as_deref()?).ok()
+    /// What a client takes from the kubeconfig.
+    pub(super) fn access(&self) -> Result<Access, AdoptError> {
+        let error = |reason: String, help: String| AdoptError::Kubeconfig {
+            master: self.name.clone(),
+            reason,
+            help,
+        };
+        let Some(path) = self.flag("kubeconfig") else {
+            let help = "name the file with --kubeconfig in the unit".to_owned();
+            return Err(error("the unit has no flag --kubeconfig".to_owned(), help));
+        };
+        let Some(view) = &self.kubeconfig else {
+            let help = format!("write a kubeconfig to {path}, or leave this master out");
+            return Err(error(format!("{path} is not a file"), help));
+        };
+        Access::of_public_view(view)
+            .map_err(|cause| error(format!("{path}: {cause}"), cause.help(path)))
     }
 
     /// Whose a file is, by names: `USER`, or `USER:GROUP` where the group is not the user's own.

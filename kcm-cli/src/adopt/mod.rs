@@ -139,6 +139,16 @@ pub enum AdoptError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The kubeconfig cannot be read, or names no API server and identity.
+    #[error("{master}: {reason}\nhelp: {help}")]
+    Kubeconfig {
+        /// The master.
+        master: String,
+        /// The file, and the cause.
+        reason: String,
+        /// The remedy.
+        help: String,
+    },
     /// Something that a cluster file must have was not found.
     #[error("{what} cannot be told: {reason}")]
     Unknown {

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
 
 use super::{CertificateUse, Found, UnseenCertificate};
@@ -129,7 +128,7 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
     let unseen = |reason: String| Err(keeper.unseen(CertificateUse::Kubeconfig, reason));
     let in_kubeconfig = match (public.and_then(embedded), public.and_then(client_certificate)) {
         (Some(pem), _) => keeper.pem(CertificateUse::Kubeconfig, kubeconfig.to_owned(), &pem),
-        (None, Some(path)) if layout.is_combined(path) => {
+        (None, Some(path)) if layout.is_combined(&path) => {
             in_file(CertificateUse::Kubeconfig, layout.combined.as_str(), &files.combined)
         }
         (None, Some(path)) => unseen(format!(
@@ -160,9 +159,7 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
 
 /// The client certificate in what may be shown of a kubeconfig.
 pub(crate) fn embedded(view: &str) -> Option<Vec<u8>> {
-    let mut values =
-        view.lines().filter_map(|line| line.trim().strip_prefix("client-certificate-data: "));
-    STANDARD.decode(values.next()?.trim()).ok()
+    Access::of_public_view(view).ok()?.certificate().map(<[u8]>::to_vec)
 }
 
 /// What the service's own process shows; nothing if it listens nowhere.

@@ -128,7 +128,7 @@ impl ObservedMaster {
     /// Whether the kubeconfig there names the file with certificate and key.
     pub(crate) fn names_credentials(&self, layout: &Layout) -> bool {
         let public = self.files.kubeconfig.text.as_deref();
-        public.and_then(client_certificate).is_some_and(|path| layout.is_combined(path))
+        public.and_then(client_certificate).is_some_and(|path| layout.is_combined(&path))
     }
 
     /// What interrupted runs left: folders with staged files, and with files that no note names.

@@ -289,7 +289,7 @@ fn site(run: Run<'_>, work: Work<'_>, place: usize, reached: &[Option<bool>]) ->
 /// The API server that a master had, or is to have if it had none.
 fn server(run: Run<'_>, observed: &ObservedMaster) -> StreamAddress {
     let had = observed.files.kubeconfig.text.as_deref().and_then(view::server);
-    let had = had.and_then(|url| kcm_kubeconfig::ServerUrl::parse(url).ok());
+    let had = had.and_then(|url| kcm_kubeconfig::ServerUrl::parse(&url).ok());
     let server = had.as_ref().unwrap_or_else(|| run.cluster.server_of(&observed.name));
     StreamAddress { host: server.host().to_owned(), port: server.port() }
 }

@@ -7,14 +7,12 @@ use crate::yaml::read::{Location, YamlError};
 #[non_exhaustive]
 pub enum ReadError {
     /// The text is not YAML.
-    #[error("{at}: {problem}; {mend}")]
+    #[error("{at}: not YAML: {problem}")]
     Syntax {
-        /// Where.
+        /// The place.
         at: Location,
-        /// What stands there.
-        problem: &'static str,
-        /// What to do about it.
-        mend: &'static str,
+        /// The parser's words, which quote nothing.
+        problem: String,
     },
     /// The text uses a feature of YAML that would not survive being printed again.
     #[error("{at}: {what} is not supported; {mend}")]
@@ -32,23 +30,7 @@ pub enum ReadError {
         /// Where the limit was passed.
         at: Location,
     },
-    /// A second YAML document begins, which kubectl would ignore.
-    #[error(
-        "{at}: a second YAML document, which kubectl would ignore; put it into a file of its own"
-    )]
-    SecondDocument {
-        /// Where it begins.
-        at: Location,
-    },
-    /// A key stands twice in one map; kubectl would use the last one.
-    #[error("{at}: the key `{key}` stands there a second time; remove one of the two")]
-    DuplicateKey {
-        /// The second one.
-        at: Location,
-        /// The key.
-        key: String,
-    },
-    /// Two entries of a list have the same name; kubectl would use one of them.
+    /// Two entries of a list have the same name, which kubectl refuses.
     #[error("{at}: a second entry named `{name}` in `{list}`; rename or remove one of the two")]
     DuplicateEntry {
         /// The second one.
@@ -57,16 +39,6 @@ pub enum ReadError {
         list: &'static str,
         /// The name.
         name: String,
-    },
-    /// A key is a known one in the wrong case; kubectl would ignore it.
-    #[error("{at}: kubectl ignores `{key}`; write `{expected}`")]
-    WrongCase {
-        /// The key.
-        at: Location,
-        /// How it is spelled.
-        key: String,
-        /// How it should be.
-        expected: &'static str,
     },
     /// A value has the wrong type.
     #[error("{at}: `{field}` must be {expected}, not {found}; {mend}")]
@@ -122,10 +94,7 @@ impl ReadError {
             Self::Syntax { at, .. }
             | Self::Unsupported { at, .. }
             | Self::TooDeep { at }
-            | Self::SecondDocument { at }
-            | Self::DuplicateKey { at, .. }
             | Self::DuplicateEntry { at, .. }
-            | Self::WrongCase { at, .. }
             | Self::WrongType { at, .. }
             | Self::Base64 { at, .. }
             | Self::ApiVersion { at, .. }
@@ -137,16 +106,14 @@ impl ReadError {
 impl From<YamlError> for ReadError {
     fn from(error: YamlError) -> Self {
         match error {
-            YamlError::Syntax { at, problem, mend } => Self::Syntax { at, problem, mend },
+            YamlError::Syntax { at, problem } => Self::Syntax { at, problem },
             YamlError::Unsupported { at, what, mend } => Self::Unsupported { at, what, mend },
             YamlError::TooDeep { at } => Self::TooDeep { at },
-            YamlError::DuplicateKey { at, key } => Self::DuplicateKey { at, key },
-            YamlError::SecondDocument { at } => Self::SecondDocument { at },
         }
     }
 }
 
-/// Something in a kubeconfig that will not be there after it was read and printed again.
+/// Something in a kubeconfig that kubectl ignores, or that is not there after it was read and printed again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -165,6 +132,27 @@ pub enum Warning {
         /// The key.
         key: String,
     },
+    /// A second YAML document, which kubectl ignores.
+    SecondDocument {
+        /// The place where it begins.
+        at: Location,
+    },
+    /// A key that stands twice in one map; the last one counts.
+    DuplicateKey {
+        /// The second one.
+        at: Location,
+        /// The key.
+        key: String,
+    },
+    /// A known key in the wrong case, which kubectl ignores.
+    WrongCase {
+        /// The key.
+        at: Location,
+        /// The spelling in the text.
+        key: String,
+        /// The spelling that kubectl knows.
+        expected: &'static str,
+    },
 }
 
 impl Warning {
@@ -173,7 +161,10 @@ impl Warning {
     pub fn at(&self) -> Location {
         match self {
             Self::CommentsDropped { first, .. } => *first,
-            Self::KeyKept { at, .. } => *at,
+            Self::KeyKept { at, .. }
+            | Self::SecondDocument { at }
+            | Self::DuplicateKey { at, .. }
+            | Self::WrongCase { at, .. } => *at,
         }
     }
 }
@@ -189,6 +180,15 @@ impl std::fmt::Display for Warning {
             }
             Self::KeyKept { at, key } => {
                 write!(f, "{at}: kubectl would rename the key `{key}`; it is kept, in quotes")
+            }
+            Self::SecondDocument { at } => {
+                write!(f, "{at}: kubectl ignores this second YAML document")
+            }
+            Self::DuplicateKey { at, key } => {
+                write!(f, "{at}: the key `{key}` stands here a second time; this one counts")
+            }
+            Self::WrongCase { at, key, expected } => {
+                write!(f, "{at}: kubectl ignores `{key}`; write `{expected}`")
             }
         }
     }

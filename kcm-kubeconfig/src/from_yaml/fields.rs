@@ -9,6 +9,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{Fields, ReadError, Warning};
 use crate::Secret;
 use crate::model::Value;
+use crate::public_view::is_hidden;
 use crate::yaml::read::{Entry, Kind, Node, Scalar};
 use crate::yaml::{Plain, resolve};
 
@@ -62,8 +63,8 @@ pub(super) fn flag(entry: &Entry<'_>) -> Result<bool, ReadError> {
     ))
 }
 
-/// Embedded public data.
-pub(super) fn data(entry: Entry<'_>) -> Result<Vec<u8>, ReadError> {
+/// Embedded public data. In a public view, a digest may stand for it.
+pub(super) fn data(entry: Entry<'_>, is_view: bool) -> Result<Vec<u8>, ReadError> {
     let (field, path_field) = match &*entry.key.text {
         "certificate-authority-data" => ("certificate-authority-data", "certificate-authority"),
         "client-key-data" => ("client-key-data", "client-key"),
@@ -71,6 +72,9 @@ pub(super) fn data(entry: Entry<'_>) -> Result<Vec<u8>, ReadError> {
     };
     let at = entry.value.at;
     let text = scalar_text(entry)?;
+    if is_view && is_hidden(&text) {
+        return Ok(text.into_owned().into_bytes());
+    }
     let decoded = decode(&text).ok_or(ReadError::Base64 { at, field, path_field });
     if let Cow::Owned(mut text) = text {
         text.zeroize();
@@ -79,28 +83,24 @@ pub(super) fn data(entry: Entry<'_>) -> Result<Vec<u8>, ReadError> {
 }
 
 /// Embedded data that must not be shown.
-pub(super) fn key_data(entry: Entry<'_>) -> Result<Secret<Vec<u8>>, ReadError> {
-    data(entry).map(Secret::new)
+pub(super) fn key_data(entry: Entry<'_>, is_view: bool) -> Result<Secret<Vec<u8>>, ReadError> {
+    data(entry, is_view).map(Secret::new)
 }
 
-/// Keeps a field that is not known, unless it is a known one in the wrong case.
+/// Keeps a field that is not known.
 pub(super) fn other(
     warnings: &mut Vec<Warning>,
     fields: &mut Fields,
     entry: Entry<'_>,
     known: &[&'static str],
-) -> Result<(), ReadError> {
+) {
     if let Some(expected) = known.iter().find(|known| known.eq_ignore_ascii_case(&entry.key.text))
         && *expected != entry.key.text
     {
-        return Err(ReadError::WrongCase {
-            at: entry.at,
-            key: entry.key.text.into_owned(),
-            expected,
-        });
+        let key = entry.key.text.clone().into_owned();
+        warnings.push(Warning::WrongCase { at: entry.at, key, expected });
     }
     keep(warnings, fields, entry);
-    Ok(())
 }
 
 fn keep(warnings: &mut Vec<Warning>, fields: &mut Fields, entry: Entry<'_>) {
@@ -108,7 +108,7 @@ fn keep(warnings: &mut Vec<Warning>, fields: &mut Fields, entry: Entry<'_>) {
         warnings.push(Warning::KeyKept { at: entry.at, key: entry.key.text.clone().into_owned() });
     }
     let value = value(warnings, entry.value);
-    // The reader has refused keys that stand twice.
+    // Every key is there once.
     fields.push_new(entry.key.text.into_owned(), value);
 }
 

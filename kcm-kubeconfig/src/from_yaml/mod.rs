@@ -25,20 +25,32 @@ pub struct Parsed {
 impl Kubeconfig {
     /// Reads a kubeconfig in YAML or JSON. An empty text is an empty document, as it is to kubectl.
     ///
-    /// Where kubectl drops something without a word (the second document, keys in the wrong case, all but one of the
-    /// entries with one name) this is an error. Unknown fields are kept. What is neither kept nor worth an error,
-    /// comments above all, comes back as a warning.
+    /// Accepts what kubectl accepts, with the same meaning. Unknown fields are kept. Comments, and what kubectl drops
+    /// without a word (a second document, keys in the wrong case, all but the last of equal keys), are warnings.
     ///
     /// # Errors
     /// Names the line and the column, and says how to mend it. Never quotes a value: it might be a secret.
     pub fn from_yaml(text: &str) -> Result<Parsed, ReadError> {
+        Self::read(text, false)
+    }
+
+    /// Reads a public view: as [`Self::from_yaml`], but for the digests that stand for embedded data.
+    pub(crate) fn from_view(view: &str) -> Result<Self, ReadError> {
+        Self::read(view, true).map(|parsed| parsed.kubeconfig)
+    }
+
+    fn read(text: &str, is_view: bool) -> Result<Parsed, ReadError> {
         let document = read::document(text)?;
-        let mut reader = Reader { warnings: Vec::new() };
+        let mut reader = Reader { warnings: Vec::new(), is_view };
         if let Some(&first) = document.comments.first() {
             reader
                 .warnings
                 .push(Warning::CommentsDropped { first, count: document.comments.len() });
         }
+        let second = document.second.map(|at| Warning::SecondDocument { at });
+        let duplicates = document.duplicates.into_iter();
+        let duplicates = duplicates.map(|(at, key)| Warning::DuplicateKey { at, key });
+        reader.warnings.extend(duplicates.chain(second));
         let kubeconfig = match document.root {
             Some(root) => reader.root(root)?,
             None => Kubeconfig::default(),
@@ -51,6 +63,7 @@ impl Kubeconfig {
 /// Collects warnings on the way down.
 struct Reader {
     warnings: Vec<Warning>,
+    is_view: bool,
 }
 
 const ROOT: &[&str] = &[
@@ -118,10 +131,10 @@ impl Reader {
                             &mut kubeconfig.preferences,
                             entry,
                             &["colors", "extensions"],
-                        )?;
+                        );
                     }
                 }
-                _ => other(&mut self.warnings, &mut kubeconfig.other, entry, ROOT)?,
+                _ => other(&mut self.warnings, &mut kubeconfig.other, entry, ROOT),
             }
         }
         Ok(kubeconfig)
@@ -147,7 +160,7 @@ impl Reader {
                         named.name = text(field)?;
                     }
                     name if name == key => named.entry = body(self, field.value)?,
-                    _ => other(&mut self.warnings, &mut named.other, field, &["name", key])?,
+                    _ => other(&mut self.warnings, &mut named.other, field, &["name", key]),
                 }
             }
             if !seen.insert(named.name.clone()) {
@@ -164,12 +177,14 @@ impl Reader {
             match &*entry.key.text {
                 "server" => cluster.server = text(entry)?,
                 "certificate-authority" => cluster.certificate_authority = text(entry)?,
-                "certificate-authority-data" => cluster.certificate_authority_data = data(entry)?,
+                "certificate-authority-data" => {
+                    cluster.certificate_authority_data = data(entry, self.is_view)?
+                }
                 "insecure-skip-tls-verify" => cluster.insecure_skip_tls_verify = flag(&entry)?,
                 "tls-server-name" => cluster.tls_server_name = text(entry)?,
                 "proxy-url" => cluster.proxy_url = text(entry)?,
                 "disable-compression" => cluster.disable_compression = flag(&entry)?,
-                _ => other(&mut self.warnings, &mut cluster.other, entry, CLUSTER)?,
+                _ => other(&mut self.warnings, &mut cluster.other, entry, CLUSTER),
             }
         }
         Ok(cluster)
@@ -182,7 +197,7 @@ impl Reader {
                 "cluster" => context.cluster = text(entry)?,
                 "user" => context.user = text(entry)?,
                 "namespace" => context.namespace = text(entry)?,
-                _ => other(&mut self.warnings, &mut context.other, entry, CONTEXT)?,
+                _ => other(&mut self.warnings, &mut context.other, entry, CONTEXT),
             }
         }
         Ok(context)
@@ -193,14 +208,16 @@ impl Reader {
         for entry in map(node, "user")? {
             match &*entry.key.text {
                 "client-certificate" => user.client_certificate = text(entry)?,
-                "client-certificate-data" => user.client_certificate_data = data(entry)?,
+                "client-certificate-data" => {
+                    user.client_certificate_data = data(entry, self.is_view)?
+                }
                 "client-key" => user.client_key = text(entry)?,
-                "client-key-data" => user.client_key_data = key_data(entry)?,
+                "client-key-data" => user.client_key_data = key_data(entry, self.is_view)?,
                 "token" => user.token = secret_text(entry)?,
                 "tokenFile" => user.token_file = text(entry)?,
                 "username" => user.username = text(entry)?,
                 "password" => user.password = secret_text(entry)?,
-                _ => other(&mut self.warnings, &mut user.other, entry, USER)?,
+                _ => other(&mut self.warnings, &mut user.other, entry, USER),
             }
         }
         Ok(user)

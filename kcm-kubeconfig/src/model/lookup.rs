@@ -17,29 +17,44 @@ pub struct Current<'a> {
 #[non_exhaustive]
 pub enum LookupError {
     /// `current-context` is empty.
-    #[error("current-context is not set; choose one with `kubectl config use-context`")]
-    NoCurrentContext,
+    #[error("no current context; contexts: {}", listed(.contexts))]
+    NoCurrentContext {
+        /// The names of the contexts in the document.
+        contexts: Vec<String>,
+    },
     /// `current-context` names a context that is not in the document.
-    #[error("current-context is `{context}`, but there is no such context")]
+    #[error("no context `{context}`, which is the current one; contexts: {}", listed(.contexts))]
     NoSuchContext {
         /// The dangling name.
         context: String,
+        /// The names of the contexts in the document.
+        contexts: Vec<String>,
     },
     /// The context names a cluster that is not in the document.
-    #[error("context `{context}` points to cluster `{cluster}`, but there is no such cluster")]
+    #[error("no cluster `{cluster}`, to which the context `{context}` refers; clusters: {}", listed(.clusters))]
     NoSuchCluster {
         /// The context that points there.
         context: String,
         /// The dangling name.
         cluster: String,
+        /// The names of the clusters in the document.
+        clusters: Vec<String>,
+    },
+    /// The cluster of the current context has no server.
+    #[error("no server in the cluster `{cluster}`")]
+    NoServer {
+        /// The cluster.
+        cluster: String,
     },
     /// The context names a user that is not in the document.
-    #[error("context `{context}` points to user `{user}`, but there is no such user")]
+    #[error("no user `{user}`, to which the context `{context}` refers; users: {}", listed(.users))]
     NoSuchUser {
         /// The context that points there.
         context: String,
         /// The dangling name.
         user: String,
+        /// The names of the users in the document.
+        users: Vec<String>,
     },
 }
 
@@ -47,23 +62,28 @@ impl Kubeconfig {
     /// Resolves `current-context` to its context, cluster and user.
     ///
     /// # Errors
-    /// Says which name dangles.
+    /// A [`LookupError`] that says which name dangles.
     pub fn current(&self) -> Result<Current<'_>, LookupError> {
+        let contexts = || names(&self.contexts);
         if self.current_context.is_empty() {
-            return Err(LookupError::NoCurrentContext);
+            return Err(LookupError::NoCurrentContext { contexts: contexts() });
         }
-        let context = find(&self.contexts, &self.current_context)
-            .ok_or_else(|| LookupError::NoSuchContext { context: self.current_context.clone() })?;
+        let context = find(&self.contexts, &self.current_context).ok_or_else(|| {
+            let context = self.current_context.clone();
+            LookupError::NoSuchContext { context, contexts: contexts() }
+        })?;
         let cluster = find(&self.clusters, &context.entry.cluster).ok_or_else(|| {
             LookupError::NoSuchCluster {
                 context: context.name.clone(),
                 cluster: context.entry.cluster.clone(),
+                clusters: names(&self.clusters),
             }
         })?;
         let user =
             find(&self.users, &context.entry.user).ok_or_else(|| LookupError::NoSuchUser {
                 context: context.name.clone(),
                 user: context.entry.user.clone(),
+                users: names(&self.users),
             })?;
         Ok(Current { context, cluster, user })
     }
@@ -109,6 +129,14 @@ impl User {
     }
 }
 
+fn names<T>(entries: &[Named<T>]) -> Vec<String> {
+    entries.iter().map(|named| named.name.clone()).collect()
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 fn find<'a, T>(entries: &'a [Named<T>], name: &str) -> Option<&'a Named<T>> {
     entries.iter().find(|named| named.name == name)
 }
@@ -144,13 +172,16 @@ mod tests {
     fn current_says_which_name_dangles() {
         let mut none = document();
         none.current_context.clear();
-        assert_eq!(none.current().unwrap_err(), LookupError::NoCurrentContext);
+        assert_eq!(
+            none.current().unwrap_err(),
+            LookupError::NoCurrentContext { contexts: vec!["x".into()] }
+        );
 
         let mut no_context = document();
         no_context.contexts.clear();
         assert_eq!(
             no_context.current().unwrap_err(),
-            LookupError::NoSuchContext { context: "x".into() }
+            LookupError::NoSuchContext { context: "x".into(), contexts: Vec::new() }
         );
 
         let mut no_cluster = document();

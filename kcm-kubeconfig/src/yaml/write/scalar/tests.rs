@@ -51,8 +51,8 @@ fn short_base64_that_looks_like_something_else_is_quoted() {
 fn text() -> impl Strategy<Value = String> {
     let char = prop_oneof![
         8 => prop::sample::select(" \n\t'\":#-?,[]{}&*!|>%@`~=<\\ab01_.eExyn+/".chars().collect::<Vec<_>>()),
-        1 => prop::sample::select("\r\u{85}\u{2028}\u{2029}\u{FEFF}\u{A0}é集😀\0\u{7F}\u{1B}".chars().collect::<Vec<_>>()),
-        1 => any::<char>(),
+        1 => prop::sample::select("\r\u{85}\u{FEFF}\u{A0}é集😀\0\u{7F}\u{1B}".chars().collect::<Vec<_>>()),
+        1 => any::<char>().prop_filter("refused", |c| !matches!(c, '\u{2028}' | '\u{2029}')),
     ];
     prop_oneof![
         prop::collection::vec(char.clone(), 0..12).prop_map(String::from_iter),
