@@ -100,9 +100,11 @@ async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
     let Prepared { observed, desired, plan, inputs, layout, .. } = &prepared;
     issue::check_key_is_there(run.cluster, plan, inputs)?;
     let (cluster, ca, trust) = (run.cluster, &inputs.ca, inputs.trust.as_deref());
-    let examined =
-        preflight::check(run, Subject { cluster, layout, ca, trust, desired, observed, plan })
-            .await?;
+    let examined = preflight::check(
+        run,
+        Subject { cluster, layout, ca, request: &inputs.request, trust, desired, observed, plan },
+    )
+    .await?;
     Ok(Prepared { examined, ..prepared })
 }
 

@@ -140,6 +140,8 @@ pub enum FindingCode {
     CaKeyMissing,
     /// A renewal would issue a certificate for another subject.
     OtherSubject,
+    /// Clients accept more CA certificates than the one that signs.
+    TrustBundle,
 }
 
 impl Finding {

@@ -21,6 +21,8 @@ pub struct IdentityFacts {
     pub fingerprint: Fingerprint,
     /// The user it names.
     pub common_name: Option<String>,
+    /// The groups that it gives the user.
+    pub groups: Vec<String>,
     /// Algorithm and size of its key, where kcm knows them.
     pub algorithm: Option<KeyAlgorithm>,
     /// Which of the usages that are asked for it lacks.
@@ -168,11 +170,12 @@ impl IdentityFacts {
         Ok(Self {
             fingerprint: certificate.fingerprint(),
             common_name: certificate.common_name().map(str::to_owned),
+            groups: certificate.organizations(),
             algorithm: certificate.key_algorithm(),
             missing_usages: request
                 .usages
                 .iter()
-                .filter(|usage| !certificate.usages().contains(*usage))
+                .filter(|usage| !certificate.allows(*usage))
                 .map(|usage| usage.name().to_owned())
                 .collect(),
             not_after: certificate.not_after(),
@@ -192,7 +195,7 @@ impl IdentityFacts {
         if let Some(error) = &self.chain_error {
             why.push(Reason::Chain { error: error.clone() });
         }
-        if self.common_name.as_deref() != Some(layout::USER) {
+        if self.common_name.as_deref() != Some(request.subject.common_name()) {
             let found = self.common_name.clone().unwrap_or_else(|| "nobody".to_owned());
             why.push(Reason::CommonName { found });
         }
@@ -301,6 +304,7 @@ mod tests {
         IdentityFacts {
             fingerprint: Fingerprint::of(b"a certificate"),
             common_name: Some(layout::USER.to_owned()),
+            groups: Vec::new(),
             algorithm: Some(KeyAlgorithm::EcdsaP256),
             missing_usages: Vec::new(),
             not_after: NOW + DAY * 31,

@@ -172,7 +172,11 @@ fn leaf(
     let issued = authority
         .issue(&leaf, key.public_key(), serial()?, now)
         .map_err(|error| in_full(&error))?;
-    let pair = Pair { certificate: issued.certificate.to_pem(), key: key.to_pem() };
+    let ca = authority.certificate().certificate();
+    // Whoever has the root alone needs the intermediate to verify it.
+    let intermediate = if ca.is_self_issued() { String::new() } else { ca.to_pem() };
+    let certificate = issued.certificate.to_pem() + &intermediate;
+    let pair = Pair { certificate, key: key.to_pem() };
     Ok((pair, issued))
 }
 

@@ -2,19 +2,26 @@
 //! (`install.compare: meaning`). Pure.
 
 use kcm_kubeconfig::Access;
+use kcm_pki::Certificate;
 use kcm_systemd::{ServiceMeaning, Surroundings, UnitFile, UnitName};
 
+use crate::layout::Layout;
 use crate::observe::ObservedMaster;
 use crate::transport;
+use crate::trust;
 
 /// What an artifact comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are two on each master")]
 pub(crate) enum Meaning {
     /// A unit, as systemd runs it.
     Unit(ServiceMeaning),
     /// A kubeconfig, as a client takes it.
-    Kubeconfig(Access),
+    Kubeconfig {
+        access: Access,
+        /// Where the kubeconfig is, and the file with CA certificates that it may name.
+        layout: Box<Layout>,
+    },
 }
 
 impl Meaning {
@@ -25,9 +32,10 @@ impl Meaning {
     }
 
     /// Of a kubeconfig that kcm writes.
-    pub(crate) fn of_kubeconfig(text: &str) -> Option<Self> {
+    pub(crate) fn of_kubeconfig(text: &str, layout: &Layout) -> Option<Self> {
         let view = transport::public_kubeconfig(text);
-        Access::of_public_view(&view).ok().map(Self::Kubeconfig)
+        let access = comparable(Access::of_public_view(&view).ok()?);
+        Some(Self::Kubeconfig { access, layout: Box::new(layout.clone()) })
     }
 
     /// Whether a master has it, drop-ins and environment included. What cannot be told is not the same.
@@ -37,17 +45,40 @@ impl Meaning {
                 let found = observed.effective.as_ref().and_then(|unit| unit.meaning().ok());
                 found.as_ref() == Some(wanted)
             }
-            Self::Kubeconfig(wanted) => access(observed).as_ref() == Some(wanted),
+            Self::Kubeconfig { access: wanted, layout } => {
+                access(observed, layout).as_ref() == Some(wanted)
+            }
         }
     }
 
     /// The same but for the key, which is not here.
     pub(crate) fn is_on_but_for_key(&self, observed: &ObservedMaster) -> bool {
-        let Self::Kubeconfig(wanted) = self else { return self.is_on(observed) };
-        access(observed).map(Access::without_key) == Some(wanted.clone().without_key())
+        let Self::Kubeconfig { access: wanted, layout } = self else {
+            return self.is_on(observed);
+        };
+        access(observed, layout).map(Access::without_key) == Some(wanted.clone().without_key())
     }
 }
 
-fn access(observed: &ObservedMaster) -> Option<Access> {
-    Access::of_public_view(observed.files.kubeconfig.text.as_deref()?).ok()
+/// What a client takes from the kubeconfig there. A file that it names for its CA certificates is taken in, if it is observed.
+fn access(observed: &ObservedMaster, layout: &Layout) -> Option<Access> {
+    let access = Access::of_public_view(observed.files.kubeconfig.text.as_deref()?).ok()?;
+    let named = match trust::named_by(&access, observed, layout) {
+        trust::Named::Known(pem) => Some(pem.to_owned()),
+        trust::Named::Nothing | trust::Named::Unknown(_) => None,
+    };
+    Some(comparable(match named {
+        Some(pem) => access.with_authority(pem.as_bytes()),
+        None => access,
+    }))
+}
+
+/// The CA certificates in an order of their own, each once: a client asks for no order.
+fn comparable(access: Access) -> Access {
+    let pem = access.authority().and_then(|pem| Certificate::all_from_pem(pem).ok());
+    let Some(mut all) = pem else { return access };
+    all.sort_by_key(Certificate::fingerprint);
+    all.dedup();
+    let pem: String = all.iter().map(Certificate::to_pem).collect();
+    access.with_authority(pem.as_bytes())
 }

@@ -141,6 +141,12 @@ impl Access {
         self.cluster.embedded_ca().filter(|data| !data.starts_with(DIGEST.as_bytes()))
     }
 
+    /// The file that is named for the key; nothing where it is embedded.
+    #[must_use]
+    pub fn key_file(&self) -> Option<&str> {
+        Some(&*self.user.client_key).filter(|path| !path.is_empty())
+    }
+
     /// The file that is named for the CA certificates; nothing where they are embedded.
     #[must_use]
     pub fn authority_file(&self) -> Option<&str> {

@@ -10,7 +10,7 @@ use crate::{
     key::{KeyAlgorithm, PublicKey},
     name, pem,
     text::{hex, only, utc},
-    usages::Usages,
+    usages::{Usage, Usages},
 };
 
 /// An X.509 certificate, parsed once.
@@ -271,6 +271,14 @@ impl Certificate {
     #[must_use]
     pub fn other_extended_usages(&self) -> &[String] {
         &self.fields.other_extended_usages
+    }
+
+    /// Returns `true` if a usage is allowed: listed, or of a kind of which the certificate lists none.
+    #[must_use]
+    pub fn allows(&self, usage: Usage) -> bool {
+        let is_limited =
+            if usage.is_extended() { self.has_extended_key_usage() } else { self.has_key_usage() };
+        !is_limited || self.usages().contains(usage)
     }
 
     /// Returns whether there is a keyUsage extension; without one every basic usage is allowed.

@@ -162,7 +162,12 @@ fn settings(file: &UnitFile) -> BTreeMap<(String, String), Vec<String>> {
             continue;
         }
         let values = file.values(name.0, name.1).map(|entry| entry.value.clone());
-        settings.insert((entry.section.clone(), entry.key.clone()), values.collect::<Vec<_>>());
+        let mut values: Vec<_> = values.collect();
+        // None is less than the default, which is all.
+        if values.is_empty() && name == ("Service", "CapabilityBoundingSet") {
+            values.push(String::new());
+        }
+        settings.insert((entry.section.clone(), entry.key.clone()), values);
     }
     for (key, default) in SINGLE {
         let values = file.values("Service", key).map(|entry| entry.value.as_str());
@@ -245,6 +250,7 @@ mod tests {
             ("multi-user", "graphical"),
             ("[Service]\n", "[Service]\nLimitNOFILE=5\n"),
             ("[Service]\n", "[Service]\nUser=kube\n"),
+            ("[Service]\n", "[Service]\nCapabilityBoundingSet=\n"),
             ("[Unit]\n", "[Unit]\nAfter=x.target\n"),
         ] {
             let other = UNIT.replacen(from, to, 1);

@@ -26,6 +26,7 @@ mod handover;
 mod kubeconfig;
 mod kubeconfig_writings;
 mod lab;
+mod layouts;
 mod lint;
 mod logs;
 mod masters;

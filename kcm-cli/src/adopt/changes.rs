@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kcm_systemd::{ServiceMeaning, Surroundings, UnitFile};
+use kcm_systemd::{Hardening, ServiceMeaning, Surroundings, UnitFile};
 
 use super::AdoptError;
 use super::choices::{Choices, FlagChoice};
@@ -14,6 +14,34 @@ use crate::layout::Layout;
 use crate::view;
 
 type Settings = BTreeMap<(String, String), Vec<String>>;
+
+/// Takes in what only kcm itself writes: its sandbox, and the certificate that it issues for serving.
+pub(super) fn own_forms(
+    choices: &mut Choices,
+    found: &[Found],
+    plain: Cluster,
+    parsed: impl Fn(&Choices) -> Result<Cluster, AdoptError>,
+) -> Result<Cluster, AdoptError> {
+    let layout = layout_of(&plain)?;
+    let serves = |master: &Found| {
+        let is_ours = |flag| master.flag(flag) == Some(layout.serving.as_str());
+        is_ours("tls-cert-file") && is_ours("tls-private-key-file")
+    };
+    choices.serving = found.iter().all(serves);
+    let directives: Vec<_> = Hardening::Strict.directives().collect();
+    let strict: Vec<_> = directives.iter().map(ToString::to_string).collect();
+    let text = format!("[Service]\nExecStart=/bin/x\n{}\n", strict.join("\n"));
+    let around = Surroundings::of(layout.unit.clone());
+    let strict = ServiceMeaning::of(&UnitFile::parse(&text), &around);
+    let mut strict: Settings = strict.map(|meaning| meaning.settings).unwrap_or_default();
+    strict.retain(|(_, key), _| directives.iter().any(|it| it.key.as_str() == key));
+    let is_strict = |master: &Found| {
+        let mut all = strict.iter();
+        all.all(|(name, values)| master.meaning.settings.get(name) == Some(values))
+    };
+    choices.is_strict = !strict.is_empty() && found.iter().all(is_strict);
+    if choices.serving || choices.is_strict { parsed(choices) } else { Ok(plain) }
+}
 
 /// What the unit has beside what kcm renders.
 pub(super) fn directives(

@@ -19,6 +19,10 @@ pub(super) struct Choices {
     pub(super) masks: Vec<(&'static str, u8)>,
     pub(super) ca_cert: String,
     pub(super) ca_key: String,
+    pub(super) trust: Option<String>,
+    pub(super) csr: Option<String>,
+    pub(super) signing_config: Option<String>,
+    pub(super) serving: bool,
     pub(super) key_algorithm: Option<String>,
     pub(super) lifetime: Option<String>,
     pub(super) bind: Option<String>,
@@ -26,6 +30,7 @@ pub(super) struct Choices {
     pub(super) credentials: Option<&'static str>,
     pub(super) user: Option<String>,
     pub(super) group: Option<String>,
+    pub(super) is_strict: bool,
     /// Section, key, values.
     pub(super) directives: Vec<(String, String, Vec<String>)>,
     pub(super) root: Option<String>,
@@ -100,8 +105,12 @@ impl Choices {
             always("caCert", &self.ca_cert),
             always("caKey", &self.ca_key)
                 .map(|line| format!("{line}   # needed to sign, not before")),
+            line("trust", &self.trust),
+            line("csr", &self.csr),
+            line("signingConfig", &self.signing_config),
             line("keyAlgorithm", &self.key_algorithm),
             line("lifetime", &self.lifetime),
+            self.serving.then(|| "servingCertificate: true".to_owned()),
         ];
         section(&mut text, "pki", &present(pki));
         let mut manager = present([line("bindAddress", &self.bind)]);
@@ -135,7 +144,8 @@ impl Choices {
         let line = |key: &str, value: &Option<String>| {
             value.as_ref().map(|value| format!("{key}: {}", quoted(value)))
         };
-        let mut lines = present([line("user", &self.user), line("group", &self.group)]);
+        let strict = self.is_strict.then(|| "hardening: strict".to_owned());
+        let mut lines = present([line("user", &self.user), line("group", &self.group), strict]);
         if !self.directives.is_empty() {
             lines.push("directives:".to_owned());
         }

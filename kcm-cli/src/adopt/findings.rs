@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use kcm_pki::{Certificate, CsrFile};
+use kcm_pki::Certificate;
 use kcm_systemd::{Argument, Effect, Flags, LintVersions, Severity as LintSeverity, lint_flags};
 use time::{Duration, OffsetDateTime};
 
 use super::look::Found;
+use super::subject::Csr;
 use crate::finding::{Finding, FindingCode};
 use crate::lint::{FileUse, of_file};
-use crate::operator::TUTORIAL_CSR;
 use crate::preflight;
 use crate::transport::{Observation, PathState};
+use crate::trust::described;
 
 /// From here on the end of a certificate is worth a word.
 const SOON: Duration = Duration::days(30);
@@ -243,10 +244,26 @@ impl<'a> Findings<'a> {
         self.all.push(Finding::general(FindingCode::MastersDiffer, problem, mend));
     }
 
+    /// The CA certificates that clients accept beside the one that signs.
+    pub(super) fn trusts(&mut self, all: &[Certificate], ca: &Certificate) {
+        let problem = format!(
+            "the kubeconfig trusts {} CA certificates: {}; the one that signs is {}",
+            all.len(),
+            described(all),
+            ca.fingerprint()
+        );
+        let help = "they stay: pki.trust names a bundle of them; a CA that nothing uses any more is dropped from it and with `kcm apply --replace-ca`";
+        self.all.push(Finding::general(FindingCode::TrustBundle, problem, help));
+    }
+
     pub(super) fn own_flags(&mut self, master: &str, names: &str) {
         let problem = format!("it has flags of its own: {names}");
         let mend = "the cluster file has them at this master; move them to controllerManager.flags if they are to be the same";
         self.warn(FindingCode::MastersDiffer, master, problem, mend);
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        self.all.push(finding);
     }
 
     pub(super) fn not_reproduced(&mut self, problem: String, mend: &str) {
@@ -291,17 +308,20 @@ pub(super) fn of_identity(pem: Option<&str>, now: OffsetDateTime) -> Option<Find
     ))
 }
 
-/// What a renewal would change in silence.
-pub(super) fn of_subject(pem: Option<&str>) -> Option<Finding> {
-    let theirs = Certificate::from_pem(pem?.as_bytes()).ok()?.subject();
-    let ours = CsrFile::parse(TUTORIAL_CSR).ok()?.value.subject.to_string();
-    (theirs != ours).then(|| {
-        Finding::general(
-            FindingCode::OtherSubject,
-            format!("the client certificate is for `{theirs}`; a renewal issues one for `{ours}`"),
-            "Kubernetes goes by the CN; to keep the rest, name a cfssl CSR file that has it in pki.csr",
-        )
-    })
+/// The subject of the identity, where it is not kcm's own: kept as far as a CSR file can say it.
+pub(super) fn of_subject(identity: &Certificate, csr: &Csr) -> Finding {
+    let subject = identity.subject();
+    if csr.lost.is_empty() {
+        let problem = format!("the client certificate is for `{subject}`");
+        let help = "it stays: pki.csr names a CSR file with these names for the next renewal";
+        return Finding::general(FindingCode::OtherSubject, problem, help);
+    }
+    let lost = csr.lost.join(", ");
+    let problem =
+        format!("the client certificate is for `{subject}`, and a CSR file cannot say {lost}");
+    let help =
+        "a renewal leaves that out; Kubernetes takes the user from CN and the groups from O alone";
+    Finding::general(FindingCode::NotReproduced, problem, help)
 }
 
 /// What has to be done before the first renewal.

@@ -5,11 +5,13 @@ use std::path::Path;
 use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
 
-use super::changes::{directives, is_written_as_kcm_writes, set_flags};
+use super::changes::{directives, is_written_as_kcm_writes, own_forms, set_flags};
 use super::choices::{Choices, MasterChoice};
 use super::findings::Findings;
-use super::look::{Found, pairs};
+use super::identity::{Identity, identity};
+use super::look::Found;
 use super::ranges::ranges;
+use super::trust::{signing_ca, trust};
 use super::{AdoptError, AdoptRequest, Adopted};
 use crate::cluster::{Cluster, ClusterName};
 use crate::files::RemotePath;
@@ -18,6 +20,7 @@ use crate::transport::PathState;
 
 /// Folders that hold other programs too: kcm keeps its notes in none of them.
 const SHARED_ROOTS: [&str; 4] = ["/", "/usr", "/usr/local", "/opt"];
+
 pub(super) fn infer(
     found: &[Found],
     request: &AdoptRequest,
@@ -30,11 +33,7 @@ pub(super) fn infer(
         return Err(unknown("anything", "no master is named; name one with --master"));
     }
     let accesses = found.iter().map(Found::access).collect::<Result<Vec<_>, _>>()?;
-    let ca = found.iter().find_map(|master| master.ca.clone());
-    let embedded = accesses.iter().find_map(|it| String::from_utf8(it.authority()?.to_vec()).ok());
-    let ca_certificate = ca.or(embedded).ok_or_else(|| {
-        unknown("the CA", "no flag names its certificate, and no kubeconfig has it; name the file with --cluster-signing-cert-file in the unit")
-    })?;
+    let ca = signing_ca(found, &mut findings)?;
     let mut choices = Choices {
         ca_cert: request.ca_cert.clone(),
         ca_key: request.ca_key.clone(),
@@ -44,7 +43,8 @@ pub(super) fn infer(
     ranges(&mut choices, &mut findings)?;
     cluster_name(&mut choices, &mut findings);
     places(&mut choices, found, &mut findings);
-    let identity = identity(&mut choices, found, &ca_certificate, &mut findings);
+    let trust = trust(&mut choices, found, &ca, &mut findings);
+    let identity = identity(&mut choices, found, &ca, &mut findings);
     choices.owner = owner(found, &mut findings);
     binds(&mut choices, found);
     servers(&mut choices, &accesses);
@@ -55,17 +55,20 @@ pub(super) fn infer(
         choices.flags.push(("allocate-node-cidrs".to_owned(), None));
     }
     let plain = parsed(&choices, request, origin)?;
+    let plain = own_forms(&mut choices, found, plain, |choices| parsed(choices, request, origin))?;
     directives(&mut choices, found, &plain, &mut findings)?;
     set_flags(&mut choices, found, &plain, &mut findings)?;
     let cluster = parsed(&choices, request, origin)?;
-    choices.by_meaning =
-        !is_written_as_kcm_writes(&cluster, found, identity.as_deref(), &ca_certificate);
+    let ca_certificate = ca.to_pem();
+    let accepted = trust.as_deref().unwrap_or(&ca_certificate);
+    let held = identity.pem.as_deref();
+    choices.by_meaning = !is_written_as_kcm_writes(&cluster, found, held, accepted);
     let cluster = parsed(&choices, request, origin)?;
     let mut findings = findings.all();
-    findings.extend(super::findings::of_identity(identity.as_deref(), now));
-    findings.extend(super::findings::of_subject(identity.as_deref()));
+    findings.extend(super::findings::of_identity(held, now));
     let text = choices.text(&request.ssh);
-    Ok(Adopted { text, cluster, ca_certificate, findings })
+    let Identity { csr, signing_config, .. } = identity;
+    Ok(Adopted { text, cluster, ca_certificate, trust, csr, signing_config, findings })
 }
 
 fn parsed(choices: &Choices, request: &AdoptRequest, origin: &Path) -> Result<Cluster, AdoptError> {
@@ -120,8 +123,11 @@ fn places(choices: &mut Choices, found: &[Found], findings: &mut Findings<'_>) {
     let unit = findings.agree("the unit's file", |master, _| master.unit_file.to_string());
     let kubeconfig = findings.agree_on_flag("kubeconfig");
     let signing = findings.agree_on_flag("cluster-signing-cert-file");
-    let signing =
-        signing.or_else(|| found.iter().find_map(|it| it.flag("root-ca-file").map(str::to_owned)));
+    // A bundle is not the file of the CA that signs.
+    let alone =
+        |path: &str| found.iter().any(|it| it.certificates_at(path).map(<[_]>::len) == Some(1));
+    let roots = found.iter().find_map(|it| it.flag("root-ca-file")).filter(|path| alone(path));
+    let signing = signing.or_else(|| roots.map(str::to_owned));
     let signing_key = findings.agree_on_flag("cluster-signing-key-file");
     let usual = RemotePath::new(root.as_str()).ok().and_then(|root| Layout::below(&root).ok());
     let Some(usual) = usual else { return };
@@ -137,66 +143,6 @@ fn places(choices: &mut Choices, found: &[Found], findings: &mut Findings<'_>) {
     });
     choices.paths = differing.collect();
     choices.root = Some(root).filter(|root| root != layout::INSTALL_ROOT);
-}
-
-/// The certificate that the masters hold, as PEM, and where it is.
-fn identity(
-    choices: &mut Choices,
-    found: &[Found],
-    ca: &str,
-    findings: &mut Findings<'_>,
-) -> Option<String> {
-    let held = |master: &Found| {
-        let access = master.access().ok()?;
-        if let Some(pem) = access.certificate() {
-            return Certificate::from_pem(pem).ok();
-        }
-        let named = access.certificate_file()?;
-        let mut beside = master.certificates.iter();
-        let (_, certificate) = beside.find(|(path, _)| path.as_str() == named)?;
-        Some(certificate.clone())
-    };
-    let shown = |certificate: Option<Certificate>| {
-        certificate.map_or_else(|| "none".to_owned(), |it| it.fingerprint().to_string())
-    };
-    let _ = findings.agree("the client certificate", |master, _| shown(held(master)));
-    if let Some(file) =
-        found.iter().find_map(|it| it.access().ok()?.certificate_file().map(str::to_owned))
-    {
-        findings.not_reproduced(
-            format!("the kubeconfig names {file} for its client certificate; kcm embeds it, or names one file of its own"),
-            "`kcm plan` shows what kcm would write",
-        );
-    }
-    let certificate = found.iter().find_map(held)?;
-    let first = found.first()?;
-    let is_pair = |(cert, key): &(RemotePath, RemotePath)| {
-        found.iter().all(|master| {
-            let beside = master.certificates.iter().find(|(path, _)| path == cert);
-            beside.is_some_and(|(_, beside)| {
-                Some(beside.fingerprint()) == held(master).map(|it| it.fingerprint())
-            }) && matches!(master.state(key.as_str()), Some(PathState::File { .. }))
-        })
-    };
-    let root = RemotePath::new(choices.root.as_deref().unwrap_or(layout::INSTALL_ROOT)).ok();
-    let usual = root.and_then(|root| Layout::below(&root).ok());
-    match pairs(first).into_iter().find(is_pair).zip(usual) {
-        Some(((cert, key), usual)) => {
-            let paths = [("cert", cert, usual.certificate), ("key", key, usual.key)];
-            let differing = paths.into_iter().filter(|(_, path, usual)| path != usual);
-            choices.paths.extend(differing.map(|(name, path, _)| (name, path.to_string())));
-        }
-        None => choices.credentials = Some("embedded-only"),
-    }
-    let algorithm = certificate.key_algorithm().map(|algorithm| algorithm.to_string());
-    choices.key_algorithm = algorithm.filter(|algorithm| algorithm != "rsa-2048");
-    let lifetime = (certificate.not_after() - certificate.not_before()).whole_hours();
-    // One that ends with its CA was cut short.
-    let ends_with_ca = Certificate::from_pem(ca.as_bytes())
-        .is_ok_and(|ca| ca.not_after() <= certificate.not_after());
-    choices.lifetime =
-        (lifetime >= 1 && lifetime != 87_600 && !ends_with_ca).then(|| format!("{lifetime}h"));
-    Some(certificate.to_pem())
 }
 
 /// Whose the kubeconfig is, where that is not the service's user.

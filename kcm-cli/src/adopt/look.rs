@@ -6,6 +6,7 @@ use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
 use kcm_systemd::{ServiceMeaning, UnitName};
 
+use super::named::read_named;
 use super::{AdoptError, AdoptRequest};
 use crate::effective::EffectiveUnit;
 use crate::files::{Owner, RemotePath};
@@ -52,7 +53,9 @@ pub(super) struct Found {
     /// The files that flags name, and where pairs may be.
     pub(super) files: Vec<(RemotePath, PathState)>,
     /// Certificates in such places.
-    pub(super) certificates: Vec<(RemotePath, Certificate)>,
+    pub(super) certificates: Vec<(RemotePath, Vec<Certificate>)>,
+    /// Certificates of the files that the kubeconfig and flags name.
+    pub(super) named: Vec<(RemotePath, Vec<Certificate>)>,
     pub(super) inspected: Option<Inspected>,
     users: Vec<(String, u32, u32)>,
     groups: Vec<(String, u32)>,
@@ -85,6 +88,12 @@ impl Found {
         };
         Access::of_public_view(view)
             .map_err(|cause| error(format!("{path}: {cause}"), cause.help(path)))
+    }
+
+    /// The file of the CA that signs, as far as a flag says.
+    pub(super) fn ca_path(&self) -> Option<&str> {
+        let flag = |name| self.flag(name).filter(|path| !path.is_empty());
+        flag("cluster-signing-cert-file").or_else(|| flag("root-ca-file"))
     }
 
     /// Whose a file is, by names: `USER`, or `USER:GROUP` where the group is not the user's own.
@@ -166,11 +175,13 @@ pub(super) async fn look_at(
         ca: None,
         files: Vec::new(),
         certificates: Vec::new(),
+        named: Vec::new(),
         inspected: None,
         users: accounts(&users).filter_map(|(name, uid, gid)| Some((name, uid, gid?))).collect(),
         groups: accounts(&groups).map(|(name, gid, _)| (name, gid)).collect(),
     };
     look_further(&mut found, &unit, transport).await?;
+    read_named(&mut found, transport).await?;
     Ok(found)
 }
 
@@ -210,7 +221,7 @@ async fn look_further(
     let named: BTreeSet<_> = named.filter_map(|(_, path)| RemotePath::new(path).ok()).collect();
     let path = |flag: &str| found.flag(flag).and_then(|path| RemotePath::new(path).ok());
     let kubeconfig = path("kubeconfig");
-    let ca = path("cluster-signing-cert-file").or_else(|| path("root-ca-file"));
+    let ca = found.ca_path().and_then(|path| RemotePath::new(path).ok());
     let executable = RemotePath::new(found.meaning.executable.as_str()).ok();
     let pairs = pairs(found);
     let certificates: Vec<_> = pairs.iter().map(|(certificate, _)| certificate.clone()).collect();
@@ -246,8 +257,8 @@ async fn look_further(
     let authority = ca.map(|_| text()).transpose()?.flatten();
     let mut read = Vec::new();
     for path in certificates {
-        let certificate = text()?.and_then(|pem| Certificate::from_pem(pem.as_bytes()).ok());
-        read.extend(certificate.map(|certificate| (path, certificate)));
+        let all = text()?.and_then(|pem| Certificate::all_from_pem(pem.as_bytes()).ok());
+        read.extend(all.map(|all| (path, all)));
     }
     let inspected = match replies.next() {
         Some(Reply::Inspected(inspected)) => Some(inspected),

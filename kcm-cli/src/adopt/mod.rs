@@ -6,9 +6,13 @@
 mod changes;
 mod choices;
 mod findings;
+mod identity;
 mod infer;
 mod look;
+mod named;
 mod ranges;
+mod subject;
+mod trust;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -105,6 +109,15 @@ pub struct Adopted {
     /// The CA certificate that the masters have, as PEM: it is public, and is to be put where the cluster file names it.
     #[serde(skip)]
     pub ca_certificate: String,
+    /// The bundle of CA certificates that clients accept, as PEM, if the cluster file names one: to be put there.
+    #[serde(skip)]
+    pub trust: Option<String>,
+    /// The CSR file that keeps the identity's subject, if the cluster file names one: to be put there.
+    #[serde(skip)]
+    pub csr: Option<String>,
+    /// The signing config that keeps the identity's usages, if the cluster file names one: to be put there.
+    #[serde(skip)]
+    pub signing_config: Option<String>,
     /// What was found, and would be better otherwise.
     pub findings: Vec<Finding>,
 }

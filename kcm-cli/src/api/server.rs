@@ -181,6 +181,11 @@ impl ApiServer {
         }
     }
 
+    /// The certificate that is shown, where it is a component's own.
+    pub(super) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_deref()
+    }
+
     /// Why a server may not know our certificate.
     fn why_unknown(&self, clock: Option<ClockOffset>) -> String {
         let Some(certificate) = &self.certificate else {

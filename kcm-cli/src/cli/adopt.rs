@@ -1,10 +1,10 @@
 //! `kcm adopt`.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::Path;
+mod files;
 
-use kcm_pki::Certificate;
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use time::OffsetDateTime;
 
 use super::ask_for_password;
@@ -70,17 +70,15 @@ async fn finish(
     now: OffsetDateTime,
     adopted: Adopted,
 ) -> Result<Exit, Failure> {
-    // Nothing is written where the file is printed, and the plan needs the CA.
+    // Nothing is written where the file is printed, and the plan needs the files that it names.
     let elsewhere = tempfile::tempdir()?;
     let mut cluster = adopted.cluster.clone();
     let mut written = Vec::new();
     if arguments.prints() {
-        cluster.pki.ca_cert = elsewhere.path().join("ca.pem");
-        fs::write(&cluster.pki.ca_cert, &adopted.ca_certificate)?;
+        redirect(&mut cluster, elsewhere.path());
+        files::bring(&cluster, &adopted, false)?;
     } else {
-        if bring_ca(&cluster, &adopted.ca_certificate)? {
-            written.push(cluster.pki.ca_cert.clone());
-        }
+        written = files::bring(&cluster, &adopted, arguments.overwrite)?;
         cluster_file::place(origin, &adopted.text, arguments.overwrite)?;
         written.push(origin.to_owned());
     }
@@ -107,41 +105,12 @@ async fn finish(
     Ok(if plan.plan.is_empty() { Exit::Done } else { Exit::ToDo })
 }
 
-/// Writes the CA certificate if it is not there; tells whether it did.
-fn bring_ca(cluster: &Cluster, pem: &str) -> Result<bool, Failure> {
-    let path = &cluster.pki.ca_cert;
-    let failed = |error: &io::Error| {
-        Failure::new(
-            Exit::Failed,
-            format!("{}: the CA certificate cannot be written: {error}", path.display()),
-        )
-    };
-    match fs::read(path) {
-        Ok(there) => {
-            let fingerprint =
-                |pem: &[u8]| Certificate::from_pem(pem).ok().map(|it| it.fingerprint());
-            let (ours, theirs) = (fingerprint(&there), fingerprint(pem.as_bytes()));
-            if ours.is_some() && ours == theirs {
-                return Ok(false);
-            }
-            let problem = format!(
-                "{} is another CA certificate than the masters have; put theirs there, or name another place with --ca-cert",
-                path.display()
-            );
-            Err(Failure::new(Exit::Failed, problem))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new("."));
-            fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-            let fresh = tempfile::NamedTempFile::new_in(folder).and_then(|mut fresh| {
-                fresh.write_all(pem.as_bytes())?;
-                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-                fs::set_permissions(fresh.path(), mode)?;
-                fresh.persist_noclobber(path).map_err(|error| error.error)
-            });
-            fresh.map(|_| true).map_err(|error| failed(&error))
-        }
-        Err(error) => Err(failed(&error)),
-    }
+/// Has the files that the cluster file names in another folder.
+fn redirect(cluster: &mut Cluster, folder: &Path) {
+    let pki = &mut cluster.pki;
+    pki.ca_cert = folder.join("ca.pem");
+    let moved = |path: &mut PathBuf, name: &str| *path = folder.join(name);
+    pki.trust.iter_mut().for_each(|path| moved(path, "trust.pem"));
+    pki.csr.iter_mut().for_each(|path| moved(path, "csr.json"));
+    pki.signing.iter_mut().for_each(|(path, _)| moved(path, "config.json"));
 }

@@ -388,7 +388,7 @@ fn kubeconfig(
         _ => Content::Pending,
     };
     let by_meaning = layout.compare == Comparison::Meaning;
-    let meaning = by_meaning.then(|| Meaning::of_kubeconfig(&text)).flatten();
+    let meaning = by_meaning.then(|| Meaning::of_kubeconfig(&text, layout)).flatten();
     Ok(Artifact { meaning, ..artifact(layout, Role::Kubeconfig, content, view) })
 }
 

@@ -15,7 +15,7 @@ use crate::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 pub use binary::Binary;
 pub(crate) use binary::{brought_binary, holds};
 pub(crate) use inputs::{
-    CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
+    CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, MASTERS, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
     ca_key_to_distribute, credentials, load_authority, no_ca_key, pair, renew_before, serving_pair,
 };
 pub use inputs::{Ca, IdentityRequest, Inputs, Serving};

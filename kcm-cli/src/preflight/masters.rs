@@ -118,12 +118,17 @@ fn service_account_key(
 
 /// The key with which the service there signs tokens, by its flags.
 fn token_key(observed: &ObservedMaster) -> Option<String> {
+    unit_flag(observed, SERVICE_ACCOUNT_KEY)
+}
+
+/// The value of a flag in the unit there.
+pub(super) fn unit_flag(observed: &ObservedMaster, flag: &str) -> Option<String> {
     if let Some(meaning) = observed.effective.as_ref().and_then(|unit| unit.meaning().ok()) {
-        return meaning.flags.get(SERVICE_ACCOUNT_KEY).map(str::to_owned);
+        return meaning.flags.get(flag).map(str::to_owned);
     }
     let unit = UnitFile::parse(observed.files.unit.text.as_deref()?);
     let (_, line) = unit.commands("ExecStart").next()?;
-    let prefix = format!("--{SERVICE_ACCOUNT_KEY}=");
+    let prefix = format!("--{flag}=");
     let arguments = line.commands.first()?.arguments.iter();
     let last = arguments.filter_map(|word| word.to_str()?.strip_prefix(&prefix)).next_back()?;
     Some(last.to_owned())

@@ -3,6 +3,7 @@
 mod clocks;
 mod create_ca;
 mod examine;
+mod identity;
 mod masters;
 mod program;
 mod room;
@@ -20,7 +21,7 @@ use crate::fleet::Network;
 use crate::layout::Layout;
 use crate::lint;
 use crate::observe::Observed;
-use crate::operator::{Ca, OperatorError};
+use crate::operator::{Ca, IdentityRequest, OperatorError};
 use crate::plan::Plan;
 use crate::run::Run;
 
@@ -62,6 +63,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) layout: &'a Layout,
     pub(crate) ca: &'a Ca,
+    /// What a new identity will be.
+    pub(crate) request: &'a IdentityRequest,
     /// The PEM of every CA certificate that clients accept, if that is not the CA's alone.
     pub(crate) trust: Option<&'a str>,
     pub(crate) desired: &'a Desired,
@@ -89,8 +92,10 @@ pub(crate) async fn check(
 ) -> Result<Vec<Examination>, PreflightError> {
     let mut found = Sink::new();
     masters::judge(run.consent, subject, &mut found);
+    identity::judge(subject, &mut found);
     if !run.consent.replace_ca {
         trust::judge(subject, &mut found);
+        trust::roots(run, subject, &mut found).await;
     }
     room::on_masters(subject.observed, subject.plan, &mut found);
     room::on_this_machine(subject.cluster, subject.plan, &mut found)?;

@@ -1,16 +1,22 @@
-//! Trust that a plan would take from a master: CA certificates that its files accept and the cluster file does not. Pure.
+//! Trust that a plan would take from a master: CA certificates that its files accept and the cluster file does not.
 
 use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
 
+use super::masters::unit_flag;
 use super::{Sink, Subject};
-use crate::desired::Role;
+use crate::desired::{Role, flags};
+use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
 use crate::observe::ObservedMaster;
 use crate::operator::Ca;
 use crate::plan::Step;
+use crate::run::Run;
+use crate::transport::{Batch, Operation, Read, Reply, Transport, View};
 use crate::trust;
 
+/// The flag of the CA certificates that Pods get.
+const ROOTS: &str = "root-ca-file";
 /// What makes a CA superfluous; nothing less does.
 const HELP: &str = "add it to the bundle of pki.trust, or put the cluster's CA at pki.caCert; to drop it, first let every client and server have certificates of another CA that all trust, then say --replace-ca";
 
@@ -38,6 +44,75 @@ pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
                 Trusted::Unknown { file } => found.push(unknown(subject, observed, &file)),
             }
         }
+    }
+}
+
+/// Finds CA certificates that Pods would not get any more, where the unit is to name another file for them. One more exchange with
+/// each such master.
+pub(super) async fn roots(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) {
+    let masters = run.cluster.masters.iter().zip(run.fleet.masters());
+    let known = subject.observed.masters.iter().zip(&subject.plan.masters);
+    for ((master, (name, transport)), (observed, planned)) in masters.zip(known) {
+        let mut steps = planned.steps.iter();
+        if !steps.any(|step| step.role() == Some(Role::Unit)) {
+            continue;
+        }
+        let before = unit_flag(observed, ROOTS).filter(|path| !path.is_empty());
+        let after = flags(subject.cluster, subject.layout, master).ok();
+        let after = after.and_then(|flags| flags.get(ROOTS).map(str::to_owned));
+        let Some(before) = before.filter(|before| after.as_ref() != Some(before)) else { continue };
+        let wanted = match brought(subject, after.as_deref()) {
+            Some(pem) => Ok(Certificate::all_from_pem(pem.as_bytes()).unwrap_or_default()),
+            None => read(&**transport, after.as_deref()).await,
+        };
+        let theirs = read(&**transport, Some(&before)).await;
+        let after = after.unwrap_or_else(|| "none".to_owned());
+        let problem = match theirs.and_then(|theirs| Ok((theirs, wanted?))) {
+            Ok((theirs, wanted)) => {
+                let lost: Vec<_> = theirs.iter().filter(|it| !wanted.contains(it)).collect();
+                if lost.is_empty() {
+                    continue;
+                }
+                format!(
+                    "--{ROOTS} names {before}, which holds a CA that the next file, {after}, does not hold, and kcm drops none unasked: {}",
+                    trust::described(lost)
+                )
+            }
+            Err(why) => format!(
+                "--{ROOTS} is to name {after} in place of {before}, and what they hold cannot be compared: {why}"
+            ),
+        };
+        found.push(Finding::error(FindingCode::OtherCa, name, problem, HELP));
+    }
+}
+
+/// What kcm puts at a path, if that is a file with CA certificates.
+fn brought(subject: Subject<'_>, path: Option<&str>) -> Option<String> {
+    let path = path?;
+    match subject.ca {
+        _ if path == subject.layout.trust.as_str() => subject.trust.map(str::to_owned),
+        Ca::Present(ca) if subject.cluster.install.distribute_ca => {
+            let is_ca = path == subject.layout.ca_certificate.as_str();
+            is_ca.then(|| ca.certificate().to_pem())
+        }
+        _ => None,
+    }
+}
+
+/// The certificates of a file on a master; none where there is no such file.
+async fn read(transport: &dyn Transport, path: Option<&str>) -> Result<Vec<Certificate>, String> {
+    let Some(path) = path.and_then(|path| RemotePath::new(path).ok()) else {
+        return Ok(Vec::new());
+    };
+    let read = Operation::Read(Read { path, view: View::Certificates });
+    let replies = transport.call(&Batch::new(vec![read])).await;
+    let replies = replies.map_err(|error| error.without_name())?;
+    match (replies.failed, replies.done.into_iter().next()) {
+        (None, Some(Reply::Read(text))) => {
+            Ok(text.and_then(|text| Certificate::all_from_pem(&text).ok()).unwrap_or_default())
+        }
+        (Some(failed), _) => Err(failed.error.to_string()),
+        (None, _) => Err("its transport answered another question".to_owned()),
     }
 }
 

@@ -109,7 +109,7 @@ const VALUES: &[Edit] = &[
 
 #[rustfmt::skip]
 const MASTERS: &[Edit] = &[
-    ("a server of its own without TLS", "address: 192.168.1.205", "address: 192.168.1.205, server: http://192.168.1.205:6443", "kcm.yaml:12:61: masters[1].server: the server URL must begin with https://"),
+    ("a server of its own without TLS", "address: 192.168.1.205", "address: 192.168.1.205, server: http://192.168.1.205:6443", "kcm.yaml:12:59: masters[1].server: the server URL must begin with https://"),
     ("a name twice", "name: k8s-master-03", "name: k8s-master-01", "kcm.yaml:13:12: masters[2].name: `k8s-master-01` is the name of masters[0] too; each needs its own"),
     ("an address twice", "192.168.1.206", "192.168.1.204", "kcm.yaml:13:36: masters[2].address: `192.168.1.204` is the address of k8s-master-01 too; each master is one host"),
     ("an address twice, once mapped to IPv6", "192.168.1.206", "\"::ffff:192.168.1.204\"", "kcm.yaml:13:36: masters[2].address: `192.168.1.204` is the address of k8s-master-01 too; each master is one host"),

@@ -1,0 +1,110 @@
+//! The files beside an adopted cluster file: CA certificates, and what the next identity is made from. None of them is secret.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use kcm_pki::{Certificate, Fingerprint};
+
+use crate::adopt::Adopted;
+use crate::cli::exit::{Exit, Failure};
+use crate::cluster::Cluster;
+
+/// One of them.
+struct Beside<'a> {
+    what: &'static str,
+    path: &'a Path,
+    text: &'a str,
+    /// The option that names another place, if there is one.
+    elsewhere: &'static str,
+    /// Whether a file that is there may be replaced.
+    replaces: bool,
+}
+
+/// Writes those that are not there; returns what it wrote. Whatever is in the way is found before anything is written.
+pub(super) fn bring(
+    cluster: &Cluster,
+    adopted: &Adopted,
+    overwrite: bool,
+) -> Result<Vec<PathBuf>, Failure> {
+    let pki = &cluster.pki;
+    let signing = pki.signing.as_ref().map(|(path, _)| path);
+    let further = [
+        ("trust bundle", pki.trust.as_ref(), adopted.trust.as_ref()),
+        ("CSR file", pki.csr.as_ref(), adopted.csr.as_ref()),
+        ("signing config", signing, adopted.signing_config.as_ref()),
+    ];
+    let mut files = vec![Beside {
+        what: "CA certificate",
+        path: &pki.ca_cert,
+        text: &adopted.ca_certificate,
+        elsewhere: "put theirs there, or name another place with --ca-cert",
+        replaces: false,
+    }];
+    files.extend(further.into_iter().filter_map(|(what, path, text)| {
+        let elsewhere = "move it away, or say --overwrite to replace it";
+        Some(Beside { what, path: path?, text: text?, elsewhere, replaces: overwrite })
+    }));
+    let mut missing = Vec::new();
+    for file in files {
+        if file.is_to_be_written()? {
+            missing.push(file);
+        }
+    }
+    for file in &missing {
+        file.write().map_err(|error| file.failed(&error))?;
+    }
+    Ok(missing.into_iter().map(|file| file.path.to_owned()).collect())
+}
+
+impl Beside<'_> {
+    fn is_to_be_written(&self) -> Result<bool, Failure> {
+        match fs::read(self.path) {
+            Ok(there) if comes_to_the_same(&there, self.text.as_bytes()) => Ok(false),
+            Ok(_) if self.replaces => Ok(true),
+            Ok(_) => {
+                let problem = format!(
+                    "{} is another {} than the masters have; {}",
+                    self.path.display(),
+                    self.what,
+                    self.elsewhere
+                );
+                Err(Failure::new(Exit::Failed, problem))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        let (path, what) = (self.path.display(), self.what);
+        Failure::new(Exit::Failed, format!("{path}: the {what} cannot be written: {error}"))
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
+        fresh.write_all(self.text.as_bytes())?;
+        fs::set_permissions(fresh.path(), fs::Permissions::from_mode(0o644))?;
+        let placed = if self.replaces {
+            fresh.persist(self.path)
+        } else {
+            fresh.persist_noclobber(self.path)
+        };
+        placed.map(drop).map_err(|error| error.error)
+    }
+}
+
+/// The same text, or the same certificates in another writing.
+fn comes_to_the_same(there: &[u8], wanted: &[u8]) -> bool {
+    let certificates = |pem: &[u8]| -> Option<BTreeSet<Fingerprint>> {
+        let all = Certificate::all_from_pem(pem).ok()?;
+        Some(all.iter().map(Certificate::fingerprint).collect())
+    };
+    let theirs = certificates(there);
+    there == wanted || theirs.is_some() && theirs == certificates(wanted)
+}

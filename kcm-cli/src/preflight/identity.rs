@@ -1,0 +1,38 @@
+//! Rights that a new identity would not have any more. Pure.
+
+use super::{Sink, Subject};
+use crate::desired::flags;
+use crate::finding::{Finding, FindingCode};
+use crate::identity::{Decision, IdentityFacts};
+use crate::operator::MASTERS;
+
+const FLAG: &str = "use-service-account-credentials";
+
+/// Finds an identity that may do everything by its group, and whose successor may not, while all controllers act as it.
+pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
+    if !matches!(subject.plan.identity, Some(Decision::Issue { .. })) {
+        return;
+    }
+    let mut entries = subject.request.subject.names().iter();
+    if entries.any(|entry| entry.organization == MASTERS) {
+        return;
+    }
+    let operator = subject.observed.operator.as_ref().ok().and_then(Option::as_ref);
+    let masters = subject.observed.masters.iter().filter_map(|it| it.identity.as_ref());
+    let is_master = |facts: &IdentityFacts| facts.groups.iter().any(|group| group == MASTERS);
+    if !operator.into_iter().chain(masters).any(is_master) {
+        return;
+    }
+    let acts_alone = subject.cluster.masters.iter().find(|master| {
+        let flags = flags(subject.cluster, subject.layout, master);
+        flags.is_ok_and(|flags| flags.get(FLAG) != Some("true"))
+    });
+    let Some(master) = acts_alone else { return };
+    let problem = format!(
+        "the identity in use has its rights from the group {MASTERS} (O), the new one is not in it, and without --{FLAG} every controller acts as that identity: all of them would be forbidden to work"
+    );
+    let help = format!(
+        "name a CSR file with O {MASTERS} in pki.csr, or set --{FLAG}=true first, with the stock roles"
+    );
+    found.push(Finding::error(FindingCode::OtherSubject, master.name.as_str(), problem, help));
+}

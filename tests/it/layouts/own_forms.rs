@@ -1,0 +1,149 @@
+//! What kcm itself deployed, in each of its forms, is adopted back to the same cluster file.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use kcm_tests::{Site, Tree};
+
+const MASTERS: [&str; 3] = [
+    "--master=k8s-master-01=192.168.1.204",
+    "--master=k8s-master-02=192.168.1.205",
+    "--master=k8s-master-03=192.168.1.206",
+];
+
+/// Sections before the masters, and what the adopted cluster file must say of them.
+const FORMS: &[(&str, &[&str])] = &[
+    ("kubeconfig: {credentials: files}", &["credentials: files"]),
+    ("kubeconfig: {credentials: embedded-only}", &["credentials: embedded-only"]),
+    ("systemd: {hardening: strict}", &["hardening: strict"]),
+    ("systemd: {user: kcm}", &["user: kcm"]),
+    (
+        "systemd: {user: kcm, group: kube, hardening: strict}",
+        &["user: kcm", "group: kube", "hardening: strict"],
+    ),
+    (
+        "systemd: {directives: {Service: {LimitNOFILE: 65536, Restart: on-failure}, Unit: {After: network-online.target}}}",
+        &["LimitNOFILE: \"65536\"", "Restart: on-failure", "After: network-online.target"],
+    ),
+    ("controllerManager: {bindAddress: loopback}", &["bindAddress: loopback"]),
+    ("controllerManager: {bindAddress: any}", &["bindAddress: any"]),
+    ("controllerManager: {bindAddress: \"::\"}", &["bindAddress: \"::\""]),
+    (
+        "controllerManager: {flags: {profiling: false, v: 4, use-service-account-credentials: null}}",
+        &["profiling: \"false\"", "v: \"4\"", "use-service-account-credentials: null"],
+    ),
+    (
+        "kubeconfig: {credentials: files}\nsystemd: {hardening: strict, user: kcm}",
+        &["credentials: files", "hardening: strict", "user: kcm"],
+    ),
+];
+
+fn accounts(site: &Site) {
+    for master in ["k8s-master-01", "k8s-master-02", "k8s-master-03"] {
+        site.write(
+            &format!("out/{master}/etc/passwd"),
+            "root:x:0:0::/:/bin/sh\nkcm:x:990:990::/:/bin/false\n",
+        );
+        site.write(&format!("out/{master}/etc/group"), "root:x:0:\nkcm:x:990:\nkube:x:991:\n");
+    }
+}
+
+fn back(site: &Site, what: &str) -> String {
+    fs::create_dir(site.file("new")).unwrap();
+    let before = Tree::of(&site.file("out"));
+    let ran = site.kcm(&[&["adopt", "--root", "out", "-f", "new/kcm.yaml"], &MASTERS[..]].concat());
+    assert_eq!(ran.code, 0, "{what}: {ran:?}");
+    let ran = site.kcm(&["plan", "--check", "--root", "out", "-f", "new/kcm.yaml"]);
+    assert_eq!(ran.code, 0, "{what}: {ran:?}");
+    assert!(before == Tree::of(&site.file("out")), "{what}");
+    site.read("new/kcm.yaml")
+}
+
+#[test]
+fn every_form_of_kcms_own_is_adopted_back() {
+    for (sections, said) in FORMS {
+        let site = Site::new();
+        site.bring_everything();
+        accounts(&site);
+        site.edit("masters:\n", &format!("{sections}\nmasters:\n"));
+        site.apply();
+        let text = back(&site, sections);
+        for part in *said {
+            assert!(text.contains(part), "{sections}: no {part} in {text}");
+        }
+        assert!(!text.contains("compare: meaning"), "{sections}: {text}");
+    }
+}
+
+#[test]
+fn a_serving_certificate_a_bundle_and_own_settings_are_adopted_back() {
+    let changes: [(&str, &str, &[&str]); 8] = [
+        (
+            "  keyAlgorithm",
+            "  servingCertificate: true\n  keyAlgorithm",
+            &["servingCertificate: true"],
+        ),
+        ("  keyAlgorithm", "  lifetime: 8760h\n  keyAlgorithm", &["lifetime: \"8760h\""]),
+        (
+            "  keyAlgorithm",
+            "  trust: pki/trust.pem\n  keyAlgorithm",
+            &["trust: pki/ca/cert/ca-bundle.pem"],
+        ),
+        ("ecdsa-p256", "ecdsa-p384", &["keyAlgorithm: ecdsa-p384"]),
+        (
+            "address: 192.168.1.205}",
+            "address: 192.168.1.205, bindAddress: loopback, flags: {v: 5}}",
+            &["bindAddress: 127.0.0.1", "v: \"5\""],
+        ),
+        (
+            "address: 192.168.1.205}",
+            "address: 192.168.1.205, server: \"https://192.168.1.205:6443\"}",
+            &["https://192.168.1.205:6443"],
+        ),
+        ("install: {", "install: {root: /srv/kcm, ", &["root: /srv/kcm"]),
+        (
+            "install: {",
+            "install: {paths: {kubeconfig: /etc/kubernetes/kcm.conf, caCert: /etc/kubernetes/ca.pem, caKey: /etc/kubernetes/ca.key, unit: /etc/systemd/system/kcm.service}, ",
+            &["/etc/kubernetes/kcm.conf", "/etc/kubernetes/ca.key", "kcm.service"],
+        ),
+    ];
+    for (from, to, said) in changes {
+        let site = Site::new();
+        site.bring_everything();
+        accounts(&site);
+        site.write(
+            "pki/trust.pem",
+            site.read("pki/ca/cert/ca.pem") + &super::hand::root("new").certificate,
+        );
+        site.edit(from, to);
+        site.apply();
+        let unit: &[&str] =
+            if to.contains("kcm.service") { &["--unit", "kcm.service"] } else { &[] };
+        fs::create_dir(site.file("new")).unwrap();
+        let arguments =
+            [&["adopt", "--root", "out", "-f", "new/kcm.yaml"], &MASTERS[..], unit].concat();
+        let ran = site.kcm(&arguments);
+        assert_eq!(ran.code, 0, "{to}: {ran:?}");
+        let ran = site.kcm(&["plan", "--check", "--root", "out", "-f", "new/kcm.yaml"]);
+        assert_eq!(ran.code, 0, "{to}: {ran:?}");
+        let text = site.read("new/kcm.yaml");
+        for part in said {
+            assert!(text.contains(part), "{to}: no {part} in {text}");
+        }
+    }
+}
+
+#[test]
+fn an_owner_of_its_own_is_adopted_back() {
+    let site = Site::new();
+    site.bring_everything();
+    accounts(&site);
+    site.edit("install: {", "install: {owner: kcm:kube, ");
+    site.apply();
+    let text = back(&site, "owner");
+    // Only root can give files away.
+    let is_root =
+        fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);
+    assert_eq!(text.contains("owner: kcm:kube"), is_root, "{text}");
+    assert!(symlink("x", site.file("x")).is_ok());
+}
