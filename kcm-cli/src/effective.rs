@@ -1,83 +1,135 @@
 //! A unit as systemd runs it: its file, its drop-ins, and the environment that its arguments are expanded with.
 
-use kcm_systemd::{FlagName, MeaningError, ServiceMeaning, Surroundings, UnitFile, UnitName};
-use thiserror::Error;
-use zeroize::Zeroizing;
+use std::collections::BTreeSet;
 
-use crate::files::RemotePath;
-use crate::observe::AskError;
-use crate::transport::{Batch, Operation, Read, Reply, Transport, View};
+use kcm_systemd::{
+    CommandLine, EnvironmentText, Finding, FindingCode, FlagName, MeaningError, ServiceMeaning,
+    Surroundings, UnitFile, UnitName,
+};
+use thiserror::Error;
+
+use crate::transport::{EnvironmentState, FoundUnit, UnitSource};
+
+/// Variables that kube-controller-manager itself goes by, or a library in it: a file with one of them is for the process too.
+const OF_THE_PROCESS: [&str; 7] =
+    ["GO", "KUBE_FEATURE_", "KUBERNETES_", "SSL_CERT_", "AWS_", "AZURE_", "GOOGLE_"];
 
 /// A unit with everything that systemd reads for it. Of the variables only those are kept that a command line names, which
 /// everybody on the master can see.
 #[derive(Clone)]
 pub(crate) struct EffectiveUnit {
-    /// The unit's file and its drop-ins, in systemd's order, each with its path.
-    pub(crate) files: Vec<(String, UnitFile)>,
+    /// The unit's file and its drop-ins, in systemd's order.
+    pub(crate) parts: Vec<UnitPart>,
+    /// The files of `EnvironmentFile=`.
+    pub(crate) environment: Vec<EnvironmentPart>,
     around: Surroundings,
-    /// Files that count and could not be read.
-    pub(crate) unread: Vec<String>,
+    /// Files that count and cannot be read.
+    unread: Vec<String>,
 }
 
-/// Why it cannot be told what a unit comes to.
+/// A file of a unit.
+#[derive(Clone)]
+pub(crate) struct UnitPart {
+    pub(crate) path: String,
+    /// The path to which it leads, if it is a symbolic link.
+    pub(crate) target: Option<String>,
+    pub(crate) file: UnitFile,
+    pub(crate) text: String,
+}
+
+/// An environment file; none of its values.
+#[derive(Clone)]
+pub(crate) struct EnvironmentPart {
+    pub(crate) path: String,
+    pub(crate) is_optional: bool,
+    pub(crate) is_there: bool,
+    /// The variables that it sets; unknown where no command refers to any.
+    names: Option<BTreeSet<String>>,
+    findings: Vec<Finding>,
+}
+
+/// Words that look like flags and reach no command.
+pub(crate) struct Lost {
+    pub(crate) path: String,
+    /// The line of the first one.
+    pub(crate) line: usize,
+    pub(crate) flags: Vec<String>,
+}
+
+/// The reason why the effect of a unit is unknown.
 #[derive(Debug, Error)]
 pub(crate) enum EffectiveError {
-    #[error("{path} counts and cannot be read; it must be a regular file")]
+    #[error("{path} counts and cannot be read; it must be a regular file that root can read")]
     Unread { path: String },
     #[error(transparent)]
     Meaning(#[from] MeaningError),
 }
 
 impl EffectiveUnit {
-    /// A unit alone.
-    pub(crate) fn of(path: &str, text: &str, unit: &UnitName, hostname: Option<&str>) -> Self {
-        let mut around = Surroundings::of(unit.clone());
+    /// Takes in what a master has of a unit; `None` if there is no unit.
+    pub(crate) fn new(found: &FoundUnit, unit: &UnitName, hostname: Option<&str>) -> Option<Self> {
+        let main = found.file.as_ref()?;
+        let primary = main.path.rsplit('/').next().and_then(|name| name.parse().ok());
+        let mut around = Surroundings::of(primary.unwrap_or_else(|| unit.clone()));
         around.hostname = hostname.map(str::to_owned);
-        let files = vec![(path.to_owned(), UnitFile::parse(text))];
-        Self { files, around, unread: Vec::new() }
+        let (mut parts, mut unread) = (Vec::new(), Vec::new());
+        for source in std::iter::once(main).chain(&found.drop_ins) {
+            match UnitPart::new(source) {
+                Some(part) => parts.push(part),
+                None => unread.push(shown(source)),
+            }
+        }
+        let mut this = Self { parts, environment: Vec::new(), around, unread };
+        this.take_environment(found);
+        Some(this)
     }
 
-    /// Takes in drop-ins and environment files, in as many exchanges as it takes: none where there are none.
-    pub(crate) async fn completed(
-        mut self,
-        master: &str,
-        transport: &dyn Transport,
-        drop_ins: &[String],
-    ) -> Result<Self, AskError> {
-        let texts = read_all(master, transport, drop_ins).await?;
-        for (path, text) in drop_ins.iter().zip(texts) {
-            match text {
-                Some(text) => self.files.push((path.clone(), UnitFile::parse(&*text))),
-                None => self.unread.push(path.clone()),
-            }
-        }
+    fn take_environment(&mut self, found: &FoundUnit) {
         let merged = self.merged();
-        self.around = self.around.with_environment(&merged);
-        // systemd expands nothing else.
-        let refers = merged.values("Service", "ExecStart").any(|entry| entry.value.contains('$'));
-        let files = if refers { merged.environment_files() } else { Vec::new() };
-        let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
-        let texts = read_all(master, transport, &paths).await?;
-        for (file, text) in files.into_iter().zip(texts) {
-            match text {
-                Some(text) => self.around = self.around.with_file(&String::from_utf8_lossy(&text)),
-                None if file.is_optional => {}
-                None => self.unread.push(file.path),
+        let mut around = self.around.clone().with_environment(&merged);
+        for source in &found.environment {
+            let mut part = EnvironmentPart {
+                path: source.path.clone(),
+                is_optional: source.is_optional,
+                is_there: source.state != EnvironmentState::Absent,
+                names: None,
+                findings: Vec::new(),
+            };
+            match &source.state {
+                EnvironmentState::Read(content) => {
+                    let content = String::from_utf8_lossy(content);
+                    let text = EnvironmentText::parse(&content);
+                    part.names = Some(text.assignments.into_iter().map(|it| it.name).collect());
+                    part.findings = text.findings;
+                    around = around.with_file(&content);
+                }
+                EnvironmentState::Unreadable => self.unread.push(source.path.clone()),
+                EnvironmentState::Absent | EnvironmentState::Unread => {}
             }
+            self.environment.push(part);
         }
+        let mut around = around.without_unset(&merged);
         // What no command line names may be a secret, and is of no use here.
-        let commands: Vec<_> = merged.values("Service", "ExecStart").collect();
-        let is_named = |name: &String| commands.iter().any(|entry| entry.value.contains(name));
-        self.around.variables.retain(|name, _| is_named(name));
-        Ok(self)
+        around.variables.retain(|name, _| {
+            merged.values("Service", "ExecStart").any(|entry| refers(&entry.value, name))
+        });
+        self.around = around;
     }
 
     /// All of it as one unit.
     pub(crate) fn merged(&self) -> UnitFile {
-        UnitFile::merged(self.files.iter().map(|(_, file)| file.clone()))
+        UnitFile::merged(self.parts.iter().map(|part| part.file.clone()))
     }
 
-    /// What it comes to without the arguments that kube-controller-manager refuses, and those.
+    /// The text of the unit's own file, if there is no drop-in.
+    pub(crate) fn only_text(&self) -> Option<&str> {
+        match &self.parts[..] {
+            [only] if self.unread.is_empty() => Some(&only.text),
+            _ => None,
+        }
+    }
+
+    /// The effect without the arguments that kube-controller-manager refuses, and those.
     pub(crate) fn meaning_without_strays(
         &self,
     ) -> Result<(ServiceMeaning, Vec<String>), EffectiveError> {
@@ -89,9 +141,19 @@ impl EffectiveUnit {
         ServiceMeaning::repeated(&self.merged(), &self.around)
     }
 
-    /// What it comes to.
+    /// The effect.
     pub(crate) fn meaning(&self) -> Result<ServiceMeaning, EffectiveError> {
         Ok(ServiceMeaning::of(&self.whole()?, &self.around)?)
+    }
+
+    /// The executable of the unit's only command.
+    pub(crate) fn executable(&self) -> Option<String> {
+        let merged = self.merged();
+        let mut lines = merged.values("Service", "ExecStart");
+        let line = lines.next().filter(|_| lines.next().is_none())?;
+        let command =
+            CommandLine::resolve(&line.value, &self.around).commands.into_iter().next()?;
+        String::from_utf8(command.executable).ok()
     }
 
     /// All of it as one unit, if nothing that counts is missing.
@@ -101,40 +163,143 @@ impl EffectiveUnit {
             None => Ok(self.merged()),
         }
     }
+
+    /// The values of `EnvironmentFile=` whose files do nothing but set variables for `ExecStart=`: whoever writes the flags out
+    /// needs none of them.
+    pub(crate) fn feeding(&self) -> BTreeSet<String> {
+        let merged = self.merged();
+        let others = merged.entries.iter().filter(|entry| entry.key != "ExecStart");
+        let others: Vec<_> = others.map(|entry| entry.value.as_str()).collect();
+        let is_fed = |name: &String| {
+            let is_of_process = name.to_ascii_lowercase().ends_with("_proxy")
+                || OF_THE_PROCESS.iter().any(|start| name.starts_with(start));
+            !is_of_process
+                && self.around.variables.contains_key(name)
+                && !others.iter().any(|value| refers(value, name))
+        };
+        let values = merged.values("Service", "EnvironmentFile").filter(|entry| {
+            let path = self.around.specified(entry.value.trim_start_matches('-'));
+            let mut parts = self.environment.iter().filter(|part| part.path == path);
+            let names = parts.next().and_then(|part| part.names.as_ref());
+            names.is_some_and(|names| names.iter().all(is_fed))
+        });
+        values.map(|entry| entry.value.clone()).collect()
+    }
+
+    /// Everything that systemd drops or takes otherwise than it looks, each with its file.
+    pub(crate) fn findings(&self) -> Vec<(&str, Finding)> {
+        let reset = self.parts.iter().rposition(|part| {
+            part.file.entries.iter().any(|it| is_command(it) && it.value.is_empty())
+        });
+        let mut found = Vec::new();
+        for (index, part) in self.parts.iter().enumerate() {
+            let counting: Vec<_> = part.file.values("Service", "ExecStart").collect();
+            let counting: Vec<_> =
+                counting.into_iter().filter(|_| reset.is_none_or(|reset| index >= reset)).collect();
+            let all = part.file.entries.iter().filter(|entry| is_command(entry));
+            let void: Vec<_> = all
+                .map(|entry| entry.line)
+                .filter(|line| !counting.iter().any(|entry| entry.line == *line))
+                .collect();
+            let mut own: Vec<Finding> = part.file.findings.clone();
+            for entry in counting {
+                let resolved = CommandLine::resolve(&entry.value, &self.around).findings;
+                let resolved = resolved.into_iter().filter(|finding| {
+                    let code = finding.code;
+                    matches!(code, FindingCode::VariableNotSet | FindingCode::VariableInBraces)
+                });
+                let resolved: Vec<_> = resolved
+                    .map(|mut finding| {
+                        finding.line = entry.line;
+                        finding
+                    })
+                    .collect();
+                own.retain(|finding| {
+                    finding.code != FindingCode::EnvironmentReference
+                        || !resolved.iter().any(|it| it.subject == finding.subject)
+                });
+                own.extend(resolved);
+            }
+            own.retain(|finding| {
+                !void.contains(&finding.line) || finding.effect() == kcm_systemd::Effect::Refused
+            });
+            found.extend(own.into_iter().map(|finding| (part.path.as_str(), finding)));
+        }
+        for part in &self.environment {
+            let own = part.findings.iter().cloned();
+            found.extend(own.map(|finding| (part.path.as_str(), finding)));
+        }
+        found
+    }
+
+    /// Words that look like flags, stand in a unit's file outside of comments, and reach no command.
+    pub(crate) fn lost(&self) -> Vec<Lost> {
+        let mut lost = Vec::new();
+        for part in &self.parts {
+            let commands: Vec<_> =
+                part.file.entries.iter().filter(|entry| entry.section == "Service").collect();
+            let reaches = |word: &str| {
+                commands
+                    .iter()
+                    .any(|entry| entry.value.split_ascii_whitespace().any(|it| it == word))
+            };
+            let lines = part.text.lines().zip(1..);
+            let lines = lines.filter(|(line, _)| !line.trim_start().starts_with(['#', ';']));
+            let words = lines.flat_map(|(line, number)| {
+                line.split_ascii_whitespace().map(move |word| (word, number))
+            });
+            let words = words.filter(|(word, _)| {
+                word.strip_prefix("--")
+                    .is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphabetic()))
+                    && !reaches(word)
+            });
+            let words: Vec<_> = words.collect();
+            if let Some((_, line)) = words.first() {
+                let flags = words.iter().map(|(word, _)| (*word).to_owned()).collect();
+                lost.push(Lost { path: part.path.clone(), line: *line, flags });
+            }
+        }
+        lost
+    }
+}
+
+impl UnitPart {
+    fn new(source: &UnitSource) -> Option<Self> {
+        let content = source.content.as_ref()?;
+        Some(Self {
+            path: source.path.clone(),
+            target: source.target.clone(),
+            file: UnitFile::parse(content),
+            text: String::from_utf8_lossy(content).into_owned(),
+        })
+    }
+}
+
+fn shown(source: &UnitSource) -> String {
+    match &source.target {
+        Some(target) => format!("{}, a symbolic link to {target},", source.path),
+        None => source.path.clone(),
+    }
+}
+
+fn is_command(entry: &kcm_systemd::Entry) -> bool {
+    entry.section == "Service" && entry.key == "ExecStart"
+}
+
+/// Whether a value refers to a variable.
+fn refers(value: &str, name: &str) -> bool {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let mut after = value.split('$').skip(1).map(|after| after.strip_prefix('{').unwrap_or(after));
+    after.any(|after| after.strip_prefix(name).is_some_and(|rest| !rest.starts_with(is_name)))
 }
 
 impl std::fmt::Debug for EffectiveUnit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let variables: Vec<_> = self.around.variables.keys().collect();
-        let files: Vec<_> = self.files.iter().map(|(path, _)| path).collect();
+        let files: Vec<_> = self.parts.iter().map(|part| &part.path).collect();
         f.debug_struct("EffectiveUnit")
             .field("files", &files)
             .field("variables", &variables)
             .finish_non_exhaustive()
     }
-}
-
-/// Files as a whole; nothing for what is no regular file.
-async fn read_all(
-    master: &str,
-    transport: &dyn Transport,
-    paths: &[String],
-) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, AskError> {
-    let known: Vec<_> = paths.iter().map(|path| RemotePath::new(path.as_str()).ok()).collect();
-    let read = |path: &RemotePath| Operation::Read(Read { path: path.clone(), view: View::Whole });
-    let operations: Vec<_> = known.iter().flatten().map(read).collect();
-    if operations.is_empty() {
-        return Ok(vec![None; paths.len()]);
-    }
-    let replies = transport.call(&Batch::new(operations)).await?;
-    if let Some(failure) = replies.failed {
-        return Err(AskError::Failed { master: master.to_owned(), error: failure.error });
-    }
-    let mut replies = replies.done.into_iter();
-    let texts = known.iter().map(|path| match path.as_ref().map(|_| replies.next()) {
-        Some(Some(Reply::Read(text))) => Ok(text),
-        None => Ok(None),
-        Some(_) => Err(AskError::Contract { master: master.to_owned() }),
-    });
-    texts.collect()
 }

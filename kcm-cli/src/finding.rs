@@ -40,6 +40,8 @@ pub enum FindingCode {
     NotAFile,
     /// The unit is masked: nothing can start it.
     UnitMasked,
+    /// systemd takes the unit from another file than the managed one.
+    UnitShadowed,
     /// A file of the CA is there, and it is not ours.
     OtherCa,
     /// The service would sign tokens with another key than it does now.
@@ -174,6 +176,12 @@ impl Finding {
     /// The same, told and not stopped for.
     pub(crate) fn into_warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 

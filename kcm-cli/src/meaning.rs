@@ -42,8 +42,11 @@ impl Meaning {
     pub(crate) fn is_on(&self, observed: &ObservedMaster) -> bool {
         match self {
             Self::Unit(wanted) => {
-                let found = observed.effective.as_ref().and_then(|unit| unit.meaning().ok());
-                found.as_ref() == Some(wanted)
+                let Some(unit) = &observed.effective else { return false };
+                let feeding = unit.feeding();
+                let found = unit.meaning().map(|found| found.without_environment_files(&feeding));
+                let wanted = wanted.clone().without_environment_files(&feeding);
+                found.is_ok_and(|found| found == wanted)
             }
             Self::Kubeconfig { access: wanted, layout } => {
                 access(observed, layout).as_ref() == Some(wanted)

@@ -261,6 +261,12 @@ pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
                 || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
         }
         (PathState::File { .. }, Content::AsItIs) => true,
+        // systemd follows the link of a unit, as `systemctl link` makes it.
+        (PathState::Link { .. }, Content::Known(bytes)) if artifact.role == Role::Unit => {
+            let text = observed.effective.as_ref().and_then(|unit| unit.only_text());
+            text.is_some_and(|text| text.as_bytes() == bytes.expose())
+                || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
+        }
         _ => false,
     }
 }
@@ -294,7 +300,8 @@ fn artifact_step(
     let Artifact { role, ref path, mode, owner, .. } = *artifact;
     let before = found.state.clone();
     let PathState::File { mode: mode_found, owner: owner_found, .. } = before else {
-        return Some(write(artifact, found));
+        let is_link = matches!(before, PathState::Link { .. });
+        return (!is_link || !is_right(artifact, observed)).then(|| write(artifact, found));
     };
     if !is_right(artifact, observed) {
         return Some(write(artifact, found));

@@ -2,10 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::environment_text::{Assignment, EnvironmentText, is_name};
+use crate::exec::specifiers;
 use crate::exec::word::{Escapes, WordRules, first_word};
 use crate::reader::UnitFile;
-use crate::text::is_blank;
 use crate::unit_name::UnitName;
+
+/// Variables that systemd sets for a service ("Environment variables in spawned processes" in systemd.exec(5)).
+#[rustfmt::skip]
+const OF_SYSTEMD: [&str; 16] = [
+    "PATH", "LANG", "USER", "LOGNAME", "HOME", "SHELL", "INVOCATION_ID", "MAINPID", "MANAGERPID", "NOTIFY_SOCKET",
+    "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY", "LOGS_DIRECTORY", "CONFIGURATION_DIRECTORY",
+    "CREDENTIALS_DIRECTORY",
+];
 
 /// What the arguments of a command are resolved with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,23 +64,50 @@ impl Surroundings {
     /// Takes in a file that `EnvironmentFile=` names. Later ones win, and all win over `Environment=`.
     #[must_use]
     pub fn with_file(mut self, content: &str) -> Self {
-        for (name, value) in assignments(content) {
-            self.set(&name, &value);
+        for Assignment { name, value, .. } in EnvironmentText::parse(content).assignments {
+            self.variables.insert(name, value);
+        }
+        self
+    }
+
+    /// Takes out what `UnsetEnvironment=` names, after everything else.
+    #[must_use]
+    pub fn without_unset(mut self, file: &UnitFile) -> Self {
+        for entry in file.values("Service", "UnsetEnvironment") {
+            for word in entry.value.split_ascii_whitespace() {
+                let (name, value) = word.split_once('=').unzip();
+                let name = name.unwrap_or(word);
+                let set = self.variables.get(name);
+                if value.is_none_or(|value| set.is_some_and(|set| set == value)) {
+                    self.variables.remove(name);
+                }
+            }
         }
         self
     }
 
     fn set(&mut self, name: &str, value: &str) {
-        let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if is_name {
+        if is_name(name) {
             self.variables.insert(name.to_owned(), value.to_owned());
         }
+    }
+
+    /// Tells whether a variable is set here or by systemd itself.
+    pub(crate) fn knows(&self, name: &[u8]) -> bool {
+        let name = String::from_utf8_lossy(name);
+        self.variables.contains_key(&*name) || OF_SYSTEMD.contains(&&*name)
     }
 
     pub(crate) fn variable(&self, name: &[u8]) -> &str {
         let name = std::str::from_utf8(name).ok();
         name.and_then(|name| self.variables.get(name)).map_or("", String::as_str)
+    }
+
+    /// A text with its specifiers resolved; those that are not known here stay.
+    #[must_use]
+    pub fn specified(&self, text: &str) -> String {
+        let specified = specifiers(text.as_bytes(), |letter| self.specifier(letter));
+        String::from_utf8_lossy(&specified.text).into_owned()
     }
 
     /// What a specifier stands for, if that is known here.
@@ -83,166 +119,59 @@ impl Surroundings {
             b'N' => Some(stem),
             b'p' => Some(stem.split_once('@').map_or(stem, |(prefix, _)| prefix)),
             b'i' => Some(stem.split_once('@').map_or("", |(_, instance)| instance)),
+            b'j' => Some(self.unit.prefix().rsplit('-').next().unwrap_or_default()),
             b'H' => self.hostname.as_deref(),
+            b'l' => self.hostname.as_deref().map(|name| name.split('.').next().unwrap_or(name)),
+            // The folders of the system's manager.
+            b't' => Some("/run"),
+            b'S' => Some("/var/lib"),
+            b'C' => Some("/var/cache"),
+            b'L' => Some("/var/log"),
+            b'E' => Some("/etc"),
             _ => None,
         }
     }
 }
 
 impl UnitFile {
-    /// The files that `EnvironmentFile=` names, in systemd's order.
+    /// The files that `EnvironmentFile=` names, in systemd's order. A path may be a pattern for several (glob(7)).
     #[must_use]
-    pub fn environment_files(&self) -> Vec<EnvironmentFile> {
+    pub fn environment_files(&self, around: &Surroundings) -> Vec<EnvironmentFile> {
         let files = self.values("Service", "EnvironmentFile").map(|entry| {
             let path = entry.value.strip_prefix('-');
             let (path, is_optional) = path.map_or((&*entry.value, false), |path| (path, true));
-            EnvironmentFile { path: path.replace("%%", "%"), is_optional }
+            EnvironmentFile { path: around.specified(path), is_optional }
         });
         files.collect()
     }
-}
-
-/// Where the reader of an environment file stands; named as in `parse_env_file_internal()` of `src/basic/env-file.c`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    PreKey,
-    Key,
-    PreValue,
-    Value,
-    ValueEscape,
-    SingleQuoteValue,
-    DoubleQuoteValue,
-    DoubleQuoteValueEscape,
-    Comment,
-    CommentEscape,
-}
-
-/// A key and a value in the making.
-#[derive(Default)]
-struct Assignment {
-    key: String,
-    value: String,
-    /// How much of the value is not blanks that only its end would make trailing ones.
-    firm: usize,
-}
-
-impl Assignment {
-    fn take(&mut self) -> (String, String) {
-        let taken = std::mem::take(self);
-        let value = taken.value.get(..taken.firm).unwrap_or(&taken.value).to_owned();
-        (taken.key.trim_end_matches([' ', '\t']).to_owned(), value)
-    }
-
-    fn push(&mut self, character: char) {
-        self.value.push(character);
-        self.firm = self.value.len();
-    }
-}
-
-/// The assignments of an environment file as systemd 252 reads it.
-fn assignments(content: &str) -> Vec<(String, String)> {
-    let is_newline = |character| matches!(character, '\n' | '\r');
-    let is_white = |character: char| u8::try_from(character).is_ok_and(is_blank);
-    let (mut state, mut open, mut found) = (State::PreKey, Assignment::default(), Vec::new());
-    for character in content.chars() {
-        state = match state {
-            State::PreKey if matches!(character, '#' | ';') => State::Comment,
-            State::PreKey if is_white(character) => State::PreKey,
-            State::Key if is_newline(character) => {
-                open = Assignment::default();
-                State::PreKey
-            }
-            State::Key if character == '=' => State::PreValue,
-            State::PreKey | State::Key => {
-                open.key.push(character);
-                State::Key
-            }
-            State::PreValue | State::Value if is_newline(character) => {
-                found.push(open.take());
-                State::PreKey
-            }
-            State::PreValue if character == '\'' => State::SingleQuoteValue,
-            State::PreValue if character == '"' => State::DoubleQuoteValue,
-            State::PreValue | State::Value if character == '\\' => State::ValueEscape,
-            State::PreValue if is_white(character) => State::PreValue,
-            State::PreValue | State::Value => {
-                open.value.push(character);
-                if !is_white(character) {
-                    open.firm = open.value.len();
-                }
-                State::Value
-            }
-            // An escaped line break is eaten up.
-            State::ValueEscape => {
-                if !is_newline(character) {
-                    open.push(character);
-                }
-                State::Value
-            }
-            State::SingleQuoteValue if character == '\'' => State::PreValue,
-            State::DoubleQuoteValue if character == '"' => State::PreValue,
-            State::DoubleQuoteValue if character == '\\' => State::DoubleQuoteValueEscape,
-            State::SingleQuoteValue | State::DoubleQuoteValue => {
-                open.push(character);
-                state
-            }
-            State::DoubleQuoteValueEscape => {
-                if !matches!(character, '"' | '\\' | '`' | '$' | '\n') {
-                    open.push('\\');
-                }
-                if character != '\n' {
-                    open.push(character);
-                }
-                State::DoubleQuoteValue
-            }
-            State::Comment if character == '\\' => State::CommentEscape,
-            State::Comment if is_newline(character) => State::PreKey,
-            State::Comment | State::CommentEscape => State::Comment,
-        };
-    }
-    if !matches!(state, State::PreKey | State::Key | State::Comment | State::CommentEscape) {
-        found.push(open.take());
-    }
-    found
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(content: &str) -> Vec<(String, String)> {
-        assignments(content)
-    }
-
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
         expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]
-    fn an_environment_file_is_read_as_systemd_reads_it() {
-        let content = "# A=1\n ; B=2\nC = 3 4 \t\nD=\"x \\\"y\\\" \\q $z\" 'w w'\nE=a\\\nb\\ \nF\nG=\nexport H=1\n\
-                       I=\"two\nlines\"\nJ=no end";
-        let expected = [
-            ("C", "3 4"),
-            ("D", "x \"y\" \\q $zw w"),
-            ("E", "ab "),
-            ("G", ""),
-            ("export H", "1"),
-            ("I", "two\nlines"),
-            ("J", "no end"),
-        ];
-        assert_eq!(read(content), pairs(&expected));
-    }
-
-    #[test]
     fn later_files_win_and_what_is_no_name_is_dropped() {
         let unit = UnitFile::parse(
-            "[Service]\nEnvironment=A=1 \"B=two words\"\nEnvironment=A=2 C-D=3\nEnvironmentFile=-/etc/x.env\n",
+            "[Service]\nEnvironment=A=1 \"B=two words\"\nEnvironment=A=2 C-D=3\nEnvironmentFile=-%E/%p.env\n",
         );
         let around = Surroundings::of("kcm.service".parse().unwrap()).with_environment(&unit);
         let around = around.with_file("B=3\nexport D=4\n");
         assert_eq!(around.variables, pairs(&[("A", "2"), ("B", "3")]).into_iter().collect());
-        let files = unit.environment_files();
-        assert_eq!((files[0].path.as_str(), files[0].is_optional), ("/etc/x.env", true));
+        let files = unit.environment_files(&around);
+        assert_eq!((files[0].path.as_str(), files[0].is_optional), ("/etc/kcm.env", true));
+    }
+
+    #[test]
+    fn a_variable_that_is_unset_is_not_there() {
+        let unit =
+            UnitFile::parse("[Service]\nEnvironment=A=1 B=2 C=3\nUnsetEnvironment=A B=9 C=3\n");
+        let around = Surroundings::of("kcm.service".parse().unwrap()).with_environment(&unit);
+        let left = around.without_unset(&unit).variables;
+        assert_eq!(left, pairs(&[("B", "2")]).into_iter().collect());
     }
 }

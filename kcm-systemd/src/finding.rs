@@ -107,6 +107,28 @@ codes! {
     /// A `#` that was meant to start a comment.
     CommentInValue = "comment-in-value", Lost,
         "a comment can only be a whole line; this one is a part of the value", "move the comment to a line of its own";
+    /// Text behind a backslash, such as a comment, which ends the command.
+    NoteAfterBackslash = "note-after-backslash", Lost,
+        "the text behind the backslash ends the command here; the lines after it are not part of it",
+        "move the text to a line of its own that starts with `#`";
+    /// A variable that is set nowhere.
+    VariableNotSet = "variable-not-set", Lost,
+        "the variable is not set anywhere, so nothing stands in its place", "set it in Environment= or in a file of EnvironmentFile=";
+    /// A variable in braces whose value was meant to be several arguments.
+    VariableInBraces = "variable-in-braces", Lost,
+        "the value has blanks and is one argument because of the braces", "write `$NAME` without braces";
+    /// `$NAME` inside of a word.
+    DollarInWord = "dollar-in-word", Lost,
+        "systemd replaces `$NAME` only where it is a word of its own", "write `${NAME}`, or a literal dollar sign as `$$`";
+    /// A name in an environment file that is not one.
+    VariableName = "variable-name", Lost,
+        "systemd ignores the line because the name of its variable is not valid", "write NAME=VALUE, without `export`";
+    /// A line of an environment file without `=`.
+    VariableWithoutValue = "variable-without-value", Lost,
+        "systemd ignores the line because it has no `=`", "write NAME=VALUE, or `#` before a comment";
+    /// A quote in an environment file that is not closed.
+    VariableQuote = "variable-quote", Notice,
+        "a quote is opened and not closed, so the value goes on to the end of the file", "close the quote";
     /// A lone carriage return or a NUL byte, which end a line.
     StrayLineEnd = "stray-line-end", Lost,
         "a carriage return or NUL byte ends the line where no editor shows it", "remove that byte";

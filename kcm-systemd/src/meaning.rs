@@ -1,6 +1,6 @@
 //! What the unit of kube-controller-manager comes to, so that two that are written otherwise can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -121,6 +121,19 @@ impl ServiceMeaning {
             flags,
             settings: settings(file),
         })
+    }
+
+    /// The same without these values of `EnvironmentFile=`.
+    #[must_use]
+    pub fn without_environment_files(mut self, values: &BTreeSet<String>) -> Self {
+        let key = ("Service".to_owned(), "EnvironmentFile".to_owned());
+        if let Some(files) = self.settings.get_mut(&key) {
+            files.retain(|file| !values.contains(file));
+            if files.is_empty() {
+                self.settings.remove(&key);
+            }
+        }
+        self
     }
 
     /// Flags that the command gives more than once, of which only the last counts.

@@ -10,6 +10,7 @@
 )]
 
 mod adopt;
+mod adopted_units;
 mod api;
 mod apply;
 mod bad_input;

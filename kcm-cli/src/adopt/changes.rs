@@ -199,9 +199,8 @@ pub(super) fn is_written_as_kcm_writes(
     let layout = layout_of(cluster).ok();
     let Some((layout, identity)) = layout.zip(identity) else { return false };
     let Some(desired) = rendered(cluster, &layout, identity, ca) else { return false };
-    let are_units = units(&desired)
-        .zip(found)
-        .all(|(unit, found)| unit == found.unit_text && found.unit.drop_ins.is_empty());
+    let are_units =
+        units(&desired).zip(found).all(|(unit, found)| found.effective.only_text() == Some(&*unit));
     let kubeconfigs = desired.masters.iter().filter_map(|master| {
         master.artifacts.iter().find(|artifact| artifact.role == Role::Kubeconfig)
     });

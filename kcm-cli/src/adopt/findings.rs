@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use kcm_pki::Certificate;
-use kcm_systemd::{Argument, Effect, Flags, LintVersions, Severity as LintSeverity, lint_flags};
+use kcm_systemd::{Argument, Flags, LintVersions, Severity as LintSeverity, lint_flags};
 use time::{Duration, OffsetDateTime};
 
 use super::look::Found;
+use super::losses::{ADOPTED, NOT_ADOPTED, of_unit};
 use super::subject::Csr;
 use crate::finding::{Finding, FindingCode};
 use crate::lint::{FileUse, of_file};
@@ -16,9 +17,6 @@ use crate::trust::described;
 
 /// From here on the end of a certificate is worth a word.
 const SOON: Duration = Duration::days(30);
-/// What to do about what systemd drops.
-const TO_HAVE_IT: &str =
-    "what runs is adopted; to have what was meant, say it in the cluster file and run `kcm apply`";
 
 /// Findings in the making.
 pub(super) struct Findings<'a> {
@@ -31,13 +29,19 @@ impl<'a> Findings<'a> {
     pub(super) fn of(found: &'a [Found]) -> Self {
         let mut findings = Self { found, all: Vec::new() };
         for master in found {
-            findings.losses(master);
+            findings.all.extend(of_unit(&master.name, &master.effective, ADOPTED));
             findings.arguments(master);
             findings.secrets(master);
             findings.lints(master);
             findings.benchmark(master);
         }
         findings
+    }
+
+    /// What the units of masters show that cannot be adopted.
+    pub(super) fn of_units(found: &'a [Found]) -> Self {
+        let all = found.iter().flat_map(|it| of_unit(&it.name, &it.effective, NOT_ADOPTED));
+        Self { found, all: all.collect() }
     }
 
     /// All of them; what is so on every master is said once.
@@ -61,47 +65,6 @@ impl<'a> Findings<'a> {
 
     fn warn(&mut self, code: FindingCode, master: &str, problem: String, mend: &str) {
         self.all.push(Finding::error(code, master, problem, mend).into_warning());
-    }
-
-    /// What systemd drops or takes otherwise than it looks.
-    fn losses(&mut self, master: &Found) {
-        for (path, file) in &master.effective.files {
-            for finding in &file.findings {
-                let text = finding.to_string();
-                let (problem, _) = text.split_once("; ").unwrap_or((&text, ""));
-                let problem = format!("{path}: {problem}");
-                match finding.effect() {
-                    Effect::Notice => {
-                        let mend = "it is adopted as it comes out now";
-                        self.warn(FindingCode::UnitExpanded, &master.name, problem, mend);
-                    }
-                    Effect::Lost | Effect::Refused => {
-                        self.warn(FindingCode::UnitLoss, &master.name, problem, TO_HAVE_IT);
-                    }
-                }
-            }
-            for (line, key, value) in file.ignored() {
-                let problem = format!(
-                    "{path}: line {line}: systemd ignores {key}=`{value}`, which it cannot parse"
-                );
-                let mend = "what runs is adopted: to have what was meant, take it out of systemd.directives in the cluster file, or say it there, and run `kcm apply`";
-                self.warn(FindingCode::UnitLoss, &master.name, problem, mend);
-            }
-        }
-        let lost = lost_flags(master);
-        if !lost.is_empty() {
-            let problem = format!(
-                "{}: these stand in the file and never reach the program: {}",
-                master.unit_file,
-                lost.join(" ")
-            );
-            self.warn(FindingCode::UnitLoss, &master.name, problem, TO_HAVE_IT);
-        }
-        for path in master.effective.files.iter().skip(1).map(|(path, _)| path) {
-            let problem = format!("{path} is part of the unit");
-            let mend = "it stays and counts; once `kcm apply` has written the unit, it is not needed any more";
-            self.warn(FindingCode::DropIn, &master.name, problem, mend);
-        }
     }
 
     fn arguments(&mut self, master: &Found) {
@@ -272,22 +235,6 @@ impl<'a> Findings<'a> {
             self.all.push(finding);
         }
     }
-}
-
-/// Words that look like flags, stand in the unit's file outside of comments, and are no flags of the program.
-fn lost_flags(master: &Found) -> Vec<&str> {
-    // A drop-in may replace the command as a whole, which loses nothing.
-    if master.effective.files.len() > 1 {
-        return Vec::new();
-    }
-    let lines = master.unit_text.lines().map(str::trim_start);
-    let lines = lines.filter(|line| !line.starts_with(['#', ';']));
-    let words = lines.flat_map(str::split_ascii_whitespace).filter(|word| word.starts_with("--"));
-    let lost = words.filter(|word| {
-        let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
-        !name.is_empty() && master.flag(&name.replace('_', "-")).is_none()
-    });
-    lost.collect()
 }
 
 /// The end of the client certificate.

@@ -6,20 +6,20 @@ use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
 use kcm_systemd::{ServiceMeaning, UnitName};
 
+use super::losses::{NOT_ADOPTED, cause, of_unit};
 use super::named::read_named;
-use super::{AdoptError, AdoptRequest};
+use super::{AdoptError, AdoptRequest, program};
 use crate::effective::EffectiveUnit;
 use crate::files::{Owner, RemotePath};
-use crate::layout::UNIT_FOLDER;
+use crate::layout::{UNIT, UNIT_FOLDER};
 use crate::observe::AskError;
 use crate::transport::{
-    Batch, Inspect, Inspected, Operation, OperationError, PathState, Probe, Read, Reply, Transport,
-    UnitState, View,
+    Batch, FindUnit, Inspect, Inspected, Operation, OperationError, PathState, Probe, Read, Reply,
+    Transport, UnitState, View,
 };
 
-/// Where systemd finds units, in the order in which it prefers them.
-const UNIT_FOLDERS: [&str; 4] =
-    [UNIT_FOLDER, "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+/// As many links of a program are followed.
+const MOST_LINKS: usize = 8;
 /// Where certificates are put by hand, beside the folders of the CA and the kubeconfig.
 const PAIR_FOLDERS: [&str; 3] = [
     "/opt/kubernetes/pki/kube-controller-manager/cert",
@@ -38,7 +38,6 @@ pub(super) struct Found {
     pub(super) name: String,
     pub(super) address: String,
     pub(super) unit_file: RemotePath,
-    pub(super) unit_text: String,
     pub(super) unit: UnitState,
     pub(super) can_set_owner: bool,
     pub(super) effective: EffectiveUnit,
@@ -79,12 +78,26 @@ impl Found {
             help,
         };
         let Some(path) = self.flag("kubeconfig") else {
+            let cause = cause(&self.effective, "--kubeconfig");
+            let cause = cause.map_or_else(String::new, |cause| format!(": {cause}"));
             let help = "name the file with --kubeconfig in the unit".to_owned();
-            return Err(error("the unit has no flag --kubeconfig".to_owned(), help));
+            return Err(error(format!("--kubeconfig does not reach the program{cause}"), help));
         };
         let Some(view) = &self.kubeconfig else {
-            let help = format!("write a kubeconfig to {path}, or leave this master out");
-            return Err(error(format!("{path} is not a file"), help));
+            return Err(match self.state(path) {
+                Some(PathState::Link { target }) => error(
+                    format!("--kubeconfig names {path}, a symbolic link to {target}"),
+                    format!("put a regular file at {path}, or name {target} in the unit"),
+                ),
+                Some(PathState::Absent) | None => error(
+                    format!("--kubeconfig names {path}, which is missing"),
+                    format!("write a kubeconfig to {path}, or leave this master out"),
+                ),
+                _ => error(
+                    format!("--kubeconfig names {path}, which is not a regular file"),
+                    format!("write a kubeconfig to {path}, or leave this master out"),
+                ),
+            });
         };
         Access::of_public_view(view)
             .map_err(|cause| error(format!("{path}: {cause}"), cause.help(path)))
@@ -133,39 +146,46 @@ pub(super) async fn look_at(
     let unit = request.unit.parse::<UnitName>().map_err(|error| AdoptError::Request {
         reason: format!("{error}; write it as kube-controller-manager.service"),
     })?;
-    let places: Vec<_> = UNIT_FOLDERS
-        .iter()
-        .filter_map(|folder| RemotePath::new(format!("{folder}/{unit}")).ok())
-        .collect();
-    let first = ask(name, transport, first(&unit, &places)).await?;
-    let mut replies = first.into_iter();
+    let mut replies = ask(name, transport, first(&unit)).await?.into_iter();
     let contract = || AskError::Contract { master: name.to_owned() };
     let Some(Reply::Probe(probe)) = replies.next() else { return Err(contract().into()) };
-    let mut texts = Vec::new();
-    for reply in replies {
-        let Reply::Read(text) = reply else { return Err(contract().into()) };
-        texts.push(text.map(|text| String::from_utf8_lossy(&text).into_owned()));
-    }
-    let groups = texts.pop().flatten().unwrap_or_default();
-    let users = texts.pop().flatten().unwrap_or_default();
-    let there = places.into_iter().zip(texts).find_map(|(path, text)| Some((path, text?)));
-    let Some((unit_file, unit_text)) = there else {
+    let Some(Reply::FoundUnit(found)) = replies.next() else { return Err(contract().into()) };
+    let mut text = || match replies.next() {
+        Some(Reply::Read(text)) => Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned())),
+        _ => Err(contract()),
+    };
+    let (users, groups) = (text()?.unwrap_or_default(), text()?.unwrap_or_default());
+    let hostname = probe.hostname.as_deref();
+    let effective = EffectiveUnit::new(&found, &unit, hostname);
+    let file = found.file.as_ref().and_then(|file| RemotePath::new(file.path.as_str()).ok());
+    let Some((effective, unit_file)) = effective.zip(file) else {
         return Err(AdoptError::NoUnit { master: name.to_owned(), unit: unit.to_string() });
     };
-    let hostname = probe.hostname.as_deref();
-    let effective = EffectiveUnit::of(unit_file.as_str(), &unit_text, &unit, hostname);
-    let effective = effective.completed(name, transport, &probe.unit.drop_ins).await?;
-    let (meaning, strays) =
-        effective.meaning_without_strays().map_err(|error| AdoptError::Unit {
+    let refused = |reason: String| AdoptError::Refused {
+        findings: of_unit(name, &effective, NOT_ADOPTED),
+        error: Box::new(AdoptError::Unit {
             master: name.to_owned(),
             path: unit_file.to_string(),
-            reason: error.to_string(),
-        })?;
+            reason,
+        }),
+    };
+    if found.is_masked() {
+        let reason =
+            format!("the unit is masked; run `systemctl unmask {}` there", unit_file.name());
+        return Err(refused(reason));
+    }
+    if let Some(executable) = effective.executable()
+        && !is_the_program(name, transport, &executable).await?
+    {
+        return Err(refused(program::refusal(&executable)));
+    }
+    let (meaning, strays) =
+        effective.meaning_without_strays().map_err(|error| refused(error.to_string()))?;
+    let unit = unit_file.name().parse().unwrap_or(unit);
     let mut found = Found {
         name: name.to_owned(),
         address: address.to_owned(),
         unit_file,
-        unit_text,
         unit: probe.unit,
         can_set_owner: probe.can_set_owner,
         effective,
@@ -185,26 +205,53 @@ pub(super) async fn look_at(
     Ok(found)
 }
 
+/// Whether a program is kube-controller-manager by its name or by that of the file to which it leads.
+async fn is_the_program(
+    master: &str,
+    transport: &dyn Transport,
+    executable: &str,
+) -> Result<bool, AskError> {
+    let mut at = executable.to_owned();
+    for _ in 0..MOST_LINKS {
+        if program::is_kube_controller_manager(&at) {
+            return Ok(true);
+        }
+        let Ok(path) = RemotePath::new(at) else { return Ok(false) };
+        let Ok(unit) = UNIT.parse() else { return Ok(false) };
+        let probe = probe(&unit, path.clone(), vec![path.clone()]);
+        let replies = ask(master, transport, vec![probe]).await?;
+        let Some(Reply::Probe(probe)) = replies.into_iter().next() else {
+            return Err(AskError::Contract { master: master.to_owned() });
+        };
+        let Some(PathState::Link { target }) = probe.paths.into_iter().next() else {
+            return Ok(false);
+        };
+        at = if target.starts_with('/') { target } else { path.sibling(&target).to_string() };
+    }
+    Ok(false)
+}
+
 /// The unit, wherever it is, and who is who.
-fn first(unit: &UnitName, places: &[RemotePath]) -> Vec<Operation> {
+fn first(unit: &UnitName) -> Vec<Operation> {
     let known =
         ["/etc/passwd", "/etc/group"].into_iter().filter_map(|path| RemotePath::new(path).ok());
-    let reads = places.iter().cloned().chain(known);
-    let reads: Vec<_> =
-        reads.map(|path| Operation::Read(Read { path, view: View::Whole })).collect();
-    let unit_path = places.first().cloned();
-    let probe = unit_path.map(|unit_path| {
-        Operation::Probe(Probe {
-            paths: Vec::new(),
-            unread: Vec::new(),
-            unit: unit.clone(),
-            executable: unit_path.clone(),
-            note: None,
-            unit_path,
-            accounts: Vec::new(),
-        })
-    });
-    probe.into_iter().chain(reads).collect()
+    let reads = known.map(|path| Operation::Read(Read { path, view: View::Whole }));
+    let at = RemotePath::new(format!("{UNIT_FOLDER}/{unit}")).ok();
+    let probe = at.map(|at| probe(unit, at, Vec::new()));
+    let find = Operation::FindUnit(FindUnit { unit: unit.clone() });
+    probe.into_iter().chain([find]).chain(reads).collect()
+}
+
+fn probe(unit: &UnitName, executable: RemotePath, paths: Vec<RemotePath>) -> Operation {
+    Operation::Probe(Probe {
+        unread: paths.clone(),
+        paths,
+        unit: unit.clone(),
+        unit_path: executable.clone(),
+        executable,
+        note: None,
+        accounts: Vec::new(),
+    })
 }
 
 /// The files that the flags name, and where a pair may be.
@@ -264,6 +311,7 @@ async fn look_further(
         Some(Reply::Inspected(inspected)) => Some(inspected),
         _ => None,
     };
+    found.unit = probe.unit;
     found.files = paths.into_iter().zip(probe.paths).collect();
     (found.kubeconfig, found.ca, found.certificates, found.inspected) =
         (public, authority, read, inspected);

@@ -10,6 +10,8 @@ mod identity;
 mod infer;
 mod look;
 mod named;
+mod losses;
+mod program;
 mod ranges;
 mod subject;
 mod trust;
@@ -134,7 +136,7 @@ pub enum AdoptError {
     Ask(#[from] AskError),
     /// There is nothing to adopt.
     #[error(
-        "{master}: there is no {unit} in a folder of systemd's; leave this master out, or name another unit with --unit"
+        "{master}: systemd finds no {unit} there; leave this master out, or name another unit with --unit"
     )]
     NoUnit {
         /// The master.
@@ -161,6 +163,14 @@ pub enum AdoptError {
         reason: String,
         /// The remedy.
         help: String,
+    },
+    /// One of these reasons, with what was found until then.
+    #[error("{error}")]
+    Refused {
+        /// The reason.
+        error: Box<AdoptError>,
+        /// Findings about the units that speak for the cause.
+        findings: Vec<Finding>,
     },
     /// Something that a cluster file must have was not found.
     #[error("{what} cannot be told: {reason}")]
@@ -219,12 +229,28 @@ pub async fn adopt(
     if let Some(error) = other {
         return Err(error);
     }
-    let mut adopted = infer::infer(&found, request, origin, now)?;
+    leave_out_fed_flags(&mut found);
+    let inferred = infer::infer(&found, request, origin, now);
+    let mut adopted = inferred.map_err(|error| AdoptError::Refused {
+        error: Box::new(error),
+        findings: findings::Findings::of_units(&found).all(),
+    })?;
     let path = &adopted.cluster.pki.ca_key;
     if !path.exists() {
         adopted.findings.push(findings::no_ca_key(path));
     }
     Ok(adopted)
+}
+
+/// Leaves `EnvironmentFile=` out where on every master the file does nothing but hold flags: kcm writes the flags out, and a new
+/// master would not start without the file.
+fn leave_out_fed_flags(found: &mut [look::Found]) {
+    let fed = found.iter().map(|master| master.effective.feeding());
+    let fed = fed.reduce(|all, of_one| all.intersection(&of_one).cloned().collect());
+    let Some(fed) = fed else { return };
+    for master in found {
+        master.meaning = master.meaning.clone().without_environment_files(&fed);
+    }
 }
 
 /// What `kcm plan` shows for an adopted cluster file, whether or not it could be carried out: nothing, or exactly what differs.

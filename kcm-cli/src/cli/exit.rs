@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use crate::args::Form;
 use crate::error::Error;
 use crate::files::FileError;
+use crate::finding::Finding;
 use crate::report;
 
 /// What the exit code says.
@@ -54,6 +55,17 @@ impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { exit, document: serde_json::json!({ "error": message }), message }
+    }
+
+    /// The same with what was found until then.
+    pub(super) fn with_findings(self, findings: Vec<Finding>) -> Self {
+        let mut document = self.document;
+        if let (Some(document), false) = (document.as_object_mut(), findings.is_empty()) {
+            document.insert("findings".to_owned(), serde_json::json!(findings));
+        }
+        let found = findings.iter().map(|finding| format!("\n  {}: {finding}", finding.severity));
+        let message = self.message + &found.collect::<String>();
+        Self { document, message, ..self }
     }
 
     /// Metrics could not be left where they were to be.

@@ -8,6 +8,7 @@
 mod bytes;
 mod disk;
 mod error;
+mod links;
 mod lock;
 mod path;
 mod place;
@@ -23,6 +24,7 @@ pub use bytes::Bytes;
 pub use disk::Disk;
 pub(crate) use error::words;
 pub use error::{FileError, FileErrorKind};
+pub(crate) use links::{next_target, real};
 pub(crate) use lock::{FolderLock, FolderLockError};
 pub use path::{InvalidPath, RemotePath};
 pub(crate) use place::{make_folders, make_folders_into, remove_if_present, replace, write_new};

@@ -2,15 +2,14 @@
 
 use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster};
 use crate::accounts::Accounts;
-use crate::cluster::Comparison;
 use crate::effective::EffectiveUnit;
 use crate::files::RemotePath;
 use crate::generation::{Generation, Generations, slot_folders};
 use crate::layout::Layout;
 use crate::rollout::connections;
 use crate::transport::{
-    Batch, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState, Probe, Read,
-    Reply, Transport, View,
+    Batch, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState,
+    Probe, Read, Reply, Transport, View,
 };
 use crate::uptake::{self, Uptake};
 
@@ -40,6 +39,7 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
             note: Some(layout.program.clone()),
             accounts: accounts.questions(),
         }),
+        Operation::FindUnit(FindUnit { unit: layout.unit.clone() }),
         read(&layout.certificate, View::Certificates),
         read(&layout.combined, View::Certificates),
         read(&layout.serving, View::Certificates),
@@ -136,6 +136,8 @@ pub(super) async fn ask(
     let unexpected = || AskError::Contract { master: name.to_owned() };
     let mut replies = replies.done.into_iter();
     let Some(Reply::Probe(probe)) = replies.next() else { return Err(unexpected()) };
+    let Some(Reply::FoundUnit(found_unit)) = replies.next() else { return Err(unexpected()) };
+    let hostname = probe.hostname.clone();
     let mut text = || match replies.next() {
         Some(Reply::Read(content)) => {
             Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -183,32 +185,16 @@ pub(super) async fn ask(
         files,
         identity: None,
         uptake: None,
-        effective: None,
+        effective: EffectiveUnit::new(&found_unit, &layout.unit, hostname.as_deref()),
+        found_unit,
         generations,
         notes,
         own,
     };
     if !beside.only_once {
         master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
-        master.effective = effective(&master, transport, layout).await?;
     }
     Ok(Seen { master, others, inspected })
-}
-
-/// More exchanges, where units are compared by what they come to, for drop-ins and environment files.
-async fn effective(
-    master: &ObservedMaster,
-    transport: &dyn Transport,
-    layout: &Layout,
-) -> Result<Option<EffectiveUnit>, AskError> {
-    let text = master.files.unit.text.as_deref();
-    let Some(text) = text.filter(|_| layout.compare == Comparison::Meaning) else {
-        return Ok(None);
-    };
-    let hostname = master.probe.hostname.as_deref();
-    let unit = EffectiveUnit::of(layout.unit_file.as_str(), text, &layout.unit, hostname);
-    let drop_ins = &master.probe.unit.drop_ins;
-    unit.completed(&master.name, transport, drop_ins).await.map(Some)
 }
 
 /// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.

@@ -27,7 +27,7 @@ use crate::generation::{Generations, Slot};
 use crate::identity::{IdentityFacts, KeyMatch, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
-use crate::transport::{OperationError, PathState, ProbeReply, TransportError};
+use crate::transport::{FoundUnit, OperationError, PathState, ProbeReply, TransportError};
 use crate::uptake::Uptake;
 use crate::view::client_certificate;
 use ask::{ask, questions};
@@ -62,7 +62,10 @@ pub struct ObservedMaster {
     pub identity: Option<IdentityFacts>,
     /// Whether the service uses the credentials file that the kubeconfig names; none where it names none, or nothing runs.
     pub uptake: Option<Uptake>,
-    /// The unit as systemd runs it, where that is what counts.
+    /// The files from which systemd loads the unit.
+    #[serde(skip)]
+    pub(crate) found_unit: FoundUnit,
+    /// The unit as systemd runs it; none where there is no unit.
     #[serde(skip)]
     pub(crate) effective: Option<EffectiveUnit>,
     /// What it had before its last changes.

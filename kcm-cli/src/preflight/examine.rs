@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 use super::masters::fault;
 use super::{Examination, Sink, Subject, program};
 use crate::api::ClockOffset;
-use crate::cluster::Comparison;
 use crate::desired::{DesiredMaster, Role};
 use crate::files::{Owner, RemotePath};
 use crate::finding::{Finding, FindingCode};
@@ -19,17 +18,13 @@ use crate::observe::ObservedMaster;
 use crate::plan::Step;
 use crate::run::Run;
 use crate::transport::{
-    Activity, Batch, DropIn, Examine, Examined, Observation, Operation, PathState, Readable, Reply,
+    Activity, Batch, Examine, Examined, Observation, Operation, PathState, Readable, Reply,
 };
 
 /// From here on a clock is worth a word: leases and logs are compared by it.
 const NOTABLE: Duration = Duration::seconds(10);
 /// Certificates begin five minutes ago. A clock that is nearly so far behind refuses a new one.
 const INTOLERABLE: Duration = Duration::minutes(4);
-/// Directives by which somebody else's file would undo what kcm renders.
-const OURS: [&str; 8] =
-    ["ExecStart", "User", "Group", "Restart", "RestartSec", "Type", "RootDirectory", "RootImage"];
-
 pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) -> Vec<Examination> {
     let mut examinations = vec![Examination::default(); subject.plan.masters.len()];
     let mut asked = JoinSet::new();
@@ -147,18 +142,6 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
     if let Observation::Known(paths) = &examined.unreadable {
         found.extend(paths.iter().map(|path| unreadable(subject, desired, path)));
     }
-    // One that is part of what the unit comes to undoes nothing while the unit stays.
-    let mut planned = subject.plan.masters.iter().filter(|planned| planned.name == *name);
-    let mut steps = planned.next().into_iter().flat_map(|planned| &planned.steps);
-    let stays = subject.layout.compare == Comparison::Meaning
-        && !steps.any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
-    found.extend(examined.drop_ins.iter().map(|drop_in| match self::drop_in(name, drop_in) {
-        finding if stays => {
-            let mend = "it is part of what the unit comes to, and stays".to_owned();
-            Finding { mend, ..finding.into_warning() }
-        }
-        finding => finding,
-    }));
 }
 
 fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) -> Finding {
@@ -188,23 +171,6 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
 fn meet(one: SocketAddr, other: SocketAddr) -> bool {
     let covers = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified();
     one.port() == other.port() && (covers(one.ip(), other.ip()) || covers(other.ip(), one.ip()))
-}
-
-fn drop_in(master: &str, drop_in: &DropIn) -> Finding {
-    let DropIn { path, directives } = drop_in;
-    let undoes: Vec<_> = directives
-        .iter()
-        .filter(|name| OURS.contains(&name.as_str()))
-        .map(String::as_str)
-        .collect();
-    if undoes.is_empty() {
-        let problem = format!("{path} adds to the unit, and kcm does not manage it");
-        let mend = "nothing needs to be done if that is meant";
-        return Finding::error(FindingCode::DropIn, master, problem, mend).into_warning();
-    }
-    let problem = format!("{path} sets {}, which kcm's unit has already", undoes.join(", "));
-    let mend = "take that out of it, and say it in the cluster file instead";
-    Finding::error(FindingCode::DropIn, master, problem, mend)
 }
 
 /// How far a clock that was read in between can be off, at least.

@@ -3,7 +3,7 @@
 use kcm_pki::{Certificate, Fingerprint};
 use kcm_systemd::UnitFile;
 
-use super::{Sink, Subject};
+use super::{Sink, Subject, units};
 use crate::desired::{Artifact, Content, DesiredMaster, Role};
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
@@ -26,11 +26,12 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
         }));
         for artifact in &desired.artifacts {
             let there = observed.files.of(artifact.role);
-            found.extend(kind(&desired.name, artifact, there));
+            found.extend(kind(&desired.name, artifact, there, observed));
             if !consent.replace_ca {
                 found.extend(ca_file(artifact, observed));
             }
         }
+        units::evaluate(subject, observed, found);
         if observed.probe.unit.activity == Activity::Offline {
             continue;
         }
@@ -54,10 +55,16 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     }
 }
 
-fn kind(master: &str, artifact: &Artifact, there: &ObservedFile) -> Option<Finding> {
+fn kind(
+    master: &str,
+    artifact: &Artifact,
+    there: &ObservedFile,
+    observed: &ObservedMaster,
+) -> Option<Finding> {
     let path = &artifact.path;
     match &there.state {
         PathState::Absent | PathState::File { .. } => None,
+        PathState::Link { .. } if plan::is_right(artifact, observed) => None,
         PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
             let mend = "run `systemctl unmask kube-controller-manager.service` there";
             Some(Finding::error(FindingCode::UnitMasked, master, format!("{path} is masked"), mend))

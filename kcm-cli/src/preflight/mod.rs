@@ -8,6 +8,7 @@ mod masters;
 mod program;
 mod room;
 mod trust;
+mod units;
 
 use kcm_systemd::KubernetesVersion;
 use thiserror::Error;

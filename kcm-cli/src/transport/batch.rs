@@ -9,7 +9,7 @@ use kcm_systemd::UnitName;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Enablement, Inspect, PathState};
+use super::{Enablement, FindUnit, Inspect, PathState};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 
 /// Operations for one exchange: all of them in order, or up to the first that fails.
@@ -74,6 +74,8 @@ pub enum Operation {
     Probe(Probe),
     /// Reads one file; changes nothing.
     Read(Read),
+    /// Finds a unit's files and reads them; changes nothing.
+    FindUnit(FindUnit),
     /// Looks for what would keep a service from starting; changes nothing.
     Examine(Examine),
     /// Looks at a service as it runs; changes nothing.
@@ -101,6 +103,7 @@ impl Operation {
         match self {
             Self::Probe(_) => "probe",
             Self::Read(_) => "read",
+            Self::FindUnit(_) => "find unit",
             Self::Examine(_) => "examine",
             Self::Inspect(_) => "inspect",
             Self::Stage(_) => "stage",
@@ -116,7 +119,14 @@ impl Operation {
     /// Whether it can change anything on a master.
     #[must_use]
     pub const fn changes(&self) -> bool {
-        !matches!(self, Self::Probe(_) | Self::Read(_) | Self::Examine(_) | Self::Inspect(_))
+        !matches!(
+            self,
+            Self::Probe(_)
+                | Self::Read(_)
+                | Self::FindUnit(_)
+                | Self::Examine(_)
+                | Self::Inspect(_)
+        )
     }
 }
 

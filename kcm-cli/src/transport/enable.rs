@@ -2,11 +2,8 @@
 
 use kcm_systemd::{Install, UnitFile, UnitName, enable_links};
 
-use super::{DropIn, Enablement, OperationError};
+use super::{Enablement, OperationError, unit_files};
 use crate::files::{self, Effect, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
-
-/// How the names of drop-ins end; systemd takes no other case.
-const DROP_IN: &str = ".conf";
 
 /// Makes the links that the unit's `[Install]` section asks for. Links that are right stay as they are.
 pub(super) fn enable(
@@ -51,36 +48,13 @@ pub(super) fn disable(
     Ok(())
 }
 
-/// The files that change a unit, as far as they are in the folder of the unit's own file.
+/// The files that change a unit, in systemd's order.
 pub(super) fn drop_ins(
     files: &mut dyn FileSystem,
-    path: &RemotePath,
+    unit: &UnitName,
 ) -> Result<Vec<String>, FileError> {
-    let folder = path.sibling(&format!("{}.d", path.name()));
-    if files.stat(&folder)?.is_none() {
-        return Ok(Vec::new());
-    }
-    let names = files.list(&folder)?.into_iter().filter(|name| name.ends_with(DROP_IN));
-    Ok(names.map(|name| folder.child(&name).to_string()).collect())
-}
-
-/// The names of the directives in a unit's drop-ins.
-pub(super) fn directives(
-    files: &mut dyn FileSystem,
-    path: &RemotePath,
-) -> Result<Vec<DropIn>, FileError> {
-    let mut found = Vec::new();
-    for path in drop_ins(files, path)? {
-        let at = RemotePath::new(path.as_str()).map_err(|error| FileError {
-            path: error.path,
-            kind: FileErrorKind::Other,
-            detail: error.reason.to_owned(),
-        })?;
-        let file = UnitFile::parse(&files.read(&at)?);
-        let directives = file.entries.iter().map(|entry| entry.key.clone()).collect();
-        found.push(DropIn { path, directives });
-    }
-    Ok(found)
+    let drop_ins = unit_files::locate(files, unit)?.drop_ins;
+    Ok(drop_ins.iter().map(ToString::to_string).collect())
 }
 
 /// Whether the unit is enabled, from its file and its links.
@@ -89,15 +63,35 @@ pub(super) fn enablement(
     unit: &UnitName,
     path: &RemotePath,
 ) -> Result<Enablement, OperationError> {
-    match files.stat(path)?.map(|stat| stat.kind) {
-        None => return Ok(Enablement::Absent),
-        Some(NodeKind::Link(target)) if target == "/dev/null" => return Ok(Enablement::Masked),
-        Some(NodeKind::File) => {}
-        Some(_) => return Ok(Enablement::Disabled),
+    let found = files.stat(path)?;
+    let real = files::real(files, path)?;
+    let target = match &real {
+        Some(real) => files.stat(real)?,
+        None => None,
+    };
+    match (found, target) {
+        (None, _) => return Ok(Enablement::Absent),
+        _ if real.is_some_and(|real| real.as_str() == "/dev/null") => {
+            return Ok(Enablement::Masked);
+        }
+        (_, Some(file)) if file.kind == NodeKind::File && file.size == 0 => {
+            return Ok(Enablement::Masked);
+        }
+        (_, Some(file)) if file.kind == NodeKind::File => {}
+        _ => return Ok(Enablement::Disabled),
     }
     let links = links(files, unit, path)?;
     for (link, target) in &links {
-        if !is_link_to(files, link, target)? {
+        // What counts of a link in a folder of dependencies is its name: systemd starts that unit, wherever the link leads.
+        let is_dependency = link.parent().is_some_and(|folder| {
+            [".wants", ".requires", ".upholds"].iter().any(|kind| folder.as_str().ends_with(kind))
+        });
+        let is_right = if is_dependency {
+            matches!(files.stat(link)?.map(|stat| stat.kind), Some(NodeKind::Link(_)))
+        } else {
+            is_link_to(files, link, target)?
+        };
+        if !is_right {
             return Ok(Enablement::Disabled);
         }
     }
@@ -109,8 +103,15 @@ fn links(
     unit: &UnitName,
     path: &RemotePath,
 ) -> Result<Vec<(RemotePath, String)>, OperationError> {
-    let content = files.read(path)?;
-    let install = Install::of(&UnitFile::parse(&content));
+    // Drop-ins add to [Install], too.
+    let mut parts = Vec::new();
+    for path in std::iter::once(path.clone()).chain(unit_files::locate(files, unit)?.drop_ins) {
+        let real = files::real(files, &path)?.unwrap_or(path);
+        if files.stat(&real)?.is_some_and(|stat| stat.kind == NodeKind::File) {
+            parts.push(UnitFile::parse(&files.read(&real)?));
+        }
+    }
+    let install = Install::of(&UnitFile::merged(parts));
     let unusable = |reason: String| OperationError::Unit { unit: unit.to_string(), reason };
     enable_links(unit, path.as_str(), &install)
         .map_err(|error| unusable(error.to_string()))?

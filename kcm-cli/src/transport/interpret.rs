@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::reply::describe_unit;
+use super::unit_files;
 use super::{
     Account, Batch, Commit, Examine, Examined, Exec, ExpectedUnit, Inspect, Inspected, Keep,
     KeptFile, Observation, Operation, OperationError, OperationFailure, Output, PathState, Probe,
@@ -73,6 +74,11 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
     match operation {
         Operation::Probe(probe) => self::probe(machine, probe).map(Reply::Probe),
         Operation::Read(read) => self::read(machine, read).map(Reply::Read),
+        Operation::FindUnit(find) => {
+            let hostname = machine.hostname();
+            let found = unit_files::find(machine, &find.unit, hostname.as_deref())?;
+            Ok(Reply::FoundUnit(found))
+        }
         Operation::Examine(examine) => machine.examine(examine).map(Reply::Examined),
         Operation::Inspect(inspect) => machine.inspect(inspect).map(Reply::Inspected),
         Operation::Stage(stage) => self::stage(machine, stage).map(|made| Reply::Staged { made }),

@@ -81,7 +81,7 @@ impl Machine for Disk {
         path: &RemotePath,
     ) -> Result<UnitState, OperationError> {
         let enablement = enable::enablement(self, unit, path)?;
-        let drop_ins = enable::drop_ins(self, path)?;
+        let drop_ins = enable::drop_ins(self, unit)?;
         Ok(UnitState {
             enablement,
             activity: Activity::Offline,

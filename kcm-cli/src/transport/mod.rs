@@ -37,6 +37,7 @@ mod enable;
 mod export;
 mod failure;
 pub mod fake;
+mod glob;
 mod https;
 mod inspect;
 mod interpret;
@@ -45,6 +46,7 @@ mod local;
 mod reply;
 mod shell;
 mod ssh;
+mod unit_files;
 
 use std::fmt;
 use std::time::Duration;
@@ -66,11 +68,12 @@ pub(crate) use interpret::{public_kubeconfig, staged};
 pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
 pub use local::Local;
 pub use reply::{
-    Activity, Connection, DropIn, Enablement, Examined, Listener, Observation, Output, PathState,
+    Activity, Connection, Enablement, Examined, Listener, Observation, Output, PathState,
     ProbeReply, ProgramFacts, Replies, Reply, Settled, UnitState,
 };
 pub use shell::{Unquotable, command_line};
 pub use ssh::{Connections, Password, SshMaster};
+pub use unit_files::{EnvironmentSource, EnvironmentState, FindUnit, FoundUnit, UnitSource};
 
 /// The folder beside a target in which files wait for their commit.
 pub const STAGE_FOLDER: &str = ".kcm-stage";

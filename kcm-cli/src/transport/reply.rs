@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Inspected, OperationFailure};
+use super::{FoundUnit, Inspected, OperationFailure};
 use crate::files::{Mode, Owner, RemotePath, Room};
 
 /// The answers to a batch: one for every operation that was carried out, then why the next was not.
@@ -27,6 +27,8 @@ pub enum Reply {
     Probe(ProbeReply),
     /// To a read: the bytes, or `None` if there is no regular file.
     Read(Option<Zeroizing<Vec<u8>>>),
+    /// To a search for a unit.
+    FoundUnit(FoundUnit),
     /// To an examination.
     Examined(Examined),
     /// To an inspection.
@@ -93,8 +95,6 @@ pub struct Examined {
     pub strangers: Observation<Vec<Listener>>,
     /// The files that cannot be read.
     pub unreadable: Observation<Vec<RemotePath>>,
-    /// The unit's drop-ins, each with the names of the directives in it.
-    pub drop_ins: Vec<DropIn>,
 }
 
 /// What a program says of itself.
@@ -113,15 +113,6 @@ pub struct Listener {
     pub address: SocketAddr,
     /// The process, if it is known.
     pub process: Option<u32>,
-}
-
-/// A file that changes a unit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DropIn {
-    /// The file.
-    pub path: String,
-    /// The names of the directives in it, in order; their values stay on the master.
-    pub directives: Vec<String>,
 }
 
 /// How a program ended.

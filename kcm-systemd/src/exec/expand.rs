@@ -7,9 +7,9 @@ use crate::exec::word::{Escapes, WordRules, first_word};
 const SPECIFIERS: &[u8] = b"iIjJnNpPfyYcrRCdELSthsaAbBHlmMoqvwWgGuUTV";
 
 /// A text with its `%%` resolved, and what else the text has of specifiers.
-pub(super) struct Specified {
+pub(crate) struct Specified {
     /// The text. Specifiers that depend on the unit or the machine are left as they are.
-    pub(super) text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     /// `%x` for each of those.
     pub(super) specifiers: Vec<[u8; 2]>,
     /// `%x` for the first one that does not exist, which makes systemd refuse the text.
@@ -18,7 +18,7 @@ pub(super) struct Specified {
 
 /// Resolves `%%`, and what `known` knows. Follows `specifier_printf()` in `src/shared/specifier.c`: `%` before anything but a letter or digit,
 /// and at the end, is itself.
-pub(super) fn specifiers<'k>(text: &[u8], known: impl Fn(u8) -> Option<&'k str>) -> Specified {
+pub(crate) fn specifiers<'k>(text: &[u8], known: impl Fn(u8) -> Option<&'k str>) -> Specified {
     let mut out =
         Specified { text: Vec::with_capacity(text.len()), specifiers: Vec::new(), unknown: None };
     let mut bytes = text.iter().copied();

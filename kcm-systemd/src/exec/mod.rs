@@ -4,7 +4,8 @@ mod executable;
 mod expand;
 pub(crate) mod word;
 
-use self::expand::{expanded, specifiers, variables};
+pub(crate) use self::expand::specifiers;
+use self::expand::{expanded, variables};
 use self::word::{Escapes, Split, WordError, WordRules, first_word};
 use crate::argument::Argument;
 use crate::environment::Surroundings;
@@ -192,12 +193,34 @@ impl CommandLine {
             return Some(vec![Argument::from_checked(specified.text)]);
         }
         let expanded = variables(&specified.text);
-        for reference in expanded.references {
-            self.find(FindingCode::EnvironmentReference, &reference);
+        for reference in &expanded.references {
+            self.find(FindingCode::EnvironmentReference, reference);
+        }
+        if let Some(around) = around {
+            self.check_variables(&specified.text, &expanded.references, around);
+        } else if let Some(name) = dollar_in_word(&specified.text) {
+            self.find(FindingCode::DollarInWord, name);
         }
         let words = around.map(|around| self::expanded(&specified.text, around));
         let words = words.unwrap_or_else(|| vec![expanded.text]);
         Some(words.into_iter().map(Argument::from_checked).collect())
+    }
+
+    /// Finds references that do not come to what they seem to.
+    fn check_variables(&mut self, word: &[u8], references: &[Vec<u8>], around: &Surroundings) {
+        for reference in references {
+            let name = reference.strip_prefix(b"$").unwrap_or_default();
+            let braced = name.strip_prefix(b"{").and_then(|name| name.strip_suffix(b"}"));
+            let name = braced.unwrap_or(name);
+            if !around.knows(name) {
+                self.find(FindingCode::VariableNotSet, reference);
+            } else if word == reference.as_slice()
+                && braced.is_some()
+                && around.variable(name).trim().contains([' ', '\t', '\n'])
+            {
+                self.find(FindingCode::VariableInBraces, reference);
+            }
+        }
     }
 
     /// Takes a word, first strictly, then leaving unknown escapes as they are (`extract_first_word_and_warn()`). `Err`
@@ -229,6 +252,22 @@ impl CommandLine {
             subject,
         );
     }
+}
+
+/// The first `$NAME` inside of a word, which systemd leaves as it is.
+fn dollar_in_word(word: &[u8]) -> Option<&[u8]> {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut at = 0;
+    while at < word.len() {
+        let name = word.get(at..)?.strip_prefix(b"$");
+        match name.map(|name| name.iter().take_while(|byte| is_name(byte)).count()) {
+            Some(length) if length > 0 && at > 0 => return word.get(at..=at + length),
+            // A literal dollar sign is two.
+            Some(_) => at += 2,
+            None => at += 1,
+        }
+    }
+    None
 }
 
 /// What follows `word` and the white space after it, if the text starts with it as a word of its own.

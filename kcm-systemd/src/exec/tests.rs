@@ -63,7 +63,7 @@ fn references_stay_as_they_are_and_are_named() {
         [&b"%n"[..], b"${HOME}", b"$ARGS", b"x$y", b"%n"]
     );
     let subjects: Vec<_> = line.findings.iter().map(|finding| finding.subject.as_str()).collect();
-    assert_eq!(subjects, ["%n", "${HOME}", "$ARGS"]);
+    assert_eq!(subjects, ["%n", "${HOME}", "$ARGS", "$y"]);
     assert!(line.loads());
 }
 

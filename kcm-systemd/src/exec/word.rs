@@ -59,7 +59,12 @@ pub(crate) fn first_word(text: &[u8], rules: WordRules) -> Result<Option<Split<'
             _ => word.push(byte),
         }
     }
-    if quote.is_some() { Err(WordError::Quote) } else { Ok(Some((word, rest))) }
+    // systemd splits the values of variables with `EXTRACT_RELAX`.
+    if quote.is_some() && rules.escapes != Escapes::Dropped {
+        Err(WordError::Quote)
+    } else {
+        Ok(Some((word, rest)))
+    }
 }
 
 /// Resolves what follows a backslash, and returns what follows that.
@@ -72,6 +77,7 @@ fn unescape<'a>(
     let Some((&byte, after)) = text.split_first() else {
         // A backslash at the very end of the text.
         return match escapes {
+            Escapes::Dropped => Ok(text),
             Escapes::Relaxed if !quoted => {
                 word.push(b'\\');
                 Ok(text)

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use self::lines::{LogicalLine, logical_lines};
 use crate::exec::CommandLine;
 use crate::finding::{Effect, Finding, FindingCode};
-use crate::text::{WHITESPACE, decode, ends_with_backslash, trim, trim_end, unsafe_byte};
+use crate::text::{
+    WHITESPACE, decode, ends_with_backslash, trim, trim_end, trim_start, unsafe_byte,
+};
 use crate::unit::{Directive, Section, SectionName, Unit, UnitError};
 
 /// The directives that hold commands.
@@ -124,6 +126,8 @@ impl UnitFile {
 struct Reader {
     file: UnitFile,
     place: Place,
+    /// Whether text behind a backslash ended the line that is read.
+    is_cut: bool,
 }
 
 /// The section that the next line belongs to.
@@ -186,7 +190,15 @@ impl Reader {
 
     fn assignment(&mut self, line: usize, section: String, key: &str, value: &str) {
         if section == "Service" && COMMAND_KEYS.contains(&key) {
-            let findings = CommandLine::parse(value).findings;
+            let mut findings = CommandLine::parse(value).findings;
+            // What ended the line is told already.
+            findings.retain(|finding| {
+                let is_of_note = matches!(
+                    finding.code,
+                    FindingCode::CommentInValue | FindingCode::UnknownEscape
+                );
+                !(self.is_cut && is_of_note)
+            });
             self.file
                 .findings
                 .extend(findings.into_iter().map(|finding| Finding { line, ..finding }));
@@ -215,6 +227,11 @@ impl Reader {
         let Some((number, last)) = line.pieces().last() else {
             return;
         };
+        let note = note_after_backslash(last);
+        self.is_cut = note.is_some();
+        if let Some(note) = note {
+            self.find(number, FindingCode::NoteAfterBackslash, note);
+        }
         if trim(last).is_empty() && next.is_some_and(|next| !self.looks_like_directive(&next.text))
         {
             self.find(number, FindingCode::EmptyLineEndsDirective, b"");
@@ -242,6 +259,20 @@ impl Reader {
     fn find(&mut self, line: usize, code: FindingCode, subject: &[u8]) {
         self.file.findings.push(Finding::new(line, code, subject));
     }
+}
+
+/// What stands behind a backslash and blanks and starts as a comment does somewhere.
+fn note_after_backslash(line: &[u8]) -> Option<&[u8]> {
+    let starts: [&[u8]; 4] = [b"#", b";", b"//", b"<!"];
+    let mut places = line.iter().enumerate().filter(|(_, byte)| **byte == b'\\');
+    places.find_map(|(at, _)| {
+        let after = line.get(at + 1..)?;
+        let note = trim_start(after);
+        let is_escaped = ends_with_backslash(line.get(..at)?);
+        let is_note =
+            note.len() < after.len() && starts.iter().any(|start| note.starts_with(start));
+        (is_note && !is_escaped).then_some(note)
+    })
 }
 
 fn trimmed(text: &str) -> &str {

@@ -25,7 +25,7 @@ impl Machine for FakeState {
         let enablement = enable::enablement(&mut self.memory, unit, path)?;
         let needs_reload =
             !self.offline && self.units.needs_reload(unit, path, &mut self.memory)?;
-        let drop_ins = enable::drop_ins(&mut self.memory, path)?;
+        let drop_ins = enable::drop_ins(&mut self.memory, unit)?;
         let (activity, restarts) = (self.activity(unit), self.units.restarts(unit));
         Ok(UnitState { enablement, activity, needs_reload, drop_ins, restarts })
     }
@@ -116,17 +116,11 @@ impl Machine for FakeState {
             Err(why) => Observation::Unknown(why),
         };
         let program = examine.program.as_ref().map(|_| facts());
-        let path = RemotePath::new(format!("/etc/systemd/system/{}", examine.unit));
-        let drop_ins = match path {
-            Ok(path) => enable::directives(&mut self.memory, &path)?,
-            Err(_) => Vec::new(),
-        };
         Ok(Examined {
             clock: Some(OffsetDateTime::now_utc() + self.clock_offset),
             program,
             strangers: Observation::Known(strangers),
             unreadable: Observation::Known(unreadable),
-            drop_ins,
         })
     }
 

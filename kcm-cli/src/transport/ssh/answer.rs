@@ -18,7 +18,7 @@ use crate::transport::{
 };
 use failures::{changed, failure, naming_what_was_expected, unit_changed};
 use services::{
-    account, connections, drop_in, process, program, settled, strangers, unreadable, version,
+    account, connections, found_unit, process, program, settled, strangers, unreadable, version,
 };
 
 /// The answer is not one to this batch: the master's shell or its tools are not what kcm knows.
@@ -87,6 +87,7 @@ impl<'a> Answer<'a> {
                 "-" => None,
                 content => Some(Zeroizing::new(decode(content)?)),
             }),
+            Operation::FindUnit(_) => Reply::FoundUnit(found_unit(|| self.line("unitFiles"))?),
             Operation::Examine(examine) => Reply::Examined(self.examined(examine)?),
             Operation::Inspect(inspect) => Reply::Inspected(self.inspected(inspect)?),
             Operation::Stage(_) => Reply::Staged { made: self.made()? },
@@ -172,14 +173,7 @@ impl<'a> Answer<'a> {
         };
         let strangers = strangers(self.line("strangers")?)?;
         let unreadable = unreadable(self.line("unreadable")?)?;
-        let mut drop_ins = Vec::new();
-        loop {
-            match self.line("dropIn")? {
-                "-" => break,
-                said => drop_ins.push(drop_in(said)?),
-            }
-        }
-        Ok(Examined { clock, program, strangers, unreadable, drop_ins })
+        Ok(Examined { clock, program, strangers, unreadable })
     }
 
     fn inspected(&mut self, inspect: &Inspect) -> Step<Inspected> {

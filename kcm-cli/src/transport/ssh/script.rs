@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use kcm_systemd::UnitName;
+use kcm_systemd::{UNIT_FOLDERS, UnitName, drop_in_folders};
 
 use crate::files::{Owner, RemotePath};
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
-    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, Inspect,
+    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, FindUnit, Inspect,
     JournalQuestion, JournalStart, NoteProgram, Operation, PathState, Probe, Read, Readable,
     Settle, Stage, UnitAction, Unquotable, Unstage, View, command_line,
 };
@@ -113,6 +113,7 @@ impl<'b> Calls<'b> {
                 };
                 self.call("read_file", [path.as_str(), filter])?;
             }
+            Operation::FindUnit(FindUnit { unit }) => self.find_unit(unit)?,
             Operation::Examine(examine) => self.examine(examine)?,
             Operation::Inspect(Inspect { unit, program }) => {
                 self.call("probe_clock", [])?;
@@ -144,6 +145,12 @@ impl<'b> Calls<'b> {
             }
         }
         self.call("finish", [])
+    }
+
+    fn find_unit(&mut self, unit: &UnitName) -> Result<(), Unquotable> {
+        let drop_ins = drop_in_folders(std::slice::from_ref(unit));
+        let words = [unit.as_str()].into_iter().chain(UNIT_FOLDERS).chain(["--"]);
+        self.call("find_unit", words.chain(drop_ins.iter().map(String::as_str)))
     }
 
     fn unit(&mut self, action: &UnitAction) -> Result<(), Unquotable> {
@@ -187,7 +194,7 @@ impl<'b> Calls<'b> {
             }
             _ => self.call("printf", ["unreadable known \n"])?,
         }
-        self.call("examine_drop_ins", [unit.as_str()])
+        Ok(())
     }
 
     fn probe(&mut self, probe: &Probe) -> Result<(), Unquotable> {

@@ -2,10 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use kcm_systemd::drop_ins_in_order;
+use zeroize::Zeroizing;
+
 use super::{Step, decode, garbled, number, owner};
 use crate::files::{Owner, RemotePath};
 use crate::transport::{
-    Connection, DropIn, Listener, Observation, ProcessFacts, ProgramFacts, Settled,
+    Connection, EnvironmentSource, EnvironmentState, FoundUnit, Listener, Observation,
+    ProcessFacts, ProgramFacts, Settled, UnitSource,
 };
 
 const NOT_ROOT: &str = "only root sees what others run there";
@@ -111,10 +115,47 @@ pub(super) fn unreadable(said: &str) -> Step<Observation<Vec<RemotePath>>> {
     paths.collect::<Step<_>>().map(Observation::Known)
 }
 
-pub(super) fn drop_in(said: &str) -> Step<DropIn> {
-    let mut words = said.split_whitespace();
-    let path = text(words.next().unwrap_or_default())?;
-    Ok(DropIn { path, directives: words.map(str::to_owned).collect() })
+/// What `find_unit` says, up to its end.
+pub(super) fn found_unit<'a>(mut next: impl FnMut() -> Step<&'a str>) -> Step<FoundUnit> {
+    let mut found = FoundUnit::default();
+    let mut drop_ins = Vec::new();
+    loop {
+        let said = next()?;
+        let words: Vec<_> = said.split_whitespace().collect();
+        match words[..] {
+            ["end"] => break,
+            ["file", path, target, content] => found.file = Some(source(path, target, content)?),
+            ["dropIn", path, target, content] => {
+                let source = source(path, target, content)?;
+                drop_ins.push((source.path.clone(), source));
+            }
+            ["environment", ignores, path, state] => {
+                let state = match state {
+                    "absent" => EnvironmentState::Absent,
+                    "unread" => EnvironmentState::Unread,
+                    "unreadable" => EnvironmentState::Unreadable,
+                    coded => EnvironmentState::Read(content(coded)?),
+                };
+                let (path, is_optional) = (text(path)?, ignores == "yes");
+                found.environment.push(EnvironmentSource { path, is_optional, state });
+            }
+            _ => return Err(garbled("a file of a unit", said)),
+        }
+    }
+    found.drop_ins = drop_ins_in_order(drop_ins).into_iter().map(|(_, source)| source).collect();
+    Ok(found)
+}
+
+fn source(path: &str, target: &str, coded: &str) -> Step<UnitSource> {
+    let target = (target != "-").then(|| text(target)).transpose()?;
+    let content = (coded != "-").then(|| content(coded)).transpose()?;
+    Ok(UnitSource { path: text(path)?, target, content })
+}
+
+/// Bytes in base64 behind a `=`, so that none of them is a word too.
+fn content(coded: &str) -> Step<Zeroizing<Vec<u8>>> {
+    let coded = coded.strip_prefix('=').ok_or_else(|| garbled("content", coded))?;
+    decode(coded).map(Zeroizing::new)
 }
 
 fn text(coded: &str) -> Step<String> {

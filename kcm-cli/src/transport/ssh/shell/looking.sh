@@ -193,7 +193,7 @@ enablement() {
 # 247 there are no others.
 show_unit() {
   set -- -p LoadState -p ActiveState -p SubState -p NeedDaemonReload -p UnitFileState -p InvocationID -p MainPID -p Result \
-    -p DropInPaths -p NRestarts -p ActiveEnterTimestamp -- show "$1"
+    -p DropInPaths -p NRestarts -p ActiveEnterTimestamp -p FragmentPath -p EnvironmentFiles -- show "$1"
   shown=$(systemctl --timestamp=us+utc "$@" 2>&1) || shown=$(systemctl "$@" 2>&1)
 }
 
@@ -201,6 +201,7 @@ show_unit() {
 probe_unit() {
   [ -d /run/systemd/system ] || fail noSystemd "$1" 'systemd does not run there'
   show_unit "$1" || fail unit "$1" "$shown"
+  found_unit=$1 found=$shown
   process=${shown#*MainPID=}
   process=${process%%"$newline"*}
   enablement "$1"
@@ -218,6 +219,101 @@ probe_unit() {
       ;;
   esac
   printf 'unit end\n'
+}
+
+# WORD PATH: a file of a unit, where it leads, and its content. A drop-in that is no file counts as little as an empty one.
+unit_source() {
+  target=-
+  if [ -L "$2" ]; then target=$(readlink -f -n -- "$2" | base64 -w0); fi
+  printf 'unitFiles %s %s %s ' "$1" "$(encode "$2")" "${target:--}"
+  if [ "$2" -ef /dev/null ] || { [ "$1" = dropIn ] && ! [ -f "$2" ]; }; then
+    printf =
+  elif [ -f "$2" ] && [ -r "$2" ]; then
+    printf =
+    base64 -w0 <"$2"
+    sources=$sources$newline$2
+  else
+    printf -
+  fi
+  printf '\n'
+}
+
+# OPTIONAL PATH: an environment file, with its content if a line of the unit refers to a variable.
+environment_source() {
+  printf 'unitFiles environment %s %s ' "$1" "$(encode "$2")"
+  if ! [ -e "$2" ]; then
+    printf 'absent\n'
+  elif [ -z "$refers" ]; then
+    printf 'unread\n'
+  elif [ -f "$2" ] && [ -r "$2" ]; then
+    printf =
+    base64 -w0 <"$2"
+    printf '\n'
+  elif [ "$2" -ef /dev/null ]; then
+    printf '=\n'
+  else
+    printf 'unreadable\n'
+  fi
+}
+
+# UNIT FOLDER… -- FOLDER…: the files of a unit as systemd loads them. What it does not say of a unit that it has not loaded is
+# looked for in the folders of units and of drop-ins.
+found_unit=
+find_unit() {
+  unit=$1
+  shift
+  if [ "$found_unit" != "$unit" ]; then
+    show_unit "$unit" || fail unit "$unit" "$shown"
+    found=$shown
+  fi
+  shown=$found sources='' refers=''
+  load=$(property LoadState)
+  fragment=$(property FragmentPath)
+  until [ "$1" = -- ]; do
+    if [ -z "$fragment" ] && [ "$load" != not-found ] && exists "$1/$unit"; then fragment=$1/$unit; fi
+    shift
+  done
+  shift
+  if [ -n "$fragment" ]; then unit_source file "$fragment"; fi
+  drop_ins=$(property DropInPaths)
+  case $load:$drop_ins in
+    loaded:*[\"\'\\]*) ;;
+    loaded:*)
+      # shellcheck disable=SC2086 # Parted by blanks.
+      set -- $drop_ins
+      for path; do unit_source dropIn "$path"; done
+      set --
+      ;;
+  esac
+  set +f
+  for folder; do
+    for path in "$folder"/*.conf; do
+      if exists "$path"; then unit_source dropIn "$path"; fi
+    done
+  done
+  set -f
+  case $shown in *EnvironmentFiles=/*) find_environment ;; esac
+  printf 'unitFiles end\n'
+}
+
+find_environment() {
+  IFS=$newline
+  # shellcheck disable=SC2086 # Parted by newlines.
+  if grep -q '^[^#;]*\$' -- $sources; then refers=1; fi
+  for line in $shown; do
+    case $line in
+      EnvironmentFiles=*' (ignore_errors='*) ;;
+      *) continue ;;
+    esac
+    line=${line#*=}
+    optional=${line##*=}
+    set +f
+    IFS=
+    # A pattern stands for all files that it matches.
+    for path in ${line%' (ignore_errors='*}; do environment_source "${optional%)}" "$path"; done
+    set -f
+  done
+  unset IFS
 }
 
 # USER GROUP: their numbers; the user's own group if none is said.

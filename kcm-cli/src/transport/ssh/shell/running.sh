@@ -328,43 +328,6 @@ examine_readable() {
   fi
 }
 
-# UNIT: the files that change it, or will: systemd looks for those of a unit only when it has loaded that.
-drop_ins() {
-  shown=$(systemctl -p LoadState -p DropInPaths -- show "$1" 2>/dev/null)
-  if [ "$(property LoadState)" = loaded ]; then
-    property DropInPaths
-  else
-    set +f
-    for drop_in in "/etc/systemd/system/$1.d"/*.conf "/run/systemd/system/$1.d"/*.conf "/usr/lib/systemd/system/$1.d"/*.conf; do
-      if [ -f "$drop_in" ]; then printf '%s ' "$drop_in"; fi
-    done
-    set -f
-  fi
-}
-
-# UNIT: its drop-ins, and the names of the directives in each.
-examine_drop_ins() {
-  # shellcheck disable=SC2046 # Parted by blanks.
-  set -- $(drop_ins "$1")
-  for drop_in; do
-    names=
-    whole=1
-    while IFS= read -r line || [ -n "$line" ]; do
-      if [ -n "$whole" ]; then
-        case $line in '#'* | ';'* | '['*) ;; *=*)
-          name=${line%%=*}
-          # shellcheck disable=SC2086 # Without the blanks around it.
-          names="$names "$(printf '%s' $name)
-          ;;
-        esac
-      fi
-      case $line in *\\) whole= ;; *) whole=1 ;; esac
-    done <"$drop_in"
-    printf 'dropIn %s%s\n' "$(encode "$drop_in")" "$names"
-  done
-  printf 'dropIn -\n'
-}
-
 # SIZE ARGV…: runs a program with the next SIZE bytes as its input. How it ends is an answer, whatever it is. It is run
 # when all of them are here: half a script, cut off with its connection, is another script. And one that does not read
 # leaves nothing to whatever comes after it. So here alone a variable holds content, which no other process sees.

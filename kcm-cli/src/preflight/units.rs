@@ -1,0 +1,77 @@
+//! What keeps a unit from being what kcm writes: drop-ins, masks, another file that systemd prefers. Pure.
+
+use kcm_systemd::UNIT_FOLDERS;
+
+use super::{Sink, Subject};
+use crate::cluster::Comparison;
+use crate::desired::Role;
+use crate::finding::{Finding, FindingCode};
+use crate::layout::Layout;
+use crate::observe::ObservedMaster;
+use crate::plan::Step;
+
+/// Directives by which somebody else's file would undo what kcm renders.
+const OURS: [&str; 8] =
+    ["ExecStart", "User", "Group", "Restart", "RestartSec", "Type", "RootDirectory", "RootImage"];
+
+pub(super) fn evaluate(subject: Subject<'_>, observed: &ObservedMaster, found: &mut Sink) {
+    let mut planned = subject.plan.masters.iter().filter(|planned| planned.name == observed.name);
+    let steps = planned.next().map_or(&[][..], |planned| &planned.steps);
+    let writes = steps.iter().any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
+    let stays = subject.layout.compare == Comparison::Meaning && !writes;
+    found.extend(drop_ins(observed, stays));
+    found.extend(shadowed(subject.layout, observed));
+}
+
+/// The drop-ins of a unit. One that is part of the effect that is wanted (`stays`) undoes nothing while the unit stays.
+pub(crate) fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
+    let sources = observed.found_unit.drop_ins.iter();
+    let drop_ins = sources.filter_map(|source| {
+        let file = kcm_systemd::UnitFile::parse(source.content.as_ref()?);
+        let mut directives: Vec<_> = file.entries.iter().map(|entry| entry.key.clone()).collect();
+        directives.dedup();
+        (!directives.is_empty()).then(|| drop_in(&observed.name, &source.path, &directives))
+    });
+    let drop_ins = drop_ins.map(|finding| {
+        if !stays {
+            return finding;
+        }
+        let mend = "it is part of what the unit comes to, and stays".to_owned();
+        Finding { mend, ..finding.into_warning() }
+    });
+    drop_ins.collect()
+}
+
+fn drop_in(master: &str, path: &str, directives: &[String]) -> Finding {
+    let undoes: Vec<_> = directives
+        .iter()
+        .filter(|name| OURS.contains(&name.as_str()))
+        .map(String::as_str)
+        .collect();
+    if undoes.is_empty() {
+        let problem = format!("{path} adds to the unit, and kcm does not manage it");
+        let mend = "nothing needs to be done if that is meant";
+        return Finding::error(FindingCode::DropIn, master, problem, mend).into_warning();
+    }
+    let problem = format!("{path} sets {}, which kcm's unit has already", undoes.join(", "));
+    let mend = "take that out of it, and say it in the cluster file instead";
+    Finding::error(FindingCode::DropIn, master, problem, mend)
+}
+
+/// A unit of the same name that systemd prefers to the one that kcm manages.
+pub(crate) fn shadowed(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
+    let file = observed.found_unit.file.as_ref()?;
+    let rank = |path: &str| {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        UNIT_FOLDERS.iter().position(|it| *it == folder)
+    };
+    let (theirs, ours) = (rank(&file.path)?, rank(layout.unit_file.as_str())?);
+    (theirs < ours).then(|| {
+        let problem = format!(
+            "systemd takes {} from {}, so {} has no effect",
+            layout.unit, file.path, layout.unit_file
+        );
+        let mend = format!("remove {}, or set install.paths.unit to it", file.path);
+        Finding::error(FindingCode::UnitShadowed, &observed.name, problem, mend)
+    })
+}

@@ -1,0 +1,323 @@
+//! The files that systemd loads a unit from: where they are, and what they hold.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use kcm_systemd::{
+    Surroundings, UNIT_FOLDERS, UnitFile, UnitName, drop_in_folders, drop_ins_in_order,
+};
+use zeroize::Zeroizing;
+
+use super::glob;
+use crate::files::{self, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
+
+/// As many aliases as systemd follows (`FOLLOW_MAX` in `src/shared/unit-file.c`).
+const MOST_ALIASES: usize = 8;
+/// The target of the link that masks a unit or a drop-in.
+const NULL: &str = "/dev/null";
+
+/// Finds the files that systemd loads a unit from, and reads them; changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindUnit {
+    /// The unit, or an alias of it.
+    pub unit: UnitName,
+}
+
+/// The files that systemd loads a unit from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundUnit {
+    /// The unit's own file; `None` if there is no such unit.
+    pub file: Option<UnitSource>,
+    /// The drop-ins that count, in systemd's order; one that is masked is empty.
+    pub drop_ins: Vec<UnitSource>,
+    /// The files of `EnvironmentFile=`, in systemd's order.
+    pub environment: Vec<EnvironmentSource>,
+}
+
+/// A file that is part of a unit.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnitSource {
+    /// The path at which systemd finds it.
+    pub path: String,
+    /// The path to which it leads, if it is a symbolic link.
+    pub target: Option<String>,
+    /// Its content; `None` if it cannot be read.
+    pub content: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// A file that `EnvironmentFile=` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentSource {
+    /// Its path.
+    pub path: String,
+    /// Whether the unit starts without it.
+    pub is_optional: bool,
+    /// What is there.
+    pub state: EnvironmentState,
+}
+
+/// What is at the path of an environment file.
+#[derive(Clone, PartialEq, Eq)]
+pub enum EnvironmentState {
+    /// Nothing.
+    Absent,
+    /// A file whose content is of no matter: no command refers to a variable.
+    Unread,
+    /// A file that cannot be read.
+    Unreadable,
+    /// A file with this content.
+    Read(Zeroizing<Vec<u8>>),
+}
+
+impl FoundUnit {
+    /// Whether systemd refuses to start the unit because its file is empty or leads to `/dev/null`.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| {
+            file.target.as_deref() == Some(NULL)
+                || file.content.as_ref().is_some_and(|content| content.is_empty())
+        })
+    }
+}
+
+/// Shows no content: a unit or an environment file may hold a password.
+impl fmt::Debug for UnitSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = self.content.as_ref().map(|content| content.len());
+        let Self { path, target, .. } = self;
+        write!(f, "{path} -> {target:?} ({size:?} bytes)")
+    }
+}
+
+impl fmt::Debug for EnvironmentState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("Absent"),
+            Self::Unread => f.write_str("Unread"),
+            Self::Unreadable => f.write_str("Unreadable"),
+            Self::Read(content) => write!(f, "Read({} bytes)", content.len()),
+        }
+    }
+}
+
+/// Where a unit's files are.
+pub(super) struct Located {
+    pub(super) file: Option<RemotePath>,
+    pub(super) drop_ins: Vec<RemotePath>,
+}
+
+/// Finds a unit's files as systemd 252 does (`unit_file_build_name_map()` and `unit_file_find_fragment()` in
+/// `src/shared/unit-file.c`, `unit_file_find_dropin_paths()` in `src/shared/dropin.c`).
+pub(super) fn locate(files: &mut dyn FileSystem, unit: &UnitName) -> Result<Located, FileError> {
+    let names = names(files)?;
+    let file = follow(&names, unit.as_str()).cloned();
+    let primary = file.as_ref().and_then(|file| file.name().parse::<UnitName>().ok());
+    let mut all = vec![primary.unwrap_or_else(|| unit.clone())];
+    let aliases =
+        names.keys().filter(|name| file.is_some() && follow(&names, name) == file.as_ref());
+    let aliases = aliases.filter_map(|name| name.parse::<UnitName>().ok());
+    for alias in aliases {
+        if !all.contains(&alias) {
+            all.push(alias);
+        }
+    }
+    let mut found = Vec::new();
+    for folder in drop_in_folders(&all) {
+        let Ok(folder) = RemotePath::new(folder) else { continue };
+        if is_folder(files, &folder)? {
+            let names = files.list(&folder)?;
+            found.extend(names.iter().map(|name| (folder.child(name).to_string(), ())));
+        }
+    }
+    let drop_ins = drop_ins_in_order(found).into_iter();
+    let drop_ins = drop_ins.filter_map(|(path, ())| RemotePath::new(path).ok()).collect();
+    Ok(Located { file, drop_ins })
+}
+
+/// What a name of a unit stands for.
+enum Target {
+    File(RemotePath),
+    Alias(String),
+}
+
+fn follow<'n>(names: &'n BTreeMap<String, Target>, name: &str) -> Option<&'n RemotePath> {
+    let mut target = names.get(name)?;
+    for _ in 0..MOST_ALIASES {
+        match target {
+            Target::File(path) => return Some(path),
+            Target::Alias(name) => target = names.get(name)?,
+        }
+    }
+    None
+}
+
+/// All services by name, each as the most preferred folder has it.
+fn names(files: &mut dyn FileSystem) -> Result<BTreeMap<String, Target>, FileError> {
+    let mut found = BTreeMap::new();
+    for folder in UNIT_FOLDERS {
+        let Ok(folder) = RemotePath::new(folder) else { continue };
+        if !is_folder(files, &folder)? {
+            continue;
+        }
+        for name in files.list(&folder)? {
+            let is_service = name.ends_with(".service") && UnitName::parse(&name).is_ok();
+            if !is_service || found.contains_key(&name) {
+                continue;
+            }
+            let at = folder.child(&name);
+            let target = match files.stat(&at)?.map(|stat| stat.kind) {
+                Some(NodeKind::File) => Target::File(at),
+                Some(NodeKind::Link(target)) => match linked(files, &at, &target)? {
+                    Some(target) => target,
+                    None => continue,
+                },
+                _ => continue,
+            };
+            found.insert(name, target);
+        }
+    }
+    Ok(found)
+}
+
+/// What a link among the units is: another unit's name if it leads into a folder of units, a unit's file anywhere else; nothing
+/// if it is an alias of itself or of no service.
+fn linked(
+    files: &mut dyn FileSystem,
+    at: &RemotePath,
+    target: &str,
+) -> Result<Option<Target>, FileError> {
+    let Some(folder) = at.parent() else { return Ok(None) };
+    let Some(folder) = files::real(files, &folder)? else { return Ok(None) };
+    let Some(target) = files::next_target(files, &folder, target)? else { return Ok(None) };
+    let is_unit = UNIT_FOLDERS.iter().any(|folder| {
+        let below = target.as_str().strip_prefix(folder);
+        below.is_some_and(|below| below.starts_with('/'))
+    });
+    if !is_unit {
+        return Ok(Some(Target::File(at.clone())));
+    }
+    let (name, is_same_kind) =
+        (target.name(), target.name().contains('@') == at.name().contains('@'));
+    let is_alias = name != at.name() && name.ends_with(".service") && is_same_kind;
+    Ok(is_alias.then(|| Target::Alias(name.to_owned())))
+}
+
+/// Finds a unit's files and reads them.
+pub(super) fn find(
+    files: &mut dyn FileSystem,
+    unit: &UnitName,
+    hostname: Option<&str>,
+) -> Result<FoundUnit, FileError> {
+    let located = locate(files, unit)?;
+    let Some(path) = located.file else {
+        let drop_ins = located.drop_ins.iter().map(|path| drop_in(files, path));
+        return Ok(FoundUnit {
+            drop_ins: drop_ins.collect::<Result<_, _>>()?,
+            ..FoundUnit::default()
+        });
+    };
+    let file = source(files, &path)?;
+    let mut drop_ins = Vec::new();
+    for path in &located.drop_ins {
+        drop_ins.push(drop_in(files, path)?);
+    }
+    let primary = path.name().parse().unwrap_or_else(|_| unit.clone());
+    let texts = std::iter::once(&file).chain(&drop_ins);
+    let texts = texts.filter_map(|source| source.content.as_deref().map(UnitFile::parse));
+    let merged = UnitFile::merged(texts);
+    let mut around = Surroundings::of(primary);
+    around.hostname = hostname.map(str::to_owned);
+    let refers = merged.values("Service", "ExecStart").any(|entry| entry.value.contains('$'));
+    let mut environment = Vec::new();
+    for named in merged.environment_files(&around) {
+        let mut paths = glob::paths(files, &named.path)?;
+        if paths.is_empty() {
+            paths.push(named.path.clone());
+        }
+        for path in paths {
+            let state = environment_state(files, &path, refers)?;
+            environment.push(EnvironmentSource { path, is_optional: named.is_optional, state });
+        }
+    }
+    Ok(FoundUnit { file: Some(file), drop_ins, environment })
+}
+
+/// A drop-in. One that is no regular file counts as little as an empty one.
+fn drop_in(files: &mut dyn FileSystem, path: &RemotePath) -> Result<UnitSource, FileError> {
+    let found = source(files, path)?;
+    if found.content.is_some() {
+        return Ok(found);
+    }
+    let real = files::real(files, path)?;
+    let is_file = match real {
+        Some(real) => content(files, &real)?.is_none(),
+        None => false,
+    };
+    Ok(if is_file { found } else { UnitSource { content: Some(Zeroizing::default()), ..found } })
+}
+
+/// One file of a unit.
+fn source(files: &mut dyn FileSystem, path: &RemotePath) -> Result<UnitSource, FileError> {
+    let real = files::real(files, path)?;
+    let target = real.as_ref().filter(|real| *real != path).map(ToString::to_string);
+    let is_null = target.as_deref() == Some(NULL);
+    let content = match real {
+        _ if is_null => Some(Zeroizing::default()),
+        Some(real) => content(files, &real)?.flatten(),
+        None => None,
+    };
+    Ok(UnitSource { path: path.to_string(), target, content })
+}
+
+/// The content of a file, `Some(None)` for what is no regular file, and `None` if it may not be read.
+#[expect(clippy::option_option, reason = "no file and no permission are two answers")]
+fn content(
+    files: &mut dyn FileSystem,
+    real: &RemotePath,
+) -> Result<Option<Option<Zeroizing<Vec<u8>>>>, FileError> {
+    match files.stat(real) {
+        Ok(Some(stat)) if stat.kind == NodeKind::File => {}
+        Ok(_) => return Ok(Some(None)),
+        Err(error) => return refused(error).map(|()| None),
+    }
+    match files.read(real) {
+        Ok(content) => Ok(Some(Some(content))),
+        Err(error) => refused(error).map(|()| None),
+    }
+}
+
+fn refused(error: FileError) -> Result<(), FileError> {
+    if error.kind == FileErrorKind::PermissionDenied { Ok(()) } else { Err(error) }
+}
+
+fn environment_state(
+    files: &mut dyn FileSystem,
+    path: &str,
+    refers: bool,
+) -> Result<EnvironmentState, FileError> {
+    let Ok(path) = RemotePath::new(path) else { return Ok(EnvironmentState::Absent) };
+    let Some(real) = files::real(files, &path)? else { return Ok(EnvironmentState::Absent) };
+    if !refers {
+        let is_there = files.stat(&real)?.is_some();
+        return Ok(if is_there { EnvironmentState::Unread } else { EnvironmentState::Absent });
+    }
+    // systemd reads whatever it can open: a device that is empty, too.
+    if real.as_str() == NULL {
+        return Ok(EnvironmentState::Read(Zeroizing::default()));
+    }
+    Ok(match content(files, &real)? {
+        None => EnvironmentState::Unreadable,
+        Some(None) => EnvironmentState::Absent,
+        Some(Some(content)) => EnvironmentState::Read(content),
+    })
+}
+
+fn is_folder(files: &mut dyn FileSystem, path: &RemotePath) -> Result<bool, FileError> {
+    let Some(mut stat) = files.stat(path)? else { return Ok(false) };
+    if matches!(stat.kind, NodeKind::Link(_)) {
+        let Some(real) = files::real(files, path)? else { return Ok(false) };
+        let Some(real) = files.stat(&real)? else { return Ok(false) };
+        stat = real;
+    }
+    Ok(stat.kind == NodeKind::Folder)
+}
