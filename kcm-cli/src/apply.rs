@@ -1,30 +1,33 @@
 //! `plan` and `apply`: from a cluster file to everything a master needs.
 
+mod choose;
 mod tell;
 
 use std::sync::Arc;
 
+use kcm_pki::CertificateAuthority;
+
 use crate::accounts::{Accounts, Owners};
 use crate::api::Credentials;
 use crate::change;
-use crate::cluster::Cluster;
-use crate::desired::{Desired, DesiredError, DesiredMaster, Identity, Materials, Role, desired};
+use crate::desired::{Desired, DesiredError, known_services};
 use crate::error::Error;
 use crate::event::Event;
-use crate::identity::{Decision, Held, Reason, decide};
+use crate::finding::{Finding, FindingCode};
+use crate::identity::{Decision, Held};
 use crate::issue::{self, Fresh};
 use crate::layout::Layout;
 use crate::lint;
-use crate::observe::{Observed, ObservedFile, ObservedMaster, observe};
+use crate::observe::{Observed, ObservedMaster, observe};
 use crate::operator::{self, Ca, Inputs, Pair, Serving};
 use crate::plan::{MasterPlan, Plan, Step, leaf};
 use crate::preflight::{self, Examination, PreflightError, Subject};
 use crate::renew::{self, Renewal};
 use crate::rollout::{Lead, LeadForecast, Outcome, Rollout, Work};
 use crate::run::Run;
-use crate::serving;
 use crate::transport::Activity;
-use crate::view;
+
+pub(crate) use choose::{Decisions, Site, as_held, choose, decided};
 
 /// Everything that is known before anything is done.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Prepared {
     pub desired: Desired,
     /// The difference.
     pub plan: Plan,
+    /// Warnings of the checks that were made: faults that an apply neither stops for nor puts right.
+    pub findings: Vec<Finding>,
     inputs: Inputs,
     layout: Layout,
     owners: Vec<Owners>,
@@ -46,7 +51,7 @@ pub struct Prepared {
 /// # Errors
 /// When the plan cannot be made, or could not be carried out. Nothing was changed.
 pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
-    let mut prepared = prepare(run, &Aim::Everything).await?;
+    let (mut prepared, _) = prepare(run, &Aim::Everything).await?;
     prepared.plan.lead_changes = prepared.lead_changes(run).await;
     Ok(prepared)
 }
@@ -91,21 +96,23 @@ impl Aim {
     }
 }
 
-async fn prepare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> {
+/// Compares, and makes every check that can be made before anything is written; returns the CA if it is to sign.
+async fn prepare(
+    run: Run<'_>,
+    aim: &Aim,
+) -> Result<(Prepared, Option<CertificateAuthority>), Error> {
     // A renewal changes no flag.
     if matches!(aim, Aim::Everything) {
         lint::refuse(run)?;
     }
     let prepared = compare(run, aim).await?;
     let Prepared { observed, desired, plan, inputs, layout, .. } = &prepared;
-    issue::check_key_is_there(run.cluster, plan, inputs)?;
+    let authority = issue::authority(run, plan)?;
     let (cluster, ca, trust) = (run.cluster, &inputs.ca, inputs.trust.as_deref());
-    let examined = preflight::check(
-        run,
-        Subject { cluster, layout, ca, request: &inputs.request, trust, desired, observed, plan },
-    )
-    .await?;
-    Ok(Prepared { examined, ..prepared })
+    let request = &inputs.request;
+    let subject = Subject { cluster, layout, ca, request, trust, desired, observed, plan };
+    let (examined, findings) = preflight::check(run, subject).await?;
+    Ok((Prepared { examined, findings, ..prepared }, authority))
 }
 
 /// The difference, whether or not it could be carried out.
@@ -116,20 +123,24 @@ pub(crate) async fn compare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> 
     }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let accounts = Accounts::of(run.cluster);
-    let observed = observe(run.fleet, &layout, &accounts, &inputs, run.now, run.events).await?;
+    let services = known_services(run.cluster, &layout)?;
+    let observed = observe(run, &layout, &accounts, &inputs, &services).await?;
     tell::of_owners(&observed, run.events);
     tell::of_uptake(&observed, run.events);
-    if !run.cluster.install.distribute_ca {
-        tell::of_other_cas(&observed, &inputs.ca, &layout, run.events);
-    }
     let creates_ca = matches!(inputs.ca, Ca::ToBeCreated);
     if creates_ca {
         preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
     }
     let owners = owners(run, &accounts, &observed)?;
     let decisions = aim.decisions(decided(&inputs, &observed));
-    let (decisions, desired) =
-        choose(run.cluster, &layout, &owners, &inputs, &observed, decisions)?;
+    let site = Site {
+        cluster: run.cluster,
+        layout: &layout,
+        owners: &owners,
+        inputs: &inputs,
+        observed: &observed,
+    };
+    let (decisions, desired) = choose(site, decisions)?;
     let masters = aim.masters(&desired, &observed);
     if matches!(aim, Aim::Renewal { .. }) {
         renew::tell(run, &desired, &observed, &masters)?;
@@ -141,8 +152,8 @@ pub(crate) async fn compare(run: Run<'_>, aim: &Aim) -> Result<Prepared, Error> 
         masters,
         lead_changes: None,
     };
-    let examined = Vec::new();
-    Ok(Prepared { observed, desired, plan, inputs, layout, owners, examined })
+    let (examined, findings) = (Vec::new(), Vec::new());
+    Ok(Prepared { observed, desired, plan, findings, inputs, layout, owners, examined })
 }
 
 /// Makes every master what the cluster file says.
@@ -158,20 +169,21 @@ pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
 
 pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error> {
     operator::recover(&run.cluster.pki)?;
-    let Prepared { observed, desired, plan, inputs, layout, owners, examined } =
-        prepare(run, aim).await?;
+    let (prepared, authority) = prepare(run, aim).await?;
+    let Prepared { observed, desired, plan, inputs, layout, owners, examined, .. } = prepared;
     if plan.is_empty() {
         return Ok(Outcome::unchanged(run, &plan));
     }
-    let authority = issue::authority(run, &plan)?;
     let rollout = Rollout::lock(run).await?;
     let issued = issue::issue(run, &plan, &inputs, authority, aim.keeps_key()).await?;
     let (desired, plan, inputs) = match issued {
         None => (desired, plan, inputs),
         Some(issued) => {
             let (inputs, decisions) = with(inputs, &plan, issued);
-            let (_, desired) =
-                choose(run.cluster, &layout, &owners, &inputs, &observed, decisions)?;
+            let (cluster, layout, owners) = (run.cluster, &layout, &owners[..]);
+            let (inputs_, observed_) = (&inputs, &observed);
+            let site = Site { cluster, layout, owners, inputs: inputs_, observed: observed_ };
+            let (_, desired) = choose(site, decisions)?;
             let plan = Plan { masters: aim.masters(&desired, &observed), ..plan };
             (desired, plan, inputs)
         }
@@ -249,110 +261,6 @@ fn owners(
     Ok(owners)
 }
 
-/// What happens to the certificates.
-#[derive(Clone, Debug)]
-pub(crate) struct Decisions {
-    /// The client's.
-    pub(crate) identity: Decision,
-    /// The one that is served with, if it is issued.
-    pub(crate) serving: Option<Decision>,
-}
-
-/// Whether the certificates stay.
-pub(crate) fn decided(inputs: &Inputs, observed: &Observed) -> Decisions {
-    let held: Vec<_> = observed.masters.iter().map(|master| master.identity.clone()).collect();
-    let identity = decide(&inputs.request, &observed.operator, &held, observed.at);
-    Decisions { identity, serving: serving::decide(inputs, observed) }
-}
-
-/// What should be on the masters, and the decisions as far as they can be kept.
-pub(crate) fn choose(
-    cluster: &Cluster,
-    layout: &Layout,
-    owners: &[Owners],
-    inputs: &Inputs,
-    observed: &Observed,
-    decisions: Decisions,
-) -> Result<(Decisions, Desired), Error> {
-    let ca = ca_pem(&inputs.ca);
-    let served = decisions.serving.as_ref().and_then(|it| served(it, inputs, observed));
-    let desired = |identity: Identity<'_>| {
-        let (ca, ca_key, binary) = (ca.as_deref(), inputs.ca_key.as_ref(), inputs.binary.as_ref());
-        let trust = inputs.trust.as_deref();
-        let materials = Materials { identity, serving: served, ca, trust, ca_key, binary };
-        desired(cluster, layout, owners, materials)
-    };
-    let to_issue = || desired(Identity::ToBeIssued(&inputs.request));
-    match (&decisions.identity, &inputs.pair) {
-        (Decision::Keep { held: Held::ByOperator, .. }, Some(pair)) => {
-            Ok((decisions, desired(Identity::Pair(pair))?))
-        }
-        (Decision::Keep { .. }, _) => {
-            let first = observed.masters.first();
-            let first = first.and_then(|master| master.certificate(inputs.credentials));
-            let kept = first.map(|pem| desired(Identity::OnMasters(&pem))).transpose()?;
-            if let Some(desired) = kept.filter(|desired| have_kubeconfigs(desired, observed)) {
-                return Ok((decisions, desired));
-            }
-            let identity = Decision::Issue { why: vec![Reason::KeyNotHere] };
-            Ok((Decisions { identity, ..decisions }, to_issue()?))
-        }
-        (Decision::Issue { .. }, _) => Ok((decisions, to_issue()?)),
-    }
-}
-
-/// What is served with.
-fn served<'a>(
-    decision: &Decision,
-    inputs: &'a Inputs,
-    observed: &'a Observed,
-) -> Option<Identity<'a>> {
-    let Serving { request, pair, .. } = inputs.serving.as_ref()?;
-    Some(match (decision, pair) {
-        (Decision::Issue { .. }, _) => Identity::ToBeIssued(request),
-        (Decision::Keep { .. }, Some(pair)) => Identity::Pair(pair),
-        (Decision::Keep { .. }, None) => {
-            let first = observed.masters.first()?;
-            Identity::OnMasters(first.files.serving.text.as_deref()?)
-        }
-    })
-}
-
-/// Whether the masters' identity can stay: not if a kubeconfig has to be written, which needs its key.
-fn have_kubeconfigs(desired: &Desired, observed: &Observed) -> bool {
-    let mut masters = desired.masters.iter().zip(&observed.masters);
-    masters.all(|(desired, observed)| has_kubeconfig(desired, observed))
-}
-
-/// Whether what holds the key there is as it should be in everything but the key, which is not here.
-fn has_kubeconfig(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
-    let artifact = |role| desired.artifacts.iter().find(|artifact| artifact.role == role);
-    if artifact(Role::Combined).is_some() {
-        let [combined, alone] = [&observed.files.combined, &observed.files.certificate];
-        let held = |file: &ObservedFile| leaf(file.text.as_deref()?.as_bytes());
-        return held(combined).is_some() && held(combined) == held(alone);
-    }
-    let wanted = artifact(Role::Kubeconfig);
-    let meaning = wanted.and_then(|wanted| wanted.meaning.as_ref());
-    if meaning.is_some_and(|meaning| meaning.is_on_but_for_key(observed)) {
-        return true;
-    }
-    let found = observed.files.kubeconfig.text.as_deref().map(view::kubeconfig);
-    match (wanted, found) {
-        (Some(wanted), Some(found)) => {
-            view::without_key(&found).eq(view::without_key(&wanted.view))
-        }
-        _ => false,
-    }
-}
-
-fn ca_pem(ca: &Ca) -> Option<String> {
-    match ca {
-        Ca::Present(ca) => Some(ca.certificate().to_pem()),
-        Ca::ToBeCreated => None,
-    }
-}
-
 impl Prepared {
     /// How often the lead changes if this is carried out: at most once, because the leader comes last.
     async fn lead_changes(&self, run: Run<'_>) -> Option<LeadForecast> {
@@ -375,6 +283,14 @@ impl Prepared {
         let asked = |place: usize| Some(place) == first;
         let (lead, _) = Lead::open(run, observed, &clocks, credentials.as_ref(), asked).await;
         Some(lead.forecast(&restarted).await)
+    }
+
+    /// Whether the masters differ from the cluster file, or something there is wrong or could not be determined. A drop-in
+    /// that only adds to the unit is neither.
+    #[must_use]
+    pub fn is_to_do(&self) -> bool {
+        let is_fault = |finding: &Finding| finding.code != FindingCode::DropIn;
+        !self.plan.is_empty() || self.findings.iter().any(is_fault)
     }
 
     /// How many steps there are on all masters together.

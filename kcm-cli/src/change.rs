@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::desired::{Content, Role};
-use crate::files::{Mode, RemotePath};
+use crate::files::RemotePath;
 use crate::generation::{FormerFile, former};
 use crate::layout::Layout;
 use crate::observe::ObservedMaster;
@@ -62,7 +62,7 @@ pub(crate) fn takes_back(planned: &MasterPlan, observed: &ObservedMaster, layout
             let mut roles = Role::ALL.into_iter();
             let role = roles.find(|role| *layout.path(*role) == noted.path);
             let is_now = role.map(|role| &observed.files.of(role).state);
-            is_now.is_some_and(|now| former(&noted.path, now, Mode::ALL) == *noted)
+            is_now.is_some_and(|now| former(&noted.path, now) == *noted)
         })
 }
 

@@ -50,6 +50,8 @@ pub enum FindingCode {
     CaDiffers,
     /// A file that the service reads is not there.
     FileMissing,
+    /// A file that the service reads holds nothing of use to it.
+    FileUnusable,
     /// A file that the service reads cannot be read by its user.
     FileUnreadable,
     /// Files cannot be written, or do not fit.
@@ -112,12 +114,16 @@ pub enum FindingCode {
     NotTakenUp,
     /// It was not put there by kcm.
     NotManaged,
-    /// A key can be read by everybody.
+    /// A key is open to everybody.
     SecretReadable,
+    /// Everybody can change a file.
+    FileWritable,
     /// A certificate ends soon.
     CertificateDue,
     /// A certificate has ended, or has not begun.
     CertificateExpired,
+    /// A certificate is not as the cluster file asks, and would be replaced.
+    CertificateReplaced,
     /// A certificate could not be seen.
     CertificateUnseen,
     /// The masters' keys for service-account tokens are not the same.

@@ -247,13 +247,11 @@ fn folders(layout: &Layout, slot: Slot) -> Vec<RemotePath> {
     folders.into_iter().collect()
 }
 
-/// What a path is before it is replaced or removed. Whatever comes back is never open to more than `mode` is, which is
-/// what kcm gives the file.
-pub(crate) fn former(path: &RemotePath, before: &PathState, mode: Mode) -> Former {
+/// What a path is before it is replaced or removed: it comes back as it was, mode and owner included.
+pub(crate) fn former(path: &RemotePath, before: &PathState) -> Former {
     let file = match before {
-        PathState::File { digest, mode: was, owner, .. } => {
-            let mode = Mode::from_bits(was.bits() & mode.bits());
-            Some(FormerFile { digest: *digest, mode, owner: *owner })
+        PathState::File { digest, mode, owner, .. } => {
+            Some(FormerFile { digest: *digest, mode: *mode, owner: *owner })
         }
         _ => None,
     };
@@ -283,10 +281,8 @@ mod tests {
 
     #[test]
     fn a_note_is_read_as_it_was_written_and_nothing_else_is() {
-        let changed = vec![
-            former(&path("/opt/a"), &file(b"a"), Mode::PUBLIC),
-            former(&path("/opt/b"), &PathState::Absent, Mode::PUBLIC),
-        ];
+        let changed =
+            vec![former(&path("/opt/a"), &file(b"a")), former(&path("/opt/b"), &PathState::Absent)];
         let left = Generations::default().leaving(changed, Enablement::Enabled, CHANGE);
         assert_eq!(Generation::parse(&left.to_note()), Ok(left));
         for wrong in ["", "{}", "null", r#"{"slot":"c"}"#] {
@@ -299,15 +295,13 @@ mod tests {
     #[test]
     fn what_was_before_the_first_of_two_unproven_changes_is_what_counts() {
         let first = Generations::default().leaving(
-            vec![former(&path("/opt/a"), &file(b"old"), Mode::PUBLIC)],
+            vec![former(&path("/opt/a"), &file(b"old"))],
             Enablement::Disabled,
             CHANGE,
         );
         let between = Generations { pending: Some(first.clone()), previous: None };
-        let changed = vec![
-            former(&path("/opt/a"), &file(b"new"), Mode::PUBLIC),
-            former(&path("/opt/b"), &file(b"b"), Mode::PUBLIC),
-        ];
+        let changed =
+            vec![former(&path("/opt/a"), &file(b"new")), former(&path("/opt/b"), &file(b"b"))];
         let later = Change { began: NOW + time::Duration::HOUR, undoes: None };
         let second = between.leaving(changed, Enablement::Enabled, later);
         assert_eq!(second.files[0], first.files[0]);
@@ -318,9 +312,20 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_is_open_to_no_more_than_kcm_would_open_it() {
-        let former = former(&path("/opt/key"), &file(b"key"), Mode::PRIVATE);
-        assert_eq!(former.file.unwrap().mode, Mode::PRIVATE);
+    fn a_file_comes_back_with_the_mode_and_owner_that_it_had() {
+        for mode in [0o600, 0o640, 0o644, 0o400, 0o755] {
+            let mode = Mode::from_bits(mode);
+            let owner = Owner { uid: 7, gid: 8 };
+            let before = PathState::File {
+                digest: Fingerprint::of(b"key"),
+                size: 3,
+                mode,
+                owner,
+                changed: NOW,
+            };
+            let former = former(&path("/opt/key"), &before).file.unwrap();
+            assert_eq!((former.mode, former.owner), (mode, owner));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether the identity that is there stays, or a new one is issued, and why. Pure.
 
-use std::fmt;
+mod decide;
+mod reason;
 
 use kcm_pki::{
     CaCertificate, Certificate, ChainError, Fingerprint, KeyAlgorithm, PrivateKey, ValidityError,
@@ -9,9 +10,12 @@ use kcm_pki::{
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::layout;
 use crate::operator::{IdentityRequest, Pair};
 use crate::words::in_full;
+
+pub(crate) use decide::grouped;
+pub use decide::{HeldIdentity, NotHeld, decide};
+pub use reason::Reason;
 
 /// What is known of a certificate for kube-controller-manager, wherever it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -78,61 +82,6 @@ pub enum Held {
     ByOperator,
     /// On all masters, and not on this machine: its key is not fetched.
     ByMasters,
-}
-
-/// Why a new identity is issued.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "camelCase")]
-#[non_exhaustive]
-pub enum Reason {
-    /// Somebody asked for it.
-    Asked,
-    /// There is none.
-    Missing,
-    /// The certificate is there, its key is not.
-    KeyMissing,
-    /// The certificate cannot be read.
-    Unreadable {
-        /// Why.
-        error: String,
-    },
-    /// The CA is new, or the certificate is not a client certificate of the CA.
-    Chain {
-        /// Why.
-        error: String,
-    },
-    /// It names another user than RBAC binds.
-    CommonName {
-        /// Whom it names.
-        found: String,
-    },
-    /// Its key has another algorithm or size.
-    Algorithm {
-        /// What it has.
-        found: String,
-        /// What is asked for.
-        wanted: KeyAlgorithm,
-    },
-    /// It lacks a usage that is asked for.
-    Usages {
-        /// Those it lacks.
-        missing: Vec<String>,
-    },
-    /// It does not name all masters.
-    Hosts {
-        /// Those it lacks.
-        missing: Vec<String>,
-    },
-    /// The key beside it is not its key.
-    KeyMismatch,
-    /// It ends within `renewBefore`.
-    Expires {
-        /// When.
-        #[serde(with = "time::serde::rfc3339")]
-        at: OffsetDateTime,
-    },
-    /// All masters hold it, but what is to be written there needs its key, which is not on this machine.
-    KeyNotHere,
 }
 
 impl IdentityFacts {
@@ -209,10 +158,21 @@ impl IdentityFacts {
         if self.key == KeyMatch::Differs {
             why.push(Reason::KeyMismatch);
         }
-        if self.not_after - request.renew_before <= now && self.could_end_later {
-            why.push(Reason::Expires { at: self.not_after });
-        }
+        why.extend(end(self.not_after, request, now).filter(|_| self.could_end_later));
         why
+    }
+}
+
+/// The reason for a new certificate that lies in the end of the old one.
+pub(crate) fn end(
+    not_after: OffsetDateTime,
+    request: &IdentityRequest,
+    now: OffsetDateTime,
+) -> Option<Reason> {
+    if not_after < now {
+        Some(Reason::Expired { at: not_after })
+    } else {
+        (not_after - request.renew_before <= now).then_some(Reason::Expires { at: not_after })
     }
 }
 
@@ -223,144 +183,5 @@ fn chain_error(verified: Result<(), ChainError>) -> Option<String> {
             None
         }
         Err(error) => Some(in_full(&error)),
-    }
-}
-
-/// Decides: the operator's pair if it is right, else the one that all masters hold if that is, else a new
-/// one.
-#[must_use]
-pub fn decide(
-    request: &IdentityRequest,
-    operator: &Result<Option<IdentityFacts>, Reason>,
-    masters: &[Option<IdentityFacts>],
-    now: OffsetDateTime,
-) -> Decision {
-    match operator {
-        Err(reason) => Decision::Issue { why: vec![reason.clone()] },
-        Ok(Some(facts)) => match facts.reasons(request, now) {
-            why if why.is_empty() => {
-                Decision::Keep { fingerprint: facts.fingerprint, held: Held::ByOperator }
-            }
-            why => Decision::Issue { why },
-        },
-        Ok(None) => match one_for_all(masters).filter(|f| f.reasons(request, now).is_empty()) {
-            Some(facts) => Decision::Keep { fingerprint: facts.fingerprint, held: Held::ByMasters },
-            None => Decision::Issue { why: vec![Reason::Missing] },
-        },
-    }
-}
-
-fn one_for_all(masters: &[Option<IdentityFacts>]) -> Option<&IdentityFacts> {
-    let (first, rest) = masters.split_first()?;
-    let first = first.as_ref()?;
-    rest.iter().all(|other| other.as_ref() == Some(first)).then_some(first)
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Asked => f.write_str("it was asked for"),
-            Self::Missing => f.write_str("there is none yet"),
-            Self::KeyMissing => f.write_str("its key is missing on this machine"),
-            Self::Unreadable { error } => write!(f, "the one on this machine cannot be read: {error}"),
-            Self::Chain { error } => error.fmt(f),
-            Self::CommonName { found } => write!(f, "it is for {found}, not for {}", layout::USER),
-            Self::Algorithm { found, wanted } => write!(f, "its key is {found}, not {wanted}"),
-            Self::Usages { missing } => write!(f, "it lacks the usages {}", missing.join(", ")),
-            Self::Hosts { missing } => write!(f, "it does not name {}", missing.join(", ")),
-            Self::KeyMismatch => f.write_str("the key beside it belongs to another certificate"),
-            Self::Expires { at } => write!(f, "it is valid until {} only", at.date()),
-            Self::KeyNotHere => f.write_str(
-                "the masters hold one, but what changes there needs its key, which is not on this machine",
-            ),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use kcm_pki::{CsrFile, Fingerprint, SigningConfig};
-    use std::time::Duration;
-
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
-    const NOW: OffsetDateTime = time::macros::datetime!(2026-11-23 06:00 UTC);
-
-    fn request() -> IdentityRequest {
-        let csr = r#"{"CN": "system:kube-controller-manager"}"#;
-        let csr = CsrFile::parse(csr).unwrap().value;
-        IdentityRequest {
-            subject: csr.subject,
-            hosts: csr.hosts,
-            usages: SigningConfig::built_in().default_profile().unwrap().usages.clone(),
-            key_algorithm: KeyAlgorithm::EcdsaP256,
-            lifetime: DAY * 365,
-            renew_before: DAY * 30,
-        }
-    }
-
-    fn right() -> IdentityFacts {
-        IdentityFacts {
-            fingerprint: Fingerprint::of(b"a certificate"),
-            common_name: Some(layout::USER.to_owned()),
-            groups: Vec::new(),
-            algorithm: Some(KeyAlgorithm::EcdsaP256),
-            missing_usages: Vec::new(),
-            not_after: NOW + DAY * 31,
-            could_end_later: true,
-            chain_error: None,
-            key: KeyMatch::Matches,
-        }
-    }
-
-    fn decision(operator: IdentityFacts) -> Decision {
-        decide(&request(), &Ok(Some(operator)), &[], NOW)
-    }
-
-    #[test]
-    fn a_right_pair_stays() {
-        let held = Held::ByOperator;
-        assert_eq!(decision(right()), Decision::Keep { fingerprint: right().fingerprint, held });
-    }
-
-    #[test]
-    fn one_that_ends_with_its_ca_is_not_issued_again_and_again() {
-        let ends = IdentityFacts { not_after: NOW + DAY, could_end_later: false, ..right() };
-        assert!(matches!(decision(ends), Decision::Keep { .. }));
-    }
-
-    #[test]
-    fn each_fault_alone_is_a_reason_and_all_together_are_all_reasons() {
-        let faults: [fn(&mut IdentityFacts); 6] = [
-            |f| f.chain_error = Some("another CA".to_owned()),
-            |f| f.common_name = Some("system:kube-scheduler".to_owned()),
-            |f| f.algorithm = Some(KeyAlgorithm::Rsa2048),
-            |f| f.missing_usages = vec!["client auth".to_owned()],
-            |f| f.key = KeyMatch::Differs,
-            |f| f.not_after = NOW + DAY * 30,
-        ];
-        let mut all = right();
-        for fault in faults {
-            let mut one = right();
-            fault(&mut one);
-            fault(&mut all);
-            assert!(matches!(decision(one), Decision::Issue { why } if why.len() == 1));
-        }
-        assert!(matches!(decision(all), Decision::Issue { why } if why.len() == faults.len()));
-    }
-
-    #[test]
-    fn what_all_masters_hold_stays_and_what_some_hold_does_not() {
-        let held =
-            || Some(IdentityFacts { key: KeyMatch::NotSeen(Fingerprint::of(b"key")), ..right() });
-        let decide =
-            |masters: &[Option<IdentityFacts>]| decide(&request(), &Ok(None), masters, NOW);
-        assert!(matches!(decide(&[held(), held()]), Decision::Keep { held: Held::ByMasters, .. }));
-        let missing = Decision::Issue { why: vec![Reason::Missing] };
-        assert_eq!(decide(&[held(), None]), missing);
-        assert_eq!(decide(&[]), missing);
-        let other = Some(IdentityFacts { fingerprint: Fingerprint::of(b"other"), ..right() });
-        assert_eq!(decide(&[held(), other]), missing);
     }
 }

@@ -6,7 +6,6 @@ use kcm_pki::{
 };
 use time::OffsetDateTime;
 
-use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::event::Event;
 use crate::files::Bytes;
@@ -38,18 +37,6 @@ pub(crate) struct Fresh {
 pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateAuthority>, Error> {
     let needed = plan.needs_ca_key().then(|| operator::load_authority(&run.cluster.pki));
     Ok(needed.transpose()?)
-}
-
-/// Whether the CA key is there if the plan needs it. Whether it is the right one is seen when it is read.
-pub(crate) fn check_key_is_there(
-    cluster: &Cluster,
-    plan: &Plan,
-    inputs: &Inputs,
-) -> Result<(), Error> {
-    if plan.needs_ca_key() && !inputs.has_ca_key {
-        return Err(operator::no_ca_key(&cluster.pki).into());
-    }
-    Ok(())
 }
 
 /// Makes and stores what the plan says is to be made: `None` if nothing is.

@@ -6,7 +6,7 @@ use kcm_systemd::{ExecutablePath, UnitName};
 
 use crate::cluster::{Comparison, Install};
 use crate::desired::Role;
-use crate::files::{Mode, RemotePath};
+use crate::files::RemotePath;
 use crate::words::in_full;
 
 /// The tutorial's name for the cluster.
@@ -195,12 +195,6 @@ impl Layout {
         folders.sort();
         folders.dedup();
         folders
-    }
-
-    /// The permission bits that kcm gives the file at `path`; a file of another path is private.
-    pub(crate) fn mode(&self, path: &RemotePath) -> Mode {
-        let role = Role::ALL.into_iter().find(|role| self.path(*role) == path);
-        role.map_or(Mode::PRIVATE, Role::mode)
     }
 
     /// Where the file of this role is.

@@ -2,13 +2,15 @@
 //! (`install.compare: meaning`). Pure.
 
 use kcm_kubeconfig::Access;
-use kcm_pki::Certificate;
+use kcm_pki::{Certificate, Fingerprint};
 use kcm_systemd::{ServiceMeaning, Surroundings, UnitFile, UnitName};
 
+use crate::desired::Role;
 use crate::layout::Layout;
 use crate::observe::ObservedMaster;
-use crate::transport;
+use crate::transport::{self, PathState};
 use crate::trust;
+use crate::{plan, view};
 
 /// What an artifact comes to.
 #[derive(Clone, Debug)]
@@ -84,4 +86,52 @@ fn comparable(access: Access) -> Access {
     all.dedup();
     let pem: String = all.iter().map(Certificate::to_pem).collect();
     access.with_authority(pem.as_bytes())
+}
+
+/// What a file that only the masters hold must be, as far as it can be determined without its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// A certificate, in any writing.
+    Certificate(Fingerprint),
+    /// These bytes, which are the same on every master: a file with a key.
+    Bytes(Fingerprint),
+    /// A kubeconfig with the content of this view, and a key with this digest if one is known.
+    Kubeconfig {
+        /// The view of what kcm would write.
+        view: String,
+        /// Digest of the embedded key.
+        key: Option<String>,
+    },
+}
+
+impl Held {
+    /// Whether the file of this role on a master is that.
+    pub(crate) fn is_on(
+        &self,
+        role: Role,
+        meaning: Option<&Meaning>,
+        observed: &ObservedMaster,
+    ) -> bool {
+        let found = observed.files.of(role);
+        let text = found.text.as_deref();
+        match self {
+            Self::Certificate(fingerprint) => plan::leaf_in(found) == Some(*fingerprint),
+            Self::Bytes(wanted) => {
+                matches!(found.state, PathState::File { digest, .. } if digest == *wanted)
+            }
+            Self::Kubeconfig { view, key } => {
+                let shown = text.map(view::kubeconfig);
+                let is_same = meaning.is_some_and(|meaning| meaning.is_on_but_for_key(observed))
+                    || shown
+                        .is_some_and(|shown| view::without_key(&shown).eq(view::without_key(view)));
+                is_same && (key.is_none() || embedded_key(observed) == *key)
+            }
+        }
+    }
+}
+
+/// The digest of the key in a master's kubeconfig.
+pub(crate) fn embedded_key(observed: &ObservedMaster) -> Option<String> {
+    let text = observed.files.kubeconfig.text.as_deref()?;
+    Access::of_public_view(text).ok()?.key_digest().map(ToString::to_string)
 }

@@ -8,8 +8,10 @@ use similar::TextDiff;
 use crate::desired::{Artifact, Content, Desired, DesiredMaster, Role};
 use crate::files::{Mode, Owner, RemotePath};
 use crate::identity::Decision;
+use crate::meaning::Held;
 use crate::observe::{Observed, ObservedFile, ObservedMaster};
 use crate::rollout::LeadForecast;
+use crate::serving;
 use crate::transport::{Activity, Enablement, PathState};
 use crate::trust;
 
@@ -224,16 +226,33 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     MasterPlan { name: desired.name.clone(), steps }
 }
 
-/// A file with a key does not stay where nothing names it any more.
+/// A file with a key that kcm has put there does not stay where nothing names it any more.
 fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<Step> {
     let files = [(Role::Combined, &desired.combined), (Role::Serving, &desired.serving)];
     let left = files.into_iter().filter_map(|(role, path)| {
         let before = &observed.files.of(role).state;
-        let is_wanted = desired.artifacts.iter().any(|artifact| artifact.role == role);
-        (!is_wanted && before.attributes().is_some())
+        let is_wanted = desired.artifacts.iter().any(|artifact| artifact.role == role)
+            || desired.service.files.contains(path);
+        (!is_wanted && before.attributes().is_some() && is_kcms(role, path, observed))
             .then(|| Step::Remove { path: path.clone(), before: before.clone() })
     });
     left.collect()
+}
+
+/// Whether kcm has put a file with certificate and key there: it holds what kcm would have put into it, or kcm has noted
+/// what was there before.
+fn is_kcms(role: Role, path: &RemotePath, observed: &ObservedMaster) -> bool {
+    let generations = &observed.generations;
+    let mut noted = generations.pending.iter().chain(&generations.previous);
+    let found = observed.files.of(role);
+    let is_like_kcms = match role {
+        Role::Combined => {
+            let held = leaf_in(found);
+            held.is_some() && held == leaf_in(&observed.files.certificate)
+        }
+        _ => found.text.as_deref().is_some_and(serving::is_of_kcm),
+    };
+    is_like_kcms || noted.any(|note| note.files.iter().any(|former| former.path == *path))
 }
 
 /// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
@@ -260,12 +279,16 @@ pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
                 || artifact.role == Role::Trust && same_certificates(bytes.expose(), found)
                 || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
         }
-        (PathState::File { .. }, Content::AsItIs) => true,
         // systemd follows the link of a unit, as `systemctl link` makes it.
         (PathState::Link { .. }, Content::Known(bytes)) if artifact.role == Role::Unit => {
             let text = observed.effective.as_ref().and_then(|unit| unit.only_text());
             text.is_some_and(|text| text.as_bytes() == bytes.expose())
                 || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
+        }
+        (PathState::File { .. }, Content::AsItIs) => {
+            let meaning = artifact.meaning.as_ref();
+            let is_on = |held: &Held| held.is_on(artifact.role, meaning, observed);
+            artifact.held.as_ref().is_none_or(is_on)
         }
         _ => false,
     }
@@ -287,6 +310,11 @@ pub(crate) fn certificate(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
 }
 
+/// The certificate of an identity in a file.
+pub(crate) fn leaf_in(found: &ObservedFile) -> Option<Fingerprint> {
+    leaf(found.text.as_deref()?.as_bytes())
+}
+
 /// The certificate of an identity, which its intermediates may follow.
 pub(crate) fn leaf(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::first_from_pem(pem).ok().map(|certificate| certificate.fingerprint())
@@ -306,12 +334,10 @@ fn artifact_step(
     if !is_right(artifact, observed) {
         return Some(write(artifact, found));
     }
-    // Others use the CA's files too, and may have put them there: all that is taken from them is what everybody may.
-    let (mode, owner) = match role {
-        Role::CaCertificate | Role::Trust => return None,
-        Role::CaKey => (Mode::from_bits(mode_found.bits() & !0o007), None),
-        _ => (mode, observed.probe.can_set_owner.then_some(owner)),
-    };
+    if !is_written_by_kcm(artifact, &before) {
+        return None;
+    }
+    let owner = observed.probe.can_set_owner.then_some(owner);
     let same_attributes = mode_found == mode && owner.is_none_or(|owner| owner == owner_found);
     (!same_attributes).then(|| Step::SetAttributes {
         role,
@@ -320,6 +346,18 @@ fn artifact_step(
         owner,
         before,
     })
+}
+
+/// Whether a file has the bytes that kcm writes and nobody else does: only then are mode and owner kcm's to set. Others use
+/// the CA's files too, and may have put them there.
+fn is_written_by_kcm(artifact: &Artifact, found: &PathState) -> bool {
+    let is_cas = matches!(artifact.role, Role::CaCertificate | Role::CaKey | Role::Trust);
+    match (found, &artifact.content) {
+        (PathState::File { digest, .. }, Content::Known(bytes)) => {
+            !is_cas && *digest == bytes.digest()
+        }
+        _ => false,
+    }
 }
 
 fn write(artifact: &Artifact, found: &ObservedFile) -> Step {

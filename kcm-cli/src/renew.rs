@@ -96,7 +96,11 @@ fn narrow(
     let runs = matches!(observed.probe.unit.activity, Activity::Active { .. });
     let is_read = |step: &Step| step.role().is_some_and(|role| desired.reads.contains(&role));
     let is_stale = || !plan::is_running_what_is_there(&desired.reads, observed);
-    if restarted || steps.iter().any(is_read) || goes_on && is_stale() {
+    let is_offline = observed.probe.unit.activity == Activity::Offline;
+    if is_offline {
+        // Nothing runs in a folder, so nothing is restarted for it.
+        steps.extend(goes_on.then_some(Step::Prove));
+    } else if restarted || steps.iter().any(is_read) || goes_on && is_stale() {
         steps.push(Step::Restart);
     } else if goes_on || runs && steps.iter().any(|step| step.role() == Some(Role::Combined)) {
         // A service that runs takes a named file up by itself.

@@ -8,9 +8,10 @@ use kcm_pki::{
 use time::OffsetDateTime;
 
 use crate::cluster::Cluster;
-use crate::identity::{Decision, Held, Reason};
-use crate::observe::Observed;
+use crate::identity::{self, Decision, Held, Reason};
+use crate::observe::{Observed, ObservedMaster};
 use crate::operator::{Ca, IdentityRequest, Inputs, Pair, Serving};
+use crate::transport::PathState;
 use crate::words::in_full;
 
 /// Its subject: nobody goes by that, but people read it.
@@ -47,6 +48,14 @@ pub(crate) fn request(
     Ok(IdentityRequest { subject, hosts, usages, ..client.clone() })
 }
 
+/// Whether a certificate is one that kcm issues to serve with.
+pub(crate) fn is_of_kcm(pem: &str) -> bool {
+    let subject =
+        Certificate::first_from_pem(pem.as_bytes()).map(|certificate| certificate.subject());
+    let ours = CsrFile::parse(CSR).map(|csr| csr.value.subject.to_string());
+    subject.ok().zip(ours.ok()).is_some_and(|(subject, ours)| subject == ours)
+}
+
 /// Keep it, or issue another; nothing if kube-controller-manager makes its own.
 pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
     let Serving { request, pair, key_is_missing } = inputs.serving.as_ref()?;
@@ -72,16 +81,35 @@ pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
             }
         }
         None if *key_is_missing => issue(vec![Reason::KeyMissing]),
-        None => {
-            // A second operator has none, and all masters hold the same.
-            let mut held = observed.masters.iter().map(|it| it.files.serving.text.as_deref());
-            let first = held.next().flatten();
-            let is_one = first.is_some() && held.all(|other| other == first);
-            let kept = first.filter(|pem| is_one && reasons(pem).is_empty());
-            kept.and_then(|pem| keep(pem, Held::ByMasters))
-                .unwrap_or_else(|| issue(vec![Reason::Missing]))
-        }
+        None => held_by_all(observed, reasons),
     })
+}
+
+/// The decision where this machine has no pair: a second operator has none, and all masters hold the same.
+fn held_by_all(observed: &Observed, reasons: impl Fn(&str) -> Vec<Reason>) -> Decision {
+    let mut texts = observed.masters.iter().filter_map(|it| it.files.serving.text.as_deref());
+    let Some(first) = texts.next() else { return Decision::Issue { why: vec![Reason::Missing] } };
+    let lack = observed.masters.iter().filter(|master| master.files.serving.text.is_none());
+    let lack: Vec<_> = lack.map(|master| master.name.clone()).collect();
+    let mut why = reasons(first);
+    if !lack.is_empty() {
+        why.push(Reason::NotOnAll { masters: lack });
+    }
+    let digest = |master: &ObservedMaster| match master.files.serving.state {
+        PathState::File { digest, .. } => Some(digest),
+        _ => None,
+    };
+    let digests = observed.masters.iter().filter_map(|it| Some((it.name.as_str(), digest(it)?)));
+    let held = identity::grouped(digests);
+    if held.len() > 1 {
+        why.push(Reason::MastersDiffer { held });
+    }
+    match Certificate::first_from_pem(first.as_bytes()) {
+        Ok(certificate) if why.is_empty() => {
+            Decision::Keep { fingerprint: certificate.fingerprint(), held: Held::ByMasters }
+        }
+        _ => Decision::Issue { why },
+    }
 }
 
 fn matches(pair: &Pair) -> bool {
@@ -117,8 +145,6 @@ fn reasons(
     }
     let could_end_later =
         ca.is_none_or(|ca| certificate.not_after() < ca.certificate().not_after());
-    if certificate.not_after() - request.renew_before <= now && could_end_later {
-        why.push(Reason::Expires { at: certificate.not_after() });
-    }
+    why.extend(identity::end(certificate.not_after(), request, now).filter(|_| could_end_later));
     why
 }

@@ -41,5 +41,6 @@ mod ssh;
 mod standin;
 mod status;
 mod systemd;
+mod tamper;
 mod timer;
 mod trace;

@@ -9,7 +9,7 @@ use super::choices::{Choices, FlagChoice};
 use super::findings::Findings;
 use super::look::Found;
 use crate::cluster::{Cluster, Master};
-use crate::desired::{Content, Desired, Identity, Materials, Role, desired, flags};
+use crate::desired::{Content, Desired, HeldPair, Identity, Materials, Role, desired, flags};
 use crate::layout::Layout;
 use crate::view;
 
@@ -168,7 +168,7 @@ fn layout_of(cluster: &Cluster) -> Result<Layout, AdoptError> {
 /// What kcm would write, with this certificate and the masters' key.
 fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Option<Desired> {
     let materials = Materials {
-        identity: Identity::OnMasters(identity),
+        identity: Identity::OnMasters(HeldPair { certificate: identity, master: None }),
         serving: None,
         ca: Some(ca),
         trust: None,

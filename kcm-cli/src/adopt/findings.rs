@@ -109,16 +109,11 @@ impl<'a> Findings<'a> {
             });
             is_key_flag || path.ends_with("-key.pem") || path.ends_with("manager.key")
         };
-        let exposed = master.files.iter().filter_map(|(path, state)| {
+        let open = master.files.iter().filter_map(|(path, state)| {
             let (mode, _) = state.attributes().filter(|_| is_secret(path.as_str()))?;
-            (mode.bits() & 0o007 != 0).then(|| format!("{path} has mode {mode}"))
+            (mode.bits() & 0o007 != 0).then(|| (path.clone(), mode))
         });
-        let exposed: Vec<_> = exposed.collect();
-        if !exposed.is_empty() {
-            let problem = format!("a key can be read by everybody there: {}", exposed.join(", "));
-            let mend = "`kcm apply` takes that away; who has read it has it: `kcm certs renew --force`, if somebody may have";
-            self.all.push(Finding::error(FindingCode::SecretReadable, &master.name, problem, mend));
-        }
+        self.all.extend(preflight::open_keys(&master.name, &open.collect::<Vec<_>>()));
         let missing = master.files.iter().filter(|(path, state)| {
             *state == PathState::Absent
                 && master.meaning.flags.iter().any(|(_, value)| value == path.as_str())

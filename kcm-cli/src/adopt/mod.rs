@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use crate::apply::{Aim, Prepared, compare};
 use crate::cluster::{Cluster, ClusterFileError};
 use crate::error::Error;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::fleet::Fleet;
 use crate::layout::UNIT;
 use crate::observe::{AskError, ObserveError};
@@ -122,6 +122,14 @@ pub struct Adopted {
     pub signing_config: Option<String>,
     /// What was found, and would be better otherwise.
     pub findings: Vec<Finding>,
+}
+
+impl Adopted {
+    /// Whether something was found that is an error: the masters are adopted as they are, and are not as they should be.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
 }
 
 /// Why masters cannot be adopted. Nothing was written.

@@ -1,12 +1,10 @@
 //! What is told beside the plan and its outcome.
 
-use kcm_pki::Certificate;
-
 use crate::desired::Role;
 use crate::event::{Event, EventSink};
 use crate::layout::Layout;
 use crate::observe::Observed;
-use crate::operator::{Binary, Ca, Inputs};
+use crate::operator::{Binary, Inputs};
 use crate::plan::Plan;
 use crate::transport::Activity;
 
@@ -38,23 +36,5 @@ pub(super) fn of_owners(observed: &Observed, events: &dyn EventSink) {
     if observed.masters.iter().any(|master| !master.probe.can_set_owner) {
         let text = "files belong to you, not to root:root, because only root can give files away; pack them with owner root, or run as root";
         events.event(&Event::Warning { text: text.to_owned() });
-    }
-}
-
-/// A master with another CA would refuse what this one signs, and hand out certificates that nobody trusts.
-pub(super) fn of_other_cas(observed: &Observed, ca: &Ca, layout: &Layout, events: &dyn EventSink) {
-    let Ca::Present(ca) = ca else { return };
-    let ours = ca.certificate().fingerprint();
-    for master in &observed.masters {
-        let Some(pem) = &master.files.ca_certificate.text else { continue };
-        let theirs =
-            Certificate::from_pem(pem.as_bytes()).map(|certificate| certificate.fingerprint());
-        if theirs.as_ref() != Ok(&ours) {
-            let (name, path) = (&master.name, &layout.ca_certificate);
-            let text = format!(
-                "{name}: {path} is not the CA of pki.caCert ({ours}); put the same CA on every master"
-            );
-            events.event(&Event::Warning { text });
-        }
     }
 }

@@ -167,7 +167,7 @@ impl RemoveArguments {
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub(crate) apply: ApplyArguments,
-    /// Exits with 3 if there are changes
+    /// Exits with 3 if there are changes, or warnings about a master
     #[arg(long)]
     pub(crate) check: bool,
 }

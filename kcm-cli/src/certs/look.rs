@@ -141,8 +141,10 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
             }
         }),
     };
-    let mut seen =
-        vec![in_file(CertificateUse::Ca, layout.ca_certificate.as_str(), &files.ca_certificate)];
+    let (path, ca) = (&layout.ca_certificate, &files.ca_certificate);
+    let (state, text) = observed.followed(path, &ca.state, ca.text.as_deref());
+    let ca = ObservedFile { state: state.clone(), text: text.map(str::to_owned) };
+    let mut seen = vec![in_file(CertificateUse::Ca, path.as_str(), &ca)];
     // Where the kubeconfig alone has the pair, there is nothing beside it to end.
     let is_in_kubeconfig_alone = public.and_then(embedded).is_some()
         && [&files.certificate, &files.key].iter().all(|file| file.state == PathState::Absent);

@@ -103,7 +103,8 @@ async fn finish(
         written: &written,
         prints: arguments.prints(),
     })?;
-    Ok(if plan.plan.is_empty() { Exit::Done } else { Exit::ToDo })
+    let is_clean = plan.plan.is_empty() && !adopted.has_errors();
+    Ok(if is_clean { Exit::Done } else { Exit::ToDo })
 }
 
 /// Has the files that the cluster file names in another folder.

@@ -154,8 +154,7 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
 async fn run_plan(run: Run<'_>, report: &Report, check: bool) -> Result<Exit, Failure> {
     let prepared = plan(run).await?;
     report.plan(&prepared)?;
-    let changes = check && !prepared.plan.is_empty();
-    Ok(if changes { Exit::ToDo } else { Exit::Done })
+    Ok(if check && prepared.is_to_do() { Exit::ToDo } else { Exit::Done })
 }
 
 /// Reports how a rollout ended.

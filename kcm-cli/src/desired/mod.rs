@@ -1,5 +1,6 @@
 //! What should be on each master. Pure: the same cluster and identity give the same bytes.
 
+mod held;
 mod service;
 
 use kcm_kubeconfig::{
@@ -12,12 +13,13 @@ use crate::accounts::Owners;
 use crate::cluster::{Cluster, Comparison, CredentialsForm};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 use crate::layout::{self, Layout, LayoutError};
-use crate::meaning::Meaning;
+use crate::meaning::{Held, Meaning, embedded_key};
 use crate::operator::{Binary, IdentityRequest, Pair};
 use crate::transport;
 use crate::view;
 use crate::words::in_full;
 
+pub(crate) use self::held::HeldPair;
 pub use self::service::DesiredService;
 use self::service::{Service, service};
 pub(crate) use self::service::{flags, known_services};
@@ -66,6 +68,9 @@ pub struct Artifact {
     /// What it comes to, where that is what counts.
     #[serde(skip)]
     pub(crate) meaning: Option<Meaning>,
+    /// What it must be where only the masters hold it.
+    #[serde(skip)]
+    pub(crate) held: Option<Held>,
 }
 
 /// What a managed file is.
@@ -185,7 +190,7 @@ pub(crate) enum Identity<'a> {
     /// They will be made.
     ToBeIssued(&'a IdentityRequest),
     /// The certificate is known; the key is on the masters and stays there.
-    OnMasters(&'a str),
+    OnMasters(HeldPair<'a>),
 }
 
 /// What the artifacts are made from, beside the cluster file.
@@ -280,7 +285,16 @@ fn binary(layout: &Layout, binary: &Binary) -> Artifact {
 
 fn artifact(layout: &Layout, role: Role, content: Content, view: String) -> Artifact {
     let path = layout.path(role).clone();
-    Artifact { role, path, mode: role.mode(), owner: Owner::ROOT, content, view, meaning: None }
+    Artifact {
+        role,
+        path,
+        mode: role.mode(),
+        owner: Owner::ROOT,
+        content,
+        view,
+        meaning: None,
+        held: None,
+    }
 }
 
 fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
@@ -289,10 +303,13 @@ fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
             (Content::Known(Bytes::new(certificate.as_str())), view::certificate(certificate))
         }
         // All hold this one; in which bytes is of no matter.
-        Identity::OnMasters(pem) => (Content::AsItIs, view::certificate(pem)),
+        Identity::OnMasters(held) => (Content::AsItIs, view::certificate(held.certificate)),
         Identity::ToBeIssued(request) => (Content::Pending, view::request(request)),
     };
-    artifact(layout, Role::Certificate, content, view)
+    Artifact {
+        held: identity.held(Role::Certificate),
+        ..artifact(layout, Role::Certificate, content, view)
+    }
 }
 
 fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
@@ -307,7 +324,7 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
             (Content::Pending, format!("a new private key, {}\n", request.key_algorithm))
         }
     };
-    artifact(layout, Role::Key, content, view)
+    Artifact { held: identity.held(Role::Key), ..artifact(layout, Role::Key, content, view) }
 }
 
 /// One file, because a process that reads two while they are replaced would find a key that is not the certificate's.
@@ -323,7 +340,7 @@ fn both(layout: &Layout, role: Role, identity: Identity<'_>) -> Artifact {
             (Content::Pending, format!("{}with its private key\n", view::request(request)))
         }
     };
-    artifact(layout, role, content, view)
+    Artifact { held: identity.held(role), ..artifact(layout, role, content, view) }
 }
 
 /// Kubeconfigs by their server; most masters have the same.
@@ -359,7 +376,7 @@ fn kubeconfig(
     });
     let (certificate, key) = match identity {
         Identity::Pair(pair) => (pair.certificate.as_str(), pair.key.as_str()),
-        Identity::OnMasters(pem) => (pem, view::STAND_IN_KEY),
+        Identity::OnMasters(held) => (held.certificate, view::STAND_IN_KEY),
         Identity::ToBeIssued(_) => (view::STAND_IN_CERTIFICATE, view::STAND_IN_KEY),
     };
     let document = ComponentKubeconfig {
@@ -389,7 +406,13 @@ fn kubeconfig(
     };
     let by_meaning = layout.compare == Comparison::Meaning;
     let meaning = by_meaning.then(|| Meaning::of_kubeconfig(&text, layout)).flatten();
-    Ok(Artifact { meaning, ..artifact(layout, Role::Kubeconfig, content, view) })
+    let held = match identity {
+        Identity::OnMasters(HeldPair { master: Some(master), .. }) => {
+            Some(Held::Kubeconfig { view: view.clone(), key: embedded_key(master) })
+        }
+        _ => None,
+    };
+    Ok(Artifact { meaning, held, ..artifact(layout, Role::Kubeconfig, content, view) })
 }
 
 fn embedded(certificate: &str) -> CertificateSource {

@@ -24,6 +24,9 @@ pub struct DesiredService {
     pub flags: Vec<FlagName>,
     /// The files that flags name.
     pub files: Vec<RemotePath>,
+    /// Those of them that hold a key: kubeconfigs and private keys.
+    #[serde(skip)]
+    pub(crate) secrets: Vec<RemotePath>,
     /// Those of them that it reads when it starts, and then never again.
     pub read_once: Vec<RemotePath>,
     /// The key that it signs tokens with.
@@ -67,6 +70,9 @@ pub(super) fn service(
     let known = DesiredService {
         flags: flags.iter().map(|(name, _)| name.clone()).collect(),
         files: files_of(&flags, |_| true),
+        secrets: files_of(&flags, |name| {
+            name.ends_with("key-file") || name.ends_with("kubeconfig")
+        }),
         read_once: files_of(&flags, |name| !is_reloaded(name)),
         service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),
         serving: serving(&flags),

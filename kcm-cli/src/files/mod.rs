@@ -42,8 +42,6 @@ impl Mode {
     pub const PROGRAM: Self = Self(0o755);
     /// A folder that everybody may enter.
     pub const FOLDER: Self = Self(0o755);
-    /// Every bit.
-    pub(crate) const ALL: Self = Self(0o7777);
     /// A folder that only its owner may enter.
     pub const PRIVATE_FOLDER: Self = Self(0o700);
 

@@ -1,17 +1,34 @@
 //! Asking one master, in one exchange.
 
-use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster};
+use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster, links};
 use crate::accounts::Accounts;
+use crate::desired::DesiredService;
 use crate::effective::EffectiveUnit;
 use crate::files::RemotePath;
 use crate::generation::{Generation, Generations, slot_folders};
+use crate::identity::NotHeld;
 use crate::layout::Layout;
 use crate::rollout::connections;
 use crate::transport::{
-    Batch, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure, PathState,
-    Probe, Read, Reply, Transport, View,
+    Batch, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure, Probe, Read,
+    Reply, Transport, View,
 };
 use crate::uptake::{self, Uptake};
+
+/// The files that flags name and that kcm does not manage, those of all masters.
+pub(crate) fn beside_managed<'a>(
+    layout: &Layout,
+    services: impl IntoIterator<Item = &'a DesiredService>,
+) -> Vec<RemotePath> {
+    let managed: Vec<_> = layout.managed().collect();
+    let mut others: Vec<RemotePath> = Vec::new();
+    for path in services.into_iter().flat_map(|service| &service.files) {
+        if !managed.contains(&path) && !others.contains(path) {
+            others.push(path.clone());
+        }
+    }
+    others
+}
 
 /// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
 pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
@@ -82,8 +99,6 @@ pub(crate) struct Inspects {
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) master: ObservedMaster,
-    /// The other files, in the order of the question.
-    pub(crate) others: Vec<(RemotePath, PathState)>,
     /// The service as it runs, where anything can.
     pub(crate) inspected: Option<Inspected>,
 }
@@ -184,17 +199,21 @@ pub(super) async fn ask(
         probe,
         files,
         identity: None,
+        not_held: NotHeld::Absent,
         uptake: None,
         effective: EffectiveUnit::new(&found_unit, &layout.unit, hostname.as_deref()),
         found_unit,
         generations,
         notes,
         own,
+        others,
+        behind: Vec::new(),
     };
     if !beside.only_once {
+        master.behind = links::behind(&master, transport, layout).await?;
         master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
     }
-    Ok(Seen { master, others, inspected })
+    Ok(Seen { master, inspected })
 }
 
 /// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.

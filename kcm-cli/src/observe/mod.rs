@@ -2,6 +2,7 @@
 //! Nothing in an [`Observed`] is secret.
 
 mod ask;
+mod links;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,21 +19,22 @@ use tokio::task::JoinSet;
 use crate::accounts::Accounts;
 use crate::certs::embedded;
 use crate::cluster::CredentialsForm;
-use crate::desired::Role;
+use crate::desired::{DesiredService, Role};
 use crate::effective::EffectiveUnit;
-use crate::event::{Event, EventSink};
+use crate::event::Event;
 use crate::files::RemotePath;
 use crate::fleet::Fleet;
 use crate::generation::{Generations, Slot};
-use crate::identity::{IdentityFacts, KeyMatch, Reason};
+use crate::identity::{HeldIdentity, IdentityFacts, KeyMatch, NotHeld, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, IdentityRequest, Inputs};
+use crate::run::Run;
 use crate::transport::{FoundUnit, OperationError, PathState, ProbeReply, TransportError};
 use crate::uptake::Uptake;
 use crate::view::client_certificate;
 use ask::{ask, questions};
 
-pub(crate) use ask::{Beside, Inspects, Seen, look_at, look_beside};
+pub(crate) use ask::{Beside, Inspects, Seen, beside_managed, look_at, look_beside};
 
 /// Everything that was seen, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -60,6 +62,9 @@ pub struct ObservedMaster {
     pub files: ObservedFiles,
     /// The identity in its certificate file, if that can be read.
     pub identity: Option<IdentityFacts>,
+    /// The reason why it holds no identity.
+    #[serde(skip)]
+    pub(crate) not_held: NotHeld,
     /// Whether the service uses the credentials file that the kubeconfig names; none where it names none, or nothing runs.
     pub uptake: Option<Uptake>,
     /// The files from which systemd loads the unit.
@@ -74,6 +79,12 @@ pub struct ObservedMaster {
     pub notes: Vec<String>,
     /// What kcm keeps there for itself: notes, and folders with files of earlier generations.
     pub own: Vec<(RemotePath, PathState)>,
+    /// Other files that flags name, as far as they were asked for.
+    #[serde(skip)]
+    pub(crate) others: Vec<(RemotePath, PathState)>,
+    /// What links lead to, by the links.
+    #[serde(skip)]
+    pub(crate) behind: Vec<(RemotePath, ObservedFile)>,
 }
 
 /// The files of a master that kcm manages or asks about.
@@ -103,6 +114,11 @@ pub struct ObservedFiles {
 }
 
 impl ObservedMaster {
+    /// The identity that it holds, or the reason why it holds none.
+    pub(crate) fn held(&self) -> HeldIdentity<'_> {
+        HeldIdentity { master: &self.name, facts: self.identity.as_ref().ok_or(&self.not_held) }
+    }
+
     /// The certificate of the identity that it holds, as PEM, by where the cluster file has it.
     pub(crate) fn certificate(&self, form: CredentialsForm) -> Option<Cow<'_, str>> {
         match form {
@@ -113,6 +129,19 @@ impl ObservedMaster {
             CredentialsForm::Embedded | CredentialsForm::Files => {
                 self.files.certificate.text.as_deref().map(Cow::Borrowed)
             }
+        }
+    }
+
+    /// The file at a path, or the file that a link there leads to.
+    pub(crate) fn followed<'a>(
+        &'a self,
+        path: &RemotePath,
+        state: &'a PathState,
+        text: Option<&'a str>,
+    ) -> (&'a PathState, Option<&'a str>) {
+        match self.behind.iter().find(|(link, _)| link == path) {
+            Some((_, file)) => (&file.state, file.text.as_deref()),
+            None => (state, text),
         }
     }
 
@@ -246,18 +275,19 @@ impl AskError {
 /// # Errors
 /// When a master cannot be observed: with every such master, after all have been asked.
 pub(crate) async fn observe(
-    fleet: &Fleet,
+    run: Run<'_>,
     layout: &Layout,
     accounts: &Accounts,
     inputs: &Inputs,
-    now: OffsetDateTime,
-    events: &dyn EventSink,
+    services: &[DesiredService],
 ) -> Result<Observed, ObserveError> {
-    let beside = Beside { reads_program: inputs.binary.is_some(), ..Beside::default() };
-    let observed = look_further(fleet, layout, accounts, beside).await?;
-    let observed = Observed::of(observed, inputs, now);
+    let others = beside_managed(layout, services);
+    let reads_program = inputs.binary.is_some();
+    let beside = Beside { reads_program, others, ..Beside::default() };
+    let observed = look_further(run.fleet, layout, accounts, beside).await?;
+    let observed = Observed::of(observed, inputs, run.now);
     for master in &observed.masters {
-        events.event(&Event::Observed { master: master.name.clone() });
+        run.events.event(&Event::Observed { master: master.name.clone() });
     }
     Ok(observed)
 }
@@ -274,12 +304,16 @@ impl Observed {
             Ca::ToBeCreated => None,
         };
         // Usually one certificate is on all masters: it is verified once.
-        let mut known: HashMap<String, Option<IdentityFacts>> = HashMap::new();
+        let mut known: HashMap<String, Result<IdentityFacts, String>> = HashMap::new();
         for master in &mut masters {
-            master.identity = held_identity(master, inputs.credentials, |pem| {
-                let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now).ok();
+            let held = held_identity(master, inputs.credentials, |pem| {
+                let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now);
                 known.entry(pem.to_owned()).or_insert_with(judge).clone()
             });
+            match held {
+                Ok(facts) => master.identity = Some(facts),
+                Err(why) => master.not_held = why,
+            }
         }
         let operator = operator_facts(inputs, &inputs.request, now);
         Self { at: now, operator, masters }
@@ -345,11 +379,24 @@ fn answered(
 fn held_identity(
     master: &ObservedMaster,
     form: CredentialsForm,
-    facts: impl FnOnce(&str) -> Option<IdentityFacts>,
-) -> Option<IdentityFacts> {
-    let digest = master.key(form)?;
-    let facts = master.certificate(form).as_deref().and_then(facts)?;
-    Some(IdentityFacts { key: KeyMatch::NotSeen(digest), ..facts })
+    facts: impl FnOnce(&str) -> Result<IdentityFacts, String>,
+) -> Result<IdentityFacts, NotHeld> {
+    let files = &master.files;
+    let used = match form {
+        CredentialsForm::EmbeddedOnly => vec![&files.kubeconfig],
+        CredentialsForm::Embedded | CredentialsForm::Files => vec![&files.certificate, &files.key],
+    };
+    if used.iter().all(|file| file.state == PathState::Absent) {
+        return Err(NotHeld::Absent);
+    }
+    let unusable = |why: &str| NotHeld::Unusable(why.to_owned());
+    let certificate = master.certificate(form).ok_or_else(|| match form {
+        CredentialsForm::EmbeddedOnly => unusable("its kubeconfig has no client certificate"),
+        _ => unusable("its certificate is not a regular file"),
+    })?;
+    let digest = master.key(form).ok_or_else(|| unusable("there is no key beside it"))?;
+    let facts = facts(&certificate).map_err(NotHeld::Unusable)?;
+    Ok(IdentityFacts { key: KeyMatch::NotSeen(digest), ..facts })
 }
 
 fn operator_facts(

@@ -1,7 +1,6 @@
 //! Reading what the cluster file points at: CA, CSR, signing config, and the identity's pair.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -55,8 +54,6 @@ pub struct Inputs {
     pub ca: Ca,
     /// The PEM of every CA certificate that clients accept, if that is not the CA's alone.
     pub trust: Option<String>,
-    /// Whether the CA key is there; it stays closed unless it is to be distributed.
-    pub has_ca_key: bool,
     /// The CA key, if it is to be distributed and is there.
     pub ca_key: Option<Bytes>,
     /// kube-controller-manager itself, if it is to be distributed.
@@ -149,7 +146,6 @@ impl Inputs {
             request,
             ca,
             trust,
-            has_ca_key,
             ca_key,
             binary,
             pair,
@@ -214,11 +210,6 @@ fn exposed_key(what: &str, path: &Path) -> Option<String> {
         format!("{what} {shown} has mode {mode}, so others can read it; run `chmod 600 {shown}`")
     };
     (mode.bits() & 0o077 != 0).then(text)
-}
-
-/// What is said where a certificate is to be issued and there is no CA key.
-pub(crate) fn no_ca_key(pki: &Pki) -> OperatorError {
-    OperatorError::unreadable(CA_KEY, &pki.ca_key, &io::ErrorKind::NotFound.into())
 }
 
 /// The CA with its key, to sign with.

@@ -16,7 +16,7 @@ pub use binary::Binary;
 pub(crate) use binary::{brought_binary, holds};
 pub(crate) use inputs::{
     CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, MASTERS, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
-    ca_key_to_distribute, credentials, load_authority, no_ca_key, pair, renew_before, serving_pair,
+    ca_key_to_distribute, credentials, load_authority, pair, renew_before, serving_pair,
 };
 pub use inputs::{Ca, IdentityRequest, Inputs, Serving};
 pub use pair::Pair;

@@ -105,7 +105,9 @@ fn question(
     // Those that were looked at and are no use are told of already.
     let is_missing = |role: &&Role| fault(**role, &observed.files.of(**role).state).is_some();
     let missing = desired.reads.iter().filter(is_missing);
-    let missing: Vec<_> = missing.map(|role| layout.path(*role)).collect();
+    let absent = observed.others.iter().filter(|(_, state)| *state == PathState::Absent);
+    let missing = missing.map(|role| layout.path(*role)).chain(absent.map(|(path, _)| path));
+    let missing: Vec<_> = missing.collect();
     let mut artifacts = desired.artifacts.iter();
     let combined = artifacts.find(|artifact| artifact.role == Role::Combined);
     let named = desired.service.files.iter().chain(combined.map(|combined| &combined.path));

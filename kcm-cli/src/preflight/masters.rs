@@ -3,7 +3,8 @@
 use kcm_pki::{Certificate, Fingerprint};
 use kcm_systemd::UnitFile;
 
-use super::{Sink, Subject, units};
+use super::exposed::exposed;
+use super::{Sink, Subject, files, units};
 use crate::desired::{Artifact, Content, DesiredMaster, Role};
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
@@ -20,10 +21,7 @@ const KEY_ROTATION: &str = "first give every API server the new public key as a 
 pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
     for (desired, observed) in masters {
-        found.extend(observed.notes.iter().map(|problem| {
-            let mend = "an earlier generation cannot be brought back there; remove the file if that is no loss";
-            Finding::error(FindingCode::NoteUnreadable, &observed.name, problem, mend).into_warning()
-        }));
+        found.extend(observed.notes.iter().map(|note| unreadable_note(&observed.name, note)));
         for artifact in &desired.artifacts {
             let there = observed.files.of(artifact.role);
             found.extend(kind(&desired.name, artifact, there, observed));
@@ -32,6 +30,22 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
             }
         }
         units::evaluate(subject, observed, found);
+        let planned = subject.plan.masters.iter().find(|planned| planned.name == observed.name);
+        let steps = planned.map_or(&[][..], |planned| &planned.steps);
+        let secrets = &desired.service.secrets;
+        // What is being closed needs no word.
+        let left = exposed(subject.layout, observed, secrets, steps).left;
+        found.extend(left.into_iter().map(Finding::into_warning));
+        let is_brought =
+            |role: Role| desired.artifacts.iter().any(|artifact| artifact.role == role);
+        found.extend(files::named(
+            subject.layout,
+            subject.ca,
+            &desired.service,
+            observed,
+            is_brought,
+            steps,
+        ));
         if observed.probe.unit.activity == Activity::Offline {
             continue;
         }
@@ -47,12 +61,17 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     found.extend(host_names(&masters));
     for role in [Role::CaCertificate, Role::CaKey] {
         let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
-        let reading = masters.filter(|(desired, observed)| {
-            desired.reads.contains(&role) && observed.probe.unit.activity != Activity::Offline
-        });
+        let reading = masters.filter(|(desired, _)| desired.reads.contains(&role));
         let reading: Vec<_> = reading.map(|(_, observed)| observed).collect();
         found.extend(equal_files(subject.layout, role, &reading));
     }
+}
+
+/// A note of an earlier generation that cannot be read.
+pub(crate) fn unreadable_note(master: &str, problem: &str) -> Finding {
+    let mend =
+        "an earlier generation cannot be brought back there; remove the file if that is no loss";
+    Finding::error(FindingCode::NoteUnreadable, master, problem, mend).into_warning()
 }
 
 fn kind(
@@ -150,23 +169,20 @@ fn replaces(subject: Subject<'_>, observed: &ObservedMaster, path: &str) -> bool
     })
 }
 
-/// The files that a service reads and kcm does not bring, as far as they were looked at.
+/// The program, where kcm does not bring it.
 fn missing(
     subject: Subject<'_>,
     desired: &DesiredMaster,
     observed: &ObservedMaster,
     found: &mut Sink,
 ) {
-    let is_brought = |role: Role| desired.artifacts.iter().any(|artifact| artifact.role == role);
-    for role in desired.reads.iter().copied().filter(|role| !is_brought(*role)) {
-        let Some(fault) = fault(role, &observed.files.of(role).state) else { continue };
-        let problem = format!("{} {fault}", subject.layout.path(role));
-        let mend = match role {
-            Role::Binary => "put the program there, or let kcm bring it (install.binary)",
-            _ => "put it there, or let kcm bring the CA's files (install.distributeCa)",
-        };
-        found.push(Finding::error(FindingCode::FileMissing, &desired.name, problem, mend));
-    }
+    let is_brought = desired.artifacts.iter().any(|artifact| artifact.role == Role::Binary);
+    let fault = fault(Role::Binary, &observed.files.binary.state).filter(|_| !is_brought);
+    found.extend(fault.map(|fault| {
+        let problem = format!("{} {fault}", subject.layout.executable);
+        let mend = "put the program there, or let kcm bring it (install.binary)";
+        Finding::error(FindingCode::FileMissing, &desired.name, problem, mend)
+    }));
 }
 
 /// Why a service cannot use what is there.
@@ -231,7 +247,7 @@ pub(crate) fn equal_files(
 ) -> Vec<Finding> {
     let identified = masters
         .iter()
-        .filter_map(|observed| Some((&observed.name, identity_of(role, observed.files.of(role))?)));
+        .filter_map(|observed| Some((&observed.name, identity_of(layout, role, observed)?)));
     let all: Vec<_> = identified.collect();
     let Some(((first, digest), rest)) = all.split_first() else { return Vec::new() };
     let others = rest.iter().filter(|(_, other)| other != digest);
@@ -244,9 +260,11 @@ pub(crate) fn equal_files(
     others.map(finding).collect()
 }
 
-fn identity_of(role: Role, file: &ObservedFile) -> Option<Fingerprint> {
-    let PathState::File { digest, .. } = file.state else { return None };
-    let certificate = file.text.as_deref().filter(|_| role == Role::CaCertificate);
+fn identity_of(layout: &Layout, role: Role, observed: &ObservedMaster) -> Option<Fingerprint> {
+    let file = observed.files.of(role);
+    let (state, text) = observed.followed(layout.path(role), &file.state, file.text.as_deref());
+    let PathState::File { digest, .. } = *state else { return None };
+    let certificate = text.filter(|_| role == Role::CaCertificate);
     let certificate = certificate.and_then(|pem| Certificate::from_pem(pem.as_bytes()).ok());
     Some(certificate.map_or(digest, |certificate| certificate.fingerprint()))
 }

@@ -3,6 +3,8 @@
 mod clocks;
 mod create_ca;
 mod examine;
+mod exposed;
+mod files;
 mod identity;
 mod masters;
 mod program;
@@ -29,7 +31,9 @@ use crate::run::Run;
 pub(crate) use clocks::clocks;
 pub(crate) use create_ca::may_create_ca;
 pub(crate) use examine::clock;
-pub(crate) use masters::{equal_files, host_names, strays};
+pub(crate) use exposed::{exposed, open_keys};
+pub(crate) use files::named as named_files;
+pub(crate) use masters::{equal_files, host_names, strays, unreadable_note};
 pub(crate) use program::{judge as judge_program, too_new, version as program_version};
 
 /// Findings on their way.
@@ -90,7 +94,7 @@ pub(crate) struct Examination {
 pub(crate) async fn check(
     run: Run<'_>,
     subject: Subject<'_>,
-) -> Result<Vec<Examination>, PreflightError> {
+) -> Result<(Vec<Examination>, Vec<Finding>), PreflightError> {
     let mut found = Sink::new();
     masters::judge(run.consent, subject, &mut found);
     identity::judge(subject, &mut found);
@@ -98,15 +102,16 @@ pub(crate) async fn check(
         trust::judge(subject, &mut found);
         trust::roots(run, subject, &mut found).await;
     }
-    room::on_masters(subject.observed, subject.plan, &mut found);
+    room::on_masters(subject, &mut found);
     room::on_this_machine(subject.cluster, subject.plan, &mut found)?;
     let examined = examine::ask(run, subject, &mut found).await;
     if run.fleet.network() == Network::Allowed {
         let programs: Vec<_> = examined.iter().map(|examination| examination.version).collect();
         found.extend(lint::of_programs(subject.cluster, &programs));
     }
+    let warnings = found.iter().filter(|it| it.severity == Severity::Warning).cloned().collect();
     settle(found, subject.cluster, run.events)?;
-    Ok(examined)
+    Ok((examined, warnings))
 }
 
 /// Tells warnings; all errors together are one.
@@ -122,10 +127,31 @@ pub(crate) fn settle(
     found.sort_by_key(place);
     let (findings, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|finding| finding.severity == Severity::Error);
-    for finding in warnings {
-        events.event(&Event::Warning { text: finding.to_string() });
+    for text in grouped(&warnings) {
+        events.event(&Event::Warning { text });
     }
     if findings.is_empty() { Ok(()) } else { Err(PreflightError::Findings { findings }) }
+}
+
+/// Findings as text; those of several masters that are equal are one.
+fn grouped(findings: &[Finding]) -> Vec<String> {
+    let mut groups: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    for finding in findings {
+        let is_equal = |other: &&Finding| {
+            (other.code, &other.problem, &other.mend)
+                == (finding.code, &finding.problem, &finding.mend)
+        };
+        let master = finding.master.as_deref();
+        match groups.iter_mut().find(|(other, _)| is_equal(other)) {
+            Some((_, masters)) => masters.extend(master),
+            None => groups.push((finding, master.into_iter().collect())),
+        }
+    }
+    let texts = groups.into_iter().map(|(finding, masters)| {
+        let master = (!masters.is_empty()).then(|| masters.join(", "));
+        Finding { master, ..finding.clone() }.to_string()
+    });
+    texts.collect()
 }
 
 fn listed(findings: &[Finding]) -> String {

@@ -1,10 +1,9 @@
 //! Whether what will be written has room and may be written.
 
-use super::Sink;
+use super::{Sink, Subject};
 use crate::cluster::Cluster;
 use crate::files::{Disk, FileErrorKind, FileSystem as _, RemotePath, Room};
 use crate::finding::{Finding, FindingCode, Severity};
-use crate::observe::Observed;
 use crate::operator::{CA_CERT, CA_KEY, IDENTITY, OperatorError, absolute};
 use crate::plan::{Plan, Step};
 
@@ -14,12 +13,16 @@ const MARGIN: u64 = 64 * 1024;
 const PENDING_SIZE: u64 = 16 * 1024;
 
 /// On the masters: for each the first folder that is closed or full.
-pub(super) fn on_masters(observed: &Observed, plan: &Plan, found: &mut Sink) {
+pub(super) fn on_masters(subject: Subject<'_>, found: &mut Sink) {
+    let Subject { layout, observed, plan, .. } = subject;
+    let written: Vec<_> = layout.managed().chain([&layout.pending]).collect();
+    let written: Vec<_> = written.into_iter().filter_map(RemotePath::parent).collect();
     for (planned, master) in plan.masters.iter().zip(&observed.masters) {
         if planned.steps.is_empty() {
             continue;
         }
-        let mut rooms = master.probe.rooms.iter();
+        // Folders of files that are only read may well be closed.
+        let mut rooms = master.probe.rooms.iter().filter(|(folder, _)| written.contains(folder));
         found.extend(rooms.find_map(|(folder, room)| {
             let sizes = planned.steps.iter().map(|step| size(step, folder));
             let needed = sizes.sum::<u64>() + MARGIN;

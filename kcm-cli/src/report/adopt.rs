@@ -39,6 +39,12 @@ pub(super) fn adopted(
         writeln!(out, "{GOOD}wrote{GOOD:#} {}", path.display())?;
     }
     let masters = count(adopted.cluster.masters.len(), "master");
+    if plan.is_empty() && adopted.has_errors() {
+        return writeln!(
+            out,
+            "{NOTE}Adopted, with errors{NOTE:#}: {masters}; `kcm plan` has nothing to do, and does not correct the errors above."
+        );
+    }
     if plan.is_empty() {
         return writeln!(out, "{GOOD}Adopted{GOOD:#}: {masters}; `kcm plan` has nothing to do.");
     }

@@ -107,7 +107,7 @@ fn sync(sync: &Sync) -> Cell {
         Sync::Drifted { .. } => cell("drifted", NOTE),
         Sync::NotManaged => cell("not managed", NOTE),
         Sync::NotDeployed => cell("", PLAIN),
-        Sync::Unknown => cell("?", NOTE),
+        Sync::Unknown { .. } => cell("?", NOTE),
     }
 }
 

@@ -198,16 +198,16 @@ impl Changes {
     fn step(&mut self, step: &Step, layout: &Layout) {
         let (unit, path) = (layout.unit.clone(), layout.unit_file.clone());
         match step {
-            Step::Write { path, mode, before, .. } => {
+            Step::Write { path, before, .. } => {
                 self.replaced.push(path.clone());
-                self.formers.push(former(path, before, *mode));
+                self.formers.push(former(path, before));
             }
             Step::Restore { path, from, digest, mode, owner, before } => {
                 let (from, target) = (from.clone(), path.clone());
                 let (digest, mode, owner) = (*digest, *mode, *owner);
                 self.kept.push(KeptFile { from, target, digest, mode, owner });
                 self.replaced.push(path.clone());
-                self.formers.push(former(path, before, layout.mode(path)));
+                self.formers.push(former(path, before));
             }
             Step::SetAttributes { path, mode, owner, .. } => {
                 let (path, mode, owner) = (path.clone(), *mode, *owner);
@@ -215,7 +215,7 @@ impl Changes {
             }
             Step::Remove { path, before } => {
                 self.removed.push(path.clone());
-                self.formers.push(former(path, before, layout.mode(path)));
+                self.formers.push(former(path, before));
             }
             Step::RemoveLeftover { path } => self.leftovers.push(path.clone()),
             Step::Reload => self.unit(UnitAction::Reload),

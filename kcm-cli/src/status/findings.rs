@@ -3,9 +3,8 @@
 use time::OffsetDateTime;
 
 use super::look::{Health, Look};
-use super::{Service, Sync};
+use super::{Service, Sync, Wanted, steps};
 use crate::desired::Role;
-use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
 use crate::observe::Seen;
@@ -22,6 +21,8 @@ const TAKEN_UP: time::Duration = time::Duration::minutes(7);
 /// Findings about one master.
 pub(super) struct Findings<'a> {
     pub(super) master: &'a str,
+    pub(super) wanted: &'a Wanted,
+    pub(super) layout: &'a Layout,
     pub(super) found: &'a mut Vec<Finding>,
 }
 
@@ -32,9 +33,9 @@ impl Findings<'_> {
         seen: &Seen,
         service: &Service,
         sync: &Sync,
-        layout: &Layout,
         now: OffsetDateTime,
     ) {
+        let layout = self.layout;
         let observed = &seen.master;
         self.service(service, layout);
         self.restarts(service, &observed.probe.unit, now, layout);
@@ -70,7 +71,9 @@ impl Findings<'_> {
             let problem = format!("{} cannot be run there: {why}", layout.executable);
             self.error(FindingCode::ProgramFails, problem, "put kube-controller-manager there");
         }
-        self.exposed(look, seen, layout);
+        if *service != Service::NotDeployed {
+            self.files(look, seen);
+        }
         let clock = seen.inspected.as_ref().map(|inspected| inspected.clock);
         self.found.extend(preflight::clock(self.master, clock, look.begun, look.ended));
     }
@@ -132,7 +135,14 @@ impl Findings<'_> {
 
     fn sync(&mut self, sync: &Sync) {
         match sync {
-            Sync::InSync | Sync::NotDeployed | Sync::Unknown => {}
+            Sync::InSync | Sync::NotDeployed => {}
+            // What holds for all masters is said once.
+            Sync::Unknown { .. } if self.wanted.desired.is_err() => {}
+            Sync::Unknown { why } => self.warning(
+                FindingCode::NotCompared,
+                format!("the files there cannot be compared with the cluster file: {why}"),
+                "correct that, then run `kcm status` again",
+            ),
             Sync::RestartPending { why } => self.warning(
                 FindingCode::RestartPending,
                 format!("what runs is not what is there: {}", why.join(", ")),
@@ -167,24 +177,25 @@ impl Findings<'_> {
         }
     }
 
-    /// Keys that others than owner and group can read.
-    fn exposed(&mut self, look: &Look, seen: &Seen, layout: &Layout) {
-        let managed = [Role::Key, Role::CaKey, Role::Combined, Role::Serving, Role::Kubeconfig]
-            .map(|role| (layout.path(role), &seen.master.files.of(role).state));
-        let is_key =
-            |path: &RemotePath| look.service.service_account_key.as_deref() == Some(path.as_str());
-        let others = seen.others.iter().filter(|(path, _)| is_key(path));
-        let all = managed.into_iter().chain(others.map(|(path, state)| (path, state)));
-        let exposed = all.filter_map(|(path, state)| {
-            let (mode, _) = state.attributes()?;
-            (mode.bits() & 0o007 != 0).then(|| format!("{path} has mode {mode}"))
-        });
-        let exposed: Vec<_> = exposed.collect();
-        if !exposed.is_empty() {
-            let problem = format!("a key can be read by everybody there: {}", exposed.join(", "));
-            let mend = "`kcm apply` takes that away; who has read it has it: `kcm certs renew --force`, if somebody may have";
-            self.error(FindingCode::SecretReadable, problem, mend);
-        }
+    /// Keys that everybody can read, and files that flags name and that are of no use.
+    fn files(&mut self, look: &Look, seen: &Seen) {
+        let (wanted, layout) = (self.wanted, self.layout);
+        let (observed, service) = (&seen.master, &look.service);
+        let desired = wanted.on(self.master);
+        let steps = desired.as_ref().map_or_else(|_| Vec::new(), |it| steps(it, observed));
+        let exposed = preflight::exposed(layout, observed, &service.secrets, &steps);
+        self.found.extend(exposed.closed.into_iter().chain(exposed.left));
+        let Ok(compared) = &wanted.desired else { return };
+        let is_brought = |role: Role| {
+            desired.as_ref().is_ok_and(|it| it.artifacts.iter().any(|one| one.role == role))
+        };
+        let service = desired.as_ref().map_or(service, |desired| &desired.service);
+        let named =
+            preflight::named_files(layout, &compared.ca, service, observed, is_brought, &steps);
+        self.found.extend(named);
+        self.found.extend(
+            observed.notes.iter().map(|note| preflight::unreadable_note(self.master, note)),
+        );
     }
 
     fn error(&mut self, code: FindingCode, problem: String, mend: &str) {

@@ -64,8 +64,8 @@ pub(super) fn master(
     let observed = &seen.master;
     let service = service(observed, run.now);
     let sync = sync(look, seen, wanted, layout);
-    let findings = Findings { master: &name, found };
-    findings.of(look, seen, &service, &sync, layout, run.now);
+    let findings = Findings { master: &name, wanted, layout, found };
+    findings.of(look, seen, &service, &sync, run.now);
     let process = seen.inspected.as_ref().and_then(|inspected| inspected.process.clone());
     let leads = match leadership {
         Observation::Known(leadership) => Some(leadership.master.as_ref() == Some(&name)),
@@ -126,6 +126,6 @@ fn files(seen: &Seen, layout: &Layout) -> Vec<FileStatus> {
         let state = seen.master.files.of(*role).state.clone();
         FileStatus { path: layout.path(*role).clone(), state }
     });
-    let others = seen.others.iter().cloned().map(|(path, state)| FileStatus { path, state });
+    let others = seen.master.others.iter().cloned().map(|(path, state)| FileStatus { path, state });
     managed.chain(others).collect()
 }

@@ -12,7 +12,9 @@ use crate::certs::{self, SeenCertificate};
 use crate::desired::DesiredService;
 use crate::layout::Layout;
 use crate::lint::Running;
-use crate::observe::{AskError, Beside, Inspects, ObservedMaster, Seen, look_beside};
+use crate::observe::{
+    AskError, Beside, Inspects, ObservedMaster, Seen, beside_managed, look_beside,
+};
 use crate::preflight::program_version;
 use crate::rollout::{answers_at, health_question};
 use crate::transport::{
@@ -93,10 +95,8 @@ pub(super) async fn at(
     accounts: &Accounts,
     service: DesiredService,
 ) -> Look {
-    let managed: Vec<_> = layout.managed().collect();
-    let others = service.files.iter().filter(|path| !managed.contains(path)).cloned();
     let beside = Beside {
-        others: others.collect(),
+        others: beside_managed(layout, [&service]),
         inspects: Some(Inspects { version: true }),
         ..Beside::default()
     };

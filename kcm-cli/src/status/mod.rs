@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::accounts::{Accounts, Owners};
-use crate::apply::{choose, decided};
+use crate::apply::{Decisions, Site, as_held, decided};
 use crate::certs::{CertificateCheck, CheckedCertificate};
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
@@ -23,10 +23,11 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::files::RemotePath;
 use crate::finding::{Finding, Severity};
+use crate::identity::{Decision, Reason};
 use crate::layout::Layout;
 use crate::lint::{self, Running};
 use crate::observe::{Observed, ObservedMaster};
-use crate::operator::Inputs;
+use crate::operator::{Ca, Inputs};
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
@@ -194,10 +195,12 @@ fn judged(
         masters.push(master);
     }
     findings.extend(lint::of_processes(run.cluster, &running(looks, layout)));
-    together::certificates(&check, looks, &masters, &mut findings);
+    let form = run.cluster.credentials;
+    together::certificates(&check, looks, &masters, form, &mut findings);
     let alike = together::judge(run, layout, looks, &masters, &leadership, &mut findings);
-    if let Err(why) = &wanted.desired {
-        findings.push(together::not_compared(why));
+    match &wanted.desired {
+        Ok(compared) => findings.extend(compared.replaced.iter().map(together::replaced)),
+        Err(why) => findings.push(together::not_compared(why)),
     }
     let place = |finding: &Finding| {
         let name = finding.master.as_deref()?;
@@ -220,9 +223,17 @@ fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateChe
 
 /// What should be on the masters that were seen, as far as the operator's side tells it.
 struct Wanted {
-    desired: Result<Desired, String>,
+    desired: Result<Compared, String>,
     /// The size of the program that kcm brings.
     program_size: Option<u64>,
+}
+
+/// What the masters are compared with.
+struct Compared {
+    desired: Desired,
+    ca: Ca,
+    /// Certificates that `apply` would replace, each with the reasons.
+    replaced: Vec<(&'static str, Vec<Reason>)>,
 }
 
 impl Wanted {
@@ -232,8 +243,10 @@ impl Wanted {
         Self { desired: desired(run, layout, accounts, looks), program_size }
     }
 
-    fn on(&self, name: &str) -> Option<&DesiredMaster> {
-        self.desired.as_ref().ok()?.masters.iter().find(|master| master.name == name)
+    fn on(&self, name: &str) -> Result<&DesiredMaster, String> {
+        let compared = self.desired.as_ref().map_err(Clone::clone)?;
+        let mut masters = compared.desired.masters.iter();
+        masters.find(|master| master.name == name).ok_or_else(|| "it was not compared".to_owned())
     }
 }
 
@@ -242,11 +255,12 @@ fn desired(
     layout: &Layout,
     accounts: &Accounts,
     looks: &[Look],
-) -> Result<Desired, String> {
+) -> Result<Compared, String> {
     let seen: Vec<_> = looks.iter().filter_map(Look::master).collect();
     let names: Vec<_> = seen.iter().map(|master| master.name.clone()).collect();
     if names.is_empty() {
-        return Ok(Desired { masters: Vec::new() });
+        let desired = Desired { masters: Vec::new() };
+        return Ok(Compared { desired, ca: Ca::ToBeCreated, replaced: Vec::new() });
     }
     // The program is big, and is compared by its size.
     let mut cluster = Cluster { masters: Vec::new(), ..run.cluster.clone() };
@@ -264,9 +278,26 @@ fn desired(
     let mut unknown = Vec::new();
     let owners: Vec<Owners> =
         observed.masters.iter().map(|master| accounts.on(master, &mut unknown)).collect();
-    let decision = decided(&inputs, &observed);
-    let chosen = choose(&cluster, layout, &owners, &inputs, &observed, decision);
-    chosen.map(|(_, desired)| desired).map_err(|error| error.to_string())
+    let site =
+        Site { cluster: &cluster, layout, owners: &owners, inputs: &inputs, observed: &observed };
+    let desired = as_held(site).map_err(|error| error.to_string())?;
+    let replaced = replaced(decided(&inputs, &observed));
+    Ok(Compared { desired, ca: inputs.ca, replaced })
+}
+
+/// Why `apply` would issue certificates, as far as neither their end nor the files of single masters tell it.
+fn replaced(decisions: Decisions) -> Vec<(&'static str, Vec<Reason>)> {
+    let of = |what, decision: Option<Decision>| {
+        let Some(Decision::Issue { why }) = decision else { return None };
+        let is_told = |reason: &Reason| {
+            matches!(reason, Reason::Missing | Reason::Expires { .. } | Reason::Expired { .. })
+                || reason.is_of_masters()
+        };
+        let why: Vec<_> = why.into_iter().filter(|reason| !is_told(reason)).collect();
+        (!why.is_empty()).then_some((what, why))
+    };
+    let client = of("the client certificate", Some(decisions.identity));
+    client.into_iter().chain(of("the certificate that is served with", decisions.serving)).collect()
 }
 
 /// The steps that an apply would take on one master.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::look::Look;
 use super::{Wanted, steps};
 use crate::desired::{Content, Role};
+use crate::files::Mode;
 use crate::layout::Layout;
 use crate::observe::{ObservedMaster, Seen};
 use crate::plan::Step;
@@ -32,18 +33,27 @@ pub enum Sync {
     NotManaged,
     /// There is nothing to compare.
     NotDeployed,
-    /// It cannot be told.
-    Unknown,
+    /// The comparison is not possible.
+    Unknown {
+        /// Why.
+        why: String,
+    },
 }
 
 pub(super) fn sync(look: &Look, seen: &Seen, wanted: &Wanted, layout: &Layout) -> Sync {
     let observed = &seen.master;
-    match observed.files.unit.state {
+    match &observed.files.unit.state {
         PathState::Absent => return Sync::NotDeployed,
         PathState::File { .. } => {}
-        _ => return Sync::Unknown,
+        other => {
+            let why = format!("{} is {}", layout.unit_file, other.describe());
+            return Sync::Unknown { why };
+        }
     }
-    let Some(desired) = wanted.on(&look.name) else { return Sync::Unknown };
+    let desired = match wanted.on(&look.name) {
+        Ok(desired) => desired,
+        Err(why) => return Sync::Unknown { why },
+    };
     let steps = steps(desired, observed);
     let writes = |role: Role| {
         steps
@@ -76,7 +86,8 @@ fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<Str
     }
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return pending };
     let managed = reads.iter().map(|role| (layout.path(*role), &observed.files.of(*role).state));
-    let others = seen.others.iter().filter(|(path, _)| look.service.read_once.contains(path));
+    let others =
+        seen.master.others.iter().filter(|(path, _)| look.service.read_once.contains(path));
     let all = managed.chain(others.map(|(path, state)| (path, state)));
     let late = all.filter(|(_, state)| state.changed().is_some_and(|changed| changed > since));
     pending.extend(late.map(|(path, _)| format!("{path} has changed since it was started")));
@@ -94,9 +105,20 @@ fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<Str
 fn drifted(step: &Step) -> Option<String> {
     match step {
         Step::Write { path, before: PathState::Absent, .. } => Some(format!("{path} is missing")),
+        Step::Write { path, before: other, .. } if other.attributes().is_none() => {
+            Some(format!("{path} is {}", other.describe()))
+        }
         Step::Write { path, after: Content::Known(_), .. } => {
             Some(format!("{path} is not what the cluster file says"))
         }
+        Step::Write { path, after: Content::AsItIs, .. } => {
+            Some(format!("{path} is not what the other masters and the cluster file say"))
+        }
+        Step::Write { path, after: Content::Pending, .. } => {
+            Some(format!("{path} is not of a certificate that can stay"))
+        }
+        Step::Remove { path, .. } => Some(format!("{path} holds a key, and nothing names it")),
+        Step::RemoveLeftover { path } => Some(format!("{path} is left of an interrupted run")),
         Step::SetAttributes { path, mode, owner, before, .. } => {
             let (is_mode, is_owner) = before.attributes()?;
             let wanted = owner.map_or_else(String::new, |owner| format!(" {owner}"));
@@ -110,7 +132,10 @@ fn drifted(step: &Step) -> Option<String> {
 fn program_drift(observed: &ObservedMaster, wanted: &Wanted, layout: &Layout) -> Option<String> {
     let ours = wanted.program_size?;
     match observed.files.binary.state {
-        PathState::Unread { size, .. } if size == ours => None,
+        PathState::Unread { size, mode, .. } if size == ours && mode == Mode::PROGRAM => None,
+        PathState::Unread { size, mode, .. } if size == ours => {
+            Some(format!("{} is {mode}, not {}", layout.executable, Mode::PROGRAM))
+        }
         _ => Some(format!("{} is not the program of install.binary", layout.executable)),
     }
 }

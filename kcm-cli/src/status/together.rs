@@ -4,10 +4,14 @@ use kcm_pki::Fingerprint;
 
 use super::look::Look;
 use super::{Alike, Leadership, MasterStatus, Service};
-use crate::certs::{CertificateCheck, CertificateUse, CheckedCertificate, Validity};
+use crate::certs::{
+    CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
+};
+use crate::cluster::CredentialsForm;
 use crate::desired::Role;
 use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode, Severity};
+use crate::identity::Reason;
 use crate::layout::Layout;
 use crate::preflight;
 use crate::run::Run;
@@ -64,7 +68,8 @@ fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
         let is_key = |(path, _): &&(RemotePath, PathState)| {
             look.service.service_account_key.as_deref() == Some(path.as_str())
         };
-        let Some((path, PathState::File { digest, .. })) = seen.others.iter().find(is_key) else {
+        let Some((path, PathState::File { digest, .. })) = seen.master.others.iter().find(is_key)
+        else {
             continue;
         };
         holders += 1;
@@ -117,6 +122,7 @@ pub(super) fn certificates(
     check: &CertificateCheck,
     looks: &[Look],
     masters: &[MasterStatus],
+    form: CredentialsForm,
     found: &mut Vec<Finding>,
 ) {
     let mut ca_is_told = false;
@@ -142,12 +148,21 @@ pub(super) fn certificates(
         });
         found.push(due(it, makes_it));
     }
-    for unseen in &check.unseen {
-        let is_running = |master: &&MasterStatus| {
+    let is_asked = |unseen: &&UnseenCertificate| match unseen.role {
+        Some(CertificateUse::Client) => form != CredentialsForm::EmbeddedOnly,
+        role => role.is_some(),
+    };
+    for unseen in check.unseen.iter().filter(is_asked) {
+        let is_used = |master: &MasterStatus| {
+            let service = master.facts().map(|facts| &facts.service);
             Some(&master.name) == unseen.master.as_ref()
-                && master.facts().is_some_and(|facts| facts.service == Service::Running)
+                && matches!(service, Some(Service::Running | Service::Offline))
         };
-        if unseen.role.is_some() && masters.iter().any(|master| is_running(&master)) {
+        // What is wrong with a file is said once.
+        let place = unseen.reason.split([' ', ':']).next().unwrap_or_default();
+        let is_told =
+            |finding: &Finding| finding.master == unseen.master && finding.problem.contains(place);
+        if masters.iter().any(is_used) && !found.iter().any(is_told) {
             found.push(Finding {
                 code: FindingCode::CertificateUnseen,
                 severity: Severity::Warning,
@@ -190,6 +205,17 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
     };
     let problem = format!("{what} {how} ({})", it.place);
     Finding { code, severity, master: it.master.clone(), problem, mend: mend.to_owned() }
+}
+
+/// A certificate that `apply` would replace.
+pub(super) fn replaced((what, why): &(&'static str, Vec<Reason>)) -> Finding {
+    let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let problem = format!("{what} is not as the cluster file asks: {why}");
+    Finding::general(
+        FindingCode::CertificateReplaced,
+        problem,
+        "run `kcm apply`; it issues a new one",
+    )
 }
 
 /// Why files cannot be compared with the cluster file.

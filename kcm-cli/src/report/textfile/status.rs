@@ -49,7 +49,10 @@ pub(super) fn status(status: &Status) -> String {
         out,
         "kcm_service_in_sync",
         "Whether it runs from the files that the cluster file asks for.",
-        of(|facts| (facts.sync != Sync::Unknown).then(|| i64::from(facts.sync == Sync::InSync))),
+        of(|facts| {
+            (!matches!(facts.sync, Sync::Unknown { .. }))
+                .then(|| i64::from(facts.sync == Sync::InSync))
+        }),
     );
     metric(out, "kcm_leader", "Whether a master leads.", of(|facts| facts.leads.map(i64::from)));
     metric(

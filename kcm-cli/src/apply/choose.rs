@@ -1,0 +1,161 @@
+//! What should be on the masters, by what happens to the certificates.
+
+use crate::accounts::Owners;
+use crate::cluster::Cluster;
+use crate::desired::{Artifact, Content, Desired, HeldPair, Identity, Materials, desired};
+use crate::error::Error;
+use crate::identity::{Decision, Held, Reason, decide};
+use crate::layout::Layout;
+use crate::observe::{Observed, ObservedMaster};
+use crate::operator::{Ca, Inputs, Serving};
+use crate::plan;
+use crate::serving;
+
+/// What happens to the certificates.
+#[derive(Clone, Debug)]
+pub(crate) struct Decisions {
+    /// The client's.
+    pub(crate) identity: Decision,
+    /// The one that is served with, if it is issued.
+    pub(crate) serving: Option<Decision>,
+}
+
+/// Whether the certificates stay.
+pub(crate) fn decided(inputs: &Inputs, observed: &Observed) -> Decisions {
+    let held: Vec<_> = observed.masters.iter().map(ObservedMaster::held).collect();
+    let identity = decide(&inputs.request, &observed.operator, &held, observed.at);
+    Decisions { identity, serving: serving::decide(inputs, observed) }
+}
+
+/// What desired state is rendered from, beside the certificates.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) cluster: &'a Cluster,
+    pub(crate) layout: &'a Layout,
+    pub(crate) owners: &'a [Owners],
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) observed: &'a Observed,
+}
+
+impl<'a> Site<'a> {
+    fn desired(
+        self,
+        identity: Identity<'_>,
+        serving: Option<Identity<'_>>,
+    ) -> Result<Desired, Error> {
+        let Self { cluster, layout, owners, inputs, .. } = self;
+        let ca = match &inputs.ca {
+            Ca::Present(ca) => Some(ca.certificate().to_pem()),
+            Ca::ToBeCreated => None,
+        };
+        let (ca_key, binary) = (inputs.ca_key.as_ref(), inputs.binary.as_ref());
+        let (ca, trust) = (ca.as_deref(), inputs.trust.as_deref());
+        let materials = Materials { identity, serving, ca, trust, ca_key, binary };
+        Ok(desired(cluster, layout, owners, materials)?)
+    }
+
+    /// The pair that a master holds.
+    fn held(self, master: &ObservedMaster) -> Option<(String, &ObservedMaster)> {
+        Some((master.certificate(self.inputs.credentials)?.into_owned(), master))
+    }
+
+    /// The master whose pair most masters hold; of those, one whose pair is as it should be.
+    fn reference(self) -> Option<&'a ObservedMaster> {
+        let masters = &self.observed.masters;
+        let holders = |master: &ObservedMaster| {
+            masters.iter().filter(|other| other.identity == master.identity).count()
+        };
+        let held = masters.iter().filter(|master| master.identity.is_some());
+        // Of several that are as good, the first.
+        held.rev().max_by_key(|master| {
+            let facts = master.identity.as_ref();
+            (facts.is_some_and(|facts| facts.chain_error.is_none()), holders(master))
+        })
+    }
+}
+
+/// What should be on the masters, and the decisions as far as they can be kept.
+pub(crate) fn choose(site: Site<'_>, decisions: Decisions) -> Result<(Decisions, Desired), Error> {
+    let Site { inputs, observed, .. } = site;
+    let serving = decisions.serving.as_ref().and_then(|it| served(it, inputs, observed));
+    let to_issue = || site.desired(Identity::ToBeIssued(&inputs.request), serving);
+    match (&decisions.identity, &inputs.pair) {
+        (Decision::Keep { held: Held::ByOperator, .. }, Some(pair)) => {
+            Ok((decisions, site.desired(Identity::Pair(pair), serving)?))
+        }
+        (Decision::Keep { .. }, _) => {
+            let held = observed.masters.first().and_then(|master| site.held(master));
+            let kept = held.map(|(certificate, master)| {
+                let held = HeldPair { certificate: &certificate, master: Some(master) };
+                site.desired(Identity::OnMasters(held), serving)
+            });
+            let files = match kept.transpose()? {
+                Some(desired) => match unlike(&desired, observed) {
+                    files if files.is_empty() => return Ok((decisions, desired)),
+                    files => files,
+                },
+                None => Vec::new(),
+            };
+            let identity = Decision::Issue { why: vec![Reason::KeyNotHere { files }] };
+            Ok((Decisions { identity, ..decisions }, to_issue()?))
+        }
+        (Decision::Issue { .. }, _) => Ok((decisions, to_issue()?)),
+    }
+}
+
+/// What the files there are compared with: the pair that this machine or most masters hold, also where another is due.
+pub(crate) fn as_held(site: Site<'_>) -> Result<Desired, Error> {
+    let Site { inputs, observed, .. } = site;
+    let serving = inputs.serving.as_ref().map(|Serving { request, pair, .. }| match pair {
+        Some(pair) => Identity::Pair(pair),
+        None => served_by_masters(observed).unwrap_or(Identity::ToBeIssued(request)),
+    });
+    if let Some(pair) = &inputs.pair {
+        return site.desired(Identity::Pair(pair), serving);
+    }
+    match site.reference().and_then(|master| site.held(master)) {
+        Some((certificate, master)) => {
+            let held = HeldPair { certificate: &certificate, master: Some(master) };
+            site.desired(Identity::OnMasters(held), serving)
+        }
+        None => site.desired(Identity::ToBeIssued(&inputs.request), serving),
+    }
+}
+
+/// What is served with.
+fn served<'a>(
+    decision: &Decision,
+    inputs: &'a Inputs,
+    observed: &'a Observed,
+) -> Option<Identity<'a>> {
+    let Serving { request, pair, .. } = inputs.serving.as_ref()?;
+    match (decision, pair) {
+        (Decision::Issue { .. }, _) => Some(Identity::ToBeIssued(request)),
+        (Decision::Keep { .. }, Some(pair)) => Some(Identity::Pair(pair)),
+        (Decision::Keep { .. }, None) => served_by_masters(observed),
+    }
+}
+
+fn served_by_masters(observed: &Observed) -> Option<Identity<'_>> {
+    let mut masters = observed.masters.iter();
+    masters.find_map(|master| {
+        let certificate = master.files.serving.text.as_deref()?;
+        Some(Identity::OnMasters(HeldPair { certificate, master: Some(master) }))
+    })
+}
+
+/// The files that only the masters hold and that are not the same on all, each with its master: their key is not here, so
+/// they cannot be written anew.
+fn unlike(desired: &Desired, observed: &Observed) -> Vec<String> {
+    let masters = desired.masters.iter().zip(&observed.masters);
+    let files = masters.flat_map(|(desired, observed)| {
+        let is_unlike = |artifact: &&Artifact| {
+            artifact.content == Content::AsItIs
+                && artifact.held.is_some()
+                && !plan::is_right(artifact, observed)
+        };
+        let unlike = desired.artifacts.iter().filter(is_unlike);
+        unlike.map(|artifact| format!("{} on {}", artifact.path, observed.name))
+    });
+    files.collect()
+}

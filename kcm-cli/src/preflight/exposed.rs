@@ -1,0 +1,89 @@
+//! Files that others than owner and group can read or change, and should not. Pure.
+
+use crate::desired::Role;
+use crate::files::{Mode, RemotePath};
+use crate::finding::{Finding, FindingCode};
+use crate::layout::Layout;
+use crate::observe::ObservedMaster;
+use crate::plan::Step;
+
+use super::files::is_touched;
+
+/// The managed files that hold a key.
+const KEYS: [Role; 5] = [Role::Key, Role::CaKey, Role::Combined, Role::Serving, Role::Kubeconfig];
+/// The managed files that everybody may read and nobody but the owner may change.
+const PUBLIC: [Role; 5] =
+    [Role::CaCertificate, Role::Trust, Role::Certificate, Role::Unit, Role::Binary];
+
+/// Files that are open to everybody on one master.
+pub(crate) struct Exposed {
+    /// Those that `apply` closes.
+    pub(crate) closed: Vec<Finding>,
+    /// Those that it leaves alone, because kcm did not put them there.
+    pub(crate) left: Vec<Finding>,
+}
+
+/// Finds files that are open to everybody. `secrets` are the files with keys that flags name; `steps` is what `apply` would
+/// do.
+pub(crate) fn exposed(
+    layout: &Layout,
+    master: &ObservedMaster,
+    secrets: &[RemotePath],
+    steps: &[Step],
+) -> Exposed {
+    let managed = |roles: &[Role], bits: u32| -> Vec<(RemotePath, Mode)> {
+        let states = roles.iter().map(|role| (layout.path(*role), &master.files.of(*role).state));
+        let open = states.filter_map(|(path, state)| Some((path.clone(), state.attributes()?.0)));
+        open.filter(|(_, mode)| mode.bits() & bits != 0).collect()
+    };
+    let others = |is_secret: bool, bits: u32| {
+        let others =
+            master.others.iter().filter(move |(path, _)| secrets.contains(path) == is_secret);
+        let open = others.filter_map(|(path, state)| {
+            Some((path.clone(), master.followed(path, state, None).0.attributes()?.0))
+        });
+        open.filter(move |(_, mode)| mode.bits() & bits != 0)
+    };
+    let keys: Vec<_> = managed(&KEYS, 0o007).into_iter().chain(others(true, 0o007)).collect();
+    let public: Vec<_> = managed(&PUBLIC, 0o002).into_iter().chain(others(false, 0o002)).collect();
+    let mut exposed = Exposed { closed: Vec::new(), left: Vec::new() };
+    for (open, is_key) in [(keys, true), (public, false)] {
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(path, _)| is_touched(steps, path));
+        let mend = "run `kcm apply`; it closes them".to_owned();
+        exposed.closed.extend(finding(&master.name, &ours, is_key, mend));
+        let mend = chmod(&theirs, is_key);
+        exposed.left.extend(finding(&master.name, &theirs, is_key, mend));
+    }
+    exposed
+}
+
+/// The finding for keys that are open, and the command that closes those which kcm leaves alone.
+pub(crate) fn open_keys(master: &str, open: &[(RemotePath, Mode)]) -> Option<Finding> {
+    finding(master, open, true, chmod(open, true))
+}
+
+fn finding(
+    master: &str,
+    open: &[(RemotePath, Mode)],
+    is_key: bool,
+    mend: String,
+) -> Option<Finding> {
+    if open.is_empty() {
+        return None;
+    }
+    let named: Vec<_> = open.iter().map(|(path, mode)| format!("{path} has mode {mode}")).collect();
+    let (code, what) = if is_key {
+        (FindingCode::SecretReadable, "keys are open to everybody there")
+    } else {
+        (FindingCode::FileWritable, "everybody can change files there")
+    };
+    Some(Finding::error(code, master, format!("{what}: {}", named.join(", ")), mend))
+}
+
+fn chmod(open: &[(RemotePath, Mode)], is_key: bool) -> String {
+    let mode = if is_key { "o-rwx" } else { "o-w" };
+    let words = ["chmod", mode].into_iter().chain(open.iter().map(|(path, _)| path.as_str()));
+    let command = crate::transport::command_line(words).unwrap_or_default();
+    format!("run `{command}` there; kcm did not create these files and leaves their modes alone")
+}

@@ -1,0 +1,140 @@
+//! Files that flags name and kcm does not bring: there, and of use. Pure.
+
+use crate::desired::{DesiredService, Role};
+use crate::files::RemotePath;
+use crate::finding::{Finding, FindingCode};
+use crate::layout::Layout;
+use crate::observe::ObservedMaster;
+use crate::operator::Ca;
+use crate::plan::Step;
+use crate::transport::{Activity, PathState};
+use crate::trust;
+
+/// Files of the CA, which kcm brings only where the cluster file says so.
+const CAS: [Role; 2] = [Role::CaCertificate, Role::CaKey];
+
+/// Finds files that flags of `service` name and that are missing, are no files, are empty, are of another CA, or cannot be
+/// read by the service's user. A folder may be the part of a system that is completed later: there they are warnings. What
+/// `steps` put right is none.
+pub(crate) fn named(
+    layout: &Layout,
+    ca: &Ca,
+    service: &DesiredService,
+    master: &ObservedMaster,
+    is_brought: impl Fn(Role) -> bool,
+    steps: &[Step],
+) -> Vec<Finding> {
+    let is_named = |role: &Role| service.files.contains(layout.path(*role)) && !is_brought(*role);
+    let cas = CAS.into_iter().filter(is_named).map(|role| {
+        let (path, file) = (layout.path(role), master.files.of(role));
+        let (state, text) = master.followed(path, &file.state, file.text.as_deref());
+        fault(path, state, Some(role))
+            .or_else(|| certificate_fault(path, text.filter(|_| role == Role::CaCertificate)?, ca))
+    });
+    let others = master.others.iter().filter(|(path, _)| service.files.contains(path));
+    let others =
+        others.map(|(path, state)| fault(path, master.followed(path, state, None).0, None));
+    let unreadable = unreadable(layout, service, master, steps);
+    let found = cas.chain(others).flatten().chain(unreadable);
+    let found = found.map(|Fault { code, problem, mend }| {
+        let finding = Finding::error(code, &master.name, problem, mend);
+        let is_warning =
+            code == FindingCode::OtherCa || master.probe.unit.activity == Activity::Offline;
+        if is_warning { finding.into_warning() } else { finding }
+    });
+    found.collect()
+}
+
+/// Files that the service's user certainly cannot read, by their own mode and owner. Groups that the user is in besides its
+/// own are not known here.
+fn unreadable(
+    layout: &Layout,
+    service: &DesiredService,
+    master: &ObservedMaster,
+    steps: &[Step],
+) -> Vec<Fault> {
+    let account = service.account.filter(|_| master.probe.can_set_owner);
+    let Some(account) = account else { return Vec::new() };
+    let managed = [Role::CaCertificate, Role::CaKey, Role::Kubeconfig]
+        .map(|role| (layout.path(role), &master.files.of(role).state));
+    let others = master.others.iter().map(|(path, state)| (path, state));
+    let all = managed.into_iter().chain(others);
+    let named = all.filter(|(path, _)| service.files.contains(path) && !is_touched(steps, path));
+    let closed = named.filter(|(path, state)| {
+        let (state, _) = master.followed(path, state, None);
+        state.attributes().is_some_and(|(mode, owner)| {
+            let own = if owner.uid == account.uid { 0o400 } else { 0o044 };
+            mode.bits() & own == 0
+        })
+    });
+    let fault = |(path, _): (&RemotePath, &PathState)| Fault {
+        code: FindingCode::FileUnreadable,
+        problem: format!(
+            "{path} is there, and the service's user (uid {}) cannot read it",
+            account.uid
+        ),
+        mend: format!(
+            "run `chown {} {path}` there, or let a group of that user read it",
+            account.uid
+        ),
+    };
+    closed.map(fault).collect()
+}
+
+/// Whether a step writes a file or sets its mode and owner.
+pub(super) fn is_touched(steps: &[Step], path: &RemotePath) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Write { path: touched, .. }
+        | Step::SetAttributes { path: touched, .. }
+        | Step::Remove { path: touched, .. } => touched == path,
+        _ => false,
+    })
+}
+
+struct Fault {
+    code: FindingCode,
+    problem: String,
+    mend: String,
+}
+
+fn fault(path: &RemotePath, state: &PathState, role: Option<Role>) -> Option<Fault> {
+    let (code, problem, mend) = match state {
+        PathState::Absent => {
+            let mend = match role {
+                Some(_) => "put it there, or set `install.distributeCa: true` and run `kcm apply`",
+                None => "put it there, or remove the flag that names it",
+            };
+            (FindingCode::FileMissing, format!("{path} is missing"), mend)
+        }
+        PathState::File { size: 0, .. } | PathState::Unread { size: 0, .. } => {
+            let mend = "put the cluster's own file there";
+            (FindingCode::FileUnusable, format!("{path} is empty"), mend)
+        }
+        PathState::File { .. } | PathState::Unread { .. } => return None,
+        PathState::Link { .. } => {
+            let mend = "put the file there";
+            (FindingCode::FileMissing, format!("{path} is a link that leads to no file"), mend)
+        }
+        PathState::Folder { .. } | PathState::Other => {
+            let mend = "move it away and put the file there";
+            (FindingCode::FileMissing, format!("{path} is {}", state.describe()), mend)
+        }
+    };
+    Some(Fault { code, problem, mend: mend.to_owned() })
+}
+
+fn certificate_fault(path: &RemotePath, text: &str, ca: &Ca) -> Option<Fault> {
+    // It may hold a chain.
+    let Some(found) = trust::fingerprints(text.as_bytes()) else {
+        let problem = format!("{path} holds no certificate that can be read");
+        let mend = "put the cluster's CA certificate there".to_owned();
+        return Some(Fault { code: FindingCode::FileUnusable, problem, mend });
+    };
+    let Ca::Present(ca) = ca else { return None };
+    let ours = ca.certificate().fingerprint();
+    (!found.contains(&ours)).then(|| Fault {
+        code: FindingCode::OtherCa,
+        problem: format!("{path} is not the CA of pki.caCert ({ours})"),
+        mend: "put the same CA on every master and at pki.caCert".to_owned(),
+    })
+}

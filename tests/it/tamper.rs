@@ -1,0 +1,316 @@
+//! Files on a master that somebody has changed: what `status`, `plan --check`, `certs check` and `apply` make of each.
+
+mod attributes;
+mod keys;
+mod links;
+mod reasons;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use kcm_pki::KeyAlgorithm;
+use kcm_tests::{Ran, Site, ca, peers};
+use serde_json::Value;
+
+const FIRST: &str = "k8s-master-01";
+const TAMPERED: &str = "k8s-master-02";
+const CERTIFICATE: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem";
+const KEY: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+const BOTH: &str =
+    "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-current.pem";
+const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
+const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
+const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
+
+/// What is done to a file.
+#[derive(Clone, Copy, Debug)]
+enum Tampering {
+    Removed,
+    Emptied,
+    Garbage,
+    Folder,
+    DanglingLink,
+    /// A certificate or key, or both, of another CA.
+    Another,
+    /// A part of a text is another.
+    Edited(&'static str, &'static str),
+}
+
+use Tampering::{Another, DanglingLink, Edited, Emptied, Folder, Garbage, Removed};
+
+impl Tampering {
+    fn on(self, site: &Site, path: &str) {
+        let at = site.on_master(TAMPERED, path);
+        let remove = || fs::remove_file(&at).unwrap();
+        match self {
+            Removed => remove(),
+            Emptied => fs::write(&at, "").unwrap(),
+            Garbage => fs::write(&at, "garbage\n").unwrap(),
+            Folder => {
+                remove();
+                fs::create_dir(&at).unwrap();
+            }
+            DanglingLink => {
+                remove();
+                symlink("/nowhere", &at).unwrap();
+            }
+            Another => {
+                let (certificate, key) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
+                let content = match path {
+                    CERTIFICATE | CA => certificate,
+                    KEY | CA_KEY => key,
+                    _ => certificate + &key,
+                };
+                fs::write(&at, content).unwrap();
+            }
+            Edited(from, to) => {
+                let text = fs::read_to_string(&at).unwrap();
+                assert!(text.contains(from), "{path}: no {from:?} in {text}");
+                fs::write(&at, text.replace(from, to)).unwrap();
+            }
+        }
+    }
+}
+
+/// Who has the pair beside the masters, and how the masters got the CA's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    Operator,
+    /// Only the masters do, and kcm distributes the CA.
+    Masters,
+    /// Only the masters do, and somebody put the CA's files there.
+    MastersWithTheirCa,
+}
+
+const HOLDERS: [Holder; 3] = [Holder::Operator, Holder::Masters, Holder::MastersWithTheirCa];
+
+/// Two masters as folders with everything in its place.
+fn site(form: &str, holder: Holder) -> Site {
+    let site = Site::new();
+    let text = site.read("kcm.yaml");
+    let lines = text.lines().filter(|line| !line.contains("-03"));
+    site.write("kcm.yaml", lines.flat_map(|line| [line, "\n"]).collect::<String>());
+    site.edit("masters:\n", &format!("kubeconfig: {{credentials: {form}}}\nmasters:\n"));
+    if holder == Holder::MastersWithTheirCa {
+        for master in [FIRST, TAMPERED] {
+            put(&site, master, CA, &site.read("pki/ca/cert/ca.pem"), 0o644);
+            put(&site, master, CA_KEY, &site.read("pki/ca/cert/ca-key.pem"), 0o600);
+        }
+    } else {
+        site.bring_everything();
+    }
+    site.apply();
+    if holder != Holder::Operator {
+        fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
+    }
+    site
+}
+
+fn put(site: &Site, master: &str, path: &str, content: &str, mode: u32) {
+    let at = site.on_master(master, path);
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::write(&at, content).unwrap();
+    chmod(&at, mode);
+}
+
+fn chmod(at: &Path, mode: u32) {
+    fs::set_permissions(at, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn mode(at: &Path) -> u32 {
+    fs::metadata(at).unwrap().permissions().mode() & 0o7777
+}
+
+fn run(site: &Site, arguments: &[&str]) -> Ran {
+    site.kcm(&[arguments, &["--root", "out"]].concat())
+}
+
+/// The codes of what `status` finds, and how it ends.
+fn found(site: &Site) -> (BTreeSet<String>, i32) {
+    let ran = run(site, &["status", "-o", "json"]);
+    let status: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+    let findings = status["findings"].as_array().unwrap().iter();
+    let codes = findings.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect();
+    (codes, ran.code)
+}
+
+/// How `status`, `plan --check`, `certs check` and `apply` end.
+type Exits = [i32; 4];
+
+struct Case {
+    path: &'static str,
+    tampering: Tampering,
+    /// A code that `status` must find.
+    code: &'static str,
+    exits: Exits,
+}
+
+const fn case(path: &'static str, tampering: Tampering, code: &'static str, exits: Exits) -> Case {
+    Case { path, tampering, code, exits }
+}
+
+/// Carries out each case on a copy of its own.
+fn hold(form: &str, holder: Holder, cases: &[Case]) {
+    let clean = site(form, holder);
+    assert_eq!(found(&clean), (BTreeSet::new(), 0), "{form} {holder:?}");
+    assert_eq!(run(&clean, &["plan", "--check"]).code, 0, "{form} {holder:?}");
+    for Case { path, tampering, code, exits } in cases {
+        let site = Site::empty();
+        let from = clean.path().join(".");
+        peers::run(std::process::Command::new("cp").arg("-a").arg(from).arg(site.path()));
+        tampering.on(&site, path);
+        let what = format!("{form} {holder:?}: {path} {tampering:?}");
+        let (codes, status) = found(&site);
+        assert!(codes.contains(*code), "{what}: {codes:?}");
+        let plan = run(&site, &["plan", "--check"]);
+        let certs = run(&site, &["certs", "check"]);
+        let apply = run(&site, &["apply"]);
+        let ended = [status, plan.code, certs.code, apply.code];
+        assert_eq!(ended, *exits, "{what}: {plan:?} {certs:?} {apply:?}");
+        let (codes, status) = found(&site);
+        let is_clear = status == 0 && codes.is_empty();
+        let is_put_right = apply.code == 0 && plan.code == 3 && *code != "file-missing";
+        assert_eq!(is_clear, is_put_right, "{what}, after apply: {codes:?}");
+    }
+}
+
+/// What everybody must say of the files that are the same in every form.
+fn common() -> Vec<Case> {
+    let server = Edited("https://192.168.1.210:6443", "https://192.168.1.211:6443");
+    vec![
+        case(KUBECONFIG, Removed, "drifted", [3, 3, 1, 0]),
+        case(KUBECONFIG, Emptied, "drifted", [3, 3, 1, 0]),
+        case(KUBECONFIG, Garbage, "drifted", [3, 3, 1, 0]),
+        case(KUBECONFIG, Folder, "drifted", [3, 1, 1, 1]),
+        case(KUBECONFIG, DanglingLink, "drifted", [3, 1, 1, 1]),
+        case(KUBECONFIG, server, "drifted", [3, 3, 0, 0]),
+        case(KUBECONFIG, Edited("user: kube-controller", "user: c"), "drifted", [3, 3, 0, 0]),
+        case(
+            KUBECONFIG,
+            Edited("current-context: d", "current-context: x"),
+            "drifted",
+            [3, 3, 0, 0],
+        ),
+        case(
+            KUBECONFIG,
+            Edited("authority-data: LS0", "authority-data: TFM"),
+            "drifted",
+            [3, 3, 0, 0],
+        ),
+        case(UNIT, Removed, "not-deployed", [1, 3, 0, 0]),
+        case(UNIT, Emptied, "drifted", [3, 3, 0, 0]),
+        case(UNIT, Garbage, "drifted", [3, 3, 0, 0]),
+        case(UNIT, Folder, "not-compared", [3, 1, 0, 1]),
+        case(UNIT, DanglingLink, "not-compared", [3, 1, 0, 1]),
+        case(UNIT, Edited("--v=2", "--v=4"), "drifted", [3, 3, 0, 0]),
+    ]
+}
+
+fn of_pair() -> Vec<Case> {
+    vec![
+        case(CERTIFICATE, Removed, "drifted", [3, 3, 1, 0]),
+        case(CERTIFICATE, Emptied, "drifted", [3, 3, 1, 0]),
+        case(CERTIFICATE, Garbage, "drifted", [3, 3, 1, 0]),
+        case(CERTIFICATE, Folder, "drifted", [3, 1, 1, 1]),
+        case(CERTIFICATE, DanglingLink, "drifted", [3, 1, 1, 1]),
+        case(CERTIFICATE, Another, "drifted", [3, 3, 0, 0]),
+        case(KEY, Removed, "drifted", [3, 3, 0, 0]),
+        case(KEY, Emptied, "drifted", [3, 3, 0, 0]),
+        case(KEY, Garbage, "drifted", [3, 3, 0, 0]),
+        case(KEY, Folder, "drifted", [3, 1, 0, 1]),
+        case(KEY, DanglingLink, "drifted", [3, 1, 0, 1]),
+        case(KEY, Another, "drifted", [3, 3, 0, 0]),
+    ]
+}
+
+fn of_both() -> Vec<Case> {
+    vec![
+        case(BOTH, Removed, "drifted", [3, 3, 1, 0]),
+        case(BOTH, Emptied, "drifted", [3, 3, 1, 0]),
+        case(BOTH, Garbage, "drifted", [3, 3, 1, 0]),
+        case(BOTH, Folder, "drifted", [3, 1, 1, 1]),
+        case(BOTH, DanglingLink, "drifted", [3, 1, 1, 1]),
+        case(BOTH, Another, "drifted", [3, 3, 0, 0]),
+    ]
+}
+
+fn of_brought_ca() -> Vec<Case> {
+    vec![
+        case(CA, Removed, "drifted", [3, 3, 1, 0]),
+        case(CA, Emptied, "ca-differs", [1, 1, 1, 1]),
+        case(CA, Garbage, "ca-differs", [1, 1, 1, 1]),
+        case(CA, Folder, "drifted", [3, 1, 1, 1]),
+        case(CA, DanglingLink, "drifted", [3, 1, 1, 1]),
+        case(CA, Another, "ca-differs", [1, 1, 0, 1]),
+        case(CA_KEY, Removed, "drifted", [3, 3, 0, 0]),
+        case(CA_KEY, Emptied, "ca-differs", [1, 1, 0, 1]),
+        case(CA_KEY, Garbage, "ca-differs", [1, 1, 0, 1]),
+        case(CA_KEY, Folder, "drifted", [3, 1, 0, 1]),
+        case(CA_KEY, DanglingLink, "drifted", [3, 1, 0, 1]),
+        case(CA_KEY, Another, "ca-differs", [1, 1, 0, 1]),
+    ]
+}
+
+fn of_their_ca() -> Vec<Case> {
+    vec![
+        case(CA, Removed, "file-missing", [3, 3, 1, 0]),
+        case(CA, Emptied, "file-unusable", [1, 1, 1, 1]),
+        case(CA, Garbage, "file-unusable", [1, 1, 1, 1]),
+        case(CA, Folder, "file-missing", [3, 3, 1, 0]),
+        case(CA, DanglingLink, "file-missing", [3, 3, 1, 0]),
+        case(CA, Another, "other-ca", [1, 1, 0, 1]),
+        case(CA_KEY, Removed, "file-missing", [3, 3, 0, 0]),
+        case(CA_KEY, Emptied, "file-unusable", [1, 1, 0, 1]),
+        case(CA_KEY, Garbage, "ca-differs", [1, 1, 0, 1]),
+        case(CA_KEY, Folder, "file-missing", [3, 3, 0, 0]),
+        case(CA_KEY, DanglingLink, "file-missing", [3, 3, 0, 0]),
+        case(CA_KEY, Another, "ca-differs", [1, 1, 0, 1]),
+    ]
+}
+
+fn hold_in_each(form: &str, cases: impl Fn() -> Vec<Case>) {
+    for holder in HOLDERS {
+        let mut all = cases();
+        all.extend(match holder {
+            Holder::Operator | Holder::Masters => of_brought_ca(),
+            Holder::MastersWithTheirCa => of_their_ca(),
+        });
+        hold(form, holder, &all);
+    }
+}
+
+#[test]
+fn no_tampered_file_is_called_in_sync_with_credentials_embedded_and_in_files() {
+    hold_in_each("embedded", || {
+        let key = Edited("client-key-data: LS0", "client-key-data: TFM");
+        let mut cases = common();
+        cases.extend(of_pair());
+        cases.push(case(KUBECONFIG, key, "drifted", [3, 3, 0, 0]));
+        cases
+    });
+}
+
+#[test]
+fn no_tampered_file_is_called_in_sync_with_credentials_embedded_only() {
+    hold_in_each("embedded-only", || {
+        let key = Edited("client-key-data: LS0", "client-key-data: TFM");
+        let mut cases = common();
+        cases.push(case(KUBECONFIG, key, "drifted", [3, 3, 0, 0]));
+        cases
+    });
+}
+
+#[test]
+fn no_tampered_file_is_called_in_sync_with_credentials_named() {
+    hold_in_each("files", || {
+        let mut cases = common();
+        cases.extend(of_pair());
+        cases.extend(of_both());
+        cases
+    });
+}

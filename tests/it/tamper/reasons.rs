@@ -1,0 +1,78 @@
+//! Why a new identity is issued, as `plan` says it.
+
+use std::fs;
+
+use kcm_tests::Site;
+use kcm_tests::control_plane::Authority;
+use time::{Duration, OffsetDateTime};
+
+use super::{CERTIFICATE, FIRST, Holder, KEY, KUBECONFIG, TAMPERED, run, site};
+
+const USER: &str = "system:kube-controller-manager";
+
+/// The line of `plan` about the identity.
+fn reason(site: &Site) -> String {
+    let ran = run(site, &["plan"]);
+    let line = ran.stdout.lines().find(|line| line.starts_with("identity: "));
+    line.unwrap_or_else(|| panic!("{ran:?}")).to_owned()
+}
+
+fn plant(site: &Site, masters: &[&str], user: &str, begins: Duration, ends: Duration) {
+    let now = OffsetDateTime::now_utc();
+    let authority = Authority::read(&site.file("pki/ca/cert"));
+    let identity = authority.valid_between(user, &[], now + begins, now + ends);
+    for master in masters {
+        fs::write(site.on_master(master, CERTIFICATE), &identity.certificate).unwrap();
+        fs::write(site.on_master(master, KEY), &*identity.key).unwrap();
+    }
+}
+
+#[test]
+fn the_plan_names_the_reason_seen_on_the_masters() {
+    let (day, year) = (Duration::DAY, Duration::days(365));
+    let all = [FIRST, TAMPERED];
+    type Tamper<'a> = &'a dyn Fn(&Site);
+    let cases: [(&str, Tamper<'_>); 10] = [
+        ("it is for admin, not for system:kube", &|site| plant(site, &all, "admin", -day, year)),
+        ("it expired on ", &|site| plant(site, &all, USER, -year, -day)),
+        ("it is valid until ", &|site| plant(site, &all, USER, -day, day)),
+        ("different certificates: sha256:", &|site| plant(site, &all[1..], USER, -day, year)),
+        ("k8s-master-02 does not hold it", &|site| {
+            for path in [CERTIFICATE, KEY] {
+                fs::remove_file(site.on_master(TAMPERED, path)).unwrap();
+            }
+        }),
+        ("the one on k8s-master-02 cannot be used: there is no key beside it", &|site| {
+            fs::remove_file(site.on_master(TAMPERED, KEY)).unwrap();
+        }),
+        ("the one on k8s-master-01 cannot be used: ", &|site| {
+            fs::write(site.on_master(FIRST, CERTIFICATE), "garbage\n").unwrap();
+        }),
+        ("the key on k8s-master-02 is not that of the first master", &|site| {
+            fs::write(site.on_master(TAMPERED, KEY), "another\n").unwrap();
+        }),
+        ("need it: /opt/kubernetes/kubeconfig", &|site| {
+            fs::write(site.on_master(TAMPERED, KUBECONFIG), "{}\n").unwrap();
+        }),
+        ("there is none yet", &|site| {
+            for master in all {
+                for path in [CERTIFICATE, KEY] {
+                    fs::remove_file(site.on_master(master, path)).unwrap();
+                }
+            }
+        }),
+    ];
+    for (expected, tamper) in cases {
+        let site = site("embedded", Holder::Masters);
+        tamper(&site);
+        let said = reason(&site);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn another_algorithm_or_ca_is_the_reason() {
+    let site = site("embedded", Holder::Masters);
+    site.edit("keyAlgorithm: ecdsa-p256", "keyAlgorithm: rsa-2048");
+    assert!(reason(&site).contains("its key is ecdsa-p256, not rsa-2048"), "{}", reason(&site));
+}
