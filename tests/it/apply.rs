@@ -82,6 +82,7 @@ fn the_umask_decides_nothing() {
 #[test]
 fn a_second_apply_writes_nothing_and_says_so() {
     let site = Site::new();
+    site.bring_everything();
     let first = site.apply();
     assert!(first.stdout.ends_with("Done: 3 masters as kcm.yaml says.\n"), "{first:?}");
     let before = site.tree();

@@ -112,8 +112,8 @@ async fn what_is_missing_is_listed_at_once_before_anything_changes() {
         error.to_string(),
         "4 things stand in the way:
   k8s-master-01: /opt/kubernetes/bin/kube-controller-manager has mode 0644, so nobody can run it; put the program there, or let kcm bring it (install.binary) [file-missing]
-  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca.pem is a folder; put it there, or let kcm bring the CA's files (install.distributeCa) [file-missing]
-  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca-key.pem is missing; put it there, or let kcm bring the CA's files (install.distributeCa) [file-missing]
+  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca.pem is a folder; move it away and put the file there [file-missing]
+  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca-key.pem is missing; put it there, or set `install.distributeCa: true` and run `kcm apply` [file-missing]
   k8s-master-03: /opt/kubernetes/bin/kube-controller-manager is missing; put the program there, or let kcm bring it (install.binary) [file-missing]
 No master has changed."
     );
@@ -133,7 +133,7 @@ async fn what_no_flag_names_is_not_asked_for() {
     );
     // What other flags name is.
     let error = masters.plan().await.unwrap_err().to_string();
-    assert!(error.contains("/etc/sa.key is missing, or root"), "{error}");
+    assert!(error.contains("/etc/sa.key is missing; put it there"), "{error}");
     for fake in &masters.fakes {
         fake.inspect(|state| {
             state.put_file("/etc/ca.pem", b"the CA", 0o644);

@@ -143,6 +143,7 @@ mod tests {
         IdentityFacts {
             fingerprint: Fingerprint::of(b"a certificate"),
             common_name: Some(layout::USER.to_owned()),
+            groups: Vec::new(),
             algorithm: Some(KeyAlgorithm::EcdsaP256),
             missing_usages: Vec::new(),
             not_after: NOW + DAY * 31,

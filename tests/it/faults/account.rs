@@ -26,18 +26,12 @@ fn owner(machine: &Machine, path: &str) -> (u32, u32) {
     (found.uid(), found.gid())
 }
 
-/// Does what a message about a missing account says.
+/// Runs the command that a message about a missing account names.
 fn follow(machine: &Machine, message: &str) {
-    let (_, lines) = message.split_once("put the lines ").unwrap();
-    let (lines, rest) = lines.split_once(" into ").unwrap();
-    let lines: Vec<_> = lines.split('`').skip(1).step_by(2).collect();
-    let file = rest.split(' ').next().unwrap();
-    assert_eq!(lines, ["g kcm-files -", "u kcm -:kcm-files"]);
-    assert!(rest.contains("run `systemd-sysusers`"), "{message}");
-    let at = machine.file(file);
-    fs::create_dir_all(at.parent().unwrap()).unwrap();
-    fs::write(at, lines.join("\n") + "\n").unwrap();
-    machine.output(&["systemd-sysusers"]);
+    let (_, command) = message.split_once("run `").unwrap();
+    let (command, _) = command.split_once('`').unwrap();
+    assert_eq!(command, "systemd-sysusers --inline 'g kcm-files -' 'u kcm -:kcm-files'");
+    machine.output(&["sh", "-c", command]);
 }
 
 fn exposure(machine: &Machine) -> f64 {
