@@ -144,7 +144,7 @@ fn a_kubeconfig_that_names_its_certificate_is_told_and_the_identity_is_known_all
         &ran.stdout,
         &[
             "[not-reproduced]",
-            "what changes there needs its key, which is not on this machine",
+            "its key is not on this machine, and these files need it",
             "-    client-key: /opt",
         ],
     );

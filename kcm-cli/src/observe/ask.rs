@@ -209,8 +209,9 @@ pub(super) async fn ask(
         others,
         behind: Vec::new(),
     };
+    // Where there is no link, this is no exchange.
+    master.behind = links::behind(&master, transport, layout).await?;
     if !beside.only_once {
-        master.behind = links::behind(&master, transport, layout).await?;
         master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
     }
     Ok(Seen { master, inspected })

@@ -55,10 +55,10 @@ async fn look(
     let probe = Operation::Probe(Probe {
         paths,
         unread: Vec::new(),
+        note: None,
         unit: layout.unit.clone(),
         unit_path: layout.unit_file.clone(),
         executable: layout.executable.clone(),
-        note: None,
         accounts: Vec::new(),
     });
     let reads = open.iter().filter(is_certificate).map(read);

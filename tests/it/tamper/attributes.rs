@@ -71,7 +71,7 @@ fn the_mode_of_a_file_that_kcm_did_not_write_stays() {
     site.edit("install: {", "install: {compare: meaning, ");
     let kubeconfig = site.on_master(TAMPERED, KUBECONFIG);
     let text = fs::read_to_string(&kubeconfig).unwrap();
-    fs::write(&kubeconfig, format!("# by hand\n{text}")).unwrap();
+    fs::write(&kubeconfig, text.replace("default", "by-hand")).unwrap();
     let unit = site.on_master(TAMPERED, UNIT);
     let text = fs::read_to_string(&unit).unwrap();
     fs::write(&unit, format!("# by hand\n{text}")).unwrap();

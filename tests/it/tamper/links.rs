@@ -100,7 +100,7 @@ fn a_verb_that_needs_what_runs_refuses_folders_before_it_writes() {
     let verbs: [&[&str]; 5] = [
         &["smoke", "--kubeconfig", "admin.conf"],
         &["drill"],
-        &["drill", "--crash", "--svg", "picture.svg"],
+        &["drill", "--kill", "--svg", "picture.svg"],
         &["logs"],
         &["logs", "--follow"],
     ];
