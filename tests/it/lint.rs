@@ -144,7 +144,9 @@ fn sarif_has_what_its_schema_requires() {
             );
         }
     }
-    let suppressed = results.iter().filter(|result| result.get("suppressions").is_some());
+    let suppressed = results
+        .iter()
+        .filter(|result| result["suppressions"].as_array().is_some_and(|all| !all.is_empty()));
     assert_eq!(suppressed.count(), 1);
 }
 

@@ -36,12 +36,11 @@ pub(super) fn of_masters<'a>(
                 !other.masters.contains(name)
                     && LintFinding { masters: Vec::new(), ..(**other).clone() } == finding
             };
-            match all.iter_mut().find(is_same) {
-                Some(known) => known.masters.extend(name),
-                None => {
-                    finding.masters.extend(name);
-                    all.push(finding);
-                }
+            if let Some(known) = all.iter_mut().find(is_same) {
+                known.masters.extend(name);
+            } else {
+                finding.masters.extend(name);
+                all.push(finding);
             }
         }
     }

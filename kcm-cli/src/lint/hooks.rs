@@ -57,10 +57,11 @@ fn early(cluster: &Cluster, asks_programs: bool) -> Vec<LintFinding> {
     }
     if asks_programs {
         let is_brought = cluster.install.binary.is_some();
-        findings.retain(|finding| match is_of_unknown_flag(finding) {
-            true => is_brought,
-            false => !finding.is_partial,
-        });
+        findings.retain(
+            |finding| {
+                if is_of_unknown_flag(finding) { is_brought } else { !finding.is_partial }
+            },
+        );
     }
     findings
 }

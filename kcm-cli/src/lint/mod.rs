@@ -217,8 +217,8 @@ fn listed(file: &Path, findings: &[LintFinding]) -> String {
     match findings {
         [one] => line(one),
         all => {
-            let lines: String = all.iter().map(|finding| format!("\n{}", line(finding))).collect();
-            format!("{} lint errors:{lines}", all.len())
+            let lines: Vec<_> = all.iter().map(line).collect();
+            format!("{} lint errors:\n{}", all.len(), lines.join("\n"))
         }
     }
 }

@@ -44,28 +44,27 @@ fn rule(code: &str) -> Value {
 fn result(report: &LintReport, finding: &LintFinding, codes: &[&str]) -> Value {
     let LintFinding { code, severity, key, line, column, problem, help, .. } = finding;
     let text = if help.is_empty() { problem.clone() } else { format!("{problem}; {help}") };
-    let mut location = json!({
-        "physicalLocation": {
-            "artifactLocation": { "uri": uri(&report.file) },
-            "region": { "startLine": line, "startColumn": column },
-        },
-    });
-    if !key.is_empty() {
-        location["logicalLocations"] = json!([{ "fullyQualifiedName": key, "kind": "member" }]);
-    }
-    let mut result = json!({
+    let key = Some(key).filter(|key| !key.is_empty());
+    let logical = key.map(|key| json!({ "fullyQualifiedName": key, "kind": "member" }));
+    let accepted = finding
+        .accepted
+        .as_ref()
+        .map(|reason| json!({ "kind": "external", "status": "accepted", "justification": reason }));
+    json!({
         "ruleId": code,
         "ruleIndex": codes.iter().position(|it| it == code).unwrap_or_default(),
         "level": level(*severity),
         "message": { "text": text },
-        "locations": [location],
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": { "uri": uri(&report.file) },
+                "region": { "startLine": line, "startColumn": column },
+            },
+            "logicalLocations": Vec::from_iter(logical),
+        }],
+        "suppressions": Vec::from_iter(accepted),
         "properties": { "masters": finding.masters, "versions": finding.versions },
-    });
-    if let Some(reason) = &finding.accepted {
-        result["suppressions"] =
-            json!([{ "kind": "external", "status": "accepted", "justification": reason }]);
-    }
-    result
+    })
 }
 
 fn level(severity: Severity) -> &'static str {
