@@ -74,14 +74,15 @@ impl Accounts {
 fn missing(master: &str, account: &Account) -> Finding {
     let Account { user, group } = account;
     let (problem, lines) = match group {
-        None => (format!("there is no user `{user}`"), format!("the line `u {user} -`")),
+        None => (format!("there is no user `{user}`"), vec![format!("u {user} -")]),
         Some(group) => (
             format!("there is no user `{user}` or no group `{group}`"),
-            format!("the lines `g {group} -` and `u {user} -:{group}`"),
+            vec![format!("g {group} -"), format!("u {user} -:{group}")],
         ),
     };
-    let mend =
-        format!("put {lines} into /etc/sysusers.d/{user}.conf there and run `systemd-sysusers`");
+    let words = ["systemd-sysusers", "--inline"].into_iter();
+    let command = crate::transport::command_line(words.chain(lines.iter().map(String::as_str)));
+    let mend = format!("run `{}` there", command.unwrap_or_default());
     Finding::error(FindingCode::AccountMissing, master, problem, mend)
 }
 

@@ -112,7 +112,7 @@ async fn prepare(
     let request = &inputs.request;
     let subject = Subject { cluster, layout, ca, request, trust, desired, observed, plan };
     let (examined, findings) = preflight::check(run, subject).await?;
-    Ok((Prepared { examined, findings, ..prepared }, authority))
+    Ok((Prepared { findings, examined, ..prepared }, authority))
 }
 
 /// The difference, whether or not it could be carried out.

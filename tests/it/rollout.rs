@@ -149,8 +149,8 @@ async fn where_something_runs_it_comes_last_one_after_the_other() {
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_among_those_begun_at_once_does_not_hide_the_others() {
     let masters = Masters::furnished(Site::new());
-    // The observation has ten operations, the examination and the stage are one each, then comes the commit.
-    let at = FaultPoint::Operation { index: 12, when: When::Before };
+    // The observation has eleven operations, the examination and the stage are one each, then comes the commit.
+    let at = FaultPoint::Operation { index: 13, when: When::Before };
     let kind = FaultKind::Fails(FileErrorKind::Other);
     masters.fakes[0].inspect(|state| state.faults.push(Fault { at, kind }));
     let outcome = apply_tapped(&masters, Some(3), |_, _| {}).await;
@@ -164,7 +164,7 @@ async fn one_that_fails_among_those_that_run_stops_the_rest() {
     let masters = Masters::furnished(Site::new());
     masters.apply().await.unwrap();
     masters.site.edit("masters:\n", "controllerManager: {flags: {v: 4}}\nmasters:\n");
-    let index = masters.fakes[0].inspect(|state| state.operations) + 12;
+    let index = masters.fakes[0].inspect(|state| state.operations) + 13;
     let at = FaultPoint::Operation { index, when: When::Before };
     let kind = FaultKind::Fails(FileErrorKind::Other);
     masters.fakes[0].inspect(|state| state.faults.push(Fault { at, kind }));

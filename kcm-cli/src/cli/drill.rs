@@ -15,6 +15,10 @@ use crate::report::{self, Report};
 use crate::run::{Consent, Run};
 
 pub(super) async fn run(arguments: DrillArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    if arguments.select.fleet.root.is_some() {
+        let message = "nobody leads in masters that are folders; leave out --root";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let masters = Masters::of(&arguments.select, Consent::default());
     let request = request(&arguments);
     // Nobody is ended for a picture that cannot be kept.

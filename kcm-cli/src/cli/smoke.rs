@@ -15,6 +15,10 @@ use crate::run::{Consent, Run};
 use crate::smoke::{EtcdRequest, SmokeReport, SmokeRequest, smoke};
 
 pub(super) async fn run(arguments: SmokeArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
+    if arguments.select.fleet.root.is_some() {
+        let message = "masters that are folders have no control plane to check; leave out --root";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let masters = Masters::of(&arguments.select, Consent::default());
     let request = request(&arguments)?;
     let prove = async |run: Run<'_>, report: &Report| {

@@ -1,25 +1,22 @@
 //! What should be on each master. Pure: the same cluster and identity give the same bytes.
 
 mod held;
+mod kubeconfig;
 mod service;
 
-use kcm_kubeconfig::{
-    CertificateSource, ComponentKubeconfig, KeySource, Secret, ServerUrl, path_in_kubeconfig,
-};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::accounts::Owners;
-use crate::cluster::{Cluster, Comparison, CredentialsForm};
+use crate::cluster::{Cluster, CredentialsForm};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
-use crate::layout::{self, Layout, LayoutError};
-use crate::meaning::{Held, Meaning, embedded_key};
+use crate::layout::{Layout, LayoutError};
+use crate::meaning::{Held, Meaning};
 use crate::operator::{Binary, IdentityRequest, Pair};
-use crate::transport;
 use crate::view;
-use crate::words::in_full;
 
 pub(crate) use self::held::HeldPair;
+use self::kubeconfig::Kubeconfigs;
 pub use self::service::DesiredService;
 use self::service::{Service, service};
 pub(crate) use self::service::{flags, known_services};
@@ -341,80 +338,4 @@ fn both(layout: &Layout, role: Role, identity: Identity<'_>) -> Artifact {
         }
     };
     Artifact { held: identity.held(role), ..artifact(layout, role, content, view) }
-}
-
-/// Kubeconfigs by their server; most masters have the same.
-struct Kubeconfigs<'a> {
-    cluster: &'a Cluster,
-    layout: &'a Layout,
-    identity: Identity<'a>,
-    ca: Option<&'a str>,
-    made: Vec<(&'a ServerUrl, Artifact)>,
-}
-
-impl<'a> Kubeconfigs<'a> {
-    fn of(&mut self, server: &'a ServerUrl) -> Result<Artifact, DesiredError> {
-        if let Some((_, known)) = self.made.iter().find(|(of, _)| *of == server) {
-            return Ok(known.clone());
-        }
-        let made = kubeconfig(self.cluster, self.layout, server, self.identity, self.ca)?;
-        self.made.push((server, made.clone()));
-        Ok(made)
-    }
-}
-
-fn kubeconfig(
-    cluster: &Cluster,
-    layout: &Layout,
-    server: &ServerUrl,
-    identity: Identity<'_>,
-    ca: Option<&str>,
-) -> Result<Artifact, DesiredError> {
-    let named = (cluster.credentials == CredentialsForm::Files).then(|| {
-        let folder = layout.kubeconfig.parent();
-        path_in_kubeconfig(folder.as_ref().map_or("/", |it| it.as_str()), layout.combined.as_str())
-    });
-    let (certificate, key) = match identity {
-        Identity::Pair(pair) => (pair.certificate.as_str(), pair.key.as_str()),
-        Identity::OnMasters(held) => (held.certificate, view::STAND_IN_KEY),
-        Identity::ToBeIssued(_) => (view::STAND_IN_CERTIFICATE, view::STAND_IN_KEY),
-    };
-    let document = ComponentKubeconfig {
-        cluster: cluster.name.as_str().to_owned(),
-        server: server.clone(),
-        certificate_authority: embedded(ca.unwrap_or(view::STAND_IN_CERTIFICATE)),
-        user: layout::KUBECONFIG_USER.to_owned(),
-        client_certificate: match &named {
-            Some(path) => CertificateSource::File(path.clone()),
-            None => embedded(certificate),
-        },
-        client_key: match &named {
-            Some(path) => KeySource::File(path.clone()),
-            None => KeySource::Embedded(Secret::new(key.as_bytes().to_vec())),
-        },
-        context: layout::KUBECONFIG_CONTEXT.to_owned(),
-    };
-    let text =
-        document.build().map_err(|error| DesiredError::Kubeconfig { reason: in_full(&error) })?;
-    let text = text.to_yaml();
-    let view = view::kubeconfig(&transport::public_kubeconfig(&text));
-    let content = match (identity, ca) {
-        (_, Some(_)) if named.is_some() => Content::Known(Bytes::new(text.as_bytes())),
-        (Identity::Pair(_), Some(_)) => Content::Known(Bytes::new(text.as_bytes())),
-        (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
-        _ => Content::Pending,
-    };
-    let by_meaning = layout.compare == Comparison::Meaning;
-    let meaning = by_meaning.then(|| Meaning::of_kubeconfig(&text, layout)).flatten();
-    let held = match identity {
-        Identity::OnMasters(HeldPair { master: Some(master), .. }) => {
-            Some(Held::Kubeconfig { view: view.clone(), key: embedded_key(master) })
-        }
-        _ => None,
-    };
-    Ok(Artifact { meaning, held, ..artifact(layout, Role::Kubeconfig, content, view) })
-}
-
-fn embedded(certificate: &str) -> CertificateSource {
-    CertificateSource::Embedded(certificate.as_bytes().to_vec())
 }

@@ -189,6 +189,7 @@ mod tests {
         assert!(matches!(decision(all), Decision::Issue { why } if why.len() == faults.len()));
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a master's are")]
     fn held(change: impl Fn(&mut IdentityFacts)) -> Result<IdentityFacts, NotHeld> {
         let mut facts =
             IdentityFacts { key: KeyMatch::NotSeen(Fingerprint::of(b"key")), ..right() };
@@ -196,7 +197,9 @@ mod tests {
         Ok(facts)
     }
 
-    fn decision_of(masters: &[Result<IdentityFacts, NotHeld>]) -> Decision {
+    type Seen = Result<IdentityFacts, NotHeld>;
+
+    fn decision_of(masters: &[Seen]) -> Decision {
         let named = masters.iter().zip(["m1", "m2", "m3"]);
         let masters: Vec<_> =
             named.map(|(it, master)| HeldIdentity { master, facts: it.as_ref() }).collect();
@@ -216,7 +219,7 @@ mod tests {
         let other = held(|it| it.fingerprint = Fingerprint::of(b"other"));
         let garbage = Err(NotHeld::Unusable("it is empty".to_owned()));
         let day = time::Duration::DAY;
-        let cases: Vec<(Vec<Result<IdentityFacts, NotHeld>>, &[&str])> = vec![
+        let cases: Vec<(Vec<Seen>, &[&str])> = vec![
             (vec![], &["there is none yet"]),
             (vec![Err(NotHeld::Absent), Err(NotHeld::Absent)], &["there is none yet"]),
             (vec![same(), Err(NotHeld::Absent)], &["m2 does not hold it"]),

@@ -2,6 +2,7 @@
 //! Nothing in an [`Observed`] is secret.
 
 mod ask;
+mod held;
 mod links;
 
 use std::borrow::Cow;
@@ -25,14 +26,15 @@ use crate::event::Event;
 use crate::files::RemotePath;
 use crate::fleet::Fleet;
 use crate::generation::{Generations, Slot};
-use crate::identity::{HeldIdentity, IdentityFacts, KeyMatch, NotHeld, Reason};
+use crate::identity::{HeldIdentity, IdentityFacts, NotHeld, Reason};
 use crate::layout::Layout;
-use crate::operator::{Ca, IdentityRequest, Inputs};
+use crate::operator::{Ca, Inputs};
 use crate::run::Run;
 use crate::transport::{FoundUnit, OperationError, PathState, ProbeReply, TransportError};
 use crate::uptake::Uptake;
 use crate::view::client_certificate;
 use ask::{ask, questions};
+use held::{held_identity, operator_facts, operator_identity};
 
 pub(crate) use ask::{Beside, Inspects, Seen, beside_managed, look_at, look_beside};
 
@@ -373,65 +375,4 @@ fn answered(
     }
     let all_answered = asked.iter().all(|(_, error)| error.is_none());
     if all_answered { Ok(observed) } else { Err(ObserveError { masters: asked }) }
-}
-
-/// The identity that a master holds: its certificate, if a key is beside it.
-fn held_identity(
-    master: &ObservedMaster,
-    form: CredentialsForm,
-    facts: impl FnOnce(&str) -> Result<IdentityFacts, String>,
-) -> Result<IdentityFacts, NotHeld> {
-    let files = &master.files;
-    let used = match form {
-        CredentialsForm::EmbeddedOnly => vec![&files.kubeconfig],
-        CredentialsForm::Embedded | CredentialsForm::Files => vec![&files.certificate, &files.key],
-    };
-    if used.iter().all(|file| file.state == PathState::Absent) {
-        return Err(NotHeld::Absent);
-    }
-    let unusable = |why: &str| NotHeld::Unusable(why.to_owned());
-    let certificate = master.certificate(form).ok_or_else(|| match form {
-        CredentialsForm::EmbeddedOnly => unusable("its kubeconfig has no client certificate"),
-        _ => unusable("its certificate is not a regular file"),
-    })?;
-    let digest = master.key(form).ok_or_else(|| unusable("there is no key beside it"))?;
-    let facts = facts(&certificate).map_err(NotHeld::Unusable)?;
-    Ok(IdentityFacts { key: KeyMatch::NotSeen(digest), ..facts })
-}
-
-fn operator_facts(
-    inputs: &Inputs,
-    request: &IdentityRequest,
-    now: OffsetDateTime,
-) -> Result<Option<IdentityFacts>, Reason> {
-    let ca = match &inputs.ca {
-        Ca::Present(ca) => Some(ca),
-        Ca::ToBeCreated => None,
-    };
-    match (&inputs.pair, inputs.key_is_missing) {
-        (Some(pair), _) => IdentityFacts::of_pair(pair, ca, request, now)
-            .map(Some)
-            .map_err(|error| Reason::Unreadable { error }),
-        (None, true) => Err(Reason::KeyMissing),
-        (None, false) => Ok(None),
-    }
-}
-
-fn operator_identity<S: serde::Serializer>(
-    operator: &Result<Option<IdentityFacts>, Reason>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Shown<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        identity: Option<&'a IdentityFacts>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        unusable: Option<&'a Reason>,
-    }
-    Shown {
-        identity: operator.as_ref().ok().and_then(Option::as_ref),
-        unusable: operator.as_ref().err(),
-    }
-    .serialize(serializer)
 }

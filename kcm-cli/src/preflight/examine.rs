@@ -142,7 +142,16 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
         }));
     }
     if let Observation::Known(paths) = &examined.unreadable {
-        found.extend(paths.iter().map(|path| unreadable(subject, desired, path)));
+        // Of some it is known already, by mode and owner.
+        let is_told = |path: &&RemotePath| {
+            found.iter().any(|finding| {
+                finding.code == FindingCode::FileUnreadable
+                    && finding.master.as_ref() == Some(name)
+                    && finding.problem.starts_with(&format!("{path} "))
+            })
+        };
+        let paths: Vec<_> = paths.iter().filter(|path| !is_told(path)).collect();
+        found.extend(paths.into_iter().map(|path| unreadable(subject, desired, path)));
     }
 }
 
@@ -158,7 +167,7 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
     let (problem, mend) = if is_ca {
         (
             format!("{path} is there, but {by}, as whom the service runs, cannot read it"),
-            "give it an owner, group or mode with which it can, or let kcm bring the CA's files (install.distributeCa)",
+            "give it an owner, group or mode with which it can, and let that user into every folder above it",
         )
     } else {
         (

@@ -24,7 +24,7 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
         found.extend(observed.notes.iter().map(|note| unreadable_note(&observed.name, note)));
         for artifact in &desired.artifacts {
             let there = observed.files.of(artifact.role);
-            found.extend(kind(&desired.name, artifact, there, observed));
+            found.extend(kind(&desired.name, subject.layout, artifact, there, observed));
             if !consent.replace_ca {
                 found.extend(ca_file(artifact, observed));
             }
@@ -76,6 +76,7 @@ pub(crate) fn unreadable_note(master: &str, problem: &str) -> Finding {
 
 fn kind(
     master: &str,
+    layout: &Layout,
     artifact: &Artifact,
     there: &ObservedFile,
     observed: &ObservedMaster,
@@ -85,7 +86,7 @@ fn kind(
         PathState::Absent | PathState::File { .. } => None,
         PathState::Link { .. } if plan::is_right(artifact, observed) => None,
         PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
-            let mend = "run `systemctl unmask kube-controller-manager.service` there";
+            let mend = format!("run `systemctl unmask {}` there", layout.unit);
             Some(Finding::error(FindingCode::UnitMasked, master, format!("{path} is masked"), mend))
         }
         other => {

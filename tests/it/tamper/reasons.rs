@@ -10,6 +10,8 @@ use super::{CERTIFICATE, FIRST, Holder, KEY, KUBECONFIG, TAMPERED, run, site};
 
 const USER: &str = "system:kube-controller-manager";
 
+type Tamper<'a> = &'a dyn Fn(&Site);
+
 /// The line of `plan` about the identity.
 fn reason(site: &Site) -> String {
     let ran = run(site, &["plan"]);
@@ -31,7 +33,6 @@ fn plant(site: &Site, masters: &[&str], user: &str, begins: Duration, ends: Dura
 fn the_plan_names_the_reason_seen_on_the_masters() {
     let (day, year) = (Duration::DAY, Duration::days(365));
     let all = [FIRST, TAMPERED];
-    type Tamper<'a> = &'a dyn Fn(&Site);
     let cases: [(&str, Tamper<'_>); 10] = [
         ("it is for admin, not for system:kube", &|site| plant(site, &all, "admin", -day, year)),
         ("it expired on ", &|site| plant(site, &all, USER, -year, -day)),

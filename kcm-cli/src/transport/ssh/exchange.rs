@@ -126,7 +126,8 @@ impl Channel {
                 }
                 None => Err(Failure::Lost(lost(&ended, &words))),
             },
-            None => Err(not_begun(&ended, &words)),
+            // A login shell that gives no shell says so on either stream.
+            None => Err(not_begun(&ended, &format!("{said}\n{words}"))),
         }
     }
 
@@ -139,7 +140,7 @@ impl Channel {
 
     /// Why it ended without a word.
     pub(super) async fn why_silent(self) -> String {
-        let Self { child, stdin, mut stderr, mut words, .. } = self;
+        let Self { child, stdin, mut stderr, said, mut words, .. } = self;
         drop(stdin);
         let rest = async {
             read(&mut stderr, &mut words, MOST_WORDS).await;
@@ -148,8 +149,8 @@ impl Channel {
         let Ok(ended) = tokio::time::timeout(SUDO_PATIENCE, rest).await else {
             return "it does not answer any more".to_owned();
         };
-        let words = String::from_utf8_lossy(&words);
-        match not_begun(&ended, &words) {
+        let words = [&said[..], b"\n", &words].concat();
+        match not_begun(&ended, &String::from_utf8_lossy(&words)) {
             Failure::NeverRan(reason) | Failure::Lost(reason) => reason,
         }
     }
@@ -187,7 +188,8 @@ impl Channel {
                 // It ends before all that it has said is read.
                 let rest = read(&mut self.stderr, &mut self.words, MOST_WORDS);
                 let _ = tokio::time::timeout(SUDO_PATIENCE, rest).await;
-                let words = String::from_utf8_lossy(&self.words).replace(ask, "");
+                let words = [&self.said[..], b"\n", &self.words].concat();
+                let words = String::from_utf8_lossy(&words).replace(ask, "");
                 return Err(Failure::NeverRan(explain::not_begun(None, &words)));
             }
         }

@@ -225,11 +225,41 @@ pub(super) fn not_begun(status: Option<i32>, words: &str) -> String {
             .to_owned();
     }
     let status = status.map_or_else(String::new, |status| format!(" (exit status {status})"));
-    if said.is_empty() {
-        format!("its shell ended without a word{status}")
-    } else {
-        format!("its shell ended{status}: {said}")
+    match shown(words) {
+        said if said.is_empty() => format!("its shell ended without a word{status}"),
+        said => format!(
+            "its login shell gives no shell: it ended{status} and said `{said}`; give the user a shell there (`chsh`), or log in as one who has one"
+        ),
     }
+}
+
+/// The most of a login shell's words that is shown.
+const MOST_SHOWN: usize = 240;
+
+/// The last lines that a login shell said, in one line that no terminal obeys.
+fn shown(words: &str) -> String {
+    let lines: Vec<_> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
+    let mut text = String::new();
+    for character in last.chars().take(MOST_SHOWN) {
+        if is_harmless(character) {
+            text.push(character);
+        } else {
+            text.extend(character.escape_unicode());
+        }
+    }
+    if last.chars().count() > MOST_SHOWN {
+        text.push('…');
+    }
+    text
+}
+
+/// Whether a character only shows itself: it neither drives a terminal nor turns the direction of writing nor hides.
+fn is_harmless(character: char) -> bool {
+    let turns = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}'];
+    !character.is_control()
+        && character != '\u{feff}'
+        && !turns.iter().any(|range| range.contains(&character))
 }
 
 /// The last line that says something: `ssh` ends with the reason.
@@ -240,4 +270,28 @@ fn last_line(log: &str) -> String {
 
 fn tidy(line: &str) -> String {
     line.trim_start_matches("ssh: ").trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_login_shell_says_is_shown_and_harmless() {
+        let cases = [
+            ("This service allows sftp connections only.\r\n", "This service allows sftp"),
+            ("\nThis account is currently not available.\n", "This account is currently not"),
+            ("Welcome\n1) reboot\n2) quit\nChoose: ", "1) reboot | 2) quit | Choose:"),
+            ("\u{1b}[31mno\u{1b}[0m\u{7}", "\\u{1b}[31mno\\u{1b}[0m\\u{7}"),
+            ("evil\u{202e}txt\u{feff}", "evil\\u{202e}txt\\u{feff}"),
+        ];
+        for (words, expected) in cases {
+            let said = not_begun(Some(1), words);
+            assert!(said.contains(expected) && said.contains("(exit status 1)"), "{said}");
+            assert!(said.chars().all(is_harmless), "{said:?}");
+        }
+        let long = not_begun(Some(1), &"x".repeat(100_000));
+        assert!(long.chars().count() < 500 && long.contains('…'), "{}", long.len());
+        assert!(not_begun(None, " \n").contains("without a word"));
+    }
 }
