@@ -199,7 +199,7 @@ fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
     let site = masters();
     let ran = adopt(&site, &["--unit", "kcm.service"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_says(&ran.stderr, &["k8s-master-01: there is no kcm.service", "--unit"]);
+    assert_says(&ran.stderr, &["k8s-master-01: systemd finds no kcm.service", "--unit"]);
     let ran = adopt(&site, &["--user", "a b"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     let ran = site.kcm(&["adopt", "--root", "out", "--master", "x"]);

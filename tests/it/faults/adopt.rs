@@ -283,9 +283,8 @@ fn units_that_do_not_do_what_they_seem_to_are_adopted_as_systemd_runs_them() {
             empty_line,
             &[
                 "line 25: this empty line ends the continued directive",
-                "line 26: the directive is ignored: `--profiling`",
                 "systemd ignores Restart=`always",
-                "never reach the program: --profiling=false --terminated-pod-gc-threshold=100",
+                "line 26: these stand in the file and do not reach the program: --profiling=false --terminated-pod-gc-threshold=100",
                 "--leader-elect is given more than once",
             ][..],
             &["Restart: \"no\"", "RestartSec: \"100ms\""][..],
