@@ -99,7 +99,7 @@ fn fresh_masters_get_a_leader_and_a_second_apply_touches_nothing() {
     let is_ours = |machine: &Machine| holder.starts_with(&format!("{}_", machine.hostname()));
     assert!(lab.machines().iter().any(is_ours), "{holder}");
     let written = plane.requests().into_iter().find(|request| {
-        request.uri.ends_with("/leases/kube-controller-manager")
+        request.path().ends_with("/leases/kube-controller-manager")
             && request.verb == "update"
             && request.code == 200
     });

@@ -1,6 +1,7 @@
 //! Drills on masters in memory: who is ended, who leads then, and what is put back whatever happens.
 
 mod refused;
+mod released;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -7,6 +7,7 @@ mod command_line;
 mod election;
 mod objects;
 mod serving;
+mod values;
 mod workloads;
 
 use std::fs;

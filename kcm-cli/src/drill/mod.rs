@@ -58,7 +58,7 @@ pub struct DrillRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DrillMethod {
-    /// Its service is stopped, and its Lease runs out.
+    /// Its service is stopped, and its Lease runs out, unless the leader releases it (KEP-5366).
     Stop,
     /// Its process is killed as in a crash, and its Lease runs out.
     Kill,

@@ -29,6 +29,8 @@ pub(super) struct Pace {
     /// How long nobody may lead at most, if the Lease is left to run out: a candidate sees the last renewal one sleep
     /// late, and asks one sleep after it has run out.
     pub(super) promise: Duration,
+    /// The same where the Lease is free: a candidate asks one sleep later at most.
+    pub(super) promise_once_free: Duration,
     /// A process that looks for the first time after this is behind everybody who was there before: for it, the Lease
     /// runs out after the promise.
     pub(super) behind: Duration,
@@ -49,6 +51,7 @@ impl Pace {
         let promise = duration + 2 * sleep;
         Self {
             promise,
+            promise_once_free: sleep,
             behind: (2 * sleep + ALLOWANCE).min(BACK_AFTER.saturating_sub(BEFORE_THE_TIMER)),
             nobody_yet: duration.saturating_sub(retry_period + ALLOWANCE),
             patience: promise + BEYOND,
@@ -76,6 +79,7 @@ mod tests {
     fn by_default_the_lease_promises_a_leader_within_24_s_and_the_old_one_is_behind_after_9() {
         let pace = Pace::of(None, RETRY_PERIOD);
         assert_eq!(pace.promise, Duration::from_millis(23_800));
+        assert_eq!(pace.promise_once_free, Duration::from_millis(4400));
         assert_eq!(pace.behind, Duration::from_millis(9300));
         assert_eq!(pace.nobody_yet, Duration::from_millis(12_500));
         // The last renewal was before the end, so the first look is a whole duration before the promise runs out.

@@ -70,8 +70,8 @@ pub struct Succession {
     /// How much shorter that may be in truth: the time between two looks at the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision_milliseconds: Option<u64>,
-    /// How long it may be at most by the Lease's duration and the candidates' retry period; nothing where the Lease was
-    /// freed, so that nobody had to wait for it.
+    /// How long it may be at most: by the Lease's duration and the candidates' retry period; by that period alone where
+    /// the leader released its Lease. Nothing where kcm freed it and started the service at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promise_milliseconds: Option<u64>,
     /// Why the Lease was left to run out in a handover, if it was.
@@ -98,6 +98,8 @@ pub enum EndOfLead {
     ProcessGone,
     /// That was not seen: its last renewal was.
     LastRenewal,
+    /// It released its Lease itself (KEP-5366), before or just after its process was gone.
+    Released,
 }
 
 /// What became of a Deployment that was made while nobody led.
@@ -247,7 +249,7 @@ impl Succession {
             && self.healthy_milliseconds.is_some()
     }
 
-    /// Whether nobody had to wait longer than the Lease's duration lets expect, to the second.
+    /// Whether nobody had to wait longer than promised, to the second.
     #[must_use]
     pub fn is_as_promised(&self) -> bool {
         match (self.gap_milliseconds, self.promise_milliseconds) {

@@ -13,7 +13,7 @@ use super::watch::{Taken, Watch};
 use super::{BACK_AFTER, DrillExtent, DrillMethod};
 use crate::api::Lease;
 use crate::event::Event;
-use crate::rollout::{Lead, STOPPING, gate, processes};
+use crate::rollout::{Lead, LeaseAfterStop, STOPPING, gate, processes};
 use crate::run::Run;
 use crate::transport::{Batch, Operation, OperationFailure, Reply, TransportError, UnitAction};
 
@@ -60,9 +60,8 @@ pub(super) struct Followed {
 #[derive(Clone, Copy)]
 struct End {
     at: Instant,
-    /// Whether its process was seen to be gone.
-    is_seen: bool,
-    /// Whether the Lease was freed.
+    how: EndOfLead,
+    /// Whether the Lease is free: kcm freed it, or its holder released it.
     is_free: bool,
     deadline: Instant,
 }
@@ -114,16 +113,22 @@ impl Leader<'_> {
             self.watch.is_gone(self.place);
             self.tell(DrillStep::Ended { master: self.name.to_owned() });
         }
-        let is_freed = self.method == DrillMethod::Handover && trouble.is_none();
-        let left = if is_freed {
-            self.lead.free_after_stop(self.place, self.before, self.started, &replies).await
-        } else {
-            None
+        let lease = self.lease_after(&replies, is_seen && trouble.is_none()).await;
+        let released = match lease {
+            Some(LeaseAfterStop::Released) => self.watch.released(self.before).await,
+            _ => None,
         };
-        let is_free = is_freed && left.is_none();
-        let at = if is_seen { gone } else { self.watch.last_renewal(self.before).unwrap_or(gone) };
+        let is_free = matches!(lease, Some(LeaseAfterStop::Freed | LeaseAfterStop::Released));
+        let (at, how) = match released {
+            Some(released) => (released.min(gone), EndOfLead::Released),
+            None if is_seen => (gone, EndOfLead::ProcessGone),
+            None => {
+                let renewed = self.watch.last_renewal(self.before);
+                (renewed.unwrap_or(gone), EndOfLead::LastRenewal)
+            }
+        };
         let patience = if is_free { self.pace.patience_once_free } else { self.pace.patience };
-        let end = End { at, is_seen, is_free, deadline: gone + patience };
+        let end = End { at, how, is_free, deadline: gone + patience };
         let is_in_order = trouble.is_none();
         let (taken, back, probe) = tokio::join!(
             self.taken(end),
@@ -131,7 +136,24 @@ impl Leader<'_> {
             self.probe(end, is_in_order)
         );
         let (taken, renewed) = taken.unzip();
+        let left = lease.and_then(LeaseAfterStop::left);
         self.followed(end, Came { left, taken, renewed: renewed.flatten(), back, probe, trouble })
+    }
+
+    /// What became of the Lease when the service was stopped; nothing where it is left to run out as it must.
+    async fn lease_after(&self, replies: &[Reply], is_in_order: bool) -> Option<LeaseAfterStop> {
+        match self.method {
+            DrillMethod::Handover if is_in_order => {
+                let free =
+                    self.lead.free_after_stop(self.place, self.before, self.started, replies);
+                Some(free.await)
+            }
+            DrillMethod::Stop if is_in_order => {
+                let released = self.watch.released(self.before).await;
+                released.map(|_| LeaseAfterStop::Released)
+            }
+            _ => None,
+        }
     }
 
     fn followed(&self, end: End, came: Came) -> Followed {
@@ -143,15 +165,14 @@ impl Leader<'_> {
             from: self.name.to_owned(),
             from_holder: self.before.holder().map(ToString::to_string).unwrap_or_default(),
             ended_milliseconds: at(end.at),
-            end: if end.is_seen { EndOfLead::ProcessGone } else { EndOfLead::LastRenewal },
+            end: end.how,
             to: None,
             to_holder: taken.as_ref().map(|taken| taken.holder.to_string()),
             led_milliseconds: taken.as_ref().map(|taken| at(taken.at)),
             renewed_milliseconds: renewed.map(at),
             gap_milliseconds: gap,
             precision_milliseconds: taken.as_ref().map(|taken| millis(taken.precision)),
-            promise_milliseconds: (!end.is_free && self.has_successor)
-                .then(|| millis(self.pace.promise)),
+            promise_milliseconds: self.promise(end).map(millis),
             left,
             probe,
             back_milliseconds: back
@@ -161,6 +182,16 @@ impl Leader<'_> {
             held_back: back.restarted,
         };
         Followed { succession: Some(succession), taken, down: back.down, trouble }
+    }
+
+    /// How long nobody may lead at most, where others could.
+    fn promise(&self, end: End) -> Option<Duration> {
+        let promise = match end.how {
+            EndOfLead::Released => Some(self.pace.promise_once_free),
+            _ if end.is_free => None,
+            _ => Some(self.pace.promise),
+        };
+        promise.filter(|_| self.has_successor)
     }
 
     /// What keeps the drill from going on.
@@ -243,9 +274,16 @@ impl Leader<'_> {
         let is_left = !end.is_free && self.has_successor && is_in_order;
         if is_left {
             self.successor(end.at + self.pace.behind).await;
-        } else if end.is_free && self.extent == DrillExtent::All && self.has_successor {
+        } else if end.is_free && self.has_successor {
             // Whoever starts at once leads at once.
-            self.successor(end.deadline).await;
+            match self.extent {
+                DrillExtent::All => drop(self.successor(end.deadline).await),
+                DrillExtent::Once if self.method == DrillMethod::Stop => {
+                    let soon = self.pace.promise_once_free.min(self.pace.behind);
+                    self.successor(end.at + soon).await;
+                }
+                DrillExtent::Once => {}
+            }
         }
         let holds_back = is_left && !self.others_that_led.is_empty();
         let again = if self.method == DrillMethod::Kill && self.has_led && holds_back {

@@ -20,6 +20,8 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// How often each master is asked for its health.
 const PULSE: Duration = Duration::from_millis(250);
 
+/// How long is waited for a look that tells whether a leader gave up its Lease.
+const GIVEN_UP: Duration = Duration::from_secs(1);
 /// After this without a look at the Lease nobody can say who leads.
 const BLIND: Duration = Duration::from_secs(5);
 
@@ -41,8 +43,13 @@ pub(super) struct Watched {
 /// A look at the Lease.
 #[derive(Clone, Debug)]
 struct Reading {
+    /// When it was asked for.
+    asked: Instant,
+    /// When it was answered.
     at: Instant,
-    /// When it was last seen before.
+    /// When this holder was first seen.
+    since: Instant,
+    /// The look before that one.
     before: Option<Instant>,
     lease: Option<Lease>,
 }
@@ -67,6 +74,10 @@ struct Log {
 #[derive(Debug, Default)]
 struct Seen {
     lease: Vec<HolderSpan>,
+    /// When the last of those was first seen, and the look before.
+    since: Option<(Instant, Option<Instant>)>,
+    /// Who held the Lease before, and when it was first seen that this is over.
+    over: Option<(String, Instant)>,
     last_look: Option<Instant>,
     blind: Duration,
     /// The last renewal that was seen, and by whom.
@@ -114,6 +125,28 @@ impl Watch {
             }
         };
         timeout_at(deadline, looking).await.unwrap_or_default()
+    }
+
+    /// Whether the holder of this Lease has given it up by a look that began after now; when that was first seen. Nothing
+    /// if it has not, or the Lease cannot be seen for a second.
+    pub(super) async fn released(&self, before: &Lease) -> Option<Instant> {
+        let now = Instant::now();
+        let mut news = self.news.clone();
+        let looking = async {
+            loop {
+                let reading = news.borrow_and_update().clone();
+                if let Some(reading) = reading.filter(|reading| reading.asked >= now) {
+                    let holder = reading.lease.as_ref().and_then(Lease::holder);
+                    return (holder != before.holder()).then_some(());
+                }
+                news.changed().await.ok()?;
+            }
+        };
+        timeout_at(now + GIVEN_UP, looking).await.unwrap_or_default()?;
+        let seen = self.log.seen();
+        let (holder, at) = seen.over.as_ref()?;
+        let is_last = before.holder().is_some_and(|before| before.as_str() == holder);
+        Some(if is_last { *at } else { now })
     }
 
     /// Waits until whoever took the Lease renews it: when that was seen; nothing if it is not until `deadline`, or
@@ -192,9 +225,9 @@ impl Reading {
     fn taken(&self, from: &Lease) -> Option<Taken> {
         let holder =
             self.lease.as_ref()?.holder().filter(|holder| Some(*holder) != from.holder())?;
-        let precision = self.before.map_or(GLANCE, |before| self.at - before);
+        let precision = self.before.map_or(GLANCE, |before| self.since - before);
         let renewed = self.lease.as_ref().and_then(Lease::renewed);
-        Some(Taken { holder: holder.clone(), at: self.at, renewed, precision })
+        Some(Taken { holder: holder.clone(), at: self.since, renewed, precision })
     }
 }
 
@@ -208,7 +241,7 @@ impl Log {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn lease(&self, lease: Option<Lease>) -> Reading {
+    fn lease(&self, lease: Option<Lease>, asked: Instant) -> Reading {
         let at = Instant::now();
         let now = self.milliseconds(at);
         let mut seen = self.seen();
@@ -217,11 +250,16 @@ impl Log {
         let holder = lease.as_ref().and_then(|lease| lease.holder()).map(ToString::to_string);
         match seen.lease.last_mut() {
             Some(last) if last.holder == holder => last.until_milliseconds = now,
-            _ => seen.lease.push(HolderSpan {
-                from_milliseconds: now,
-                until_milliseconds: now,
-                holder,
-            }),
+            last => {
+                let over = last.and_then(|last| last.holder.clone());
+                seen.over = over.map(|holder| (holder, at)).or(seen.over.take());
+                seen.since = Some((at, before));
+                seen.lease.push(HolderSpan {
+                    from_milliseconds: now,
+                    until_milliseconds: now,
+                    holder,
+                });
+            }
         }
         if let Some(lease) = &lease {
             let is_news = seen.renewal.as_ref().is_none_or(|(last, _)| {
@@ -231,7 +269,8 @@ impl Log {
                 seen.renewal = Some((lease.clone(), at));
             }
         }
-        Reading { at, before, lease }
+        let (since, before) = seen.since.unwrap_or((at, before));
+        Reading { asked, at, since, before, lease }
     }
 
     fn health(&self, place: usize, asked: Instant, answer: HealthAnswer) {
@@ -255,8 +294,9 @@ impl Log {
 async fn watch_lease(lead: Arc<Lead>, log: Arc<Log>, tell: watch::Sender<Option<Reading>>) {
     loop {
         // A server that is away for a moment says nothing about who leads.
+        let asked = Instant::now();
         if let Ok(lease) = lead.lease().await {
-            let _ = tell.send(Some(log.lease(lease)));
+            let _ = tell.send(Some(log.lease(lease, asked)));
         }
         sleep(GLANCE).await;
     }

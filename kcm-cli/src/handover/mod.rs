@@ -1,6 +1,8 @@
 //! Freeing the Lease of a leader that kcm has stopped, so that nobody waits until it runs out.
 //!
-//! kube-controller-manager does not give up its Lease when it ends, and candidates wait for 15 s after its last renewal.
+//! kube-controller-manager does not give up its Lease when it ends, and candidates wait for 15 s after its last renewal. Its
+//! feature gate `ControllerManagerReleaseLeaderElectionLockOnExit` (KEP-5366, alpha in 1.36 and 1.37) changes that: such a
+//! Lease is found free, or held by another, and is left alone.
 //! Whoever has seen the process end can do it in its stead, as client-go's own `release` does. What must never happen
 //! is that the Lease of a process that still runs is freed: [`decide`] is the rule, [`free_lease`] carries it out.
 

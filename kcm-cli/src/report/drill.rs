@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::human::{BAD, GOOD, NAME, NOTE, count};
 use crate::drill::{
-    DrillMethod, DrillReport, DrillStep, NotPutBack, Reconciliation, Succession, time,
+    DrillMethod, DrillReport, DrillStep, EndOfLead, NotPutBack, Reconciliation, Succession, time,
 };
 use crate::smoke::LeftBehind;
 
@@ -104,7 +104,13 @@ fn notes(out: &mut dyn Write, succession: &Succession) -> io::Result<()> {
     if succession.gap_milliseconds.is_some() && !succession.is_as_promised() {
         writeln!(
             out,
-            "{BAD}{from}{BAD:#}: the gap is longer than the Lease's duration lets expect; look at the load of the API server and of the masters"
+            "{BAD}{from}{BAD:#}: the gap is longer than promised; look at the load of the API server and of the masters"
+        )?;
+    }
+    if succession.end == EndOfLead::Released {
+        writeln!(
+            out,
+            "after {from}: it released its Lease itself, so nobody waited for that to run out"
         )?;
     }
     if !succession.held_back.is_empty() {
@@ -127,8 +133,10 @@ fn summary(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
         // Who holds the Lease has ended.
         let last = report.successions.last().filter(|last| last.led_milliseconds.is_none());
         let promise = last.and_then(|last| last.promise_milliseconds);
+        let is_released = last.is_some_and(|last| last.end == EndOfLead::Released);
+        let once = if is_released { "" } else { " once the Lease has run out," };
         let leads = promise.map_or_else(String::new, |promise| {
-            format!("; another leads once the Lease has run out, within {}", time(promise))
+            format!("; another leads{once} within {}", time(promise))
         });
         return writeln!(out, "{NOTE}Interrupted{NOTE:#}: {put_back}{leads}.");
     }

@@ -1,4 +1,4 @@
-//! Changing the master that leads: stop, see the process gone, free the Lease, start at once.
+//! Changing the master that leads: stop, see the process gone, free the Lease unless the leader released it, start at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::lead::{Lead, LeadChange, SUCCESSION};
 use super::task::BACK_AFTER;
 use crate::api::Lease;
 use crate::layout::Layout;
-use crate::transport::{Operation, OperationFailure, Probe, Settled, UnitAction};
+use crate::transport::{Operation, OperationFailure, Probe, Reply, Settled, UnitAction};
 
 /// A stop takes its time (`TimeoutStopSec=` is 90 s by default), and the timer must not be armed too early for it.
 pub(crate) const STOPPING: Duration = Duration::from_secs(100);
@@ -47,20 +47,21 @@ impl Helm {
     ) -> Option<HandedOver> {
         let (until_gone, afterwards) = self.split(&site.layout, operations)?;
         let since = Instant::now();
-        let replies = match site.call(until_gone, STOPPING).await {
+        let (replies, early) = self.stop(site, until_gone, since).await;
+        let replies = match replies {
             Ok(replies) => replies,
             // It is not the process any more that was observed.
             Err(Stop::InTheMiddle(OperationFailure { index: 0, .. })) => return None,
             Err(stop) => return Some(HandedOver { seen: Err(stop), change: None }),
         };
-        let left =
-            self.lead.free_after_stop(self.place, &self.before, self.started, &replies).await;
+        let lease = self.lead.free_after_stop(self.place, &self.before, self.started, &replies);
+        let left = lease.await.left();
         let is_awaited = self.has_successor && left.is_none();
         let succession = async {
-            if is_awaited {
-                self.lead.succession(&self.before, since, SUCCESSION).await
-            } else {
-                None
+            match early {
+                Some(early) => Some(early),
+                None if is_awaited => self.lead.succession(&self.before, since, SUCCESSION).await,
+                None => None,
             }
         };
         let (seen, next) = tokio::join!(site.send(afterwards), succession);
@@ -73,6 +74,23 @@ impl Helm {
             left,
         });
         Some(HandedOver { seen, change })
+    }
+
+    /// Stops the leader, and sees who leads before its process is gone, if anybody does.
+    async fn stop(
+        &self,
+        site: &Site,
+        until_gone: Vec<Operation>,
+        since: Instant,
+    ) -> (Result<Vec<Reply>, Stop>, Option<(String, Duration)>) {
+        let meanwhile = self.lead.succession_meanwhile(&self.before, since, STOPPING);
+        let stopping = site.call(until_gone, STOPPING);
+        tokio::pin!(meanwhile, stopping);
+        tokio::select! {
+            biased;
+            replies = &mut stopping => (replies, None),
+            early = &mut meanwhile => (stopping.await, early),
+        }
     }
 
     /// What is done until the process is gone, and what afterwards. `None` if nothing ends it.

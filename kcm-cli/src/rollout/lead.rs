@@ -27,6 +27,8 @@ pub(super) const SUCCESSION: Duration = Duration::from_secs(6);
 const ELECTION: Duration = Duration::from_secs(30);
 /// How often the Lease is looked at while it is to change.
 const GLANCE: Duration = Duration::from_millis(50);
+/// When it is first looked at while a leader stops.
+const EARLY_GLANCE: Duration = Duration::from_millis(250);
 /// How often it is looked at otherwise.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -61,6 +63,27 @@ pub(crate) enum Holding {
     Stranger(String),
     /// It cannot be seen.
     Unknown(String),
+}
+
+/// The Lease of a leader that was stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LeaseAfterStop {
+    /// kcm freed it.
+    Freed,
+    /// Its holder released it (KEP-5366), or somebody else holds it already.
+    Released,
+    /// It is left to run out, for this reason.
+    Left(String),
+}
+
+impl LeaseAfterStop {
+    /// The reason if it is left to run out.
+    pub(crate) fn left(self) -> Option<String> {
+        match self {
+            Self::Left(why) => Some(why),
+            Self::Freed | Self::Released => None,
+        }
+    }
 }
 
 /// How the lead went from one to another.
@@ -258,14 +281,36 @@ impl Lead {
     }
 
     /// Frees the Lease of the process that was stopped on the master at `place`, if `replies` show that it has ended and
-    /// was the only one there; if the Lease is left to run out, why.
+    /// was the only one there.
     pub(crate) async fn free_after_stop(
         &self,
         place: usize,
         before: &Lease,
         started: OffsetDateTime,
         replies: &[Reply],
-    ) -> Option<String> {
+    ) -> LeaseAfterStop {
+        let why = match self.freed(place, before, started, replies).await {
+            Ok(Handover::Freed) => return LeaseAfterStop::Freed,
+            Ok(Handover::AlreadyFree | Handover::OtherLeads(_)) => return LeaseAfterStop::Released,
+            Ok(Handover::Left(reason)) => reason.to_string(),
+            Err(why) => why,
+        };
+        // Whatever kept kcm from freeing it: a Lease that this process holds no more has not to run out.
+        match self.lease().await {
+            Ok(now) if now.as_ref().and_then(Lease::holder) != before.holder() => {
+                LeaseAfterStop::Released
+            }
+            _ => LeaseAfterStop::Left(why),
+        }
+    }
+
+    async fn freed(
+        &self,
+        place: usize,
+        before: &Lease,
+        started: OffsetDateTime,
+        replies: &[Reply],
+    ) -> Result<Handover, String> {
         let gone = replies.iter().find_map(|reply| match reply {
             Reply::Stopped { gone } => Some(*gone),
             _ => None,
@@ -276,16 +321,12 @@ impl Lead {
         });
         match (gone, others) {
             (Some(gone), Some(Observation::Known(others))) if others.is_empty() => {
-                match self.free(place, before, started, gone).await {
-                    Ok(Handover::Left(reason)) => Some(reason.to_string()),
-                    Ok(_) => None,
-                    Err(error) => Some(error),
-                }
+                self.free(place, before, started, gone).await
             }
             (_, Some(Observation::Known(others))) if !others.is_empty() => {
-                Some("another kube-controller-manager runs on that master".to_owned())
+                Err("another kube-controller-manager runs on that master".to_owned())
             }
-            _ => Some("it is not known whether its process was the only one there".to_owned()),
+            _ => Err("it is not known whether its process was the only one there".to_owned()),
         }
     }
 
@@ -313,6 +354,18 @@ impl Lead {
             clock_spread: self.clock_spread(place),
         };
         free_lease(&**api, Some(before), &process, FREEING).await.map_err(|error| error.to_string())
+    }
+
+    /// As [`Lead::succession`], while the leader stops: one that releases its Lease itself (KEP-5366) may be succeeded
+    /// before its process is gone. Most stops are shorter than the first look takes to come.
+    pub(super) async fn succession_meanwhile(
+        &self,
+        before: &Lease,
+        since: Instant,
+        patience: Duration,
+    ) -> Option<(String, Duration)> {
+        sleep(EARLY_GLANCE).await;
+        self.succession(before, since, patience).await
     }
 
     /// Who leads in place of `before`, and how long after `since` that was seen; `None` if nobody does within

@@ -32,7 +32,7 @@ pub use gate::{FIRST_LOOK, SETTLE};
 pub(crate) use gate::{answers_at, connections, health_question, is_healthy, listener};
 use helm::Helm;
 pub(crate) use helm::{STOPPING, processes};
-pub(crate) use lead::{Holding, Lead, stranger};
+pub(crate) use lead::{Holding, Lead, LeaseAfterStop, stranger};
 pub use lead::{LeadChange, LeadForecast};
 pub(crate) use lock::lock;
 use order::{Condition, next_masters};

@@ -1,5 +1,6 @@
 //! The services of a few fakes as candidates for the Lease. Shares no code with what frees it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ const LEADERLESS: Duration = Duration::from_millis(4400 + 15_000 + 4400 + 1000);
 pub(crate) struct Election {
     fakes: Vec<Fake>,
     pub(crate) leases: FakeLeases,
+    /// Whether a leader that is stopped releases its Lease (KEP-5366).
+    pub(crate) releases: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -73,6 +76,7 @@ impl Election {
         let election = Self {
             fakes: fakes.to_vec(),
             leases: FakeLeases::new(),
+            releases: AtomicBool::new(false),
             state: Mutex::new(State {
                 candidates: vec![None; fakes.len()],
                 holder: None,
@@ -123,6 +127,7 @@ impl Election {
         let mut state = self.state.lock().unwrap();
         let running = self.running(&state.candidates);
         state.candidates = running;
+        self.release(&mut state);
         state.step(&self.leases);
     }
 
@@ -142,6 +147,24 @@ impl Election {
         if is_freed && let Some((place, invocation)) = state.living_holder() {
             let what = format!("the Lease of {invocation} on master {place} is freed, which runs");
             state.seen.violations.push(what);
+        }
+    }
+
+    /// What a holder writes that was stopped; one that was killed writes nothing.
+    fn release(&self, state: &mut State) {
+        let Some((place, _)) = state.holder.clone() else { return };
+        let is_stopped = self.fakes[place].inspect(|fake| {
+            fake.power == Power::On
+                && fake.activity(&SERVICE.parse().unwrap()) == Activity::Inactive
+        });
+        if !self.releases.load(Ordering::Relaxed) || !is_stopped {
+            return;
+        }
+        let mut spec = self.leases.spec().unwrap();
+        if spec["holderIdentity"].as_str().map(str::to_owned) == state.identity() {
+            spec["holderIdentity"] = json!("");
+            spec["leaseDurationSeconds"] = json!(1);
+            self.leases.put(&spec);
         }
     }
 

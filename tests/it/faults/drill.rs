@@ -207,3 +207,54 @@ fn a_drill_that_is_ended_in_the_middle_leaves_nobody_down_and_kills_and_handover
 {
     together(vec![Box::new(kill_and_hand_over), Box::new(interrupted_and_killed)]);
 }
+
+/// A cluster file's section that lets leaders release their Lease.
+const SELF_RELEASE: &str = "controllerManager: {flags: {feature-gates: \"ControllerManagerReleaseLeaderElectionLockOnExit=true\"}}
+";
+
+#[test]
+fn leaders_that_release_their_lease_are_drilled_and_changed_with_short_gaps() {
+    let Some(ground) = Ground::new(&plain(3)) else { return };
+    ground.write(SELF_RELEASE);
+    ground.apply(&[]);
+    ground.is_led();
+    let [first, ..] = ground.lab.machines() else { panic!() };
+    let watcher = LeaseWatcher::start(ground.plane.admin());
+    let report = ground.drill(&[]);
+    let history = watcher.end();
+    let succession = &report["successions"][0];
+    assert_eq!(
+        (&succession["end"], &succession["promiseMilliseconds"]),
+        (&"released".into(), &4400.into())
+    );
+    let ours = milliseconds(&succession["gapMilliseconds"]);
+    // Free, and taken: as somebody else sees it who reads the Lease.
+    let free = history.holdings.iter().find(|it| it.holder.is_none()).unwrap();
+    let (_, taken) = history.successions().next().unwrap();
+    let theirs = taken.duration_since(free.since).unwrap();
+    println!("drilled with self-release: {ours:?}, as others measure it {theirs:?}");
+    assert!(ours.abs_diff(theirs) < Duration::from_secs(1), "{ours:?}, {theirs:?}");
+    assert!(ours < Duration::from_secs(6), "{report:#}");
+    assert_ne!(succession["to"], succession["from"]);
+    let back = succession["backMilliseconds"].as_u64().unwrap();
+    assert!(back - succession["endedMilliseconds"].as_u64().unwrap() < 9000, "{report:#}");
+    let exits = first.output(&["systemctl", "show", "-p", "Result", "--value", UNIT]);
+    assert_eq!(exits.trim(), "success");
+
+    // A kill releases nothing.
+    let report = ground.drill(&["--kill"]);
+    let succession = &report["successions"][0];
+    assert_eq!(succession["end"], "processGone");
+    assert!(milliseconds(&succession["gapMilliseconds"]) > Duration::from_secs(10), "{report:#}");
+
+    for number in 1..=3 {
+        let section = SELF_RELEASE.replace("flags: {", &format!("flags: {{v: {}, ", 3 + number));
+        ground.write(&section);
+        let gap = ground.gap(&format!("with self-release, change {number}"), || {
+            let ran = ground.apply(&[]);
+            assert!(!ran.stderr.contains("run out"), "{ran:?}");
+        });
+        assert!(gap.beyond_the_stop() < Duration::from_secs(6), "{gap:?}");
+    }
+    ground.is_whole();
+}

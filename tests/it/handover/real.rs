@@ -36,7 +36,7 @@ fn a_leader_that_is_stopped_freed_and_started_again_leaves_a_gap_of_less_than_a_
         assert_eq!(plane.admin().holder().as_ref(), Some(&first));
 
         let stopped = Instant::now();
-        assert_eq!(leading.terminate(), Some(0));
+        assert_eq!(leading.terminate(), Some(128 + 15));
         let gone = OffsetDateTime::now_utc();
         let ended = EndedProcess { hostname, started, gone, ..process() };
         let handover = free_lease(&own, Some(&before), &ended, PATIENCE).await.unwrap();

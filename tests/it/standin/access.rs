@@ -16,7 +16,7 @@ fn lease() -> Value {
 }
 
 #[test]
-fn the_manager_may_create_leases_and_update_its_own_and_no_more() {
+fn the_manager_may_write_leases_in_kube_system_and_patch_or_delete_none() {
     let plane = control_plane();
     let own = plane.client(Some(&plane.authority().controller_manager()));
     assert_eq!(own.get(Client::LEASE).code, 404);
@@ -48,8 +48,25 @@ fn the_manager_may_create_leases_and_update_its_own_and_no_more() {
     let mut other = lease();
     other["metadata"]["name"] = json!("kube-scheduler");
     assert_eq!(own.create(LEASES, &other).code, 201);
+    // Since 1.31, the Role for leader locking lets it write every Lease in kube-system, and none elsewhere.
     let other = format!("{LEASES}/kube-scheduler");
-    assert_eq!(own.get(&other).code, 403);
+    let code = if plane.admin().minor() >= 31 { 200 } else { 403 };
+    let scheduler = own.get(&other);
+    assert_eq!(scheduler.code, code);
+    if scheduler.code == 200 {
+        assert_eq!(own.update(&other, &scheduler.ok()).code, 200);
+    }
+    for refused in [own.patch(&other, &json!({"spec": {}})), own.delete(&other)] {
+        assert_eq!(refused.code, 403, "{refused:?}");
+        let details = &refused.body["details"];
+        assert_eq!(
+            (&details["kind"], &details["name"]),
+            (&json!("leases"), &json!("kube-scheduler"))
+        );
+    }
+    let elsewhere = LEASES.replace("kube-system", "default");
+    assert_eq!(own.get(&format!("{elsewhere}/kube-controller-manager")).code, 404);
+    assert_eq!(own.get(&format!("{elsewhere}/other")).code, 403);
     assert_eq!(own.list(LEASES).len(), 2);
     for path in ["/api/v1/pods", "/api/v1/namespaces/default/configmaps", "/api/v1/secrets"] {
         assert_eq!(own.get(path).code, 200, "{path}");
@@ -58,6 +75,31 @@ fn the_manager_may_create_leases_and_update_its_own_and_no_more() {
     assert_eq!(own.create(deployments, &deployment("web", 1)).code, 403);
     assert_eq!(own.create(CORE, &json!({"metadata": {"name": "other"}})).code, 403);
     assert_eq!(plane.admin().holder(), None);
+}
+
+#[test]
+fn a_server_of_1_30_lets_the_manager_write_only_its_own_lease() {
+    let folder = tempfile::tempdir().unwrap();
+    let binaries = Binaries::standins().with_api_server("v1.30.9", &folder.path().join("api"));
+    let plane = ControlPlane::start(&binaries, address(), 0, &Authority::new());
+    let own = plane.client(Some(&plane.authority().controller_manager()));
+    assert_eq!(own.create(LEASES, &lease()).code, 201);
+    assert_eq!(own.get(Client::LEASE).code, 200);
+    assert_eq!(own.get(&format!("{LEASES}/kube-scheduler")).code, 403);
+}
+
+#[test]
+fn an_update_creates_a_lease_that_is_not_there() {
+    let plane = control_plane();
+    let own = plane.client(Some(&plane.authority().controller_manager()));
+    let made = own.update(Client::LEASE, &lease());
+    assert_eq!(made.code, 201, "{made:?}");
+    plane.admin().delete(Client::LEASE).ok();
+    // Whatever version is named.
+    assert_eq!(own.update(Client::LEASE, &made.ok()).code, 201);
+    // A path that is none is a page, no `Status`.
+    let missing = plane.admin().get("/apis/apps/v1/namespaces/default/sandcastles");
+    assert_eq!((missing.code, missing.body), (404, json!("404 page not found\n")));
 }
 
 #[test]
@@ -151,12 +193,17 @@ fn reviews_say_who_one_is_and_what_one_may() {
         assert_eq!(own.create(&path, &body).ok()["status"]["allowed"] == true, own_answer);
         own_answer
     };
+    let is_wide = plane.admin().minor() >= 31;
     for verb in ["get", "update"] {
         assert!(may(verb, "leases", "kube-controller-manager"), "{verb}");
-        assert!(!may(verb, "leases", "kube-scheduler"), "{verb}");
+        for resource in ["leases", "leasecandidates"] {
+            assert_eq!(may(verb, resource, "kube-scheduler"), is_wide, "{verb} {resource}");
+        }
     }
     assert!(may("create", "leases", ""));
-    assert!(!may("patch", "leases", "kube-controller-manager"));
+    for verb in ["patch", "delete", "deletecollection"] {
+        assert!(!may(verb, "leases", "kube-controller-manager"), "{verb}");
+    }
     let (path, body) = review("SubjectAccessReview", "authorization.k8s.io", json!({}));
     assert_eq!(own.create(&path, &body).code, 422);
 
@@ -179,24 +226,37 @@ fn reviews_say_who_one_is_and_what_one_may() {
 }
 
 #[test]
-fn requests_are_recorded_with_user_and_certificate() {
+fn requests_are_recorded_with_user_and_since_1_32_with_certificate() {
     let plane = control_plane();
+    recorded(&plane, plane.admin().minor() >= 32);
+}
+
+#[test]
+fn a_server_of_1_31_records_users_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let binaries = Binaries::standins().with_api_server("v1.31.14", &folder.path().join("api"));
+    recorded(&ControlPlane::start(&binaries, address(), 0, &Authority::new()), false);
+}
+
+fn recorded(plane: &ControlPlane, names_certificates: bool) {
     let identity = plane.authority().controller_manager();
     let own = plane.client(Some(&identity));
-    assert_eq!(own.get(Client::LEASE).code, 404);
+    let lease = format!("{}?timeout=5s", Client::LEASE);
+    assert_eq!(own.get(&lease).code, 404);
     assert_eq!(own.delete(Client::LEASE).code, 403);
     let certificate = kcm_pki::Certificate::from_pem(identity.certificate.as_bytes()).unwrap();
+    let expected = names_certificates.then(|| certificate.fingerprint().to_hex());
     // An audit log may be a moment late.
     until("both are recorded", PATIENCE, || {
         let requests = plane.requests();
         let ours = requests.iter().filter(|request| request.user.as_deref() == Some(MANAGER));
         let seen: Vec<_> = ours
             .map(|request| {
-                assert_eq!(request.uri, Client::LEASE);
-                assert_eq!(request.certificate, Some(certificate.fingerprint().to_hex()));
-                (request.verb.as_str(), request.code)
+                assert_eq!(request.path(), Client::LEASE);
+                assert_eq!(request.certificate, expected);
+                (request.verb.as_str(), request.uri.ends_with("?timeout=5s"), request.code)
             })
             .collect();
-        seen == [("get", 404), ("delete", 403)]
+        seen == [("get", true, 404), ("delete", false, 403)]
     });
 }

@@ -18,6 +18,10 @@ fn version_and_help_go_to_standard_output() {
     let (code, stdout, _) = said(&["--version"]);
     let version = stdout.trim().strip_prefix("Kubernetes v1.").unwrap();
     assert_eq!((code, version.split('.').count()), (0, 2), "{stdout}");
+    let version = version.to_owned();
+    let (code, stdout, _) = said(&["--version=raw"]);
+    let start = "version.Info{Major:\"1\", Minor:\"";
+    assert!(code == 0 && stdout.starts_with(start), "{stdout}");
     let (code, stdout, _) = said(&["--help"]);
     assert_eq!(code, 0);
     let flags: Vec<&str> = stdout
@@ -25,6 +29,9 @@ fn version_and_help_go_to_standard_output() {
         .filter_map(|line| line.trim_start().trim_start_matches("-v, ").strip_prefix("--"))
         .map(|line| line.split([' ', '[']).next().unwrap())
         .collect();
+    let gate =
+        "ControllerManagerReleaseLeaderElectionLockOnExit=true|false (ALPHA - default=false)";
+    assert!(!version.starts_with("36.") || stdout.contains(&format!("kube:{gate}")), "{stdout}");
     for flag in ["bind-address", "kubeconfig", "controllers", "leader-elect", "v", "root-ca-file"] {
         assert!(flags.contains(&flag), "{flag}: {stdout}");
     }
@@ -51,8 +58,10 @@ fn what_pflag_refuses_is_refused_before_anything_else() {
         (&["--node-cidr-mask-size=24.0"], "invalid argument \"24.0\""),
         (&["--node-cidr-mask-size="], "invalid argument \"\""),
         (&["--node-cidr-mask-size=4294967296"], "invalid argument"),
-        (&["--cluster-signing-duration=1y"], "invalid argument \"1y\""),
-        (&["--cluster-signing-duration=100"], "invalid argument \"100\""),
+        (&["--node-cidr-mask-size=99999999999"], "value out of range"),
+        (&["--cluster-signing-duration=1y"], "time: unknown unit \"y\" in duration \"1y\""),
+        (&["--cluster-signing-duration=100"], "time: missing unit in duration \"100\""),
+        (&["--cluster-signing-duration="], "time: invalid duration \"\""),
         (&["--bind-address=localhost"], "invalid argument \"localhost\""),
         (&["--bind-address=192.168.1.300"], "invalid argument \"192.168.1.300\""),
         (&["--v=two"], "invalid argument \"two\""),
@@ -61,8 +70,10 @@ fn what_pflag_refuses_is_refused_before_anything_else() {
     ];
     for (arguments, message) in cases {
         let (code, _, stderr) = said(arguments);
-        assert_ne!(code, 0, "{arguments:?}");
-        assert!(stderr.contains(message), "{arguments:?}: {stderr}");
+        assert_eq!(code, 1, "{arguments:?}");
+        let (usage, last) = stderr.trim_end().rsplit_once('\n').unwrap();
+        assert!(usage.starts_with("Usage:") && usage.contains("--kubeconfig string"), "{usage}");
+        assert!(last.starts_with("Error: ") && last.contains(message), "{arguments:?}: {last}");
     }
 }
 
@@ -78,8 +89,6 @@ fn flags_that_do_not_go_together_end_the_process() {
         &["--leader-elect-resource-lock=endpoints"],
         &["--controllers=*,no-such-controller"],
         &["--cloud-provider=aws"],
-        &["--leader-elect-lease-duration=10s"],
-        &["--leader-elect-retry-period=9s"],
         &["--secure-port=70000"],
         &["--cluster-cidr="],
         &["--cluster-cidr=172.20.0.0"],

@@ -4,6 +4,9 @@ use kcm_tests::control_plane::{Client, Recorded};
 
 use super::*;
 
+/// 128 and the number of SIGTERM.
+const DIED_OF_SIGTERM: i32 = 128 + 15;
+
 fn free(plane: &ControlPlane) {
     // Under kube-controller-manager's own identity, as an update: that is all its role allows.
     let own = plane.client(Some(&plane.authority().controller_manager()));
@@ -58,9 +61,9 @@ fn a_freed_lease_is_taken_by_who_asks_and_who_starts_asks_at_once() {
     sleep(Duration::from_secs(1));
     assert_eq!(admin.holder().as_ref(), Some(&first));
 
-    // Stopped in order it says so, and keeps the Lease.
+    // It dies of the signal, and keeps the Lease.
     let start = Instant::now();
-    assert_eq!(old.terminate(), Some(0));
+    assert_eq!(old.terminate(), Some(DIED_OF_SIGTERM));
     println!("stopped in {:?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_secs(30));
     assert_eq!(admin.holder().as_ref(), Some(&first));
@@ -73,7 +76,7 @@ fn a_freed_lease_is_taken_by_who_asks_and_who_starts_asks_at_once() {
     assert_ne!(second, first);
     assert_eq!(admin.lease().unwrap()["spec"]["leaseDurationSeconds"], 15);
 
-    assert_eq!(standby.terminate(), Some(0));
+    assert_eq!(standby.terminate(), Some(DIED_OF_SIGTERM));
     free(&plane);
     let mut again = candidates[0].start();
     let gap = until("who starts takes it", PATIENCE, || admin.holder().is_some());
@@ -104,20 +107,111 @@ fn who_loses_the_lease_ends_with_an_error() {
     assert_eq!(admin.holder().unwrap(), "somebody_else");
 }
 
+/// The gate that lets a leader release its Lease, where the version knows it.
+fn self_release(plane: &ControlPlane) -> Option<Vec<String>> {
+    let gate = "--feature-gates=ControllerManagerReleaseLeaderElectionLockOnExit=true";
+    (plane.admin().minor() >= 36).then(|| vec![gate.to_owned()])
+}
+
 #[test]
-fn a_server_that_comes_back_in_time_costs_nobody_the_lease() {
+fn with_its_gate_on_a_leader_releases_the_lease_and_exits_0() {
+    let plane = control_plane();
+    let Some(gate) = self_release(&plane) else { return };
+    let gate: Vec<&str> = gate.iter().map(String::as_str).collect();
+    let candidates = [Candidate::new(&plane), Candidate::new(&plane)];
+    let admin = plane.admin();
+    let old = candidates[0].start_with(&gate);
+    let first = leader(&plane);
+    let before = admin.lease().unwrap()["spec"].clone();
+    let told = Instant::now();
+    assert_eq!(old.terminate(), Some(0));
+    println!("stopped in {:?}", told.elapsed());
+    let freed = admin.lease().unwrap()["spec"].clone();
+    assert_eq!((&freed["holderIdentity"], &freed["leaseDurationSeconds"]), (&json!(""), &json!(1)));
+    assert_eq!(freed["leaseTransitions"], before["leaseTransitions"]);
+    assert!(freed["renewTime"].as_str() >= before["renewTime"].as_str(), "{before} {freed}");
+
+    // A standby leads within a retry; killed, the leader releases nothing.
+    let second = candidates[0].start_with(&gate);
+    let third = leader(&plane);
+    assert_ne!(third, first);
+    let _standby = candidates[1].start_with(&gate);
+    sleep(Duration::from_secs(1));
+    let told = Instant::now();
+    second.send_terminate();
+    let is_other = || admin.holder().is_some_and(|holder| holder != third);
+    until("the standby leads", PATIENCE, is_other);
+    println!("with self-release the standby led {:?} after the signal", told.elapsed());
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    assert_eq!(second.terminate(), Some(0));
+}
+
+#[test]
+fn with_the_gate_on_a_standby_exits_0_and_a_killed_leader_releases_nothing() {
+    let plane = control_plane();
+    let Some(gate) = self_release(&plane) else { return };
+    let gate: Vec<&str> = gate.iter().map(String::as_str).collect();
+    let candidates = [Candidate::new(&plane), Candidate::new(&plane)];
+    let leading = candidates[0].start_with(&gate);
+    let holder = leader(&plane);
+    let standby = candidates[1].start_with(&gate);
+    sleep(Duration::from_secs(1));
+    assert_eq!(standby.terminate(), Some(0));
+    assert_eq!(plane.admin().holder().as_ref(), Some(&holder));
+    leading.kill();
+    sleep(Duration::from_secs(1));
+    assert_eq!(plane.admin().holder().unwrap(), holder);
+}
+
+#[test]
+fn requests_for_the_lease_say_how_long_they_wait() {
+    let plane = control_plane();
+    let candidate = Candidate::new(&plane);
+    let _process = candidate.start();
+    leader(&plane);
+    let wanted = format!("{}?timeout=5s", Client::LEASE);
+    until("a renewal is recorded", PATIENCE, || {
+        plane.requests().iter().any(|it| it.verb == "update" && it.uri == wanted)
+    });
+    let requests = plane.requests();
+    let agent = requests.iter().find(|it| it.uri == wanted).map(|it| it.user_agent.clone());
+    let agent = agent.unwrap();
+    assert!(
+        agent.starts_with("kube-controller-manager/v1.") && agent.ends_with("/leader-election")
+    );
+}
+
+#[test]
+fn an_outage_shorter_than_the_renew_deadline_costs_nobody_the_lease() {
     let plane = control_plane();
     let candidate = Candidate::new(&plane);
     let mut process = candidate.start();
     let holder = leader(&plane);
-    plane.kill();
-    sleep(Duration::from_secs(2));
-    plane.resume();
+    plane.freeze(Duration::from_secs(2));
     let admin = plane.admin();
     let renewed = admin.lease().unwrap()["spec"]["renewTime"].clone();
     until("it is renewed", PATIENCE, || admin.lease().unwrap()["spec"]["renewTime"] != renewed);
     assert_eq!(admin.holder().unwrap(), holder);
     assert_eq!(process.code(), None);
+}
+
+#[test]
+fn a_server_that_is_killed_comes_back_when_its_leader_has_ended() {
+    let plane = control_plane();
+    let candidate = Candidate::new(&plane);
+    let mut process = candidate.start();
+    let holder = leader(&plane);
+    plane.kill();
+    let start = Instant::now();
+    plane.resume();
+    println!("the server is back after {:?}", start.elapsed());
+    if start.elapsed() > Duration::from_secs(10) {
+        let patience = Duration::from_secs(15);
+        assert_eq!(process.wait(patience), Some(1), "{}", process.log());
+        assert!(process.log().contains("leaderelection lost"), "{}", process.log());
+    }
+    // It could release nothing, whatever it would.
+    assert_eq!(plane.admin().holder().unwrap(), holder);
 }
 
 #[test]
@@ -130,7 +224,8 @@ fn only_the_right_user_campaigns() {
     // Told to go on, it asks for the Lease in vain.
     let mut process = stranger.start_with(&["--authentication-tolerate-lookup-failure=true"]);
     until("it was refused", PATIENCE, || {
-        let is_refused = |request: &Recorded| request.code == 403 && request.uri == Client::LEASE;
+        let is_refused =
+            |request: &Recorded| request.code == 403 && request.path() == Client::LEASE;
         plane.requests().iter().any(is_refused)
     });
     assert_eq!((process.code(), plane.admin().lease()), (None, None));

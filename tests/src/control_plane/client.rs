@@ -123,6 +123,14 @@ impl Client {
         (reply.code != 404).then(|| reply.ok())
     }
 
+    /// The minor version that the server reports.
+    #[must_use]
+    pub fn minor(&self) -> u32 {
+        let version = self.get("/version").ok();
+        let minor = version["minor"].as_str().unwrap_or_default();
+        minor.trim_end_matches('+').parse().unwrap()
+    }
+
     /// The holder of that Lease, if there is one.
     #[must_use]
     pub fn holder(&self) -> Option<String> {

@@ -33,6 +33,7 @@ pub struct ControlPlane {
     admin: Identity,
     etcd_ports: (u16, u16),
     running: Mutex<Vec<Process>>,
+    ended: Mutex<Option<Instant>>,
 }
 
 impl ControlPlane {
@@ -61,6 +62,7 @@ impl ControlPlane {
             etcd_ports: (free_port(address), free_port(address)),
             folder,
             running: Mutex::default(),
+            ended: Mutex::default(),
         };
         this.furnish(names);
         this.resume();
@@ -68,7 +70,7 @@ impl ControlPlane {
     }
 
     /// Starts it again after [`ControlPlane::stop`] or [`ControlPlane::kill`], with the data that it had, and waits
-    /// until it serves.
+    /// until it serves: longer than a leader holds out, counted from its end, as real servers take on a busy machine.
     pub fn resume(&self) {
         assert!(self.running.lock().unwrap().is_empty(), "it runs already");
         let start = |program: &Path, arguments: &[String], log: &str| {
@@ -92,6 +94,7 @@ impl ControlPlane {
         while let Some(process) = self.running.lock().unwrap().pop() {
             let _ = process.terminate();
         }
+        *self.ended.lock().unwrap() = Some(Instant::now());
     }
 
     /// Ends it at once. Its data stays.
@@ -99,6 +102,15 @@ impl ControlPlane {
         while let Some(process) = self.running.lock().unwrap().pop() {
             process.kill();
         }
+        *self.ended.lock().unwrap() = Some(Instant::now());
+    }
+
+    /// Lets it answer nobody for a while: an outage whose length the test chooses.
+    pub fn freeze(&self, length: Duration) {
+        let running = self.running.lock().unwrap();
+        running.iter().for_each(Process::freeze);
+        sleep(length);
+        running.iter().for_each(Process::thaw);
     }
 
     /// Where it listens.
@@ -205,6 +217,9 @@ impl ControlPlane {
     fn standin_arguments(&self) -> Vec<String> {
         let mut arguments = self.common_arguments();
         arguments.push(format!("--standin-data-dir={}", self.path("data")));
+        let away = self.ended.lock().unwrap().map(|ended| ended.elapsed());
+        let delay = away.map_or(Duration::ZERO, |away| AWAY.saturating_sub(away));
+        arguments.push(format!("--standin-startup-delay={}ms", delay.as_millis()));
         arguments
     }
 
@@ -270,6 +285,9 @@ fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
+
+/// How long a stand-in that ended is away at least: longer than the renew deadline of 10 s.
+const AWAY: Duration = Duration::from_secs(11);
 
 /// A real server with its etcd takes seconds, on a busy machine many.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -71,16 +71,31 @@ impl Process {
 
     /// Sends SIGTERM.
     pub fn send_terminate(&self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
-        // It may just have ended.
-        let _ = kill_process(pid, Signal::TERM);
+        self.send(Signal::TERM);
     }
 
-    /// Ends it with SIGTERM; returns its exit code, or none if it had to be killed after half a minute.
+    /// Ends it with SIGTERM; returns its exit code (of a signal, 128 and its number), or none if it had to be killed
+    /// after half a minute.
     #[must_use]
     pub fn terminate(mut self) -> Option<i32> {
         self.send_terminate();
         self.wait(Duration::from_secs(30))
+    }
+
+    /// Lets it do nothing, as a machine that hangs does.
+    pub fn freeze(&self) {
+        self.send(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.send(Signal::CONT);
+    }
+
+    fn send(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
+        // It may just have ended.
+        let _ = kill_process(pid, signal);
     }
 
     /// Ends it with SIGKILL.

@@ -26,6 +26,14 @@ pub struct Recorded {
     pub user_agent: String,
 }
 
+impl Recorded {
+    /// The path, without the query: client-go adds `?timeout=` to some.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.uri.split('?').next().unwrap_or_default()
+    }
+}
+
 pub(super) fn read(log: &Path) -> Vec<Recorded> {
     let log = fs::read_to_string(log).unwrap_or_default();
     // The last line may be half-written.

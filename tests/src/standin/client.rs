@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::kubeconfig::{Credentials, Kubeconfig, Pair};
+use super::version::Version;
 use super::{log, tls};
 
 /// A client.
@@ -154,7 +155,7 @@ impl Client {
             host => format!("{host}:{}", self.target.port),
         };
         let mut request = Request::builder().method(method).uri(path).header("host", host);
-        request = request.header("user-agent", "kube-controller-manager/standin");
+        request = request.header("user-agent", agent(path));
         request = request.header("accept", "application/json");
         if let Credentials::Token(token) = &self.target.user {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -202,6 +203,13 @@ impl Client {
         tokio::spawn(connection);
         Ok(Connection { sender, pair, checked: Instant::now() })
     }
+}
+
+/// As client-go names a client: the program, its version, and what for.
+fn agent(path: &str) -> String {
+    let purpose = if path.contains("/leases") { "leader-election" } else { "standin" };
+    let version = Version::of_environment();
+    format!("kube-controller-manager/{version} (linux/amd64) kubernetes/0000000/{purpose}")
 }
 
 /// client-go's is five minutes.

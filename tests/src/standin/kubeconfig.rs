@@ -177,7 +177,8 @@ impl User {
 }
 
 fn decode(field: &str, text: &str) -> Result<Vec<u8>, String> {
-    let dense: String = text.split_ascii_whitespace().collect();
+    // Go's decoder passes over line ends, and over nothing else.
+    let dense: String = text.chars().filter(|letter| !matches!(letter, '\r' | '\n')).collect();
     BASE64.decode(dense).map_err(|error| format!("{field}: illegal base64 data: {error}"))
 }
 

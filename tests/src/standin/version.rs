@@ -24,7 +24,19 @@ impl Version {
         Some(Self { minor: minor.parse().ok()?, patch: patch.parse().ok()? })
     }
 
-    /// What `/version` answers and `--version=raw` prints.
+    /// What `--version=raw` prints: Go's form of the struct.
+    pub(super) fn raw(self) -> String {
+        let info = self.info();
+        let fields = ["major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate"];
+        let fields = fields.into_iter().chain(["goVersion", "compiler", "platform"]);
+        let fields = fields.map(|name| {
+            let (first, rest) = name.split_at(1);
+            format!("{}{rest}:{}", first.to_uppercase(), info[name])
+        });
+        format!("version.Info{{{}}}", fields.collect::<Vec<_>>().join(", "))
+    }
+
+    /// What `/version` answers.
     pub(super) fn info(self) -> serde_json::Value {
         serde_json::json!({
             "major": "1",

@@ -5,7 +5,7 @@ mod canvas;
 mod tests;
 
 use super::DrillMethod;
-use super::report::{DrillReport, HealthAnswer, Reconciliation, Succession};
+use super::report::{DrillReport, EndOfLead, HealthAnswer, Reconciliation, Succession};
 use crate::words::moment;
 use canvas::{Anchor, Area, Canvas, Fill, Label, Mark, fitting, lines, width};
 
@@ -117,7 +117,15 @@ fn heading(canvas: &mut Canvas, report: &DrillReport) -> f64 {
         text: title,
     });
     y += 6.0;
+    let has_released = |it: &Succession| it.end == EndOfLead::Released;
+    let released = report.successions.iter().filter(|it| has_released(it)).count();
     let how = match report.method {
+        _ if released > 0 && released == report.successions.len() => {
+            "each leader was stopped, and released its Lease itself"
+        }
+        DrillMethod::Stop if released > 0 => {
+            "each leader was stopped, and its Lease ran out or was released"
+        }
         DrillMethod::Stop => "each leader was stopped, and its Lease ran out",
         DrillMethod::Kill => "each leader was killed (SIGKILL), and its Lease ran out",
         DrillMethod::Handover => "each leader was stopped, and its Lease freed",

@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::status::Failure;
 use crate::standin::random::hex;
+use crate::standin::version::Version;
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
@@ -49,18 +50,29 @@ impl User {
 #[derive(Debug)]
 pub(super) struct Authenticator {
     anchors: Vec<TrustAnchor<'static>>,
+    names_certificates: bool,
     token_key: hmac::Key,
 }
 
 impl Authenticator {
-    /// `secret` must stay the same for tokens to outlive the process.
-    pub(super) fn new(cas: &[CertificateDer<'static>], secret: &[u8]) -> Result<Self, String> {
+    /// `secret` must stay the same for tokens to outlive the process. Of certificates, the user is all that is known
+    /// before 1.32.
+    pub(super) fn new(
+        cas: &[CertificateDer<'static>],
+        secret: &[u8],
+        version: Version,
+    ) -> Result<Self, String> {
         let anchor = |ca: &CertificateDer<'static>| {
             let anchor = webpki::anchor_from_trusted_cert(ca).map_err(|e| e.to_string())?;
             Ok::<_, String>(anchor.to_owned())
         };
         let anchors = cas.iter().map(anchor).collect::<Result<_, _>>()?;
-        Ok(Self { anchors, token_key: hmac::Key::new(hmac::HMAC_SHA256, secret) })
+        let names_certificates = version.minor >= 32;
+        Ok(Self {
+            anchors,
+            names_certificates,
+            token_key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+        })
     }
 
     /// A certificate or token that is not right is refused; only without either is a client anonymous.
@@ -101,7 +113,8 @@ impl Authenticator {
         let mut groups: Vec<String> = organizations.map(str::to_owned).collect();
         groups.push("system:authenticated".to_owned());
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
-        let credential = Some(format!("X509SHA256={}", hex(digest.as_ref())));
+        let credential =
+            self.names_certificates.then(|| format!("X509SHA256={}", hex(digest.as_ref())));
         Ok(Some(User { name: name.to_owned(), groups, uid: None, credential }))
     }
 

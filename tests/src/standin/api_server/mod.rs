@@ -1,7 +1,7 @@
 //! The stand-in for kube-apiserver.
 //!
 //! Its flags have kube-apiserver's names and meaning; `--standin-data-dir` takes the place of etcd. Without it nothing
-//! outlives the process.
+//! outlives the process. A real server takes its time to come back: `--standin-startup-delay` does.
 
 mod audit;
 mod checks;
@@ -41,7 +41,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(text) = flags::asked_for(&parsed, FLAGS, Version::of_environment()) {
+    if let Some(text) = flags::asked_for(&parsed, FLAGS, Version::of_environment(), &[]) {
         return flags::print(&text);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -67,11 +67,14 @@ async fn run(flags: &Parsed) -> Result<(), String> {
     let data = flags.path("standin-data-dir");
     let audit = audit::Audit::open(flags.path("audit-log-path").as_deref())?;
     let secret = token_secret(data.as_deref())?;
-    let authenticator = identity::Authenticator::new(&cas, &secret)?;
+    let authenticator = identity::Authenticator::new(&cas, &secret, Version::of_environment())?;
     let store = store::Store::open(data.as_deref())?;
     let api = Arc::new(Server::new(store, authenticator, audit));
     api.bootstrap(&ca_text)?;
 
+    // It is not heard of before: neither the port nor anything behind it.
+    let seconds = flags.duration("standin-startup-delay", std::time::Duration::ZERO);
+    tokio::time::sleep(seconds).await;
     let address: IpAddr = flags.text("bind-address").unwrap_or("0.0.0.0").parse().unwrap();
     let port: u16 = flags
         .text("secure-port")
@@ -119,6 +122,7 @@ const FLAGS: &[Flag] = &[
     Flag::new("help", Type::Bool),
     Flag::new("secure-port", Type::Int32),
     Flag::new("standin-data-dir", Type::Text),
+    Flag::new("standin-startup-delay", Type::Duration),
     Flag::new("tls-cert-file", Type::Text),
     Flag::new("tls-private-key-file", Type::Text),
     Flag::new("version", Type::Version),

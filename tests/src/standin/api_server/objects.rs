@@ -91,6 +91,19 @@ pub(super) fn create(store: &mut Store, place: Place<'_>, mut object: Value) -> 
     Ok(store.put(&key, object))
 }
 
+/// Stores a new object that an update names: its version says nothing then.
+pub(super) fn create_at(store: &mut Store, place: Place<'_>, mut object: Value) -> Answer {
+    check_kind(place.kind, &object)?;
+    if object["metadata"]["name"].as_str() != Some(place.name) {
+        let why = "the name of the object does not match the name on the URL";
+        return Err(Failure::bad_request(why));
+    }
+    if let Some(fields) = object["metadata"].as_object_mut() {
+        fields.remove("resourceVersion");
+    }
+    create(store, Place { name: "", ..place }, object)
+}
+
 /// Replaces an object, or the part of it that the subresource is.
 pub(super) fn update(store: &mut Store, place: Place<'_>, object: &Value) -> Answer {
     let kind = place.kind;

@@ -20,8 +20,8 @@ pub(super) enum Access {
     Path { verb: String, path: String },
 }
 
-/// Whether somebody may, and by which binding.
-pub(super) fn decide(user: &User, access: &Access) -> Option<String> {
+/// Whether somebody may in this minor version, and by which binding.
+pub(super) fn decide(user: &User, access: &Access, minor: u32) -> Option<String> {
     let is_in = |group: &str| user.groups.iter().any(|own| own == group);
     if is_in("system:masters") {
         return Some(String::new());
@@ -34,7 +34,7 @@ pub(super) fn decide(user: &User, access: &Access) -> Option<String> {
                 user.name.strip_prefix("system:serviceaccount:kube-system:") == Some(name)
             }
         };
-        is_bound && role.allows(access)
+        is_bound && minor >= role.since && role.allows(access)
     })?;
     let subject = match found.subject {
         Subject::User(name) => format!("User \"{name}\""),
@@ -81,6 +81,8 @@ enum Subject {
 
 struct Role {
     name: &'static str,
+    /// The first minor version that grants this.
+    since: u32,
     subject: Subject,
     namespace: Option<&'static str>,
     rules: &'static [Rule],
@@ -140,7 +142,7 @@ const fn named(
 }
 
 const fn controller(name: &'static str, rules: &'static [Rule]) -> Role {
-    Role { name, subject: Subject::ServiceAccount(name), namespace: None, rules }
+    Role { name, since: 0, subject: Subject::ServiceAccount(name), namespace: None, rules }
 }
 
 const APPS: &[&str] = &["apps", "extensions"];
@@ -154,6 +156,7 @@ const PUBLIC: &[&str] = &["/healthz", "/livez", "/readyz", "/version", "/version
 const ROLES: &[Role] = &[
     Role {
         name: "system:kube-controller-manager",
+        since: 0,
         subject: MANAGER,
         namespace: None,
         rules: &[
@@ -172,6 +175,7 @@ const ROLES: &[Role] = &[
     },
     Role {
         name: "system::leader-locking-kube-controller-manager",
+        since: 0,
         subject: MANAGER,
         namespace: Some("kube-system"),
         rules: &[
@@ -180,25 +184,41 @@ const ROLES: &[Role] = &[
         ],
     },
     Role {
+        name: "system::leader-locking-kube-controller-manager",
+        since: 31,
+        subject: MANAGER,
+        namespace: Some("kube-system"),
+        // For coordinated leader election (KEP 4355), whether it is on or not.
+        rules: &[rule(
+            &["create", "get", "list", "update", "watch"],
+            COORDINATION,
+            &["leases", "leasecandidates"],
+        )],
+    },
+    Role {
         name: "system:public-info-viewer",
+        since: 0,
         subject: Subject::Group("system:unauthenticated"),
         namespace: None,
         rules: &[Rule::Paths(PUBLIC)],
     },
     Role {
         name: "system:public-info-viewer",
+        since: 0,
         subject: Subject::Group("system:authenticated"),
         namespace: None,
         rules: &[Rule::Paths(PUBLIC)],
     },
     Role {
         name: "system:discovery",
+        since: 0,
         subject: Subject::Group("system:authenticated"),
         namespace: None,
         rules: &[Rule::Paths(&["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"])],
     },
     Role {
         name: "system:basic-user",
+        since: 0,
         subject: Subject::Group("system:authenticated"),
         namespace: None,
         rules: &[

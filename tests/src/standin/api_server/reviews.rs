@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::identity::{Authenticator, User};
 use super::rbac::{Access, decide};
+use super::server::Server;
 use super::status::Failure;
 use crate::standin::when::now;
 
@@ -13,15 +14,15 @@ pub(super) fn answer(
     plural: &str,
     body: &Value,
     user: &User,
-    authenticator: &Authenticator,
+    server: &Server,
 ) -> Option<Result<Value, Failure>> {
     let answer = match (group, plural) {
         ("authentication.k8s.io", "selfsubjectreviews") => Ok(self_subject(user)),
-        ("authentication.k8s.io", "tokenreviews") => token(body, authenticator),
+        ("authentication.k8s.io", "tokenreviews") => token(body, &server.authenticator),
         ("authorization.k8s.io", "selfsubjectaccessreviews") => {
-            access(body, "SelfSubjectAccessReview", user)
+            access(body, "SelfSubjectAccessReview", user, server)
         }
-        ("authorization.k8s.io", "subjectaccessreviews") => subject_access(body),
+        ("authorization.k8s.io", "subjectaccessreviews") => subject_access(body, server),
         _ => return None,
     };
     Some(answer)
@@ -60,7 +61,7 @@ fn token(body: &Value, authenticator: &Authenticator) -> Result<Value, Failure> 
     }))
 }
 
-fn subject_access(body: &Value) -> Result<Value, Failure> {
+fn subject_access(body: &Value, server: &Server) -> Result<Value, Failure> {
     let spec = &body["spec"];
     let name = spec["user"].as_str().unwrap_or_default().to_owned();
     let groups: Vec<String> = spec["groups"].as_array().map_or_else(Vec::new, |groups| {
@@ -73,10 +74,10 @@ fn subject_access(body: &Value) -> Result<Value, Failure> {
         ));
     }
     let user = User { name, groups, uid: None, credential: None };
-    access(body, "SubjectAccessReview", &user)
+    access(body, "SubjectAccessReview", &user, server)
 }
 
-fn access(body: &Value, kind: &str, user: &User) -> Result<Value, Failure> {
+fn access(body: &Value, kind: &str, user: &User, server: &Server) -> Result<Value, Failure> {
     let spec = &body["spec"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let access = match (&spec["resourceAttributes"], &spec["nonResourceAttributes"]) {
@@ -104,7 +105,7 @@ fn access(body: &Value, kind: &str, user: &User) -> Result<Value, Failure> {
             }
         }
     };
-    let status = match decide(user, &access) {
+    let status = match decide(user, &access, server.version.minor) {
         Some(reason) => json!({"allowed": true, "reason": reason}),
         None => json!({"allowed": false}),
     };

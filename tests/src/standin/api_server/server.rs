@@ -24,17 +24,20 @@ use crate::standin::version::Version;
 #[derive(Debug)]
 pub(super) struct Server {
     store: Arc<Mutex<Store>>,
-    authenticator: Authenticator,
+    pub(super) authenticator: Authenticator,
     audit: Audit,
-    version: Version,
+    pub(super) version: Version,
 }
 
 /// What goes back: JSON or text with its code, or a watch.
 enum Reply {
     Json(u16, Value),
-    Text(&'static str),
+    Text(u16, &'static str),
     Stream(Content),
 }
+
+/// What the multiplexer answers where nothing is installed: a page, no `Status`.
+const NO_SUCH_PATH: Reply = Reply::Text(404, "404 page not found\n");
 
 impl Server {
     pub(super) fn new(store: Store, authenticator: Authenticator, audit: Audit) -> Self {
@@ -73,8 +76,11 @@ impl Server {
         let reply = async {
             let who = self.authenticator.user(&peer.chain, &parts.headers)?;
             let who = user.insert(who);
-            if decide(who, &asked.access).is_none() {
-                return Err(Failure::forbidden(refusal(who, &asked.access)));
+            if decide(who, &asked.access, self.version.minor).is_none() {
+                return Err(Failure::unauthorized_access(
+                    refusal(who, &asked.access),
+                    &asked.access,
+                ));
             }
             let octets = body.collect().await.map_err(|e| Failure::bad_request(e.to_string()))?;
             let body = read_body(&parts.headers, &asked, &octets.to_bytes())?;
@@ -84,7 +90,7 @@ impl Server {
             reply.await.unwrap_or_else(|failure| Reply::Json(failure.code, failure.object()));
         let (code, kind, content) = match reply {
             Reply::Json(code, value) => (code, "application/json", Content::new(value.to_string())),
-            Reply::Text(text) => (200, "text/plain; charset=utf-8", Content::new(text)),
+            Reply::Text(code, text) => (code, "text/plain; charset=utf-8", Content::new(text)),
             Reply::Stream(content) => (200, "application/json", content),
         };
         let mut event = audit::finish(event, user.as_ref(), code);
@@ -99,30 +105,29 @@ impl Server {
     fn carry_out(&self, asked: &Asked, body: Value, user: &User) -> Result<Reply, Failure> {
         match &asked.access {
             Access::Path { verb, path } => match (verb.as_str(), path.as_str()) {
-                ("get", "/healthz" | "/livez" | "/readyz") => Ok(Reply::Text("ok")),
+                ("get", "/healthz" | "/livez" | "/readyz") => Ok(Reply::Text(200, "ok")),
                 ("get", "/version" | "/version/") => Ok(Reply::Json(200, self.version.info())),
                 ("get", path) => {
-                    let answer = discovery::answer(path).ok_or_else(Failure::no_such_path)?;
-                    Ok(Reply::Json(200, answer))
+                    Ok(discovery::answer(path).map_or(NO_SUCH_PATH, |it| Reply::Json(200, it)))
                 }
-                _ => Err(Failure::no_such_path()),
+                _ => Ok(NO_SUCH_PATH),
             },
             Access::Resource { verb, group, resource, namespace, name } => {
-                let review = reviews::answer(group, resource, &body, user, &self.authenticator);
+                let review = reviews::answer(group, resource, &body, user, self);
                 if let Some(review) = review {
                     if verb != "create" || !name.is_empty() {
                         return Err(Failure::method_not_allowed());
                     }
                     return Ok(Reply::Json(201, review?));
                 }
-                let (kind, subresource) = asked.kind().ok_or_else(Failure::no_such_path)?;
+                let Some((kind, subresource)) = asked.kind() else { return Ok(NO_SUCH_PATH) };
                 if verb == "watch" {
                     let content = watching::start(&self.store, kind, namespace, asked)?;
                     return Ok(Reply::Stream(content));
                 }
                 let mut store = self.store.lock().unwrap();
                 let place = Place { kind, subresource, namespace, name };
-                self.on_objects(&mut store, verb, place, asked, body)
+                self.on_objects(&mut store, verb, place, (asked, user), body)
             }
         }
     }
@@ -132,9 +137,10 @@ impl Server {
         store: &mut Store,
         verb: &str,
         place: Place<'_>,
-        asked: &Asked,
+        request: (&Asked, &User),
         body: Value,
     ) -> Result<Reply, Failure> {
+        let (asked, user) = request;
         let ok = |value| Ok(Reply::Json(200, value));
         match (verb, place.subresource) {
             ("get", "" | "status") => ok(place.found(store)?.clone()),
@@ -154,6 +160,20 @@ impl Server {
                 });
                 let place = Place { subresource: "", ..place };
                 ok(objects::scale(&objects::patch(store, place, &patch)?))
+            }
+            // A Lease may be created by an update: `AllowCreateOnUpdate` is true.
+            ("update", "") if place.kind.kind == "Lease" && place.found(store).is_err() => {
+                let create = Access::Resource {
+                    verb: "create".to_owned(),
+                    group: place.kind.group.to_owned(),
+                    resource: place.kind.plural.to_owned(),
+                    namespace: place.namespace.to_owned(),
+                    name: place.name.to_owned(),
+                };
+                if decide(user, &create, self.version.minor).is_none() {
+                    return Err(Failure::unauthorized_access(refusal(user, &create), &create));
+                }
+                Ok(Reply::Json(201, objects::create_at(store, place, body)?))
             }
             ("update", "" | "status" | "finalize") => ok(objects::update(store, place, &body)?),
             ("patch", "" | "status") => ok(objects::patch(store, place, &body)?),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
+use super::rbac::Access;
 
 /// Why a request was not carried out.
 #[derive(Clone, Debug)]
@@ -35,8 +36,18 @@ impl Failure {
         Self::new(403, "Forbidden", message)
     }
 
-    pub(super) fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+    /// As [`Failure::forbidden`], with what was asked for.
+    pub(super) fn unauthorized_access(message: String, access: &Access) -> Self {
+        let details = match access {
+            Access::Path { .. } => json!({}),
+            Access::Resource { group, resource, name, .. } => {
+                let kind = resource.split('/').next().unwrap_or_default();
+                let fields = [("name", name.as_str()), ("group", group), ("kind", kind)];
+                let said = fields.into_iter().filter(|(_, value)| !value.is_empty());
+                said.map(|(field, value)| (field.to_owned(), json!(value))).collect()
+            }
+        };
+        Self { details: Some(details), ..Self::forbidden(message) }
     }
 
     pub(super) fn not_found(kind: &Kind, name: &str) -> Self {

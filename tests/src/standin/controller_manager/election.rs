@@ -29,11 +29,22 @@ impl Elector {
         client: Client,
         options: Election,
         health: Arc<Health>,
-    ) -> Result<Self, String> {
-        let hostname = fs::read_to_string("/proc/sys/kernel/hostname");
-        let hostname = hostname.map_err(|error| format!("hostname: {error}"))?;
-        let identity = format!("{}_{}", hostname.trim(), random::uuid());
-        Ok(Self { client, options, identity, health, observed: None })
+        identity: String,
+    ) -> Self {
+        Self { client, options, identity, health, observed: None }
+    }
+
+    /// Gives the Lease up if this process holds it: `LeaderElector.release`, which is tried once.
+    pub(super) async fn release(&mut self) -> Result<(), String> {
+        let (code, lease) = self.client.get(&self.at()).await?;
+        if code != 200 || !self.is_ours(&lease) {
+            return Ok(());
+        }
+        let now = now_micro();
+        let spec = json!({
+            "holderIdentity": "", "leaseDurationSeconds": 1, "acquireTime": now, "renewTime": now,
+        });
+        self.update(lease, spec).await.map_err(|why| format!("Failed to release lease: {why}"))
     }
 
     /// Asks until it leads: at once, and then every retry period with up to 120 % added.
@@ -74,6 +85,9 @@ impl Elector {
     }
 
     async fn try_once(&mut self) -> Result<bool, String> {
+        if self.options.name.is_empty() {
+            return Err("Error retrieving lease lock: resource name may not be empty".to_owned());
+        }
         if let Some((lease, at)) = &self.observed
             && self.is_ours(lease)
             && at.elapsed() < duration(lease)
@@ -86,8 +100,7 @@ impl Elector {
                 }
             }
         }
-        let path = self.path();
-        let lease = match self.client.get(&format!("{path}/{}", self.options.name)).await? {
+        let lease = match self.client.get(&self.at()).await? {
             (200, lease) => lease,
             (404, _) => return self.create().await,
             (_, status) => {
@@ -121,7 +134,7 @@ impl Elector {
             "metadata": {"name": self.options.name, "namespace": self.options.namespace},
             "spec": self.record(None),
         });
-        match self.client.send("POST", &self.path(), Some(&lease)).await? {
+        match self.client.send("POST", &self.path(""), Some(&lease)).await? {
             (201, lease) => {
                 self.observe(lease);
                 Ok(true)
@@ -138,8 +151,7 @@ impl Elector {
         } else {
             lease["spec"] = spec;
         }
-        let path = format!("{}/{}", self.path(), self.options.name);
-        match self.client.send("PUT", &path, Some(&lease)).await? {
+        match self.client.send("PUT", &self.at(), Some(&lease)).await? {
             (200, lease) => {
                 self.observe(lease);
                 Ok(())
@@ -169,10 +181,25 @@ impl Elector {
         lease["spec"]["holderIdentity"] == self.identity.as_str()
     }
 
-    fn path(&self) -> String {
-        let namespace = &self.options.namespace;
-        format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")
+    fn at(&self) -> String {
+        self.path(&format!("/{}", self.options.name))
     }
+
+    /// With the time that the server may take: client-go says in each request what its client waits.
+    fn path(&self, name: &str) -> String {
+        let namespace = &self.options.namespace;
+        let timeout = self.options.patience().as_secs_f64();
+        format!(
+            "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases{name}?timeout={timeout}s"
+        )
+    }
+}
+
+/// `hostname_uuid`: each process is a candidate of its own.
+pub(super) fn identity() -> Result<String, String> {
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname");
+    let hostname = hostname.map_err(|error| format!("hostname: {error}"))?;
+    Ok(format!("{}_{}", hostname.trim(), random::uuid()))
 }
 
 fn duration(lease: &Value) -> Duration {

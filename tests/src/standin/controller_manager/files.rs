@@ -7,11 +7,22 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::options::Options;
+use super::values;
 use crate::standin::flags::Parsed;
 use crate::standin::tls;
 
 /// Reads it all.
 pub(super) fn check(flags: &Parsed, options: &Options) -> Result<(), String> {
+    let provider = flags.text("cloud-provider").unwrap_or_default();
+    // From 1.32 on that is seen before the start.
+    if options.version.minor < 32 && !is_provider(provider, options.version.minor) {
+        return Err(match options.version.minor {
+            ..29 => format!(
+                "cloud provider could not be initialized: unknown cloud provider {provider:?}"
+            ),
+            _ => values::no_such_provider(provider),
+        });
+    }
     if let Some(path) = flags.path("root-ca-file") {
         tls::certificates_of(&path).map_err(|error| {
             format!("error parsing root-ca-file at {}: {error}", path.display())
@@ -44,6 +55,12 @@ pub(super) fn check(flags: &Parsed, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
+fn is_provider(name: &str, minor: u32) -> bool {
+    matches!(name, "" | "external")
+        || minor < 29 && matches!(name, "azure" | "gce" | "vsphere")
+        || minor < 27 && name == "aws"
+}
+
 fn has_key(path: &Path) -> Result<(), String> {
     let pem = tls::read(path)?;
     PrivateKeyDer::from_pem_slice(&pem).map(drop).map_err(|_| {
@@ -63,44 +80,62 @@ fn signing(certificate: &Path, key: &Path) -> Result<(), String> {
 
 fn node_cidrs(flags: &Parsed) -> Result<(), String> {
     let text = |name: &str| flags.text(name).unwrap_or_default();
-    let clusters = text("cluster-cidr").split(',').map(cidr).collect::<Result<Vec<_>, _>>()?;
-    for range in text("service-cluster-ip-range").split(',').filter(|range| !range.is_empty()) {
-        cidr(range)?;
+    let parse =
+        |(index, range)| cidr(range).map_err(|why| format!("invalid CIDR[{index}]: <nil> ({why})"));
+    let clusters = text("cluster-cidr").split(',').enumerate().map(parse);
+    let clusters = clusters.collect::<Result<Vec<_>, _>>()?;
+    let is_of = |v4: bool| clusters.iter().any(|(address, _)| address.is_ipv4() == v4);
+    let is_dual = is_of(true) && is_of(false);
+    if clusters.len() > 1 && !is_dual {
+        return Err("len of ClusterCIDRs==2 and they are not configured as dual stack (at least \
+                    one from each IPFamily"
+            .to_owned());
     }
-    let is_dual = match clusters.as_slice() {
-        [_] => false,
-        [first, second] if first.0.is_ipv4() != second.0.is_ipv4() => true,
-        [_, _] => {
-            return Err(
-                "len of ClusterCIDRs==2 and they are not configured as dual stack".to_owned()
-            );
-        }
-        _ => {
+    if clusters.len() > 2 {
+        let length = clusters.len();
+        return Err(format!("length of clusterCIDRs is:{length} more than max allowed of 2"));
+    }
+    // A range that is none is only logged.
+    let services: Vec<_> = text("service-cluster-ip-range").split(',').flat_map(cidr).collect();
+    if let [(first, _), (second, _)] = services.as_slice()
+        && first.is_ipv4() == second.is_ipv4()
+    {
+        return Err("serviceCIDR and secondaryServiceCIDR are not dualstack (from different \
+                    IPfamiles)"
+            .to_owned());
+    }
+    let size = |name: &str| {
+        let name = format!("node-cidr-mask-size{name}");
+        flags.number(&name).filter(|size| *size != 0)
+    };
+    let (common, four, six) = (size(""), size("-ipv4"), size("-ipv6"));
+    if is_dual && common.is_some() {
+        let why = "usage of --node-cidr-mask-size is not allowed with dual-stack clusters";
+        return Err(why.to_owned());
+    }
+    if common.is_some() && (four.is_some() || six.is_some()) {
+        return Err("usage of --node-cidr-mask-size-ipv4 and --node-cidr-mask-size-ipv6 is not \
+                    allowed if --node-cidr-mask-size is set. For dual-stack clusters please unset \
+                    it and use IPFamily specific flags"
+            .to_owned());
+    }
+    for (flag, own, foreign, family) in [("ipv4", true, four, "IPv6"), ("ipv6", false, six, "IPv4")]
+    {
+        if foreign.is_some() && !is_of(own) {
             return Err(format!(
-                "length of clusterCIDRs is:{} more than max allowed of 2",
-                clusters.len()
+                "usage of --node-cidr-mask-size-{flag} is not allowed for a single-stack {family} \
+                 cluster"
             ));
         }
-    };
-    let common = flags.number("node-cidr-mask-size").filter(|size| *size != 0);
-    if is_dual && common.is_some() {
-        return Err(
-            "usage of --node-cidr-mask-size is not allowed with dual-stack clusters".to_owned()
-        );
     }
     for (address, prefix) in clusters {
-        let (family, default) = if address.is_ipv4() { ("ipv4", 24) } else { ("ipv6", 64) };
-        let own = flags.number(&format!("node-cidr-mask-size-{family}")).filter(|size| *size != 0);
-        if common.is_some() && own.is_some() {
-            return Err(format!(
-                "usage of --node-cidr-mask-size and --node-cidr-mask-size-{family} together is not allowed"
-            ));
-        }
-        let size = own.or(common).unwrap_or(default);
-        if size < i64::from(prefix) {
-            return Err(format!(
-                "invalid CIDR, node mask size {size} must be greater than or equal to cluster CIDR mask size {prefix}"
-            ));
+        let (own, default) = if address.is_ipv4() { (four, 24) } else { (six, 64) };
+        if own.or(common).unwrap_or(default) < i64::from(prefix) {
+            return Err(
+                "Controller: Invalid --cluster-cidr, mask size of cluster CIDR must be less \
+                        than or equal to --node-cidr-mask-size configured for CIDR family"
+                    .to_owned(),
+            );
         }
     }
     Ok(())

@@ -1,24 +1,28 @@
 //! The stand-in for kube-controller-manager.
 //!
-//! It starts in the order of the real one: flags, kubeconfig, port, delegated authentication, health, election. What
+//! It starts in the order of the real one: flags, gates, values, kubeconfig, port, delegated authentication, health, election. What
 //! only controllers read (root CA, service account key, signing pair, CIDRs) it reads as the real one does: when it
 //! leads. With `--use-service-account-credentials` its controllers act under service account tokens; without, they act
 //! under the kubeconfig's identity, which the stock role refuses nearly everything.
 
+mod config;
 mod controllers;
 mod election;
 mod files;
+mod gates;
 mod health;
 mod options;
+mod signals;
+mod values;
 mod workloads;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
 use super::client::Client;
@@ -27,62 +31,148 @@ use super::kubeconfig::Kubeconfig;
 use super::version::Version;
 use super::{log, random, tls};
 use election::Elector;
+use gates::Gates;
 use health::Health;
 use options::Options;
+use signals::Signals;
+
+/// How the process ends, other than by a signal.
+#[derive(Debug)]
+enum End {
+    /// Told to, with the feature gate that makes it an orderly end.
+    Stopped,
+    /// Nothing was begun, or it cannot go on.
+    Failed(String),
+    /// What only the leader reads is wrong.
+    Controllers(String),
+    /// As Go ends where nobody checked before.
+    Panics(String),
+}
+
+impl From<String> for End {
+    fn from(error: String) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// Runs it with these arguments, until it ends.
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
+    if arguments.first().is_some_and(|first| first == DIES) {
+        signals::die();
+    }
     let version = Version::of_environment();
     let known = flags::controller_manager(version.minor);
-    let parsed = match flags::parse(PROGRAM, &known, arguments) {
+    let listed = gates::listed(version.minor);
+    let parsed = flags::parse(PROGRAM, &known, arguments).and_then(|parsed| {
+        if gates::is_parse_error(version.minor)
+            && let Err(errors) = Gates::read(&parsed, version.minor)
+        {
+            let given = parsed.text("feature-gates").unwrap_or_default();
+            let why = errors.concat();
+            return Err(format!("invalid argument {given:?} for \"--feature-gates\" flag: {why}"));
+        }
+        Ok(parsed)
+    });
+    let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            eprintln!("Error: {error}");
+            eprintln!("{}\nError: {error}", flags::usage(&known, &listed));
             return ExitCode::FAILURE;
         }
     };
-    if let Some(text) = flags::asked_for(&parsed, &known, version) {
+    if let Some(text) = flags::asked_for(&parsed, &known, version, &listed) {
         return flags::print(&text);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let result = runtime.block_on(async {
+    let end = runtime.block_on(async {
         let options = Options::check(&parsed, version)?;
         run(&parsed, &options).await
     });
     // What still waits for the network must not keep the process.
     runtime.shutdown_background();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::line('E', &format!("\"command failed\" err={error:?}"));
-            ExitCode::FAILURE
+    let Err(end) = end;
+    end.report(version)
+}
+
+impl End {
+    /// Writes why, in upstream's form; the exit status.
+    fn report(self, version: Version) -> ExitCode {
+        match self {
+            Self::Stopped => ExitCode::SUCCESS,
+            Self::Failed(error) => {
+                log::line('E', &format!("\"command failed\" err={error:?}"));
+                ExitCode::FAILURE
+            }
+            Self::Controllers(error) => match version.minor {
+                ..27 => {
+                    log::line('F', &format!("error starting controllers: {error}"));
+                    ExitCode::from(255)
+                }
+                27..35 => {
+                    log::line('E', &format!("\"Error starting controllers\" err={error:?}"));
+                    ExitCode::FAILURE
+                }
+                _ => {
+                    log::line('E', &format!("\"Error building controllers\" err={error:?}"));
+                    log::line('E', "\"leaderelection lost\"");
+                    ExitCode::FAILURE
+                }
+            },
+            Self::Panics(why) => {
+                eprintln!("panic: {why}\n\ngoroutine 1 [running]:");
+                ExitCode::from(2)
+            }
         }
     }
 }
 
-async fn run(flags: &Parsed, options: &Options) -> Result<(), String> {
+/// Without self-release, nothing handles a signal upstream, so that the process dies of it.
+async fn run(flags: &Parsed, options: &Options) -> Result<Infallible, End> {
     log::line('I', &format!("\"Starting\" version=\"{}\"", options.version));
-    let failed = |error: std::io::Error| error.to_string();
-    let mut signals = Signals {
-        terminate: signal(SignalKind::terminate()).map_err(failed)?,
-        interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-    };
+    let mut signals = Signals::new()?;
+    let identity = election::identity()?;
     tokio::select! {
-        result = work(flags, options) => return result,
+        result = work(flags, options, &identity) => return result,
         () = signals.next() => (),
     }
-    log::line('I', "\"Requested to terminate. Exiting.\"");
     // Seen on the real one: from 0.05 to 2 seconds, mostly short.
-    let seconds = 0.05 + 1.95 * random::fraction().powi(4);
+    let rest = Duration::from_secs_f64(0.05 + 1.95 * random::fraction().powi(4));
+    let orderly = async {
+        if options.gates.releases_lease() {
+            // Controllers first, then the Lease; and something is left to do after that.
+            sleep(rest / 2).await;
+            release(flags, options, identity).await;
+            sleep(rest / 2).await;
+        } else {
+            sleep(rest).await;
+        }
+    };
     tokio::select! {
-        () = sleep(Duration::from_secs_f64(seconds)) => Ok(()),
-        () = signals.next() => Err("a second signal".to_owned()),
+        () = orderly => (),
+        () = signals.next() => signals::die_of_it(),
+    }
+    if options.gates.releases_lease() {
+        log::line('I', "\"leaderelection stopped\"");
+        return Err(End::Stopped);
+    }
+    signals::die_of_it()
+}
+
+async fn release(flags: &Parsed, options: &Options, identity: String) {
+    let kubeconfig = flags.path("kubeconfig").map(|path| Kubeconfig::load(&path));
+    let Some(Ok(kubeconfig)) = kubeconfig.filter(|_| options.election.is_on) else { return };
+    let client = Client::new(kubeconfig, options.election.patience());
+    let health = Arc::new(Health::default());
+    let mut elector = Elector::new(client, options.election.clone(), health, identity);
+    match elector.release().await {
+        Ok(()) => (),
+        Err(why) => log::line('E', &why),
     }
 }
 
 /// Ends only with an error.
-async fn work(flags: &Parsed, options: &Options) -> Result<(), String> {
+async fn work(flags: &Parsed, options: &Options, identity: &str) -> Result<Infallible, End> {
     let kubeconfig = flags.path("kubeconfig").ok_or_else(|| {
         "invalid configuration: no configuration has been provided, try setting \
          KUBERNETES_MASTER environment variable"
@@ -111,21 +201,30 @@ async fn work(flags: &Parsed, options: &Options) -> Result<(), String> {
         Kubeconfig::load(&path)
             .map_err(|e| format!("failed to get delegated authorization kubeconfig: {e}"))?;
     }
+    config::check(flags)?;
     if let Some((listener, served)) = serving {
         tokio::spawn(health::reread(served.clone()));
         tokio::spawn(health::serve(listener, served, health.clone())?);
+        if let Some(why) = config::no_http2(flags) {
+            let at = std::net::SocketAddr::new(options.bind_address, options.secure_port);
+            return Err(End::Panics(format!("Stopped listening on {at} due to error: {why}")));
+        }
     }
     if !options.election.is_on {
-        return controllers::run(flags, options, &kubeconfig).await;
+        return controllers::run(flags, options, &kubeconfig).await.map_err(End::Controllers);
     }
-    // client-go gives each request half of the renew deadline.
-    let patience = (options.election.renew_deadline / 2).max(Duration::from_secs(1));
-    let client = Client::new(kubeconfig.clone(), patience);
-    let mut elector = Elector::new(client, options.election.clone(), health)?;
+    if let Some(why) = options.election.panic() {
+        return Err(End::Panics(why.to_owned()));
+    }
+    let client = Client::new(kubeconfig.clone(), options.election.patience());
+    let mut elector = Elector::new(client, options.election.clone(), health, identity.to_owned());
     elector.acquire().await;
     tokio::select! {
-        () = elector.renew() => Err("leaderelection lost".to_owned()),
-        result = controllers::run(flags, options, &kubeconfig) => result,
+        () = elector.renew() => {
+            log::line('E', "\"leaderelection lost\"");
+            Err(End::Failed("leaderelection lost".to_owned()))
+        }
+        result = controllers::run(flags, options, &kubeconfig) => result.map_err(End::Controllers),
     }
 }
 
@@ -136,7 +235,8 @@ fn served(flags: &Parsed) -> Result<tls::Served, String> {
             log::line('I', "Generated self-signed cert in-memory");
             tls::Served::self_signed()
         }
-        _ => Err("tls-cert-file and tls-private-key-file must be given together".to_owned()),
+        (None, Some(_)) => Err("missing filename for serving cert".to_owned()),
+        (Some(_), None) => Err("missing filename for serving key".to_owned()),
     }
 }
 
@@ -163,20 +263,8 @@ async fn delegated_authentication(flags: &Parsed) -> Result<(), String> {
     Err(why)
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => (),
-            _ = self.interrupt.recv() => (),
-        }
-    }
-}
-
 const PROGRAM: &str = "kube-controller-manager";
+/// The only argument of a process that is to die of SIGTERM at once.
+const DIES: &str = "--standin-dies";
 const AUTHENTICATION: &str =
     "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::controllers::names;
+use super::gates::Gates;
+use super::values;
 use crate::standin::flags::Parsed;
 use crate::standin::version::Version;
 
@@ -15,6 +17,7 @@ pub(super) struct Options {
     pub(super) secure_port: u16,
     pub(super) election: Election,
     pub(super) controllers: Vec<String>,
+    pub(super) gates: Gates,
 }
 
 /// The flags of the election.
@@ -29,49 +32,33 @@ pub(super) struct Election {
 }
 
 impl Options {
-    /// Checks what `kube-controller-manager` checks before it starts; all errors come at once.
+    /// Checks what `kube-controller-manager` checks before it reads or contacts anything: gates, then logging, then
+    /// everything else. The errors of one step come at once.
     pub(super) fn check(flags: &Parsed, version: Version) -> Result<Self, String> {
-        let mut errors = Vec::new();
+        let minor = version.minor;
+        let gates = Gates::read(flags, minor).map_err(|errors| aggregate(&errors))?;
+        let errors = values::logging(flags, minor, &gates);
+        if !errors.is_empty() {
+            return Err(aggregate(&errors));
+        }
         let controllers = flags.list("controllers").unwrap_or_else(|| vec!["*".to_owned()]);
-        for name in &controllers {
-            let bare = name.strip_prefix('-').unwrap_or(name);
-            if bare != "*" && !names::is_known(bare, version.minor) {
-                errors.push(format!("{bare:?} is not in the list of known controllers"));
-            }
-        }
-        if version.minor >= 27 {
-            let lock = flags.text("leader-elect-resource-lock").unwrap_or("leases");
-            if lock != "leases" {
-                errors.push(format!(
-                    "leader-elect-resource-lock value must be \"leases\", not {lock:?}"
-                ));
-            }
-        }
-        let provider = flags.text("cloud-provider").unwrap_or_default();
-        if version.minor >= 31 && !matches!(provider, "" | "external") {
-            errors.push(format!(
-                "cloud-provider: unknown cloud provider {provider:?}; \"external\" or none"
-            ));
-        }
-        errors.extend(signing(flags));
-        let format = flags.text("logging-format").unwrap_or("text");
-        if !matches!(format, "text" | "json") {
-            errors.push(format!("format: Invalid value: {format:?}: Unsupported log format"));
+        let names = controllers.iter().filter(|name| *name != "*");
+        let names = names.map(|name| name.strip_prefix('-').unwrap_or(name));
+        let unknown = names.filter(|name| !names::is_known(name, minor, &gates));
+        let mut errors: Vec<_> = unknown
+            .map(|name| format!("{name:?} is not in the list of known controllers"))
+            .collect();
+        errors.extend(values::validate(flags, minor));
+        if !errors.is_empty() {
+            return Err(aggregate(&errors));
         }
         let port = flags.number("secure-port").unwrap_or(10257);
-        let secure_port = u16::try_from(port).unwrap_or_else(|_| {
-            errors.push(format!("--secure-port {port} must be between 0 and 65535, inclusive"));
-            0
-        });
+        let secure_port = u16::try_from(port).map_err(|error| error.to_string())?;
         let election = Election::read(flags);
-        errors.extend(election.check());
-        if !errors.is_empty() {
-            return Err(errors.join(", "));
-        }
-        let address = flags.text("bind-address").map(str::trim);
+        let address = flags.text("bind-address").map(str::trim).filter(|it| !it.is_empty());
         let any = Ipv4Addr::UNSPECIFIED.into();
         let bind_address = address.map_or(any, |address| address.parse().unwrap());
-        Ok(Self { version, bind_address, secure_port, election, controllers })
+        Ok(Self { version, bind_address, secure_port, election, controllers, gates })
     }
 
     /// Whether a controller runs: as k8s.io/controller-manager's `IsControllerEnabled`.
@@ -87,7 +74,7 @@ impl Options {
                 return true;
             }
         }
-        self.controllers.iter().any(|listed| listed == "*")
+        self.controllers.iter().any(|listed| listed == "*") && !names::is_off_by_default(name)
     }
 }
 
@@ -107,47 +94,29 @@ impl Election {
         }
     }
 
-    fn check(&self) -> Vec<String> {
-        if !self.is_on {
-            return Vec::new();
-        }
-        let mut errors = Vec::new();
+    /// What client-go gives each request: half of the renew deadline.
+    pub(super) fn patience(&self) -> Duration {
+        (self.renew_deadline / 2).max(Duration::from_secs(1))
+    }
+
+    /// What the election panics about when it begins: nothing checks these before.
+    pub(super) fn panic(&self) -> Option<&'static str> {
         if self.lease_duration <= self.renew_deadline {
-            errors.push("leaseDuration must be greater than renewDeadline".to_owned());
+            Some("leaseDuration must be greater than renewDeadline")
+        } else if self.renew_deadline <= self.retry_period.mul_f64(1.2) {
+            Some("renewDeadline must be greater than retryPeriod*JitterFactor")
+        } else if self.retry_period.is_zero() {
+            Some("retryPeriod must be greater than zero")
+        } else {
+            None
         }
-        if self.renew_deadline <= self.retry_period.mul_f64(1.2) {
-            errors.push("renewDeadline must be greater than retryPeriod*JitterFactor".to_owned());
-        }
-        let all = [self.lease_duration, self.renew_deadline, self.retry_period];
-        if all.contains(&Duration::ZERO) {
-            errors.push("the durations of --leader-elect must be greater than zero".to_owned());
-        }
-        errors
     }
 }
 
-fn signing(flags: &Parsed) -> Vec<String> {
-    const SIGNERS: [&str; 4] =
-        ["kubelet-serving", "kubelet-client", "kube-apiserver-client", "legacy-unknown"];
-    let mut errors = Vec::new();
-    let has = |name: &str| flags.path(&format!("cluster-signing-{name}-file")).is_some();
-    let specific: Vec<&str> = SIGNERS
-        .into_iter()
-        .filter(|signer| has(&format!("{signer}-cert")) || has(&format!("{signer}-key")))
-        .collect();
-    for signer in &specific {
-        if !(has(&format!("{signer}-cert")) && has(&format!("{signer}-key"))) {
-            errors.push(format!(
-                "cannot specify only one of --cluster-signing-{signer}-{{cert,key}}-file"
-            ));
-        }
+/// Several errors as Go's aggregate writes them.
+fn aggregate(errors: &[String]) -> String {
+    match errors {
+        [one] => one.clone(),
+        all => format!("[{}]", all.join(", ")),
     }
-    if (has("cert") || has("key")) && !specific.is_empty() {
-        errors.push(
-            "cannot specify --cluster-signing-{cert,key}-file and other \
-             --cluster-signing-*-{cert,key}-file flags at the same time"
-                .to_owned(),
-        );
-    }
-    errors
 }

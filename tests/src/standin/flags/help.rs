@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Flag, Type};
 
-pub(super) fn text(known: &[Flag]) -> String {
+pub(super) fn text(known: &[Flag], gates: &[String]) -> String {
     let mut text = String::from("Usage:\n  [flags]\n\nFlags:\n\n");
     for flag in known {
         let short = match flag.name.as_ref() {
@@ -15,6 +15,14 @@ pub(super) fn text(known: &[Flag]) -> String {
         let separator = if flag.kind == Type::Bool { "" } else { " " };
         let (name, label) = (&flag.name, flag.kind.label());
         writeln!(text, "  {short}--{name}{separator}{label}").unwrap();
+        if flag.kind == Type::FeatureGates {
+            let pairs = "A set of key=value pairs that describe feature gates for alpha/experimental features.";
+            writeln!(text, "{PLACE}{pairs} Options are:").unwrap();
+            gates.iter().for_each(|gate| writeln!(text, "{PLACE}{gate}").unwrap());
+        }
     }
     text
 }
+
+/// Where descriptions begin.
+const PLACE: &str = "                ";

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::version::Version;
 pub(super) use table::controller_manager;
 pub use value::Type;
+pub(super) use value::boolean;
 
 /// A flag that a program knows.
 #[derive(Clone, Debug)]
@@ -36,6 +37,20 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    /// A command line with these values.
+    #[cfg(test)]
+    pub(super) fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let values =
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+        Self { values: values.collect() }
+    }
+
+    /// All that was given, in order.
+    #[must_use]
+    pub fn all(&self, name: &str) -> &[String] {
+        self.values.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// What was given last.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
@@ -60,6 +75,12 @@ impl Parsed {
         self.text(name).and_then(value::whole)
     }
 
+    /// A duration in seconds, which may be negative.
+    #[must_use]
+    pub fn seconds(&self, name: &str, default: f64) -> f64 {
+        self.text(name).and_then(value::duration).unwrap_or(default)
+    }
+
     /// A duration; a negative one counts as none.
     #[must_use]
     pub fn duration(&self, name: &str, default: Duration) -> Duration {
@@ -69,13 +90,37 @@ impl Parsed {
         })
     }
 
-    /// A list, in which all that was given is joined.
+    /// A list, in which all that was given is joined; each is a line of CSV, and an empty one has no items.
     #[must_use]
     pub fn list(&self, name: &str) -> Option<Vec<String>> {
         let values = self.values.get(name)?;
-        let items = values.iter().flat_map(|value| value.split(','));
-        Some(items.filter(|item| !item.is_empty()).map(str::to_owned).collect())
+        Some(values.iter().filter(|value| !value.is_empty()).flat_map(|value| csv(value)).collect())
     }
+
+    /// Whether a flag was given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+}
+
+/// The fields of one line of CSV, as Go's `encoding/csv` reads it.
+fn csv(line: &str) -> Vec<String> {
+    let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut rest = line.chars().peekable();
+    while let Some(letter) = rest.next() {
+        match letter {
+            '"' if is_quoted && rest.peek() == Some(&'"') => {
+                field.push('"');
+                rest.next();
+            }
+            '"' if is_quoted || field.is_empty() => is_quoted = !is_quoted,
+            ',' if !is_quoted => fields.push(std::mem::take(&mut field)),
+            _ => field.push(letter),
+        }
+    }
+    fields.push(field);
+    fields
 }
 
 /// Reads a command line.
@@ -123,16 +168,27 @@ pub fn parse(program: &str, known: &[Flag], arguments: &[String]) -> Result<Pars
     Ok(parsed)
 }
 
-/// What to print if the command line asks for help or the version.
-pub(super) fn asked_for(parsed: &Parsed, known: &[Flag], version: Version) -> Option<String> {
+/// What to print if the command line asks for help or the version. `gates` are the feature gates to list.
+pub(super) fn asked_for(
+    parsed: &Parsed,
+    known: &[Flag],
+    version: Version,
+    gates: &[String],
+) -> Option<String> {
     if parsed.is_on("help", false) {
-        return Some(help::text(known));
+        return Some(usage(known, gates));
     }
-    match parsed.text("version") {
-        None | Some("false") => None,
-        Some("raw") => Some(format!("version.Info{}\n", version.info())),
-        Some(_) => Some(format!("Kubernetes {version}\n")),
+    match parsed.text("version")? {
+        "raw" => Some(format!("{}\n", version.raw())),
+        text if boolean(text) == Some(true) => Some(format!("Kubernetes {version}\n")),
+        // A version of its own only changes what is reported elsewhere.
+        _ => None,
     }
+}
+
+/// What `--help` prints, and what precedes the error where a command line cannot be read.
+pub(super) fn usage(known: &[Flag], gates: &[String]) -> String {
+    help::text(known, gates)
 }
 
 /// Prints what was asked for to standard output.

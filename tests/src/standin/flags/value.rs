@@ -67,29 +67,31 @@ impl Type {
 
     /// Whether a value is of this type; the error is Go's.
     pub(super) fn check(self, value: &str) -> Result<(), String> {
-        let syntax =
-            |function: &str| Err(format!("strconv.{function}: parsing {value:?}: invalid syntax"));
         let every = |is_right: fn(&str) -> bool| value.split(',').all(is_right);
         match self {
-            Self::Bool if boolean(value).is_none() => syntax("ParseBool"),
-            Self::Int32 if !is_int32(value) => syntax("ParseInt"),
-            Self::Int32List if !every(is_int32) => syntax("ParseInt"),
-            Self::Int64 | Self::Verbosity if whole(value).is_none() => syntax("ParseInt"),
-            Self::Float if value.parse::<f64>().is_err() => syntax("ParseFloat"),
-            Self::Duration if duration(value).is_none() => {
-                Err(format!("time: invalid duration {value:?}"))
+            Self::Bool => boolean(value).map(drop).ok_or_else(|| syntax("ParseBool", value)),
+            Self::Int32 => integer(value, i32::MIN.into(), i32::MAX.into()),
+            Self::Int64 => integer(value, i64::MIN, i64::MAX),
+            Self::Verbosity if !value.bytes().all(|c| c.is_ascii_digit()) || value.is_empty() => {
+                Err(syntax("ParseUint", value))
             }
-            Self::Ip if value.trim().parse::<std::net::IpAddr>().is_err() => {
+            Self::Verbosity => integer(value, 0, i32::MAX.into()),
+            Self::Int32List => value
+                .split(',')
+                .try_for_each(|item| integer(item, i32::MIN.into(), i32::MAX.into())),
+            Self::Float if value.parse::<f64>().is_err() => Err(syntax("ParseFloat", value)),
+            Self::Duration => duration(value).map(drop).ok_or_else(|| no_duration(value)),
+            Self::Ip if !value.is_empty() && value.trim().parse::<std::net::IpAddr>().is_err() => {
                 Err(format!("failed to parse IP: {value:?}"))
             }
-            Self::Map if !every(|pair| pair.contains('=')) => {
-                Err(format!("malformed pair, expect string=string: {value:?}"))
-            }
-            Self::FeatureGates if !value.is_empty() && !every(is_gate) => {
-                Err(format!("missing or invalid bool value in {value:?}"))
-            }
+            Self::Map => match value.split(',').find(|pair| !pair.contains('=')) {
+                Some(pair) if !value.is_empty() => {
+                    Err(format!("{pair} must be formatted as key=value"))
+                }
+                _ => Ok(()),
+            },
             Self::VModule if !value.is_empty() && !every(is_pattern) => {
-                Err("syntax error: expect comma-separated list of filename=N".to_owned())
+                Err(format!("{value:?} does not have the pattern=N format"))
             }
             Self::Quantity if !value.starts_with(|c: char| c.is_ascii_digit()) => {
                 Err("quantities must match the regular expression of a quantity".to_owned())
@@ -97,16 +99,48 @@ impl Type {
             Self::SniPair if value.split(',').count() < 2 => {
                 Err("expected comma separated certificate and key file paths".to_owned())
             }
-            Self::Version if !is_version(value) => {
-                Err(format!("{value:?} is neither a bool, nor raw, nor a version"))
-            }
+            Self::Version if !is_version(value) => Err(syntax("ParseBool", value)),
             _ => Ok(()),
         }
     }
 }
 
+fn syntax(function: &str, value: &str) -> String {
+    format!("strconv.{function}: parsing {value:?}: invalid syntax")
+}
+
+fn integer(value: &str, least: i64, most: i64) -> Result<(), String> {
+    let digits = value.trim_start_matches(['+', '-']);
+    match whole(value) {
+        Some(number) if (least..=most).contains(&number) => Ok(()),
+        // Too long for the widest type is out of range, too.
+        None if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) => {
+            Err(syntax("ParseInt", value))
+        }
+        None if digits.len() < 19 => Err(syntax("ParseInt", value)),
+        _ => Err(format!("strconv.ParseInt: parsing {value:?}: value out of range")),
+    }
+}
+
+/// Go's reason why a text is no duration.
+fn no_duration(text: &str) -> String {
+    let rest = text.trim_start_matches(['+', '-']);
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let (number, unit) = rest.split_at(end);
+    let end = unit.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(unit.len());
+    let unit = &unit[..end];
+    let is_unit = matches!(unit, "ns" | "us" | "µs" | "μs" | "ms" | "s" | "m" | "h");
+    if number.parse::<f64>().is_err() || is_unit {
+        format!("time: invalid duration {text:?}")
+    } else if unit.is_empty() {
+        format!("time: missing unit in duration {text:?}")
+    } else {
+        format!("time: unknown unit {unit:?} in duration {text:?}")
+    }
+}
+
 /// What Go's `strconv.ParseBool` takes.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(in super::super) fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
@@ -121,6 +155,11 @@ pub(super) fn whole(text: &str) -> Option<i64> {
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
     let lower = digits.to_ascii_lowercase();
+    // Underscores may stand between digits, and after the prefix.
+    if lower.starts_with('_') || lower.ends_with('_') || lower.contains("__") {
+        return None;
+    }
+    let lower = lower.replace('_', "");
     let radix = |prefix: &str, radix| {
         lower.strip_prefix(prefix).map(|digits| i64::from_str_radix(digits, radix))
     };
@@ -164,17 +203,6 @@ pub(super) fn duration(text: &str) -> Option<f64> {
         rest = &rest[end..];
     }
     Some(sign * seconds)
-}
-
-fn is_int32(text: &str) -> bool {
-    whole(text).is_some_and(|value| i32::try_from(value).is_ok())
-}
-
-fn is_gate(pair: &str) -> bool {
-    let Some((name, value)) = pair.trim().split_once('=') else { return false };
-    // A component may stand before the name: `kube:Name`.
-    let name = name.rsplit(':').next().unwrap_or_default();
-    name.starts_with(|c: char| c.is_ascii_uppercase()) && boolean(value.trim()).is_some()
 }
 
 fn is_pattern(pair: &str) -> bool {

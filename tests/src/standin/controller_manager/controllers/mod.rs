@@ -3,6 +3,7 @@
 mod account;
 pub(super) mod names;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(super) async fn run(
     flags: &Parsed,
     options: &Options,
     kubeconfig: &Kubeconfig,
-) -> Result<(), String> {
+) -> Result<Infallible, String> {
     let client = || Client::new(kubeconfig.clone(), Duration::from_secs(30));
     let root = Arc::new(client());
     wait_for_server(&root).await?;
