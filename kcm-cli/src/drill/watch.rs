@@ -135,7 +135,7 @@ impl Watch {
         let looking = async {
             loop {
                 let reading = news.borrow_and_update().clone();
-                if let Some(reading) = reading.filter(|reading| reading.asked >= now) {
+                if let Some(reading) = reading.filter(|reading| reading.asked > now) {
                     let holder = reading.lease.as_ref().and_then(Lease::holder);
                     return (holder != before.holder()).then_some(());
                 }
