@@ -31,6 +31,8 @@ pub(super) struct Pace {
     pub(super) promise: Duration,
     /// The same where the Lease is free: a candidate asks one sleep later at most.
     pub(super) promise_once_free: Duration,
+    /// How long a master stays stopped for a successor where the Lease is free.
+    pub(super) behind_once_free: Duration,
     /// A process that looks for the first time after this is behind everybody who was there before: for it, the Lease
     /// runs out after the promise.
     pub(super) behind: Duration,
@@ -52,6 +54,7 @@ impl Pace {
         Self {
             promise,
             promise_once_free: sleep,
+            behind_once_free: (sleep + ALLOWANCE).min(BACK_AFTER.saturating_sub(BEFORE_THE_TIMER)),
             behind: (2 * sleep + ALLOWANCE).min(BACK_AFTER.saturating_sub(BEFORE_THE_TIMER)),
             nobody_yet: duration.saturating_sub(retry_period + ALLOWANCE),
             patience: promise + BEYOND,

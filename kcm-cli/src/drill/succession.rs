@@ -279,8 +279,7 @@ impl Leader<'_> {
             match self.extent {
                 DrillExtent::All => drop(self.successor(end.deadline).await),
                 DrillExtent::Once if self.method == DrillMethod::Stop => {
-                    let soon = self.pace.promise_once_free.min(self.pace.behind);
-                    self.successor(end.at + soon).await;
+                    self.successor(end.at + self.pace.behind_once_free).await;
                 }
                 DrillExtent::Once => {}
             }
