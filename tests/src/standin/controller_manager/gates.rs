@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_released_only_with_the_gate_on() {
-        let released = |minor, gates| read(minor, gates).unwrap().releases_lease();
+        let released = |minor: u32, gates: &str| read(minor, gates).unwrap().releases_lease();
         for minor in [36, 37] {
             assert!(!released(minor, ""));
             assert!(released(minor, "ControllerManagerReleaseLeaderElectionLockOnExit=true"));
