@@ -70,6 +70,13 @@ fn is_of_unknown_flag(finding: &LintFinding) -> bool {
     finding.code == LintCode::FlagUnknown.as_str()
 }
 
+/// Tells whether the program was asked for the flag itself, which is reported as such.
+fn is_left_to_program(finding: &LintFinding) -> bool {
+    let of_names = [LintCode::FlagRemoved, LintCode::FlagTooNew];
+    let is_of_name = of_names.iter().any(|code| code.as_str() == finding.code);
+    is_of_name && finding.severity == Severity::Error
+}
+
 /// Checks the flags of masters against the programs that were asked there for their versions; none where none was asked.
 pub(crate) fn of_programs(
     cluster: &Cluster,
@@ -91,7 +98,7 @@ pub(crate) fn of_programs(
         })
     };
     let mut findings = checks::of_masters(cluster, cluster.masters.iter().zip(&versions));
-    findings.retain(|finding| !is_reported(finding));
+    findings.retain(|finding| !is_reported(finding) && !is_left_to_program(finding));
     for finding in findings.iter_mut().filter(|finding| is_of_unknown_flag(finding)) {
         // The program is asked for its flags, and knows better than a table.
         finding.severity = Severity::Warning;
