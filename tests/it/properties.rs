@@ -101,7 +101,10 @@ fn flags() -> impl Strategy<Value = String> {
         if lines.is_empty() {
             String::new()
         } else {
-            format!("controllerManager:\n  flags:\n{lines}")
+            // Odd values are meant here.
+            let allowed = ["bad-value", "controller-unknown"];
+            let allowed = allowed.map(|code| format!("{{code: {code}, reason: odd}}")).join(", ");
+            format!("controllerManager:\n  flags:\n{lines}lint: {{allow: [{allowed}]}}\n")
         }
     })
 }
