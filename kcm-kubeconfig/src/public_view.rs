@@ -241,7 +241,8 @@ impl<F: Fn(&[u8]) -> String> View<F> {
             [b'-', b' ' | b'\t' | b'\n', ..] => return self.dash(token),
             [b'&' | b'*', name @ ..] => {
                 let (sign, digest) = (token.get(..1)?, (self.sha256_hex)(name));
-                self.out.push_str(&format!("{sign}{digest}"));
+                self.out += sign;
+                self.out += &digest;
                 self.column += token.len();
                 if sign == "*" {
                     self.open = Open::Complete;
@@ -314,7 +315,7 @@ impl<F: Fn(&[u8]) -> String> View<F> {
             self.out.push_str(token);
         } else {
             let digest = (self.sha256_hex)(name.as_bytes());
-            self.out.push_str(&format!("{quote}{DIGEST}{digest}{quote}:"));
+            self.out.extend([quote, DIGEST, &digest, quote, ":"]);
         }
         if !is_outer {
             self.dark = self.dark.min(at);
@@ -348,7 +349,7 @@ impl<F: Fn(&[u8]) -> String> View<F> {
                 format!("{kind}{DIGEST}{}", (self.sha256_hex)(joined.as_bytes()))
             }
         };
-        self.out.push_str(&format!("{quote}{shown}{quote}"));
+        self.out.extend([quote, &shown, quote]);
         self.out.extend(value.chars().filter(|c| *c == '\n'));
     }
 }
@@ -356,7 +357,7 @@ impl<F: Fn(&[u8]) -> String> View<F> {
 /// Whether the length and the padding are those of base64.
 fn is_padded(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
-    text.len() % 4 == 0 && text.len() - unpadded.len() < 3 && !unpadded.contains('=')
+    text.len().is_multiple_of(4) && text.len() - unpadded.len() < 3 && !unpadded.contains('=')
 }
 
 /// Whether this token is a plain scalar that is no key.
@@ -376,12 +377,13 @@ fn is_plain(token: &str) -> bool {
 fn is_public(key: &str, value: &str) -> bool {
     let is_harmless = |b: u8| b.is_ascii_alphanumeric() || b" ._:/@%+=~,()[]-".contains(&b);
     let is_address = matches!(key, "server" | "proxy-url");
+    let is_credential = is_address && value.contains('@');
+    let is_opaque = |part: &str| OPAQUE.iter().any(|start| part.starts_with(start));
+    let mut runs = value.split(|c: char| !(c.is_ascii_alphanumeric() || c == '+' || c == '='));
     value.bytes().all(is_harmless)
-        && !(is_address && value.contains('@'))
-        && !value.split(',').any(|part| OPAQUE.iter().any(|start| part.starts_with(start)))
-        && !value
-            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '+' || c == '='))
-            .any(|run| run.len() >= 40)
+        && !is_credential
+        && !value.split(',').any(is_opaque)
+        && runs.all(|run| run.len() < 40)
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub fn drop_ins_in_order<T>(found: impl IntoIterator<Item = (String, T)>) -> Vec
 /// Tells whether systemd takes a file of this name for a drop-in.
 #[must_use]
 pub fn is_drop_in(name: &str) -> bool {
-    name.ends_with(".conf") && !name.starts_with('.')
+    name.strip_suffix(".conf").is_some_and(|stem| !name.starts_with('.') && !stem.is_empty())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod command_line;
 mod install;
 mod json_files;
 mod operator_files;
+mod operator_pair;
 mod targets;
 
 use std::process::Command;
@@ -56,11 +57,6 @@ impl Case {
             code,
             error,
         }
-    }
-
-    /// What only `apply` finds out.
-    fn by_apply_alone(self) -> Self {
-        Self { verbs: &["apply"], ..self }
     }
 
     fn within(self, script: &'static str) -> Self {

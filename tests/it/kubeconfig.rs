@@ -301,7 +301,14 @@ fn same_bytes(texts: &[String]) -> Result<(), TestCaseError> {
         prop_assert_eq!(ours, theirs);
     }
     prop_assert_eq!(&*printed, &theirs);
-    let read = Kubeconfig::from_yaml(&theirs).unwrap();
+    let read = match Kubeconfig::from_yaml(&theirs) {
+        Ok(read) => read,
+        // YAML 1.2 breaks no line there. kcm reads them where their text is on one line.
+        Err(error) => {
+            prop_assert!(theirs.contains(['\u{2028}', '\u{2029}']), "{error}");
+            return Ok(());
+        }
+    };
     prop_assert!(read.warnings.is_empty(), "{:?}", read.warnings);
     prop_assert_eq!(&*read.kubeconfig.to_yaml(), &theirs);
     Ok(())

@@ -69,6 +69,20 @@ fn commits(batch: &Batch) -> bool {
     matches!(batch.operations[0], Operation::Commit(_))
 }
 
+/// A hook by which the commit on the master of `fake` fails before it has changed anything.
+fn failing_at_commit(fake: &Fake) -> impl Fn(&str, &Batch) + Send + Sync + 'static {
+    let fake = fake.clone();
+    move |name, batch| {
+        fake.inspect(|state| {
+            if state.name == name && commits(batch) {
+                let at = FaultPoint::Operation { index: state.operations, when: When::Before };
+                let kind = FaultKind::Fails(FileErrorKind::Other);
+                state.faults.push(Fault { at, kind });
+            }
+        });
+    }
+}
+
 async fn apply_tapped(
     masters: &Masters,
     meeting: Option<usize>,
@@ -149,11 +163,7 @@ async fn where_something_runs_it_comes_last_one_after_the_other() {
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_among_those_begun_at_once_does_not_hide_the_others() {
     let masters = Masters::furnished(Site::new());
-    // The observation has eleven operations, the examination and the stage are one each, then comes the commit.
-    let at = FaultPoint::Operation { index: 13, when: When::Before };
-    let kind = FaultKind::Fails(FileErrorKind::Other);
-    masters.fakes[0].inspect(|state| state.faults.push(Fault { at, kind }));
-    let outcome = apply_tapped(&masters, Some(3), |_, _| {}).await;
+    let outcome = apply_tapped(&masters, Some(3), failing_at_commit(&masters.fakes[0])).await;
     let error = "k8s-master-01: scheduled fault".to_owned();
     let (failed, done) = (MasterResult::Failed { error }, MasterResult::Done);
     assert_eq!(results(&outcome), [&failed, &done, &done]);
@@ -164,11 +174,7 @@ async fn one_that_fails_among_those_that_run_stops_the_rest() {
     let masters = Masters::furnished(Site::new());
     masters.apply().await.unwrap();
     masters.site.edit("masters:\n", "controllerManager: {flags: {v: 4}}\nmasters:\n");
-    let index = masters.fakes[0].inspect(|state| state.operations) + 13;
-    let at = FaultPoint::Operation { index, when: When::Before };
-    let kind = FaultKind::Fails(FileErrorKind::Other);
-    masters.fakes[0].inspect(|state| state.faults.push(Fault { at, kind }));
-    let outcome = masters.apply().await.unwrap();
+    let outcome = apply_tapped(&masters, None, failing_at_commit(&masters.fakes[0])).await;
     let untouched = MasterResult::Untouched { error: None };
     assert_eq!(results(&outcome)[1..], [&untouched, &untouched]);
     assert!(masters.apply().await.unwrap().is_done());

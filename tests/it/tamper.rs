@@ -189,7 +189,7 @@ fn common() -> Vec<Case> {
         case(KUBECONFIG, Folder, "drifted", [3, 1, 1, 1]),
         case(KUBECONFIG, DanglingLink, "drifted", [3, 1, 1, 1]),
         case(KUBECONFIG, server, "drifted", [3, 3, 0, 0]),
-        case(KUBECONFIG, Edited("user: kube-controller", "user: c"), "drifted", [3, 3, 0, 0]),
+        case(KUBECONFIG, Edited("user: kube-controller", "user: c"), "drifted", [3, 3, 1, 0]),
         case(
             KUBECONFIG,
             Edited("current-context: d", "current-context: x"),

@@ -161,7 +161,8 @@ pub fn kcm() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "kcm-cli", "--bin", "kcm"]);
+        // The features of the whole workspace, with which it is built already.
+        build.args(["build", "--quiet", "--workspace", "--bin", "kcm"]);
         build.arg("--target-dir").arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             build.arg("--release");

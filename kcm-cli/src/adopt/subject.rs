@@ -66,7 +66,7 @@ pub(super) fn signing_config(certificate: &Certificate, hours: i64) -> Option<St
     if usages.iter().all(|usage| certificate.allows(usage)) {
         return None;
     }
-    let names: Vec<_> = theirs.iter().map(|usage| usage.name()).collect();
+    let names: Vec<_> = theirs.iter().map(kcm_pki::Usage::name).collect();
     let profile = json!({ "usages": names, "expiry": format!("{hours}h") });
     let config = json!({ "signing": { "default": { "expiry": format!("{hours}h") }, "profiles": { "kubernetes": profile } } });
     let text = format!("{config:#}\n");

@@ -56,7 +56,7 @@ pub(super) async fn run(
 fn failure(error: AdoptError) -> Failure {
     match error {
         AdoptError::Observe(error) => Error::from(error).into(),
-        AdoptError::Refused { error, findings } => failure(*error).with_findings(findings),
+        AdoptError::Refused { error, findings } => failure(*error).with_findings(&findings),
         AdoptError::Request { .. } => Failure::new(Exit::Usage, error.to_string()),
         _ => Failure::new(Exit::Failed, error.to_string()),
     }

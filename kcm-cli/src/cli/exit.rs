@@ -58,14 +58,14 @@ impl Failure {
     }
 
     /// The same with what was found until then.
-    pub(super) fn with_findings(self, findings: Vec<Finding>) -> Self {
+    pub(super) fn with_findings(self, findings: &[Finding]) -> Self {
         let mut document = self.document;
         if let (Some(document), false) = (document.as_object_mut(), findings.is_empty()) {
             document.insert("findings".to_owned(), serde_json::json!(findings));
         }
         let found = findings.iter().map(|finding| format!("\n  {}: {finding}", finding.severity));
         let message = self.message + &found.collect::<String>();
-        Self { document, message, ..self }
+        Self { message, document, ..self }
     }
 
     /// Metrics could not be left where they were to be.

@@ -35,9 +35,21 @@ pub struct DesiredService {
     pub serving: Option<SocketAddr>,
     /// As whom it runs where that user has no more rights than its files give; root with all of root's if none.
     pub account: Option<Owner>,
+    /// The name of the user that the cluster file has it run as; none for root.
+    #[serde(skip)]
+    pub(crate) user: Option<String>,
 }
 
 impl DesiredService {
+    /// Names the user that it runs as, for messages.
+    pub(crate) fn runs_as(&self) -> String {
+        match (&self.user, self.account) {
+            (Some(user), _) => format!("user `{user}`"),
+            (None, Some(_)) => "root without capabilities (systemd.hardening: strict)".to_owned(),
+            (None, None) => "root".to_owned(),
+        }
+    }
+
     /// Whether it makes the certificate that it shows for itself when it starts, and never renews it.
     pub(crate) fn makes_its_certificate(&self) -> bool {
         self.serving.is_some() && !self.flags.iter().any(|flag| flag.as_str() == "tls-cert-file")
@@ -77,6 +89,7 @@ pub(super) fn service(
         service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),
         serving: serving(&flags),
         account: is_bound.then_some(owners.service),
+        user: cluster.service.user.as_ref().map(ToString::to_string),
     };
     let how = cluster.service.clone();
     let unit = ControllerManagerUnit {

@@ -214,6 +214,10 @@ fn exposed_key(what: &str, path: &Path) -> Option<String> {
 
 /// The CA with its key, to sign with.
 pub(crate) fn load_authority(pki: &Pki) -> Result<CertificateAuthority, OperatorError> {
+    if let Ok(Found::Pair(pair)) = read_ca_pair(pki) {
+        return authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes());
+    }
+    // For the error of the file that is missing or cannot be read.
     let certificate = read(CA_CERT, &pki.ca_cert)?;
     let key = read(CA_KEY, &pki.ca_key)?;
     authority(pki, &certificate, &key)

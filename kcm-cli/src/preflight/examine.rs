@@ -156,11 +156,7 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
 }
 
 fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) -> Finding {
-    let by = match (&subject.cluster.service.user, desired.service.account) {
-        (Some(user), Some(_)) => format!("user `{user}`"),
-        (None, Some(_)) => "root without capabilities (systemd.hardening: strict)".to_owned(),
-        (_, None) => "root".to_owned(),
-    };
+    let by = desired.service.runs_as();
     let is_ca =
         [Role::CaCertificate, Role::CaKey].iter().any(|role| subject.layout.path(*role) == path);
     // Only of the CA's files is it known that they are there.

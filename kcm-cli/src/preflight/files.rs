@@ -67,16 +67,12 @@ fn unreadable(
             mode.bits() & own == 0
         })
     });
+    let (by, uid) = (service.runs_as(), account.uid.to_string());
+    let owner = service.user.as_ref().unwrap_or(&uid);
     let fault = |(path, _): (&RemotePath, &PathState)| Fault {
         code: FindingCode::FileUnreadable,
-        problem: format!(
-            "{path} is there, and the service's user (uid {}) cannot read it",
-            account.uid
-        ),
-        mend: format!(
-            "run `chown {} {path}` there, or let a group of that user read it",
-            account.uid
-        ),
+        problem: format!("{path} is there, and {by}, as whom the service runs, cannot read it"),
+        mend: format!("run `chown {owner} {path}` there, or let a group of that user read it"),
     };
     closed.map(fault).collect()
 }

@@ -49,7 +49,10 @@ impl Findings<'_> {
             );
         }
         self.found.extend(preflight::strays(layout, observed));
-        self.sync(sync);
+        // Nothing can be compared with a mask, which is reported already.
+        if *service != Service::Masked {
+            self.sync(sync);
+        }
         self.uptake(seen, now);
         match &look.health {
             Some(Health::Unhealthy { why }) => self.error(

@@ -86,10 +86,9 @@ pub(super) fn enablement(
         let is_dependency = link.parent().is_some_and(|folder| {
             [".wants", ".requires", ".upholds"].iter().any(|kind| folder.as_str().ends_with(kind))
         });
-        let is_right = if is_dependency {
-            matches!(files.stat(link)?.map(|stat| stat.kind), Some(NodeKind::Link(_)))
-        } else {
-            is_link_to(files, link, target)?
+        let is_right = match files.stat(link)?.map(|stat| stat.kind) {
+            Some(NodeKind::Link(_)) if is_dependency => true,
+            _ => is_link_to(files, link, target)?,
         };
         if !is_right {
             return Ok(Enablement::Disabled);

@@ -178,7 +178,7 @@ impl Reader {
                 "server" => cluster.server = text(entry)?,
                 "certificate-authority" => cluster.certificate_authority = text(entry)?,
                 "certificate-authority-data" => {
-                    cluster.certificate_authority_data = data(entry, self.is_view)?
+                    cluster.certificate_authority_data = data(entry, self.is_view)?;
                 }
                 "insecure-skip-tls-verify" => cluster.insecure_skip_tls_verify = flag(&entry)?,
                 "tls-server-name" => cluster.tls_server_name = text(entry)?,
@@ -209,7 +209,7 @@ impl Reader {
             match &*entry.key.text {
                 "client-certificate" => user.client_certificate = text(entry)?,
                 "client-certificate-data" => {
-                    user.client_certificate_data = data(entry, self.is_view)?
+                    user.client_certificate_data = data(entry, self.is_view)?;
                 }
                 "client-key" => user.client_key = text(entry)?,
                 "client-key-data" => user.client_key_data = key_data(entry, self.is_view)?,

@@ -148,7 +148,7 @@ fn styles(indent: usize, s: &str) -> Vec<String> {
         format!(" '{s}"),
         format!(" |\n{deeper}'\n{deeper}name: {s}"),
         format!(" a \"b\n{deeper}server: {s}"),
-        format!(" {}", s.chars().map(|c| format!("{c}\0")).collect::<String>()),
+        format!(" {}", s.chars().flat_map(|c| [c, '\0']).collect::<String>()),
     ]
 }
 

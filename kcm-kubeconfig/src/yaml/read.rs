@@ -94,16 +94,27 @@ pub(crate) fn document(text: &str) -> Result<Document<'_>, YamlError> {
         document: Document::default(),
         anchors: HashMap::new(),
         copies: 0,
+        separators: 0,
     };
     builder.run()?;
-    Ok(builder.document)
+    match text.find(SEPARATORS) {
+        Some(first) if text.matches(SEPARATORS).count() != builder.separators => {
+            Err(unfit_character(text, first))
+        }
+        _ => Ok(builder.document),
+    }
 }
+
+/// LINE SEPARATOR and PARAGRAPH SEPARATOR. YAML 1.1 breaks lines at them, YAML 1.2 does not (5.4, Line Break Characters).
+const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
 
 struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
     document: Document<'a>,
     anchors: HashMap<usize, Node<'a>>,
     copies: usize,
+    /// Line and paragraph separators that were read as YAML 1.1 does.
+    separators: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -157,6 +168,12 @@ impl<'a> Builder<'a> {
         let (anchor, kind) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = is_plain(style, tag.as_deref(), at)?;
+                let is_line = span.start.line() == span.end.line();
+                let text = if style == ScalarStyle::SingleQuoted && is_line {
+                    self.fold_at_separators(text)
+                } else {
+                    text
+                };
                 (anchor, Kind::Scalar(Scalar { text, plain }))
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -191,6 +208,26 @@ impl<'a> Builder<'a> {
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
+    }
+
+    /// Removes the blanks around separators, as goyaml.v2 does where it folds lines. kubectl writes a separator within single
+    /// quotes and indents what follows it.
+    fn fold_at_separators(&mut self, text: Cow<'a, str>) -> Cow<'a, str> {
+        let count = text.matches(SEPARATORS).count();
+        if count == 0 {
+            return text;
+        }
+        self.separators += count;
+        let blanks = [' ', '\t'];
+        let mut lines = text.split_inclusive(SEPARATORS);
+        let mut folded = lines.next().unwrap_or_default().to_owned();
+        for line in lines {
+            let separator = folded.pop();
+            folded.truncate(folded.trim_end_matches(blanks).len());
+            folded.extend(separator);
+            folded.push_str(line.trim_start_matches(blanks));
+        }
+        Cow::Owned(folded)
     }
 
     fn map(&mut self, depth: usize) -> Result<Vec<Entry<'a>>, YamlError> {
@@ -298,19 +335,22 @@ fn place(marker: Marker) -> Location {
     Location { line: marker.line(), column: marker.col() + 1 }
 }
 
-/// Refuses what goyaml.v2 refuses before it begins, and the line breaks that only YAML 1.1 knows.
+/// Refuses what goyaml.v2 refuses before it begins, and NEL, which only YAML 1.1 takes for a line break.
 fn check_characters(text: &str) -> Result<(), YamlError> {
-    let is_fit = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{A0}'..='\u{2027}' | '\u{202A}'..='\u{FFFD}' | '\u{10000}'..);
-    let Some(offset) = text.find(|c| !is_fit(c)) else { return Ok(()) };
+    let is_fit = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..);
+    text.find(|c| !is_fit(c)).map_or(Ok(()), |offset| Err(unfit_character(text, offset)))
+}
+
+fn unfit_character(text: &str, offset: usize) -> YamlError {
     let before = text.get(..offset).unwrap_or_default();
     let (lines, last) = before
         .rsplit_once('\n')
         .map_or((0, before), |(above, last)| (above.matches('\n').count() + 1, last));
-    Err(YamlError::Unsupported {
+    YamlError::Unsupported {
         at: Location { line: lines + 1, column: last.chars().count() + 1 },
         what: "a control character or line separator",
         mend: "remove it, or write it as an escape within double quotes",
-    })
+    }
 }
 
 #[cfg(test)]

@@ -80,7 +80,8 @@ fn numbering(ca: &Authority, first: fn(Answer) -> Answer) -> Scripted {
 fn an_answer_that_comes_late_or_twice_is_never_taken_for_the_next() {
     let ca = Authority::new();
     run(async {
-        let late = |answer| Answer::Late(Duration::from_millis(1200), Box::new(answer));
+        let late =
+            |answer| Answer::Late(QUICK.request + Duration::from_millis(200), Box::new(answer));
         let server = numbering(&ca, late);
         let asked = client(&server.url(), &ca, &ca.controller_manager(), Via::Direct).await;
         let error = asked.version().await.unwrap_err();

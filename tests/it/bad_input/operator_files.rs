@@ -1,7 +1,7 @@
-//! The CA and kube-controller-manager's pair on the operator's machine.
+//! The CA on the operator's machine.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 
 use kcm_pki::{
     CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey, RootRequest,
@@ -12,10 +12,11 @@ use time::{Duration, OffsetDateTime};
 
 use super::{Case, FAILED, check};
 
-const CA: &str = "pki/ca/cert/ca.pem";
-const CA_KEY: &str = "pki/ca/cert/ca-key.pem";
-const PAIR: &str = "pki/kube-controller-manager/cert/kube-controller-manager.pem";
-const PAIR_KEY: &str = "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
+pub(super) const CA: &str = "pki/ca/cert/ca.pem";
+pub(super) const CA_KEY: &str = "pki/ca/cert/ca-key.pem";
+pub(super) const PAIR: &str = "pki/kube-controller-manager/cert/kube-controller-manager.pem";
+pub(super) const PAIR_KEY: &str =
+    "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
 
 #[test]
 fn a_ca_certificate_that_is_none_is_refused() {
@@ -139,12 +140,22 @@ fn a_ca_that_openssl_made_wrong_is_refused() {
         return;
     }
     check([
-        Case::new("a CA that may not sign certificates", FAILED, |site| {
-            root_by_openssl(site, "ec:ca.param", "keyUsage=critical,digitalSignature");
-        }, r#"the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes must not sign certificates: its key usage lacks "cert sign"; put the cluster's CA certificate there"#),
-        Case::new("a CA with a weak key", FAILED, |site| {
-            root_by_openssl(site, "rsa:1024", "keyUsage=critical,keyCertSign");
-        }, "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the RSA key has 1024 bits, which is too weak; at least 2048 are needed").by_apply_alone(),
+        Case::new(
+            "a CA that may not sign certificates",
+            FAILED,
+            |site| {
+                root_by_openssl(site, "ec:ca.param", "keyUsage=critical,digitalSignature");
+            },
+            r#"the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes must not sign certificates: its key usage lacks "cert sign"; put the cluster's CA certificate there"#,
+        ),
+        Case::new(
+            "a CA with a weak key",
+            FAILED,
+            |site| {
+                root_by_openssl(site, "rsa:1024", "keyUsage=critical,keyCertSign");
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the RSA key has 1024 bits, which is too weak; at least 2048 are needed",
+        ),
     ]);
 }
 
@@ -224,7 +235,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: it is a folder; put the file in its place or mend the path",
         ),
     ];
-    check(cases.into_iter().map(Case::by_apply_alone));
+    check(cases);
 }
 
 #[test]
@@ -234,123 +245,57 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
         remove(site, CA);
     };
     check([
-        Case::new("its key is there", FAILED, create, "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file, though its key is at pki.caKey; put the certificate there too"),
-        Case::new("its certificate is there", FAILED, move |site| {
-            site.edit("  keyAlgorithm:", "  createCa: true\n  keyAlgorithm:");
-            remove(site, CA_KEY);
-        }, "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no such file; put it there or mend the path").by_apply_alone(),
-        Case::new("masters have been set up", FAILED, move |site| {
-            site.apply();
-            create(site);
-            remove(site, CA_KEY);
-            fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
-        }, "pki.createCa: there is no CA on this machine, but k8s-master-01 has a kube-controller-manager unit, and k8s-master-02 has a kube-controller-manager unit, and k8s-master-03 has a kube-controller-manager unit; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead"),
-        Case::new("a master has its certificate", FAILED, move |site| {
-            create(site);
-            remove(site, CA_KEY);
-            site.write("out/k8s-master-02/opt/kubernetes/pki/ca/cert/ca.pem", "a certificate");
-        }, "pki.createCa: there is no CA on this machine, but k8s-master-02 has a CA certificate; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead"),
-        Case::new("it has signed a pair", FAILED, move |site| {
-            site.apply();
-            create(site);
-            remove(site, CA_KEY);
-            fs::remove_dir_all(site.file("out")).unwrap();
-        }, "pki.createCa: there is no CA on this machine, but pki/kube-controller-manager/cert holds an identity; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead"),
-    ]);
-}
-
-#[test]
-fn a_pair_that_cannot_be_read_is_refused() {
-    check([
         Case::new(
-            "a key without its certificate",
+            "its key is there",
             FAILED,
-            |site| {
+            create,
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file, though its key is at pki.caKey; put the certificate there too",
+        ),
+        Case::new(
+            "its certificate is there",
+            FAILED,
+            move |site| {
+                site.edit("  keyAlgorithm:", "  createCa: true\n  keyAlgorithm:");
+                remove(site, CA_KEY);
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no such file; put it there or mend the path",
+        ),
+        Case::new(
+            "masters have been set up",
+            FAILED,
+            move |site| {
                 site.apply();
-                remove(site, PAIR);
+                create(site);
+                remove(site, CA_KEY);
+                fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: there is no certificate beside it; put it there, or move the key away to get a new pair",
+            "pki.createCa: there is no CA on this machine, but k8s-master-01 has a kube-controller-manager unit, and k8s-master-02 has a kube-controller-manager unit, and k8s-master-03 has a kube-controller-manager unit; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead",
         ),
         Case::new(
-            "a certificate that is a folder",
+            "a master has its certificate",
             FAILED,
-            |site| {
-                fs::create_dir_all(site.file(PAIR)).unwrap();
+            move |site| {
+                create(site);
+                remove(site, CA_KEY);
+                site.write("out/k8s-master-02/opt/kubernetes/pki/ca/cert/ca.pem", "a certificate");
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: it is a folder; put the file in its place or mend the path",
+            "pki.createCa: there is no CA on this machine, but k8s-master-02 has a CA certificate; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead",
         ),
         Case::new(
-            "a pair whose key is no text",
+            "it has signed a pair",
             FAILED,
-            |site| {
+            move |site| {
                 site.apply();
-                site.write(PAIR_KEY, b"\xff\xfe");
+                create(site);
+                remove(site, CA_KEY);
+                fs::remove_dir_all(site.file("out")).unwrap();
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: is not PEM text; move it away or put the right file there",
-        ),
-        Case::new(
-            "a file in place of its folder",
-            FAILED,
-            |site| {
-                site.write("pki/kube-controller-manager", "");
-            },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a file, and a folder is needed there; move it away or mend the path",
-        ),
-        Case::new(
-            "a link to nothing as folder",
-            FAILED,
-            |site| {
-                symlink("gone", site.file("pki/kube-controller-manager")).unwrap();
-            },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a symbolic link that leads nowhere; mend or remove it",
-        ),
-        Case::new(
-            "an interrupted run's pair, broken",
-            FAILED,
-            |site| {
-                site.write(
-                    "pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair",
-                    "",
-                );
-            },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair: holds no certificate with its key, though kcm wrote it whole; move it away to go on with the old pair",
+            "pki.createCa: there is no CA on this machine, but pki/kube-controller-manager/cert holds an identity; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead",
         ),
     ]);
 }
 
-#[test]
-fn files_that_the_user_may_not_read_are_refused() {
-    if !peers::is_root() || !peers::has("setpriv") {
-        return;
-    }
-    let closed = |site: &Site, name: &str| {
-        fs::set_permissions(site.file(name), fs::Permissions::from_mode(0o000)).unwrap();
-    };
-    let cases = vec![
-        Case::new("a closed cluster file", super::USAGE, move |site| closed(site, "kcm.yaml"), "kcm.yaml: permission denied; run as a user who may, or mend the permissions"),
-        Case::new("a closed CA certificate", FAILED, move |site| closed(site, CA), "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: permission denied; run as a user who may, or mend the permissions"),
-        Case::new("a closed CA key", FAILED, move |site| {
-            fs::set_permissions(site.path(), fs::Permissions::from_mode(0o777)).unwrap();
-            fs::set_permissions(site.file("pki"), fs::Permissions::from_mode(0o777)).unwrap();
-            closed(site, CA_KEY);
-        }, "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: permission denied; run as a user who may, or mend the permissions").by_apply_alone(),
-        Case::new("a closed pair", FAILED, move |site| {
-            site.apply();
-            closed(site, PAIR_KEY);
-        }, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions"),
-        Case::new("a closed folder of the pair", FAILED, move |site| {
-            site.apply();
-            closed(site, "pki/kube-controller-manager");
-        }, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: permission denied; run as a user who may, or mend the permissions"),
-        Case::new("a closed folder for a new pair", FAILED, |site| {
-            fs::create_dir(site.file("out")).unwrap();
-            fs::set_permissions(site.file("out"), fs::Permissions::from_mode(0o777)).unwrap();
-        }, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]"),
-    ];
-    check(cases.into_iter().map(super::targets::as_nobody));
-}
-
-fn remove(site: &Site, name: &str) {
+pub(super) fn remove(site: &Site, name: &str) {
     fs::remove_file(site.file(name)).unwrap();
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use kcm_tests::{Site, peers};
 
+use super::operator_files::CA_KEY;
 use super::{Case, FAILED, check};
 
 const CERTIFICATE: &str =
@@ -231,6 +232,7 @@ pub(super) fn as_nobody(case: Case) -> Case {
         if site.path().metadata().unwrap().permissions().mode() & 0o005 == 0 {
             fs::set_permissions(site.path(), fs::Permissions::from_mode(0o755)).unwrap();
         }
+        std::os::unix::fs::chown(site.file(CA_KEY), Some(65534), None).unwrap();
         spoil(site);
     });
     let script = "cp \"$1\" /tmp/kcm-of-nobody.$$; trap 'rm /tmp/kcm-of-nobody.$$' EXIT; shift

@@ -41,7 +41,8 @@ fn a_renewal_keeps_the_subject_as_found() {
         made.site.edit("keyAlgorithm: ecdsa-p256", "keyAlgorithm: ecdsa-p384");
         let ran = made.site.kcm(&["apply", "--root", "out"]);
         assert_eq!(ran.code, 0, "{names}: {ran:?}");
-        for what in ["client-certificate-data"] {
+        {
+            let what = "client-certificate-data";
             made.site.write("x.pem", made.in_kubeconfig("m1", what));
             let said = made.openssl(&[
                 "x509",

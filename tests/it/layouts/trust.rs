@@ -27,11 +27,13 @@ fn hand(kubeconfig: Option<&str>, roots: Option<&str>) -> impl Fn(Hand) -> Hand 
     }
 }
 
+/// Makes the trusted CAs of a kubeconfig and of `--root-ca-file` from three CAs.
+type MakeOptional = fn(&Pem, &Pem, &Pem) -> (Option<String>, Option<String>);
+
 #[test]
 fn a_bundle_of_cas_is_kept_wherever_it_is() {
     let (new, third) = (root("kubernetes-new"), root("third"));
-    type Make = fn(&Pem, &Pem, &Pem) -> (Option<String>, Option<String>);
-    let cases: [(&str, Make, bool); 7] = [
+    let cases: [(&str, MakeOptional, bool); 7] = [
         ("in both", |a, b, _| (Some(joined(&[a, b])), Some(joined(&[a, b]))), true),
         ("three", |a, b, c| (Some(joined(&[a, b, c])), Some(joined(&[a, b, c]))), true),
         ("in another order", |a, b, c| (Some(joined(&[b, a, c])), Some(joined(&[c, b, a]))), true),
@@ -246,11 +248,13 @@ fn intermediate(hand: &Hand, above: &Pem) -> Pem {
     pem
 }
 
+/// Makes the trusted CAs of a kubeconfig and of `--root-ca-file` from an intermediate CA and its root.
+type MakeBoth = fn(&Pem, &Pem) -> (String, String);
+
 #[test]
 fn an_intermediate_that_signs_is_kept_with_its_root() {
     let above = root("root");
-    type Make = fn(&Pem, &Pem) -> (String, String);
-    let cases: [(&str, Make, bool); 5] = [
+    let cases: [(&str, MakeBoth, bool); 5] = [
         ("chain in both", |i, r| (joined(&[i, r]), joined(&[i, r])), false),
         ("root in the kubeconfig", |i, r| (joined(&[r]), joined(&[i, r])), true),
         ("root in both", |_, r| (joined(&[r]), joined(&[r])), true),

@@ -116,7 +116,7 @@ fn built() -> &'static Path {
         let folder = own.parent().unwrap();
         let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "kcm-tests"]);
+        build.args(["build", "--quiet", "--workspace"]);
         build.args(["--bin", "standin-kube-apiserver"]);
         build.args(["--bin", "standin-kube-controller-manager"]);
         build.arg("--target-dir").arg(profile.parent().unwrap());

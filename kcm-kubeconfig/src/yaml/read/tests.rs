@@ -52,6 +52,22 @@ fn aliases_and_merge_keys_are_resolved_as_goyaml_does() {
 }
 
 #[test]
+fn separators_within_single_quotes_are_read_as_goyaml_does() {
+    for (text, expected) in [
+        ("a: 'b\u{2028}  c'\n", "{a:'b\u{2028}c'}"),
+        ("a: 'b \u{2029}\u{2028}\t c'\n", "{a:'b\u{2029}\u{2028}c'}"),
+        ("'\u{2028}': \"\\L b\"\n", "{'\u{2028}':'\u{2028} b'}"),
+    ] {
+        assert_eq!(read(text), expected, "{text:?}");
+    }
+    for text in
+        ["a: 'b\n \u{2028} c'\n", "a: \"b\u{2028} c\"\n", "a: b # \u{2029}\n", "a: |\n  \u{2028}\n"]
+    {
+        assert!(reason(text).ends_with("separator"), "{text:?}");
+    }
+}
+
+#[test]
 fn mistakes_have_their_place() {
     for (text, place) in [
         ("a: b: c\n", "1:5 "),

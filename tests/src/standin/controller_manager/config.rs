@@ -80,7 +80,7 @@ fn migration(flags: &Parsed) -> Result<(), String> {
     let Some(path) = path.filter(|_| flags.is_on("enable-leader-migration", false)) else {
         return Ok(());
     };
-    let what = format!("unable to read leader migration configuration from {path:?}");
+    let what = format!("unable to read leader migration configuration from \"{}\"", path.display());
     std::fs::read(&path)
         .map(drop)
         .map_err(|error| format!("{what}: open {}: {error}", path.display()))

@@ -18,7 +18,9 @@ pub(super) fn text(known: &[Flag], gates: &[String]) -> String {
         if flag.kind == Type::FeatureGates {
             let pairs = "A set of key=value pairs that describe feature gates for alpha/experimental features.";
             writeln!(text, "{PLACE}{pairs} Options are:").unwrap();
-            gates.iter().for_each(|gate| writeln!(text, "{PLACE}{gate}").unwrap());
+            for gate in gates {
+                writeln!(text, "{PLACE}{gate}").unwrap();
+            }
         }
     }
     text

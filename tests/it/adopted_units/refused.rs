@@ -1,0 +1,173 @@
+//! Units that `kcm adopt` refuses: which, and with what cause.
+
+use std::fs;
+
+use super::{ETC, FLAGS, Thing, USR, adopt, file, ground, lay_out, unit, whole};
+
+#[test]
+fn a_unit_that_runs_something_else_is_refused_with_its_name() {
+    let flags = FLAGS.join(" ");
+    let program = "/opt/kube/bin/kube-controller-manager";
+    for (command, runs, advice) in [
+        (
+            format!(
+                "/usr/bin/docker run --rm --net=host registry/kcm:v1 kube-controller-manager {flags}"
+            ),
+            "/usr/bin/docker",
+            "in no container",
+        ),
+        (
+            format!("/usr/bin/podman run --name kcm kcm {flags}"),
+            "/usr/bin/podman",
+            "in no container",
+        ),
+        (
+            format!("-/usr/local/bin/nerdctl run kcm {flags}"),
+            "/usr/local/bin/nerdctl",
+            "in no container",
+        ),
+        (
+            format!("/bin/sh -c \"exec {program} {flags} >> /var/log/kcm.log 2>&1\""),
+            "/bin/sh",
+            "StandardOutput=append:",
+        ),
+        (format!("/usr/bin/bash -lc '{program} {flags}'"), "/usr/bin/bash", "without a shell"),
+        (format!("/usr/bin/env GOMAXPROCS=2 {program} {flags}"), "/usr/bin/env", "Environment="),
+        (format!("/usr/bin/nice -n 5 {program} {flags}"), "/usr/bin/nice", "Nice="),
+        (
+            format!("/usr/local/bin/hyperkube controller-manager {flags}"),
+            "/usr/local/bin/hyperkube",
+            "the binary kube-controller-manager",
+        ),
+        (
+            "/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml".to_owned(),
+            "/usr/bin/kubelet",
+            "static Pod",
+        ),
+        (
+            format!("/opt/kcm/start.sh {flags}"),
+            "/opt/kcm/start.sh",
+            "must be called kube-controller-manager",
+        ),
+    ] {
+        let site = ground();
+        lay_out(&site, &[(ETC, file(unit(&command, "")))]);
+        let ran = adopt(&site, &[]);
+        assert_eq!(ran.code, 1, "{command}: {ran:?}");
+        for part in [&format!("{ETC}: ExecStart= runs {runs}, not kube-controller-manager"), advice]
+        {
+            assert!(ran.stderr.contains(part), "{part}: {ran:?}");
+        }
+        assert_eq!(fs::read_dir(site.file("new")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_unit_that_systemd_does_not_start_is_refused_with_the_reason() {
+    let twice = whole().replace("Restart=on-failure\n", "ExecStart=/usr/bin/true\nType=oneshot\n");
+    for (things, part) in [
+        (
+            vec![(ETC, Thing::Link("/dev/null")), (USR, file(whole()))],
+            "the unit is masked; run `systemctl unmask",
+        ),
+        (vec![(ETC, file("")), (USR, file(whole()))], "the unit is masked"),
+        (
+            vec![(ETC, Thing::Link("/opt/none.service"))],
+            "a symbolic link to /opt/none.service, counts and cannot be read",
+        ),
+        (vec![(ETC, Thing::Link(ETC))], "systemd finds no kube-controller-manager.service there"),
+        (vec![(ETC, file(twice))], "2 commands in ExecStart="),
+        (
+            vec![
+                (USR, file(whole())),
+                (
+                    "/etc/systemd/system/kube-controller-manager.service.d/1.conf",
+                    file("[Service]\nExecStart=\n"),
+                ),
+            ],
+            "0 commands in ExecStart=",
+        ),
+        (
+            vec![(ETC, file(whole().replace("--v=2", "--v=\"2")))],
+            "a quote is opened and not closed",
+        ),
+    ] {
+        let site = ground();
+        lay_out(&site, &things);
+        let ran = adopt(&site, &[]);
+        assert!(ran.code == 1 && ran.stderr.contains(part), "{part}: {ran:?}");
+    }
+}
+
+#[test]
+fn the_cause_is_named_where_the_kubeconfig_does_not_reach_the_program() {
+    let flags = FLAGS.join(" ");
+    let on = |options: &str| unit("/opt/kube/bin/kube-controller-manager $OPTS", options);
+    let env = "EnvironmentFile=/etc/kcm.env\n";
+    let with = |content: String| vec![(ETC, file(on(env))), ("/etc/kcm.env", file(content))];
+    let braces = unit("/opt/kube/bin/kube-controller-manager ${OPTS}", env);
+    let cut = |from: &str, to: &str| vec![(ETC, file(whole().replace(from, to)))];
+    let note = |note: &str| cut("172.20.0.0/16 \\", &format!("172.20.0.0/16 \\{note}"));
+    let lost =
+        "line 8: these stand in the file and do not reach the program: --cluster-name=kubernetes";
+    for (things, parts) in [
+        (
+            note("   # pods"),
+            vec!["line 7: the text behind the backslash ends the command here", lost, "`# pods`"],
+        ),
+        (note(" // pods"), vec!["the text behind the backslash", lost]),
+        (note("\t; pods"), vec!["the text behind the backslash", lost]),
+        (note("  "), vec!["the blank after the backslash ends the directive here", lost]),
+        (
+            cut("172.20.0.0/16 \\\n", "172.20.0.0/16 \\\n\n"),
+            vec!["this empty line ends the continued directive", "these stand in the file"],
+        ),
+        (cut("172.20.0.0/16 \\\n", "172.20.0.0/16\n"), vec!["it stands in", lost]),
+        (
+            with(format!("export OPTS=\"{flags}\"\n")),
+            vec!["/etc/kcm.env: line 1: systemd ignores the line", "`export OPTS`", "`$OPTS`"],
+        ),
+        (
+            with(format!("# flags\n\nset OPTS='{flags}'\n")),
+            vec!["/etc/kcm.env: line 3: systemd ignores the line"],
+        ),
+        (
+            with(format!("OPTIONS=\"{flags}\"\n")),
+            vec!["line 4: the variable is not set anywhere", "`$OPTS`"],
+        ),
+        (with(flags.clone()), vec!["/etc/kcm.env: line 1: systemd ignores the line"]),
+        (
+            vec![(ETC, file(on(env)))],
+            vec![
+                "/etc/kcm.env of EnvironmentFile= is missing",
+                "systemd does not start the unit without it",
+            ],
+        ),
+        (
+            vec![(ETC, file(on("EnvironmentFile=-/etc/kcm.env\n")))],
+            vec!["/etc/kcm.env of EnvironmentFile= is missing"],
+        ),
+        (
+            vec![(ETC, file(on("Environment=OPTS=\"--v=2\"\nUnsetEnvironment=OPTS\n")))],
+            vec!["the variable is not set anywhere"],
+        ),
+        (
+            vec![
+                (ETC, file(braces.clone())),
+                ("/etc/kcm.env", file(format!("OPTS=\"{flags}\"\n"))),
+            ],
+            vec!["one argument because of the braces", "write `$NAME` without braces"],
+        ),
+    ] {
+        let site = ground();
+        lay_out(&site, &things);
+        let ran = adopt(&site, &[]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        for part in [&["--kubeconfig does not reach the program"], &parts[..]].concat() {
+            assert!(ran.stderr.contains(part), "{part}: {ran:?}");
+        }
+        let ran = adopt(&site, &["-o", "json"]);
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert!(!document["findings"].as_array().unwrap().is_empty(), "{document}");
+    }
+}

@@ -1,0 +1,130 @@
+//! kube-controller-manager's pair on the operator's machine, and files that the user may not read.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use kcm_tests::{Site, peers};
+
+use super::operator_files::{CA, CA_KEY, PAIR, PAIR_KEY, remove};
+use super::{Case, FAILED, check};
+
+#[test]
+fn a_pair_that_cannot_be_read_is_refused() {
+    check([
+        Case::new(
+            "a key without its certificate",
+            FAILED,
+            |site| {
+                site.apply();
+                remove(site, PAIR);
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: there is no certificate beside it; put it there, or move the key away to get a new pair",
+        ),
+        Case::new(
+            "a certificate that is a folder",
+            FAILED,
+            |site| {
+                fs::create_dir_all(site.file(PAIR)).unwrap();
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: it is a folder; put the file in its place or mend the path",
+        ),
+        Case::new(
+            "a pair whose key is no text",
+            FAILED,
+            |site| {
+                site.apply();
+                site.write(PAIR_KEY, b"\xff\xfe");
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: is not PEM text; move it away or put the right file there",
+        ),
+        Case::new(
+            "a file in place of its folder",
+            FAILED,
+            |site| {
+                site.write("pki/kube-controller-manager", "");
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a file, and a folder is needed there; move it away or mend the path",
+        ),
+        Case::new(
+            "a link to nothing as folder",
+            FAILED,
+            |site| {
+                symlink("gone", site.file("pki/kube-controller-manager")).unwrap();
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a symbolic link that leads nowhere; mend or remove it",
+        ),
+        Case::new(
+            "an interrupted run's pair, broken",
+            FAILED,
+            |site| {
+                site.write(
+                    "pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair",
+                    "",
+                );
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair: holds no certificate with its key, though kcm wrote it whole; move it away to go on with the old pair",
+        ),
+    ]);
+}
+
+#[test]
+fn files_that_the_user_may_not_read_are_refused() {
+    if !peers::is_root() || !peers::has("setpriv") {
+        return;
+    }
+    let closed = |site: &Site, name: &str| {
+        fs::set_permissions(site.file(name), fs::Permissions::from_mode(0o000)).unwrap();
+    };
+    let cases = vec![
+        Case::new(
+            "a closed cluster file",
+            super::USAGE,
+            move |site| closed(site, "kcm.yaml"),
+            "kcm.yaml: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a closed CA certificate",
+            FAILED,
+            move |site| closed(site, CA),
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a closed CA key",
+            FAILED,
+            move |site| {
+                fs::set_permissions(site.path(), fs::Permissions::from_mode(0o777)).unwrap();
+                fs::set_permissions(site.file("pki"), fs::Permissions::from_mode(0o777)).unwrap();
+                closed(site, CA_KEY);
+            },
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a closed pair",
+            FAILED,
+            move |site| {
+                site.apply();
+                closed(site, PAIR_KEY);
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a closed folder of the pair",
+            FAILED,
+            move |site| {
+                site.apply();
+                closed(site, "pki/kube-controller-manager");
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: permission denied; run as a user who may, or mend the permissions",
+        ),
+        Case::new(
+            "a closed folder for a new pair",
+            FAILED,
+            |site| {
+                fs::create_dir(site.file("out")).unwrap();
+                fs::set_permissions(site.file("out"), fs::Permissions::from_mode(0o777)).unwrap();
+            },
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]",
+        ),
+    ];
+    check(cases.into_iter().map(super::targets::as_nobody));
+}
