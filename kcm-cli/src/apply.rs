@@ -13,7 +13,7 @@ use crate::change;
 use crate::desired::{Desired, DesiredError, known_services};
 use crate::error::Error;
 use crate::event::Event;
-use crate::finding::{Finding, FindingCode};
+use crate::finding::{Finding, FindingCode, Severity};
 use crate::identity::{Decision, Held};
 use crate::issue::{self, Fresh};
 use crate::layout::Layout;
@@ -23,7 +23,7 @@ use crate::operator::{self, Ca, Inputs, Pair, Serving};
 use crate::plan::{MasterPlan, Plan, Step, leaf};
 use crate::preflight::{self, Examination, PreflightError, Subject};
 use crate::renew::{self, Renewal};
-use crate::rollout::{Lead, LeadForecast, Outcome, Rollout, Work};
+use crate::rollout::{Lead, Outcome, Rollout, Work};
 use crate::run::Run;
 use crate::transport::Activity;
 
@@ -52,7 +52,7 @@ pub struct Prepared {
 /// When the plan cannot be made, or could not be carried out. Nothing was changed.
 pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
     let (mut prepared, _) = prepare(run, &Aim::Everything).await?;
-    prepared.plan.lead_changes = prepared.lead_changes(run).await;
+    prepared.ask_api_servers(run).await?;
     Ok(prepared)
 }
 
@@ -191,7 +191,9 @@ pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error>
     let pair = inputs.pair.clone();
     tell::of_binary(&plan, &inputs, &layout, run.events);
     let credentials = operator::credentials(run.cluster, pair)?;
-    let lead = look_for_lead(run, &plan, &observed, &examined, credentials.as_ref()).await?;
+    let (lead, mut found) = open_lead(run, &plan, &observed, &examined, credentials.as_ref()).await;
+    found.extend(lead.findings(&examined).await);
+    preflight::settle(found, run.cluster, run.events)?;
     let (desired, observed) = (Some(&desired), &observed.masters[..]);
     let changes = change::of_apply(&plan, observed, &layout, run.now);
     let work = Work {
@@ -231,22 +233,18 @@ fn with(inputs: Inputs, plan: &Plan, issued: Fresh) -> (Inputs, Decisions) {
     (inputs, decisions)
 }
 
-/// Whether the API server takes the identity, asked from each master that starts with it, and who leads.
-async fn look_for_lead(
+/// Opens a way to the Lease through each master that starts with the identity, and finds API servers that refuse it.
+async fn open_lead(
     run: Run<'_>,
     plan: &Plan,
     observed: &Observed,
     examined: &[Examination],
     credentials: Option<&Credentials>,
-) -> Result<Lead, PreflightError> {
+) -> (Lead, Vec<Finding>) {
     let clocks: Vec<_> = examined.iter().map(|examination| examination.clock).collect();
     let takes_it = |planned: &MasterPlan| planned.starts() || planned.replaces_named_credentials();
     let starts = |place: usize| plan.masters.get(place).is_some_and(takes_it);
-    let observed = &observed.masters[..];
-    let (lead, mut found) = Lead::open(run, observed, &clocks, credentials, starts).await;
-    found.extend(lead.findings(examined).await);
-    preflight::settle(found, run.cluster, run.events)?;
-    Ok(lead)
+    Lead::open(run, &observed.masters, &clocks, credentials, starts).await
 }
 
 /// Whose files and processes they are on each master.
@@ -262,27 +260,33 @@ fn owners(
 }
 
 impl Prepared {
-    /// How often the lead changes if this is carried out: at most once, because the leader comes last.
-    async fn lead_changes(&self, run: Run<'_>) -> Option<LeadForecast> {
+    /// Asks the API servers what [`apply`] asks before it changes a master. Whether they accept a new identity is not known
+    /// until [`apply`] has issued it.
+    async fn ask_api_servers(&mut self, run: Run<'_>) -> Result<(), Error> {
+        let Self { plan, observed, examined, .. } = self;
+        let credentials = operator::credentials(run.cluster, self.inputs.pair.clone())?;
+        let (lead, mut found) =
+            open_lead(run, plan, observed, examined, credentials.as_ref()).await;
+        if matches!(plan.identity, Some(Decision::Issue { .. })) {
+            found.clear();
+        }
+        found.extend(lead.findings(examined).await);
+        let warnings = found.iter().filter(|it| it.severity == Severity::Warning);
+        self.findings.extend(warnings.cloned());
+        preflight::settle(found, run.cluster, run.events)?;
         let runs =
             |master: &ObservedMaster| matches!(master.probe.unit.activity, Activity::Active { .. });
-        let masters = self.plan.masters.iter().zip(&self.observed.masters);
+        let masters = plan.masters.iter().zip(&observed.masters).enumerate();
         let restarted: Vec<_> = masters
-            .enumerate()
             .filter(|(_, (planned, observed))| planned.starts() && runs(observed))
             .map(|(place, _)| place)
             .collect();
-        if restarted.is_empty() {
-            return None;
-        }
-        let pair = self.inputs.pair.clone();
-        let credentials = operator::credentials(run.cluster, pair).ok().flatten();
-        let observed = &self.observed.masters[..];
-        let clocks = vec![None; observed.len()];
-        let first = restarted.first().copied();
-        let asked = |place: usize| Some(place) == first;
-        let (lead, _) = Lead::open(run, observed, &clocks, credentials.as_ref(), asked).await;
-        Some(lead.forecast(&restarted).await)
+        // At most once, because the leader comes last.
+        plan.lead_changes = match &restarted[..] {
+            [] => None,
+            _ => Some(lead.forecast(&restarted).await),
+        };
+        Ok(())
     }
 
     /// Whether the masters differ from the cluster file, or something there is wrong or could not be determined. A drop-in

@@ -35,6 +35,12 @@ pub struct Plan {
 }
 
 impl MasterPlan {
+    /// Tells whether a file of this role is written.
+    pub(crate) fn writes(&self, role: Role) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| matches!(step, Step::Write { role: written, .. } if *written == role))
+    }
+
     /// Whether its service is started or restarted.
     #[must_use]
     pub fn starts(&self) -> bool {
@@ -189,8 +195,7 @@ impl Plan {
     /// Whether a file of this role is written on any master.
     #[must_use]
     pub(crate) fn writes(&self, role: Role) -> bool {
-        let mut steps = self.masters.iter().flat_map(|master| &master.steps);
-        steps.any(|step| matches!(step, Step::Write { role: written, .. } if *written == role))
+        self.masters.iter().any(|master| master.writes(role))
     }
 }
 

@@ -101,8 +101,10 @@ fn masters_that_differ_are_named_with_what_each_has() {
             "-  --cluster-name=other \\\n+  --cluster-name=kubernetes",
             "-RestartSec=9\n+RestartSec=5",
             "2 masters to change",
+            "`kcm apply` would drop settings that the findings above name; first add them to new/kcm.yaml",
         ],
     );
+    assert!(!ran.stdout.contains("does it"), "{ran:?}");
     let text = site.read("new/kcm.yaml");
     assert_says(&text, &["flags: {profiling: \"false\", v: null}"]);
 }

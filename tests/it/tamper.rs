@@ -37,11 +37,13 @@ enum Tampering {
     DanglingLink,
     /// A certificate or key, or both, of another CA.
     Another,
+    /// The certificate of another CA follows.
+    WithAnother,
     /// A part of a text is another.
     Edited(&'static str, &'static str),
 }
 
-use Tampering::{Another, DanglingLink, Edited, Emptied, Folder, Garbage, Removed};
+use Tampering::{Another, DanglingLink, Edited, Emptied, Folder, Garbage, Removed, WithAnother};
 
 impl Tampering {
     fn on(self, site: &Site, path: &str) {
@@ -67,6 +69,10 @@ impl Tampering {
                     _ => certificate + &key,
                 };
                 fs::write(&at, content).unwrap();
+            }
+            WithAnother => {
+                let (certificate, _) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
+                fs::write(&at, fs::read_to_string(&at).unwrap() + &certificate).unwrap();
             }
             Edited(from, to) => {
                 let text = fs::read_to_string(&at).unwrap();
@@ -194,7 +200,7 @@ fn common() -> Vec<Case> {
             KUBECONFIG,
             Edited("current-context: d", "current-context: x"),
             "drifted",
-            [3, 3, 0, 0],
+            [3, 3, 1, 0],
         ),
         case(
             KUBECONFIG,
@@ -203,7 +209,7 @@ fn common() -> Vec<Case> {
             [3, 3, 0, 0],
         ),
         case(UNIT, Removed, "not-deployed", [1, 3, 0, 0]),
-        case(UNIT, Emptied, "drifted", [3, 3, 0, 0]),
+        case(UNIT, Emptied, "drifted", [1, 3, 0, 0]),
         case(UNIT, Garbage, "drifted", [3, 3, 0, 0]),
         case(UNIT, Folder, "not-compared", [3, 1, 0, 1]),
         case(UNIT, DanglingLink, "not-compared", [3, 1, 0, 1]),
@@ -264,6 +270,7 @@ fn of_their_ca() -> Vec<Case> {
         case(CA, Folder, "file-missing", [3, 3, 1, 0]),
         case(CA, DanglingLink, "file-missing", [3, 3, 1, 0]),
         case(CA, Another, "other-ca", [1, 1, 0, 1]),
+        case(CA, WithAnother, "file-unusable", [1, 1, 1, 1]),
         case(CA_KEY, Removed, "file-missing", [3, 3, 0, 0]),
         case(CA_KEY, Emptied, "file-unusable", [1, 1, 0, 1]),
         case(CA_KEY, Garbage, "ca-differs", [1, 1, 0, 1]),

@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 use crate::apply::{Aim, Prepared, compare};
 use crate::cluster::{Cluster, ClusterFileError};
 use crate::error::Error;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, FindingCode, Severity};
 use crate::fleet::Fleet;
 use crate::layout::UNIT;
 use crate::observe::{AskError, ObserveError};
@@ -125,6 +125,16 @@ pub struct Adopted {
 }
 
 impl Adopted {
+    /// Tells whether a master has a setting that the cluster file does not have, so that an apply would drop it.
+    pub(crate) fn loses_settings(&self) -> bool {
+        self.findings.iter().any(|finding| match finding.code {
+            FindingCode::NotReproduced => true,
+            // One of a single master is in the cluster file.
+            FindingCode::MastersDiffer => finding.master.is_none(),
+            _ => false,
+        })
+    }
+
     /// Whether something was found that is an error: the masters are adopted as they are, and are not as they should be.
     #[must_use]
     pub fn has_errors(&self) -> bool {

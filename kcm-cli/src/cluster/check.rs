@@ -15,7 +15,7 @@ use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::error::ClusterFileError;
 use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
 use super::lint::{Allowed, Source};
-use super::locate::{Step, Step::Index, Step::Key, locate, show};
+use super::locate::{Places, Step, Step::Index, Step::Key, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{BindAddress, ClusterName, HostAddress, MasterFile, OperatorPath, ProfileName};
 use super::{Cluster, Install, Master, Paths, Pki};
@@ -97,7 +97,8 @@ struct At<'a> {
 
 impl At<'_> {
     fn error(&self, path: &[Step<'_>], problem: impl std::fmt::Display) -> ClusterFileError {
-        ClusterFileError::new(self.origin, locate(self.text, path), &show(path), problem)
+        let key = show(path);
+        ClusterFileError::new(self.origin, Places::of(self.text).get(&key), &key, problem)
     }
 
     /// Takes a constant of kcm's own through the same check as the operator's values.

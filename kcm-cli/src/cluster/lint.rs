@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::locate::{Step, locate, steps};
+use super::locate::Places;
 use super::scalar::Scalar;
 use super::value::{InvalidValue, invalid};
 use crate::lint;
@@ -67,12 +67,13 @@ impl FromStr for Reason {
 pub struct Source {
     file: PathBuf,
     text: Arc<str>,
+    places: Arc<OnceLock<Places>>,
     masters: Vec<String>,
 }
 
 impl Source {
     pub(super) fn new(file: &Path, text: &str, masters: Vec<String>) -> Self {
-        Self { file: file.to_owned(), text: text.into(), masters }
+        Self { file: file.to_owned(), text: text.into(), places: Arc::default(), masters }
     }
 
     /// The path of the file.
@@ -84,7 +85,7 @@ impl Source {
     /// Returns the line and column of a key, as in `cluster.clusterCidr`, both from 1; nothing where the file does not have it.
     #[must_use]
     pub fn place(&self, key: &str) -> Option<(usize, usize)> {
-        locate(&self.text, &steps(key).collect::<Vec<Step<'_>>>())
+        self.places.get_or_init(|| Places::of(&self.text)).get(key)
     }
 
     /// Returns the place of a master in the file's list, from 0.

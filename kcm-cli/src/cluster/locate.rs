@@ -1,10 +1,8 @@
-//! Where a field of a YAML text is: for errors that are found after reading.
+//! Places of the values of a YAML text, for errors that are found after reading.
 
-use std::fmt;
+use std::collections::HashMap;
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use granit_parser::{Event, Parser};
 
 /// One step of a field's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,75 +11,84 @@ pub(super) enum Step<'a> {
     Index(usize),
 }
 
-/// Line and column of the value at `path`, both from 1; `None` if there is no such value.
-///
-/// Reads the text again along the path and fails there on purpose: the parser's own error then has the
-/// place, so that no second parser is needed.
-pub(super) fn locate(text: &str, path: &[Step<'_>]) -> Option<(usize, usize)> {
-    let error = Walk { path }.deserialize(serde_yaml::Deserializer::from_str(text)).err()?;
-    let location = error.location()?;
-    error.to_string().contains(HERE).then(|| (location.line(), location.column()))
-}
-
 /// The path in messages: `masters[1].name`.
 pub(super) fn show(path: &[Step<'_>]) -> String {
     path.iter().fold(String::new(), |shown, step| match step {
-        Step::Key(key) if shown.is_empty() => (*key).to_owned(),
-        Step::Key(key) => format!("{shown}.{key}"),
+        Step::Key(key) => below(&shown, key),
         Step::Index(index) => format!("{shown}[{index}]"),
     })
 }
 
-/// The steps of such a path.
-pub(super) fn steps(shown: &str) -> impl Iterator<Item = Step<'_>> {
-    shown.split(['.', '[']).filter(|part| !part.is_empty()).map(|part| {
-        let index = part.strip_suffix(']').and_then(|index| index.parse().ok());
-        index.map_or(Step::Key(part), Step::Index)
-    })
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-const HERE: &str = "the value that was looked for";
+/// Lines and columns of values, both from 1, by their paths as messages show them.
+#[derive(Debug, Default)]
+pub(super) struct Places(HashMap<String, (usize, usize)>);
 
-struct Walk<'a> {
-    path: &'a [Step<'a>],
+/// A collection that has begun and not ended.
+enum Open {
+    List { path: String, next: usize },
+    Map { path: String, key: Option<String> },
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HERE)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Some((Step::Key(wanted), rest)) = self.path.split_first() else {
-            return Err(A::Error::custom(HERE));
-        };
-        while let Some(key) = map.next_key::<String>()? {
-            if key == *wanted {
-                return map.next_value_seed(Walk { path: rest });
+impl Open {
+    /// Returns the path of its next node, or nothing if that is a key.
+    fn next(&mut self, event: &Event<'_>) -> Option<String> {
+        match self {
+            Self::List { path, next } => {
+                *next += 1;
+                Some(format!("{path}[{}]", *next - 1))
             }
-            map.next_value::<IgnoredAny>()?;
+            Self::Map { path, key } => {
+                let known = key.take();
+                if known.is_none() {
+                    let name = if let Event::Scalar(name, ..) = event { name } else { "" };
+                    *key = Some(name.to_owned());
+                }
+                known.map(|key| below(path, &key))
+            }
         }
-        Ok(())
+    }
+}
+
+impl Places {
+    /// Finds the values of the first document, as far as it is YAML.
+    pub(super) fn of(text: &str) -> Self {
+        let mut places = Self::default();
+        let mut open: Vec<Open> = Vec::new();
+        let mut parser = Parser::new_from_str(text);
+        while let Some(Ok((event, span))) = parser.next() {
+            match &event {
+                Event::SequenceEnd | Event::MappingEnd => drop(open.pop()),
+                Event::DocumentEnd => break,
+                event if event.is_node() => {
+                    let path =
+                        open.last_mut().map_or_else(|| Some(String::new()), |it| it.next(event));
+                    open.extend(begun(event, path.clone().unwrap_or_default()));
+                    if let Some(path) = path {
+                        let place = (span.start.line(), span.start.col() + 1);
+                        places.0.entry(path).or_insert(place);
+                    }
+                }
+                _ => {}
+            }
+        }
+        places
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Some((Step::Index(wanted), rest)) = self.path.split_first() else {
-            return Err(A::Error::custom(HERE));
-        };
-        for _ in 0..*wanted {
-            items.next_element::<IgnoredAny>()?;
-        }
-        items.next_element_seed(Walk { path: rest }).map(|_| ())
+    /// Returns the line and column of the value at a path as messages show it.
+    pub(super) fn get(&self, path: &str) -> Option<(usize, usize)> {
+        self.0.get(path).copied()
+    }
+}
+
+fn begun(event: &Event<'_>, path: String) -> Option<Open> {
+    match event {
+        Event::SequenceStart(..) => Some(Open::List { path, next: 0 }),
+        Event::MappingStart(..) => Some(Open::Map { path, key: None }),
+        _ => None,
     }
 }
 
@@ -89,17 +96,19 @@ impl<'de> Visitor<'de> for Walk<'_> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "cluster:\n  server: x\nmasters:\n  - name: a\n  - {name: b, address: c}\n";
+    const TEXT: &str =
+        "cluster:\n  server: x\nmasters:\n  - name: a\n  - {name: b, address: c}\n? [x]\n: y\n";
 
     #[test]
     fn the_place_is_that_of_the_value() {
         use Step::{Index, Key};
-        assert_eq!(locate(TEXT, &[Key("cluster"), Key("server")]), Some((2, 11)));
-        assert_eq!(locate(TEXT, &[Key("masters"), Index(1), Key("name")]), Some((5, 12)));
-        assert_eq!(locate(TEXT, &[Key("masters"), Index(2)]), None);
-        assert_eq!(locate(TEXT, &[Key("nothing")]), None);
-        let path = [Key("masters"), Index(1), Key("name")];
-        assert_eq!(show(&path), "masters[1].name");
-        assert_eq!(steps("masters[1].name").collect::<Vec<_>>(), path);
+        let places = Places::of(TEXT);
+        assert_eq!(places.get("cluster.server"), Some((2, 11)));
+        assert_eq!(places.get("masters"), Some((4, 3)));
+        assert_eq!(places.get("masters[1].name"), Some((5, 12)));
+        assert_eq!(places.get("masters[2]"), None);
+        assert_eq!(places.get("nothing"), None);
+        assert_eq!(show(&[Key("masters"), Index(1), Key("name")]), "masters[1].name");
+        assert_eq!(Places::of("a: b\nc: [}").get("a"), Some((1, 4)));
     }
 }

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use super::LONGEST_FILE;
 use super::error::ClusterFileError;
 use super::file::ClusterFile;
-use super::locate::{Step, locate, steps};
+use super::locate::Places;
 use super::unbuilt;
 use crate::nearest::nearest;
 
@@ -85,9 +85,9 @@ fn explain(error: &serde_yaml::Error, text: &str, origin: &Path) -> ClusterFileE
         return ClusterFileError::new(origin, place, &below(key), unknown_key(key, rest));
     }
     if let Some((key, _)) = named(problem, "duplicate field `") {
-        let path: Vec<_> = steps(field).chain([Step::Key(key)]).collect();
+        let first = Places::of(text).get(&below(key));
         let problem = "is there twice, here for the first time; keep one of them";
-        return ClusterFileError::new(origin, locate(text, &path).or(place), &below(key), problem);
+        return ClusterFileError::new(origin, first.or(place), &below(key), problem);
     }
     if let Some((key, _)) = named(problem, "missing field `") {
         let parent = if field.is_empty() { "the file" } else { field };

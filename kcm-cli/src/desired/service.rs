@@ -27,6 +27,9 @@ pub struct DesiredService {
     /// Those of them that hold a key: kubeconfigs and private keys.
     #[serde(skip)]
     pub(crate) secrets: Vec<RemotePath>,
+    /// Those of them that must hold one certificate and no more: it signs with them once it leads.
+    #[serde(skip)]
+    pub(crate) signing_certificates: Vec<RemotePath>,
     /// Those of them that it reads when it starts, and then never again.
     pub read_once: Vec<RemotePath>,
     /// The key that it signs tokens with.
@@ -84,6 +87,9 @@ pub(super) fn service(
         files: files_of(&flags, |_| true),
         secrets: files_of(&flags, |name| {
             name.ends_with("key-file") || name.ends_with("kubeconfig")
+        }),
+        signing_certificates: files_of(&flags, |name| {
+            name.starts_with("cluster-signing-") && name.ends_with("cert-file")
         }),
         read_once: files_of(&flags, |name| !is_reloaded(name)),
         service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),

@@ -19,9 +19,11 @@ pub(crate) fn refuse(run: Run<'_>) -> Result<(), LintError> {
     let cluster = run.cluster;
     let mut findings = early(cluster, run.fleet.network() == Network::Allowed);
     accept(cluster, &mut findings);
-    // Also what is found later can be accepted.
-    let all = checks::of_cluster(cluster, &versions_of(cluster));
-    findings.extend(checks::unused_allowances(cluster, &all));
+    if !cluster.allowed.is_empty() {
+        // Also what is found later can be accepted.
+        let all = checks::of_cluster(cluster, &versions_of(cluster));
+        findings.extend(checks::unused_allowances(cluster, &all));
+    }
     // What cannot be rendered is refused where it is rendered.
     findings.retain(|it| is_to_report(it) && it.code != codes::CLUSTER_FILE);
     let file = cluster.source.file();

@@ -1,17 +1,25 @@
 //! kube-controller-manager itself, on the operator's machine.
 
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::OperatorError;
 use crate::cluster::Cluster;
 use crate::files::Bytes;
+use crate::transport::ProgramFacts;
 use crate::words::size;
 
 const BINARY: &str = "kube-controller-manager (install.binary)";
 /// Several times what kube-controller-manager has ever been.
 const LONGEST: u64 = 1 << 30;
+/// Several times what the program takes to print its help.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+/// Several times the length of its help.
+const LONGEST_HELP: u64 = 1 << 20;
 /// Where a program's header ends, as far as it is looked at.
 const HEADER: usize = 20;
 
@@ -37,6 +45,39 @@ pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
         return false;
     }
     content.windows(bytes.len()).any(|window| window == bytes)
+}
+
+/// Runs the program on this machine with `--version` and `--help`. `None` if it does not run here: it may be for another kind
+/// of machine.
+pub(crate) fn program_facts(path: &Path) -> Option<ProgramFacts> {
+    Some(ProgramFacts { version: output(path, "--version")?, help: output(path, "--help")? })
+}
+
+/// What the program prints, if it ends well and soon.
+fn output(path: &Path, argument: &str) -> Option<String> {
+    // A name without a folder would be looked for in PATH.
+    let path = std::path::absolute(path).ok()?;
+    // A pipe holds less than the help.
+    let mut printed = tempfile::tempfile().ok()?;
+    let mut command = Command::new(path);
+    command.arg(argument).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.stdout(printed.try_clone().ok()?).spawn().ok()?;
+    let end = Instant::now() + LONGEST_ANSWER;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < end => sleep(Duration::from_millis(5)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    };
+    printed.rewind().ok()?;
+    let mut text = String::new();
+    printed.take(LONGEST_HELP).read_to_string(&mut text).ok()?;
+    status.success().then_some(text)
 }
 
 /// Reads the program, if it is one.

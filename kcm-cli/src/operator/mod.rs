@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 
 pub use binary::Binary;
-pub(crate) use binary::{brought_binary, holds};
+pub(crate) use binary::{brought_binary, holds, program_facts};
 pub(crate) use inputs::{
     CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, MASTERS, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
     ca_key_to_distribute, credentials, load_authority, pair, renew_before, serving_pair,

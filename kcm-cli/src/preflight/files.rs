@@ -28,8 +28,11 @@ pub(crate) fn named(
     let cas = CAS.into_iter().filter(is_named).map(|role| {
         let (path, file) = (layout.path(role), master.files.of(role));
         let (state, text) = master.followed(path, &file.state, file.text.as_deref());
-        fault(path, state, Some(role))
-            .or_else(|| certificate_fault(path, text.filter(|_| role == Role::CaCertificate)?, ca))
+        fault(path, state, Some(role)).or_else(|| {
+            let text = text.filter(|_| role == Role::CaCertificate)?;
+            let signs = service.signing_certificates.contains(path);
+            certificate_fault(path, text, ca, signs)
+        })
     });
     let others = master.others.iter().filter(|(path, _)| service.files.contains(path));
     let others =
@@ -119,13 +122,22 @@ fn fault(path: &RemotePath, state: &PathState, role: Option<Role>) -> Option<Fau
     Some(Fault { code, problem, mend: mend.to_owned() })
 }
 
-fn certificate_fault(path: &RemotePath, text: &str, ca: &Ca) -> Option<Fault> {
-    // It may hold a chain.
+fn certificate_fault(path: &RemotePath, text: &str, ca: &Ca, signs: bool) -> Option<Fault> {
     let Some(found) = trust::fingerprints(text.as_bytes()) else {
         let problem = format!("{path} holds no certificate that can be read");
         let mend = "put the cluster's CA certificate there".to_owned();
         return Some(Fault { code: FindingCode::FileUnusable, problem, mend });
     };
+    if signs && found.len() > 1 {
+        let problem = format!(
+            "{path} holds {} certificates; the leader ends if --cluster-signing-cert-file holds more than one",
+            found.len()
+        );
+        let mend =
+            "put the certificate that signs there alone, and the bundle where --root-ca-file says";
+        let (code, mend) = (FindingCode::FileUnusable, mend.to_owned());
+        return Some(Fault { code, problem, mend });
+    }
     let Ca::Present(ca) = ca else { return None };
     let ours = ca.certificate().fingerprint();
     (!found.contains(&ours)).then(|| Fault {

@@ -11,6 +11,7 @@ mod program;
 mod room;
 mod trust;
 mod units;
+mod uploaded;
 
 use kcm_systemd::KubernetesVersion;
 use thiserror::Error;
@@ -82,7 +83,7 @@ pub(crate) struct Subject<'a> {
 pub(crate) struct Examination {
     /// Its clock against ours.
     pub(crate) clock: Option<ClockOffset>,
-    /// The version of the program there, if it is not to be brought.
+    /// The version of the program that will run there.
     pub(crate) version: Option<KubernetesVersion>,
 }
 
@@ -104,7 +105,8 @@ pub(crate) async fn check(
     }
     room::on_masters(subject, &mut found);
     room::on_this_machine(subject.cluster, subject.plan, &mut found)?;
-    let examined = examine::ask(run, subject, &mut found).await;
+    let mut examined = examine::ask(run, subject, &mut found).await;
+    uploaded::ask(subject, &mut examined, &mut found).await;
     if run.fleet.network() == Network::Allowed {
         let programs: Vec<_> = examined.iter().map(|examination| examination.version).collect();
         found.extend(lint::of_programs(subject.cluster, &programs));

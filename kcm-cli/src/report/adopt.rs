@@ -49,5 +49,12 @@ pub(super) fn adopted(
         return writeln!(out, "{GOOD}Adopted{GOOD:#}: {masters}; `kcm plan` has nothing to do.");
     }
     writeln!(out, "{NOTE}Adopted, but not all of it{NOTE:#}: {masters}; `kcm plan` shows:\n")?;
+    if adopted.loses_settings() {
+        let advice = format!(
+            "`kcm apply` would drop settings that the findings above name; first add them to {}, or make the masters alike.",
+            file.display()
+        );
+        return human::plan_with_advice(out, plan, file, &advice);
+    }
     human::plan(out, plan, file)
 }

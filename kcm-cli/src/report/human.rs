@@ -86,6 +86,16 @@ pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
 
 /// What would be done.
 pub(super) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<()> {
+    plan_with_advice(out, plan, file, "`kcm apply` does it.")
+}
+
+/// Writes a plan that ends with `advice`, if there is something to do.
+pub(super) fn plan_with_advice(
+    out: &mut dyn Write,
+    plan: &Plan,
+    file: &Path,
+    advice: &str,
+) -> io::Result<()> {
     if plan.is_empty() {
         let masters = count(plan.masters.len(), "master");
         return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} as {} says.", file.display());
@@ -120,7 +130,7 @@ pub(super) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<
     let steps: Vec<_> = plan.masters.iter().flat_map(|master| &master.steps).collect();
     writeln!(
         out,
-        "\n{NAME}{} to change{NAME:#}: {}. `kcm apply` does it.",
+        "\n{NAME}{} to change{NAME:#}: {}. {advice}",
         count(changed, "master"),
         totals(&steps, Tense::ToDo)
     )

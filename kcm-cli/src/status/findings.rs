@@ -9,7 +9,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
 use crate::observe::Seen;
 use crate::preflight;
-use crate::transport::{Activity, Enablement, Observation, UnitState};
+use crate::transport::{Activity, Enablement, Observation, PathState, UnitState};
 use crate::uptake::Uptake;
 
 /// For so long it is worth a word that it was.
@@ -37,7 +37,7 @@ impl Findings<'_> {
     ) {
         let layout = self.layout;
         let observed = &seen.master;
-        self.service(service, layout);
+        self.service(service, &observed.files.unit.state, layout);
         self.restarts(service, &observed.probe.unit, now, layout);
         if *service != Service::NotDeployed
             && observed.probe.unit.enablement == Enablement::Disabled
@@ -49,8 +49,8 @@ impl Findings<'_> {
             );
         }
         self.found.extend(preflight::strays(layout, observed));
-        // Nothing can be compared with a mask, which is reported already.
-        if *service != Service::Masked {
+        // Nothing can be compared with a link to /dev/null, which is reported already.
+        if !matches!((service, sync), (Service::Masked, Sync::Unknown { .. })) {
             self.sync(sync);
         }
         self.uptake(seen, now);
@@ -81,7 +81,7 @@ impl Findings<'_> {
         self.found.extend(preflight::clock(self.master, clock, look.begun, look.ended));
     }
 
-    fn service(&mut self, service: &Service, layout: &Layout) {
+    fn service(&mut self, service: &Service, unit_file: &PathState, layout: &Layout) {
         let unit = &layout.unit;
         let journal = format!("`journalctl -u {unit}` there says why");
         match service {
@@ -103,6 +103,12 @@ impl Findings<'_> {
                 FindingCode::ServiceStopped,
                 "kube-controller-manager is stopped".to_owned(),
                 &format!("`kcm apply` starts it, or `systemctl start {unit}` there"),
+            ),
+            // systemd takes an empty unit file for a mask, and `systemctl unmask` leaves it there.
+            Service::Masked if matches!(unit_file, PathState::File { size: 0, .. }) => self.error(
+                FindingCode::UnitMasked,
+                format!("{} is empty, so {unit} is masked: nothing can start it", layout.unit_file),
+                "`kcm apply` writes it",
             ),
             Service::Masked => self.error(
                 FindingCode::UnitMasked,

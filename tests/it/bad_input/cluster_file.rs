@@ -229,7 +229,7 @@ const FILES: &[(&str, &[u8], &str)] = &[
     ("NULs", b"apiVersion: kcm/v1\0\0\0\n", "kcm.yaml:1:19: the control character U+0000 is not allowed; remove it"),
     ("no masters", b"apiVersion: kcm/v1\ncluster: {server: 'https://a', clusterCidr: 10.0.0.0/16, serviceClusterIpRange: 10.1.0.0/16}\npki: {caCert: a, caKey: b}\n", "kcm.yaml:1:1: `masters` is missing in the file; add it"),
     ("an empty list of masters", b"apiVersion: kcm/v1\ncluster: {server: 'https://a', clusterCidr: 10.0.0.0/16, serviceClusterIpRange: 10.1.0.0/16}\npki: {caCert: a, caKey: b}\nmasters: []\n", "kcm.yaml:4:10: masters: there is none; add `- {name: …, address: …}` for each host"),
-    ("masters that are null", b"apiVersion: kcm/v1\ncluster: {server: 'https://a', clusterCidr: 10.0.0.0/16, serviceClusterIpRange: 10.1.0.0/16}\npki: {caCert: a, caKey: b}\nmasters:\n", "kcm.yaml:4:9: masters: there is none; add `- {name: …, address: …}` for each host"),
+    ("masters that are null", b"apiVersion: kcm/v1\ncluster: {server: 'https://a', clusterCidr: 10.0.0.0/16, serviceClusterIpRange: 10.1.0.0/16}\npki: {caCert: a, caKey: b}\nmasters:\n", "kcm.yaml:4:8: masters: there is none; add `- {name: …, address: …}` for each host"),
     ("masters by name", b"apiVersion: kcm/v1\ncluster: {server: 'https://a', clusterCidr: 10.0.0.0/16, serviceClusterIpRange: 10.1.0.0/16}\npki: {caCert: a, caKey: b}\nmasters: {m1: 10.2.0.1}\n", "kcm.yaml:4:10: masters: a section stands here; write a list, each entry after a `-`"),
 ];
 

@@ -126,12 +126,23 @@ fn a_program_newer_than_the_api_server_is_refused_where_it_is_and_where_it_is_br
     }
     let says = ["1.36", "newer than the API server", "1.35", "[program-too-new]"];
     ground.write_bare("");
-    let ran = ground.kcm(&["apply"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
-    assert_says(&ran.stderr, &says);
+    let refuses = |verb| {
+        let ran = ground.kcm(&[verb]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+        assert_says(&ran.stderr, &says);
+    };
+    // The first `apply` issues the certificate with which the API server is asked.
+    ["apply", "plan"].into_iter().for_each(refuses);
 
     fs::remove_file(machine.file(PROGRAM)).unwrap();
     ground.write("");
+    ["plan", "apply"].into_iter().for_each(refuses);
+
+    // A program that does not run on this machine is asked on the master.
+    let silent = ground.site.file("silent");
+    fs::copy(ground.program(), &silent).unwrap();
+    fs::set_permissions(&silent, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    ground.write_bare(&format!("install: {{binary: {}}}\n", silent.display()));
     let ran = ground.kcm(&["apply"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert_says(line_of(&ran.stdout, machine), &says);

@@ -92,7 +92,7 @@ fn a_program_is_read_again_whatever_has_changed_of_it() {
             // In place, with the same size and modification time.
             "cp -p PROGRAM /tmp/p; printf x | dd of=PROGRAM bs=1 seek=9000 conv=notrunc; touch -r /tmp/p PROGRAM",
             "cp -p PROGRAM /tmp/p; mv -f /tmp/p PROGRAM",
-            "cp -p /bin/false PROGRAM",
+            "cp -p /usr/bin/env PROGRAM",
             "touch PROGRAM",
             "chmod 0700 PROGRAM",
             "chown 1 PROGRAM",

@@ -1,0 +1,31 @@
+//! The program that is to be uploaded, asked on this machine before anything is staged.
+
+use std::path::PathBuf;
+
+use super::{Examination, Sink, Subject, program};
+use crate::desired::Role;
+use crate::operator;
+use crate::transport::{Observation, ProgramFacts};
+
+/// Asks the program of `install.binary` for its version and its flags, if some master is to get it. A program for another
+/// kind of machine does not run here: each master asks it, once it is staged there.
+pub(super) async fn ask(subject: Subject<'_>, examinations: &mut [Examination], found: &mut Sink) {
+    let Some(path) = subject.cluster.install.binary.clone() else { return };
+    let masters = subject.plan.masters.iter().zip(&subject.desired.masters).zip(examinations);
+    let mut masters = masters.filter(|((planned, _), _)| planned.writes(Role::Binary)).peekable();
+    if masters.peek().is_none() {
+        return;
+    }
+    let Some(facts) = facts(path).await else { return };
+    let version = program::version(&facts.version);
+    let facts = Observation::Known(facts);
+    for ((planned, desired), examination) in masters {
+        examination.version = version;
+        let (name, path) = (&planned.name, &subject.layout.executable);
+        found.extend(program::judge(name, path, &facts, &desired.service.flags));
+    }
+}
+
+async fn facts(path: PathBuf) -> Option<ProgramFacts> {
+    tokio::task::spawn_blocking(move || operator::program_facts(&path)).await.ok().flatten()
+}
