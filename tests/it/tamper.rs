@@ -1,6 +1,7 @@
 //! Files on a master that somebody has changed: what `status`, `plan --check`, `certs check` and `apply` make of each.
 
 mod attributes;
+mod helps;
 mod keys;
 mod links;
 mod reasons;

@@ -1,0 +1,187 @@
+//! The help of each finding in folders, followed to the letter: commands on the master, commands and settings of kcm here.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use kcm_tests::{Site, peers};
+use serde_json::Value;
+
+use super::{
+    CA, CA_KEY, CERTIFICATE, Holder, KEY, KUBECONFIG, TAMPERED, UNIT, chmod, found, run, site,
+};
+
+const ENABLED: &str =
+    "/etc/systemd/system/multi-user.target.wants/kube-controller-manager.service";
+
+/// A state of the second master, the code of its finding, and the settings and commands that the help names.
+struct Case {
+    name: &'static str,
+    spoil: fn(&Site),
+    code: &'static str,
+    names: &'static [&'static str],
+}
+
+fn on_master(site: &Site, path: &str) -> std::path::PathBuf {
+    site.on_master(TAMPERED, path)
+}
+
+fn remove(site: &Site, path: &str) {
+    fs::remove_file(on_master(site, path)).unwrap();
+}
+
+/// A certificate of the operator that has nearly ended, on all masters.
+fn with_short_lived_certificate(site: &Site) {
+    let config = r#"{"signing": {"default": {"expiry": "1h", "usages": ["client auth"]}}}"#;
+    site.write("short.json", config);
+    site.edit("pki:\n", "pki:\n  signingConfig: short.json\n  renewBefore: 30m\n");
+    fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
+    assert_eq!(run(site, &["apply"]).code, 0);
+    site.edit("  signingConfig: short.json\n  renewBefore: 30m\n", "  renewBefore: 24h\n");
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "an unknown kubeconfig",
+        spoil: |site| fs::write(on_master(site, KUBECONFIG), "{}\n").unwrap(),
+        code: "drifted",
+        names: &["kcm plan", "kcm apply"],
+    },
+    Case {
+        name: "another flag in the unit",
+        spoil: |site| {
+            let at = on_master(site, UNIT);
+            let text = fs::read_to_string(&at).unwrap();
+            fs::write(at, text.replace("--v=2", "--v=4")).unwrap();
+        },
+        code: "drifted",
+        names: &["kcm plan", "kcm apply"],
+    },
+    Case {
+        name: "no unit",
+        spoil: |site| remove(site, UNIT),
+        code: "not-deployed",
+        names: &["kcm apply"],
+    },
+    Case {
+        name: "an empty unit",
+        spoil: |site| fs::write(on_master(site, UNIT), "").unwrap(),
+        code: "unit-masked",
+        names: &["kcm apply"],
+    },
+    Case {
+        name: "a masked unit",
+        spoil: |site| {
+            remove(site, UNIT);
+            symlink("/dev/null", on_master(site, UNIT)).unwrap();
+        },
+        code: "unit-masked",
+        names: &["systemctl unmask kube-controller-manager.service", "kcm apply"],
+    },
+    Case {
+        name: "a unit that is not enabled",
+        spoil: |site| remove(site, ENABLED),
+        code: "not-enabled",
+        names: &["kcm apply"],
+    },
+    Case {
+        name: "a key that everybody can read",
+        spoil: |site| chmod(&on_master(site, KEY), 0o644),
+        code: "secret-readable",
+        names: &["kcm apply"],
+    },
+    Case {
+        name: "a certificate that everybody can write",
+        spoil: |site| chmod(&on_master(site, CERTIFICATE), 0o666),
+        code: "file-writable",
+        names: &["kcm apply"],
+    },
+    Case {
+        name: "a certificate that ends soon",
+        spoil: with_short_lived_certificate,
+        code: "certificate-due",
+        names: &["kcm certs renew"],
+    },
+];
+
+/// The same where somebody else put the CA's files on the masters.
+const CASES_OF_CA: &[Case] = &[
+    Case {
+        name: "a CA key that everybody can read",
+        spoil: |site| chmod(&on_master(site, CA_KEY), 0o644),
+        code: "secret-readable",
+        names: &["chmod o-rwx /opt/kubernetes/pki/ca/cert/ca-key.pem"],
+    },
+    Case {
+        name: "a CA certificate that everybody can write",
+        spoil: |site| chmod(&on_master(site, CA), 0o646),
+        code: "file-writable",
+        names: &["chmod o-w /opt/kubernetes/pki/ca/cert/ca.pem"],
+    },
+    Case {
+        name: "no CA certificate",
+        spoil: |site| remove(site, CA),
+        code: "file-missing",
+        names: &["install.distributeCa: true", "kcm apply"],
+    },
+    Case {
+        name: "no CA key",
+        spoil: |site| remove(site, CA_KEY),
+        code: "file-missing",
+        names: &["install.distributeCa: true", "kcm apply"],
+    },
+];
+
+/// Does what one code span of a help says.
+fn follow(site: &Site, span: &str) {
+    if let Some(arguments) = span.strip_prefix("kcm ") {
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        let ran = run(site, &arguments);
+        assert_eq!(ran.code, 0, "{span}: {ran:?}");
+    } else if let Some((key, value)) = span.split_once(": ") {
+        let (section, key) = key.split_once('.').unwrap();
+        site.edit("masters:\n", &format!("{section}: {{{key}: {value}}}\nmasters:\n"));
+    } else {
+        let root = site.file("out").join(TAMPERED);
+        let root = root.display();
+        let there = match span.strip_prefix("systemctl ") {
+            Some(rest) => format!("systemctl --root={root} {rest}"),
+            None => span.replace(" /", &format!(" {root}/")),
+        };
+        peers::run(Command::new("sh").arg("-c").arg(there));
+    }
+}
+
+fn hold(clean: &Site, case: &Case) {
+    let Case { name, spoil, code, names } = case;
+    let site = Site::empty();
+    peers::run(Command::new("cp").arg("-a").arg(clean.path().join(".")).arg(site.path()));
+    spoil(&site);
+    let status: Value = serde_json::from_str(&run(&site, &["status", "-o", "json"]).stdout).unwrap();
+    let findings = status["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|it| it["code"] == *code);
+    let finding = finding.unwrap_or_else(|| panic!("{name}: no {code} in {findings:?}"));
+    let help = finding["mend"].as_str().unwrap();
+    let spans: Vec<_> = help.split('`').skip(1).step_by(2).collect();
+    assert_eq!(spans, *names, "{name}: {help}");
+    for span in spans {
+        follow(&site, span);
+    }
+    let (codes, exit) = found(&site);
+    assert!(codes.is_empty() && exit == 0, "{name}: {help}: {codes:?}");
+}
+
+#[test]
+fn a_finding_is_gone_once_its_help_is_followed() {
+    if !peers::has("systemctl") {
+        return;
+    }
+    for (holder, cases) in
+        [(Holder::Operator, CASES), (Holder::MastersWithTheirCa, CASES_OF_CA)]
+    {
+        let clean = site("embedded", holder);
+        for case in cases {
+            hold(&clean, case);
+        }
+    }
+}
