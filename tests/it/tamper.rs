@@ -24,6 +24,7 @@ const KEY: &str =
 const BOTH: &str =
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-current.pem";
 const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+const PROGRAM: &str = "/opt/kubernetes/bin/kube-controller-manager";
 const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
 const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
@@ -246,8 +247,10 @@ fn of_both() -> Vec<Case> {
     ]
 }
 
-fn of_brought_ca() -> Vec<Case> {
+fn of_brought_files() -> Vec<Case> {
     vec![
+        case(PROGRAM, Garbage, "drifted", [3, 3, 0, 0]),
+        case(PROGRAM, Removed, "drifted", [3, 3, 0, 0]),
         case(CA, Removed, "drifted", [3, 3, 1, 0]),
         case(CA, Emptied, "ca-differs", [1, 1, 1, 1]),
         case(CA, Garbage, "ca-differs", [1, 1, 1, 1]),
@@ -285,7 +288,7 @@ fn hold_in_each(form: &str, cases: impl Fn() -> Vec<Case>) {
     for holder in HOLDERS {
         let mut all = cases();
         all.extend(match holder {
-            Holder::Operator | Holder::Masters => of_brought_ca(),
+            Holder::Operator | Holder::Masters => of_brought_files(),
             Holder::MastersWithTheirCa => of_their_ca(),
         });
         hold(form, holder, &all);

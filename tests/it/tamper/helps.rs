@@ -11,8 +11,7 @@ use super::{
     CA, CA_KEY, CERTIFICATE, Holder, KEY, KUBECONFIG, TAMPERED, UNIT, chmod, found, run, site,
 };
 
-const ENABLED: &str =
-    "/etc/systemd/system/multi-user.target.wants/kube-controller-manager.service";
+const ENABLED: &str = "/etc/systemd/system/multi-user.target.wants/kube-controller-manager.service";
 
 /// A state of the second master, the code of its finding, and the settings and commands that the help names.
 struct Case {
@@ -32,12 +31,9 @@ fn remove(site: &Site, path: &str) {
 
 /// A certificate of the operator that has nearly ended, on all masters.
 fn with_short_lived_certificate(site: &Site) {
-    let config = r#"{"signing": {"default": {"expiry": "1h", "usages": ["client auth"]}}}"#;
-    site.write("short.json", config);
-    site.edit("pki:\n", "pki:\n  signingConfig: short.json\n  renewBefore: 30m\n");
-    fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
-    assert_eq!(run(site, &["apply"]).code, 0);
-    site.edit("  signingConfig: short.json\n  renewBefore: 30m\n", "  renewBefore: 24h\n");
+    site.edit("pki:\n", "pki:\n  lifetime: 2h\n  renewBefore: 30m\n");
+    assert_eq!(run(site, &["certs", "renew", "--force"]).code, 0);
+    site.edit("  lifetime: 2h\n  renewBefore: 30m\n", "  renewBefore: 24h\n");
 }
 
 const CASES: &[Case] = &[
@@ -157,7 +153,8 @@ fn hold(clean: &Site, case: &Case) {
     let site = Site::empty();
     peers::run(Command::new("cp").arg("-a").arg(clean.path().join(".")).arg(site.path()));
     spoil(&site);
-    let status: Value = serde_json::from_str(&run(&site, &["status", "-o", "json"]).stdout).unwrap();
+    let status: Value =
+        serde_json::from_str(&run(&site, &["status", "-o", "json"]).stdout).unwrap();
     let findings = status["findings"].as_array().unwrap();
     let finding = findings.iter().find(|it| it["code"] == *code);
     let finding = finding.unwrap_or_else(|| panic!("{name}: no {code} in {findings:?}"));
@@ -176,9 +173,7 @@ fn a_finding_is_gone_once_its_help_is_followed() {
     if !peers::has("systemctl") {
         return;
     }
-    for (holder, cases) in
-        [(Holder::Operator, CASES), (Holder::MastersWithTheirCa, CASES_OF_CA)]
-    {
+    for (holder, cases) in [(Holder::Operator, CASES), (Holder::MastersWithTheirCa, CASES_OF_CA)] {
         let clean = site("embedded", holder);
         for case in cases {
             hold(&clean, case);
