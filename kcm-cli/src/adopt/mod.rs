@@ -126,7 +126,8 @@ pub struct Adopted {
 
 impl Adopted {
     /// Tells whether a master has a setting that the cluster file does not have, so that an apply would drop it.
-    pub(crate) fn loses_settings(&self) -> bool {
+    #[must_use]
+    pub fn loses_settings(&self) -> bool {
         self.findings.iter().any(|finding| match finding.code {
             FindingCode::NotReproduced => true,
             // One of a single master is in the cluster file.
