@@ -11,12 +11,10 @@ use rustix::fs::{Access, OFlags};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::links::{self, Last};
 use super::{
     Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
 };
-
-/// As many symbolic links as the kernel follows in one path (`MAXSYMLINKS`).
-const MOST_LINKS: usize = 40;
 
 /// Files on this machine below a folder, which stands for `/`.
 #[derive(Debug)]
@@ -32,13 +30,6 @@ enum Links {
     Inside,
     /// The folder is a part of this machine: links mean what they mean to everybody.
     Anywhere,
-}
-
-/// What a link in the last place of a path stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Itself,
-    Followed,
 }
 
 impl Disk {
@@ -79,38 +70,16 @@ impl Disk {
     }
 
     fn chase(&self, path: &RemotePath, last: Last) -> Result<PathBuf, FileError> {
-        let mut resolved: Vec<String> = Vec::new();
-        let mut todo: Vec<String> = path.components().rev().map(str::to_owned).collect();
-        let mut links = 0;
-        while let Some(name) = todo.pop() {
-            match name.as_str() {
-                "" | "." => continue,
-                ".." => {
-                    resolved.pop();
-                    continue;
-                }
-                _ => resolved.push(name),
-            }
-            if todo.is_empty() && last == Last::Itself {
-                break;
-            }
-            let here = self.root.join(resolved.join("/"));
-            let Ok(target) = fs::read_link(&here) else { continue };
-            links += 1;
-            let target = target.to_str().filter(|_| links <= MOST_LINKS).ok_or_else(|| {
-                self.error(
-                    path,
-                    FileErrorKind::BadLink,
-                    "a symbolic link on the way leads in circles",
-                )
-            })?;
-            resolved.pop();
-            if target.starts_with('/') {
-                resolved.clear();
-            }
-            todo.extend(target.split('/').rev().map(str::to_owned));
-        }
-        Ok(self.root.join(resolved.join("/")))
+        let bad = || {
+            let detail = "a symbolic link on the way leads in circles";
+            self.error(path, FileErrorKind::BadLink, detail)
+        };
+        let below = |path: &str| self.root.join(path.trim_start_matches('/'));
+        let found = links::walk(path.as_str(), last, |at| match fs::read_link(below(at)) {
+            Ok(target) => target.into_os_string().into_string().map(Some).map_err(|_| bad()),
+            Err(_) => Ok(None),
+        })?;
+        found.map(|path| below(&path)).ok_or_else(bad)
     }
 
     /// How messages name `path`: where the reader finds it on this machine.

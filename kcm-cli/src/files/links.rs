@@ -5,6 +5,13 @@ use super::{FileError, FileSystem, NodeKind, RemotePath};
 /// As many symbolic links as the kernel follows in one path (`MAXSYMLINKS`).
 const MOST_LINKS: usize = 40;
 
+/// What a link in the last place of a path stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Itself,
+    Followed,
+}
+
 /// The path that is left when all symbolic links in `path` are resolved, those in a folder that stands for `/` inside it.
 /// Nothing need exist at the end; `None` if the links lead in circles or to no usable path.
 ///
@@ -38,6 +45,26 @@ fn absolute(folder: &RemotePath, target: &str) -> String {
 }
 
 fn resolve(files: &mut dyn FileSystem, path: &str) -> Result<Option<RemotePath>, FileError> {
+    let found = walk(path, Last::Followed, |at| -> Result<_, Option<FileError>> {
+        let at = RemotePath::new(at).map_err(|_| None)?;
+        Ok(match files.stat(&at).map_err(Some)?.map(|stat| stat.kind) {
+            Some(NodeKind::Link(target)) => Some(target),
+            _ => None,
+        })
+    });
+    match found {
+        Ok(path) => Ok(path.and_then(|path| RemotePath::new(path).ok())),
+        Err(error) => error.map_or(Ok(None), Err),
+    }
+}
+
+/// Returns the absolute path that is left when the symbolic links in `path` are resolved, absolute ones from `/`. `target_of`
+/// reads the link at an absolute path; `None` where there is no link. `None` if there are more links than the kernel follows.
+pub(super) fn walk<E>(
+    path: &str,
+    last: Last,
+    mut target_of: impl FnMut(&str) -> Result<Option<String>, E>,
+) -> Result<Option<String>, E> {
     let mut resolved: Vec<String> = Vec::new();
     let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
     let mut links = 0;
@@ -50,10 +77,10 @@ fn resolve(files: &mut dyn FileSystem, path: &str) -> Result<Option<RemotePath>,
             }
             _ => resolved.push(name),
         }
-        let Ok(here) = RemotePath::new(format!("/{}", resolved.join("/"))) else { return Ok(None) };
-        let Some(NodeKind::Link(target)) = files.stat(&here)?.map(|stat| stat.kind) else {
-            continue;
-        };
+        if todo.is_empty() && last == Last::Itself {
+            break;
+        }
+        let Some(target) = target_of(&format!("/{}", resolved.join("/")))? else { continue };
         links += 1;
         if links > MOST_LINKS {
             return Ok(None);
@@ -64,7 +91,7 @@ fn resolve(files: &mut dyn FileSystem, path: &str) -> Result<Option<RemotePath>,
         }
         todo.extend(target.split('/').rev().map(str::to_owned));
     }
-    Ok(RemotePath::new(format!("/{}", resolved.join("/"))).ok())
+    Ok(Some(format!("/{}", resolved.join("/"))))
 }
 
 #[cfg(test)]
