@@ -41,11 +41,13 @@ enum Tampering {
     Another,
     /// The certificate of another CA follows.
     WithAnother,
+    /// The last byte is another; the size stays.
+    Flipped,
     /// A part of a text is another.
     Edited(&'static str, &'static str),
 }
 
-use Tampering::{Another, DanglingLink, Edited, Emptied, Folder, Garbage, Removed, WithAnother};
+use Tampering::{Another, DanglingLink, Edited, Emptied, Flipped, Folder, Garbage, Removed, WithAnother};
 
 impl Tampering {
     fn on(self, site: &Site, path: &str) {
@@ -75,6 +77,11 @@ impl Tampering {
             WithAnother => {
                 let (certificate, _) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
                 fs::write(&at, fs::read_to_string(&at).unwrap() + &certificate).unwrap();
+            }
+            Flipped => {
+                let mut bytes = fs::read(&at).unwrap();
+                *bytes.last_mut().unwrap() ^= 1;
+                fs::write(&at, bytes).unwrap();
             }
             Edited(from, to) => {
                 let text = fs::read_to_string(&at).unwrap();
@@ -250,6 +257,7 @@ fn of_both() -> Vec<Case> {
 fn of_brought_files() -> Vec<Case> {
     vec![
         case(PROGRAM, Garbage, "drifted", [3, 3, 0, 0]),
+        case(PROGRAM, Flipped, "drifted", [3, 3, 0, 0]),
         case(PROGRAM, Removed, "drifted", [3, 3, 0, 0]),
         case(CA, Removed, "drifted", [3, 3, 1, 0]),
         case(CA, Emptied, "ca-differs", [1, 1, 1, 1]),

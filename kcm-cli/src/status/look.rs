@@ -88,14 +88,24 @@ impl Look {
     }
 }
 
+/// The part of the question that is the same for every master.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) layout: Layout,
+    pub(super) accounts: Accounts,
+    /// The digest of the program is compared with the program of `install.binary`.
+    pub(super) reads_program: bool,
+}
+
 pub(super) async fn at(
     name: String,
     transport: &Arc<dyn Transport>,
-    layout: &Layout,
-    accounts: &Accounts,
+    question: &Question,
     service: DesiredService,
 ) -> Look {
+    let Question { layout, accounts, reads_program } = question;
     let beside = Beside {
+        reads_program: *reads_program,
         others: beside_managed(layout, [&service]),
         inspects: Some(Inspects { version: true }),
         ..Beside::default()

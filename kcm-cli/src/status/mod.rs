@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::accounts::{Accounts, Owners};
 use crate::apply::{Decisions, Site, as_held, decided};
@@ -33,7 +33,7 @@ use crate::run::Run;
 use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
 use crate::uptake::Uptake;
 use lead::LeadQuestion;
-use look::Look;
+use look::{Look, Question};
 
 pub use judge::Service;
 pub use lead::Leadership;
@@ -153,17 +153,22 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let services = known_services(run.cluster, &layout)?;
     let accounts = Accounts::of(run.cluster);
+    // The program of install.binary is 100 MB long: it is read while the masters answer.
+    let (cluster, now) = (run.cluster.clone(), run.now);
+    let inputs = spawn_blocking(move || Inputs::read(&cluster, now));
     let lead = Arc::new(LeadQuestion::new(run));
+    let reads_program = run.cluster.install.binary.is_some();
+    let question = Arc::new(Question { layout, accounts, reads_program });
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut looking = JoinSet::new();
     for ((place, (name, transport)), service) in run.fleet.masters().enumerate().zip(services) {
         let (name, transport) = (name.to_owned(), Arc::clone(transport));
-        let (layout, accounts) = (layout.clone(), accounts.clone());
-        let (lead, permits) = (Arc::clone(&lead), Arc::clone(&permits));
+        let (lead, permits, question) =
+            (Arc::clone(&lead), Arc::clone(&permits), Arc::clone(&question));
         looking.spawn(async move {
             // Nobody closes it.
             let _permit = permits.acquire().await;
-            let look = look::at(name, &transport, &layout, &accounts, service).await;
+            let look = look::at(name, &transport, &question, service).await;
             if look.seen.is_ok() {
                 lead.ask_through(&look.name, &transport).await;
             }
@@ -174,7 +179,13 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     looks.sort_by_key(|(place, _)| *place);
     let looks: Vec<_> = looks.into_iter().map(|(_, look)| look).collect();
     let (leadership, trouble) = lead.answer(&looks).await;
-    let mut status = judged(run, &layout, &accounts, &looks, leadership);
+    let inputs = match inputs.await {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let Question { layout, accounts, .. } = &*question;
+    let wanted = Wanted { desired: desired(run, layout, accounts, &looks, inputs) };
+    let mut status = judged(run, layout, &wanted, &looks, leadership);
     status.findings.extend(trouble);
     Ok(status)
 }
@@ -182,16 +193,15 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
 fn judged(
     run: Run<'_>,
     layout: &Layout,
-    accounts: &Accounts,
+    wanted: &Wanted,
     looks: &[Look],
     leadership: Observation<Leadership>,
 ) -> Status {
-    let wanted = Wanted::of(run, layout, accounts, looks);
     let mut findings = Vec::new();
     let check = certificates(run, layout, looks);
     let mut masters = Vec::with_capacity(looks.len());
     for look in looks {
-        let master = judge::master(look, &wanted, layout, &leadership, run, &mut findings);
+        let master = judge::master(look, wanted, layout, &leadership, run, &mut findings);
         masters.push(master);
     }
     findings.extend(lint::of_processes(run.cluster, &running(looks, layout)));
@@ -224,8 +234,6 @@ fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateChe
 /// What should be on the masters that were seen, as far as the operator's side tells it.
 struct Wanted {
     desired: Result<Compared, String>,
-    /// The size of the program that kcm brings.
-    program_size: Option<u64>,
 }
 
 /// What the masters are compared with.
@@ -237,12 +245,6 @@ struct Compared {
 }
 
 impl Wanted {
-    fn of(run: Run<'_>, layout: &Layout, accounts: &Accounts, looks: &[Look]) -> Self {
-        let program = run.cluster.install.binary.as_ref();
-        let program_size = program.and_then(|path| Some(std::fs::metadata(path).ok()?.len()));
-        Self { desired: desired(run, layout, accounts, looks), program_size }
-    }
-
     fn on(&self, name: &str) -> Result<&DesiredMaster, String> {
         let compared = self.desired.as_ref().map_err(Clone::clone)?;
         let mut masters = compared.desired.masters.iter();
@@ -255,6 +257,7 @@ fn desired(
     layout: &Layout,
     accounts: &Accounts,
     looks: &[Look],
+    inputs: Result<Inputs, String>,
 ) -> Result<Compared, String> {
     let seen: Vec<_> = looks.iter().filter_map(Look::master).collect();
     let names: Vec<_> = seen.iter().map(|master| master.name.clone()).collect();
@@ -262,7 +265,6 @@ fn desired(
         let desired = Desired { masters: Vec::new() };
         return Ok(Compared { desired, ca: Ca::ToBeCreated, replaced: Vec::new() });
     }
-    // The program is big, and is compared by its size.
     let mut cluster = Cluster { masters: Vec::new(), ..run.cluster.clone() };
     cluster.masters.extend(
         run.cluster
@@ -271,8 +273,7 @@ fn desired(
             .filter(|it| names.iter().any(|name| *name == it.name.as_str()))
             .cloned(),
     );
-    cluster.install.binary = None;
-    let inputs = Inputs::read(&cluster, run.now).map_err(|error| error.to_string())?;
+    let inputs = inputs?;
     let masters: Vec<ObservedMaster> = seen.into_iter().cloned().collect();
     let observed = Observed::of(masters, &inputs, run.now);
     let mut unknown = Vec::new();

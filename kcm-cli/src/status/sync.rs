@@ -6,9 +6,8 @@ use serde::Serialize;
 use super::look::Look;
 use super::{Wanted, steps};
 use crate::desired::{Content, Role};
-use crate::files::Mode;
 use crate::layout::Layout;
-use crate::observe::{ObservedMaster, Seen};
+use crate::observe::Seen;
 use crate::plan::Step;
 use crate::transport::{Activity, PathState};
 
@@ -64,8 +63,7 @@ pub(super) fn sync(look: &Look, seen: &Seen, wanted: &Wanted, layout: &Layout) -
     if !has_note && [Role::Unit, Role::Kubeconfig, Role::Certificate].into_iter().all(writes) {
         return Sync::NotManaged;
     }
-    let mut drift: Vec<_> = steps.iter().filter_map(drifted).collect();
-    drift.extend(program_drift(observed, wanted, layout));
+    let drift: Vec<_> = steps.iter().filter_map(drifted).collect();
     let pending = pending(look, seen, &desired.reads, layout);
     match (drift.is_empty(), pending.is_empty()) {
         (true, true) => Sync::InSync,
@@ -125,18 +123,6 @@ fn drifted(step: &Step) -> Option<String> {
             Some(format!("{path} is {is_mode} {is_owner}, not {mode}{wanted}"))
         }
         _ => None,
-    }
-}
-
-/// The program is compared by its size: it is big, and `plan` reads it whole.
-fn program_drift(observed: &ObservedMaster, wanted: &Wanted, layout: &Layout) -> Option<String> {
-    let ours = wanted.program_size?;
-    match observed.files.binary.state {
-        PathState::Unread { size, mode, .. } if size == ours && mode == Mode::PROGRAM => None,
-        PathState::Unread { size, mode, .. } if size == ours => {
-            Some(format!("{} is {mode}, not {}", layout.executable, Mode::PROGRAM))
-        }
-        _ => Some(format!("{} is not the program of install.binary", layout.executable)),
     }
 }
 
