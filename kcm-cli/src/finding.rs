@@ -54,6 +54,8 @@ pub enum FindingCode {
     FileUnusable,
     /// A file that the service reads cannot be read by its user.
     FileUnreadable,
+    /// Somebody else than root can exchange files that root reads and writes.
+    FolderUntrusted,
     /// Files cannot be written, or do not fit.
     NoRoom,
     /// Two masters have one host name: nobody could tell who leads.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use kcm::files::{Effect, NodeKind, RemotePath};
+use kcm::files::{Effect, Mode, NodeKind, Owner, RemotePath};
 use kcm::transport::{Fake, Local};
 use kcm_tests::contract::{BackDoor, Outside, Subject, run};
 
@@ -71,6 +71,14 @@ impl BackDoor for Memory {
         self.0.inspect(|state| {
             state.put_folder(path.parent().unwrap().as_str());
             state.files().perform(Effect::Link { path: &path, target }).unwrap();
+        });
+    }
+
+    fn give(&self, path: &str, owner: Owner, mode: u32) {
+        let (path, mode) = (RemotePath::new(path).unwrap(), Mode::from_bits(mode));
+        self.0.inspect(|state| {
+            state.files().perform(Effect::SetOwner { path: &path, owner }).unwrap();
+            state.files().perform(Effect::SetMode { path: &path, mode }).unwrap();
         });
     }
 }

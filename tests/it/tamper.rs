@@ -47,7 +47,9 @@ enum Tampering {
     Edited(&'static str, &'static str),
 }
 
-use Tampering::{Another, DanglingLink, Edited, Emptied, Flipped, Folder, Garbage, Removed, WithAnother};
+use Tampering::{
+    Another, DanglingLink, Edited, Emptied, Flipped, Folder, Garbage, Removed, WithAnother,
+};
 
 impl Tampering {
     fn on(self, site: &Site, path: &str) {

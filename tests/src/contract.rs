@@ -1,5 +1,6 @@
 //! One suite for every transport: the contract in `kcm::transport`, point by point.
 
+mod folders;
 mod program;
 
 use std::fs;
@@ -37,6 +38,8 @@ pub trait BackDoor {
     fn link(&self, path: &str) -> Option<String>;
     /// Makes a symbolic link and the folders above it.
     fn put_link(&self, path: &str, target: &str);
+    /// Sets owner and permission bits of a folder. For root only.
+    fn give(&self, path: &str, owner: Owner, mode: u32);
 }
 
 /// A master whose `/` is a folder of this machine.
@@ -79,6 +82,12 @@ impl BackDoor for Outside {
         fs::create_dir_all(at.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(target, at).unwrap();
     }
+
+    fn give(&self, path: &str, owner: Owner, mode: u32) {
+        let at = self.at(path);
+        std::os::unix::fs::chown(&at, Some(owner.uid), Some(owner.gid)).unwrap();
+        fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
+    }
 }
 
 const UNIT: &str = "kube-controller-manager.service";
@@ -89,6 +98,7 @@ const WANTED: &str = "/etc/systemd/system/multi-user.target.wants/kube-controlle
 pub async fn run(fresh: impl Fn() -> Subject) {
     each(&fresh, a_probe_answers_in_the_order_it_was_asked).await;
     program::run(&fresh).await;
+    folders::run(&fresh).await;
     each(&fresh, a_read_tells_absent_from_empty_and_shows_no_secret_of_a_kubeconfig).await;
     each(&fresh, a_stage_changes_no_target_and_keeps_what_it_wrote_private).await;
     each(&fresh, a_stage_that_fails_leaves_nothing_behind).await;

@@ -27,6 +27,8 @@ pub enum FileErrorKind {
     ReadOnly,
     /// A symbolic link leads nowhere, in circles, or out of the place kcm was given.
     BadLink,
+    /// Somebody else can change a folder on the way.
+    Untrusted,
     /// The machine was lost in the middle: whether it happened is unknown.
     Interrupted,
     /// Anything else; the detail says what.

@@ -7,7 +7,7 @@ const MOST_LINKS: usize = 40;
 
 /// What a link in the last place of a path stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
+pub(crate) enum Last {
     Itself,
     Followed,
 }
@@ -60,7 +60,7 @@ fn resolve(files: &mut dyn FileSystem, path: &str) -> Result<Option<RemotePath>,
 
 /// Returns the absolute path that is left when the symbolic links in `path` are resolved, absolute ones from `/`. `target_of`
 /// reads the link at an absolute path; `None` where there is no link. `None` if there are more links than the kernel follows.
-pub(super) fn walk<E>(
+pub(crate) fn walk<E>(
     path: &str,
     last: Last,
     mut target_of: impl FnMut(&str) -> Result<Option<String>, E>,

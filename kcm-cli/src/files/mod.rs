@@ -24,7 +24,7 @@ pub use bytes::Bytes;
 pub use disk::Disk;
 pub(crate) use error::words;
 pub use error::{FileError, FileErrorKind};
-pub(crate) use links::{next_target, real};
+pub(crate) use links::{Last, next_target, real, walk as walk_links};
 pub(crate) use lock::{FolderLock, FolderLockError};
 pub use path::{InvalidPath, RemotePath};
 pub(crate) use place::{make_folders, make_folders_into, remove_if_present, replace, write_new};

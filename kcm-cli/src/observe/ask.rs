@@ -10,8 +10,8 @@ use crate::identity::NotHeld;
 use crate::layout::Layout;
 use crate::rollout::connections;
 use crate::transport::{
-    Batch, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure, Probe, Read,
-    Reply, Transport, View,
+    Batch, CheckFolders, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure,
+    Probe, Read, Reply, Transport, View,
 };
 use crate::uptake::{self, Uptake};
 
@@ -45,10 +45,10 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
         &layout.trust,
         &layout.executable,
     ];
-    let paths = files.into_iter().cloned().chain(own(layout));
+    let managed: Vec<_> = files.into_iter().cloned().chain(own(layout)).collect();
     let mut operations = vec![
         Operation::Probe(Probe {
-            paths: paths.chain(beside.others.iter().cloned()).collect(),
+            paths: managed.iter().chain(&beside.others).cloned().collect(),
             unread: if beside.reads_program { vec![] } else { vec![layout.executable.clone()] },
             unit: layout.unit.clone(),
             unit_path: layout.unit_file.clone(),
@@ -67,6 +67,7 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
         read(&layout.pending, View::Whole),
         read(&layout.previous, View::Whole),
         read(&layout.connections, View::Whole),
+        Operation::CheckFolders(CheckFolders { paths: managed }),
     ];
     if let Some(Inspects { version }) = beside.inspects {
         let (unit, program) = (layout.unit.clone(), version.then(|| layout.executable.clone()));
@@ -171,6 +172,9 @@ pub(super) async fn ask(
     let generations =
         Generations { pending: note(text()?, "pending"), previous: note(text()?, "previous") };
     let connections = text()?;
+    let Some(Reply::CheckedFolders(untrusted_folders)) = replies.next() else {
+        return Err(unexpected());
+    };
     let mut states = probe.paths.iter().cloned();
     let mut file = |text: Option<String>| {
         states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
@@ -205,6 +209,7 @@ pub(super) async fn ask(
         found_unit,
         generations,
         notes,
+        untrusted_folders,
         own,
         others,
         behind: Vec::new(),

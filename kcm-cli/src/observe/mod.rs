@@ -30,7 +30,9 @@ use crate::identity::{HeldIdentity, IdentityFacts, NotHeld, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, Inputs};
 use crate::run::Run;
-use crate::transport::{FoundUnit, OperationError, PathState, ProbeReply, TransportError};
+use crate::transport::{
+    FoundUnit, OperationError, PathState, ProbeReply, TransportError, UntrustedFolder,
+};
 use crate::uptake::Uptake;
 use crate::view::client_certificate;
 use ask::{ask, questions};
@@ -79,6 +81,8 @@ pub struct ObservedMaster {
     pub generations: Generations,
     /// What is wrong with the notes of that.
     pub notes: Vec<String>,
+    /// Folders on the way to the managed files that somebody else can change.
+    pub untrusted_folders: Vec<UntrustedFolder>,
     /// What kcm keeps there for itself: notes, and folders with files of earlier generations.
     pub own: Vec<(RemotePath, PathState)>,
     /// Other files that flags name, as far as they were asked for.

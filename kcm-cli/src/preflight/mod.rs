@@ -34,7 +34,7 @@ pub(crate) use create_ca::may_create_ca;
 pub(crate) use examine::clock;
 pub(crate) use exposed::{exposed, open_keys};
 pub(crate) use files::named as named_files;
-pub(crate) use masters::{equal_files, host_names, strays, unreadable_note};
+pub(crate) use masters::{equal_files, host_names, strays, unreadable_note, untrusted_folders};
 pub(crate) use program::{judge as judge_program, too_new, version as program_version};
 
 /// Findings on their way.

@@ -9,7 +9,8 @@ use kcm_systemd::UnitName;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{Enablement, FindUnit, Inspect, PathState};
+use super::interpret::staged;
+use super::{CheckFolders, Enablement, FindUnit, Inspect, PathState};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
 
 /// Operations for one exchange: all of them in order, or up to the first that fails.
@@ -74,6 +75,8 @@ pub enum Operation {
     Probe(Probe),
     /// Reads one file; changes nothing.
     Read(Read),
+    /// Looks for folders that others can change; changes nothing.
+    CheckFolders(CheckFolders),
     /// Finds a unit's files and reads them; changes nothing.
     FindUnit(FindUnit),
     /// Looks for what would keep a service from starting; changes nothing.
@@ -103,6 +106,7 @@ impl Operation {
         match self {
             Self::Probe(_) => "probe",
             Self::Read(_) => "read",
+            Self::CheckFolders(_) => "check folders",
             Self::FindUnit(_) => "find unit",
             Self::Examine(_) => "examine",
             Self::Inspect(_) => "inspect",
@@ -123,10 +127,32 @@ impl Operation {
             self,
             Self::Probe(_)
                 | Self::Read(_)
+                | Self::CheckFolders(_)
                 | Self::FindUnit(_)
                 | Self::Examine(_)
                 | Self::Inspect(_)
         )
+    }
+
+    /// The files that it writes, renames, gives away or removes. Before it does, a transport makes sure that nobody but
+    /// root and the user who logged in can exchange them ([`CheckFolders`]).
+    #[must_use]
+    pub fn written(&self) -> Vec<RemotePath> {
+        match self {
+            // The stage folders must be ours, too.
+            Self::Stage(stage) => {
+                let kept = stage.kept.iter().map(|kept| kept.from.clone());
+                stage.targets().map(staged).chain(kept).collect()
+            }
+            Self::Unstage(Unstage { targets, folders }) => {
+                targets.iter().map(staged).chain(folders.iter().cloned()).collect()
+            }
+            Self::Commit(commit) => commit.written(),
+            Self::NoteProgram(NoteProgram { program, note, .. }) => {
+                vec![program.clone(), note.clone()]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -280,6 +306,17 @@ pub struct Commit {
     pub remove: Vec<RemotePath>,
     /// Folders of kcm's own to remove with the files in them; those that are not there are no failure.
     pub leftovers: Vec<RemotePath>,
+}
+
+impl Commit {
+    fn written(&self) -> Vec<RemotePath> {
+        let Self { keep, files, renames, attributes, remove, leftovers, .. } = self;
+        let kept = keep.iter().flat_map(|keep| [keep.path.clone(), keep.at.clone()]);
+        let renamed = renames.iter().flat_map(|it| [it.from.clone(), it.to.clone()]);
+        let others = attributes.iter().map(|it| &it.path).chain(remove).cloned();
+        let left = leftovers.iter().map(|folder| folder.child("x"));
+        files.iter().map(staged).chain(kept).chain(renamed).chain(others).chain(left).collect()
+    }
 }
 
 /// What systemd must say of a unit.

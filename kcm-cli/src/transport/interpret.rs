@@ -7,6 +7,7 @@ use kcm_systemd::UnitName;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::folders::untrusted;
 use super::reply::describe_unit;
 use super::unit_files;
 use super::{
@@ -37,6 +38,8 @@ pub(super) trait Machine: FileSystem {
     fn account(&mut self, account: &Account) -> Observation<Option<Owner>>;
     fn processes(&mut self, executable: &RemotePath) -> Observation<Vec<u32>>;
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError>;
+    /// Tells whether a user may do everything here anyway: root, and whoever does the work.
+    fn trusts(&self, uid: u32) -> bool;
 
     /// Called before and after each operation, with its place in the batch.
     fn at_operation(&mut self, _moment: Moment) -> Result<(), OperationError> {
@@ -71,7 +74,13 @@ pub(super) fn interpret(machine: &mut dyn Machine, batch: &Batch) -> Replies {
 }
 
 fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, OperationError> {
+    if let Some(folder) = untrusted(machine, &operation.written())?.first() {
+        return Err(folder.to_error());
+    }
     match operation {
+        Operation::CheckFolders(check) => {
+            untrusted(machine, &check.paths).map(Reply::CheckedFolders)
+        }
         Operation::Probe(probe) => self::probe(machine, probe).map(Reply::Probe),
         Operation::Read(read) => self::read(machine, read).map(Reply::Read),
         Operation::FindUnit(find) => {

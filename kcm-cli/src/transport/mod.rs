@@ -37,6 +37,7 @@ mod enable;
 mod export;
 mod failure;
 pub mod fake;
+mod folders;
 mod glob;
 mod https;
 mod inspect;
@@ -62,6 +63,7 @@ pub use batch::{
 };
 pub use failure::{OperationError, OperationFailure};
 pub use fake::Fake;
+pub use folders::{CheckFolders, UntrustedFolder};
 pub use https::{HttpsAnswer, HttpsError, HttpsQuestion};
 pub use inspect::{Inspect, Inspected, ProcessFacts};
 pub(crate) use interpret::{public_kubeconfig, staged};

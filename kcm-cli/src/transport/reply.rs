@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{FoundUnit, Inspected, OperationFailure};
+use super::{FoundUnit, Inspected, OperationFailure, UntrustedFolder};
 use crate::files::{Mode, Owner, RemotePath, Room};
 
 /// The answers to a batch: one for every operation that was carried out, then why the next was not.
@@ -27,6 +27,8 @@ pub enum Reply {
     Probe(ProbeReply),
     /// To a read: the bytes, or `None` if there is no regular file.
     Read(Option<Zeroizing<Vec<u8>>>),
+    /// To a check of folders: those that others can change.
+    CheckedFolders(Vec<UntrustedFolder>),
     /// To a search for a unit.
     FoundUnit(FoundUnit),
     /// To an examination.

@@ -159,6 +159,10 @@ impl Machine for FakeState {
         Observation::Known(strangers.chain(self.units.main_pids()).collect())
     }
 
+    fn trusts(&self, uid: u32) -> bool {
+        uid == 0
+    }
+
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError> {
         self.programs.get(&exec.argv).cloned().ok_or_else(|| OperationError::Unsupported {
             transport: format!("the fake {}", self.name),

@@ -14,7 +14,7 @@ use crate::transport::interpret::{folders, stage_folders};
 use crate::transport::{
     Activity, Batch, Enablement, Examine, Examined, Inspect, Inspected, Observation, Operation,
     OperationError, OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply,
-    UnitAction, UnitState,
+    UnitAction, UnitState, UntrustedFolder,
 };
 use failures::{changed, failure, naming_what_was_expected, unit_changed};
 use services::{
@@ -75,6 +75,7 @@ impl<'a> Answer<'a> {
             (found, rest) if found == word => Ok(rest),
             ("failed", rest) => Err(failure(rest)),
             ("changed", rest) => Err(changed(rest)),
+            ("untrusted", rest) => Err(Stop::Failed(untrusted_folder(rest)?.to_error())),
             ("unitChanged", rest) => Err(unit_changed(rest)),
             _ => Err(garbled(word, line)),
         }
@@ -87,6 +88,7 @@ impl<'a> Answer<'a> {
                 "-" => None,
                 content => Some(Zeroizing::new(decode(content)?)),
             }),
+            Operation::CheckFolders(_) => Reply::CheckedFolders(self.folders()?),
             Operation::FindUnit(_) => Reply::FoundUnit(found_unit(|| self.line("unitFiles"))?),
             Operation::Examine(examine) => Reply::Examined(self.examined(examine)?),
             Operation::Inspect(inspect) => Reply::Inspected(self.inspected(inspect)?),
@@ -185,6 +187,16 @@ impl<'a> Answer<'a> {
         Ok(Inspected { clock, version, process: process(self.line("process")?)? })
     }
 
+    fn folders(&mut self) -> Step<Vec<UntrustedFolder>> {
+        let mut folders = Vec::new();
+        loop {
+            match self.line("folder")? {
+                "end" => return Ok(folders),
+                folder => folders.push(untrusted_folder(folder)?),
+            }
+        }
+    }
+
     fn made(&mut self) -> Step<Vec<RemotePath>> {
         let mut made = Vec::new();
         loop {
@@ -232,6 +244,17 @@ fn path_state(said: &str) -> Step<PathState> {
         ["other"] => Ok(PathState::Other),
         _ => Err(garbled("what a path names", said)),
     }
+}
+
+fn untrusted_folder(said: &str) -> Step<UntrustedFolder> {
+    let words: Vec<_> = said.split(' ').collect();
+    let [is_foreign, mode, uid, gid, path] = words[..] else {
+        return Err(garbled("a folder", said));
+    };
+    let path = String::from_utf8_lossy(&decode(path)?).into_owned();
+    let path = RemotePath::new(path).map_err(|_| garbled("the path of a folder", said))?;
+    let (owner, mode) = (owner(uid, gid)?, octal(mode)?);
+    Ok(UntrustedFolder { path, owner, mode, is_foreign: is_foreign == "1" })
 }
 
 fn room(said: &str) -> Step<Room> {

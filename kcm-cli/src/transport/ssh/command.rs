@@ -32,16 +32,19 @@ impl Command {
         });
         let shell = format!("echo {begin}; eval \"$(head -c {length})\"");
         // `$0` is the second text: quotes within quotes would be read differently by every shell.
-        let through = |sudo: &str| {
+        let through = |sudo: &str, first: &str| {
             let run = format!("{limit}sh -c \"$0\"");
             format!(
-                "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec {run}; else exec {sudo} -- {run}; fi' '{shell}'"
+                "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec {run}; else exec {sudo} -- {run}; fi' '{first}{shell}'"
             )
         };
         let (line, ask) = match sudo {
             Sudo::None => (format!("{limit}sh -c '{shell}'"), None),
-            Sudo::Passwordless => (through("sudo -n"), None),
-            Sudo::Password => (through(&format!("sudo -S -p {ask}")), Some(ask)),
+            Sudo::Passwordless => (through("sudo -n", ""), None),
+            // Whoever has to give a password is not root yet: `folders.sh` does not trust what is theirs.
+            Sudo::Password => {
+                (through(&format!("sudo -S -p {ask}"), "unset SUDO_UID; "), Some(ask))
+            }
         };
         Ok(Self { line, begin, ask })
     }

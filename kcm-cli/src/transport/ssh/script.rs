@@ -9,14 +9,15 @@ use kcm_systemd::{UNIT_FOLDERS, UnitName, drop_in_folders};
 use crate::files::{Owner, RemotePath};
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
-    Account, Attributes, Batch, Commit, Enablement, Examine, Exec, ExpectedUnit, FindUnit, Inspect,
-    JournalQuestion, JournalStart, NoteProgram, Operation, PathState, Probe, Read, Readable,
-    Settle, Stage, UnitAction, Unquotable, Unstage, View, command_line,
+    Account, Attributes, Batch, CheckFolders, Commit, Enablement, Examine, Exec, ExpectedUnit,
+    FindUnit, Inspect, JournalQuestion, JournalStart, NoteProgram, Operation, PathState, Probe,
+    Read, Readable, Settle, Stage, UnitAction, Unquotable, Unstage, View, command_line,
 };
 
 /// The operations' meaning; the calls below are of its functions.
 const MEANING: &str = concat!(
     include_str!("shell/common.sh"),
+    include_str!("shell/folders.sh"),
     include_str!("shell/looking.sh"),
     include_str!("shell/kubeconfig.sh"),
     include_str!("shell/changing.sh"),
@@ -103,8 +104,15 @@ impl<'b> Calls<'b> {
     }
 
     fn operation(&mut self, operation: &'b Operation) -> Result<(), Unquotable> {
+        let written = operation.written();
+        if !written.is_empty() {
+            self.call("trust_folders", written.iter().map(RemotePath::as_str))?;
+        }
         match operation {
             Operation::Probe(probe) => self.probe(probe)?,
+            Operation::CheckFolders(CheckFolders { paths }) => {
+                self.call("check_folders", paths.iter().map(RemotePath::as_str))?;
+            }
             Operation::Read(Read { path, view }) => {
                 let filter = match view {
                     View::Whole => "whole",

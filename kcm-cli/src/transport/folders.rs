@@ -1,0 +1,117 @@
+//! Folders on the way to kcm's files that somebody else can change.
+//!
+//! Root must not follow a name through a folder in which somebody else can exchange names: he would read, write, give away
+//! or remove a file of that person's choice. A folder is trusted if it belongs to root, or to the user who logged in and
+//! may become root without a password, and nobody else can write into it. A folder with the sticky bit may be on the way,
+//! because what is in it belongs to its owner alone, but no file of kcm's may be directly in it. Where every folder from
+//! `/` on is trusted, and every link on the way, nobody else can exchange any of them while kcm works.
+
+use serde::Serialize;
+
+use super::OperationError;
+use super::interpret::Machine;
+use crate::files::{
+    FileError, FileErrorKind, Last, Mode, NodeKind, Owner, RemotePath, Stat, walk_links,
+};
+
+/// Looks for folders above paths, from `/` on, that somebody else than root and the user who logged in can change; changes
+/// nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckFolders {
+    /// Files, whether or not they exist.
+    pub paths: Vec<RemotePath>,
+}
+
+/// A folder, or a symbolic link to one, that somebody else can change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UntrustedFolder {
+    /// Where it is.
+    pub path: RemotePath,
+    /// Its user and group.
+    pub owner: Owner,
+    /// Its permission bits.
+    pub mode: Mode,
+    /// It is in the hands of another user, whatever its mode.
+    pub is_foreign: bool,
+}
+
+impl UntrustedFolder {
+    /// Who can change it.
+    #[must_use]
+    pub fn problem(&self) -> String {
+        let Self { path, owner, mode, is_foreign } = self;
+        let who = if *is_foreign {
+            format!("user {} owns {path}", owner.uid)
+        } else if mode.bits() & 0o002 != 0 {
+            format!("every user can change {path} (mode {mode})")
+        } else {
+            format!("group {} can change {path} (mode {mode})", owner.gid)
+        };
+        format!("{who}, and could exchange the files that root reads and writes below it")
+    }
+
+    /// The command that takes it out of others' hands.
+    #[must_use]
+    pub fn help(&self) -> String {
+        let path = self.path.as_str();
+        let words = match self.is_foreign {
+            true => ["chown", "-h", "root:root", path].to_vec(),
+            false => ["chmod", "go-w", path].to_vec(),
+        };
+        let command = super::command_line(words).unwrap_or_default();
+        format!("run `{command}` there, after a look at what is in it")
+    }
+
+    pub(super) fn to_error(&self) -> OperationError {
+        let detail = format!("{}; {}", self.problem(), self.help());
+        FileError::new(&self.path, FileErrorKind::Untrusted, detail).into()
+    }
+}
+
+/// Finds the folders above `paths` that somebody else can change, outermost first.
+pub(super) fn untrusted(
+    machine: &mut dyn Machine,
+    paths: &[RemotePath],
+) -> Result<Vec<UntrustedFolder>, OperationError> {
+    let parents: Vec<_> = paths.iter().filter_map(RemotePath::parent).collect();
+    let mut ways: Vec<(RemotePath, Stat)> = Vec::new();
+    for parent in &parents {
+        follow(machine, parent, &mut ways)?;
+    }
+    let foreign = |(path, stat): &(RemotePath, Stat)| {
+        let Stat { mode, owner, .. } = *stat;
+        let is_foreign = !machine.trusts(owner.uid);
+        let is_link = matches!(stat.kind, NodeKind::Link(_));
+        let is_shared = mode.bits() & 0o1000 != 0 && !parents.contains(path);
+        let is_open = mode.bits() & 0o002 != 0 || (mode.bits() & 0o020 != 0 && owner.gid != 0);
+        let is_untrusted = is_foreign || (is_open && !is_link && !is_shared);
+        is_untrusted.then(|| UntrustedFolder { path: path.clone(), owner, mode, is_foreign })
+    };
+    Ok(ways.iter().filter_map(foreign).collect())
+}
+
+/// Adds every folder and link on the way to `folder`, each once.
+fn follow(
+    machine: &mut dyn Machine,
+    folder: &RemotePath,
+    ways: &mut Vec<(RemotePath, Stat)>,
+) -> Result<(), OperationError> {
+    let bad = || {
+        let detail = "a symbolic link on the way leads in circles";
+        FileError::new(folder, FileErrorKind::BadLink, detail)
+    };
+    let found: Result<_, FileError> = walk_links(folder.as_str(), Last::Followed, |at| {
+        let at = RemotePath::new(at).map_err(|_| bad())?;
+        let Some(stat) = machine.stat(&at)? else { return Ok(None) };
+        let target = match &stat.kind {
+            NodeKind::Link(target) => Some(target.clone()),
+            _ => None,
+        };
+        if !ways.iter().any(|(known, _)| *known == at) {
+            ways.push((at, stat));
+        }
+        Ok(target)
+    });
+    found?.map(|_| ()).ok_or_else(|| bad().into())
+}
