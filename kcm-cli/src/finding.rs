@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::words::harmless;
+
 /// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -205,7 +207,7 @@ impl fmt::Display for Finding {
         if let Some(master) = master {
             write!(f, "{master}: ")?;
         }
-        write!(f, "{problem}; {mend} [{code}]")
+        write!(f, "{}; {} [{code}]", harmless(problem), harmless(mend))
     }
 }
 

@@ -29,6 +29,48 @@ pub(crate) fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Tells whether a character only shows itself: it neither drives a terminal nor breaks a line nor turns the direction of
+/// writing (Unicode `Bidi_Control`) nor hides.
+pub(crate) fn is_plain(character: char) -> bool {
+    let drives = character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}');
+    !drives
+}
+
+/// The most of a text from elsewhere that one line shows, in characters.
+const LONGEST_LINE: usize = 4096;
+
+/// A text from elsewhere in one line of bounded length: whatever is not plain, line breaks included, is spelled out.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut shown = String::new();
+    for (place, character) in text.chars().enumerate() {
+        match character {
+            _ if place == LONGEST_LINE => {
+                shown.push('…');
+                break;
+            }
+            _ if is_plain(character) => shown.push(character),
+            _ => shown.extend(character.escape_unicode()),
+        }
+    }
+    shown
+}
+
+/// JSON without the characters that it lets stand and a terminal obeys, and with the same meaning: they are in strings.
+pub(crate) fn json_escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || is_plain(character) {
+            escaped.push(character);
+        } else {
+            // All of them are in the first plane of Unicode.
+            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+        }
+    }
+    escaped
+}
+
 /// A moment for people, to the second.
 pub(crate) fn moment(time: OffsetDateTime) -> String {
     let time = time.to_offset(UtcOffset::UTC);

@@ -9,6 +9,7 @@ mod jump;
 mod leaks;
 mod lock;
 mod lost;
+mod neighbour;
 mod program;
 mod stream;
 mod sudo;

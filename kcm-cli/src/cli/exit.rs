@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::files::FileError;
 use crate::finding::Finding;
 use crate::report;
+use crate::words::harmless;
 
 /// What the exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +89,12 @@ impl From<Error> for Failure {
             error if error.is_usage() => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self { exit, message: error.to_string(), document: error.document() }
+        let message = match &error {
+            // What they list is in one line each.
+            Error::Observe(_) | Error::Preflight(_) | Error::Lint(_) => error.to_string(),
+            other => harmless(&other.to_string()),
+        };
+        Self { exit, message, document: error.document() }
     }
 }
 

@@ -35,6 +35,7 @@ use crate::transport::{
 };
 use crate::uptake::Uptake;
 use crate::view::client_certificate;
+use crate::words::harmless;
 use ask::{ask, questions};
 use held::{held_identity, operator_facts, operator_identity};
 
@@ -226,7 +227,7 @@ impl fmt::Display for ObserveError {
         let (failed, all) = (errors.len(), self.masters.len());
         writeln!(f, "{failed} of {all} masters cannot be observed:")?;
         for error in errors {
-            writeln!(f, "  {error}")?;
+            writeln!(f, "  {}", harmless(&error.to_string()))?;
         }
         match answered[..] {
             [] => f.write_str("No master has changed."),

@@ -22,7 +22,7 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
     for (desired, observed) in masters {
         found.extend(observed.notes.iter().map(|note| unreadable_note(&observed.name, note)));
-        found.extend(untrusted_folders(observed));
+        found.extend(untrusted_folders(subject.layout, observed));
         for artifact in &desired.artifacts {
             let there = observed.files.of(artifact.role);
             found.extend(kind(&desired.name, subject.layout, artifact, there, observed));
@@ -69,10 +69,14 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
 }
 
 /// Folders on the way to the managed files that somebody else can change.
-pub(crate) fn untrusted_folders(observed: &ObservedMaster) -> impl Iterator<Item = Finding> {
+pub(crate) fn untrusted_folders(
+    layout: &Layout,
+    observed: &ObservedMaster,
+) -> impl Iterator<Item = Finding> {
     observed.untrusted_folders.iter().map(|folder| {
         let code = FindingCode::FolderUntrusted;
-        Finding::error(code, &observed.name, folder.problem(), folder.help())
+        let help = folder.help(layout.managed().chain([&layout.executable]));
+        Finding::error(code, &observed.name, folder.problem(), help)
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) const NAME: Style = Style::new().bold();
 pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     match event {
         Event::Observed { .. } => Ok(()),
-        Event::Warning { text } => writeln!(out, "{NOTE}warning{NOTE:#}: {text}"),
+        Event::Warning { text } => writeln!(out, "{NOTE}warning{NOTE:#}: {}", indented(text)),
         Event::CaCreated { path, not_after, algorithm } => {
             writeln!(out, "made a root CA: {path} ({algorithm}, until {})", not_after.date())
         }
@@ -70,9 +70,11 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     }
 }
 
-/// Why there is no result.
+/// Why there is no result. Its lines are ours: words from elsewhere are in one line each by now.
 pub(super) fn failure(out: &mut dyn Write, message: &str) -> io::Result<()> {
-    writeln!(out, "{BAD}error{BAD:#}: {message}")
+    write!(out, "{BAD}error{BAD:#}: ")?;
+    out.write_all(message.as_bytes())?;
+    writeln!(out)
 }
 
 /// What `kcm init` did.
@@ -275,7 +277,9 @@ fn lead(out: &mut dyn Write, lead: &LeadOutcome) -> io::Result<()> {
         writeln!(out, "{NAME}lead{NAME:#}: {}", lead_change(change))?;
     }
     match (&lead.leader, &lead.trouble) {
-        (_, Some(trouble)) => writeln!(out, "{NAME}lead{NAME:#}: {BAD}{trouble}{BAD:#}"),
+        (_, Some(trouble)) => {
+            writeln!(out, "{NAME}lead{NAME:#}: {BAD}{}{BAD:#}", indented(trouble))
+        }
         (Some(leader), None) => {
             writeln!(out, "{NAME}lead{NAME:#}: {leader} holds the Lease and renews it")
         }
@@ -357,13 +361,13 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
 }
 
 /// The gist of a reason; all of it was said when it happened.
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+fn first_line(text: &str) -> String {
+    words::harmless(text.lines().next().unwrap_or_default())
 }
 
 /// Further lines, such as those of a journal, below the first.
 fn indented(text: &str) -> String {
-    text.replace('\n', "\n    ")
+    text.lines().map(words::harmless).collect::<Vec<_>>().join("\n    ")
 }
 
 /// Steps in numbers: `4 files written, 1 unit enabled`.

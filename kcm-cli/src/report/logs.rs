@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use crate::args::Form;
 use crate::logs::{LogLine, LogSink};
 use crate::transport::JournalEntry;
+use crate::words::{is_plain, json_escaped};
 
 /// By place in the cluster file; red is left to what is wrong.
 const COLOURS: [AnsiColor; 5] =
@@ -91,17 +92,7 @@ fn json(line: LogLine<'_>) -> String {
             object.insert("cutBytes".to_owned(), (*cut).into());
         }
     }
-    let mut text = String::new();
-    // All that JSON itself lets stand and a terminal obeys is inside a string.
-    for character in object.to_string().chars() {
-        if drives_a_terminal(character) {
-            let _ = write!(text, "\\u{:04x}", u32::from(character));
-        } else {
-            text.push(character);
-        }
-    }
-    text.push('\n');
-    text
+    json_escaped(&object.to_string()) + "\n"
 }
 
 /// A line for a terminal: what could drive it is spelt out.
@@ -109,7 +100,7 @@ fn harmless(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for chunk in line.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character != '\t' && drives_a_terminal(character) {
+            if character != '\t' && !is_plain(character) {
                 let _ = write!(text, "{}", character.escape_unicode());
             } else {
                 text.push(character);
@@ -120,13 +111,6 @@ fn harmless(line: &[u8]) -> String {
         }
     }
     text
-}
-
-/// Control characters, those that turn the direction of writing, and those that break lines or cannot be seen.
-fn drives_a_terminal(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// A moment to the microsecond, as RFC 3339 has it.
@@ -161,7 +145,7 @@ mod tests {
              b    2026-11-25T12:00:00.000007Z  second é\n"
         );
         let text = json(line(&entry));
-        assert!(!text.trim_end().contains(drives_a_terminal), "{text}");
+        assert!(text.trim_end().chars().all(is_plain), "{text}");
         let back: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(back["message"].as_str().unwrap().as_bytes(), entry.message);
     }

@@ -9,6 +9,7 @@ mod lint;
 mod logs;
 mod smoke;
 mod status;
+mod terminal;
 mod textfile;
 mod timer;
 
@@ -30,6 +31,7 @@ use crate::smoke::SmokeReport;
 use crate::status::Status;
 use crate::timer::{Manager, UnitText};
 use crate::words;
+use terminal::Terminal;
 
 pub(crate) use adopt::AdoptReport;
 pub(crate) use fresh::FreshFile;
@@ -63,7 +65,7 @@ impl Report {
         match self.form {
             Form::Json => document(report),
             Form::Human if report.prints => {
-                adopt::adopted(&mut anstream::stderr().lock(), report, &self.file)?;
+                adopt::adopted(&mut stderr(), report, &self.file)?;
                 flushed(|out| out.write_all(report.adopted.text.as_bytes()))
             }
             Form::Human => flushed(|out| adopt::adopted(out, report, &self.file)),
@@ -86,15 +88,15 @@ impl Report {
 
     /// One of many looks: on a terminal in place of the last one, for programs one document a line.
     pub(crate) fn status_again(&self, status: &Status) -> io::Result<()> {
+        if self.form == Form::Human && io::stdout().is_terminal() {
+            anstream::stdout().write_all(CLEAR.as_bytes())?;
+        }
         flushed(|out| match self.form {
             Form::Json => {
-                serde_json::to_writer(&mut *out, status)?;
-                writeln!(out)
+                let text = terminal::json(status, false)? + "\n";
+                out.write_all(text.as_bytes())
             }
             Form::Human => {
-                if io::stdout().is_terminal() {
-                    write!(out, "{CLEAR}")?;
-                }
                 writeln!(out, "{}", words::moment(status.at))?;
                 status::status(out, status)?;
                 writeln!(out)
@@ -141,7 +143,7 @@ impl EventSink for Report {
     /// Progress that cannot be shown must not stop the work.
     fn event(&self, event: &Event) {
         if self.uploads.is_news(event) {
-            let _ = human::event(&mut anstream::stderr().lock(), event);
+            let _ = human::event(&mut stderr(), event);
         }
     }
 }
@@ -163,10 +165,8 @@ impl Uploads {
 
 /// One JSON document on standard output.
 pub(crate) fn document(value: &impl Serialize) -> io::Result<()> {
-    flushed(|out| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        writeln!(out)
-    })
+    let text = terminal::json(value, true)? + "\n";
+    flushed(|out| out.write_all(text.as_bytes()))
 }
 
 /// The findings of `kcm lint`.
@@ -180,7 +180,7 @@ pub(crate) fn lint(report: &LintReport, form: LintForm) -> io::Result<()> {
 
 /// What `kcm init` did. It is done, whether or not somebody can read it.
 pub(crate) fn initialised(file: &Path) {
-    let _ = human::initialised(&mut anstream::stderr().lock(), file);
+    let _ = human::initialised(&mut stderr(), file);
 }
 
 /// What `kcm certs timer` wrote, or found.
@@ -195,16 +195,20 @@ pub(crate) fn timer(
 
 /// Why there is no result: for people always, as JSON too where that was asked for.
 pub(crate) fn failure(form: Form, message: &str, as_json: &serde_json::Value) -> io::Result<()> {
-    human::failure(&mut anstream::stderr().lock(), message)?;
+    human::failure(&mut stderr(), message)?;
     match form {
         Form::Human => Ok(()),
         Form::Json => document(as_json),
     }
 }
 
+fn stderr() -> impl io::Write {
+    Terminal(anstream::stderr().lock())
+}
+
 /// Writes to standard output. A reader that has seen enough (`kcm plan | head`) is no failure.
 fn flushed(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
+    let mut out = Terminal(anstream::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,

@@ -194,7 +194,7 @@ impl Findings<'_> {
         let steps = desired.as_ref().map_or_else(|_| Vec::new(), |it| steps(it, observed));
         let exposed = preflight::exposed(layout, observed, &service.secrets, &steps);
         self.found.extend(exposed.closed.into_iter().chain(exposed.left));
-        self.found.extend(preflight::untrusted_folders(observed));
+        self.found.extend(preflight::untrusted_folders(layout, observed));
         let Ok(compared) = &wanted.desired else { return };
         let is_brought = |role: Role| {
             desired.as_ref().is_ok_and(|it| it.artifacts.iter().any(|one| one.role == role))

@@ -3,7 +3,7 @@
 //! Root must not follow a name through a folder in which somebody else can exchange names: he would read, write, give away
 //! or remove a file of that person's choice. A folder is trusted if it belongs to root, or to the user who logged in and
 //! may become root without a password, and nobody else can write into it. A folder with the sticky bit may be on the way,
-//! because what is in it belongs to its owner alone, but no file of kcm's may be directly in it. Where every folder from
+//! because what is in it belongs to its owner alone, but nothing of kcm's may be directly in it. Where every folder from
 //! `/` on is trusted, and every link on the way, nobody else can exchange any of them while kcm works.
 
 use serde::Serialize;
@@ -51,10 +51,17 @@ impl UntrustedFolder {
         format!("{who}, and could exchange the files that root reads and writes below it")
     }
 
-    /// The command that takes it out of others' hands.
+    /// The command that takes it out of others' hands, if it is one of the folders above `asked`. Where a link on the master
+    /// led to it, its path is the master's own words, of which no command is made.
     #[must_use]
-    pub fn help(&self) -> String {
+    pub fn help<'p>(&self, mut asked: impl Iterator<Item = &'p RemotePath>) -> String {
         let path = self.path.as_str();
+        let is_above = |file: &RemotePath| {
+            file.as_str().strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+        };
+        if !asked.any(is_above) {
+            return HELP.to_owned();
+        }
         let words = match self.is_foreign {
             true => ["chown", "-h", "root:root", path].to_vec(),
             false => ["chmod", "go-w", path].to_vec(),
@@ -64,20 +71,22 @@ impl UntrustedFolder {
     }
 
     pub(super) fn to_error(&self) -> OperationError {
-        let detail = format!("{}; {}", self.problem(), self.help());
+        let detail = format!("{}; {HELP}", self.problem());
         FileError::new(&self.path, FileErrorKind::Untrusted, detail).into()
     }
 }
+
+const HELP: &str = "give that folder to root there and let nobody else write into it, after a look at what is in it";
 
 /// Finds the folders above `paths` that somebody else can change, outermost first.
 pub(super) fn untrusted(
     machine: &mut dyn Machine,
     paths: &[RemotePath],
 ) -> Result<Vec<UntrustedFolder>, OperationError> {
-    let parents: Vec<_> = paths.iter().filter_map(RemotePath::parent).collect();
+    let mut parents: Vec<_> = paths.iter().filter_map(RemotePath::parent).collect();
     let mut ways: Vec<(RemotePath, Stat)> = Vec::new();
-    for parent in &parents {
-        follow(machine, parent, &mut ways)?;
+    for parent in parents.clone() {
+        follow(machine, &parent, &mut ways, &mut parents)?;
     }
     let foreign = |(path, stat): &(RemotePath, Stat)| {
         let Stat { mode, owner, .. } = *stat;
@@ -91,11 +100,13 @@ pub(super) fn untrusted(
     Ok(ways.iter().filter_map(foreign).collect())
 }
 
-/// Adds every folder and link on the way to `folder`, each once.
+/// Adds every folder and link on the way to `folder` to `ways`, each once, and to `parents` the folder in which the first one
+/// that is missing will be made.
 fn follow(
     machine: &mut dyn Machine,
     folder: &RemotePath,
     ways: &mut Vec<(RemotePath, Stat)>,
+    parents: &mut Vec<RemotePath>,
 ) -> Result<(), OperationError> {
     let bad = || {
         let detail = "a symbolic link on the way leads in circles";
@@ -103,7 +114,10 @@ fn follow(
     };
     let found: Result<_, FileError> = walk_links(folder.as_str(), Last::Followed, |at| {
         let at = RemotePath::new(at).map_err(|_| bad())?;
-        let Some(stat) = machine.stat(&at)? else { return Ok(None) };
+        let Some(stat) = machine.stat(&at)? else {
+            parents.extend(at.parent());
+            return Ok(None);
+        };
         let target = match &stat.kind {
             NodeKind::Link(target) => Some(target.clone()),
             _ => None,

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{FoundUnit, Inspected, OperationFailure, UntrustedFolder};
 use crate::files::{Mode, Owner, RemotePath, Room};
+use crate::words::harmless;
 
 /// The answers to a batch: one for every operation that was carried out, then why the next was not.
 #[derive(Debug)]
@@ -265,7 +266,7 @@ impl PathState {
                 format!("a file {mode} {owner} of {size} bytes, last changed {changed}")
             }
             Self::Folder { .. } => "a folder".to_owned(),
-            Self::Link { target } => format!("a symbolic link to {target}"),
+            Self::Link { target } => format!("a symbolic link to {}", harmless(target)),
             Self::Other => "no regular file".to_owned(),
         }
     }

@@ -128,7 +128,7 @@ fn a_user_or_key_that_is_not_let_in_is_told_how_to_try() {
     let absent = folder.path().join("absent");
     let no_key = Ssh { user: user(), identity_file: Some(absent), ..config(&folder, &own) };
     let message = refusal(&master_with(machine, no_key, &connections));
-    assert_says(&message, &["absent", "No such file"]);
+    assert_says(&message, &["absent", "there is no key"]);
 
     // What an agent may not have unlocked.
     let locked = folder.path().join("locked");

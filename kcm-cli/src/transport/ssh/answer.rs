@@ -16,6 +16,7 @@ use crate::transport::{
     OperationError, OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply,
     UnitAction, UnitState, UntrustedFolder,
 };
+use crate::words::harmless;
 use failures::{changed, failure, naming_what_was_expected, unit_changed};
 use services::{
     account, connections, found_unit, process, program, settled, strangers, unreadable, version,
@@ -33,7 +34,8 @@ pub(super) struct Garbled {
 impl std::fmt::Display for Garbled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let found: String = self.found.chars().take(80).collect();
-        write!(f, "its shell said `{found}` where kcm expects {}", self.expected)
+        let found = harmless(&found);
+        write!(f, "its shell said \"{found}\" where kcm expects {}", self.expected)
     }
 }
 

@@ -1,9 +1,12 @@
 //! What `ssh` and `sudo` say, as what to do about it.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::login::Login;
 use crate::cluster::{HostAddress, Ssh};
+use crate::words::{harmless, is_plain};
 
 /// What a line of `ssh` means for who has to mend it.
 const CAUSES: &[(&str, &str)] = &[
@@ -34,12 +37,12 @@ pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
     };
     let log = log.as_str();
     if log.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
-        return changed_host_key(log);
+        return changed_host_key(login, log).await;
     }
     let hop = Hop::at_fault(login, log);
     let login = hop.as_ref().map_or_else(|| Login { ..*login }, |hop| hop.login(login));
     if log.contains("Host key verification failed") {
-        return unknown_host_key(&login, log).await;
+        return unknown_host_key(&login).await;
     }
     if log.contains("Permission denied (") || log.contains("Too many authentication failures") {
         return denied(&login, log).await;
@@ -68,10 +71,16 @@ impl Hop {
     fn at_fault(login: &Login<'_>, log: &str) -> Option<Self> {
         let complaint = log.lines().find(|line| {
             line.contains("host key is known for ") || line.contains("Permission denied (")
-        })?;
+        });
+        Self::named_by(login, complaint)
+    }
+
+    /// The host on the way whose name is in a line of `ssh`.
+    fn named_by(login: &Login<'_>, line: Option<&str>) -> Option<Self> {
+        let line = line?;
         let names = |host: &HostAddress| {
             let host = host.to_string();
-            let mut words = complaint.split([' ', '@', '[', ']']);
+            let mut words = line.split([' ', '@', '[', ']']);
             words.any(|word| word == host || word.strip_suffix(':') == Some(&host))
         };
         let index = login.ssh.jump.iter().position(|jump| names(&jump.host))?;
@@ -84,18 +93,23 @@ impl Hop {
     }
 }
 
+/// Tells whether ssh refuses to use a key because others can read it.
+fn is_open(key: &Path) -> bool {
+    std::fs::metadata(key).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
 async fn denied(login: &Login<'_>, log: &str) -> String {
     let line = |part: &str| log.lines().map(str::trim).find(|line| line.contains(part));
     let said = line("Permission denied (").or_else(|| line("Too many authentication failures"));
     let said = tidy(said.unwrap_or_default());
     let command = login.command(&[]);
-    if let Some(missing) = line(" not accessible: ").or_else(|| line("no such identity: ")) {
-        let missing = tidy(missing.trim_start_matches("Warning: "));
-        return format!("{said}: {missing}; put the key there, or name another one");
+    if let Some(key) = login.ssh.identity_file.as_ref().filter(|key| !key.is_file()) {
+        let key = key.display();
+        return format!("{said}: there is no key {key}; put the key there, or name another one");
     }
-    let key = log.lines().find_map(|line| line.split_once("' are too open")?.0.rsplit_once('\''));
-    if let Some((_, key)) = key {
-        let mend = crate::transport::command_line(["chmod", "600", key]).unwrap_or_default();
+    if let Some(key) = login.identity_files().await.into_iter().find(|key| is_open(key)) {
+        let key = key.display().to_string();
+        let mend = crate::transport::command_line(["chmod", "600", &key]).unwrap_or_default();
         return format!("{said}: others may read {key}, so ssh does not use it: `{mend}`");
     }
     if let Some(key) = &login.ssh.identity_file
@@ -111,30 +125,33 @@ async fn denied(login: &Login<'_>, log: &str) -> String {
     format!("{said}; it takes none of this machine's keys for this user: try `{command}`")
 }
 
-fn changed_host_key(log: &str) -> String {
-    let whose = log.lines().find_map(|line| {
-        line.trim().strip_prefix("Host key for ")?.split_once(" has changed").map(|(host, _)| host)
-    });
-    let whose = whose.map_or_else(String::new, |host| format!(" of {host}"));
-    let fingerprint = log.split_whitespace().find(|word| word.starts_with("SHA256:"));
-    let fingerprint = fingerprint.unwrap_or_default().trim_end_matches('.');
-    let line = log.lines().find_map(|line| line.trim().strip_prefix("Offending "));
-    let place = line.and_then(|line| line.split_once(" in ")).map_or("known_hosts", |(_, at)| at);
-    let remove = log.lines().map(str::trim).find(|line| line.starts_with("ssh-keygen"));
-    // Some versions leave out the blank.
-    let remove =
-        remove.unwrap_or("ssh-keygen -R HOST").replacen("ssh-keygen-f", "ssh-keygen -f", 1);
+/// The command is made of what this machine knows: a server can write into `log` whatever it likes.
+async fn changed_host_key(login: &Login<'_>, log: &str) -> String {
+    let hop = Hop::named_by(login, log.lines().find(|line| line.contains(" has changed")));
+    let login = hop.as_ref().map_or_else(|| Login { ..*login }, |hop| hop.login(login));
+    let known = login.known_host().await;
+    let fingerprint = log.split_whitespace().find_map(fingerprint_in);
+    let shows = fingerprint.map_or_else(String::new, |it| format!("it shows {it}, which is "));
     format!(
-        "the host key{whose} has changed: it shows {fingerprint}, which is not the one in {place}; either the machine was installed anew, or another answers in its place: find out which, and only then run `{remove}`"
+        "the host key of {} has changed: {shows}not the one in {}; either the machine was installed anew, or another answers in its place: find out which, and only then run `{}`",
+        known.name,
+        known.file,
+        known.command()
     )
 }
 
+/// A fingerprint as OpenSSH writes it, and nothing else.
+fn fingerprint_in(word: &str) -> Option<&str> {
+    let word = word.trim_end_matches('.');
+    let digest = word.strip_prefix("SHA256:")?;
+    let is_digest = digest.len() == 43
+        && digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte));
+    is_digest.then_some(word)
+}
+
 /// Shows the key's fingerprint, which `ssh` keeps to itself when it may not ask, and the command that accepts the key.
-async fn unknown_host_key(login: &Login<'_>, log: &str) -> String {
-    let known = log.lines().find_map(|line| line.split_once("host key is known for "));
-    let whose = known
-        .and_then(|(_, rest)| rest.split_once(" and you have"))
-        .map_or_else(|| login.address.to_string(), |(host, _)| host.to_owned());
+async fn unknown_host_key(login: &Login<'_>) -> String {
+    let whose = login.known_host().await.name;
     let accept = login.command(&["-o", "StrictHostKeyChecking=accept-new"]);
     let Some((fingerprint, kind)) = fingerprint(login).await else {
         return format!(
@@ -162,10 +179,11 @@ async fn fingerprint(login: &Login<'_>) -> Option<(String, String)> {
     let options: Vec<_> = options.into_iter().flat_map(|option| ["-o", option]).collect();
     login.second_look(&options).await;
     let said = login.keygen(&["-l"], &file).await?;
-    let fingerprint = said.split_whitespace().find(|word| word.starts_with("SHA256:"))?;
+    let fingerprint = said.split_whitespace().find_map(fingerprint_in)?;
     // At the end, as `(ED25519)`.
     let kind = said.lines().next()?.rsplit_once('(')?.1.trim_end().trim_end_matches(')');
-    Some((fingerprint.to_owned(), kind.to_owned()))
+    let is_kind = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_kind.then(|| (fingerprint.to_owned(), kind.to_owned()))
 }
 
 /// `sudo` refuses the password, or there is none.
@@ -228,7 +246,7 @@ pub(super) fn not_begun(status: Option<i32>, words: &str) -> String {
     match shown(words) {
         said if said.is_empty() => format!("its shell ended without a word{status}"),
         said => format!(
-            "its login shell gives no shell: it ended{status} and said `{said}`; give the user a shell there (`chsh`), or log in as one who has one"
+            "its login shell gives no shell: it ended{status} and said \"{said}\"; give the user a shell there (`chsh`), or log in as one who has one"
         ),
     }
 }
@@ -242,7 +260,7 @@ fn shown(words: &str) -> String {
     let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
     let mut text = String::new();
     for character in last.chars().take(MOST_SHOWN) {
-        if is_harmless(character) {
+        if is_plain(character) {
             text.push(character);
         } else {
             text.extend(character.escape_unicode());
@@ -254,14 +272,6 @@ fn shown(words: &str) -> String {
     text
 }
 
-/// Whether a character only shows itself: it neither drives a terminal nor turns the direction of writing nor hides.
-fn is_harmless(character: char) -> bool {
-    let turns = ['\u{200b}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2060}'..='\u{206f}'];
-    !character.is_control()
-        && character != '\u{feff}'
-        && !turns.iter().any(|range| range.contains(&character))
-}
-
 /// The last line that says something: `ssh` ends with the reason.
 fn last_line(log: &str) -> String {
     let mut lines = log.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -269,7 +279,9 @@ fn last_line(log: &str) -> String {
 }
 
 fn tidy(line: &str) -> String {
-    line.trim_start_matches("ssh: ").trim_end_matches('.').to_owned()
+    let line = line.trim_start_matches("ssh: ").trim_end_matches('.');
+    // A command stands in backticks, and nothing that a server says is one.
+    harmless(line).replace('`', "'")
 }
 
 #[cfg(test)]
@@ -288,7 +300,7 @@ mod tests {
         for (words, expected) in cases {
             let said = not_begun(Some(1), words);
             assert!(said.contains(expected) && said.contains("(exit status 1)"), "{said}");
-            assert!(said.chars().all(is_harmless), "{said:?}");
+            assert!(said.chars().all(is_plain), "{said:?}");
         }
         let long = not_begun(Some(1), &"x".repeat(100_000));
         assert!(long.chars().count() < 500 && long.contains('…'), "{}", long.len());

@@ -1,7 +1,7 @@
 //! How one logs in to a master: as kcm does, and as a person would.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -107,6 +107,45 @@ impl Login<'_> {
             .map_or_else(String::new, |output| String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
+    /// Where this machine keeps the host key of who is logged in to, and under which name.
+    pub(super) async fn known_host(&self) -> KnownHost {
+        let settings = self.settings().await;
+        let value = |name: &str| {
+            let mut all = settings.lines().filter_map(|line| line.split_once(' '));
+            all.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+        };
+        let host = value("hostname").unwrap_or_else(|| self.address.to_string());
+        let port = value("port").filter(|port| port != "22");
+        let host = port.map_or_else(|| host.clone(), |port| format!("[{host}]:{port}"));
+        let name = value("hostkeyalias").filter(|alias| alias != "none").unwrap_or(host);
+        let files = value("userknownhostsfile").unwrap_or_default();
+        // They are parted by blanks, which a name may hold.
+        let ends = files.match_indices(' ').map(|(end, _)| end).chain([files.len()]);
+        let first = ends.filter_map(|end| files.get(..end)).find(|file| Path::new(file).is_file());
+        KnownHost { name, file: first.unwrap_or("~/.ssh/known_hosts").to_owned() }
+    }
+
+    /// The keys that `ssh` would try.
+    pub(super) async fn identity_files(&self) -> Vec<PathBuf> {
+        let settings = self.settings().await;
+        let named = settings.lines().filter_map(|line| line.strip_prefix("identityfile "));
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let path = |named: &str| match named.strip_prefix("~/") {
+            Some(rest) => home.join(rest),
+            None => PathBuf::from(named),
+        };
+        named.map(path).collect()
+    }
+
+    /// What `ssh` makes of its configuration and of kcm's (`ssh -G`). It connects to nobody.
+    async fn settings(&self) -> String {
+        let mut ssh = self.program();
+        ssh.arg("-G").args(self.words()).arg(self.address.to_string()).stdin(Stdio::null());
+        let output = timeout(PATIENCE, ssh.output()).await;
+        let said = output.ok().and_then(Result::ok).map(|output| output.stdout);
+        String::from_utf8_lossy(&said.unwrap_or_default()).into_owned()
+    }
+
     /// What `ssh-keygen` says; `None` if it fails.
     pub(super) async fn keygen(&self, options: &[&str], file: &Path) -> Option<String> {
         let mut keygen = self.child("ssh-keygen");
@@ -114,6 +153,19 @@ impl Login<'_> {
         let output = timeout(PATIENCE, keygen.output()).await.ok()?.ok()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success().then_some(said)
+    }
+}
+
+/// An entry of a file with known host keys.
+pub(super) struct KnownHost {
+    pub(super) name: String,
+    pub(super) file: String,
+}
+
+impl KnownHost {
+    /// The command that forgets the key.
+    pub(super) fn command(&self) -> String {
+        line(&["ssh-keygen", "-f", &self.file, "-R", &self.name].map(str::to_owned))
     }
 }
 

@@ -3,11 +3,12 @@
 # PATH…: `untrusted` holds a line for each folder above them, or link on the way, that somebody else than root and the user who
 # logged in can change, outermost first: FOREIGN MODE UID GID PATH.
 find_untrusted() {
-  ways=$newline parents=$newline untrusted=
+  ways=$newline followed=$newline parents=$newline untrusted=
   for path; do
     parent "$path"
-    case $parents in *"$newline$parent$newline"*) ;; *) parents=$parents$parent$newline && follow "$parent" ;; esac
+    case $followed in *"$newline$parent$newline"*) ;; *) followed=$followed$parent$newline && follow "$parent" ;; esac
   done
+  parents=$parents$followed
   IFS=$newline
   # shellcheck disable=SC2086 # One word a line.
   set -- $ways
@@ -22,7 +23,8 @@ find_untrusted() {
   unset IFS
 }
 
-# FOLDER: adds it and what leads to it to `ways`, each once. Links are followed one by one, because each is in a folder.
+# FOLDER: adds it and what leads to it to `ways`, each once, and to `parents` the folder in which the first one that is missing
+# will be made. Links are followed one by one, because each is in a folder.
 follow() {
   at='' rest=$1/ links=0
   while [ -n "$rest" ]; do
@@ -32,7 +34,11 @@ follow() {
       ..) at=${at%/*} && continue ;;
     esac
     at=$at/$name
-    exists "$at" || continue
+    if ! exists "$at"; then
+      parent "$at"
+      parents=$parents$parent$newline
+      continue
+    fi
     case $ways in *"$newline$at$newline"*) ;; *) ways=$ways$at$newline ;; esac
     if [ -L "$at" ]; then
       links=$((links + 1))
