@@ -172,7 +172,7 @@ pub(crate) fn end(
     if not_after < now {
         Some(Reason::Expired { at: not_after })
     } else {
-        (not_after - request.renew_before <= now).then_some(Reason::Expires { at: not_after })
+        (not_after - now <= request.renew_before).then_some(Reason::Expires { at: not_after })
     }
 }
 

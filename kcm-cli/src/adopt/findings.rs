@@ -238,7 +238,7 @@ pub(super) fn of_identity(pem: Option<&str>, now: OffsetDateTime) -> Option<Find
     let end = certificate.not_after();
     let (code, problem) = if end <= now {
         (FindingCode::CertificateExpired, format!("the client certificate ended on {}", end.date()))
-    } else if end - SOON <= now {
+    } else if end - now <= SOON {
         (FindingCode::CertificateDue, format!("the client certificate ends on {}", end.date()))
     } else {
         return None;

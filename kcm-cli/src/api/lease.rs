@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
+/// Times from this year on make no sense; durations can be added to any before.
+const LATEST_YEAR: i32 = 9000;
 
 /// The namespace of kube-controller-manager's Lease.
 pub const LEASE_NAMESPACE: &str = "kube-system";
@@ -199,14 +202,26 @@ fn text((field, value): Field<'_>) -> Result<Option<String>, LeaseError> {
 }
 
 fn moment((field, value): Field<'_>) -> Result<Option<OffsetDateTime>, LeaseError> {
-    let read = |text: String| OffsetDateTime::parse(&text, &Rfc3339);
-    text((field, value))?.map(read).transpose().map_err(|_| wrong(field, value))
+    // An offset may lead out of the years that a time can have.
+    let read = |text: String| {
+        let time = OffsetDateTime::parse(&text, &Rfc3339).ok()?;
+        time.checked_to_offset(UtcOffset::UTC)
+            .filter(|time| (1..LATEST_YEAR).contains(&time.year()))
+    };
+    match text((field, value))? {
+        Some(text) => read(text).map(Some).ok_or_else(|| wrong(field, value)),
+        None => Ok(None),
+    }
 }
 
 fn number((field, value): Field<'_>) -> Result<Option<u64>, LeaseError> {
     match value {
         Value::Null => Ok(None),
-        number => number.as_u64().map(Some).ok_or_else(|| wrong(field, number)),
+        // The API has `int32` for both.
+        number => match number.as_u64() {
+            Some(known) if known <= i32::MAX.unsigned_abs().into() => Ok(Some(known)),
+            _ => Err(wrong(field, number)),
+        },
     }
 }
 
@@ -274,6 +289,10 @@ mod tests {
             ("/spec", json!("x"), "spec"),
             ("/spec/holderIdentity", json!(1), "holderIdentity"),
             ("/spec/renewTime", json!("yesterday"), "renewTime"),
+            ("/spec/renewTime", json!("9999-12-31T23:59:59-23:59"), "renewTime"),
+            ("/spec/acquireTime", json!("0000-01-01T00:00:00+23:59"), "acquireTime"),
+            ("/spec/leaseDurationSeconds", json!(u64::MAX), "leaseDurationSeconds"),
+            ("/spec/leaseTransitions", json!(u64::MAX), "leaseTransitions"),
             ("/spec/acquireTime", json!(1), "acquireTime"),
             ("/spec/leaseDurationSeconds", json!(-1), "leaseDurationSeconds"),
             ("/spec/strategy", json!({}), "strategy"),

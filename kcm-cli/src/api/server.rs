@@ -191,7 +191,8 @@ impl ApiServer {
         let Some(certificate) = &self.certificate else {
             return "give a kubeconfig that is accepted".to_owned();
         };
-        let there = clock::now() + clock.map_or(time::Duration::ZERO, ClockOffset::middle);
+        let ahead = clock.map_or(time::Duration::ZERO, ClockOffset::middle);
+        let there = clock::now().saturating_add(ahead);
         match certificate.check_validity(there) {
             Err(ValidityError::NotYetValid { not_before, .. }) => format!(
                 "the certificate is valid from {}, and it is {} there; synchronise the clocks",

@@ -199,7 +199,7 @@ fn ends_soon(ca: &Ca, request: &IdentityRequest, now: OffsetDateTime) -> Option<
     let text = || {
         format!("{CA_CERT} ends {}, and every certificate with it; replace it in time", end.date())
     };
-    (end - request.renew_before <= now).then(text)
+    (end - now <= request.renew_before).then(text)
 }
 
 /// A warning if others can read a key. kcm changes nothing that it did not make.

@@ -169,7 +169,7 @@ fn held(lease: &Lease, at: OffsetDateTime, looks: &[Look]) -> Leadership {
     let look = looks.iter().find(is_its);
     // Renewals bear the time of the holder's clock.
     let ahead = look.and_then(Look::clock_offset).unwrap_or(time::Duration::ZERO);
-    let age = lease.renewed().map(|renewed| at + ahead - renewed);
+    let age = lease.renewed().map(|renewed| at.saturating_add(ahead) - renewed);
     let milliseconds = |time: time::Duration| i64::try_from(time.whole_milliseconds()).ok();
     Leadership {
         holder: lease.holder().map(ToString::to_string),

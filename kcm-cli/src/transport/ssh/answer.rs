@@ -2,6 +2,8 @@
 
 mod failures;
 mod services;
+#[cfg(test)]
+mod tests;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +23,10 @@ use failures::{changed, failure, naming_what_was_expected, unit_changed};
 use services::{
     account, connections, found_unit, process, program, settled, strangers, unreadable, version,
 };
+
+/// The years that a master's clock can show.
+const EPOCH_YEAR: i32 = 1970;
+const END_OF_CLOCKS: i32 = 9000;
 
 /// The answer is not one to this batch: the master's shell or its tools are not what kcm knows.
 #[derive(Debug)]
@@ -333,25 +339,37 @@ fn owner(uid: &str, gid: &str) -> Step<Owner> {
 
 /// Seconds since 1970 with nine decimals, as `stat -c %.9Z` has it.
 fn moment(text: &str) -> Step<OffsetDateTime> {
-    let (seconds, nanoseconds) = text.split_once('.').unwrap_or((text, "0"));
-    let (seconds, nanoseconds) = (number::<i64>(seconds)?, number::<i64>(nanoseconds)?);
-    OffsetDateTime::from_unix_timestamp(seconds)
-        .map(|time| time + time::Duration::nanoseconds(nanoseconds))
-        .map_err(|_| garbled("a time", text))
+    let wrong = || garbled("a time", text);
+    let (seconds, decimals) = text.split_once('.').unwrap_or((text, "000000000"));
+    let is_number = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_number(seconds) || !is_number(decimals) || decimals.len() != 9 {
+        return Err(wrong());
+    }
+    let (seconds, nanoseconds) = (seconds.parse::<i128>(), decimals.parse::<i128>());
+    let nanoseconds = seconds.ok().zip(nanoseconds.ok());
+    let nanoseconds = nanoseconds
+        .and_then(|(seconds, rest)| seconds.checked_mul(1_000_000_000)?.checked_add(rest));
+    nanoseconds.and_then(of_nanoseconds).ok_or_else(wrong)
+}
+
+/// A time that a clock can have. Durations can be added to it without leaving the range of [`OffsetDateTime`].
+fn of_nanoseconds(since_1970: i128) -> Option<OffsetDateTime> {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(since_1970).ok()?;
+    (EPOCH_YEAR..END_OF_CLOCKS).contains(&time.year()).then_some(time)
 }
 
 /// Since when a unit is active, to the microsecond: what the bus says, where `systemctl` itself knows only seconds.
 fn since(properties: &Properties<'_>) -> Step<OffsetDateTime> {
     if let Ok(microseconds) = properties.value("Since") {
-        let nanoseconds = number::<i128>(microseconds)?.saturating_mul(1000);
-        return OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
-            .map_err(|_| garbled("a time", microseconds));
+        let nanoseconds = number::<i128>(microseconds)?.checked_mul(1000);
+        let since = nanoseconds.and_then(of_nanoseconds);
+        return since.ok_or_else(|| garbled("a time", microseconds));
     }
     let form = format_description!(
         "[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second].[subsecond] UTC"
     );
     let text = properties.value("ActiveEnterTimestamp")?;
-    PrimitiveDateTime::parse(text, form)
-        .map(PrimitiveDateTime::assume_utc)
-        .map_err(|_| garbled("a time", text))
+    let since = PrimitiveDateTime::parse(text, form).ok();
+    let since = since.and_then(|since| of_nanoseconds(since.assume_utc().unix_timestamp_nanos()));
+    since.ok_or_else(|| garbled("a time", text))
 }

@@ -54,7 +54,7 @@ pub(super) fn changed(said: &str) -> Stop {
     let path = decode(path).map(|path| String::from_utf8_lossy(&path).into_owned());
     // Size and time are no part of what is compared; the words are those of a whole path.
     let found = if found.starts_with("file ") {
-        path_state(&format!("{found} 0 0"))
+        path_state(&format!("{found} 0 0.000000000"))
     } else {
         path_state(found)
     };
