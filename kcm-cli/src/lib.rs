@@ -73,6 +73,7 @@ mod run;
 mod serving;
 pub mod smoke;
 pub mod status;
+mod tasks;
 mod timer;
 pub mod transport;
 mod trust;

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-
 use crate::accounts::Accounts;
 use crate::change::Change;
 use crate::cluster::Cluster;
@@ -17,6 +15,7 @@ use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight;
 use crate::rollout::{Outcome, Rollout, Work, is_healthy, lead_without_new_identity};
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use crate::transport::{Activity, Enablement, PathState};
 
 /// Which masters it is taken off.
@@ -125,15 +124,15 @@ async fn leaves_a_healthy_one(
     observed: &[ObservedMaster],
     layout: &Layout,
 ) -> Result<(), Error> {
-    let mut asking = JoinSet::new();
+    let mut asking = MasterTasks::new();
     for (place, ((_, transport), master)) in run.fleet.masters().zip(observed).enumerate() {
         if matches!(master.probe.unit.activity, Activity::Active { .. }) {
             let (transport, layout) = (Arc::clone(transport), layout.clone());
-            asking.spawn(async move { (place, is_healthy(&*transport, &layout).await) });
+            asking.spawn(place, async move { is_healthy(&*transport, &layout).await });
         }
     }
-    let answers = asking.join_all().await;
-    let healthy = answers.into_iter().filter(|(_, is_healthy)| *is_healthy);
+    let answers = asking.join().await;
+    let healthy = answers.into_iter().filter(|(_, is_healthy)| *is_healthy == Ok(true));
     let healthy = healthy.filter_map(|(place, _)| plan.masters.get(place));
     let (stay, go): (Vec<_>, Vec<_>) = healthy.partition(|planned| planned.steps.is_empty());
     if !stay.is_empty() || go.is_empty() {

@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use thiserror::Error;
-use tokio::task::JoinSet;
 
 use crate::apply::{Aim, Prepared, compare};
 use crate::cluster::{Cluster, ClusterFileError};
@@ -31,6 +30,7 @@ use crate::fleet::Fleet;
 use crate::layout::UNIT;
 use crate::observe::{AskError, ObserveError};
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use choices::{MasterChoice, ssh_section};
 use look::look_at;
 
@@ -222,18 +222,16 @@ pub async fn adopt(
     origin: &Path,
     now: time::OffsetDateTime,
 ) -> Result<Adopted, AdoptError> {
-    let mut looking = JoinSet::new();
+    let mut looking = MasterTasks::new();
     for (place, (name, transport)) in fleet.masters().enumerate() {
         let (name, transport, request) = (name.to_owned(), Arc::clone(transport), request.clone());
         let address = request.masters.get(place).map_or_else(String::new, |it| it.1.clone());
-        looking
-            .spawn(async move { (place, look_at(&name, &address, &*transport, &request).await) });
+        looking.spawn(place, async move { look_at(&name, &address, &*transport, &request).await });
     }
-    let mut looks = looking.join_all().await;
-    looks.sort_by_key(|(place, _)| *place);
+    let looks = looking.join().await;
     let (mut found, mut asked, mut other) = (Vec::new(), Vec::new(), None);
     for ((name, _), (_, look)) in request.masters.iter().zip(looks) {
-        match look {
+        match AskError::of_task(name, look) {
             Ok(master) => {
                 found.push(master);
                 asked.push((name.clone(), None));

@@ -11,13 +11,13 @@ use std::time::Duration;
 use kcm_pki::{Certificate, Fingerprint};
 use serde::Serialize;
 use time::OffsetDateTime;
-use tokio::task::JoinSet;
 
 use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::layout::Layout;
 use crate::operator;
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 
 pub use judge::Validity;
 pub(crate) use look::{SeenCertificate, embedded, in_files, served};
@@ -127,15 +127,20 @@ pub async fn check_certificates(
     due_within: Option<Duration>,
 ) -> Result<CertificateCheck, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
-    let mut looking = JoinSet::new();
+    let mut looking = MasterTasks::new();
     for (place, (name, transport)) in run.fleet.masters().enumerate() {
         let (name, transport) = (name.to_owned(), std::sync::Arc::clone(transport));
         let layout = layout.clone();
-        looking.spawn(async move { (place, look::at_master(&name, &*transport, &layout).await) });
+        looking.spawn(place, async move { look::at_master(&name, &*transport, &layout).await });
     }
-    let mut masters = looking.join_all().await;
-    masters.sort_by_key(|(place, _)| *place);
-    Ok(judge(run, masters.into_iter().flat_map(|(_, found)| found), due_within))
+    let masters = run.fleet.masters().zip(looking.join().await);
+    let masters = masters.flat_map(|((name, _), (_, found))| {
+        found.unwrap_or_else(|panicked| {
+            let (master, reason) = (Some(name.to_owned()), panicked.to_string());
+            vec![Err(UnseenCertificate { master, role: None, reason })]
+        })
+    });
+    Ok(judge(run, masters, due_within))
 }
 
 /// Judges what this machine has and what was seen on masters.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::interrupt::Interrupt;
 use crate::layout::Layout;
 use crate::rollout::gate::{self, LISTENS, Serving};
 use crate::rollout::{FIRST_LOOK, is_healthy};
+use crate::tasks::MasterTasks;
 use crate::transport::{
     Batch, Operation, OperationError, Reply, Settled, Transport, TransportError, UnitAction,
 };
@@ -93,19 +93,29 @@ pub(super) struct Started {
 /// Waits until all are proven healthy, as every rollout does; whoever is asked to stop has seen them start. Those that
 /// are not, each with why.
 pub(super) async fn prove(all: Vec<Started>, interrupt: &Interrupt) -> Vec<(String, String)> {
-    let mut proofs = JoinSet::new();
-    for Started { name, returning: Returning { transport, layout }, seen } in all {
-        proofs.spawn(async move {
+    let mut proofs = MasterTasks::new();
+    let mut names = Vec::new();
+    for (place, started) in all.into_iter().enumerate() {
+        let Started { name, returning: Returning { transport, layout }, seen } = started;
+        names.push(name);
+        proofs.spawn(place, async move {
             match gate::pass(&*transport, &layout, Serving::Wherever, Some(seen)).await {
                 // Where there is no way to ask, nobody could ask before either.
                 Ok(_) | Err(gate::Unproven::Unasked(_)) => None,
-                Err(why) => Some((name, why.to_string())),
+                Err(why) => Some(why.to_string()),
             }
         });
     }
     tokio::select! {
         biased;
         () = interrupt.asked() => Vec::new(),
-        proven = proofs.join_all() => proven.into_iter().flatten().collect(),
+        proven = proofs.join() => {
+            let proven = proven.into_iter().zip(names);
+            let why = proven.filter_map(|((_, ended), name)| match ended {
+                Ok(why) => why.map(|why| (name, why)),
+                Err(panicked) => Some((name, panicked.to_string())),
+            });
+            why.collect()
+        }
     }
 }

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::task::JoinSet;
 
 use crate::api::Credentials;
 use crate::desired::DesiredError;
@@ -30,6 +29,7 @@ use crate::preflight::{self, PreflightError};
 use crate::rollout::{self, Holding, Lead, is_healthy, lead_without_new_identity};
 use crate::run::Run;
 use crate::smoke::{self, Seat};
+use crate::tasks::MasterTasks;
 
 #[cfg(feature = "cli")]
 pub(crate) use picture::time;
@@ -157,16 +157,13 @@ async fn begin(run: Run<'_>, request: &DrillRequest, layout: &Layout) -> Result<
 
 /// Which of the masters at these places are healthy now.
 async fn healthy(seats: &[Seat], layout: &Layout, places: &[usize]) -> Vec<usize> {
-    let mut asking = JoinSet::new();
+    let mut asking = MasterTasks::new();
     for (place, seat) in seats.iter().enumerate().filter(|(place, _)| places.contains(place)) {
         let (transport, layout) = (Arc::clone(&seat.transport), layout.clone());
-        asking.spawn(async move { (place, is_healthy(&*transport, &layout).await) });
+        asking.spawn(place, async move { is_healthy(&*transport, &layout).await });
     }
-    let asked = asking.join_all().await;
-    let mut healthy: Vec<_> =
-        asked.into_iter().filter_map(|(place, is_healthy)| is_healthy.then_some(place)).collect();
-    healthy.sort_unstable();
-    healthy
+    let asked = asking.join().await.into_iter();
+    asked.filter_map(|(place, is_healthy)| (is_healthy == Ok(true)).then_some(place)).collect()
 }
 
 fn too_few(seats: &[Seat], healthy: &[usize]) -> Finding {

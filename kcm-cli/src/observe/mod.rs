@@ -15,7 +15,6 @@ use kcm_pki::Fingerprint;
 use serde::Serialize;
 use thiserror::Error;
 use time::OffsetDateTime;
-use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
 use crate::certs::embedded;
@@ -30,6 +29,7 @@ use crate::identity::{HeldIdentity, IdentityFacts, NotHeld, Reason};
 use crate::layout::Layout;
 use crate::operator::{Ca, Inputs};
 use crate::run::Run;
+use crate::tasks::{MasterTasks, Panicked};
 use crate::transport::{
     FoundUnit, OperationError, PathState, ProbeReply, TransportError, UntrustedFolder,
 };
@@ -264,14 +264,36 @@ pub enum AskError {
         /// The master.
         master: String,
     },
+    /// Its answer made kcm fail.
+    #[error("{master}: {problem}")]
+    Panicked {
+        /// The master.
+        master: String,
+        /// The panic.
+        problem: String,
+    },
 }
 
 impl AskError {
+    /// The result of one master's task.
+    pub(crate) fn of_task<T, E: From<Self>>(
+        master: &str,
+        ended: Result<Result<T, E>, Panicked>,
+    ) -> Result<T, E> {
+        ended.unwrap_or_else(|panicked| Err(Self::of_panic(master, &panicked).into()))
+    }
+
+    pub(crate) fn of_panic(master: &str, panicked: &Panicked) -> Self {
+        Self::Panicked { master: master.to_owned(), problem: panicked.to_string() }
+    }
+
     /// The same without the master's name, for where that is said already.
     pub(crate) fn without_name(&self) -> String {
         let (master, text) = match self {
             Self::Transport(error) => return error.without_name(),
-            Self::Failed { master, .. } | Self::Contract { master } => (master, self.to_string()),
+            Self::Failed { master, .. }
+            | Self::Contract { master }
+            | Self::Panicked { master, .. } => (master, self.to_string()),
         };
         text.strip_prefix(&format!("{master}: ")).map(str::to_owned).unwrap_or(text)
     }
@@ -348,18 +370,17 @@ async fn look_further(
 ) -> Result<Vec<ObservedMaster>, ObserveError> {
     let beside = Arc::new(beside);
     let batch = Arc::new(questions(layout, accounts, &beside));
-    let mut asked = JoinSet::new();
+    let mut asked = MasterTasks::new();
     for (place, (name, transport)) in fleet.masters().enumerate() {
         let (name, transport, batch) = (name.to_owned(), Arc::clone(transport), Arc::clone(&batch));
         let (layout, beside) = (layout.clone(), Arc::clone(&beside));
-        asked.spawn(async move {
+        asked.spawn(place, async move {
             let seen = ask(&name, &*transport, &layout, &batch, &beside).await;
-            (place, seen.map(|seen| seen.master))
+            seen.map(|seen| seen.master)
         });
     }
-    let mut answers = asked.join_all().await;
-    answers.sort_by_key(|(place, _)| *place);
-    answered(fleet, answers.into_iter().map(|(_, answer)| answer))
+    let answers = fleet.masters().zip(asked.join().await);
+    answered(fleet, answers.map(|((name, _), (_, ended))| AskError::of_task(name, ended)))
 }
 
 /// All answers, or all errors.

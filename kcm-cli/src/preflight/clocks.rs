@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::task::JoinSet;
 
 use crate::api::ClockOffset;
 use crate::layout::Layout;
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use crate::transport::{Batch, Examine, Operation, Reply};
 
 /// Reads the clocks of masters at once; unknown where a master is not asked or does not say.
@@ -17,7 +17,7 @@ pub(crate) async fn clocks(
     layout: &Layout,
     is_asked: impl Fn(usize) -> bool,
 ) -> Vec<Option<ClockOffset>> {
-    let mut asked = JoinSet::new();
+    let mut asked = MasterTasks::new();
     let mut clocks = Vec::new();
     for (place, (_, transport)) in run.fleet.masters().enumerate() {
         clocks.push(None);
@@ -28,7 +28,7 @@ pub(crate) async fn clocks(
         let question = Examine { unit, program: None, port: None, readable: None };
         let (transport, batch) =
             (Arc::clone(transport), Batch::new(vec![Operation::Examine(question)]));
-        asked.spawn(async move {
+        asked.spawn(place, async move {
             let begun = OffsetDateTime::now_utc();
             let replies = transport.call(&batch).await;
             let ended = OffsetDateTime::now_utc();
@@ -36,12 +36,12 @@ pub(crate) async fn clocks(
                 Reply::Examined(examined) => examined.clock?,
                 _ => return None,
             };
-            Some((place, ClockOffset::between(read, begun, ended, Duration::ZERO)))
+            Some(ClockOffset::between(read, begun, ended, Duration::ZERO))
         });
     }
-    for (place, clock) in asked.join_all().await.into_iter().flatten() {
+    for (place, clock) in asked.join().await {
         if let Some(slot) = clocks.get_mut(place) {
-            *slot = Some(clock);
+            *slot = clock.ok().flatten();
         }
     }
     clocks

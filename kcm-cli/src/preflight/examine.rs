@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
-use tokio::task::JoinSet;
 
 use super::masters::fault;
 use super::{Examination, Sink, Subject, program};
@@ -17,6 +16,7 @@ use crate::layout::Layout;
 use crate::observe::ObservedMaster;
 use crate::plan::Step;
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use crate::transport::{
     Activity, Batch, Examine, Examined, Observation, Operation, PathState, Readable, Reply,
 };
@@ -27,21 +27,28 @@ const NOTABLE: Duration = Duration::seconds(10);
 const INTOLERABLE: Duration = Duration::minutes(4);
 pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) -> Vec<Examination> {
     let mut examinations = vec![Examination::default(); subject.plan.masters.len()];
-    let mut asked = JoinSet::new();
+    let mut asked = MasterTasks::new();
     for (place, (_, transport)) in run.fleet.masters().enumerate() {
         let Some((desired, observed)) = to_ask(subject, place) else { continue };
         let planned = subject.plan.masters.get(place).map_or(&[][..], |planned| &planned.steps);
         let question = question(subject.layout, desired, observed, planned);
         let (transport, batch) =
             (Arc::clone(transport), Batch::new(vec![Operation::Examine(question)]));
-        asked.spawn(async move {
+        asked.spawn(place, async move {
             let begun = OffsetDateTime::now_utc();
             let replies = transport.call(&batch).await;
-            (place, begun, OffsetDateTime::now_utc(), replies)
+            (begun, OffsetDateTime::now_utc(), replies)
         });
     }
-    for (place, begun, ended, replies) in asked.join_all().await {
+    for (place, answer) in asked.join().await {
         let Some((desired, _)) = to_ask(subject, place) else { continue };
+        let (begun, ended, replies) = match answer {
+            Ok(answer) => answer,
+            Err(panicked) => {
+                found.push(not_examined(&desired.name, &panicked.to_string()));
+                continue;
+            }
+        };
         let examined = match replies {
             Ok(replies) => match (replies.failed, replies.done.into_iter().next()) {
                 (None, Some(Reply::Examined(examined))) => examined,

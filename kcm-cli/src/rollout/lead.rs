@@ -6,7 +6,6 @@ use std::time::Duration;
 use kcm_systemd::KubernetesVersion;
 use serde::Serialize;
 use time::OffsetDateTime;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Accepted, Api, ApiError, ClockOffset, Credentials, Lease, Problem, Via};
@@ -16,6 +15,7 @@ use crate::handover::{EndedProcess, Handover, free_lease};
 use crate::observe::ObservedMaster;
 use crate::preflight::{self, Examination};
 use crate::run::Run;
+use crate::tasks::{MasterTasks, Panicked};
 use crate::transport::{Observation, Reply};
 
 /// How long freeing the Lease may take: far less than the timer waits that starts the service again.
@@ -151,7 +151,7 @@ impl Lead {
             }
             return (lead, found);
         };
-        let mut opening = JoinSet::new();
+        let mut opening = MasterTasks::new();
         for (place, (name, transport)) in run.fleet.masters().enumerate() {
             if !asked.contains(&place) {
                 continue;
@@ -164,17 +164,22 @@ impl Lead {
             };
             let server = run.cluster.server_of(name);
             let (control_plane, credentials) = (Arc::clone(control_plane), credentials.at(server));
-            opening.spawn(async move {
+            opening.spawn(place, async move {
                 match control_plane.open(&credentials, via).await {
-                    Ok(api) => (place, Some(Arc::clone(&api)), api.check_identity().await),
-                    Err(error) => (place, None, Err(error)),
+                    Ok(api) => (Some(Arc::clone(&api)), api.check_identity().await),
+                    Err(error) => (None, Err(error)),
                 }
             });
         }
-        let mut opened = opening.join_all().await;
-        opened.sort_by_key(|(place, ..)| *place);
-        for (place, api, accepted) in opened {
+        for (place, opened) in opening.join().await {
             let Some(seat) = lead.seats.get_mut(place) else { continue };
+            let (api, accepted) = match opened {
+                Ok(opened) => opened,
+                Err(panicked) => {
+                    found.push(not_asked(&seat.name, &panicked));
+                    continue;
+                }
+            };
             match accepted {
                 Ok(Accepted { version, clock, .. }) => {
                     seat.api = api;
@@ -430,7 +435,7 @@ pub(crate) fn stranger(holder: &str) -> (String, &'static str) {
 /// Whether a Lease has not been renewed for so long that whoever held it is gone, whatever clocks say.
 fn has_run_out(lease: &Lease, now: OffsetDateTime) -> bool {
     match (lease.renewed(), lease.duration()) {
-        (Some(renewed), Some(duration)) => now - renewed > 4 * duration,
+        (Some(renewed), Some(duration)) => now - renewed > duration.saturating_mul(4),
         _ => true,
     }
 }
@@ -445,6 +450,11 @@ fn no_key() -> Finding {
         mend: "run kcm where pki.directory holds it, to have the lead handed over without a gap"
             .to_owned(),
     }
+}
+
+fn not_asked(master: &str, panicked: &Panicked) -> Finding {
+    let help = "run the same command again; --skip leaves this master out";
+    Finding::error(FindingCode::LeadUnknown, master, panicked.to_string(), help).into_warning()
 }
 
 fn refused(master: &str, error: &ApiError) -> Finding {

@@ -2,29 +2,30 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-
 use crate::fleet::Fleet;
+use crate::tasks::{MasterTasks, Panicked};
 use crate::transport::{LockClaim, LockError, LockGuard};
 
 /// Locks all masters: the first alone, so that of two kcm one wins, then the others at once.
 pub(crate) async fn lock(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
     let claim = LockClaim { owner: owner() };
-    let mut masters = fleet.masters().map(|(_, transport)| Arc::clone(transport));
+    let mut masters = fleet.masters().map(|(name, transport)| (name, Arc::clone(transport)));
     let mut locks = Vec::new();
-    if let Some(first) = masters.next() {
+    if let Some((_, first)) = masters.next() {
         locks.push(first.lock(&claim).await?);
     }
-    let mut taking = JoinSet::new();
-    for (place, master) in masters.enumerate() {
+    let mut taking = MasterTasks::new();
+    let mut names = Vec::new();
+    for (place, (name, master)) in masters.enumerate() {
+        names.push(name.to_owned());
         let claim = claim.clone();
-        taking.spawn(async move { (place, master.lock(&claim).await) });
+        taking.spawn(place, async move { master.lock(&claim).await });
     }
-    let mut taken = taking.join_all().await;
     // The first refusal in the cluster file's order is the one that is named.
-    taken.sort_by_key(|(place, _)| *place);
-    for (_, lock) in taken {
-        locks.push(lock?);
+    for ((_, lock), master) in taking.join().await.into_iter().zip(names) {
+        let failed =
+            |panicked: Panicked| LockError::Failed { master, reason: panicked.to_string() };
+        locks.push(lock.map_err(failed)??);
     }
     Ok(locks)
 }

@@ -24,6 +24,7 @@ use crate::operator;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight::{self, PreflightError};
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use crate::transport::{Activity, LockError, LockGuard, StreamAddress};
 use crate::view;
 
@@ -300,20 +301,20 @@ async fn reach_api_servers(
     work: Work<'_>,
     tasks: &[Option<Task>],
 ) -> Vec<Option<bool>> {
-    let mut asking = JoinSet::new();
+    let mut asking = MasterTasks::new();
     let masters = run.fleet.masters().zip(work.observed).zip(tasks).enumerate();
     for (place, (((_, transport), observed), task)) in masters {
         if task.as_ref().is_some_and(|task| task.gate.is_some()) {
             let (transport, server) = (Arc::clone(transport), server(run, observed));
-            asking.spawn(
-                async move { (place, gate::reaches_api_server(&*transport, &server).await) },
-            );
+            asking
+                .spawn(place, async move { gate::reaches_api_server(&*transport, &server).await });
         }
     }
     let mut reached = vec![None; tasks.len()];
-    for (place, answer) in asking.join_all().await {
+    for (place, answer) in asking.join().await {
         if let Some(slot) = reached.get_mut(place) {
-            *slot = answer;
+            // A task that panicked has no answer.
+            *slot = answer.ok().flatten();
         }
     }
     reached

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use kcm_pki::Certificate;
 use kcm_systemd::{Argument, Flags};
-use tokio::task::JoinSet;
 
 use crate::accounts::Accounts;
 use crate::api::Via;
@@ -12,6 +11,7 @@ use crate::certs::embedded;
 use crate::layout::Layout;
 use crate::observe::{AskError, Beside, Inspects, Seen, look_beside};
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use crate::transport::{Activity, Transport};
 
 /// A master, and what was seen there.
@@ -23,21 +23,24 @@ pub(crate) struct Seat {
 
 /// Looks at all masters at once.
 pub(crate) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
-    let mut looking = JoinSet::new();
+    let mut looking = MasterTasks::new();
     for (place, (name, transport)) in run.fleet.masters().enumerate() {
         let (name, transport) = (name.to_owned(), Arc::clone(transport));
         let layout = layout.clone();
-        looking.spawn(async move {
+        looking.spawn(place, async move {
             let beside =
                 Beside { inspects: Some(Inspects { version: false }), ..Beside::default() };
             let accounts = Accounts::default();
-            let seen = look_beside(&name, &*transport, &layout, &accounts, &beside).await;
-            (place, Seat { name, transport, seen })
+            look_beside(&name, &*transport, &layout, &accounts, &beside).await
         });
     }
-    let mut seats = looking.join_all().await;
-    seats.sort_by_key(|(place, _)| *place);
-    seats.into_iter().map(|(_, seat)| seat).collect()
+    let seats = run.fleet.masters().zip(looking.join().await);
+    let seats = seats.map(|((name, transport), (_, ended))| Seat {
+        name: name.to_owned(),
+        transport: Arc::clone(transport),
+        seen: AskError::of_task(name, ended),
+    });
+    seats.collect()
 }
 
 impl Seat {

@@ -3,7 +3,6 @@
 //! Health alone proves no right to lead, and who only asks leaves no trace in the Lease. What can be seen of the asking
 //! is the connection on which it happens, which client-go keeps open.
 
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::masters::Seat;
@@ -12,6 +11,7 @@ use super::sockets::connections;
 use crate::layout::Layout;
 use crate::rollout::{health_question, listener};
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use crate::transport::{HttpsAnswer, Transport};
 
 const ASKED: &str = "a master that does not lead is healthy and connected to the API server";
@@ -27,7 +27,7 @@ pub(super) async fn check(
     book: &mut Book<'_>,
 ) {
     let (since, patience) = (Instant::now(), book.patience);
-    let mut looking = JoinSet::new();
+    let mut looking = MasterTasks::new();
     let standbys = seats.iter().enumerate().filter(|(place, _)| Some(*place) != leader);
     for (place, seat) in standbys {
         let port = run.cluster.server_of(&seat.name).port();
@@ -37,22 +37,21 @@ pub(super) async fn check(
             (Ok(_), Some(pid)) => Ok(pid),
         };
         let (transport, layout) = (seat.transport.clone(), layout.clone());
-        looking.spawn(async move {
-            let result = match pid {
+        looking.spawn(place, async move {
+            match pid {
                 Err(why) => Err(why),
                 Ok(pid) => stands_by(&*transport, &layout, pid, port, patience).await,
-            };
-            (place, result)
+            }
         });
     }
-    let mut ended = tokio::select! {
+    let ended = tokio::select! {
         biased;
         () = run.interrupt.asked() => return,
-        ended = looking.join_all() => ended,
+        ended = looking.join() => ended,
     };
-    ended.sort_by_key(|(place, _)| *place);
     for (place, result) in ended {
         let Some(Seat { name, .. }) = seats.get(place) else { continue };
+        let result = result.unwrap_or_else(|panicked| Err(panicked.to_string()));
         let result = match result {
             Ok(seen) => CheckResult::Passed { seen },
             Err(why) => CheckResult::Failed {

@@ -17,6 +17,7 @@ use crate::observe::{
 };
 use crate::preflight::program_version;
 use crate::rollout::{answers_at, health_question};
+use crate::tasks::Panicked;
 use crate::transport::{
     HttpsAnswer, HttpsError, Observation, StreamAddress, StreamError, Transport,
 };
@@ -57,6 +58,17 @@ pub enum Health {
 }
 
 impl Look {
+    /// A master whose answer made kcm fail.
+    pub(super) fn panicked(
+        name: String,
+        service: DesiredService,
+        panicked: &Panicked,
+        now: OffsetDateTime,
+    ) -> Self {
+        let seen = Err(AskError::of_panic(&name, panicked));
+        Self { name, service, begun: now, ended: now, seen, health: None, served: None }
+    }
+
     pub(super) fn master(&self) -> Option<&ObservedMaster> {
         self.seen.as_ref().ok().map(|seen| &seen.master)
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::accounts::{Accounts, Owners};
 use crate::apply::{Decisions, Site, as_held, decided};
@@ -30,6 +30,7 @@ use crate::observe::{Observed, ObservedMaster};
 use crate::operator::{Ca, Inputs};
 use crate::plan::Plan;
 use crate::run::Run;
+use crate::tasks::MasterTasks;
 use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
 use crate::uptake::Uptake;
 use lead::LeadQuestion;
@@ -160,24 +161,27 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     let reads_program = run.cluster.install.binary.is_some();
     let question = Arc::new(Question { layout, accounts, reads_program });
     let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let mut looking = JoinSet::new();
+    let (mut looking, mut unseen) = (MasterTasks::new(), Vec::new());
     for ((place, (name, transport)), service) in run.fleet.masters().enumerate().zip(services) {
         let (name, transport) = (name.to_owned(), Arc::clone(transport));
         let (lead, permits, question) =
             (Arc::clone(&lead), Arc::clone(&permits), Arc::clone(&question));
-        looking.spawn(async move {
+        unseen.push((name.clone(), service.clone()));
+        looking.spawn(place, async move {
             // Nobody closes it.
             let _permit = permits.acquire().await;
             let look = look::at(name, &transport, &question, service).await;
             if look.seen.is_ok() {
                 lead.ask_through(&look.name, &transport).await;
             }
-            (place, look)
+            look
         });
     }
-    let mut looks = looking.join_all().await;
-    looks.sort_by_key(|(place, _)| *place);
-    let looks: Vec<_> = looks.into_iter().map(|(_, look)| look).collect();
+    let looks = looking.join().await.into_iter().zip(unseen);
+    let looks = looks.map(|((_, look), (name, service))| {
+        look.unwrap_or_else(|panicked| Look::panicked(name, service, &panicked, run.now))
+    });
+    let looks: Vec<_> = looks.collect();
     let (leadership, trouble) = lead.answer(&looks).await;
     let inputs = match inputs.await {
         Ok(read) => read.map_err(|error| error.to_string()),
