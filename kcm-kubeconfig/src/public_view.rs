@@ -109,7 +109,7 @@ static RULES: LazyLock<Result<Rules, regex::Error>> = LazyLock::new(|| {
 /// - Keys that are not known and names of anchors are digests. Comments lose their text.
 /// - Documents after the first, of which kubectl takes no notice, and blanks at ends of lines are left out.
 /// - Where tokens alone cannot tell which text belongs to which key (block scalars other than literal base64, plain texts of
-///   several lines, escapes in keys, tags, explicit keys, unclosed quotes), the view ends with ` # hidden from here`.
+///   several lines, quoted texts whose further lines are not indented, escapes in keys, tags, explicit keys, unclosed quotes), the view ends with ` # hidden from here`.
 ///
 /// Values are in one line, followed by the line breaks that stood in them: lines keep their numbers.
 pub fn public_view(text: &str, sha256_hex: impl Fn(&[u8]) -> String) -> String {
@@ -257,6 +257,9 @@ impl<F: Fn(&[u8]) -> String> View<F> {
             [b','] if self.depth > 0 => {}
             [.., b':'] => return self.key(token),
             [quote @ (b'"' | b'\''), inner @ .., last] if quote == last => {
+                if !self.is_below_key(token) {
+                    return None;
+                }
                 let inner = std::str::from_utf8(inner).ok()?;
                 self.value(inner, token.get(..1)?);
                 self.open = Open::Complete;
@@ -273,6 +276,16 @@ impl<F: Fn(&[u8]) -> String> View<F> {
         self.key.clear();
         self.is_line_start = false;
         Some(())
+    }
+
+    /// Tells whether the further lines of a quoted text are indented more than its key. Else a quote that somebody forgot to
+    /// close would turn keys into text, and text into keys.
+    fn is_below_key(&self, quoted: &str) -> bool {
+        let lines =
+            quoted.split('\n').skip(1).filter(|line| !line.trim_matches([' ', '\t']).is_empty());
+        let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+        let key = self.key_column.filter(|_| self.depth == 0);
+        key.is_none_or(|key| lines.map(indent).all(|indent| indent > key))
     }
 
     fn dash(&mut self, token: &str) -> Option<()> {

@@ -250,6 +250,18 @@ prop_compose! {
     }
 }
 
+#[test]
+fn a_quoted_text_that_swallows_a_key_hides_what_follows() {
+    let secret = "AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for quote in ["'", "\""] {
+        let text = format!("users:\n  - {quote}a\ntoken: |\n  {quote}\n  name: {secret}\n");
+        let view = public_view(&text, digest);
+        assert!(!view.contains("AAAA") && view.contains("hidden from here"), "{view}");
+        let text = format!("users:\n- name: {quote}a\n   b{quote}\n  user: {{}}\n");
+        assert!(!public_view(&text, digest).contains("hidden"), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 

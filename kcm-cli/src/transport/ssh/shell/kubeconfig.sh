@@ -45,10 +45,19 @@ kubeconfig_token() {
     [[{]) out=$out$token depth=$((depth + 1)) ;;
     []},]) [ "$depth" -gt 0 ] && out=$out$token && if [ "$token" != , ]; then depth=$((depth - 1)) open=complete; fi || return ;;
     *:) kubeconfig_key && return || return ;;
-    \"*\" | \'*\') token=${token#?} && kubeconfig_value "${token%?}" "$first" && open=complete ;;
+    \"*\" | \'*\') kubeconfig_indented "$token" && token=${token#?} && kubeconfig_value "${token%?}" "$first" && open=complete ;;
     - | [?\|\>!%@\`\"\']*) return 1 ;;
     *) kubeconfig_value "$token" '' && open=plain ;;
   esac && key='' start=''
+}
+
+# QUOTED: whether its further lines are indented more than its key.
+kubeconfig_indented() {
+  text=$1
+  while [ "$depth" = 0 ] && case $text in *"$n"*) ;; *) false ;; esac do
+    text=${text#*"$n"} && line=${text%%"$n"*} blanks=${text%%[! ]*}
+    case $line in *[!\ $t]*) [ "${#blanks}" -gt "$key_col" ] || return ;; esac
+  done
 }
 
 kubeconfig_key() {
