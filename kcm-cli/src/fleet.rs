@@ -1,6 +1,6 @@
 //! The masters of one invocation, each behind its transport.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::api::{ControlPlane, Networked};
 use crate::cluster::{Cluster, Master, Sudo, SudoPassword};
-use crate::files::words;
+use crate::files::{LONGEST_FILE, words};
 use crate::transport::{Connections, Local, Password, SshMaster, Transport};
 
 /// All masters of a cluster file, in its order, each with the way to it.
@@ -165,8 +165,11 @@ impl<A: FnMut() -> io::Result<Zeroizing<String>>> Passwords<A> {
 /// A password file's first line: what follows is no part of the password.
 fn first_line(file: &Path) -> Result<Zeroizing<String>, PasswordError> {
     let failed = |reason: String| PasswordError::File { file: file.display().to_string(), reason };
-    let text = std::fs::read_to_string(file).map(Zeroizing::new);
-    let text = text.map_err(|error| failed(words(&error)))?;
+    // It may be a pipe.
+    let mut text = Zeroizing::new(String::new());
+    std::fs::File::open(file)
+        .and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text))
+        .map_err(|error| failed(words(&error)))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
         _ => Err(failed("its first line is empty; write the password there".to_owned())),

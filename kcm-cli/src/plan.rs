@@ -397,7 +397,7 @@ fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
         (_, Some(text), Role::Unit) => text.clone(),
         _ => String::new(),
     };
-    TextDiff::from_lines(before.as_str(), artifact.view.as_str())
+    TextDiff::from_lines(&*crate::view::bounded(&before), artifact.view.as_str())
         .unified_diff()
         .context_radius(1)
         .to_string()

@@ -1,5 +1,7 @@
 //! Artifacts for people: what is public as it is, fingerprints in place of everything else.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kcm_kubeconfig::Access;
@@ -123,5 +125,35 @@ fn embedded_certificate(pem: &str) -> String {
             format!("certificate {}", each.collect::<Vec<_>>().join(" "))
         }
         Err(_) => format!("not a certificate, {}", Fingerprint::of(pem.as_bytes())),
+    }
+}
+
+/// The longest text that a difference is shown of, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// The whole lines in the first [`LONGEST`] bytes of a text, and how many more lines there are: a difference takes time.
+pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
+    let Some(first) = text.as_bytes().get(..LONGEST).filter(|_| text.len() > LONGEST) else {
+        return text.into();
+    };
+    let end = first.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let (shown, rest) = text.split_at(end);
+    format!("{shown}… {} more lines\n", rest.lines().count()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_after_a_line() {
+        assert_eq!(bounded("a\nb"), "a\nb");
+        let long = bounded(&"äöü\n".repeat(50_000)).into_owned();
+        assert!(
+            long.len() < LONGEST + 64 && long.ends_with("ü\n… 40638 more lines\n"),
+            "{}",
+            long.len()
+        );
+        assert_eq!(bounded(&"x".repeat(100_000)), "… 1 more lines\n");
     }
 }

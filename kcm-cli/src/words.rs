@@ -65,7 +65,7 @@ pub(crate) fn json_escaped(text: &str) -> String {
             escaped.push(character);
         } else {
             // All of them are in the first plane of Unicode.
-            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+            escaped.extend(["\\u".to_owned(), format!("{:04x}", u32::from(character))]);
         }
     }
     escaped

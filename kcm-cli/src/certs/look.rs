@@ -1,6 +1,5 @@
 //! Where certificates are looked for, and what is seen of each.
 
-use std::fs;
 use std::path::Path;
 
 use kcm_kubeconfig::Access;
@@ -9,6 +8,7 @@ use kcm_pki::Certificate;
 use super::{CertificateUse, Found, UnseenCertificate};
 use crate::accounts::Accounts;
 use crate::cluster::Cluster;
+use crate::files::read_small;
 use crate::layout::Layout;
 use crate::observe::{Beside, Inspects, ObservedFile, ObservedMaster, Seen, look_beside};
 use crate::operator;
@@ -84,8 +84,8 @@ pub(super) fn at_operator(cluster: &Cluster) -> Vec<SeenCertificate> {
 }
 
 fn read(path: &Path) -> Option<Result<Vec<u8>, String>> {
-    match fs::read(path) {
-        Ok(bytes) => Some(Ok(bytes)),
+    match read_small(path) {
+        Ok(bytes) => Some(Ok(bytes.to_vec())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => Some(Err(format!("{}: {error}", path.display()))),
     }

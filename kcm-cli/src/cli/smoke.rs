@@ -1,13 +1,13 @@
 //! `kcm smoke`.
 
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
 use super::{Masters, with_fleet};
 use crate::api::Credentials;
 use crate::args::SmokeArguments;
-use crate::files::FileError;
+use crate::files::{FileError, read_small};
 use crate::interrupt::Interrupt;
 use crate::operator::Pair;
 use crate::report::Report;
@@ -60,7 +60,10 @@ pub(super) fn kubectl(kubeconfig: &Path) -> String {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    fs::read_to_string(file).map_err(|error| {
+    let text = read_small(file).and_then(|bytes| {
+        String::from_utf8(bytes.to_vec()).map_err(|_| io::ErrorKind::InvalidData.into())
+    });
+    text.map_err(|error| {
         let error = FileError::from_io(file.display(), &error);
         Failure::new(Exit::Usage, format!("{error}; name a PEM file"))
     })

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::links::{self, Last};
+use super::small;
 use super::{
     Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
 };
@@ -153,11 +154,15 @@ impl FileSystem for Disk {
 
     fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let at = self.locate(path)?;
-        let mut content = Zeroizing::new(Vec::new());
-        open_itself(&at)
-            .and_then(|mut file| file.read_to_end(&mut content))
-            .map_err(self.failed(path))?;
-        Ok(content)
+        let read = |mut file: fs::File| match self.links {
+            // Programs are among the files of a machine.
+            Links::Inside => {
+                let mut content = Zeroizing::new(Vec::new());
+                file.read_to_end(&mut content).map(|_| content)
+            }
+            Links::Anywhere => small::read(file),
+        };
+        open_itself(&at).and_then(read).map_err(self.failed(path))
     }
 
     fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError> {

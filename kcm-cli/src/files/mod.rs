@@ -12,6 +12,7 @@ mod links;
 mod lock;
 mod path;
 mod place;
+mod small;
 
 use std::fmt;
 
@@ -28,6 +29,7 @@ pub(crate) use links::{Last, next_target, real, walk as walk_links};
 pub(crate) use lock::{FolderLock, FolderLockError};
 pub use path::{InvalidPath, RemotePath};
 pub(crate) use place::{make_folders, make_folders_into, remove_if_present, replace, write_new};
+pub(crate) use small::{LONGEST_FILE, read_small};
 
 /// Permission bits of a file, as `chmod` takes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -17,7 +17,7 @@ use super::store::{read_ca_certificate, read_ca_pair, read_identity, read_servin
 use super::{Binary, Found, OperatorError, Pair};
 use crate::api::Credentials;
 use crate::cluster::{Cluster, CredentialsForm, LIFETIME, Pki, SHORTEST_LIFETIME};
-use crate::files::{Bytes, Mode};
+use crate::files::{Bytes, Mode, read_small};
 use crate::layout::{CERTIFICATE, KEY, USER};
 use crate::serving;
 use crate::words::in_full;
@@ -427,8 +427,7 @@ fn in_words(path: &Path, warnings: &[Warning]) -> Vec<String> {
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, OperatorError> {
-    let bytes = fs::read(path).map(Zeroizing::new);
-    bytes.map_err(|error| OperatorError::unreadable(what, path, &error))
+    read_small(path).map_err(|error| OperatorError::unreadable(what, path, &error))
 }
 
 fn text(what: &'static str, path: &Path) -> Result<String, OperatorError> {

@@ -62,10 +62,8 @@ impl UntrustedFolder {
         if !asked.any(is_above) {
             return HELP.to_owned();
         }
-        let words = match self.is_foreign {
-            true => ["chown", "-h", "root:root", path].to_vec(),
-            false => ["chmod", "go-w", path].to_vec(),
-        };
+        let change = if self.is_foreign { "chown -h root:root" } else { "chmod go-w" };
+        let words = change.split(' ').chain([path]);
         let command = super::command_line(words).unwrap_or_default();
         format!("run `{command}` there, after a look at what is in it")
     }

@@ -17,7 +17,8 @@ use super::{
     Unstage, View,
 };
 use crate::files::{
-    self, Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath,
+    self, Effect, FileError, FileErrorKind, FileSystem, LONGEST_FILE, Mode, NodeKind, Owner,
+    RemotePath,
 };
 
 /// A master that effects can be carried out on, one after the other.
@@ -158,6 +159,10 @@ fn read(
     // A pipe would be waited for, a link may lead anywhere.
     if machine.stat(&read.path)?.is_none_or(|stat| stat.kind != NodeKind::File) {
         return Ok(None);
+    }
+    if machine.stat(&read.path)?.is_some_and(|stat| stat.size > LONGEST_FILE) {
+        let detail = "is longer than 1 MiB, so it is no unit, kubeconfig or certificate; look at it and move it away";
+        return Err(FileError::new(&read.path, FileErrorKind::Other, detail).into());
     }
     let content = machine.read(&read.path)?;
     Ok(Some(match read.view {

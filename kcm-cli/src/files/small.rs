@@ -1,0 +1,75 @@
+//! Files of bounded length.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+/// The longest file with certificates, keys or settings that is read, in bytes: several times the longest in use.
+pub(crate) const LONGEST_FILE: u64 = 1 << 20;
+
+/// Reads a regular file of at most [`LONGEST_FILE`]: a device without an end must not fill the memory, and a pipe must not be
+/// waited for. The buffer is wiped when it is dropped.
+///
+/// # Errors
+/// When the file cannot be read, is not a regular file, or is longer.
+pub(crate) fn read_small(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    check(&fs::metadata(path)?)?;
+    read(File::open(path)?)
+}
+
+/// The same of a file that is open.
+pub(super) fn read(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let found = file.metadata()?;
+    check(&found)?;
+    let mut content = Zeroizing::new(Vec::new());
+    // It may grow meanwhile.
+    file.take(LONGEST_FILE + 1).read_to_end(&mut content)?;
+    if u64::try_from(content.len()).is_ok_and(|length| length <= LONGEST_FILE) {
+        return Ok(content);
+    }
+    Err(too_long())
+}
+
+fn check(found: &fs::Metadata) -> io::Result<()> {
+    match found {
+        found if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        found if !found.is_file() => {
+            Err(io::Error::other("it is not a regular file; name the file itself"))
+        }
+        found if found.len() > LONGEST_FILE => Err(too_long()),
+        _ => Ok(()),
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::other("it is longer than 1 MiB; is it the right file?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_of_bounded_length_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("good"), "text").unwrap();
+        std::os::unix::fs::symlink("good", at("link")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("endless")).unwrap();
+        File::create(at("long")).unwrap().set_len(LONGEST_FILE + 1).unwrap();
+        File::create(at("longest")).unwrap().set_len(LONGEST_FILE).unwrap();
+        assert_eq!(read_small(&at("link")).unwrap()[..], *b"text");
+        assert_eq!(read_small(&at("longest")).unwrap().len(), 1 << 20);
+        for (path, expected) in [
+            (at("endless"), "not a regular file"),
+            ("/dev/zero".into(), "not a regular file"),
+            (at("long"), "longer than 1 MiB"),
+            (at("."), "is a directory"),
+        ] {
+            let error = read_small(&path).unwrap_err().to_string();
+            assert!(error.contains(expected), "{}: {error}", path.display());
+        }
+    }
+}
