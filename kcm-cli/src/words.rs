@@ -57,20 +57,6 @@ pub(crate) fn harmless(text: &str) -> String {
     shown
 }
 
-/// JSON without the characters that it lets stand and a terminal obeys, and with the same meaning: they are in strings.
-pub(crate) fn json_escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character == '\n' || is_plain(character) {
-            escaped.push(character);
-        } else {
-            // All of them are in the first plane of Unicode.
-            escaped.extend(["\\u".to_owned(), format!("{:04x}", u32::from(character))]);
-        }
-    }
-    escaped
-}
-
 /// A moment for people, to the second.
 pub(crate) fn moment(time: OffsetDateTime) -> String {
     let time = time.to_offset(UtcOffset::UTC);

@@ -9,10 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 
+use super::terminal::json_escaped;
 use crate::args::Form;
 use crate::logs::{LogLine, LogSink};
 use crate::transport::JournalEntry;
-use crate::words::{is_plain, json_escaped};
+use crate::words::is_plain;
 
 /// By place in the cluster file; red is left to what is wrong.
 const COLOURS: [AnsiColor; 5] =

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::words::{is_plain, json_escaped};
+use crate::words::is_plain;
 
 /// The styles that reports use, as `anstyle` writes them.
 const STYLES: [&str; 8] =
@@ -34,6 +34,20 @@ pub(super) fn json(value: &impl serde::Serialize, is_pretty: bool) -> io::Result
     let text =
         if is_pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     Ok(json_escaped(&text?))
+}
+
+/// JSON without the characters that it lets stand and a terminal obeys, and with the same meaning: they are in strings.
+pub(super) fn json_escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '\n' || is_plain(character) {
+            escaped.push(character);
+        } else {
+            // All of them are in the first plane of Unicode.
+            escaped.extend(["\\u".to_owned(), format!("{:04x}", u32::from(character))]);
+        }
+    }
+    escaped
 }
 
 fn indented(text: &str) -> String {
