@@ -10,6 +10,7 @@
 )]
 
 mod adopt;
+mod adopt_trust;
 mod adopted_units;
 mod api;
 mod apply;

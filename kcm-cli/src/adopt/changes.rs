@@ -1,12 +1,12 @@
 //! What is left of units and flags once kcm has rendered its own: the changes that a cluster file says. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kcm_systemd::{Hardening, ServiceMeaning, Surroundings, UnitFile};
 
 use super::AdoptError;
 use super::choices::{Choices, FlagChoice};
-use super::findings::Findings;
+use super::findings::{Findings, Share};
 use super::look::Found;
 use crate::cluster::{Cluster, Master};
 use crate::desired::{Content, Desired, HeldPair, Identity, Materials, Role, desired, flags};
@@ -50,7 +50,6 @@ pub(super) fn directives(
     plain: &Cluster,
     findings: &mut Findings<'_>,
 ) -> Result<(), AdoptError> {
-    let Some(first) = found.first() else { return Ok(()) };
     let layout = layout_of(plain)?;
     let stand_in = view::STAND_IN_CERTIFICATE;
     let written = rendered(plain, &layout, stand_in, stand_in);
@@ -59,21 +58,7 @@ pub(super) fn directives(
     let ours: Settings = ServiceMeaning::of(&UnitFile::parse(written), &around)
         .map(|meaning| meaning.settings)
         .unwrap_or_default();
-    for master in found.iter().skip(1) {
-        for name in first.meaning.settings.keys().chain(master.meaning.settings.keys()) {
-            let of = |found: &Found| {
-                let values = found.meaning.settings.get(name);
-                values.map_or_else(|| "nothing".to_owned(), |values| values.join(" | "))
-            };
-            if of(first) != of(master) {
-                findings.differs(
-                    &format!("{}= in [{}] of the unit", name.1, name.0),
-                    &[(&first.name, of(first)), (&master.name, of(master))],
-                );
-            }
-        }
-    }
-    let theirs = &first.meaning.settings;
+    let theirs = common_settings(found, findings);
     let single = |key: &str| {
         let values = theirs.get(&("Service".to_owned(), key.to_owned()))?;
         values.last().cloned()
@@ -82,7 +67,7 @@ pub(super) fn directives(
     if choices.user.is_none() {
         choices.group = None;
     }
-    for (name, values) in theirs {
+    for (name, values) in &theirs {
         let is_account = name.0 == "Service" && matches!(name.1.as_str(), "User" | "Group");
         if is_account || ours.get(name) == Some(values) {
             continue;
@@ -93,6 +78,20 @@ pub(super) fn directives(
     }
     // What kcm has and they have not is [Install], without which a unit cannot be enabled: `kcm plan` shows it.
     Ok(())
+}
+
+/// The settings that most masters have. A command is left out unless all masters have it: it runs as root on each.
+fn common_settings(found: &[Found], findings: &mut Findings<'_>) -> Settings {
+    let names = found.iter().flat_map(|master| master.meaning.settings.keys());
+    let names: BTreeSet<_> = names.collect();
+    let of_name = |name: &(String, String)| {
+        let what = format!("{}= in [{}] of the unit", name.1, name.0);
+        let share = if name.1.starts_with("Exec") { Share::All } else { Share::Most };
+        let of = |master: &Found| master.meaning.settings.get(name).cloned();
+        let agreed = findings.agree(&what, share, of, |values| values.join(" | "));
+        Some((name.clone(), agreed.ok().flatten()?))
+    };
+    names.into_iter().filter_map(of_name).collect()
 }
 
 /// The flags that kcm would not render by itself, or would.

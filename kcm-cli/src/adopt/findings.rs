@@ -6,6 +6,7 @@ use kcm_pki::Certificate;
 use kcm_systemd::{Argument, Flags, LintVersions, Severity as LintSeverity, lint_flags};
 use time::{Duration, OffsetDateTime};
 
+use super::AdoptError;
 use super::look::Found;
 use super::losses::{ADOPTED, NOT_ADOPTED, of_unit};
 use super::subject::Csr;
@@ -18,6 +19,26 @@ use crate::trust::described;
 /// From here on the end of a certificate is worth a word.
 const SOON: Duration = Duration::days(30);
 
+/// How many masters must have a value before it is said for all of them.
+#[derive(Clone, Copy)]
+pub(super) enum Share {
+    /// More than half.
+    Most,
+    /// Each.
+    All,
+}
+
+impl Share {
+    /// The value that so many of them are.
+    pub(super) fn of<T: PartialEq>(self, values: &[T]) -> Option<&T> {
+        let times = |value: &T| values.iter().filter(|other| *other == value).count();
+        values.iter().find(|value| match self {
+            Self::Most => 2 * times(value) > values.len(),
+            Self::All => times(value) == values.len(),
+        })
+    }
+}
+
 /// Findings in the making.
 pub(super) struct Findings<'a> {
     found: &'a [Found],
@@ -26,7 +47,7 @@ pub(super) struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     /// What each master shows by itself.
-    pub(super) fn of(found: &'a [Found]) -> Self {
+    pub(super) fn of(found: &'a [Found], now: OffsetDateTime) -> Self {
         let mut findings = Self { found, all: Vec::new() };
         for master in found {
             findings.all.extend(of_unit(&master.name, &master.effective, ADOPTED));
@@ -34,6 +55,7 @@ impl<'a> Findings<'a> {
             findings.secrets(master);
             findings.lints(master);
             findings.benchmark(master);
+            findings.end(master, now);
         }
         findings
     }
@@ -126,6 +148,22 @@ impl<'a> Findings<'a> {
         }
     }
 
+    /// The end of the client certificate.
+    fn end(&mut self, master: &Found, now: OffsetDateTime) {
+        let Some(certificate) = master.identity().and_then(|chain| chain.into_iter().next()) else {
+            return;
+        };
+        let end = certificate.not_after();
+        let (code, problem) = match end - now {
+            left if left <= Duration::ZERO => (FindingCode::CertificateExpired, "ended"),
+            left if left <= SOON => (FindingCode::CertificateDue, "ends"),
+            _ => return,
+        };
+        let problem = format!("the client certificate {problem} on {}", end.date());
+        let help = "`kcm certs renew` renews it, with the CA key at pki.caKey";
+        self.warn(code, &master.name, problem, help);
+    }
+
     fn lints(&mut self, master: &Found) {
         let said = master.inspected.as_ref().and_then(|it| it.version.as_ref());
         let version = match said {
@@ -163,43 +201,48 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// What most masters have; where they are not alike, who has what is told.
-    pub(super) fn agree(&mut self, what: &str, of: impl Fn(&Found, usize) -> String) -> String {
-        let values = self.found.iter().enumerate().map(|(place, master)| of(master, place));
-        let values: Vec<String> = values.collect();
-        let times = |value: &String| values.iter().filter(|other| *other == value).count();
-        let most = values.iter().map(times).max().unwrap_or(0);
-        let chosen = values.iter().find(|value| times(value) == most).cloned().unwrap_or_default();
-        if most < values.len() {
-            let named: Vec<_> = self
-                .found
-                .iter()
-                .zip(&values)
-                .map(|(master, value)| (master.name.as_str(), value.clone()))
-                .collect();
-            self.differs(what, &named);
+    /// What so many of the masters have, which may be nothing. A difference is a finding that names the odd ones.
+    ///
+    /// # Errors
+    /// When no value is that of so many: one master alone decides nothing for the others.
+    pub(super) fn agree<T: PartialEq + Clone>(
+        &mut self,
+        what: &str,
+        share: Share,
+        of: impl Fn(&Found) -> Option<T>,
+        said: impl Fn(&T) -> String,
+    ) -> Result<Option<T>, AdoptError> {
+        let values: Vec<_> = self.found.iter().map(of).collect();
+        let agreed = share.of(&values);
+        let masters = || self.found.iter().zip(&values);
+        let odd = masters().filter(|(_, value)| Some(*value) != agreed);
+        let odd: Vec<_> = odd.map(|(master, _)| master.name.as_str()).collect();
+        if odd.is_empty() {
+            return Ok(agreed.cloned().flatten());
         }
-        chosen
+        let said = |value: &Option<T>| value.as_ref().map_or_else(|| "none".to_owned(), &said);
+        let each = masters().map(|(master, value)| format!("{} has {}", master.name, said(value)));
+        let each = each.collect::<Vec<_>>().join("; ");
+        let help = match (agreed, share) {
+            (Some(_), _) => format!(
+                "the cluster file has what most masters have; find out why {} differs before you run `kcm apply`",
+                odd.join(", ")
+            ),
+            (None, Share::Most) => "no value is that of most masters, so the cluster file has none of them; make the masters alike".to_owned(),
+            (None, Share::All) => "the cluster file has a command only where all masters have it; make the masters alike".to_owned(),
+        };
+        let problem = format!("{what} is not the same on all masters: {each}");
+        let agreed = agreed.cloned();
+        self.all.push(Finding::general(FindingCode::MastersDiffer, problem, help));
+        agreed.ok_or_else(|| AdoptError::Disagree { what: what.to_owned(), each })
     }
 
-    /// The same for a flag; one that is not everywhere is no difference here.
-    pub(super) fn agree_on_flag(&mut self, flag: &str) -> Option<String> {
-        if self.found.iter().all(|master| master.flag(flag).is_none()) {
-            return None;
-        }
-        let set =
-            self.found.iter().find_map(|master| master.flag(flag)).unwrap_or_default().to_owned();
-        Some(self.agree(&format!("--{flag}"), |master, _| {
-            master.flag(flag).map_or_else(|| set.clone(), str::to_owned)
-        }))
-    }
-
-    pub(super) fn differs(&mut self, what: &str, values: &[(&str, String)]) {
-        let values: Vec<_> =
-            values.iter().map(|(name, value)| format!("{name} has {value}")).collect();
-        let problem = format!("{what} is not the same on all masters: {}", values.join("; "));
-        let mend = "the cluster file can say one; `kcm plan` shows what would change";
-        self.all.push(Finding::general(FindingCode::MastersDiffer, problem, mend));
+    /// The value of a flag that most of those masters give to it that have the flag.
+    pub(super) fn agree_on_flag(&mut self, flag: &str) -> Result<Option<String>, AdoptError> {
+        let given: Vec<_> = self.found.iter().filter_map(|master| master.flag(flag)).collect();
+        let most = Share::Most.of(&given).map(|most| (*most).to_owned());
+        let of = |master: &Found| master.flag(flag).map(str::to_owned).or_else(|| most.clone());
+        self.agree(&format!("--{flag}"), Share::Most, of, Clone::clone)
     }
 
     /// The CA certificates that clients accept beside the one that signs.
@@ -230,24 +273,6 @@ impl<'a> Findings<'a> {
             self.all.push(finding);
         }
     }
-}
-
-/// The end of the client certificate.
-pub(super) fn of_identity(pem: Option<&str>, now: OffsetDateTime) -> Option<Finding> {
-    let certificate = Certificate::from_pem(pem?.as_bytes()).ok()?;
-    let end = certificate.not_after();
-    let (code, problem) = if end <= now {
-        (FindingCode::CertificateExpired, format!("the client certificate ended on {}", end.date()))
-    } else if end - now <= SOON {
-        (FindingCode::CertificateDue, format!("the client certificate ends on {}", end.date()))
-    } else {
-        return None;
-    };
-    Some(Finding::general(
-        code,
-        problem,
-        "`kcm certs renew` renews it, with the CA key at pki.caKey",
-    ))
 }
 
 /// The subject of the identity, where it is not kcm's own: kept as far as a CSR file can say it.

@@ -3,7 +3,7 @@
 use kcm_pki::Certificate;
 
 use super::choices::Choices;
-use super::findings::{Findings, of_subject};
+use super::findings::{Findings, Share, of_subject};
 use super::look::{Found, pairs};
 use super::subject::{csr, signing_config};
 use crate::files::RemotePath;
@@ -15,10 +15,13 @@ use crate::transport::PathState;
 const CSR_FILE: &str = "pki/kube-controller-manager/kube-controller-manager-csr.json";
 const SIGNING_CONFIG_FILE: &str = "pki/kube-controller-manager/ca-config.json";
 
+/// How long an identity is valid where the cluster file says nothing.
+const USUAL_HOURS: i64 = 87_600;
+
 /// What is known of the identity.
 #[derive(Default)]
 pub(super) struct Identity {
-    /// Its certificate, with what follows it.
+    /// The certificate that most masters have, with what follows it.
     pub(super) pem: Option<String>,
     pub(super) csr: Option<String>,
     pub(super) signing_config: Option<String>,
@@ -30,11 +33,9 @@ pub(super) fn identity(
     ca: &Certificate,
     findings: &mut Findings<'_>,
 ) -> Identity {
-    let shown = |master: &Found| {
-        let certificate = master.identity().and_then(|chain| chain.into_iter().next());
-        certificate.map_or_else(|| "none".to_owned(), |it| it.fingerprint().to_string())
-    };
-    let _ = findings.agree("the client certificate", |master, _| shown(master));
+    let leaf = |master: &Found| master.identity()?.into_iter().next();
+    let said = |it: &Certificate| it.fingerprint().to_string();
+    let _ = findings.agree("the client certificate", Share::Most, leaf, said);
     let combined = found.iter().map(combined).collect::<Option<Vec<_>>>();
     let combined = combined.and_then(|all| {
         let first = all.first()?.clone();
@@ -49,22 +50,40 @@ pub(super) fn identity(
             "`kcm plan` shows what kcm would write",
         );
     }
-    let Some(chain) = found.iter().find_map(Found::identity) else { return Identity::default() };
-    let Some(certificate) = chain.first() else { return Identity::default() };
+    // The next identity is for all masters, and so it is like those of most of them.
+    let chains: Vec<_> = found.iter().map(|it| it.identity().unwrap_or_default()).collect();
+    let leaves: Vec<_> = chains.iter().filter_map(|chain| chain.first()).collect();
+    if leaves.is_empty() {
+        return Identity::default();
+    }
     places(choices, found, combined.as_ref());
-    let algorithm = certificate.key_algorithm().map(|algorithm| algorithm.to_string());
+    let algorithm = most(&leaves, |it| it.key_algorithm().map(|algorithm| algorithm.to_string()));
     choices.key_algorithm = algorithm.filter(|algorithm| algorithm != "rsa-2048");
-    let hours = (certificate.not_after() - certificate.not_before()).whole_hours();
-    // One that ends with its CA was cut short.
-    let ends_with_ca = ca.not_after() <= certificate.not_after();
-    choices.lifetime =
-        (hours >= 1 && hours != 87_600 && !ends_with_ca).then(|| format!("{hours}h"));
-    let pem = Some(chain.iter().map(Certificate::to_pem).collect());
-    let csr = next_csr(choices, certificate, findings);
-    let hours = if ends_with_ca { 87_600 } else { hours.max(1) };
-    let signing_config = signing_config(certificate, hours);
+    let hours = most(&leaves, |it| {
+        let hours = (it.not_after() - it.not_before()).whole_hours();
+        // One that ends with its CA was cut short.
+        (it.not_after() < ca.not_after()).then_some(hours)
+    });
+    let hours = hours.filter(|hours| *hours >= 1).unwrap_or(USUAL_HOURS);
+    choices.lifetime = (hours != USUAL_HOURS).then(|| format!("{hours}h"));
+    let request = |it: &Certificate| (it.subject(), csr(it).map(|csr| csr.text));
+    let common = most(&leaves, |it| Some(request(it)));
+    let like_most = leaves.iter().find(|it| Some(request(it)) == common);
+    let csr = like_most.and_then(|it| next_csr(choices, it, findings));
+    let signing_config = most(&leaves, |it| signing_config(it, hours));
     choices.signing_config = signing_config.as_ref().map(|_| SIGNING_CONFIG_FILE.to_owned());
+    let chain = Share::Most.of(&chains).filter(|chain| !chain.is_empty());
+    let pem = chain.map(|chain| chain.iter().map(Certificate::to_pem).collect());
     Identity { pem, csr, signing_config }
+}
+
+/// What most certificates have.
+fn most<T: PartialEq + Clone>(
+    leaves: &[&Certificate],
+    of: impl Fn(&Certificate) -> Option<T>,
+) -> Option<T> {
+    let values: Vec<_> = leaves.iter().map(|it| of(it)).collect();
+    Share::Most.of(&values).cloned().flatten()
 }
 
 /// The CSR file that keeps the subject.

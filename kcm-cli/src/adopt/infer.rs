@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use kcm_kubeconfig::Access;
-use kcm_pki::Certificate;
 
 use super::changes::{directives, is_written_as_kcm_writes, own_forms, set_flags};
 use super::choices::{Choices, MasterChoice};
-use super::findings::Findings;
+use super::findings::{Findings, Share};
 use super::identity::{Identity, identity};
 use super::look::Found;
 use super::ranges::ranges;
@@ -27,7 +26,7 @@ pub(super) fn infer(
     origin: &Path,
     now: time::OffsetDateTime,
 ) -> Result<Adopted, AdoptError> {
-    let mut findings = Findings::of(found);
+    let mut findings = Findings::of(found, now);
     let unknown = |what, reason: &str| AdoptError::Unknown { what, reason: reason.to_owned() };
     if found.is_empty() {
         return Err(unknown("anything", "no master is named; name one with --master"));
@@ -39,11 +38,11 @@ pub(super) fn infer(
         ca_key: request.ca_key.clone(),
         ..Choices::default()
     };
-    alike(found, &mut findings);
+    alike(&mut findings);
     ranges(&mut choices, &mut findings)?;
-    cluster_name(&mut choices, &mut findings);
-    places(&mut choices, found, &mut findings);
-    let trust = trust(&mut choices, found, &ca, &mut findings);
+    cluster_name(&mut choices, &mut findings)?;
+    places(&mut choices, found, &mut findings)?;
+    let trust = trust(&mut choices, found, &ca, &mut findings)?;
     let identity = identity(&mut choices, found, &ca, &mut findings);
     choices.owner = owner(found, &mut findings);
     binds(&mut choices, found);
@@ -64,11 +63,20 @@ pub(super) fn infer(
     let held = identity.pem.as_deref();
     choices.by_meaning = !is_written_as_kcm_writes(&cluster, found, held, accepted);
     let cluster = parsed(&choices, request, origin)?;
-    let mut findings = findings.all();
-    findings.extend(super::findings::of_identity(held, now));
+    let findings = findings.all();
     let text = choices.text(&request.ssh);
     let Identity { csr, signing_config, .. } = identity;
-    Ok(Adopted { text, cluster, ca_certificate, trust, csr, signing_config, findings })
+    let ca_fingerprint = ca.fingerprint();
+    Ok(Adopted {
+        text,
+        cluster,
+        ca_certificate,
+        ca_fingerprint,
+        trust,
+        csr,
+        signing_config,
+        findings,
+    })
 }
 
 fn parsed(choices: &Choices, request: &AdoptRequest, origin: &Path) -> Result<Cluster, AdoptError> {
@@ -76,66 +84,69 @@ fn parsed(choices: &Choices, request: &AdoptRequest, origin: &Path) -> Result<Cl
 }
 
 /// What must be the same on all masters and has no place in the cluster file.
-fn alike(found: &[Found], findings: &mut Findings<'_>) {
-    let _ = findings.agree("the CA certificate", |master, _| {
-        let certificate = master.ca.as_deref().map(|pem| Certificate::from_pem(pem.as_bytes()));
-        certificate
-            .and_then(Result::ok)
-            .map_or_else(|| "none".to_owned(), |it| it.fingerprint().to_string())
-    });
-    let digest = |master: &Found, flag: &str| {
-        let path = master.flag(flag)?;
-        match master.state(path)? {
-            PathState::File { digest, .. } => Some(digest.to_string()),
-            _ => None,
-        }
+fn alike(findings: &mut Findings<'_>) {
+    let of = |master: &Found, flag: &str| match master.state(master.flag(flag)?)? {
+        PathState::File { digest, .. } => Some(digest.to_string()),
+        _ => None,
     };
     for (what, flag) in [
         ("the CA key", "cluster-signing-key-file"),
         ("the key for service-account tokens", "service-account-private-key-file"),
     ] {
-        if found.iter().any(|master| digest(master, flag).is_some()) {
-            let _ = findings
-                .agree(what, |master, _| digest(master, flag).unwrap_or_else(|| "none".to_owned()));
-        }
+        // That it is not is the finding.
+        let _ = findings.agree(what, Share::Most, |master| of(master, flag), Clone::clone);
     }
 }
 
-fn cluster_name(choices: &mut Choices, findings: &mut Findings<'_>) {
-    let name = findings.agree_on_flag("cluster-name");
+fn cluster_name(choices: &mut Choices, findings: &mut Findings<'_>) -> Result<(), AdoptError> {
+    let name = findings.agree_on_flag("cluster-name")?;
     choices.name = name.filter(|name| name != layout::CLUSTER_NAME);
     if let Some(error) = choices.name.as_ref().and_then(|name| name.parse::<ClusterName>().err()) {
         let mend = "`kcm plan` shows kcm's own name for it; choose one before you apply";
         findings.not_reproduced(format!("--cluster-name: {error}"), mend);
         choices.name = None;
     }
+    Ok(())
 }
 
 /// Where the files are.
-fn places(choices: &mut Choices, found: &[Found], findings: &mut Findings<'_>) {
-    let executable = findings.agree("the program", |master, _| master.meaning.executable.clone());
-    let root = RemotePath::new(executable.as_str())
-        .ok()
+fn places(
+    choices: &mut Choices,
+    found: &[Found],
+    findings: &mut Findings<'_>,
+) -> Result<(), AdoptError> {
+    let mut path = |what: &str, of: &dyn Fn(&Found) -> Option<String>| {
+        findings.agree(what, Share::Most, of, Clone::clone)
+    };
+    let executable = path("the program", &|it| Some(it.meaning.executable.clone()))?;
+    let unit = path("the unit's file", &|it| Some(it.unit_file.to_string()))?;
+    let kubeconfig = path("--kubeconfig", &|it| it.flag("kubeconfig").map(str::to_owned))?;
+    // Where these are not the same, each master has a flag of its own.
+    let most = |of: &dyn Fn(&Found) -> Option<String>| {
+        let values: Vec<_> = found.iter().map(of).collect();
+        Share::Most.of(&values).cloned().flatten()
+    };
+    let signing = most(&|it| it.flag("cluster-signing-cert-file").map(str::to_owned));
+    let signing_key = most(&|it| it.flag("cluster-signing-key-file").map(str::to_owned));
+    // A bundle is not the file of the CA that signs.
+    let roots = most(&|it| {
+        let path = it.flag("root-ca-file")?;
+        (it.certificates_at(path).map(<[_]>::len) == Some(1)).then(|| path.to_owned())
+    });
+    let root = executable
+        .as_deref()
+        .and_then(|path| RemotePath::new(path).ok())
         .filter(|path| path.as_str().ends_with("/bin/kube-controller-manager"));
     let root = root.and_then(|path| path.parent()?.parent());
     let root = root.filter(|root| !SHARED_ROOTS.contains(&root.as_str()));
     let root = root.map_or_else(|| layout::INSTALL_ROOT.to_owned(), |root| root.to_string());
-    let unit = findings.agree("the unit's file", |master, _| master.unit_file.to_string());
-    let kubeconfig = findings.agree_on_flag("kubeconfig");
-    let signing = findings.agree_on_flag("cluster-signing-cert-file");
-    // A bundle is not the file of the CA that signs.
-    let alone =
-        |path: &str| found.iter().any(|it| it.certificates_at(path).map(<[_]>::len) == Some(1));
-    let roots = found.iter().find_map(|it| it.flag("root-ca-file")).filter(|path| alone(path));
-    let signing = signing.or_else(|| roots.map(str::to_owned));
-    let signing_key = findings.agree_on_flag("cluster-signing-key-file");
     let usual = RemotePath::new(root.as_str()).ok().and_then(|root| Layout::below(&root).ok());
-    let Some(usual) = usual else { return };
+    let Some(usual) = usual else { return Ok(()) };
     let paths = [
-        ("unit", Some(unit), &usual.unit_file),
-        ("binary", Some(executable), &usual.executable),
+        ("unit", unit, &usual.unit_file),
+        ("binary", executable, &usual.executable),
         ("kubeconfig", kubeconfig, &usual.kubeconfig),
-        ("caCert", signing, &usual.ca_certificate),
+        ("caCert", signing.or(roots), &usual.ca_certificate),
         ("caKey", signing_key, &usual.ca_key),
     ];
     let differing = paths.into_iter().filter_map(|(key, path, usual)| {
@@ -143,6 +154,7 @@ fn places(choices: &mut Choices, found: &[Found], findings: &mut Findings<'_>) {
     });
     choices.paths = differing.collect();
     choices.root = Some(root).filter(|root| root != layout::INSTALL_ROOT);
+    Ok(())
 }
 
 /// Whose the kubeconfig is, where that is not the service's user.
@@ -156,9 +168,9 @@ fn owner(found: &[Found], findings: &mut Findings<'_>) -> Option<String> {
         return None;
     }
     let default = "the service's user";
-    let name = findings.agree("the owner of the kubeconfig", |master, _| {
-        of(master).unwrap_or_else(|| default.to_owned())
-    });
+    let of = |master: &Found| Some(of(master).unwrap_or_else(|| default.to_owned()));
+    let what = "the owner of the kubeconfig";
+    let name = findings.agree(what, Share::Most, of, Clone::clone).ok()??;
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         findings.not_reproduced(
             format!("the kubeconfig belongs to {name}, which no account there is"),
@@ -169,18 +181,14 @@ fn owner(found: &[Found], findings: &mut Findings<'_>) -> Option<String> {
     (name != default).then_some(name)
 }
 
-/// The API server of most masters, and at those that have another, their own; at all where each has its own.
+/// The API server of most masters, and at those that have another, their own; where none is that of most, each has its own.
 fn servers(choices: &mut Choices, accesses: &[Access]) {
-    let times = |server: &str| accesses.iter().filter(|it| it.server() == server).count();
-    let most = accesses.iter().map(|it| times(it.server())).max().unwrap_or(0);
-    let common = accesses.iter().find(|it| times(it.server()) == most);
-    let common = common.map_or("", |it| it.server());
-    let each = most == 1 && accesses.len() > 1;
-    for (choice, access) in choices.masters.iter_mut().zip(accesses) {
-        let own = Some(access.server()).filter(|server| each || *server != common);
-        choice.server = own.map(str::to_owned);
+    let servers: Vec<_> = accesses.iter().map(Access::server).collect();
+    let common = Share::Most.of(&servers).copied();
+    for (choice, server) in choices.masters.iter_mut().zip(&servers) {
+        choice.server = (Some(*server) != common).then(|| (*server).to_owned());
     }
-    common.clone_into(&mut choices.server);
+    common.or(servers.first().copied()).unwrap_or_default().clone_into(&mut choices.server);
 }
 
 fn binds(choices: &mut Choices, found: &[Found]) {

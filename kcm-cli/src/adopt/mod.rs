@@ -19,6 +19,7 @@ mod trust;
 use std::path::Path;
 use std::sync::Arc;
 
+use kcm_pki::Fingerprint;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -108,9 +109,12 @@ pub struct Adopted {
     /// The same, read.
     #[serde(skip)]
     pub cluster: Cluster,
-    /// The CA certificate that the masters have, as PEM: it is public, and is to be put where the cluster file names it.
+    /// The CA certificate that most masters have, as PEM: it is public, and is to be put where the cluster file names it, once
+    /// somebody who knows the cluster has compared its fingerprint.
     #[serde(skip)]
     pub ca_certificate: String,
+    /// The SHA-256 fingerprint of the CA certificate.
+    pub ca_fingerprint: Fingerprint,
     /// The bundle of CA certificates that clients accept, as PEM, if the cluster file names one: to be put there.
     #[serde(skip)]
     pub trust: Option<String>,
@@ -198,6 +202,16 @@ pub enum AdoptError {
         what: &'static str,
         /// Why, and what to do.
         reason: String,
+    },
+    /// The masters have different values, and most of them have none of these.
+    #[error(
+        "{what} is not the same on all masters, and none of the values is that of most of them: {each}\nhelp: make it the same, or adopt only the masters that are right"
+    )]
+    Disagree {
+        /// Of what.
+        what: String,
+        /// What each master has.
+        each: String,
     },
     /// What was found cannot be said in a cluster file.
     #[error("what was found cannot be said in a cluster file: {0}")]

@@ -27,7 +27,7 @@ pub(super) fn ranges(choices: &mut Choices, findings: &mut Findings<'_>) -> Resu
         let reason = "every range that kcm knows overlaps the one that a flag names";
         return Err(AdoptError::Unknown { what: "a range", reason: reason.to_owned() });
     };
-    masks(choices, &pods, findings);
+    masks(choices, &pods, findings)?;
     choices.cluster_cidr = pods.iter().map(ToString::to_string).collect();
     choices.service_cidr = services.iter().map(ToString::to_string).collect();
     Ok(())
@@ -39,7 +39,7 @@ fn found(
     what: &'static str,
     findings: &mut Findings<'_>,
 ) -> Result<Option<Ranges>, AdoptError> {
-    let Some(value) = findings.agree_on_flag(flag) else { return Ok(None) };
+    let Some(value) = findings.agree_on_flag(flag)? else { return Ok(None) };
     if value.is_empty() {
         return Ok(None);
     }
@@ -68,21 +68,22 @@ fn found(
 }
 
 /// The keys of the cluster file for the nodes' prefix lengths, where they are not kcm's defaults.
-fn masks(choices: &mut Choices, pods: &Ranges, findings: &mut Findings<'_>) {
+fn masks(
+    choices: &mut Choices,
+    pods: &Ranges,
+    findings: &mut Findings<'_>,
+) -> Result<(), AdoptError> {
     const FLAG: &str = "node-cidr-mask-size";
-    let mut size = |flag: &str| {
-        let value = findings.agree_on_flag(flag)?;
+    let mut size = |flag: &str| -> Result<Option<u8>, AdoptError> {
+        let value = findings.agree_on_flag(flag)?.and_then(|value| value.parse().ok());
         // 0 is the same as no flag.
-        value.parse::<u8>().ok().filter(|size| *size != 0)
+        Ok(value.filter(|size| *size != 0))
     };
-    let both = size(FLAG);
+    let both = size(FLAG)?;
     let named = [
-        (IpFamily::V4, "ipv4", "nodeCidrMaskSizeIpv4", 24),
-        (IpFamily::V6, "ipv6", "nodeCidrMaskSizeIpv6", 64),
+        (IpFamily::V4, "nodeCidrMaskSizeIpv4", 24, size(&format!("{FLAG}-ipv4"))?),
+        (IpFamily::V6, "nodeCidrMaskSizeIpv6", 64, size(&format!("{FLAG}-ipv6"))?),
     ];
-    let named = named.map(|(family, suffix, key, usual)| {
-        (family, key, usual, size(&format!("{FLAG}-{suffix}")))
-    });
     let is_one = both.is_some() && !pods.is_dual_stack();
     if is_one {
         let usual = if pods.of(IpFamily::V4).is_some() { 24 } else { 64 };
@@ -101,6 +102,7 @@ fn masks(choices: &mut Choices, pods: &Ranges, findings: &mut Findings<'_>) {
             choices.masks.push((key, size));
         }
     }
+    Ok(())
 }
 
 fn suffix(family: IpFamily) -> &'static str {

@@ -4,7 +4,7 @@ use kcm_pki::{CaCertificate, Certificate};
 
 use super::AdoptError;
 use super::choices::Choices;
-use super::findings::Findings;
+use super::findings::{Findings, Share};
 use super::look::Found;
 use crate::layout::TRUST;
 use crate::trust::described;
@@ -13,16 +13,25 @@ use crate::trust::described;
 const SIGNING: &str = "cluster-signing-cert-file";
 const ROOTS: &str = "root-ca-file";
 
-/// The CA that signs: the one of the flag, else of those that are accepted the one that issued the identity.
+/// The CA that signs: the one of the flag, else of those that are accepted the one that issued the identity. Each must be what
+/// most masters have: whoever controls one of them must not choose the CA of all.
 pub(super) fn signing_ca(
     found: &[Found],
     findings: &mut Findings<'_>,
 ) -> Result<Certificate, AdoptError> {
-    let file = |flag: &str| {
-        let mut all = found.iter().filter_map(|it| it.certificates_at(it.flag(flag)?));
-        all.next().map(<[_]>::to_vec)
+    let mut file = |flag: &str| {
+        let of = |it: &Found| Some(it.certificates_at(it.flag(flag)?)?.to_vec());
+        let given: Vec<_> = found.iter().filter_map(of).collect();
+        let given = Share::Most.of(&given);
+        // Without the flag a master has another flag, which the cluster file says at this master, and no other certificate.
+        let shown = |it: &Found| if it.flag(flag).is_none() { given.cloned() } else { of(it) };
+        let what = format!("the certificate of --{flag}");
+        findings.agree(&what, Share::Most, shown, |all| described(all))?;
+        let all: Vec<_> = found.iter().map(of).collect();
+        Ok(Share::Most.of(&all).cloned().flatten().unwrap_or_default())
     };
-    let signing = file(SIGNING).unwrap_or_default();
+    let signing = file(SIGNING)?;
+    let roots = file(ROOTS);
     if let [only] = &signing[..] {
         return Ok(only.clone());
     }
@@ -32,19 +41,37 @@ pub(super) fn signing_ca(
             "leave the one that signs in the file; the others belong into --root-ca-file",
         );
     }
-    let trusted = found.iter().flat_map(Found::trusted);
-    let all: Vec<_> =
-        signing.into_iter().chain(file(ROOTS).unwrap_or_default()).chain(trusted).collect();
-    let identity = found.iter().find_map(|it| it.identity()?.into_iter().next());
+    let all: Vec<_> = signing
+        .into_iter()
+        .chain(roots.as_ref().into_iter().flatten().cloned())
+        .chain(trusted_by_most(found))
+        .collect();
     let issued = |ca: &&Certificate| {
-        let issuer = identity.as_ref().map(Certificate::issuer_der);
-        CaCertificate::new((*ca).clone()).is_ok() && issuer == Some(ca.subject_der())
+        let issued = |it: &Found| {
+            let identity = it.identity()?.into_iter().next()?;
+            Some(identity.issuer_der() == ca.subject_der())
+        };
+        let issued: Vec<_> = found.iter().map(issued).collect();
+        CaCertificate::new((*ca).clone()).is_ok() && Share::Most.of(&issued) == Some(&Some(true))
     };
     let signing = all.iter().find(issued).or_else(|| all.first()).cloned();
-    signing.ok_or_else(|| AdoptError::Unknown {
+    signing.ok_or_else(|| roots.err().unwrap_or_else(|| AdoptError::Unknown {
         what: "the CA",
         reason: "no flag names its certificate, and no kubeconfig has it; name the file with --cluster-signing-cert-file in the unit".to_owned(),
-    })
+    }))
+}
+
+/// The CA certificates that the kubeconfigs of most masters trust, in the order of the first that has each.
+fn trusted_by_most(found: &[Found]) -> Vec<Certificate> {
+    let each: Vec<_> = found.iter().map(Found::trusted).collect();
+    let mut all: Vec<Certificate> = Vec::new();
+    for certificate in each.iter().flatten() {
+        let times = each.iter().filter(|trusted| trusted.contains(certificate)).count();
+        if 2 * times > each.len() && !all.contains(certificate) {
+            all.push(certificate.clone());
+        }
+    }
+    all
 }
 
 /// The bundle of the CA certificates that clients accept, where that is not the one that signs alone.
@@ -53,23 +80,21 @@ pub(super) fn trust(
     found: &[Found],
     ca: &Certificate,
     findings: &mut Findings<'_>,
-) -> Option<String> {
-    let mut all: Vec<Certificate> = Vec::new();
-    for certificate in found.iter().flat_map(Found::trusted) {
-        if !all.contains(&certificate) {
-            all.push(certificate);
-        }
+) -> Result<Option<String>, AdoptError> {
+    let all = trusted_by_most(found);
+    let of = |it: &Found| {
+        let mut trusted = it.trusted();
+        trusted.sort_by_key(Certificate::fingerprint);
+        trusted.dedup();
+        (!trusted.is_empty()).then_some(trusted)
+    };
+    let what = "the set of CA certificates that the kubeconfig trusts";
+    let agreed = findings.agree(what, Share::Most, of, |trusted| described(trusted));
+    if all.is_empty() {
+        return agreed.map(|_| None);
     }
-    if found.len() > 1 {
-        let _ = findings.agree("the set of CA certificates that the kubeconfig trusts", |it, _| {
-            let mut trusted = it.trusted();
-            trusted.sort_by_key(Certificate::fingerprint);
-            trusted.dedup();
-            if trusted.is_empty() { "none".to_owned() } else { described(&trusted) }
-        });
-    }
-    if all.is_empty() || all[..] == [ca.clone()] {
-        return None;
+    if all[..] == [ca.clone()] {
+        return Ok(None);
     }
     let beside = choices.ca_cert.rsplit_once('/').map_or("", |(folder, _)| folder);
     let separator = if beside.is_empty() { "" } else { "/" };
@@ -80,7 +105,7 @@ pub(super) fn trust(
     {
         choices.paths.push(("trust", path));
     }
-    Some(all.iter().map(Certificate::to_pem).collect())
+    Ok(Some(all.iter().map(Certificate::to_pem).collect()))
 }
 
 /// The file of --root-ca-file, where it holds the same on all masters as the kubeconfigs.

@@ -16,6 +16,9 @@ pub(crate) struct AdoptArguments {
     /// Replaces the cluster file if it exists
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Writes without asking first; only a terminal is asked
+    #[arg(short, long)]
+    pub(crate) yes: bool,
     /// A master; repeat for each
     #[arg(long = "master", value_name = "NAME=ADDRESS", value_parser = master, required = true)]
     masters: Vec<(String, String)>,

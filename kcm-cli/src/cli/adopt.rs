@@ -3,9 +3,12 @@
 mod files;
 
 use std::fs;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
+
+use files::Missing;
 
 use super::ask_for_password;
 use super::cluster_file;
@@ -16,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::interrupt::Interrupt;
-use crate::report::{AdoptReport, Report};
+use crate::report::{self, AdoptReport, Report};
 use crate::run::{Consent, Run};
 
 pub(super) async fn run(
@@ -55,14 +58,18 @@ pub(super) async fn run(
 
 fn failure(error: AdoptError) -> Failure {
     match error {
-        AdoptError::Observe(error) => Error::from(error).into(),
+        AdoptError::Observe(error) => {
+            let help = "To go on without a master, leave out its --master.";
+            let message = format!("{} {help}", error.cause());
+            Failure::from(Error::from(error)).saying(message)
+        }
         AdoptError::Refused { error, findings } => failure(*error).with_findings(&findings),
         AdoptError::Request { .. } => Failure::new(Exit::Usage, error.to_string()),
         _ => Failure::new(Exit::Failed, error.to_string()),
     }
 }
 
-/// Puts the CA certificate and the cluster file in place, and shows what `kcm plan` shows for it.
+/// Plans for the cluster file that was found, shows it, and only then puts it and the CA certificate in place.
 async fn finish(
     arguments: &AdoptArguments,
     origin: &Path,
@@ -71,19 +78,15 @@ async fn finish(
     now: OffsetDateTime,
     adopted: Adopted,
 ) -> Result<Exit, Failure> {
-    // Nothing is written where the file is printed, and the plan needs the files that it names.
+    let report = Report::new(arguments.output, origin);
+    let missing = (!arguments.prints())
+        .then(|| Missing::of(&adopted.cluster, &adopted, arguments.overwrite))
+        .transpose()?;
+    // The plan needs files that are not there yet.
     let elsewhere = tempfile::tempdir()?;
     let mut cluster = adopted.cluster.clone();
-    let mut written = Vec::new();
-    if arguments.prints() {
-        redirect(&mut cluster, elsewhere.path());
-        files::bring(&cluster, &adopted, false)?;
-    } else {
-        written = files::bring(&cluster, &adopted, arguments.overwrite)?;
-        cluster_file::place(origin, &adopted.text, arguments.overwrite)?;
-        written.push(origin.to_owned());
-    }
-    let report = Report::new(arguments.output, origin);
+    redirect(&mut cluster, elsewhere.path(), missing.as_ref());
+    Missing::of(&cluster, &adopted, false)?.write()?;
     let run = Run {
         cluster: &cluster,
         fleet,
@@ -93,25 +96,52 @@ async fn finish(
         consent: Consent::default(),
     };
     let plan = adoption_plan(run).await.map_err(|error| {
-        let problem =
-            format!("what was found is written, but the plan for it cannot be made: {error}");
-        Failure::new(Exit::ToDo, problem)
+        let problem = format!("the masters are found, but no plan can be made for them: {error}");
+        Failure::new(Exit::Failed, problem)
     })?;
-    report.adopted(&AdoptReport {
-        adopted: &adopted,
-        plan: &plan.plan,
-        written: &written,
-        prints: arguments.prints(),
-    })?;
-    let is_clean = plan.plan.is_empty() && !adopted.has_errors();
+    report.found(&adopted, arguments.prints())?;
+    let mut written: Vec<&Path> = Vec::new();
+    if let Some(missing) = missing {
+        written.extend(missing.paths().chain([origin]));
+        if !arguments.yes && !confirm(&written).await? {
+            return Err(Failure::new(Exit::Failed, "not confirmed; nothing was written"));
+        }
+        missing.write()?;
+        cluster_file::place(origin, &adopted.text, arguments.overwrite)?;
+    }
+    let adoption = AdoptReport { adopted: &adopted, plan: &plan.plan, written: &written };
+    report.adopted(&adoption, arguments.prints())?;
+    let is_clean = plan.plan.is_empty() && !adopted.has_errors() && !adopted.loses_settings();
     Ok(if is_clean { Exit::Done } else { Exit::ToDo })
 }
 
-/// Has the files that the cluster file names in another folder.
-fn redirect(cluster: &mut Cluster, folder: &Path) {
+/// Asks a person whether these files are to be written; where nobody can be asked, they are.
+async fn confirm(files: &[&Path]) -> io::Result<bool> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+    report::ask(&format!(
+        "Is this fingerprint that of the cluster's CA, and shall kcm write {}? [y/N] ",
+        names.join(", ")
+    ))?;
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await.map_err(io::Error::other)??;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Has the files that are missing in another folder; all of them, where it is not said which are.
+fn redirect(cluster: &mut Cluster, folder: &Path, missing: Option<&Missing<'_>>) {
     let pki = &mut cluster.pki;
-    pki.ca_cert = folder.join("ca.pem");
-    let moved = |path: &mut PathBuf, name: &str| *path = folder.join(name);
+    let moved = |path: &mut PathBuf, name: &str| {
+        if missing.is_none_or(|missing| missing.paths().any(|it| it == path)) {
+            *path = folder.join(name);
+        }
+    };
+    moved(&mut pki.ca_cert, "ca.pem");
     pki.trust.iter_mut().for_each(|path| moved(path, "trust.pem"));
     pki.csr.iter_mut().for_each(|path| moved(path, "csr.json"));
     pki.signing.iter_mut().for_each(|(path, _)| moved(path, "config.json"));

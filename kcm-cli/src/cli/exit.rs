@@ -58,6 +58,14 @@ impl Failure {
         Self { exit, document: serde_json::json!({ "error": message }), message }
     }
 
+    /// The same in other words.
+    pub(super) fn saying(mut self, message: String) -> Self {
+        if let Some(error) = self.document.get_mut("error") {
+            *error = serde_json::json!(message);
+        }
+        Self { message, ..self }
+    }
+
     /// The same with what was found until then.
     pub(super) fn with_findings(self, findings: &[Finding]) -> Self {
         let mut document = self.document;

@@ -217,27 +217,35 @@ pub struct ObserveError {
     pub masters: Vec<(String, Option<AskError>)>,
 }
 
+impl ObserveError {
+    /// Who could not be observed and why, without what to do about it.
+    pub(crate) fn cause(&self) -> String {
+        let errors = self.masters.iter().filter_map(|(_, error)| error.as_ref());
+        let lines = errors.map(|error| format!("  {}\n", harmless(&error.to_string())));
+        let lines: Vec<_> = lines.collect();
+        let answered = self.masters.iter().filter(|(_, error)| error.is_none());
+        let mut answered = answered.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        if !answered.is_empty() {
+            answered.push_str(" answered. ");
+        }
+        format!(
+            "{} of {} masters cannot be observed:\n{}{answered}No master has changed.",
+            lines.len(),
+            self.masters.len(),
+            lines.concat()
+        )
+    }
+}
+
 impl fmt::Display for ObserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let errors: Vec<_> = self.masters.iter().filter_map(|(_, error)| error.as_ref()).collect();
+        f.write_str(&self.cause())?;
         let silent = self.masters.iter().filter(|(_, error)| error.is_some());
         let skip: Vec<_> = silent.map(|(name, _)| format!("--skip {name}")).collect();
-        let answered = self.masters.iter().filter(|(_, error)| error.is_none());
-        let answered: Vec<_> = answered.map(|(name, _)| name.as_str()).collect();
-        let (failed, all) = (errors.len(), self.masters.len());
-        writeln!(f, "{failed} of {all} masters cannot be observed:")?;
-        for error in errors {
-            writeln!(f, "  {}", harmless(&error.to_string()))?;
+        if skip.len() < self.masters.len() {
+            write!(f, " To go on without the others, say `{}`.", skip.join(" "))?;
         }
-        match answered[..] {
-            [] => f.write_str("No master has changed."),
-            _ => write!(
-                f,
-                "{} answered. No master has changed. To go on without the others, say `{}`.",
-                answered.join(", "),
-                skip.join(" ")
-            ),
-        }
+        Ok(())
     }
 }
 

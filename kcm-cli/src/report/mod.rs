@@ -20,6 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+use crate::adopt::Adopted;
 use crate::apply::Prepared;
 use crate::args::{Form, LintForm};
 use crate::certs::CertificateCheck;
@@ -60,11 +61,20 @@ impl Report {
         }
     }
 
-    /// Where the cluster file is printed, it has standard output for itself.
-    pub(crate) fn adopted(&self, report: &AdoptReport<'_>) -> io::Result<()> {
+    /// What `adopt` found, before it writes anything. Where the cluster file is printed, it has standard output for itself.
+    pub(crate) fn found(&self, adopted: &Adopted, prints: bool) -> io::Result<()> {
+        match self.form {
+            Form::Json => Ok(()),
+            Form::Human if prints => adopt::found(&mut stderr(), adopted),
+            Form::Human => flushed(|out| adopt::found(out, adopted)),
+        }
+    }
+
+    /// What `adopt` wrote.
+    pub(crate) fn adopted(&self, report: &AdoptReport<'_>, prints: bool) -> io::Result<()> {
         match self.form {
             Form::Json => document(report),
-            Form::Human if report.prints => {
+            Form::Human if prints => {
                 adopt::adopted(&mut stderr(), report, &self.file)?;
                 flushed(|out| out.write_all(report.adopted.text.as_bytes()))
             }
@@ -191,6 +201,13 @@ pub(crate) fn timer(
     is_written: bool,
 ) -> io::Result<()> {
     flushed(|out| timer::written(out, directory, units, manager, is_written))
+}
+
+/// Asks a person something; the answer is read elsewhere.
+pub(crate) fn ask(question: &str) -> io::Result<()> {
+    let mut err = stderr();
+    write!(err, "{question}")?;
+    err.flush()
 }
 
 /// Why there is no result: for people always, as JSON too where that was asked for.

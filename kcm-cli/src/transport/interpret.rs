@@ -18,7 +18,7 @@ use super::{
 };
 use crate::files::{
     self, Effect, FileError, FileErrorKind, FileSystem, LONGEST_FILE, Mode, NodeKind, Owner,
-    RemotePath,
+    RemotePath, Stat,
 };
 
 /// A master that effects can be carried out on, one after the other.
@@ -157,12 +157,9 @@ fn read(
     read: &Read,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, OperationError> {
     // A pipe would be waited for, a link may lead anywhere.
-    if machine.stat(&read.path)?.is_none_or(|stat| stat.kind != NodeKind::File) {
-        return Ok(None);
-    }
-    if machine.stat(&read.path)?.is_some_and(|stat| stat.size > LONGEST_FILE) {
-        let detail = "is longer than 1 MiB, so it is no unit, kubeconfig or certificate; look at it and move it away";
-        return Err(FileError::new(&read.path, FileErrorKind::Other, detail).into());
+    match machine.stat(&read.path)? {
+        Some(stat) if stat.kind == NodeKind::File => check_length(&read.path, &stat)?,
+        _ => return Ok(None),
     }
     let content = machine.read(&read.path)?;
     Ok(Some(match read.view {
@@ -173,6 +170,15 @@ fn read(
             Zeroizing::new(public_kubeconfig(&text).into_bytes())
         }
     }))
+}
+
+/// A file that is too long for a unit, a kubeconfig or a certificate is not read.
+pub(super) fn check_length(path: &RemotePath, stat: &Stat) -> Result<(), FileError> {
+    if stat.size <= LONGEST_FILE {
+        return Ok(());
+    }
+    let detail = "is longer than 1 MiB, so it is no unit, kubeconfig or certificate; look at it and move it away";
+    Err(FileError::new(path, FileErrorKind::Other, detail))
 }
 
 /// What [`View::Certificates`] shows of a file.

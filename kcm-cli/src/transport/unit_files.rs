@@ -9,6 +9,7 @@ use kcm_systemd::{
 use zeroize::Zeroizing;
 
 use super::glob;
+use super::interpret::check_length;
 use crate::files::{self, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
 
 /// As many aliases as systemd follows (`FOLLOW_MAX` in `src/shared/unit-file.c`).
@@ -276,7 +277,7 @@ fn content(
     real: &RemotePath,
 ) -> Result<Option<Option<Zeroizing<Vec<u8>>>>, FileError> {
     match files.stat(real) {
-        Ok(Some(stat)) if stat.kind == NodeKind::File => {}
+        Ok(Some(stat)) if stat.kind == NodeKind::File => check_length(real, &stat)?,
         Ok(_) => return Ok(Some(None)),
         Err(error) => return refused(error).map(|()| None),
     }

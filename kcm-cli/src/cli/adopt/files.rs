@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kcm_pki::{Certificate, Fingerprint};
 
@@ -23,40 +23,53 @@ struct Beside<'a> {
     replaces: bool,
 }
 
-/// Writes those that are not there; returns what it wrote. Whatever is in the way is found before anything is written.
-pub(super) fn bring(
-    cluster: &Cluster,
-    adopted: &Adopted,
-    overwrite: bool,
-) -> Result<Vec<PathBuf>, Failure> {
-    let pki = &cluster.pki;
-    let signing = pki.signing.as_ref().map(|(path, _)| path);
-    let further = [
-        ("trust bundle", pki.trust.as_ref(), adopted.trust.as_ref()),
-        ("CSR file", pki.csr.as_ref(), adopted.csr.as_ref()),
-        ("signing config", signing, adopted.signing_config.as_ref()),
-    ];
-    let mut files = vec![Beside {
-        what: "CA certificate",
-        path: &pki.ca_cert,
-        text: &adopted.ca_certificate,
-        elsewhere: "put theirs there, or name another place with --ca-cert",
-        replaces: false,
-    }];
-    files.extend(further.into_iter().filter_map(|(what, path, text)| {
-        let elsewhere = "move it away, or say --overwrite to replace it";
-        Some(Beside { what, path: path?, text: text?, elsewhere, replaces: overwrite })
-    }));
-    let mut missing = Vec::new();
-    for file in files {
-        if file.is_to_be_written()? {
-            missing.push(file);
+/// The files that are missing, or are to be replaced.
+pub(super) struct Missing<'a>(Vec<Beside<'a>>);
+
+impl<'a> Missing<'a> {
+    /// Those that a cluster file names and that are not there.
+    ///
+    /// # Errors
+    /// When something else is in the way.
+    pub(super) fn of(
+        cluster: &'a Cluster,
+        adopted: &'a Adopted,
+        overwrite: bool,
+    ) -> Result<Self, Failure> {
+        let pki = &cluster.pki;
+        let signing = pki.signing.as_ref().map(|(path, _)| path);
+        let further = [
+            ("trust bundle", pki.trust.as_ref(), adopted.trust.as_ref()),
+            ("CSR file", pki.csr.as_ref(), adopted.csr.as_ref()),
+            ("signing config", signing, adopted.signing_config.as_ref()),
+        ];
+        let mut files = vec![Beside {
+            what: "CA certificate",
+            path: &pki.ca_cert,
+            text: &adopted.ca_certificate,
+            elsewhere: "put theirs there, or name another place with --ca-cert",
+            replaces: false,
+        }];
+        files.extend(further.into_iter().filter_map(|(what, path, text)| {
+            let elsewhere = "move it away, or say --overwrite to replace it";
+            Some(Beside { what, path: path?, text: text?, elsewhere, replaces: overwrite })
+        }));
+        let mut missing = Vec::new();
+        for file in files {
+            if file.is_to_be_written()? {
+                missing.push(file);
+            }
         }
+        Ok(Self(missing))
     }
-    for file in &missing {
-        file.write().map_err(|error| file.failed(&error))?;
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &'a Path> {
+        self.0.iter().map(|file| file.path)
     }
-    Ok(missing.into_iter().map(|file| file.path.to_owned()).collect())
+
+    pub(super) fn write(&self) -> Result<(), Failure> {
+        self.0.iter().try_for_each(|file| file.write().map_err(|error| file.failed(&error)))
+    }
 }
 
 impl Beside<'_> {

@@ -19,7 +19,7 @@ const PIECE: usize = 256 * 1024;
 /// The most of standard error that is kept.
 const MOST_WORDS: usize = 16 * 1024;
 /// The longest answer that is read: every managed file in base64, and plenty besides.
-const LONGEST_ANSWER: usize = 64 * 1024 * 1024;
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// How long `sudo` may take to ask.
 const SUDO_PATIENCE: Duration = Duration::from_secs(20);
 pub(super) const CONNECTION_LOST: &str = "the connection was lost";

@@ -90,6 +90,8 @@ look() {
   line=${states%%"$newline"*}
   states=${states#*"$newline"}
   set -- $line
+  sized=$sized$newline$path
+  if [ "$5" -gt 1048576 ]; then large=$large$newline$path$newline; fi
   case $1 in
     8???)
       if is_unread "$path"; then
@@ -223,6 +225,7 @@ probe_unit() {
 
 # WORD PATH: a file of a unit, where it leads, and its content. A drop-in that is no file counts as little as an empty one.
 unit_source() {
+  check_length "$2"
   target=-
   if [ -L "$2" ]; then target=$(readlink -f -n -- "$2" | base64 -w0); fi
   printf 'unitFiles %s %s %s ' "$1" "$(encode "$2")" "${target:--}"
@@ -238,8 +241,25 @@ unit_source() {
   printf '\n'
 }
 
+# PATH: a file that is too long for a unit, a kubeconfig or a certificate is not read. The survey knows most sizes.
+sized= large=
+check_length() {
+  case $sized$newline in
+    *"$newline$1$newline"*) ;;
+    *)
+      if [ "$(stat -L -c %s -- "$1" 2>/dev/null || echo 0)" -gt 1048576 ]; then large=$large$newline$1$newline; fi
+      ;;
+  esac
+  case $large in
+    *"$newline$1$newline"*)
+      fail - "$1" 'is longer than 1 MiB, so it is no unit, kubeconfig or certificate; look at it and move it away'
+      ;;
+  esac
+}
+
 # OPTIONAL PATH: an environment file, with its content if a line of the unit refers to a variable.
 environment_source() {
+  check_length "$2"
   printf 'unitFiles environment %s %s ' "$1" "$(encode "$2")"
   if ! [ -e "$2" ]; then
     printf 'absent\n'
@@ -361,6 +381,7 @@ read_file() {
     reachable "$1"
     printf 'content -\n'
   elif [ -r "$1" ]; then
+    check_length "$1"
     printf 'content '
     if [ "$2" = whole ]; then base64 -w0 <"$1"; else $2 <"$1" | base64 -w0; fi
     printf '\n'
