@@ -43,14 +43,15 @@ pub(super) async fn run(
             .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?,
     };
     let now = OffsetDateTime::now_utc();
+    let work = async {
+        let adopted = adopt(&request, &fleet, origin, now).await.map_err(failure)?;
+        finish(arguments, origin, &fleet, interrupt, now, adopted).await
+    };
     // There is nothing to finish: whoever interrupts a look wants it to end.
     let done = tokio::select! {
         biased;
         () = interrupt.asked() => Err(Error::Interrupted.into()),
-        adopted = adopt(&request, &fleet, origin, now) => match adopted {
-            Ok(adopted) => finish(arguments, origin, &fleet, interrupt, now, adopted).await,
-            Err(error) => Err(failure(error)),
-        },
+        done = work => done,
     };
     fleet.close().await;
     done
