@@ -7,6 +7,7 @@ use crate::files::Owner;
 use crate::finding::{Finding, FindingCode};
 use crate::observe::ObservedMaster;
 use crate::transport::{Account, Observation};
+use crate::words::command;
 
 /// The accounts that a cluster file names.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +82,8 @@ fn missing(master: &str, account: &Account) -> Finding {
         ),
     };
     let words = ["systemd-sysusers", "--inline"].into_iter();
-    let command = crate::transport::command_line(words.chain(lines.iter().map(String::as_str)));
-    let mend = format!("run `{}` there", command.unwrap_or_default());
+    let command = command(words.chain(lines.iter().map(String::as_str)));
+    let mend = format!("run `{command}` there");
     Finding::error(FindingCode::AccountMissing, master, problem, mend)
 }
 

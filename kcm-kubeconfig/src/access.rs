@@ -38,33 +38,27 @@ pub enum AccessError {
 }
 
 impl AccessError {
-    /// The command or the change that helps, for a kubeconfig at this path.
+    /// The change that helps. Nothing in it comes from the kubeconfig, which somebody else may have written.
     #[must_use]
-    pub fn help(&self, path: &str) -> String {
-        let kubectl =
-            |arguments: String| format!("`kubectl config {arguments} --kubeconfig={path}`");
+    pub fn help(&self) -> &'static str {
         match self {
             Self::Lookup(
                 LookupError::NoCurrentContext { contexts }
                 | LookupError::NoSuchContext { contexts, .. },
-            ) => match &**contexts {
-                [] => "write the kubeconfig again: it has no context".to_owned(),
-                [only] => kubectl(format!("use-context {only}")),
-                _ => kubectl("use-context NAME".to_owned()),
-            },
+            ) if contexts.is_empty() => "write the kubeconfig again: it has no context",
             Self::Lookup(
-                LookupError::NoSuchCluster { context, .. }
-                | LookupError::NoSuchUser { context, .. },
-            ) => kubectl(format!("set-context {context} --cluster=NAME --user=NAME")),
-            Self::Lookup(LookupError::NoServer { cluster }) => {
-                kubectl(format!("set-cluster {cluster} --server=https://HOST:6443"))
+                LookupError::NoCurrentContext { .. } | LookupError::NoSuchContext { .. },
+            ) => "choose one: `kubectl config use-context CONTEXT --kubeconfig=FILE`",
+            Self::Lookup(LookupError::NoSuchCluster { .. } | LookupError::NoSuchUser { .. }) => {
+                "`kubectl config set-context CONTEXT --cluster=CLUSTER --user=USER --kubeconfig=FILE` names others"
             }
-            Self::Read(_) => {
-                format!("correct {path}; `kubectl config view --kubeconfig={path}` checks it")
+            Self::Lookup(LookupError::NoServer { .. }) => {
+                "`kubectl config set-cluster CLUSTER --server=https://HOST:6443 --kubeconfig=FILE` names one"
             }
-            Self::Hidden { .. } => format!(
-                "write it in the form that `kubectl config view --raw --kubeconfig={path}` prints"
-            ),
+            Self::Read(_) => "correct the file; `kubectl config view --kubeconfig=FILE` checks it",
+            Self::Hidden { .. } => {
+                "write it in the form that `kubectl config view --raw --kubeconfig=FILE` prints"
+            }
         }
     }
 }
@@ -285,13 +279,13 @@ mod tests {
                 "current-context: default",
                 "current-context: ''",
                 "no current context; contexts: default",
-                "use-context default",
+                "use-context CONTEXT",
             ),
             (
                 "current-context: default",
                 "current-context: other",
                 "no context `other`, which is the current one; contexts: default",
-                "use-context default",
+                "use-context CONTEXT",
             ),
             (
                 "cluster: kubernetes",
@@ -325,7 +319,7 @@ mod tests {
                 "current-context: default",
                 "current-context: default]",
                 "no context `default]`",
-                "use-context default",
+                "use-context CONTEXT",
             ),
             ("kind: Config", "kind: {Config}}", "line 2: not YAML, or", "view --raw"),
             ("kind: Config", "kind: [a", "line 3: not YAML, or", "view --raw"),
@@ -341,7 +335,7 @@ mod tests {
             assert_ne!(other, ours, "{from}");
             let error = access(&other).unwrap_err();
             assert!(error.to_string().starts_with(expected), "{to}: {error}");
-            assert!(error.help("/k").contains(help), "{}", error.help("/k"));
+            assert!(error.help().contains(help), "{}", error.help());
         }
         assert_eq!(reason("{}"), "no current context; contexts: none");
         assert_eq!(reason(""), "no current context; contexts: none");

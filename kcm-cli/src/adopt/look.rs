@@ -17,6 +17,7 @@ use crate::transport::{
     Batch, FindUnit, Inspect, Inspected, Operation, OperationError, PathState, Probe, Read, Reply,
     Transport, UnitState, View,
 };
+use crate::words::command;
 
 /// As many links of a program are followed.
 const MOST_LINKS: usize = 8;
@@ -100,7 +101,7 @@ impl Found {
             });
         };
         Access::of_public_view(view)
-            .map_err(|cause| error(format!("{path}: {cause}"), cause.help(path)))
+            .map_err(|cause| error(format!("{path}: {cause}"), cause.help().to_owned()))
     }
 
     /// The file of the CA that signs, as far as a flag says.
@@ -170,8 +171,8 @@ pub(super) async fn look_at(
         }),
     };
     if found.is_masked() {
-        let reason =
-            format!("the unit is masked; run `systemctl unmask {}` there", unit_file.name());
+        let unmask = command(["systemctl", "unmask", unit.as_str()]);
+        let reason = format!("the unit is masked; run `{unmask}` there");
         return Err(refused(reason));
     }
     if let Some(executable) = effective.executable()

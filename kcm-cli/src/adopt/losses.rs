@@ -67,10 +67,8 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
         unit.parts.first().and_then(|part| Some((&part.path, part.target.as_ref()?)))
     {
         let problem = format!("{path} is a symbolic link to {target}");
-        let mend = format!(
-            "it stays, and kcm does not write through it: before the unit is to change, run `cp --remove-destination {target} {path}` there"
-        );
-        found.push(warn(FindingCode::UnitExpanded, problem, &mend));
+        let mend = "it stays, and kcm does not write through it: before the unit is to change, put the file itself in the place of the link (`cp --remove-destination`)";
+        found.push(warn(FindingCode::UnitExpanded, problem, mend));
     }
     for part in unit.parts.iter().skip(1).filter(|part| !part.file.entries.is_empty()) {
         let problem = format!("{} is part of the unit", part.path);

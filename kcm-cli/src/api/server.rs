@@ -25,7 +25,7 @@ use super::tls;
 use super::via::Via;
 use crate::operator::Pair;
 use crate::transport::StreamAddress;
-use crate::words::{at_bottom, in_full, in_one_line, moment};
+use crate::words::{at_bottom, command, in_full, in_one_line, moment};
 
 /// The greatest answer that is read; the Lease has about a thousand bytes.
 const LARGEST_ANSWER: usize = 4 << 20;
@@ -48,6 +48,18 @@ pub enum Credentials {
     ///
     /// Where the process has no default provider of cryptography for rustls, aws-lc-rs becomes it.
     Kubeconfig(PathBuf),
+}
+
+impl Credentials {
+    /// The command that does something with `kubectl` and these credentials; without its `--kubeconfig` where they are in no file.
+    pub(crate) fn kubectl(&self, words: &[&str]) -> String {
+        let file = match self {
+            Self::Kubeconfig(file) => Some(file.display().to_string()),
+            Self::Component { .. } => None,
+        };
+        let file = file.iter().flat_map(|file| ["--kubeconfig", file]);
+        command(["kubectl"].into_iter().chain(file).chain(words.iter().copied()))
+    }
 }
 
 /// An API server. All questions go over one connection, which is opened by the first.

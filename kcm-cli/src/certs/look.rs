@@ -132,7 +132,7 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
             in_file(CertificateUse::Kubeconfig, layout.combined.as_str(), &files.combined)
         }
         (None, Some(path)) => unseen(format!(
-            "{kubeconfig} names {path} for its client certificate, a file that kcm does not look at; `openssl x509 -noout -enddate -in {path}` there shows its end"
+            "{kubeconfig} names {path} for its client certificate, a file that kcm does not look at; `openssl x509 -noout -enddate -in` there shows its end"
         )),
         (None, None) => unseen(match files.kubeconfig.state {
             PathState::Absent => format!("{kubeconfig} is missing"),

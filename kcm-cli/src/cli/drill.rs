@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
-use super::smoke::kubectl;
 use super::{Masters, with_fleet};
 use crate::api::Credentials;
 use crate::args::DrillArguments;
@@ -39,7 +38,6 @@ fn exit(report: &DrillReport) -> Exit {
 fn request(arguments: &DrillArguments) -> DrillRequest {
     let probe = arguments.kubeconfig.as_ref().map(|kubeconfig| ProbeRequest {
         credentials: Credentials::Kubeconfig(kubeconfig.clone()),
-        kubectl: kubectl(kubeconfig),
         timeout: arguments.timeout.into(),
     });
     DrillRequest {

@@ -46,17 +46,9 @@ fn request(arguments: &SmokeArguments) -> Result<SmokeRequest, Failure> {
     };
     Ok(SmokeRequest {
         credentials: Credentials::Kubeconfig(kubeconfig.clone()),
-        kubectl: kubectl(kubeconfig),
         etcd,
         timeout: (*timeout).into(),
     })
-}
-
-/// How `kubectl` is told of a kubeconfig.
-pub(super) fn kubectl(kubeconfig: &Path) -> String {
-    let quoted = kubeconfig.display().to_string();
-    let quoted = shlex::try_quote(&quoted).map(|it| it.to_string()).unwrap_or_default();
-    format!("--kubeconfig {quoted} ")
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

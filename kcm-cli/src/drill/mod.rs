@@ -80,9 +80,6 @@ pub enum DrillExtent {
 pub struct ProbeRequest {
     /// An administrator.
     pub credentials: Credentials,
-    /// How `kubectl` is told of the same credentials, for commands that a person is to type: `--kubeconfig FILE `, or
-    /// nothing.
-    pub kubectl: String,
     /// How long a leader may take to reconcile it.
     pub timeout: Duration,
 }

@@ -131,7 +131,7 @@ impl<'p> Probe<'p> {
         // A namespace takes its time in a cluster with many kinds of objects.
         let patience = self.request.timeout.max(Duration::from_secs(30));
         let why = self.namespace.remove(patience).await.err()?;
-        Some(self.namespace.left_behind(why, &self.request.kubectl).await)
+        Some(self.namespace.left_behind(why, &self.request.credentials).await)
     }
 }
 

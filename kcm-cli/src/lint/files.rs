@@ -29,7 +29,7 @@ pub(crate) fn of_file(
     let mut found = Vec::new();
     if mode.bits() & !most != 0 {
         let problem = format!("{path} has mode {mode}");
-        found.push((mode_item, problem, format!("sudo chmod {most:o} {path}")));
+        found.push((mode_item, problem, format!("give it mode {most:o}")));
     }
     if owner != Owner::ROOT {
         let problem = format!("{path} belongs to {owner}");

@@ -20,7 +20,7 @@ use crate::cluster::{Cluster, CredentialsForm, LIFETIME, Pki, SHORTEST_LIFETIME}
 use crate::files::{Bytes, Mode, read_small};
 use crate::layout::{CERTIFICATE, KEY, USER};
 use crate::serving;
-use crate::words::in_full;
+use crate::words::{command, in_full};
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
 pub(crate) const TRUST: &str = "the trust bundle (pki.trust)";
@@ -206,8 +206,9 @@ fn ends_soon(ca: &Ca, request: &IdentityRequest, now: OffsetDateTime) -> Option<
 fn exposed_key(what: &str, path: &Path) -> Option<String> {
     let mode = Mode::from_bits(fs::metadata(path).ok()?.permissions().mode());
     let text = || {
-        let shown = path.display();
-        format!("{what} {shown} has mode {mode}, so others can read it; run `chmod 600 {shown}`")
+        let shown = path.display().to_string();
+        let chmod = command(["chmod", "600", &shown]);
+        format!("{what} {shown} has mode {mode}, so others can read it; run `{chmod}`")
     };
     (mode.bits() & 0o077 != 0).then(text)
 }

@@ -6,6 +6,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
 use crate::observe::ObservedMaster;
 use crate::plan::Step;
+use crate::words::command;
 
 use super::files::is_touched;
 
@@ -58,9 +59,10 @@ pub(crate) fn exposed(
     exposed
 }
 
-/// The finding for keys that are open, and the command that closes those which kcm leaves alone.
+/// The finding for keys that are open, at paths that a master named.
 pub(crate) fn open_keys(master: &str, open: &[(RemotePath, Mode)]) -> Option<Finding> {
-    finding(master, open, true, chmod(open, true))
+    let help = "run `chmod o-rwx` there on each of these files";
+    finding(master, open, true, help.to_owned())
 }
 
 fn finding(
@@ -84,6 +86,6 @@ fn finding(
 fn chmod(open: &[(RemotePath, Mode)], is_key: bool) -> String {
     let mode = if is_key { "o-rwx" } else { "o-w" };
     let words = ["chmod", mode].into_iter().chain(open.iter().map(|(path, _)| path.as_str()));
-    let command = crate::transport::command_line(words).unwrap_or_default();
+    let command = command(words);
     format!("run `{command}` there; kcm did not create these files and leaves their modes alone")
 }

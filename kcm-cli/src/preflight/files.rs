@@ -9,6 +9,7 @@ use crate::operator::Ca;
 use crate::plan::Step;
 use crate::transport::{Activity, PathState};
 use crate::trust;
+use crate::words::command;
 
 /// Files of the CA, which kcm brings only where the cluster file says so.
 const CAS: [Role; 2] = [Role::CaCertificate, Role::CaKey];
@@ -75,7 +76,10 @@ fn unreadable(
     let fault = |(path, _): (&RemotePath, &PathState)| Fault {
         code: FindingCode::FileUnreadable,
         problem: format!("{path} is there, and {by}, as whom the service runs, cannot read it"),
-        mend: format!("run `chown {owner} {path}` there, or let a group of that user read it"),
+        mend: format!(
+            "run `{}` there, or let a group of that user read it",
+            command(["chown", owner, path.as_str()])
+        ),
     };
     closed.map(fault).collect()
 }

@@ -12,6 +12,7 @@ use crate::observe::{ObservedFile, ObservedMaster};
 use crate::plan;
 use crate::run::Consent;
 use crate::transport::{Activity, Observation, PathState};
+use crate::words::command;
 
 const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
 /// What makes a new CA or a new key safe; nothing less does, so it is said whole.
@@ -99,7 +100,8 @@ fn kind(
         PathState::Absent | PathState::File { .. } => None,
         PathState::Link { .. } if plan::is_right(artifact, observed) => None,
         PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
-            let mend = format!("run `systemctl unmask {}` there", layout.unit);
+            let unmask = command(["systemctl", "unmask", layout.unit.as_str()]);
+            let mend = format!("run `{unmask}` there");
             Some(Finding::error(FindingCode::UnitMasked, master, format!("{path} is masked"), mend))
         }
         other => {

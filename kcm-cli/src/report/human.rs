@@ -14,6 +14,7 @@ use crate::plan::{MasterPlan, Plan, Step};
 use crate::rollout::{LeadChange, LeadForecast, LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::transport::PathState;
 use crate::words;
+use crate::words::command;
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -82,7 +83,8 @@ pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
     let file = file.display();
     writeln!(
         out,
-        "wrote {file}; next: put the CA where it says, then `kcm plan -f {file} --root out`"
+        "wrote {file}; next: put the CA where it says, then `{}`",
+        command(["kcm", "plan", "-f", &file.to_string(), "--root", "out"])
     )
 }
 

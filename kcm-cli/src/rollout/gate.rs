@@ -11,6 +11,7 @@ use crate::transport::{
     Batch, HttpsAnswer, HttpsError, HttpsQuestion, Observation, Operation, OperationError, Reply,
     Settle, Settled, StreamAddress, StreamError, Transport, TransportError,
 };
+use crate::words::journal_of;
 
 /// How long a service must be healthy without a break.
 pub const SETTLE: Duration = Duration::from_secs(4);
@@ -78,9 +79,10 @@ pub(crate) async fn pass(
             Health::Bad(why) => {
                 healthy_since = None;
                 if now - begun >= PATIENCE {
-                    let (patience, unit) = (PATIENCE.as_secs(), &layout.unit);
+                    let patience = PATIENCE.as_secs();
+                    let journal = journal_of(&layout.unit);
                     return Err(Unproven::Unhealthy(format!(
-                        "not healthy within {patience} s: {why}; `journalctl -u {unit}` there says what it waits for"
+                        "not healthy within {patience} s: {why}; `{journal}` there says what it waits for"
                     )));
                 }
                 // It may have ended, or listen by now.

@@ -11,6 +11,7 @@ use super::report::{Book, CheckName};
 use super::wait::{Glance, until};
 use crate::api::{ApiServer, Lease, LeaseStore as _};
 use crate::layout::Layout;
+use crate::words::journal_of;
 
 /// How often it must be seen to be renewed.
 const RENEWALS: u32 = 2;
@@ -96,7 +97,7 @@ pub(super) async fn check(
         (Err(seen), None) => {
             let causes = cause::of_no_leader(seats, layout, book.run.now);
             let seen = std::iter::once(seen).chain(causes).collect::<Vec<_>>().join("; ");
-            let look = format!("`journalctl -u {}` on the masters", layout.unit);
+            let look = format!("`{}` on the masters", journal_of(&layout.unit));
             book.fail(CheckName::Leader, ASKED, seen, look, clock);
         }
     }

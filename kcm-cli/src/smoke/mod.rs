@@ -43,9 +43,6 @@ pub use report::{CheckName, CheckResult, LeftBehind, SmokeCheck, SmokeReport};
 pub struct SmokeRequest {
     /// Who may make namespaces and what lies in them: an administrator. kube-controller-manager itself may not.
     pub credentials: Credentials,
-    /// How `kubectl` is told of the same credentials, for commands that a person is to type: `--kubeconfig FILE `, or
-    /// nothing.
-    pub kubectl: String,
     /// Where the keys are looked for, too.
     pub etcd: Option<EtcdRequest>,
     /// How long each check may take. A leader that works renews the Lease twice within 5 s.

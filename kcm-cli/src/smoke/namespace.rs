@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::report::LeftBehind;
 use super::wait::{Glance, until};
-use crate::api::{ApiError, ApiServer, Change};
+use crate::api::{ApiError, ApiServer, Change, Credentials};
 use crate::interrupt::Interrupt;
 use crate::words::{at, in_one_line};
 
@@ -67,11 +67,11 @@ impl<'a> Namespace<'a> {
     }
 
     /// What is to be told of one that stays, because of `why`. Deletes what could run in it first.
-    pub(crate) async fn left_behind(&self, why: String, kubectl: &str) -> LeftBehind {
+    pub(crate) async fn left_behind(&self, why: String, admin: &Credentials) -> LeftBehind {
         let emptied = self.empty().await;
         let emptied = if emptied { ", in which nothing runs any more" } else { "" };
         let what = format!("namespace {}{emptied}", self.name);
-        LeftBehind { what, why, remove: format!("kubectl {kubectl}delete namespace {}", self.name) }
+        LeftBehind { what, why, remove: admin.kubectl(&["delete", "namespace", &self.name]) }
     }
 
     /// One look, and one deletion where nobody has asked for that yet.

@@ -13,6 +13,7 @@ use crate::rollout::{health_question, listener};
 use crate::run::Run;
 use crate::tasks::MasterTasks;
 use crate::transport::{HttpsAnswer, Transport};
+use crate::words::journal_of;
 
 const ASKED: &str = "a master that does not lead is healthy and connected to the API server";
 /// How often is looked.
@@ -56,7 +57,7 @@ pub(super) async fn check(
             Ok(seen) => CheckResult::Passed { seen },
             Err(why) => CheckResult::Failed {
                 seen: why.strip_prefix(&format!("{name}: ")).unwrap_or(&why).to_owned(),
-                look: format!("`kcm status`; `journalctl -u {}` on {name}", layout.unit),
+                look: format!("`kcm status`; `{}` on {name}", journal_of(&layout.unit)),
             },
         };
         book.enter(CheckName::Standby, Some(name), ASKED, result, since);

@@ -5,11 +5,12 @@ use tokio::time::Instant;
 use super::cause;
 use super::report::{Book, CheckName, CheckResult};
 use super::trial::Trial;
+use crate::api::Credentials;
 
 const ASKED: &str = "the namespace goes with everything in it";
 
 /// Deletes the namespace and waits until it is gone: also where it was asked to stop.
-pub(super) async fn check(trial: &Trial<'_>, kubectl: &str, book: &mut Book<'_>) {
+pub(super) async fn check(trial: &Trial<'_>, admin: &Credentials, book: &mut Book<'_>) {
     let clock = Instant::now();
     let why = match trial.namespace.remove(trial.patience).await {
         Ok(seen) => {
@@ -25,10 +26,10 @@ pub(super) async fn check(trial: &Trial<'_>, kubectl: &str, book: &mut Book<'_>)
     };
     let causes = cause::of_idleness(trial.leader(), cause::NAMESPACE);
     let why = std::iter::once(why).chain(causes).collect::<Vec<_>>().join("; ");
-    let left = trial.namespace.left_behind(why.clone(), kubectl).await;
+    let left = trial.namespace.left_behind(why.clone(), admin).await;
     let look = format!(
-        "`kubectl {kubectl}get namespace {} -o yaml`, its finalizers and conditions",
-        trial.namespace.name
+        "`{}`, its finalizers and conditions",
+        admin.kubectl(&["get", "namespace", &trial.namespace.name, "-o", "yaml"])
     );
     let result = CheckResult::Failed { seen: why, look };
     book.enter(CheckName::Namespace, None, ASKED, result, clock);

@@ -14,7 +14,7 @@ use super::{SmokeRequest, store, sweep};
 use crate::api::{ApiError, ApiServer, Change};
 use crate::layout::Layout;
 use crate::run::Run;
-use crate::words::at;
+use crate::words::{at, journal_of};
 
 /// What the namespace's name begins with.
 const LABEL: &str = "kcm-smoke";
@@ -59,14 +59,14 @@ pub(super) async fn carry_out(
             trial.quota(book).await;
             store::check(&trial, request, book).await;
             trial.garbage(book).await;
-            sweep::check(&trial, &request.kubectl, book).await;
+            sweep::check(&trial, &request.credentials, book).await;
         }
         // It may be there all the same.
         Err(error) if error.is_fate_unknown() => {
             book.namespace(&trial.namespace.name);
             let look = "the API server's log".to_owned();
             book.fail(CheckName::ServiceAccount, asked, error.to_string(), look, clock);
-            sweep::check(&trial, &request.kubectl, book).await;
+            sweep::check(&trial, &request.credentials, book).await;
         }
         Err(error) => {
             let look = "give the kubeconfig of an administrator with --kubeconfig".to_owned();
@@ -115,7 +115,7 @@ impl Trial<'_> {
                 let causes = controller.map(|it| cause::of_idleness(self.leader, it));
                 let causes = causes.unwrap_or_default();
                 let seen = std::iter::once(seen).chain(causes).collect::<Vec<_>>().join("; ");
-                let look = format!("`journalctl -u {}` on {}", self.layout.unit, self.leader.name);
+                let look = format!("`{}` on {}", journal_of(&self.layout.unit), self.leader.name);
                 book.fail(name, asked, seen, look, since);
             }
         }

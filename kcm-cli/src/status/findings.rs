@@ -11,6 +11,7 @@ use crate::observe::Seen;
 use crate::preflight;
 use crate::transport::{Activity, Enablement, Observation, PathState, UnitState};
 use crate::uptake::Uptake;
+use crate::words::{command, journal_of};
 
 /// For so long it is worth a word that it was.
 const RECENT: time::Duration = time::Duration::minutes(10);
@@ -58,7 +59,7 @@ impl Findings<'_> {
             Some(Health::Unhealthy { why }) => self.error(
                 FindingCode::Unhealthy,
                 format!("kube-controller-manager runs and is not healthy: {why}"),
-                &format!("`journalctl -u {}` there says what it waits for", layout.unit),
+                &format!("`{}` there says what it waits for", journal_of(&layout.unit)),
             ),
             Some(Health::Unknown { why }) => self.warning(
                 FindingCode::Unhealthy,
@@ -83,7 +84,8 @@ impl Findings<'_> {
 
     fn service(&mut self, service: &Service, unit_file: &PathState, layout: &Layout) {
         let unit = &layout.unit;
-        let journal = format!("`journalctl -u {unit}` there says why");
+        let journal = format!("`{}` there says why", journal_of(unit));
+        let systemctl = |verb| command(["systemctl", verb, unit.as_str()]);
         match service {
             Service::Running | Service::Offline => {}
             Service::CrashLooping { restarts } => self.error(
@@ -102,7 +104,7 @@ impl Findings<'_> {
             Service::Stopped => self.error(
                 FindingCode::ServiceStopped,
                 "kube-controller-manager is stopped".to_owned(),
-                &format!("`kcm apply` starts it, or `systemctl start {unit}` there"),
+                &format!("`kcm apply` starts it, or `{}` there", systemctl("start")),
             ),
             // systemd takes an empty unit file for a mask, and `systemctl unmask` leaves it there.
             Service::Masked if matches!(unit_file, PathState::File { size: 0, .. }) => self.error(
@@ -113,7 +115,7 @@ impl Findings<'_> {
             Service::Masked => self.error(
                 FindingCode::UnitMasked,
                 format!("{unit} is masked: nothing can start it"),
-                &format!("run `systemctl unmask {unit}` there, then `kcm apply`"),
+                &format!("run `{}` there, then `kcm apply`", systemctl("unmask")),
             ),
             Service::NotDeployed => self.error(
                 FindingCode::NotDeployed,
@@ -137,7 +139,7 @@ impl Findings<'_> {
             let problem = format!(
                 "kube-controller-manager has ended by itself; systemd has started it again {times} times, the last time {ago} s ago"
             );
-            let mend = format!("`journalctl -u {}` there says why", layout.unit);
+            let mend = format!("`{}` there says why", journal_of(&layout.unit));
             self.warning(FindingCode::Restarted, problem, &mend);
         }
     }

@@ -13,6 +13,7 @@ use super::interpret::Machine;
 use crate::files::{
     FileError, FileErrorKind, Last, Mode, NodeKind, Owner, RemotePath, Stat, walk_links,
 };
+use crate::words::command;
 
 /// Looks for folders above paths, from `/` on, that somebody else than root and the user who logged in can change; changes
 /// nothing.
@@ -64,7 +65,7 @@ impl UntrustedFolder {
         }
         let change = if self.is_foreign { "chown -h root:root" } else { "chmod go-w" };
         let words = change.split(' ').chain([path]);
-        let command = super::command_line(words).unwrap_or_default();
+        let command = command(words);
         format!("run `{command}` there, after a look at what is in it")
     }
 

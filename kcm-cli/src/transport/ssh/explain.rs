@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::login::Login;
 use crate::cluster::{HostAddress, Ssh};
-use crate::words::{harmless, is_plain};
+use crate::words::{command, harmless, is_plain};
 
 /// What a line of `ssh` means for who has to mend it.
 const CAUSES: &[(&str, &str)] = &[
@@ -102,14 +102,14 @@ async fn denied(login: &Login<'_>, log: &str) -> String {
     let line = |part: &str| log.lines().map(str::trim).find(|line| line.contains(part));
     let said = line("Permission denied (").or_else(|| line("Too many authentication failures"));
     let said = tidy(said.unwrap_or_default());
-    let command = login.command(&[]);
+    let by_hand = login.command(&[]);
     if let Some(key) = login.ssh.identity_file.as_ref().filter(|key| !key.is_file()) {
         let key = key.display();
         return format!("{said}: there is no key {key}; put the key there, or name another one");
     }
     if let Some(key) = login.identity_files().await.into_iter().find(|key| is_open(key)) {
         let key = key.display().to_string();
-        let mend = crate::transport::command_line(["chmod", "600", &key]).unwrap_or_default();
+        let mend = command(["chmod", "600", &key]);
         return format!("{said}: others may read {key}, so ssh does not use it: `{mend}`");
     }
     if let Some(key) = &login.ssh.identity_file
@@ -117,12 +117,12 @@ async fn denied(login: &Login<'_>, log: &str) -> String {
         && login.keygen(&["-y", "-P", ""], key).await.is_none()
     {
         let key = key.display().to_string();
-        let add = crate::transport::command_line(["ssh-add", &key]).unwrap_or_default();
+        let add = command(["ssh-add", &key]);
         return format!(
-            "{said}: {key} has a passphrase or is no private key; unlock it with `{add}`, then try `{command}`"
+            "{said}: {key} has a passphrase or is no private key; unlock it with `{add}`, then try `{by_hand}`"
         );
     }
-    format!("{said}; it takes none of this machine's keys for this user: try `{command}`")
+    format!("{said}; it takes none of this machine's keys for this user: try `{by_hand}`")
 }
 
 /// The command is made of what this machine knows: a server can write into `log` whatever it likes.
@@ -159,8 +159,9 @@ async fn unknown_host_key(login: &Login<'_>) -> String {
         );
     };
     let file = format!("/etc/ssh/ssh_host_{}_key.pub", kind.to_lowercase());
+    let show = command(["ssh-keygen", "-lf", &file]);
     format!(
-        "the host key of {whose} is not known, and it shows {kind} {fingerprint}; compare that with what `ssh-keygen -lf {file}` says there, then accept it with `{accept}`"
+        "the host key of {whose} is not known, and it shows {kind} {fingerprint}; compare that with what `{show}` says there, then accept it with `{accept}`"
     )
 }
 
@@ -182,8 +183,7 @@ async fn fingerprint(login: &Login<'_>) -> Option<(String, String)> {
     let fingerprint = said.split_whitespace().find_map(fingerprint_in)?;
     // At the end, as `(ED25519)`.
     let kind = said.lines().next()?.rsplit_once('(')?.1.trim_end().trim_end_matches(')');
-    let is_kind = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_kind.then(|| (fingerprint.to_owned(), kind.to_owned()))
+    matches!(kind, "RSA" | "ECDSA" | "ED25519").then(|| (fingerprint.to_owned(), kind.to_owned()))
 }
 
 /// `sudo` refuses the password, or there is none.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::config;
 use crate::cluster::{HostAddress, Jump, Ssh, SshUser};
-use crate::transport::command_line;
+use crate::words::command;
 
 /// How long a second look may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -195,6 +195,5 @@ fn options(user: Option<&SshUser>, port: Option<u16>, key: Option<&Path>) -> Vec
 }
 
 fn line(words: &[String]) -> String {
-    // A NUL is in no path and no name.
-    command_line(words.iter().map(String::as_str)).unwrap_or_default()
+    command(words.iter().map(String::as_str))
 }
