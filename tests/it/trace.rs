@@ -1,12 +1,60 @@
 //! What the kernel sees of an apply: no key where it does not belong, no network.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kcm_tests::{Site, Tree, kcm, peers};
+
+/// A kcm that waits for a server which says nothing: no core of it is written, and a process of the same user cannot read its
+/// memory, because the kernel gives what stands for it in `/proc` to root.
+#[test]
+fn the_memory_of_a_running_kcm_is_not_to_be_had() {
+    // ssh needs a user with a name.
+    const USER: &str = "65534";
+    if !peers::is_root() || !peers::has("setpriv") {
+        return;
+    }
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = Site::one_master();
+    let port = server.local_addr().unwrap().port();
+    site.edit("address: 192.168.1.204", "address: 127.0.0.1");
+    site.edit("masters:\n", &format!("ssh: {{port: {port}, user: kube}}\nmasters:\n"));
+    let program = site.file("kcm");
+    fs::copy(kcm(), &program).unwrap();
+    peers::run(Command::new("chown").args(["-R", USER]).arg(site.path()));
+    let ids = ["--reuid", USER, "--regid", USER, "--clear-groups"];
+    let mut command = Command::new("setpriv");
+    command.args(ids).args([&program.display().to_string(), "status"]).current_dir(site.path());
+    command.env_remove("XDG_RUNTIME_DIR").env("HOME", site.path());
+    let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // From here on it has read its files and waits for the server's banner.
+    server.set_nonblocking(true).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let connection = loop {
+        match server.accept() {
+            Ok(connection) => break connection,
+            Err(error) => assert!(Instant::now() < deadline, "nobody connects: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let of_process = |name: &str| format!("/proc/{}/{name}", running.id());
+    let limits = fs::read_to_string(of_process("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let owner = fs::metadata(of_process("mem")).unwrap().uid();
+    let other = Command::new("setpriv").args(ids).args(["cat", &of_process("environ")]).output();
+    running.kill().unwrap();
+    running.wait().unwrap();
+    drop(connection);
+    assert_eq!(core.split_whitespace().filter(|word| *word == "0").count(), 2, "{core}");
+    assert_eq!(owner, 0);
+    assert!(!other.unwrap().status.success(), "its environment can be read");
+}
 
 /// Every system call of a first apply that makes a CA, too; strings in full, as hex, with the paths of
 /// descriptors. `None` where there is no strace.

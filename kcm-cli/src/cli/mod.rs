@@ -15,6 +15,7 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
@@ -46,6 +47,10 @@ pub fn main() -> ExitCode {
         }
     };
     let form = arguments.verb.form();
+    if let Err(error) = forbid_core_dumps() {
+        let problem = format!("core dumps, which would hold keys, cannot be forbidden: {error}");
+        return Failure::new(Exit::Failed, problem).report(form);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(Exit::Failed, error.to_string()).report(form),
@@ -57,6 +62,13 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(form),
     }
+}
+
+/// Keeps keys out of core dumps, and other processes of this user out of the memory (`prctl(2)`, `PR_SET_DUMPABLE`).
+fn forbid_core_dumps() -> io::Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)?;
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 /// Runs to the end. The first Ctrl-C, SIGTERM or SIGHUP asks to stop where it is safe, the second stops at

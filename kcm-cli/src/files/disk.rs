@@ -35,7 +35,7 @@ enum Links {
 
 impl Disk {
     /// Takes `folder` as the `/` of another machine, as `systemctl --root` does: an absolute symbolic
-    /// link in it starts at `folder`, and no link leads out of it. It need not exist yet.
+    /// link in it starts at `folder`, and no link leads out of it. It need not exist yet, and must not be a link itself.
     #[must_use]
     pub fn machine(folder: impl Into<PathBuf>) -> Self {
         Self { root: folder.into(), links: Links::Inside }
@@ -75,6 +75,11 @@ impl Disk {
             let detail = "a symbolic link on the way leads in circles";
             self.error(path, FileErrorKind::BadLink, detail)
         };
+        if fs::symlink_metadata(&self.root).is_ok_and(|it| it.is_symlink()) {
+            let detail = "is a symbolic link, and files would be written to where it leads; put the folder itself there";
+            let path = self.root.display().to_string();
+            return Err(FileError { path, kind: FileErrorKind::BadLink, detail: detail.to_owned() });
+        }
         let below = |path: &str| self.root.join(path.trim_start_matches('/'));
         let found = links::walk(path.as_str(), last, |at| match fs::read_link(below(at)) {
             Ok(target) => target.into_os_string().into_string().map(Some).map_err(|_| bad()),

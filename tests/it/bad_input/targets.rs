@@ -82,6 +82,15 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
         ),
         Case::new(
+            "a link in place of a master, to a folder elsewhere",
+            FAILED,
+            |site| {
+                fs::create_dir(site.file("elsewhere")).unwrap();
+                link("../elsewhere", site, "out/k8s-master-02");
+            },
+            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02: is a symbolic link, and files would be written to where it leads; put the folder itself there\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
+        ),
+        Case::new(
             "a file in place of a folder",
             FAILED,
             |site| {

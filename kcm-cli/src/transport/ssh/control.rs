@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,18 +35,31 @@ pub(super) struct ControlFolder {
 impl ControlFolder {
     /// Makes one, and removes those whose makers are gone.
     pub(super) fn new() -> io::Result<Self> {
-        Self::within(&base())
+        let uid = rustix::process::geteuid().as_raw();
+        let shared = PathBuf::from(format!("/tmp/kcm-{uid}"));
+        for base in runtime_folder().into_iter().chain([shared]) {
+            match Self::within(&base) {
+                // Somebody else was there first.
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                made => return made,
+            }
+        }
+        // A name that nobody can foresee. What a killed kcm leaves there stays until `/tmp` is emptied.
+        let own = tempfile::Builder::new().prefix(&format!("kcm-{uid}-")).tempdir_in("/tmp")?;
+        Self::within(&own.keep())
     }
 
     fn within(base: &Path) -> io::Result<Self> {
         let mut attempts = 1..ATTEMPTS;
         loop {
-            match make_private(base).and_then(|()| Self::make(base)) {
+            let made = make_private(base).and_then(|opened| Ok((Self::make(base)?, opened)));
+            match made {
                 // Something that cleans up temporary files removed a folder, or the name is taken.
                 Err(error) if is_passing(&error) && attempts.next().is_some() => {}
-                made => {
-                    sweep(base);
-                    return made;
+                Err(error) => return Err(error),
+                Ok((made, opened)) => {
+                    sweep(&opened);
+                    return Ok(made);
                 }
             }
         }
@@ -77,29 +91,37 @@ impl Drop for ControlFolder {
     }
 }
 
-/// The user's run-time folder, else one of our own in `/tmp`: on this machine's own disk, unlike many a home.
-fn base() -> PathBuf {
-    let uid = rustix::process::geteuid().as_raw();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let runtime = runtime.filter(|folder| folder.is_absolute() && folder.is_dir());
-    let runtime = runtime.map(|folder| folder.join("kcm"));
+/// A folder in the user's run-time folder, if that is the user's alone: on this machine's own disk, unlike many a home.
+fn runtime_folder() -> Option<PathBuf> {
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)?;
+    let is_own = folder.is_absolute() && open(&folder).is_ok_and(|it| check_private(&it).is_ok());
+    let folder = folder.join("kcm");
     // A slash and a name come after it.
-    let fits = |folder: &PathBuf| folder.as_os_str().len() + 1 + NAME <= LONGEST_FOLDER;
-    runtime.filter(fits).unwrap_or_else(|| PathBuf::from(format!("/tmp/kcm-{uid}")))
+    let fits = folder.as_os_str().len() + 1 + NAME <= LONGEST_FOLDER;
+    (is_own && fits).then_some(folder)
 }
 
-/// In `/tmp` anybody can make a folder of any name: it must be ours alone.
-fn make_private(base: &Path) -> io::Result<()> {
+/// Makes a folder that is ours alone, or opens it. In `/tmp` anybody can make one of any name first: that is
+/// [`io::ErrorKind::PermissionDenied`].
+fn make_private(base: &Path) -> io::Result<File> {
     match DirBuilder::new().mode(0o700).create(base) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let found = fs::symlink_metadata(base)?;
-    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
-        let problem = format!("{} is not a folder of yours; remove it", base.display());
-        return Err(io::Error::other(problem));
-    }
-    fs::set_permissions(base, Permissions::from_mode(0o700))
+    let opened = open(base).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => error,
+        // A link or a file.
+        _ => io::ErrorKind::PermissionDenied.into(),
+    })?;
+    check_private(&opened)?;
+    Ok(opened)
+}
+
+/// A folder that others could write to may hold whatever they put there.
+fn check_private(folder: &File) -> io::Result<()> {
+    let found = folder.metadata()?;
+    let is_own = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0;
+    if is_own { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
 fn is_passing(error: &io::Error) -> bool {
@@ -112,8 +134,10 @@ fn open(folder: &Path) -> io::Result<File> {
     Ok(File::from(rustix::fs::open(folder, flags, Mode::empty())?))
 }
 
-/// Removes the folders that nobody holds. Their `ssh` ends by itself when it has been idle for a minute.
-fn sweep(base: &Path) {
+/// Removes the folders that nobody holds from one that is open: whatever its name leads to by now. Their `ssh` ends by itself
+/// when it has been idle for a minute.
+fn sweep(base: &File) {
+    let base = format!("/proc/self/fd/{}", base.as_raw_fd());
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let path = entry.path();
         // One that cannot be opened is gone, or none of ours.
@@ -164,7 +188,7 @@ mod tests {
                 let folder = ControlFolder::within(&base).unwrap();
                 fs::write(folder.path().join("0.conf"), "x").unwrap();
                 made.wait();
-                sweep(&base);
+                sweep(&open(&base).unwrap());
                 done.wait();
                 assert_eq!(fs::read_to_string(folder.path().join("0.conf")).unwrap(), "x");
                 let bits = fs::metadata(folder.path()).unwrap().mode() & 0o777;
@@ -202,6 +226,29 @@ mod tests {
             .extend(["linked", "new-aB3dEf", "of-others", "script", "seven77"].map(str::to_owned));
         expected.sort();
         assert_eq!(names(&base), expected);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_ours_alone_is_not_used() {
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        for name in ["open", "others"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        fs::set_permissions(at("open"), Permissions::from_mode(0o750)).unwrap();
+        fs::set_permissions(at("others"), Permissions::from_mode(0o700)).unwrap();
+        std::os::unix::fs::symlink(at("open"), at("link")).unwrap();
+        fs::write(at("file"), "").unwrap();
+        let mut refused = vec!["open", "link", "file"];
+        // Only root can give it away.
+        if std::os::unix::fs::chown(at("others"), Some(1999), None).is_ok() {
+            refused.push("others");
+        }
+        for name in refused {
+            let error = ControlFolder::within(&at(name)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{name}: {error}");
+        }
+        assert_eq!(names(&at("open")), [""; 0]);
     }
 
     #[test]
