@@ -56,7 +56,7 @@ pub enum FindingCode {
     FileUnusable,
     /// A file that the service reads cannot be read by its user.
     FileUnreadable,
-    /// Somebody else than root can exchange files that root reads and writes.
+    /// Somebody else than root can exchange files that kcm reads and writes as root.
     FolderUntrusted,
     /// Files cannot be written, or do not fit.
     NoRoom,

@@ -78,7 +78,11 @@ impl Disk {
         if fs::symlink_metadata(&self.root).is_ok_and(|it| it.is_symlink()) {
             let detail = "is a symbolic link, and files would be written to where it leads; put the folder itself there";
             let path = self.root.display().to_string();
-            return Err(FileError { path, kind: FileErrorKind::BadLink, detail: detail.to_owned() });
+            return Err(FileError {
+                path,
+                kind: FileErrorKind::BadLink,
+                detail: detail.to_owned(),
+            });
         }
         let below = |path: &str| self.root.join(path.trim_start_matches('/'));
         let found = links::walk(path.as_str(), last, |at| match fs::read_link(below(at)) {

@@ -23,8 +23,10 @@ pub(crate) fn read_small(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 pub(super) fn read(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     let found = file.metadata()?;
     check(&found)?;
-    let mut content = Zeroizing::new(Vec::new());
-    // It may grow meanwhile.
+    // A buffer that grows leaves copies behind. One byte more, so that the end is seen without that.
+    let length = usize::try_from(found.len()).unwrap_or_default();
+    let mut content = Zeroizing::new(Vec::with_capacity(length + 1));
+    // The file may grow meanwhile.
     file.take(LONGEST_FILE + 1).read_to_end(&mut content)?;
     if u64::try_from(content.len()).is_ok_and(|length| length <= LONGEST_FILE) {
         return Ok(content);

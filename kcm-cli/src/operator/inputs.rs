@@ -1,7 +1,5 @@
 //! Reading what the cluster file points at: CA, CSR, signing config, and the identity's pair.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,14 +11,15 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::binary::brought_binary;
+use super::exposure;
 use super::store::{read_ca_certificate, read_ca_pair, read_identity, read_serving_pair};
 use super::{Binary, Found, OperatorError, Pair};
 use crate::api::Credentials;
 use crate::cluster::{Cluster, CredentialsForm, LIFETIME, Pki, SHORTEST_LIFETIME};
-use crate::files::{Bytes, Mode, read_small};
+use crate::files::{Bytes, read_small};
 use crate::layout::{CERTIFICATE, KEY, USER};
 use crate::serving;
-use crate::words::{command, in_full};
+use crate::words::in_full;
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
 pub(crate) const TRUST: &str = "the trust bundle (pki.trust)";
@@ -139,8 +138,8 @@ impl Inputs {
         };
         let binary = brought_binary(cluster)?;
         let serving = read_serving(cluster, &request)?;
-        warnings.extend(exposed_key(CA_KEY, &cluster.pki.ca_key));
-        warnings.extend(exposed_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
+        warnings.extend(exposure::of_key(CA_KEY, &cluster.pki.ca_key));
+        warnings.extend(exposure::of_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
         warnings.extend(ends_soon(&ca, &request, now));
         Ok(Self {
             request,
@@ -200,17 +199,6 @@ fn ends_soon(ca: &Ca, request: &IdentityRequest, now: OffsetDateTime) -> Option<
         format!("{CA_CERT} ends {}, and every certificate with it; replace it in time", end.date())
     };
     (end - now <= request.renew_before).then(text)
-}
-
-/// A warning if others can read a key. kcm changes nothing that it did not make.
-fn exposed_key(what: &str, path: &Path) -> Option<String> {
-    let mode = Mode::from_bits(fs::metadata(path).ok()?.permissions().mode());
-    let text = || {
-        let shown = path.display().to_string();
-        let chmod = command(["chmod", "600", &shown]);
-        format!("{what} {shown} has mode {mode}, so others can read it; run `{chmod}`")
-    };
-    (mode.bits() & 0o077 != 0).then(text)
 }
 
 /// The CA with its key, to sign with.

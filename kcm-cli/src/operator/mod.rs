@@ -1,6 +1,7 @@
 //! The operator's side: the files on this machine that kcm reads, and the two pairs that it writes.
 
 mod binary;
+mod exposure;
 mod inputs;
 mod pair;
 mod store;

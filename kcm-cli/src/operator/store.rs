@@ -1,7 +1,8 @@
 //! Writing the two pairs on the operator's machine.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::exposure;
 use super::{
     CA_CERT, CA_KEY, Found, IDENTITY, OperatorError, Pair, PairStore, SERVING_PAIR, absolute,
 };
@@ -17,6 +18,7 @@ pub(crate) fn recover(pki: &Pki) -> Result<(), OperatorError> {
         let mut disk = Disk::folder("/");
         let failed = |error| OperatorError::File { what: place.what, error };
         if place.store(&mut disk).has_leftovers().map_err(failed)? {
+            exposure::check(place.what, &place.named)?;
             let _lock = place.lock()?;
             place.store(&mut disk).recover().map_err(failed)?;
         }
@@ -88,24 +90,34 @@ struct Place {
     what: &'static str,
     certificate: RemotePath,
     key: RemotePath,
+    /// The key's path before links are resolved.
+    named: PathBuf,
 }
 
 impl Place {
     fn identity(pki: &Pki) -> Result<Self, OperatorError> {
-        let certificate = absolute(IDENTITY, &pki.directory.join(layout::CERTIFICATE))?;
-        let key = absolute(IDENTITY, &pki.directory.join(layout::KEY))?;
-        Ok(Self { what: IDENTITY, certificate, key })
+        Self::in_directory(IDENTITY, pki, layout::CERTIFICATE, layout::KEY)
     }
 
     fn serving(pki: &Pki) -> Result<Self, OperatorError> {
-        let certificate = absolute(SERVING_PAIR, &pki.directory.join(layout::SERVING))?;
-        let key = absolute(SERVING_PAIR, &pki.directory.join(layout::SERVING_KEY))?;
-        Ok(Self { what: SERVING_PAIR, certificate, key })
+        Self::in_directory(SERVING_PAIR, pki, layout::SERVING, layout::SERVING_KEY)
+    }
+
+    fn in_directory(
+        what: &'static str,
+        pki: &Pki,
+        certificate: &str,
+        key: &str,
+    ) -> Result<Self, OperatorError> {
+        let named = pki.directory.join(key);
+        let certificate = absolute(what, &pki.directory.join(certificate))?;
+        Ok(Self { what, certificate, key: absolute(what, &named)?, named })
     }
 
     fn ca(pki: &Pki) -> Result<Self, OperatorError> {
         let certificate = absolute(CA_CERT, &pki.ca_cert)?;
-        Ok(Self { what: CA_CERT, certificate, key: absolute(CA_KEY, &pki.ca_key)? })
+        let (key, named) = (absolute(CA_KEY, &pki.ca_key)?, pki.ca_key.clone());
+        Ok(Self { what: CA_CERT, certificate, key, named })
     }
 
     fn store<'f>(&self, disk: &'f mut Disk) -> PairStore<'f> {
@@ -117,6 +129,7 @@ impl Place {
         pair: &Pair,
         is_expected: impl Fn(&Found) -> bool,
     ) -> Result<(), OperatorError> {
+        exposure::check(self.what, &self.named)?;
         let _lock = self.lock()?;
         let failed = |error| OperatorError::File { what: self.what, error };
         let mut disk = Disk::folder("/");

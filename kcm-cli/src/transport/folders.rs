@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::OperationError;
 use super::interpret::Machine;
 use crate::files::{
-    FileError, FileErrorKind, Last, Mode, NodeKind, Owner, RemotePath, Stat, walk_links,
+    Disk, FileError, FileErrorKind, Last, Mode, NodeKind, Owner, RemotePath, Stat, walk_links,
 };
 use crate::words::command;
 
@@ -49,7 +49,7 @@ impl UntrustedFolder {
         } else {
             format!("group {} can change {path} (mode {mode})", owner.gid)
         };
-        format!("{who}, and could exchange the files that root reads and writes below it")
+        format!("{who}, and could exchange the files that kcm reads and writes below it")
     }
 
     /// The command that takes it out of others' hands, if it is one of the folders above `asked`. Where a link on the master
@@ -69,6 +69,13 @@ impl UntrustedFolder {
         format!("run `{command}` there, after a look at what is in it")
     }
 
+    /// The command that takes a folder of this machine out of others' hands.
+    pub(crate) fn command_here(&self, user: &str) -> String {
+        let change =
+            if self.is_foreign { format!("chown -h {user}") } else { "chmod go-w".to_owned() };
+        command(change.split(' ').chain([self.path.as_str()]))
+    }
+
     pub(super) fn to_error(&self) -> OperationError {
         let detail = format!("{}; {HELP}", self.problem());
         FileError::new(&self.path, FileErrorKind::Untrusted, detail).into()
@@ -76,6 +83,14 @@ impl UntrustedFolder {
 }
 
 const HELP: &str = "give that folder to root there and let nobody else write into it, after a look at what is in it";
+
+/// Finds the folders of this machine above a file that somebody else can change.
+///
+/// # Errors
+/// When one of them cannot be seen.
+pub(crate) fn untrusted_here(path: RemotePath) -> Result<Vec<UntrustedFolder>, OperationError> {
+    untrusted(&mut Disk::folder("/"), &[path])
+}
 
 /// Finds the folders above `paths` that somebody else can change, outermost first.
 pub(super) fn untrusted(
@@ -92,7 +107,8 @@ pub(super) fn untrusted(
         let is_foreign = !machine.trusts(owner.uid);
         let is_link = matches!(stat.kind, NodeKind::Link(_));
         let is_shared = mode.bits() & 0o1000 != 0 && !parents.contains(path);
-        let is_open = mode.bits() & 0o002 != 0 || (mode.bits() & 0o020 != 0 && owner.gid != 0);
+        let is_open = mode.bits() & 0o002 != 0
+            || (mode.bits() & 0o020 != 0 && !machine.trusts_group(owner.gid));
         let is_untrusted = is_foreign || (is_open && !is_link && !is_shared);
         is_untrusted.then(|| UntrustedFolder { path: path.clone(), owner, mode, is_foreign })
     };

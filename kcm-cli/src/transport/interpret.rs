@@ -41,6 +41,8 @@ pub(super) trait Machine: FileSystem {
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError>;
     /// Tells whether a user may do everything here anyway: root, and whoever does the work.
     fn trusts(&self, uid: u32) -> bool;
+    /// Tells whether nobody else is in a group.
+    fn trusts_group(&self, gid: u32) -> bool;
 
     /// Called before and after each operation, with its place in the batch.
     fn at_operation(&mut self, _moment: Moment) -> Result<(), OperationError> {

@@ -63,6 +63,7 @@ pub use batch::{
 };
 pub use failure::{OperationError, OperationFailure};
 pub use fake::Fake;
+pub(crate) use folders::untrusted_here;
 pub use folders::{CheckFolders, UntrustedFolder};
 pub use https::{HttpsAnswer, HttpsError, HttpsQuestion};
 pub use inspect::{Inspect, Inspected, ProcessFacts};

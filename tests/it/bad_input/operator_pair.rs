@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 
 use kcm_tests::{Site, peers};
 
@@ -127,4 +128,38 @@ fn files_that_the_user_may_not_read_are_refused() {
         ),
     ];
     check(cases.into_iter().map(super::targets::as_nobody));
+}
+
+/// Whoever can change a folder on the way to the key could have it written to a place of their own; the command in the message
+/// helps.
+#[test]
+fn a_key_is_not_written_below_a_folder_that_somebody_else_can_change() {
+    if !peers::is_root() {
+        return;
+    }
+    let change: [(&str, &[&str], &str); 4] = [
+        ("the folder of another user", &["chown", "1999"], "user 1999 owns"),
+        ("a folder that everybody can change", &["chmod", "777"], "every user can change"),
+        ("a folder that a group can change", &["chown", "0:1999"], "group 1999 can change"),
+        ("a link of another user", &["chown", "-h", "1999"], "user 1999 owns"),
+    ];
+    for (what, words, problem) in change {
+        let site = Site::one_master();
+        let folder = site.file("pki/kube-controller-manager");
+        fs::create_dir_all(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o775)).unwrap();
+        if what.starts_with("a link") {
+            fs::rename(&folder, site.file("pki/real")).unwrap();
+            std::os::unix::fs::symlink("real", &folder).unwrap();
+        }
+        peers::run(Command::new(words[0]).args(&words[1..]).arg(&folder));
+        let before = site.tree().content();
+        let ran = site.kcm(&["apply", "--root", "out"]);
+        assert_eq!(ran.code, 1, "{what}: {ran:?}");
+        assert_eq!(site.tree().content(), before, "{what}");
+        assert!(ran.stderr.contains(problem), "{what}: {ran:?}");
+        let command = ran.stderr.rsplit("run `").next().unwrap().split('`').next().unwrap();
+        peers::run(Command::new("sh").args(["-c", command]));
+        site.apply();
+    }
 }

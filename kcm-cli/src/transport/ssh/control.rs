@@ -120,8 +120,12 @@ fn make_private(base: &Path) -> io::Result<File> {
 /// A folder that others could write to may hold whatever they put there.
 fn check_private(folder: &File) -> io::Result<()> {
     let found = folder.metadata()?;
-    let is_own = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0;
-    if is_own { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    let is_own = found.uid() == rustix::process::geteuid().as_raw();
+    if is_own && found.mode() & 0o777 == 0o700 {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
 }
 
 fn is_passing(error: &io::Error) -> bool {
