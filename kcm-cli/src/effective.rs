@@ -110,9 +110,9 @@ impl EffectiveUnit {
         }
         let mut around = around.without_unset(&merged);
         // What no command line names may be a secret, and is of no use here.
-        around.variables.retain(|name, _| {
-            merged.values("Service", "ExecStart").any(|entry| refers(&entry.value, name))
-        });
+        let commands = merged.values("Service", "ExecStart");
+        let named: BTreeSet<_> = commands.flat_map(|entry| references(&entry.value)).collect();
+        around.variables.retain(|name, _| named.contains(name.as_str()));
         self.around = around;
     }
 
@@ -169,13 +169,13 @@ impl EffectiveUnit {
     pub(crate) fn feeding(&self) -> BTreeSet<String> {
         let merged = self.merged();
         let others = merged.entries.iter().filter(|entry| entry.key != "ExecStart");
-        let others: Vec<_> = others.map(|entry| entry.value.as_str()).collect();
+        let others: BTreeSet<_> = others.flat_map(|entry| references(&entry.value)).collect();
         let is_fed = |name: &String| {
             let is_of_process = name.to_ascii_lowercase().ends_with("_proxy")
                 || OF_THE_PROCESS.iter().any(|start| name.starts_with(start));
             !is_of_process
                 && self.around.variables.contains_key(name)
-                && !others.iter().any(|value| refers(value, name))
+                && !others.contains(name.as_str())
         };
         let values = merged.values("Service", "EnvironmentFile").filter(|entry| {
             let path = self.around.specified(entry.value.trim_start_matches('-'));
@@ -236,13 +236,9 @@ impl EffectiveUnit {
     pub(crate) fn lost(&self) -> Vec<Lost> {
         let mut lost = Vec::new();
         for part in &self.parts {
-            let commands: Vec<_> =
-                part.file.entries.iter().filter(|entry| entry.section == "Service").collect();
-            let reaches = |word: &str| {
-                commands
-                    .iter()
-                    .any(|entry| entry.value.split_ascii_whitespace().any(|it| it == word))
-            };
+            let values = part.file.entries.iter().filter(|entry| entry.section == "Service");
+            let reaching: BTreeSet<_> =
+                values.flat_map(|entry| entry.value.split_ascii_whitespace()).collect();
             let lines = part.text.lines().zip(1..);
             let lines = lines.filter(|(line, _)| !line.trim_start().starts_with(['#', ';']));
             let words = lines.flat_map(|(line, number)| {
@@ -251,7 +247,7 @@ impl EffectiveUnit {
             let words = words.filter(|(word, _)| {
                 word.strip_prefix("--")
                     .is_some_and(|name| name.starts_with(|first: char| first.is_ascii_alphabetic()))
-                    && !reaches(word)
+                    && !reaching.contains(word)
             });
             let words: Vec<_> = words.collect();
             if let Some((_, line)) = words.first() {
@@ -286,11 +282,11 @@ fn is_command(entry: &kcm_systemd::Entry) -> bool {
     entry.section == "Service" && entry.key == "ExecStart"
 }
 
-/// Whether a value refers to a variable.
-fn refers(value: &str, name: &str) -> bool {
+/// The variables that a value refers to.
+fn references(value: &str) -> impl Iterator<Item = &str> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let mut after = value.split('$').skip(1).map(|after| after.strip_prefix('{').unwrap_or(after));
-    after.any(|after| after.strip_prefix(name).is_some_and(|rest| !rest.starts_with(is_name)))
+    let after = value.split('$').skip(1).map(|after| after.strip_prefix('{').unwrap_or(after));
+    after.map(move |after| after.split(|it| !is_name(it)).next().unwrap_or_default())
 }
 
 impl std::fmt::Debug for EffectiveUnit {

@@ -168,19 +168,20 @@ fn command(file: &UnitFile, around: &Surroundings) -> Result<ExecCommand, Meanin
 }
 
 fn settings(file: &UnitFile) -> BTreeMap<(String, String), Vec<String>> {
-    let mut settings = BTreeMap::new();
+    let mut settings: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for entry in &file.entries {
         let name = (entry.section.as_str(), entry.key.as_str());
         if LEFT_OUT.contains(&name) || SINGLE.iter().any(|(key, _)| name == ("Service", *key)) {
             continue;
         }
-        let values = file.values(name.0, name.1).map(|entry| entry.value.clone());
-        let mut values: Vec<_> = values.collect();
-        // None is less than the default, which is all.
-        if values.is_empty() && name == ("Service", "CapabilityBoundingSet") {
-            values.push(String::new());
-        }
-        settings.insert((entry.section.clone(), entry.key.clone()), values);
+        let values = settings.entry((entry.section.clone(), entry.key.clone())).or_default();
+        // As `UnitFile::values` has them.
+        if entry.value.is_empty() { values.clear() } else { values.push(entry.value.clone()) }
+    }
+    let bounding = ("Service".to_owned(), "CapabilityBoundingSet".to_owned());
+    // None is less than the default, which is all.
+    if let Some(values) = settings.get_mut(&bounding).filter(|values| values.is_empty()) {
+        values.push(String::new());
     }
     for (key, default) in SINGLE {
         let values = file.values("Service", key).map(|entry| entry.value.as_str());

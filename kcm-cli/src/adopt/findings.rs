@@ -1,5 +1,6 @@
 //! What was found on masters that were set up by hand, against what systemd and good practice make of it. Pure.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use kcm_pki::Certificate;
@@ -68,18 +69,21 @@ impl<'a> Findings<'a> {
 
     /// All of them; what is so on every master is said once.
     pub(super) fn all(self) -> Vec<Finding> {
-        let mut all: Vec<Finding> = Vec::new();
-        let is_same = |one: &Finding, other: &Finding| {
-            (one.code, &one.problem, &one.mend) == (other.code, &other.problem, &other.mend)
-        };
+        let mut times: HashMap<_, usize> = HashMap::new();
         for finding in &self.all {
-            let times = self.all.iter().filter(|other| is_same(finding, other)).count();
-            let mut finding = finding.clone();
-            if times >= self.found.len() && self.found.len() > 1 {
-                finding.master = None;
-            }
-            if !all.contains(&finding) {
-                all.push(finding);
+            *times.entry((finding.code, &finding.problem, &finding.mend)).or_default() += 1;
+        }
+        let everywhere = |finding: &Finding| {
+            let times = times.get(&(finding.code, &finding.problem, &finding.mend));
+            self.found.len() > 1 && times.is_some_and(|times| *times >= self.found.len())
+        };
+        let mut seen = HashSet::new();
+        let mut all = Vec::new();
+        for finding in &self.all {
+            let is_everywhere = everywhere(finding);
+            let master = finding.master.as_ref().filter(|_| !is_everywhere);
+            if seen.insert((finding.code, master, &finding.problem, &finding.mend)) {
+                all.push(Finding { master: master.cloned(), ..finding.clone() });
             }
         }
         all

@@ -1,5 +1,7 @@
 //! Reading flags from the arguments of a process, as kube-controller-manager does.
 
+use std::collections::BTreeSet;
+
 use crate::argument::Argument;
 use crate::flags::{FlagError, FlagKind, FlagName, Flags, lookup};
 
@@ -18,6 +20,10 @@ impl Flags {
         arguments: impl IntoIterator<Item = &'a Argument>,
     ) -> Result<Self, FlagError> {
         let mut flags = Self::new();
+        let arguments: Vec<_> = arguments.into_iter().take(Self::MAX + 1).collect();
+        if arguments.len() > Self::MAX {
+            return Err(FlagError::TooMany { limit: Self::MAX });
+        }
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             let spelled = Spelled::parse(text(argument)?)?;
@@ -44,12 +50,13 @@ impl Flags {
     /// the last counts. Nothing where the arguments are not flags.
     #[must_use]
     pub fn repeated<'a>(arguments: impl IntoIterator<Item = &'a Argument>) -> Vec<FlagName> {
-        let (mut seen, mut repeated) = (Vec::new(), Vec::new());
-        let spelled = arguments.into_iter().filter_map(|it| Spelled::parse(it.to_str()?).ok());
+        let (mut seen, mut repeated) = (BTreeSet::new(), Vec::new());
+        let arguments = arguments.into_iter().take(Self::MAX);
+        let spelled = arguments.filter_map(|it| Spelled::parse(it.to_str()?).ok());
         for name in spelled.filter_map(|it| FlagName::parse(&it.name.replace('_', "-")).ok()) {
             let accumulates = lookup(name.as_str()).is_some_and(|flag| flag.kind.accumulates());
             if accumulates || !seen.contains(&name) {
-                seen.push(name);
+                seen.insert(name);
             } else if !repeated.contains(&name) {
                 repeated.push(name);
             }
@@ -154,5 +161,21 @@ mod tests {
         assert!(matches!(read(&["--cluster-name"]), Err(FlagError::MissingValue { .. })));
         assert!(matches!(read(&["--unheard-of"]), Err(FlagError::BareUnknown { .. })));
         assert!(matches!(read(&["--=x"]), Err(FlagError::EmptyName)));
+    }
+
+    #[test]
+    fn more_arguments_than_any_command_has_are_refused() {
+        let argument =
+            |number: usize| Argument::try_from(format!("--f{number}=x").as_str()).unwrap();
+        let most: Vec<_> = (0..Flags::MAX).map(argument).collect();
+        assert_eq!(Flags::from_arguments(&most).unwrap().len(), Flags::MAX);
+        let more: Vec<_> = (0..=Flags::MAX).map(argument).collect();
+        let error = FlagError::TooMany { limit: Flags::MAX };
+        assert_eq!(Flags::from_arguments(&more), Err(error.clone()));
+        let pairs = (0..=Flags::MAX).map(|number| (format!("f{number}"), "x"));
+        assert_eq!(Flags::from_pairs(pairs), Err(error));
+        // One flag many times is as many arguments.
+        let same = vec![argument(0); Flags::MAX + 1];
+        assert!(Flags::from_arguments(&same).is_err());
     }
 }

@@ -74,6 +74,14 @@ pub enum FlagError {
         /// The flag.
         flag: FlagName,
     },
+    /// There are more flags or arguments than any command of kube-controller-manager has.
+    #[error(
+        "there are more than {limit} flags or arguments; kube-controller-manager knows fewer than 200 flags"
+    )]
+    TooMany {
+        /// The most that are read.
+        limit: usize,
+    },
     /// All flags together are longer than systemd reads in one logical line.
     #[error(
         "with flag `{flag}` the command would be {length} bytes long; systemd reads at most {limit} in one line"
@@ -104,6 +112,9 @@ impl Flags {
     /// 1 MiB beside the longest executable path.
     pub const MAX_WRITTEN_BYTES: usize = Value::MAX_BYTES - 4 * (ExecutablePath::MAX_BYTES + 1);
 
+    /// The most flags in a set, and the most arguments of a command that are read.
+    pub const MAX: usize = 1000;
+
     /// No flags.
     #[must_use]
     pub fn new() -> Self {
@@ -129,7 +140,7 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// [`FlagError::ValueNul`], [`FlagError::ArgumentTooLong`] and [`FlagError::CommandTooLong`].
+    /// [`FlagError::ValueNul`], [`FlagError::ArgumentTooLong`], [`FlagError::TooMany`] and [`FlagError::CommandTooLong`].
     pub fn set(
         &mut self,
         name: FlagName,
@@ -146,6 +157,9 @@ impl Flags {
                 length,
                 limit: Argument::MAX_BYTES,
             });
+        }
+        if self.values.len() >= Self::MAX && !self.values.contains_key(&name) {
+            return Err(FlagError::TooMany { limit: Self::MAX });
         }
         let replaced = self.get(name.as_str()).map_or(0, |old| written_length(&name, old));
         let length = self.written - replaced + written_length(&name, &value);
