@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kcm_systemd::UnitName;
 use tokio::sync::mpsc::Sender;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{LogsQuestion, Pattern};
 use crate::transport::{JournalEntry, JournalError, JournalQuestion, JournalStart, Transport};
@@ -13,6 +13,10 @@ use crate::transport::{JournalEntry, JournalError, JournalQuestion, JournalStart
 /// How long to wait before a lost connection is made again: this at first, then twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a journal that is not followed may take for its next entry. The entries of the other masters wait for it.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Longer than anybody waits.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// What a master has to say.
 pub(super) enum News {
@@ -40,6 +44,8 @@ enum End {
     /// Nobody listens any more.
     Unheard,
     Journal(Option<JournalError>),
+    /// It says nothing any more.
+    Silent,
 }
 
 impl Reading {
@@ -64,6 +70,11 @@ impl Reading {
                 Ok(_) if tell.send(first).await.is_err() => return,
                 Ok(mut journal) => match self.pass_on(&mut *journal, &tell).await {
                     End::Unheard => return,
+                    End::Silent => {
+                        let reason = format!("it says nothing for {} s", SILENCE.as_secs());
+                        let _ = tell.send(News::Unread(reason)).await;
+                        return;
+                    }
                     End::Journal(error) => (true, error),
                 },
                 Err(error) => (false, Some(error)),
@@ -102,11 +113,13 @@ impl Reading {
         journal: &mut dyn crate::transport::Journal,
         tell: &Sender<News>,
     ) -> End {
+        let patience = if self.question.follow { FOREVER } else { SILENCE };
         loop {
             let entry = tokio::select! {
-                entry = journal.next() => entry,
+                entry = timeout(patience, journal.next()) => entry,
                 () = tell.closed() => return End::Unheard,
             };
+            let Ok(entry) = entry else { return End::Silent };
             let entry = match entry {
                 Ok(Some(entry)) => entry,
                 Ok(None) => return End::Journal(None),

@@ -22,6 +22,10 @@ const MOST_WORDS: usize = 16 * 1024;
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// How long `sudo` may take to ask.
 const SUDO_PATIENCE: Duration = Duration::from_secs(20);
+/// The most that is heard on either stream until `sudo` lets the script begin: what noisy rc files say, many times over.
+const MOST_NOISE: usize = 256 * 1024;
+/// How long a master may take to say at which address it was reached.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const CONNECTION_LOST: &str = "the connection was lost";
 
 /// Why there is no answer.
@@ -167,6 +171,12 @@ impl Channel {
         tokio::pin!(patience);
         let (mut given, mut is_deaf) = (false, false);
         while count(&self.said, begin) == 0 {
+            if self.said.len().max(self.words.len()) > MOST_NOISE {
+                return Err(Failure::NeverRan(format!(
+                    "it says more than {} KiB before it takes a script",
+                    MOST_NOISE >> 10
+                )));
+            }
             if count(&self.words, ask) > usize::from(given) {
                 let Some(password) = password.filter(|_| !given) else {
                     return Err(Failure::NeverRan(explain::wrong_password(given)));
@@ -219,7 +229,7 @@ fn count(said: &[u8], mark: &str) -> usize {
     String::from_utf8_lossy(said).matches(mark).count()
 }
 
-async fn read(from: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>, most: usize) {
+pub(super) async fn read(from: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>, most: usize) {
     // A stream that breaks has ended; how the program ended tells the rest.
     let mut piece = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece).await {
@@ -250,8 +260,14 @@ fn not_begun(ended: &Result<ExitStatus, openssh::Error>, words: &str) -> Failure
 pub(super) async fn own_address(session: &Session) -> Option<StreamAddress> {
     let mut command = session.raw_command("echo kcm $SSH_CONNECTION");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let output = command.output().await.ok()?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let asked = async {
+        let mut child = command.spawn().await.ok()?;
+        let mut said = Vec::new();
+        read(child.stdout().as_mut()?, &mut said, MOST_NOISE).await;
+        Some(said)
+    };
+    let said = tokio::time::timeout(ADDRESS_PATIENCE, asked).await.ok()??;
+    let said = String::from_utf8_lossy(&said);
     // After whatever a noisy rc file says: client, its port, server, its port.
     let mut words =
         said.lines().filter_map(|line| line.strip_prefix("kcm ")).next_back()?.split(' ');

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use openssh::{Child, ChildStderr, ChildStdout, Session};
+use openssh::{Child, ChildStdout, Session};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 use super::exchange::{self, Channel, Failure, Opening};
@@ -22,14 +22,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How much is read at once.
 const PIECE: usize = 32 * 1024;
 /// The most that is heard before it begins, and of why it ended.
-const MOST_WORDS: u64 = 16 * 1024;
+const MOST_WORDS: usize = 16 * 1024;
 
 /// A journal behind `ssh`.
 pub(super) struct SshJournal {
     master: String,
     child: Option<Child<Arc<Session>>>,
     stdout: ChildStdout,
-    stderr: ChildStderr,
+    /// Reads standard error all the while: a master that fills it would hold back the end of standard output.
+    words: JoinHandle<Vec<u8>>,
     parser: Parser,
     alive: AbortHandle,
     _permit: OwnedSemaphorePermit,
@@ -39,6 +40,7 @@ impl Drop for SshJournal {
     fn drop(&mut self) {
         // Its end of standard input goes with it, which ends the reading on the master.
         self.alive.abort();
+        self.words.abort();
     }
 }
 
@@ -57,11 +59,16 @@ pub(super) async fn open(
         Ok(false) => return Err(Failure::NeverRan(channel.why_silent().await)),
         Err(_) => return Err(Failure::NeverRan("it does not answer any more".to_owned())),
     }
-    let (child, mut stdin, stdout, stderr, said) = channel.into_parts();
+    let (child, mut stdin, stdout, mut stderr, said) = channel.into_parts();
     let alive = tokio::spawn(async move {
         while stdin.write_all(b".").await.is_ok() && stdin.flush().await.is_ok() {
             tokio::time::sleep(SIGN_OF_LIFE).await;
         }
+    });
+    let words = tokio::spawn(async move {
+        let mut words = Vec::new();
+        exchange::read(&mut stderr, &mut words, MOST_WORDS).await;
+        words
     });
     let begin = opening.command.begin.as_bytes();
     let after = said.windows(begin.len()).position(|window| window == begin);
@@ -72,7 +79,7 @@ pub(super) async fn open(
         master: master.to_owned(),
         child: Some(child),
         stdout,
-        stderr,
+        words,
         parser,
         alive: alive.abort_handle(),
         _permit: permit,
@@ -83,7 +90,7 @@ pub(super) async fn open(
 async fn begun(channel: &mut Channel, begin: &str) -> bool {
     let line = format!("{begin}\n").into_bytes();
     while !channel.said.windows(line.len()).any(|window| window == line) {
-        let is_noise = channel.said.len() as u64 > MOST_WORDS;
+        let is_noise = channel.said.len() > MOST_WORDS;
         if is_noise || !matches!(channel.stdout.read_buf(&mut channel.said).await, Ok(1..)) {
             return false;
         }
@@ -122,22 +129,18 @@ impl SshJournal {
     async fn ended(&mut self) -> Result<(), JournalError> {
         let Some(child) = self.child.take() else { return Ok(()) };
         self.alive.abort();
-        let mut words = Vec::new();
-        let stderr = &mut self.stderr;
-        let rest = async {
-            // What cannot be read is told by how it ended.
-            let _ = stderr.take(MOST_WORDS).read_to_end(&mut words).await;
-            child.wait().await
-        };
-        let status = match timeout(PATIENCE, rest).await {
-            Ok(Ok(status)) => status,
+        let words = &mut self.words;
+        // What cannot be read is told by how it ended.
+        let rest = async { (words.await.unwrap_or_default(), child.wait().await) };
+        let (words, status) = match timeout(PATIENCE, rest).await {
+            Ok((words, Ok(status))) => (words, status),
             // How `ssh` reports exit status 127.
-            Ok(Err(openssh::Error::Remote(_))) => {
+            Ok((_, Err(openssh::Error::Remote(_)))) => {
                 return Err(
                     self.refused("there is no journalctl there; install systemd".to_owned())
                 );
             }
-            Ok(Err(_)) | Err(_) => return Err(self.lost()),
+            Ok((_, Err(_))) | Err(_) => return Err(self.lost()),
         };
         let words = crate::words::in_one_line(&String::from_utf8_lossy(&words));
         // journalctl says so and calls it success.
