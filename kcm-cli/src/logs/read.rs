@@ -37,6 +37,8 @@ pub(super) struct Reading {
     transport: Arc<dyn Transport>,
     question: JournalQuestion,
     grep: Option<Pattern>,
+    /// How long the next entry may take.
+    patience: Duration,
 }
 
 /// Why nothing more is told.
@@ -57,7 +59,8 @@ impl Reading {
         let LogsQuestion { since, follow, grep } = question;
         let from = JournalStart::Since(*since);
         let question = JournalQuestion { unit: unit.clone(), from, follow: *follow };
-        Self { transport, question, grep: grep.clone() }
+        let patience = if *follow { FOREVER } else { SILENCE };
+        Self { transport, question, grep: grep.clone(), patience }
     }
 
     /// Tells everything, until the journal has ended or nobody listens.
@@ -113,10 +116,9 @@ impl Reading {
         journal: &mut dyn crate::transport::Journal,
         tell: &Sender<News>,
     ) -> End {
-        let patience = if self.question.follow { FOREVER } else { SILENCE };
         loop {
             let entry = tokio::select! {
-                entry = timeout(patience, journal.next()) => entry,
+                entry = timeout(self.patience, journal.next()) => entry,
                 () = tell.closed() => return End::Unheard,
             };
             let Ok(entry) = entry else { return End::Silent };
@@ -131,6 +133,38 @@ impl Reading {
                 return End::Unheard;
             }
             self.question.from = JournalStart::After(cursor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use time::OffsetDateTime;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::transport::{Fake, Journal};
+
+    struct Mute;
+
+    #[async_trait]
+    impl Journal for Mute {
+        async fn next(&mut self) -> Result<Option<JournalEntry>, JournalError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_says_nothing_is_given_up_unless_it_is_followed() {
+        for follow in [false, true] {
+            let question = LogsQuestion { since: OffsetDateTime::UNIX_EPOCH, follow, grep: None };
+            let unit = UnitName::parse("kube-controller-manager.service").unwrap();
+            let mut reading = Reading::new(Arc::new(Fake::new("m1")), &unit, &question);
+            assert_eq!(reading.patience == SILENCE, !follow);
+            reading.patience = Duration::from_millis(5);
+            let (tell, _told) = mpsc::channel(1);
+            assert!(matches!(reading.pass_on(&mut Mute, &tell).await, End::Silent));
         }
     }
 }
