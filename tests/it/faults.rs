@@ -34,17 +34,17 @@ use kcm_tests::control_plane::{Authority, Binaries, ControlPlane, Process};
 use kcm_tests::lab::{Lab, Machine, Variant};
 use kcm_tests::{Ran, Site, kcm};
 
-const UNIT: &str = "kube-controller-manager.service";
+pub(crate) const UNIT: &str = "kube-controller-manager.service";
 const UNIT_FILE: &str = "/etc/systemd/system/kube-controller-manager.service";
 const PROGRAM: &str = "/opt/kubernetes/bin/kube-controller-manager";
 const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
 const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
 
 /// Masters, an API server, and an operator's folder for both.
-struct Ground {
-    site: Site,
-    plane: ControlPlane,
-    lab: Lab,
+pub(crate) struct Ground {
+    pub(crate) site: Site,
+    pub(crate) plane: ControlPlane,
+    pub(crate) lab: Lab,
     _places: Places,
 }
 
@@ -73,13 +73,13 @@ impl Drop for Places {
 }
 
 /// `masters` plain machines.
-fn plain(masters: usize) -> Vec<Variant> {
+pub(crate) fn plain(masters: usize) -> Vec<Variant> {
     vec![Variant::new(); masters]
 }
 
 impl Ground {
     /// Nothing is deployed, but the program lies on every master already, which saves its upload.
-    fn new(variants: &[Variant]) -> Option<Self> {
+    pub(crate) fn new(variants: &[Variant]) -> Option<Self> {
         Self::with(&Binaries::standins(), variants)
     }
 
@@ -99,7 +99,7 @@ impl Ground {
     }
 
     /// The same with a service on every master.
-    fn deployed(variants: &[Variant]) -> Option<Self> {
+    pub(crate) fn deployed(variants: &[Variant]) -> Option<Self> {
         let ground = Self::new(variants)?;
         ground.apply(&[]);
         Some(ground)
@@ -126,7 +126,7 @@ impl Ground {
     }
 
     /// Writes the cluster file, with further sections.
-    fn write(&self, sections: &str) {
+    pub(crate) fn write(&self, sections: &str) {
         let binary = self.program();
         let install = format!("install: {{binary: {}, distributeCa: true}}\n", binary.display());
         self.write_bare(&format!("{install}{sections}"));
@@ -162,7 +162,7 @@ impl Ground {
         Process::start_command(command, &log)
     }
 
-    fn apply(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn apply(&self, arguments: &[&str]) -> Ran {
         let ran = self.kcm(&[&["apply"], arguments].concat());
         assert_eq!(ran.code, 0, "{ran:?}");
         ran
@@ -188,7 +188,7 @@ impl Ground {
     }
 }
 
-fn changed(number: usize) -> String {
+pub(crate) fn changed(number: usize) -> String {
     format!("controllerManager: {{flags: {{concurrent-deployment-syncs: {}}}}}\n", 5 + number)
 }
 

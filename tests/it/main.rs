@@ -25,6 +25,7 @@ mod drill;
 mod enumerated;
 mod faults;
 mod handover;
+mod hostile;
 mod kubeconfig;
 mod kubeconfig_writings;
 mod lab;

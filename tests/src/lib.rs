@@ -13,6 +13,7 @@
 
 pub mod contract;
 pub mod control_plane;
+pub mod hostile;
 pub mod lab;
 pub mod peers;
 pub mod proxy;

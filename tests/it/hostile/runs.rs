@@ -1,0 +1,105 @@
+//! One run of kcm: its output, its time and its peak memory.
+
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use kcm_tests::hostile::Plan;
+use kcm_tests::{Site, kcm};
+
+/// How long a run may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The most memory that a run may take, in kB.
+const MOST_MEMORY: u64 = 200 << 10;
+
+/// How kcm ended.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    pub(super) plan: Option<Plan>,
+    pub(super) arguments: Vec<String>,
+    /// None for one that a signal ended.
+    pub(super) code: Option<i32>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+    pub(super) took: Duration,
+    /// The peak of its memory (`VmHWM`), in kB.
+    pub(super) peak: u64,
+}
+
+impl Run {
+    /// Runs kcm in a site while a machine follows `plan`.
+    pub(super) fn new(site: &Site, plan: Option<Plan>, arguments: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
+        let mut command = Command::new(kcm());
+        command.current_dir(site.path()).args(arguments).stdin(Stdio::null());
+        // Styles as on a terminal, for every third seed.
+        if plan.is_some_and(|plan| plan.seed.is_multiple_of(3)) {
+            command.env("CLICOLOR_FORCE", "1");
+        }
+        command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+        let start = Instant::now();
+        let mut child = command.spawn().unwrap();
+        let (code, peak) = watched(&mut child, start);
+        Self {
+            plan,
+            arguments: arguments.to_vec(),
+            code,
+            stdout: fs::read(stdout).unwrap(),
+            stderr: fs::read(stderr).unwrap(),
+            took: start.elapsed(),
+            peak,
+        }
+    }
+
+    /// The verb, with that of `certs`.
+    pub(super) fn verb(&self) -> String {
+        let words = self.arguments.iter().take_while(|it| !it.starts_with('-'));
+        words.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.arguments.iter().any(|it| it == "json")
+    }
+
+    /// What to repeat it with.
+    pub(super) fn name(&self) -> String {
+        let plan = self.plan.map_or_else(String::new, |plan| plan.to_string());
+        format!("[{plan}] kcm {}", self.arguments.join(" "))
+    }
+
+    /// What is wrong with how it ended.
+    pub(super) fn excesses(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !matches!(self.code, Some(0..=4)) {
+            found.push(format!("exit code {:?} after {:?}", self.code, self.took));
+        }
+        if self.took >= PATIENCE {
+            found.push(format!("it took {:?}", self.took));
+        }
+        if self.peak > MOST_MEMORY {
+            found.push(format!("its memory was {} MB", self.peak >> 10));
+        }
+        found
+    }
+}
+
+fn watched(child: &mut Child, start: Instant) -> (Option<i32>, u64) {
+    let mut peak = 0;
+    loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(kilobytes.unwrap_or_default());
+        if let Some(status) = child.try_wait().unwrap() {
+            return (status.code(), peak);
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return (None, peak);
+        }
+        sleep(Duration::from_millis(10));
+    }
+}
