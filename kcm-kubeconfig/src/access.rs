@@ -291,19 +291,19 @@ mod tests {
                 "cluster: kubernetes",
                 "cluster: c",
                 "no cluster `c`, to which the context `default` refers; clusters: kubernetes",
-                "set-context default",
+                "set-context CONTEXT",
             ),
             (
                 "user: kcm",
                 "user: u",
                 "no user `u`, to which the context `default` refers; users: kcm",
-                "set-context default",
+                "set-context CONTEXT",
             ),
             (
                 "server: https://10.0.0.1:6443",
                 "server: ''",
                 "no server in the cluster `kubernetes`",
-                "set-cluster kubernetes",
+                "set-cluster CLUSTER",
             ),
             (
                 "https://10.0.0.1",
