@@ -5,8 +5,6 @@ use std::error::Error;
 use kcm_systemd::UnitName;
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::transport::command_line;
-
 /// An error and all its causes in one line.
 pub(crate) fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -64,7 +62,7 @@ pub(crate) fn harmless(text: &str) -> String {
 /// words are kcm's own and the operator's, and none comes from elsewhere.
 pub(crate) fn command<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     // A NUL is in no path and no name.
-    command_line(words).unwrap_or_default()
+    shlex::try_join(words).unwrap_or_default()
 }
 
 /// The command that shows what a unit has said.

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::test_runner::RngSeed;
 
-const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
-const MASTERS: [&str; 3] = [
+pub(crate) const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
+pub(crate) const MASTERS: [&str; 3] = [
     "--master=k8s-master-01=192.168.1.204",
     "--master=k8s-master-02=192.168.1.205",
     "--master=k8s-master-03=192.168.1.206",
@@ -30,7 +30,12 @@ fn adopt(site: &Site, further: &[&str]) -> Ran {
 }
 
 fn edit(site: &Site, master: &str, from: &str, to: &str) {
-    let at = site.on_master(master, UNIT);
+    edit_file(site, master, UNIT, from, to);
+}
+
+/// Replaces a part of a master's file that must be there.
+pub(crate) fn edit_file(site: &Site, master: &str, path: &str, from: &str, to: &str) {
+    let at = site.on_master(master, path);
     let before = fs::read_to_string(&at).unwrap();
     assert!(before.contains(from), "{before}");
     fs::write(&at, before.replace(from, to)).unwrap();
@@ -228,9 +233,9 @@ fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
-const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
+pub(crate) const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
 const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
-const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+pub(crate) const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
 /// Flags that people set, each with values.
 const FLAGS: &[(&str, &[&str])] = &[
     ("allocate-node-cidrs", &["true", "false"]),

@@ -5,16 +5,10 @@ use std::fs;
 use kcm_pki::{Certificate, KeyAlgorithm};
 use kcm_tests::{Ran, Site};
 
-const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
-const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
-const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
+use super::adopt::{CA, KUBECONFIG, MASTERS, UNIT, edit_file as edit};
+
 const HOSTILE: &str = "k8s-master-01";
 const HONEST: [&str; 2] = ["k8s-master-02", "k8s-master-03"];
-const MASTERS: [&str; 3] = [
-    "--master=k8s-master-01=192.168.1.204",
-    "--master=k8s-master-02=192.168.1.205",
-    "--master=k8s-master-03=192.168.1.206",
-];
 
 fn masters() -> Site {
     let site = Site::new();
@@ -26,13 +20,6 @@ fn masters() -> Site {
 fn adopt(site: &Site, masters: &[&str]) -> Ran {
     let arguments = [&["adopt", "--root", "out", "-f", "new/kcm.yaml"], masters].concat();
     site.kcm(&arguments)
-}
-
-fn edit(site: &Site, master: &str, path: &str, from: &str, to: &str) {
-    let at = site.on_master(master, path);
-    let before = fs::read_to_string(&at).unwrap();
-    assert!(before.contains(from), "{before}");
-    fs::write(&at, before.replace(from, to)).unwrap();
 }
 
 fn fingerprint(pem: &str) -> String {

@@ -191,17 +191,35 @@ fn mutated(answer: &str, dice: &mut Dice) -> String {
 
 #[test]
 fn a_mutated_answer_is_a_value_or_an_error_and_never_a_panic() {
-    let mut dice = Dice(7);
     for (operation, answer) in all() {
         let is_refusal =
             ["failed", "changed", "unitChanged"].iter().any(|it| answer.starts_with(it));
         let valid =
             read(&operation, &answer).unwrap_or_else(|garbled| panic!("{answer}: {garbled}"));
         assert_eq!(valid.failed.is_some(), is_refusal, "{answer}: {:?}", valid.failed);
-        for _ in 0..400 {
-            let mut odd = mutated(&answer, &mut dice);
-            if dice.below(3) == 0 {
-                odd = mutated(&odd, &mut dice);
+    }
+    mutate(&mut Dice(7), 400);
+}
+
+#[test]
+#[ignore = "half an hour of mutations"]
+fn half_an_hour_of_mutated_answers_makes_no_panic() {
+    let begun = std::time::Instant::now();
+    let mut seed = 0;
+    while begun.elapsed() < std::time::Duration::from_secs(1800) {
+        seed += 1;
+        mutate(&mut Dice(seed), 2_000);
+    }
+    println!("{} answers", seed * 2_000 * u64::try_from(all().len()).unwrap());
+}
+
+/// Reads each answer in so many mutated forms, and computes with what is read.
+fn mutate(dice: &mut Dice, times: usize) {
+    for (operation, answer) in all() {
+        for _ in 0..times {
+            let mut odd = mutated(&answer, dice);
+            while dice.below(3) == 0 {
+                odd = mutated(&odd, dice);
             }
             let read = || {
                 let replies = read(&operation, &odd);
