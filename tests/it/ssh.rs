@@ -15,6 +15,7 @@ mod stream;
 mod sudo;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -226,6 +227,8 @@ fn kcm_in(site: &Site, arguments: &[&str]) -> Command {
 fn runtime_folder(site: &Site) -> std::path::PathBuf {
     let runtime = site.file("run");
     fs::create_dir_all(&runtime).unwrap();
+    // As pam_systemd makes it; kcm uses no other.
+    fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
     runtime
 }
 

@@ -96,12 +96,17 @@ fn other_bundles_on_other_masters_are_named_and_none_loses_a_ca() {
             .contains("the set of CA certificates that the kubeconfig trusts is not the same"),
         "{ran:?}"
     );
-    // Only what needs the key of the identity, which is not fetched, is in the way of applying it.
+    // A CA that one master alone trusts is not brought to the other, and is not taken from that master either.
+    assert!(!made.site.read("kcm.yaml").contains("trust"));
     let ran = made.site.kcm(&["apply", "--root", "out"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    for master in ["m1", "m2"] {
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for (master, name) in [("m1", "kubernetes-new"), ("m2", "third")] {
+        let refused = ran.stderr.lines().any(|line| {
+            line.contains(master) && line.contains(name) && line.contains("[other-ca]")
+        });
+        assert!(refused, "{master}: {ran:?}");
         let trusted = made.in_kubeconfig(master, "certificate-authority-data");
-        assert_eq!(trusted.matches("BEGIN").count(), 3, "{trusted}");
+        assert_eq!(trusted.matches("BEGIN").count(), 2, "{trusted}");
     }
 }
 
