@@ -210,7 +210,7 @@ fn half_an_hour_of_mutated_answers_makes_no_panic() {
         seed += 1;
         mutate(&mut Dice(seed), 2_000);
     }
-    println!("{} answers", seed * 2_000 * u64::try_from(all().len()).unwrap());
+    assert!(seed > 10, "{seed} rounds are too few to say anything");
 }
 
 /// Reads each answer in so many mutated forms, and computes with what is read.
