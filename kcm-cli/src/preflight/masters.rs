@@ -238,21 +238,26 @@ pub(crate) fn strays(layout: &Layout, observed: &ObservedMaster) -> Option<Findi
     Some(Finding::error(FindingCode::StrayProcess, &observed.name, problem, mend))
 }
 
-/// Who leads is told by host names.
+/// The leader is known by its host name, so that no two masters may have one.
 pub(crate) fn host_names(masters: &[&ObservedMaster]) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (place, master) in masters.iter().enumerate() {
-        let Some(hostname) = &master.probe.hostname else { continue };
-        let earlier = masters.iter().take(place);
-        let twin =
-            earlier.into_iter().find(|other| other.probe.hostname.as_ref() == Some(hostname));
-        if let Some(twin) = twin {
-            let problem = format!("its host name `{hostname}` is that of {} too", twin.name);
-            let mend = "give each master its own with `hostnamectl hostname NAME`";
-            found.push(Finding::error(FindingCode::HostnameTwice, &master.name, problem, mend));
-        }
-    }
-    found
+    let names = masters.iter().filter_map(|it| Some((&*it.name, it.probe.hostname.as_deref()?)));
+    let names: Vec<_> = names.collect();
+    let finding = |(master, hostname): &(&str, &str)| {
+        let owner = owner_of(hostname, &names).filter(|owner| owner != master)?;
+        let problem = format!("its host name `{hostname}` is that of {owner} too");
+        let help = "give each master its own with `hostnamectl hostname NAME`";
+        Some(Finding::error(FindingCode::HostnameTwice, master, problem, help))
+    };
+    names.iter().filter_map(finding).collect()
+}
+
+/// The master to which a host name belongs: the one that the cluster file calls so, else the first that has it. Whoever claims the
+/// name of another is the one that is named.
+fn owner_of<'n>(hostname: &str, names: &[(&'n str, &str)]) -> Option<&'n str> {
+    let having = || names.iter().filter(|(_, other)| *other == hostname).map(|(master, _)| *master);
+    let label = hostname.split('.').next();
+    let called = |master: &&str| *master == hostname || Some(*master) == label;
+    having().find(called).or_else(|| having().next())
 }
 
 /// Whoever leads signs with these files of the CA: all must sign alike.
@@ -283,4 +288,23 @@ fn identity_of(layout: &Layout, role: Role, observed: &ObservedMaster) -> Option
     let certificate = text.filter(|_| role == Role::CaCertificate);
     let certificate = certificate.and_then(|pem| Certificate::from_pem(pem.as_bytes()).ok());
     Some(certificate.map_or(digest, |certificate| certificate.fingerprint()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_name_belongs_to_the_master_that_is_called_so() {
+        for (names, owner) in [
+            ([("m1", "m2"), ("m2", "m2"), ("m3", "m3")], "m2"),
+            ([("m1", "m2"), ("m2", "m2"), ("m3", "m2")], "m2"),
+            ([("m1", "m2.example.org"), ("m2", "m2.example.org"), ("m3", "m3")], "m2"),
+            ([("m1", "a"), ("m2", "a"), ("m3", "b")], "m1"),
+        ] {
+            let hostname = names[0].1;
+            assert_eq!(owner_of(hostname, &names), Some(owner), "{names:?}");
+        }
+        assert_eq!(owner_of("none", &[("m1", "a")]), None);
+    }
 }
