@@ -20,7 +20,7 @@ use crate::trust::described;
 /// From here on the end of a certificate is worth a word.
 const SOON: Duration = Duration::days(30);
 
-/// How many masters must have a value before it is said for all of them.
+/// The number of masters that must have a value before it counts for all of them.
 #[derive(Clone, Copy)]
 pub(super) enum Share {
     /// More than half.
@@ -30,13 +30,22 @@ pub(super) enum Share {
 }
 
 impl Share {
-    /// The value that so many of them are.
+    /// Returns the value that so many of them are.
     pub(super) fn of<T: PartialEq>(self, values: &[T]) -> Option<&T> {
         let times = |value: &T| values.iter().filter(|other| *other == value).count();
         values.iter().find(|value| match self {
             Self::Most => 2 * times(value) > values.len(),
             Self::All => times(value) == values.len(),
         })
+    }
+
+    /// Returns the same of values that masters may lack; to lack it is a value, too.
+    pub(super) fn common<T: PartialEq + Clone>(
+        self,
+        values: impl IntoIterator<Item = Option<T>>,
+    ) -> Option<T> {
+        let values: Vec<_> = values.into_iter().collect();
+        self.of(&values).cloned().flatten()
     }
 }
 
@@ -205,7 +214,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// What so many of the masters have, which may be nothing. A difference is a finding that names the odd ones.
+    /// Returns the value that so many of the masters have, which may be none. A difference is a finding that names the odd ones.
     ///
     /// # Errors
     /// When no value is that of so many: one master alone decides nothing for the others.

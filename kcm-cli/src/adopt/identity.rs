@@ -15,7 +15,7 @@ use crate::transport::PathState;
 const CSR_FILE: &str = "pki/kube-controller-manager/kube-controller-manager-csr.json";
 const SIGNING_CONFIG_FILE: &str = "pki/kube-controller-manager/ca-config.json";
 
-/// How long an identity is valid where the cluster file says nothing.
+/// Lifetime of an identity where the cluster file has none, in hours.
 const USUAL_HOURS: i64 = 87_600;
 
 /// What is known of the identity.
@@ -57,33 +57,27 @@ pub(super) fn identity(
         return Identity::default();
     }
     places(choices, found, combined.as_ref());
-    let algorithm = most(&leaves, |it| it.key_algorithm().map(|algorithm| algorithm.to_string()));
+    let most_of = |of: &dyn Fn(&Certificate) -> Option<String>| {
+        Share::Most.common(leaves.iter().map(|it| of(it)))
+    };
+    let algorithm = most_of(&|it| it.key_algorithm().map(|algorithm| algorithm.to_string()));
     choices.key_algorithm = algorithm.filter(|algorithm| algorithm != "rsa-2048");
-    let hours = most(&leaves, |it| {
+    let hours = leaves.iter().map(|it| {
         let hours = (it.not_after() - it.not_before()).whole_hours();
         // One that ends with its CA was cut short.
         (it.not_after() < ca.not_after()).then_some(hours)
     });
-    let hours = hours.filter(|hours| *hours >= 1).unwrap_or(USUAL_HOURS);
+    let hours = Share::Most.common(hours).filter(|hours| *hours >= 1).unwrap_or(USUAL_HOURS);
     choices.lifetime = (hours != USUAL_HOURS).then(|| format!("{hours}h"));
     let request = |it: &Certificate| (it.subject(), csr(it).map(|csr| csr.text));
-    let common = most(&leaves, |it| Some(request(it)));
+    let common = Share::Most.common(leaves.iter().map(|it| Some(request(it))));
     let like_most = leaves.iter().find(|it| Some(request(it)) == common);
     let csr = like_most.and_then(|it| next_csr(choices, it, findings));
-    let signing_config = most(&leaves, |it| signing_config(it, hours));
+    let signing_config = most_of(&|it| signing_config(it, hours));
     choices.signing_config = signing_config.as_ref().map(|_| SIGNING_CONFIG_FILE.to_owned());
     let chain = Share::Most.of(&chains).filter(|chain| !chain.is_empty());
     let pem = chain.map(|chain| chain.iter().map(Certificate::to_pem).collect());
     Identity { pem, csr, signing_config }
-}
-
-/// What most certificates have.
-fn most<T: PartialEq + Clone>(
-    leaves: &[&Certificate],
-    of: impl Fn(&Certificate) -> Option<T>,
-) -> Option<T> {
-    let values: Vec<_> = leaves.iter().map(|it| of(it)).collect();
-    Share::Most.of(&values).cloned().flatten()
 }
 
 /// The CSR file that keeps the subject.

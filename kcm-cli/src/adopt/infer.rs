@@ -122,10 +122,7 @@ fn places(
     let unit = path("the unit's file", &|it| Some(it.unit_file.to_string()))?;
     let kubeconfig = path("--kubeconfig", &|it| it.flag("kubeconfig").map(str::to_owned))?;
     // Where these are not the same, each master has a flag of its own.
-    let most = |of: &dyn Fn(&Found) -> Option<String>| {
-        let values: Vec<_> = found.iter().map(of).collect();
-        Share::Most.of(&values).cloned().flatten()
-    };
+    let most = |of: &dyn Fn(&Found) -> Option<String>| Share::Most.common(found.iter().map(of));
     let signing = most(&|it| it.flag("cluster-signing-cert-file").map(str::to_owned));
     let signing_key = most(&|it| it.flag("cluster-signing-key-file").map(str::to_owned));
     // A bundle is not the file of the CA that signs.

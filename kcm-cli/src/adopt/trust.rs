@@ -27,8 +27,7 @@ pub(super) fn signing_ca(
         let shown = |it: &Found| if it.flag(flag).is_none() { given.cloned() } else { of(it) };
         let what = format!("the certificate of --{flag}");
         findings.agree(&what, Share::Most, shown, |all| described(all))?;
-        let all: Vec<_> = found.iter().map(of).collect();
-        Ok(Share::Most.of(&all).cloned().flatten().unwrap_or_default())
+        Ok(Share::Most.common(found.iter().map(of)).unwrap_or_default())
     };
     let signing = file(SIGNING)?;
     let roots = file(ROOTS);
@@ -51,8 +50,8 @@ pub(super) fn signing_ca(
             let identity = it.identity()?.into_iter().next()?;
             Some(identity.issuer_der() == ca.subject_der())
         };
-        let issued: Vec<_> = found.iter().map(issued).collect();
-        CaCertificate::new((*ca).clone()).is_ok() && Share::Most.of(&issued) == Some(&Some(true))
+        CaCertificate::new((*ca).clone()).is_ok()
+            && Share::Most.common(found.iter().map(issued)) == Some(true)
     };
     let signing = all.iter().find(issued).or_else(|| all.first()).cloned();
     signing.ok_or_else(|| roots.err().unwrap_or_else(|| AdoptError::Unknown {

@@ -14,7 +14,6 @@ use crate::plan::{MasterPlan, Plan, Step};
 use crate::rollout::{LeadChange, LeadForecast, LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::transport::PathState;
 use crate::words;
-use crate::words::command;
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -84,7 +83,7 @@ pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
     writeln!(
         out,
         "wrote {file}; next: put the CA where it says, then `{}`",
-        command(["kcm", "plan", "-f", &file.to_string(), "--root", "out"])
+        words::command(["kcm", "plan", "-f", &file.to_string(), "--root", "out"])
     )
 }
 
