@@ -250,13 +250,16 @@ fn put_script(machine: &Machine, path: &str, script: &str) {
     fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Carries out all at once, each on a thread of its own: they mostly wait.
+/// Carries out all at once, each on a thread of its own: they mostly wait. What failed is said last, after the output of
+/// all.
 fn together(all: Vec<Box<dyn FnOnce() + Send>>) {
     let threads: Vec<_> = all.into_iter().map(std::thread::spawn).collect();
-    let ended: Vec<_> = threads.into_iter().map(std::thread::JoinHandle::join).collect();
-    for ended in ended {
-        if let Err(why) = ended {
-            std::panic::resume_unwind(why);
-        }
-    }
+    let ended = threads.into_iter().map(std::thread::JoinHandle::join);
+    let failed: Vec<_> = ended.filter_map(Result::err).map(|panic| message(&*panic)).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
 }

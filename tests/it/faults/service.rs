@@ -69,7 +69,8 @@ fn taken_back(value: u32, says: &[&str]) {
     assert_says(&ran.stdout, &["Partly done", "run the same command again"]);
     assert_eq!(unit(machine), before[first]);
     assert!(machine.serves(), "what was there before is");
-    assert_eq!(watched.most_down, 1, "{watched:?}");
+    // A machine that is back within a few milliseconds may not be seen down at all.
+    assert!(watched.most_down <= 1, "{watched:?}");
     ground.is_whole();
     // Mended with another value, or by going back to what it was.
     ground.write_bare(&flag(if value == 13 { 11 } else { 10 }));
