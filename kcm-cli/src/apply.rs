@@ -1,6 +1,5 @@
 //! `plan` and `apply`: from a cluster file to everything a master needs.
 
-mod choose;
 mod tell;
 
 use std::sync::Arc;
@@ -9,25 +8,24 @@ use kcm_pki::CertificateAuthority;
 
 use crate::accounts::{Accounts, Owners};
 use crate::api::Credentials;
-use crate::change;
 use crate::desired::{Desired, DesiredError, known_services};
 use crate::error::Error;
 use crate::event::Event;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::identity::{Decision, Held};
-use crate::issue::{self, Fresh};
 use crate::layout::Layout;
-use crate::lint;
 use crate::observe::{Observed, ObservedMaster, observe};
 use crate::operator::{self, Ca, Inputs, Pair, Serving};
-use crate::plan::{MasterPlan, Plan, Step, leaf};
+use crate::plan::{MasterPlan, Plan, Step, change};
 use crate::preflight::{self, Examination, PreflightError, Subject};
 use crate::renew::{self, Renewal};
+use crate::rollout::issue::{self, Fresh};
 use crate::rollout::{Lead, Outcome, Rollout, Work};
 use crate::run::Run;
 use crate::transport::Activity;
+use crate::{lint, view};
 
-pub(crate) use choose::{Decisions, Site, as_held, choose, decided};
+use crate::plan::choose::{Decisions, Site, choose, decided};
 
 /// Everything that is known before anything is done.
 #[derive(Debug)]
@@ -190,7 +188,7 @@ pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error>
     };
     let pair = inputs.pair.clone();
     tell::of_binary(&plan, &inputs, &layout, run.events);
-    let credentials = operator::credentials(run.cluster, pair)?;
+    let credentials = Credentials::of_cluster(run.cluster, pair)?;
     let (lead, mut found) = open_lead(run, &plan, &observed, &examined, credentials.as_ref()).await;
     found.extend(lead.findings(&examined).await);
     preflight::settle(found, run.cluster, run.events)?;
@@ -210,7 +208,7 @@ pub(crate) async fn carry_out(run: Run<'_>, aim: &Aim) -> Result<Outcome, Error>
 /// The operator's side with what was issued, which is kept from now on.
 fn with(inputs: Inputs, plan: &Plan, issued: Fresh) -> (Inputs, Decisions) {
     let keep = |pair: &Pair| {
-        let fingerprint = leaf(pair.certificate.as_bytes())?;
+        let fingerprint = view::leaf(pair.certificate.as_bytes())?;
         Some(Decision::Keep { fingerprint, held: Held::ByOperator })
     };
     let kept = |pair: Option<&Pair>, decision: &Option<Decision>| {
@@ -264,7 +262,7 @@ impl Prepared {
     /// until [`apply`] has issued it.
     async fn ask_api_servers(&mut self, run: Run<'_>) -> Result<(), Error> {
         let Self { plan, observed, examined, .. } = self;
-        let credentials = operator::credentials(run.cluster, self.inputs.pair.clone())?;
+        let credentials = Credentials::of_cluster(run.cluster, self.inputs.pair.clone())?;
         let (lead, mut found) =
             open_lead(run, plan, observed, examined, credentials.as_ref()).await;
         if matches!(plan.identity, Some(Decision::Issue { .. })) {

@@ -11,7 +11,6 @@ use kcm_pki::Fingerprint;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::change::Change;
 use crate::files::{Mode, Owner, RemotePath};
 use crate::layout::Layout;
 use crate::transport::{Commit, Enablement, Keep, KeptFile, PathState, Rename, Stage, UnitAction};
@@ -36,6 +35,15 @@ pub struct Generation {
     pub enabled: bool,
     /// What the paths were.
     pub files: Vec<Former>,
+}
+
+/// A change, as the notes of all masters that it comes to name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// When it began.
+    pub(crate) began: OffsetDateTime,
+    /// If it is a rollback: when the change began that it takes back.
+    pub(crate) undoes: Option<OffsetDateTime>,
 }
 
 /// What a path was.

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use kcm_systemd::{ExecutablePath, UnitName};
+use serde::Serialize;
 
 use crate::cluster::{Comparison, Install};
-use crate::desired::Role;
-use crate::files::RemotePath;
+use crate::files::{Mode, RemotePath};
 use crate::words::in_full;
 
 /// The tutorial's name for the cluster.
@@ -35,6 +35,59 @@ pub(crate) const KUBECONFIG_CONTEXT: &str = "default";
 pub(crate) const UNIT: &str = "kube-controller-manager.service";
 /// The folder with it.
 pub(crate) const UNIT_FOLDER: &str = "/etc/systemd/system";
+
+/// What a managed file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// The CA's certificate.
+    CaCertificate,
+    /// The CA's key.
+    CaKey,
+    /// Every CA certificate that clients accept, where that is not the CA's alone.
+    Trust,
+    /// The identity's certificate.
+    Certificate,
+    /// The identity's key.
+    Key,
+    /// Both in one file, where the kubeconfig names files.
+    Combined,
+    /// Certificate and key that the service serves with, in one file.
+    Serving,
+    /// The kubeconfig, with both or with the path of both.
+    Kubeconfig,
+    /// kube-controller-manager itself.
+    Binary,
+    /// The systemd unit.
+    Unit,
+}
+
+impl Role {
+    /// All of them.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::CaCertificate,
+        Self::CaKey,
+        Self::Trust,
+        Self::Certificate,
+        Self::Key,
+        Self::Combined,
+        Self::Serving,
+        Self::Kubeconfig,
+        Self::Binary,
+        Self::Unit,
+    ];
+
+    /// The permission bits of its file.
+    pub(crate) fn mode(self) -> Mode {
+        match self {
+            Self::CaKey | Self::Key | Self::Combined | Self::Serving | Self::Kubeconfig => {
+                Mode::PRIVATE
+            }
+            Self::CaCertificate | Self::Trust | Self::Certificate | Self::Unit => Mode::PUBLIC,
+            Self::Binary => Mode::PROGRAM,
+        }
+    }
+}
 
 /// Every path on a master that kcm reads, writes or names in the unit.
 #[derive(Clone, Debug)]

@@ -5,12 +5,12 @@ use kcm_kubeconfig::Access;
 use kcm_pki::{Certificate, Fingerprint};
 use kcm_systemd::{ServiceMeaning, Surroundings, UnitFile, UnitName};
 
-use crate::desired::Role;
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::ObservedMaster;
 use crate::transport::{self, PathState};
 use crate::trust;
-use crate::{plan, view};
+use crate::view;
 
 /// What an artifact comes to.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ impl Held {
         let found = observed.files.of(role);
         let text = found.text.as_deref();
         match self {
-            Self::Certificate(fingerprint) => plan::leaf_in(found) == Some(*fingerprint),
+            Self::Certificate(fingerprint) => found.leaf() == Some(*fingerprint),
             Self::Bytes(wanted) => {
                 matches!(found.state, PathState::File { digest, .. } if digest == *wanted)
             }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::accounts::Accounts;
-use crate::change::Change;
 use crate::cluster::Cluster;
-use crate::desired::{DesiredError, Role};
+use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::finding::{Finding, FindingCode};
+use crate::generation::Change;
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::{ObservedMaster, look};
 use crate::operator;
 use crate::plan::{MasterPlan, Plan, Step};

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::apply::{Aim, carry_out};
 use crate::certs::{CertificateUse, Validity, check_certificates};
-use crate::desired::{Desired, DesiredError, DesiredMaster, Role, known_services};
+use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
 use crate::error::Error;
 use crate::event::Event;
 use crate::finding::{Finding, FindingCode};
 use crate::identity::{Decision, Reason};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::{Observed, ObservedMaster};
 use crate::plan::{self, MasterPlan, Plan, Step};
 use crate::preflight::{self, PreflightError};

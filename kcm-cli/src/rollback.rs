@@ -5,14 +5,15 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use crate::accounts::Accounts;
-use crate::change::Change;
-use crate::desired::{DesiredError, Role};
+use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::event::Event;
 use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
+use crate::generation::Change;
 use crate::generation::{Former, FormerFile, Generation, Slot};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::{ObservedMaster, look};
 use crate::plan::{MasterPlan, Plan, Step, is_running_what_is_there};
 use crate::preflight;

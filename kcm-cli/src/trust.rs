@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use kcm_kubeconfig::{Access, path_in_kubeconfig};
 use kcm_pki::{Certificate, Fingerprint};
 
-use crate::desired::Role;
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::ObservedMaster;
 
 /// Returns what a PEM file's certificates are told apart by; nothing where one of them cannot be read.

@@ -101,6 +101,16 @@ pub(crate) fn without_key(view: &str) -> impl Iterator<Item = &str> {
     view.lines().filter(|line| !line.trim_start().starts_with(KEY_FIELD))
 }
 
+/// The client certificate in what may be shown of a kubeconfig.
+pub(crate) fn embedded(view: &str) -> Option<Vec<u8>> {
+    Access::of_public_view(view).ok()?.certificate().map(<[u8]>::to_vec)
+}
+
+/// The first certificate of a PEM file, which its intermediates may follow.
+pub(crate) fn leaf(pem: &[u8]) -> Option<Fingerprint> {
+    Certificate::first_from_pem(pem).ok().map(|certificate| certificate.fingerprint())
+}
+
 /// The file that a kubeconfig names for the certificate, as it is written there, by its public view.
 pub(crate) fn client_certificate(public: &str) -> Option<String> {
     Access::of_public_view(public).ok()?.certificate_file().map(str::to_owned)

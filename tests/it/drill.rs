@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kcm::api::Scripted;
-use kcm::drill::{DrillExtent, DrillMethod, DrillStep};
+use kcm::drill::DrillExtent;
+use kcm::event::{DrillMethod, DrillStep};
 use kcm::transport::fake::{Behaviour, Power};
 use kcm::transport::{Activity, Fake};
 use kcm::{

@@ -9,8 +9,9 @@ use super::choices::{Choices, FlagChoice};
 use super::findings::{Findings, Share};
 use super::look::Found;
 use crate::cluster::{Cluster, Master};
-use crate::desired::{Content, Desired, HeldPair, Identity, Materials, Role, desired, flags};
+use crate::desired::{Content, Desired, HeldPair, Identity, Materials, desired, flags};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::view;
 
 type Settings = BTreeMap<(String, String), Vec<String>>;

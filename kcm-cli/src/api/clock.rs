@@ -90,6 +90,17 @@ mod tests {
     }
 
     #[test]
+    fn the_first_and_the_last_moment_of_a_clock_have_an_offset() {
+        let now = datetime!(2026-11-23 06:00 UTC);
+        for reading in
+            [datetime!(1970-01-01 00:00 UTC), datetime!(9999-12-31 23:59:59.999_999_999 UTC)]
+        {
+            let offset = ClockOffset::between(reading, now, now, Plain::ZERO);
+            assert!(offset.exceeds(Plain::from_secs(86_400)), "{offset}");
+        }
+    }
+
+    #[test]
     fn a_date_of_whole_seconds_is_never_more_than_its_resolution_wrong() {
         assert!(!offset(0).exceeds(Plain::ZERO));
         for seconds in [2, -2, 120, -120] {

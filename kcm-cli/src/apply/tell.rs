@@ -1,8 +1,8 @@
 //! What is told beside the plan and its outcome.
 
-use crate::desired::Role;
 use crate::event::{Event, EventSink};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::Observed;
 use crate::operator::{Binary, Inputs};
 use crate::plan::Plan;

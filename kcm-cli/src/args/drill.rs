@@ -6,7 +6,8 @@ use clap::Args;
 use kcm_pki::GoDuration;
 
 use super::SelectArguments;
-use crate::drill::{DrillExtent, DrillMethod};
+use crate::drill::DrillExtent;
+use crate::event::DrillMethod;
 
 #[derive(Debug, Args)]
 pub(crate) struct DrillArguments {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
 
 use super::{CertificateUse, Found, UnseenCertificate};
@@ -14,7 +13,7 @@ use crate::observe::{Beside, Inspects, ObservedFile, ObservedMaster, Seen, look_
 use crate::operator;
 use crate::rollout::{answers_at, health_question};
 use crate::transport::{HttpsAnswer, Inspected, Observation, PathState, StreamAddress, Transport};
-use crate::view::client_certificate;
+use crate::view::{client_certificate, embedded};
 use crate::words::in_full;
 
 pub(crate) type SeenCertificate = Result<Found, UnseenCertificate>;
@@ -157,11 +156,6 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
         seen.push(in_file(role, path, &files.serving));
     }
     seen
-}
-
-/// The client certificate in what may be shown of a kubeconfig.
-pub(crate) fn embedded(view: &str) -> Option<Vec<u8>> {
-    Access::of_public_view(view).ok()?.certificate().map(<[u8]>::to_vec)
 }
 
 /// What the service's own process shows; nothing if it listens nowhere.

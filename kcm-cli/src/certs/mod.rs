@@ -20,7 +20,7 @@ use crate::run::Run;
 use crate::tasks::MasterTasks;
 
 pub use judge::Validity;
-pub(crate) use look::{SeenCertificate, embedded, in_files, served};
+pub(crate) use look::{SeenCertificate, in_files, served};
 
 /// What was found, everywhere.
 #[derive(Clone, Debug, Serialize)]

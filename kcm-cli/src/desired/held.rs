@@ -1,10 +1,11 @@
 //! A pair that only the masters hold. Pure.
 
-use super::{Identity, Role};
+use super::Identity;
+use crate::layout::Role;
 use crate::meaning::Held;
 use crate::observe::ObservedMaster;
-use crate::plan;
 use crate::transport::PathState;
+use crate::view;
 
 /// A pair as one master holds it, with which the files of all are compared.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +30,9 @@ impl HeldPair<'_> {
     /// What the file of this role must be.
     fn held(&self, role: Role) -> Option<Held> {
         let file = self.master?.files.of(role);
-        let certificate = plan::leaf(self.certificate.as_bytes());
+        let certificate = view::leaf(self.certificate.as_bytes());
         // Certificate and key in one file: of a file with another certificate, the bytes are not the ones to have.
-        let is_of_another = role == Role::Combined && plan::leaf_in(file) != certificate;
+        let is_of_another = role == Role::Combined && file.leaf() != certificate;
         match file.state {
             PathState::File { digest, .. } if role != Role::Certificate && !is_of_another => {
                 Some(Held::Bytes(digest))

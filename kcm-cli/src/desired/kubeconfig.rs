@@ -4,10 +4,10 @@ use kcm_kubeconfig::{
     CertificateSource, ComponentKubeconfig, KeySource, Secret, ServerUrl, path_in_kubeconfig,
 };
 
-use super::{Artifact, Content, DesiredError, HeldPair, Identity, Role, artifact};
+use super::{Artifact, Content, DesiredError, HeldPair, Identity, artifact};
 use crate::cluster::{Cluster, Comparison, CredentialsForm};
 use crate::files::Bytes;
-use crate::layout::{self, Layout};
+use crate::layout::{self, Layout, Role};
 use crate::meaning::{Held, Meaning, embedded_key};
 use crate::words::in_full;
 use crate::{transport, view};

@@ -8,16 +8,16 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::accounts::Owners;
+use crate::artifact::DesiredService;
 use crate::cluster::{Cluster, CredentialsForm};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
-use crate::layout::{Layout, LayoutError};
+use crate::layout::{Layout, LayoutError, Role};
 use crate::meaning::{Held, Meaning};
 use crate::operator::{Binary, IdentityRequest, Pair};
 use crate::view;
 
 pub(crate) use self::held::HeldPair;
 use self::kubeconfig::Kubeconfigs;
-pub use self::service::DesiredService;
 use self::service::{Service, service};
 pub(crate) use self::service::{flags, known_services};
 
@@ -68,59 +68,6 @@ pub struct Artifact {
     /// What it must be where only the masters hold it.
     #[serde(skip)]
     pub(crate) held: Option<Held>,
-}
-
-/// What a managed file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Role {
-    /// The CA's certificate.
-    CaCertificate,
-    /// The CA's key.
-    CaKey,
-    /// Every CA certificate that clients accept, where that is not the CA's alone.
-    Trust,
-    /// The identity's certificate.
-    Certificate,
-    /// The identity's key.
-    Key,
-    /// Both in one file, where the kubeconfig names files.
-    Combined,
-    /// Certificate and key that the service serves with, in one file.
-    Serving,
-    /// The kubeconfig, with both or with the path of both.
-    Kubeconfig,
-    /// kube-controller-manager itself.
-    Binary,
-    /// The systemd unit.
-    Unit,
-}
-
-impl Role {
-    /// All of them.
-    pub(crate) const ALL: [Self; 10] = [
-        Self::CaCertificate,
-        Self::CaKey,
-        Self::Trust,
-        Self::Certificate,
-        Self::Key,
-        Self::Combined,
-        Self::Serving,
-        Self::Kubeconfig,
-        Self::Binary,
-        Self::Unit,
-    ];
-
-    /// The permission bits of its file.
-    pub(crate) fn mode(self) -> Mode {
-        match self {
-            Self::CaKey | Self::Key | Self::Combined | Self::Serving | Self::Kubeconfig => {
-                Mode::PRIVATE
-            }
-            Self::CaCertificate | Self::Trust | Self::Certificate | Self::Unit => Mode::PUBLIC,
-            Self::Binary => Mode::PROGRAM,
-        }
-    }
 }
 
 /// The bytes of a managed file, as far as they are known.

@@ -3,61 +3,18 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use kcm_systemd::{ControllerManagerUnit, ExecutablePath, FlagName, Flags, Hardening};
-use serde::Serialize;
 
-use super::{Artifact, Content, DesiredError, Role, artifact};
+use super::{Artifact, Content, DesiredError, artifact};
 use crate::accounts::Owners;
+use crate::artifact::DesiredService;
 use crate::cluster::{Cluster, Comparison, FlagChange, Master};
 use crate::files::{Bytes, Owner, RemotePath};
-use crate::layout::Layout;
+use crate::layout::{Layout, Role};
 use crate::meaning::Meaning;
 use crate::words::in_full;
 
 /// Where kube-controller-manager serves if no flag says otherwise.
 const SECURE_PORT: u16 = 10257;
-
-/// What a rollout has to know of the service.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DesiredService {
-    /// The flags that it is started with, by name.
-    pub flags: Vec<FlagName>,
-    /// The files that flags name.
-    pub files: Vec<RemotePath>,
-    /// Those of them that hold a key: kubeconfigs and private keys.
-    #[serde(skip)]
-    pub(crate) secrets: Vec<RemotePath>,
-    /// Those of them that must hold one certificate and no more: it signs with them once it leads.
-    #[serde(skip)]
-    pub(crate) signing_certificates: Vec<RemotePath>,
-    /// Those of them that it reads when it starts, and then never again.
-    pub read_once: Vec<RemotePath>,
-    /// The key that it signs tokens with.
-    pub service_account_key: Option<String>,
-    /// Where it answers for its health, as seen from the master; nowhere if a flag says so.
-    pub serving: Option<SocketAddr>,
-    /// As whom it runs where that user has no more rights than its files give; root with all of root's if none.
-    pub account: Option<Owner>,
-    /// The name of the user that the cluster file has it run as; none for root.
-    #[serde(skip)]
-    pub(crate) user: Option<String>,
-}
-
-impl DesiredService {
-    /// Names the user that it runs as, for messages.
-    pub(crate) fn runs_as(&self) -> String {
-        match (&self.user, self.account) {
-            (Some(user), _) => format!("user `{user}`"),
-            (None, Some(_)) => "root without capabilities (systemd.hardening: strict)".to_owned(),
-            (None, None) => "root".to_owned(),
-        }
-    }
-
-    /// Whether it makes the certificate that it shows for itself when it starts, and never renews it.
-    pub(crate) fn makes_its_certificate(&self) -> bool {
-        self.serving.is_some() && !self.flags.iter().any(|flag| flag.as_str() == "tls-cert-file")
-    }
-}
 
 /// The unit, the files that the service reads when it starts, and what else there is to know of it.
 pub(super) struct Service {

@@ -16,11 +16,10 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::api::Credentials;
 use crate::desired::DesiredError;
 use crate::error::Error;
+use crate::event::DrillMethod;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::fleet::Network;
 use crate::layout::Layout;
@@ -34,8 +33,8 @@ use crate::tasks::MasterTasks;
 #[cfg(feature = "cli")]
 pub(crate) use picture::time;
 pub use report::{
-    DrillReport, DrillStep, EndOfLead, HealthAnswer, HealthSpan, HolderSpan, MasterTimeline,
-    NotPutBack, Reconciliation, Succession, Timeline,
+    DrillReport, EndOfLead, HealthAnswer, HealthSpan, HolderSpan, MasterTimeline, NotPutBack,
+    Reconciliation, Succession, Timeline,
 };
 
 /// How long the timer waits that starts a master whose kcm is gone: with its start, it runs again within 20 s.
@@ -52,18 +51,6 @@ pub struct DrillRequest {
     pub even_the_last: bool,
     /// Who may make the probe that shows that a leader works; without, that somebody leads is all there is to see.
     pub probe: Option<ProbeRequest>,
-}
-
-/// How a leader is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DrillMethod {
-    /// Its service is stopped, and its Lease runs out, unless the leader releases it (KEP-5366).
-    Stop,
-    /// Its process is killed as in a crash, and its Lease runs out.
-    Kill,
-    /// It is stopped and its Lease is freed, as every rollout of kcm does it.
-    Handover,
 }
 
 /// How long a drill goes on.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::DrillMethod;
+use crate::event::DrillMethod;
 use crate::smoke::LeftBehind;
 
 /// What a drill did and saw. All milliseconds but durations count from [`at`](Self::at), on one clock that nobody sets.
@@ -195,47 +195,6 @@ pub enum HealthAnswer {
     Silent,
     /// It could not be asked.
     Unknown,
-}
-
-/// Something that happens in a drill, as it happens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[non_exhaustive]
-pub enum DrillStep {
-    /// A leader is ended now.
-    Ends {
-        /// The master.
-        master: String,
-        /// How.
-        method: DrillMethod,
-    },
-    /// Its process is gone.
-    Ended {
-        /// The master.
-        master: String,
-    },
-    /// Another process leads.
-    Led {
-        /// Who, as the Lease names it.
-        holder: String,
-        /// How long nobody did.
-        gap_milliseconds: u64,
-    },
-    /// The probe has its Pod.
-    Reconciled {
-        /// How long the leader took for it; nothing for the one at the beginning.
-        delay_milliseconds: Option<u64>,
-    },
-    /// A master runs again.
-    Back {
-        /// The master.
-        master: String,
-    },
-    /// A master was restarted so that it does not lead next.
-    HeldBack {
-        /// The master.
-        master: String,
-    },
 }
 
 impl Succession {

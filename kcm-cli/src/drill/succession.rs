@@ -8,14 +8,16 @@ use tokio::time::Instant;
 use super::back::{Again, Returning, Started, prove};
 use super::pace::Pace;
 use super::probe::Probe;
-use super::report::{DrillStep, EndOfLead, Reconciliation, Succession};
+use super::report::{EndOfLead, Reconciliation, Succession};
 use super::watch::{Taken, Watch};
-use super::{BACK_AFTER, DrillExtent, DrillMethod};
+use super::{BACK_AFTER, DrillExtent};
 use crate::api::Lease;
-use crate::event::Event;
-use crate::rollout::{Lead, LeaseAfterStop, STOPPING, gate, processes};
+use crate::event::{DrillMethod, DrillStep, Event};
+use crate::rollout::{Lead, LeaseAfterStop, STOPPING, processes};
 use crate::run::Run;
-use crate::transport::{Batch, Operation, OperationFailure, Reply, TransportError, UnitAction};
+use crate::transport::{
+    Batch, Operation, OperationFailure, Reply, Settle, TransportError, UnitAction,
+};
 
 /// A leader that is to be ended, and whom it concerns.
 pub(super) struct Leader<'s> {
@@ -233,7 +235,7 @@ impl Leader<'_> {
         let layout = &self.returning.layout;
         let (unit, back_after) = (layout.unit.clone(), BACK_AFTER);
         let mut operations =
-            vec![Operation::Settle(gate::now(layout, Some(self.invocation.clone())))];
+            vec![Operation::Settle(Settle::now(&layout.unit, Some(self.invocation.clone())))];
         operations.push(Operation::Unit(match self.method {
             DrillMethod::Kill => UnitAction::Kill { unit, back_after },
             DrillMethod::Stop | DrillMethod::Handover => UnitAction::Stop { unit, back_after },

@@ -2,18 +2,18 @@
 
 use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster, links};
 use crate::accounts::Accounts;
-use crate::desired::DesiredService;
+use crate::artifact::DesiredService;
 use crate::effective::EffectiveUnit;
 use crate::files::RemotePath;
 use crate::generation::{Generation, Generations, slot_folders};
 use crate::identity::NotHeld;
 use crate::layout::Layout;
-use crate::rollout::connections;
+use crate::transport::Settle;
 use crate::transport::{
     Batch, CheckFolders, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure,
     Probe, Read, Reply, Transport, View,
 };
-use crate::uptake::{self, Uptake};
+use crate::uptake::Uptake;
 
 /// The files that flags name and that kcm does not manage, those of all masters.
 pub(crate) fn beside_managed<'a>(
@@ -229,10 +229,10 @@ async fn uptake(
     transport: &dyn Transport,
     layout: &Layout,
 ) -> Option<Uptake> {
-    let by_its_start = uptake::by_its_start(master, layout)?;
-    let noted = uptake::noted(master, text).filter(|_| by_its_start != Uptake::Proven);
+    let by_its_start = super::uptake::by_its_start(master, layout)?;
+    let noted = super::uptake::noted(master, text).filter(|_| by_its_start != Uptake::Proven);
     let Some(noted) = noted else { return Some(by_its_start) };
-    let look = connections(layout, Some(noted.invocation.clone()));
+    let look = Settle::connections(&layout.unit, Some(noted.invocation.clone()));
     let replies = transport.call(&Batch::new(vec![Operation::Settle(look)])).await;
     let first = replies.ok().and_then(|replies| replies.done.into_iter().next());
     Some(match first {

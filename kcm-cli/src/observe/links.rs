@@ -1,9 +1,9 @@
 //! What symbolic links lead to, where flags name them: kcm replaces no link, and the service follows it.
 
 use super::{AskError, ObservedFile, ObservedMaster};
-use crate::desired::Role;
 use crate::files::RemotePath;
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::transport::{Batch, Operation, PathState, Probe, Read, Reply, Transport, View};
 
 /// As many links as are followed, one exchange each: more than anybody puts in a row.

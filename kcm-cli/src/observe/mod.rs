@@ -4,6 +4,7 @@
 mod ask;
 mod held;
 mod links;
+mod uptake;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,9 +18,8 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::accounts::Accounts;
-use crate::certs::embedded;
+use crate::artifact::DesiredService;
 use crate::cluster::CredentialsForm;
-use crate::desired::{DesiredService, Role};
 use crate::effective::EffectiveUnit;
 use crate::event::Event;
 use crate::files::RemotePath;
@@ -27,6 +27,7 @@ use crate::fleet::Fleet;
 use crate::generation::{Generations, Slot};
 use crate::identity::{HeldIdentity, IdentityFacts, NotHeld, Reason};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::operator::{Ca, Inputs};
 use crate::run::Run;
 use crate::tasks::{MasterTasks, Panicked};
@@ -34,7 +35,7 @@ use crate::transport::{
     FoundUnit, OperationError, PathState, ProbeReply, TransportError, UntrustedFolder,
 };
 use crate::uptake::Uptake;
-use crate::view::client_certificate;
+use crate::view::{self, client_certificate, embedded};
 use crate::words::harmless;
 use ask::{ask, questions};
 use held::{held_identity, operator_facts, operator_identity};
@@ -208,6 +209,13 @@ pub struct ObservedFile {
     pub state: PathState,
     /// What may be seen of its content.
     pub text: Option<String>,
+}
+
+impl ObservedFile {
+    /// The first certificate in it.
+    pub(crate) fn leaf(&self) -> Option<Fingerprint> {
+        view::leaf(self.text.as_deref()?.as_bytes())
+    }
 }
 
 /// Some masters could not be observed. Nothing was changed on any.

@@ -12,13 +12,12 @@ use zeroize::Zeroizing;
 
 use super::binary::brought_binary;
 use super::exposure;
+use super::serving;
 use super::store::{read_ca_certificate, read_ca_pair, read_identity, read_serving_pair};
 use super::{Binary, Found, OperatorError, Pair};
-use crate::api::Credentials;
 use crate::cluster::{Cluster, CredentialsForm, LIFETIME, Pki, SHORTEST_LIFETIME};
 use crate::files::{Bytes, read_small};
 use crate::layout::{CERTIFICATE, KEY, USER};
-use crate::serving;
 use crate::words::in_full;
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
@@ -290,19 +289,14 @@ fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
     Ok(once)
 }
 
-/// What the API server is asked with, where all of it is here: kube-controller-manager's own identity.
-pub(crate) fn credentials(
-    cluster: &Cluster,
-    pair: Option<Pair>,
-) -> Result<Option<Credentials>, OperatorError> {
-    let (ca, _) = read_ca_certificate(&cluster.pki)?;
-    let trust = cluster.pki.trust.as_deref().map(certificates_in).transpose()?;
-    let ca = match trust {
+/// The CA certificates that API servers are verified with, where the CA is here.
+pub(crate) fn trusted(pki: &Pki) -> Result<Option<String>, OperatorError> {
+    let (ca, _) = read_ca_certificate(pki)?;
+    let trust = pki.trust.as_deref().map(certificates_in).transpose()?;
+    Ok(match trust {
         Some(all) => ca.map(|_| all.iter().map(Certificate::to_pem).collect()),
         None => ca,
-    };
-    let server = cluster.server.clone();
-    Ok(ca.zip(pair).map(|(ca, pair)| Credentials::Component { server, ca, pair }))
+    })
 }
 
 /// How long before its end a client certificate is renewed, if the cluster file and what it names say so.

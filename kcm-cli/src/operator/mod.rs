@@ -4,6 +4,7 @@ mod binary;
 mod exposure;
 mod inputs;
 mod pair;
+pub(crate) mod serving;
 mod store;
 
 use std::io;
@@ -17,7 +18,7 @@ pub use binary::Binary;
 pub(crate) use binary::{brought_binary, holds, program_facts};
 pub(crate) use inputs::{
     CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, MASTERS, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
-    ca_key_to_distribute, credentials, load_authority, pair, renew_before, serving_pair,
+    ca_key_to_distribute, load_authority, pair, renew_before, serving_pair, trusted,
 };
 pub use inputs::{Ca, IdentityRequest, Inputs, Serving};
 pub use pair::Pair;

@@ -1,9 +1,9 @@
 //! Files that others than owner and group can read or change, and should not. Pure.
 
-use crate::desired::Role;
 use crate::files::{Mode, RemotePath};
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::ObservedMaster;
 use crate::plan::Step;
 use crate::words::command;

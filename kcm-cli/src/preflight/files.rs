@@ -1,9 +1,10 @@
 //! Files that flags name and kcm does not bring: there, and of use. Pure.
 
-use crate::desired::{DesiredService, Role};
+use crate::artifact::DesiredService;
 use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::ObservedMaster;
 use crate::operator::Ca;
 use crate::plan::Step;

@@ -5,9 +5,10 @@ use kcm_systemd::UnitFile;
 
 use super::exposed::exposed;
 use super::{Sink, Subject, files, units};
-use crate::desired::{Artifact, Content, DesiredMaster, Role};
+use crate::desired::{Artifact, Content, DesiredMaster};
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::{ObservedFile, ObservedMaster};
 use crate::plan;
 use crate::run::Consent;

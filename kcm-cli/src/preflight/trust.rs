@@ -5,9 +5,10 @@ use kcm_pki::Certificate;
 
 use super::masters::unit_flag;
 use super::{Sink, Subject};
-use crate::desired::{Role, flags};
+use crate::desired::flags;
 use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
+use crate::layout::Role;
 use crate::observe::ObservedMaster;
 use crate::operator::Ca;
 use crate::plan::Step;

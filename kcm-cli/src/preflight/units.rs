@@ -4,9 +4,9 @@ use kcm_systemd::UNIT_FOLDERS;
 
 use super::{Sink, Subject};
 use crate::cluster::Comparison;
-use crate::desired::Role;
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::ObservedMaster;
 use crate::plan::Step;
 

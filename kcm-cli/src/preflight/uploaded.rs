@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Examination, Sink, Subject, program};
-use crate::desired::Role;
+use crate::layout::Role;
 use crate::operator;
 use crate::transport::{Observation, ProgramFacts};
 

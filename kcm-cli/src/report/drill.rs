@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 
 use super::human::{BAD, GOOD, NAME, NOTE, count};
-use crate::drill::{
-    DrillMethod, DrillReport, DrillStep, EndOfLead, NotPutBack, Reconciliation, Succession, time,
-};
+use crate::drill::{DrillReport, EndOfLead, NotPutBack, Reconciliation, Succession, time};
+use crate::event::{DrillMethod, DrillStep};
 use crate::smoke::LeftBehind;
 
 /// A line while it goes on.

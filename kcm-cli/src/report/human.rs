@@ -7,11 +7,12 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 
 use super::End;
+use crate::api::{LeadChange, LeadForecast};
 use crate::event::Event;
 use crate::files::RemotePath;
 use crate::identity::{Decision, Held, Reason};
 use crate::plan::{MasterPlan, Plan, Step};
-use crate::rollout::{LeadChange, LeadForecast, LeadOutcome, MasterOutcome, MasterResult, Outcome};
+use crate::rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::transport::PathState;
 use crate::words;
 

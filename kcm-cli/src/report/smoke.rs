@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::human::{BAD, GOOD, NAME, NOTE, count};
-use crate::smoke::{CheckName, CheckResult, LeftBehind, SmokeCheck, SmokeReport};
+use crate::event::{CheckName, CheckResult, SmokeCheck};
+use crate::smoke::{LeftBehind, SmokeReport};
 
 /// A line while it goes on.
 pub(super) fn progress(out: &mut dyn Write, check: &SmokeCheck) -> io::Result<()> {

@@ -7,14 +7,14 @@ use kcm_pki::Fingerprint;
 
 use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unproven};
 use super::helm::{HandedOver, Helm};
-use super::lead::LeadChange;
 use super::outcome::MasterResult;
 use super::task::{Left, Task};
+use crate::api::LeadChange;
 use crate::files::{Bytes, FileErrorKind, Mode, Owner};
 use crate::layout::Layout;
 use crate::transport::{
-    Batch, Commit, NoteProgram, Operation, OperationError, OperationFailure, Reply, Settled, Stage,
-    StagedFile, StreamAddress, Transport, TransportError, UnitAction,
+    Batch, Commit, NoteProgram, Operation, OperationError, OperationFailure, Reply, Settle,
+    Settled, Stage, StagedFile, StreamAddress, Transport, TransportError, UnitAction,
 };
 use crate::uptake::{Noted, Uptake};
 
@@ -131,7 +131,8 @@ impl Site {
         gate: Serving,
         invocation: String,
     ) -> MasterResult {
-        let mut operations = vec![Operation::Settle(gate::now(&self.layout, Some(invocation)))];
+        let mut operations =
+            vec![Operation::Settle(Settle::now(&self.layout.unit, Some(invocation)))];
         operations.extend(left.map(|left| Operation::Commit(left.concludes.clone())));
         operations.push(Operation::NoteProgram(note));
         match self.send(operations).await {
@@ -175,7 +176,7 @@ impl Site {
             owner: Owner::ROOT,
         }];
         let operations = vec![
-            Operation::Settle(gate::connections(&self.layout, Some(seen.invocation))),
+            Operation::Settle(Settle::connections(&self.layout.unit, Some(seen.invocation))),
             Operation::Stage(Stage { files, kept: Vec::new() }),
             Operation::Commit(Commit { files: vec![target], ..Commit::default() }),
         ];

@@ -100,7 +100,7 @@ async fn look(
     layout: &Layout,
     invocation: Option<String>,
 ) -> Result<Settled, Unproven> {
-    let settle = now(layout, invocation);
+    let settle = Settle::now(&layout.unit, invocation);
     let replies = transport.call(&Batch::new(vec![Operation::Settle(settle)])).await;
     let replies = replies.map_err(Unproven::Lost)?;
     match (replies.failed, replies.done.into_iter().next()) {
@@ -108,18 +108,6 @@ async fn look(
         (None, Some(Reply::Settled(settled))) => Ok(settled),
         (None, _) => Err(Unproven::Unhealthy("its transport answered another question".to_owned())),
     }
-}
-
-/// A look at how the service is now.
-pub(crate) fn now(layout: &Layout, invocation: Option<String>) -> Settle {
-    let unit = layout.unit.clone();
-    let (period, listens) = (Duration::ZERO, Duration::ZERO);
-    Settle { unit, period, listens, connections: false, invocation }
-}
-
-/// A look at what it is connected to.
-pub(crate) fn connections(layout: &Layout, invocation: Option<String>) -> Settle {
-    Settle { connections: true, ..now(layout, invocation) }
 }
 
 /// A first look at a service that was just started: a wrong flag or an unreadable file ends kube-controller-manager

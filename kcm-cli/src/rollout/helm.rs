@@ -7,12 +7,11 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::commit::{Site, Stop};
-use super::gate;
-use super::lead::{Lead, LeadChange, SUCCESSION};
+use super::lead::{Lead, SUCCESSION};
 use super::task::BACK_AFTER;
-use crate::api::Lease;
+use crate::api::{LeadChange, Lease};
 use crate::layout::Layout;
-use crate::transport::{Operation, OperationFailure, Probe, Reply, Settled, UnitAction};
+use crate::transport::{Operation, OperationFailure, Probe, Reply, Settle, Settled, UnitAction};
 
 /// A stop takes its time (`TimeoutStopSec=` is 90 s by default), and the timer must not be armed too early for it.
 pub(crate) const STOPPING: Duration = Duration::from_secs(100);
@@ -110,7 +109,8 @@ impl Helm {
         let (end, rest) = after.split_first()?;
         let unit = layout.unit.clone();
         let stop = UnitAction::Stop { unit: unit.clone(), back_after: BACK_AFTER };
-        let mut until = vec![Operation::Settle(gate::now(layout, Some(self.invocation.clone())))];
+        let mut until =
+            vec![Operation::Settle(Settle::now(&layout.unit, Some(self.invocation.clone())))];
         until.extend_from_slice(before);
         until.extend([Operation::Unit(stop), Operation::Probe(processes(layout))]);
         let start = matches!(end, Operation::Unit(UnitAction::Restart { .. }))

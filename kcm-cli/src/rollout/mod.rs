@@ -3,6 +3,7 @@
 mod commit;
 pub(crate) mod gate;
 mod helm;
+pub(crate) mod issue;
 mod lead;
 mod lock;
 mod order;
@@ -14,27 +15,26 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::change::Change;
+use crate::api::{Credentials, LeadChange};
 use crate::desired::Desired;
 use crate::event::Event;
 use crate::finding::Finding;
+use crate::generation::Change;
 use crate::layout::Layout;
 use crate::observe::ObservedMaster;
-use crate::operator;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight::{self, PreflightError};
 use crate::run::Run;
 use crate::tasks::MasterTasks;
 use crate::transport::{Activity, LockError, LockGuard, StreamAddress};
-use crate::view;
+use crate::{operator, view};
 
 use commit::Site;
 pub use gate::{FIRST_LOOK, SETTLE};
-pub(crate) use gate::{answers_at, connections, health_question, is_healthy, listener};
+pub(crate) use gate::{answers_at, health_question, is_healthy, listener};
 use helm::Helm;
 pub(crate) use helm::{STOPPING, processes};
 pub(crate) use lead::{Holding, Lead, LeaseAfterStop, stranger};
-pub use lead::{LeadChange, LeadForecast};
 pub(crate) use lock::lock;
 use order::{Condition, next_masters};
 pub use outcome::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
@@ -246,7 +246,7 @@ pub(crate) async fn lead_without_new_identity(
     observed: &[ObservedMaster],
 ) -> Result<Lead, PreflightError> {
     let pair = operator::pair(run.cluster)?;
-    let credentials = operator::credentials(run.cluster, pair)?;
+    let credentials = Credentials::of_cluster(run.cluster, pair)?;
     let runs = |place: usize| observed.get(place).map(Condition::of) == Some(Condition::Running);
     let can_ask = credentials.is_some() && run.fleet.control_plane().is_some();
     // Without them no Lease is freed.

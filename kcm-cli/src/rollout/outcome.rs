@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::lead::LeadChange;
+use crate::api::LeadChange;
 use crate::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::run::Run;

@@ -6,16 +6,16 @@ use kcm_pki::Fingerprint;
 use kcm_systemd::FlagName;
 
 use super::gate::{self, Serving};
-use crate::change::{Change, takes_back};
-use crate::desired::{Content, DesiredMaster, Role};
+use crate::desired::{Content, DesiredMaster};
 use crate::files::{Bytes, Mode, Owner, RemotePath};
-use crate::generation::{self, Former, Generation, Slot, former};
-use crate::layout::Layout;
+use crate::generation::{self, Change, Former, Generation, Slot, former};
+use crate::layout::{Layout, Role};
 use crate::observe::ObservedMaster;
+use crate::plan::change::takes_back;
 use crate::plan::{MasterPlan, Step};
 use crate::transport::{
     Activity, Attributes, Commit, Enablement, ExpectedUnit, KeptFile, NoteProgram, Operation,
-    PathState, Stage, StagedFile, UnitAction, Unstage,
+    PathState, Settle, Stage, StagedFile, UnitAction, Unstage,
 };
 use crate::uptake::Uptake;
 
@@ -113,7 +113,7 @@ impl Task {
         let combined = to_take_up(planned, observed, layout);
         let is_running = matches!(observed.probe.unit.activity, Activity::Active { .. });
         let takes_up = combined.filter(|_| gate.is_some() && is_running && !changes.starts);
-        let looks = takes_up.map(|_| gate::connections(layout, None));
+        let looks = takes_up.map(|_| Settle::connections(&layout.unit, None));
         let trial = stage.files.iter().find(|file| file.target == layout.executable).zip(desired);
         let trial = trial.filter(|_| !is_offline).map(|(file, desired)| {
             (crate::transport::staged(&file.target), desired.service.flags.clone())

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::cause;
 use super::masters::Seat;
-use super::report::{Book, CheckName};
+use super::report::Book;
 use super::wait::{Glance, until};
 use crate::api::{ApiServer, Lease, LeaseStore as _};
+use crate::event::CheckName;
 use crate::layout::Layout;
 use crate::words::journal_of;
 

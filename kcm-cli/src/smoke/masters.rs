@@ -7,12 +7,12 @@ use kcm_systemd::{Argument, Flags};
 
 use crate::accounts::Accounts;
 use crate::api::Via;
-use crate::certs::embedded;
 use crate::layout::Layout;
 use crate::observe::{AskError, Beside, Inspects, Seen, look_beside};
 use crate::run::Run;
 use crate::tasks::MasterTasks;
 use crate::transport::{Activity, Transport};
+use crate::view::embedded;
 
 /// A master, and what was seen there.
 pub(crate) struct Seat {

@@ -24,6 +24,7 @@ use crate::api::{ApiServer, Credentials, Patience, Via};
 use crate::cluster::ApiVia;
 use crate::desired::DesiredError;
 use crate::error::Error;
+use crate::event::CheckName;
 use crate::fleet::Network;
 use crate::layout::Layout;
 use crate::operator::Pair;
@@ -36,7 +37,7 @@ pub(crate) use masters::{Seat, look};
 pub(crate) use namespace::{APPS, CORE, Namespace};
 pub(crate) use wait::{Glance, until};
 
-pub use report::{CheckName, CheckResult, LeftBehind, SmokeCheck, SmokeReport};
+pub use report::{LeftBehind, SmokeReport};
 
 /// What a proof needs.
 #[derive(Clone, Debug)]

@@ -6,8 +6,9 @@
 use tokio::time::{Instant, sleep, timeout};
 
 use super::masters::Seat;
-use super::report::{Book, CheckName, CheckResult};
+use super::report::Book;
 use super::sockets::connections;
+use crate::event::{CheckName, CheckResult};
 use crate::layout::Layout;
 use crate::rollout::{health_question, listener};
 use crate::run::Run;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use kcm_pki::{Certificate, Usage};
 use tokio::time::Instant;
 
-use super::report::{Book, CheckName};
+use super::report::Book;
 use super::trial::{ACCOUNT, NAME, Trial};
 use super::{EtcdRequest, SmokeRequest};
 use crate::api::{Etcd, Patience, Via};
+use crate::event::CheckName;
 
 const ASKED: &str = "the keys of what was made are in etcd";
 

@@ -3,9 +3,10 @@
 use tokio::time::Instant;
 
 use super::cause;
-use super::report::{Book, CheckName, CheckResult};
+use super::report::Book;
 use super::trial::Trial;
 use crate::api::Credentials;
+use crate::event::{CheckName, CheckResult};
 
 const ASKED: &str = "the namespace goes with everything in it";
 

@@ -4,9 +4,9 @@ use time::OffsetDateTime;
 
 use super::look::{Health, Look};
 use super::{Service, Sync, Wanted, steps};
-use crate::desired::Role;
 use crate::finding::{Finding, FindingCode};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::Seen;
 use crate::preflight;
 use crate::transport::{Activity, Enablement, Observation, PathState, UnitState};

@@ -129,7 +129,7 @@ fn way(run: Run<'_>) -> Result<Way, String> {
     let control_plane = control_plane.ok_or("masters that are folders have no API server")?;
     let pair = operator::pair(run.cluster).map_err(|error| error.to_string())?;
     let credentials =
-        operator::credentials(run.cluster, pair).map_err(|error| error.to_string())?;
+        Credentials::of_cluster(run.cluster, pair).map_err(|error| error.to_string())?;
     let credentials = credentials.ok_or(
         "kube-controller-manager's key is not on this machine; run kcm where pki.directory holds it",
     )?;

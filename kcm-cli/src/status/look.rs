@@ -8,8 +8,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::accounts::Accounts;
+use crate::artifact::DesiredService;
 use crate::certs::{self, SeenCertificate};
-use crate::desired::DesiredService;
 use crate::layout::Layout;
 use crate::lint::Running;
 use crate::observe::{

@@ -15,7 +15,6 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::accounts::{Accounts, Owners};
-use crate::apply::{Decisions, Site, as_held, decided};
 use crate::certs::{CertificateCheck, CheckedCertificate};
 use crate::cluster::Cluster;
 use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
@@ -29,6 +28,7 @@ use crate::lint::{self, Running};
 use crate::observe::{Observed, ObservedMaster};
 use crate::operator::{Ca, Inputs};
 use crate::plan::Plan;
+use crate::plan::choose::{Decisions, Site, as_held, decided};
 use crate::run::Run;
 use crate::tasks::MasterTasks;
 use crate::transport::{Observation, PathState, ProcessFacts, UnitState};

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::look::Look;
 use super::{Wanted, steps};
-use crate::desired::{Content, Role};
+use crate::desired::Content;
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::Seen;
 use crate::plan::Step;
 use crate::transport::{Activity, PathState};

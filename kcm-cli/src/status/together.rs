@@ -8,11 +8,11 @@ use crate::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
 };
 use crate::cluster::CredentialsForm;
-use crate::desired::Role;
 use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::identity::Reason;
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::preflight;
 use crate::run::Run;
 use crate::transport::{Observation, PathState};

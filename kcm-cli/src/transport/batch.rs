@@ -430,6 +430,19 @@ pub struct Settle {
     pub invocation: Option<String>,
 }
 
+impl Settle {
+    /// A look at how the service is now.
+    pub(crate) fn now(unit: &UnitName, invocation: Option<String>) -> Self {
+        let (period, listens) = (Duration::ZERO, Duration::ZERO);
+        Self { unit: unit.clone(), period, listens, connections: false, invocation }
+    }
+
+    /// A look at what the service is connected to.
+    pub(crate) fn connections(unit: &UnitName, invocation: Option<String>) -> Self {
+        Self { connections: true, ..Self::now(unit, invocation) }
+    }
+}
+
 /// Notes the version of a program and its digest on the master, beside size, times and inode: whoever changes the program
 /// changes one of those. What is noted already and still true stays. Never fails: without the note, [`Probe`] reads the
 /// whole program again. A transport for which that costs nothing may note nothing.

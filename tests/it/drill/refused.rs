@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use kcm::drill::{DrillExtent, DrillMethod};
+use kcm::drill::DrillExtent;
+use kcm::event::DrillMethod;
 use kcm::transport::fake::Behaviour;
 use kcm::{DrillRequest, Error, FindingCode, Network, PreflightError};
 

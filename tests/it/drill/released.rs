@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kcm::DrillReport;
-use kcm::drill::{DrillExtent, DrillMethod, DrillStep, EndOfLead};
+use kcm::drill::{DrillExtent, EndOfLead};
+use kcm::event::{DrillMethod, DrillStep};
 
 use super::{Stage, request, takers};
 

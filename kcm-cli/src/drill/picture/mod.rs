@@ -4,8 +4,8 @@ mod canvas;
 #[cfg(test)]
 mod tests;
 
-use super::DrillMethod;
 use super::report::{DrillReport, EndOfLead, HealthAnswer, Reconciliation, Succession};
+use crate::event::DrillMethod;
 use crate::words::moment;
 use canvas::{Anchor, Area, Canvas, Fill, Label, Mark, fitting, lines, width};
 

@@ -1,3 +1,4 @@
+use crate::event::DrillMethod;
 use proptest::prelude::*;
 use time::macros::datetime;
 

@@ -255,7 +255,6 @@ fn compute(reply: &Reply) {
     for time in times {
         let far = time::Duration::days(366 * 900);
         let _ = (now - time, time - now, time + far, now + (time - now));
-        let _ = crate::api::ClockOffset::between(time, now, now, Duration::ZERO).to_string();
     }
 }
 

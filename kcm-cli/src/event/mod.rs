@@ -1,15 +1,19 @@
 //! What happened, as it happens. Events hold no secrets.
 
+mod drill;
+mod smoke;
+
 use kcm_pki::Fingerprint;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::drill::DrillStep;
+use crate::api::LeadChange;
 use crate::files::RemotePath;
 use crate::identity::Reason;
-use crate::rollout::LeadChange;
-use crate::smoke::SmokeCheck;
 use crate::uptake::Uptake;
+
+pub use drill::{DrillMethod, DrillStep};
+pub use smoke::{CheckName, CheckResult, SmokeCheck};
 
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize)]

@@ -1,17 +1,22 @@
 //! The ordered difference between what should be and what is there. Pure, and a value: what is shown is
 //! what is done.
 
+pub(crate) mod change;
+pub(crate) mod choose;
+mod serving;
+
 use kcm_pki::{Certificate, Fingerprint};
 use serde::Serialize;
 use similar::TextDiff;
 
-use crate::desired::{Artifact, Content, Desired, DesiredMaster, Role};
+use crate::api::LeadForecast;
+use crate::desired::{Artifact, Content, Desired, DesiredMaster};
 use crate::files::{Mode, Owner, RemotePath};
 use crate::identity::Decision;
+use crate::layout::Role;
 use crate::meaning::Held;
 use crate::observe::{Observed, ObservedFile, ObservedMaster};
-use crate::rollout::LeadForecast;
-use crate::serving;
+use crate::operator::serving::is_of_kcm;
 use crate::transport::{Activity, Enablement, PathState};
 use crate::trust;
 
@@ -252,10 +257,10 @@ fn is_kcms(role: Role, path: &RemotePath, observed: &ObservedMaster) -> bool {
     let found = observed.files.of(role);
     let is_like_kcms = match role {
         Role::Combined => {
-            let held = leaf_in(found);
-            held.is_some() && held == leaf_in(&observed.files.certificate)
+            let held = found.leaf();
+            held.is_some() && held == observed.files.certificate.leaf()
         }
-        _ => found.text.as_deref().is_some_and(serving::is_of_kcm),
+        _ => found.text.as_deref().is_some_and(is_of_kcm),
     };
     is_like_kcms || noted.any(|note| note.files.iter().any(|former| former.path == *path))
 }
@@ -313,16 +318,6 @@ pub(crate) fn certificate_in(found: &ObservedFile) -> Option<Fingerprint> {
 /// The only certificate of a file.
 pub(crate) fn certificate(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
-}
-
-/// The certificate of an identity in a file.
-pub(crate) fn leaf_in(found: &ObservedFile) -> Option<Fingerprint> {
-    leaf(found.text.as_deref()?.as_bytes())
-}
-
-/// The certificate of an identity, which its intermediates may follow.
-pub(crate) fn leaf(pem: &[u8]) -> Option<Fingerprint> {
-    Certificate::first_from_pem(pem).ok().map(|certificate| certificate.fingerprint())
 }
 
 fn artifact_step(

@@ -2,21 +2,13 @@
 
 use time::OffsetDateTime;
 
-use crate::desired::{Content, Role};
+use crate::desired::Content;
 use crate::files::RemotePath;
-use crate::generation::{FormerFile, former};
+use crate::generation::{Change, FormerFile, former};
 use crate::layout::Layout;
+use crate::layout::Role;
 use crate::observe::ObservedMaster;
 use crate::plan::{MasterPlan, Plan, Step};
-
-/// A change, as the notes of all masters that it comes to name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    /// When it began.
-    pub(crate) began: OffsetDateTime,
-    /// If it is a rollback: when the change began that it takes back.
-    pub(crate) undoes: Option<OffsetDateTime>,
-}
 
 /// The change that an apply is on each master: the one that others have already, if this master missed it, because a run
 /// was cut or the master was left out; else a new one.

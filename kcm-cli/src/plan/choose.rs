@@ -1,15 +1,16 @@
 //! What should be on the masters, by what happens to the certificates.
 
+use super::serving;
 use crate::accounts::Owners;
 use crate::cluster::Cluster;
-use crate::desired::{Artifact, Content, Desired, HeldPair, Identity, Materials, desired};
-use crate::error::Error;
+use crate::desired::{
+    Artifact, Content, Desired, DesiredError, HeldPair, Identity, Materials, desired,
+};
 use crate::identity::{Decision, Held, Reason, decide};
 use crate::layout::Layout;
 use crate::observe::{Observed, ObservedMaster};
 use crate::operator::{Ca, Inputs, Serving};
 use crate::plan;
-use crate::serving;
 
 /// What happens to the certificates.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl<'a> Site<'a> {
         self,
         identity: Identity<'_>,
         serving: Option<Identity<'_>>,
-    ) -> Result<Desired, Error> {
+    ) -> Result<Desired, DesiredError> {
         let Self { cluster, layout, owners, inputs, .. } = self;
         let ca = match &inputs.ca {
             Ca::Present(ca) => Some(ca.certificate().to_pem()),
@@ -51,7 +52,7 @@ impl<'a> Site<'a> {
         let (ca_key, binary) = (inputs.ca_key.as_ref(), inputs.binary.as_ref());
         let (ca, trust) = (ca.as_deref(), inputs.trust.as_deref());
         let materials = Materials { identity, serving, ca, trust, ca_key, binary };
-        Ok(desired(cluster, layout, owners, materials)?)
+        desired(cluster, layout, owners, materials)
     }
 
     /// The pair that a master holds.
@@ -75,7 +76,10 @@ impl<'a> Site<'a> {
 }
 
 /// What should be on the masters, and the decisions as far as they can be kept.
-pub(crate) fn choose(site: Site<'_>, decisions: Decisions) -> Result<(Decisions, Desired), Error> {
+pub(crate) fn choose(
+    site: Site<'_>,
+    decisions: Decisions,
+) -> Result<(Decisions, Desired), DesiredError> {
     let Site { inputs, observed, .. } = site;
     let serving = decisions.serving.as_ref().and_then(|it| served(it, inputs, observed));
     let to_issue = || site.desired(Identity::ToBeIssued(&inputs.request), serving);
@@ -104,7 +108,7 @@ pub(crate) fn choose(site: Site<'_>, decisions: Decisions) -> Result<(Decisions,
 }
 
 /// What the files there are compared with: the pair that this machine or most masters hold, also where another is due.
-pub(crate) fn as_held(site: Site<'_>) -> Result<Desired, Error> {
+pub(crate) fn as_held(site: Site<'_>) -> Result<Desired, DesiredError> {
     let Site { inputs, observed, .. } = site;
     let serving = inputs.serving.as_ref().map(|Serving { request, pair, .. }| match pair {
         Some(pair) => Identity::Pair(pair),
