@@ -5,10 +5,10 @@ use thiserror::Error;
 use crate::cluster::ClusterFileError;
 use crate::desired::DesiredError;
 use crate::finding::FindingCode;
-use crate::lint::LintError;
-use crate::observe::{AskError, ObserveError};
-use crate::operator::OperatorError;
+use crate::observed::{AskError, ObserveError};
+use crate::pki::OperatorError;
 use crate::preflight::PreflightError;
+use crate::preflight::lint::LintError;
 use crate::transport::LockError;
 
 /// Why kcm stopped before it changed any master.

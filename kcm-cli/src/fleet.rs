@@ -7,10 +7,10 @@ use std::sync::Arc;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::api::{ControlPlane, Networked};
 use crate::cluster::{Cluster, Master, Sudo, SudoPassword};
-use crate::files::{LONGEST_FILE, words};
+use crate::kube::{ControlPlane, Networked};
 use crate::transport::{Connections, Local, Password, SshMaster, Transport};
+use crate::util::files::{LONGEST_FILE, words};
 
 /// All masters of a cluster file, in its order, each with the way to it.
 #[derive(Clone, Debug)]

@@ -35,84 +35,60 @@
 //! # }).unwrap();
 //! ```
 
-mod accounts;
-mod adopt;
-pub mod api;
-mod apply;
 mod artifact;
-mod certs;
 pub mod cluster;
+mod context;
 mod desired;
-pub mod drill;
-mod effective;
 mod error;
 pub mod event;
-pub mod files;
 mod finding;
 mod fleet;
-pub mod generation;
-pub mod handover;
-pub mod identity;
-mod init;
-mod interrupt;
-mod layout;
-pub mod lint;
-mod logs;
-mod meaning;
-mod nearest;
-mod observe;
-pub mod operator;
+pub mod kube;
+mod observed;
+mod ops;
+pub mod pki;
 mod plan;
 mod preflight;
-mod remove;
-mod renew;
-mod rollback;
 pub mod rollout;
-mod run;
-pub mod smoke;
-pub mod status;
-mod tasks;
-mod timer;
 pub mod transport;
-mod trust;
-mod uptake;
-mod view;
-mod words;
+mod util;
 
-#[cfg(feature = "cli")]
-mod args;
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "cli")]
-mod report;
 
-pub use adopt::{AdoptError, AdoptRequest, AdoptSsh, Adopted, adopt, adoption_plan};
-pub use apply::{Prepared, apply, plan};
 pub use artifact::DesiredService;
-pub use certs::{
-    CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
-    check_certificates,
-};
+pub use artifact::uptake::{Noted, Uptake};
+pub use cluster::init::{Init, init};
+pub use cluster::layout::Role;
 pub use cluster::{Cluster, ClusterFileError};
+pub use context::{Consent, Run};
 pub use desired::{Artifact, Content, Desired, DesiredError, DesiredMaster};
-pub use drill::{DrillReport, DrillRequest, drill};
 pub use error::Error;
 pub use event::{Event, EventSink, Silent};
 pub use finding::{Finding, FindingCode, Severity};
 pub use fleet::{Fleet, Network};
-pub use init::{Init, init};
-pub use interrupt::Interrupt;
-pub use layout::Role;
-pub use logs::{InvalidPattern, LogLine, LogSink, LogsOutcome, LogsQuestion, Pattern, logs};
-pub use observe::{AskError, ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
+pub use observed::{AskError, ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
+pub use ops::adopt::{AdoptError, AdoptRequest, AdoptSsh, Adopted, adopt, adoption_plan};
+pub use ops::apply::{Prepared, apply, plan};
+pub use ops::certs::{
+    CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
+    check_certificates,
+};
+pub use ops::drill::{self, DrillReport, DrillRequest, drill};
+pub use ops::logs::{InvalidPattern, LogLine, LogSink, LogsOutcome, LogsQuestion, Pattern, logs};
+pub use ops::remove::{From, remove};
+pub use ops::renew::{Renewal, renew};
+pub use ops::rollback::rollback;
+pub use ops::smoke::{self, SmokeReport, SmokeRequest, smoke};
+pub use ops::status::{self, MasterStatus, Status, status};
+pub use ops::timer::{
+    CertificateTimer, Manager, TIMER_MARK, TimerError, UnitText, certificate_timer,
+};
 pub use plan::{MasterPlan, Plan, Step};
 pub use preflight::PreflightError;
-pub use remove::{From, remove};
-pub use renew::{Renewal, renew};
-pub use rollback::rollback;
 pub use rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
-pub use run::{Consent, Run};
-pub use smoke::{SmokeReport, SmokeRequest, smoke};
-pub use status::{MasterStatus, Status, status};
-pub use timer::{CertificateTimer, Manager, TIMER_MARK, TimerError, UnitText, certificate_timer};
-pub use uptake::{Noted, Uptake};
+pub use util::interrupt::Interrupt;
+
+pub use artifact::generation;
+pub use preflight::lint;
+pub use util::files;

@@ -8,11 +8,11 @@ mod way;
 
 use std::time::Duration;
 
-use kcm::api::{
+use kcm::kube::{
     Accepted, ApiError, ApiServer, CLOCK_TOLERANCE, Credentials, Patience, Problem, Via,
     check_identity,
 };
-use kcm::operator::Pair;
+use kcm::pki::Pair;
 use kcm_kubeconfig::ServerUrl;
 use kcm_tests::control_plane::{Authority, Binaries, ControlPlane, Identity};
 use kcm_tests::standin::scripted::{Answer, Heard, Scripted, Wire};

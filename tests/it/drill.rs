@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kcm::api::Scripted;
 use kcm::drill::DrillExtent;
 use kcm::event::{DrillMethod, DrillStep};
+use kcm::kube::Scripted;
 use kcm::transport::fake::{Behaviour, Power};
 use kcm::transport::{Activity, Fake};
 use kcm::{

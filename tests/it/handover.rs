@@ -6,8 +6,8 @@ mod real;
 
 use std::time::Duration;
 
-use kcm::api::{FakeLeases, Lease, LeaseStore as _};
-use kcm::handover::EndedProcess;
+use kcm::kube::handover::EndedProcess;
+use kcm::kube::{FakeLeases, Lease, LeaseStore as _};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;

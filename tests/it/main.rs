@@ -38,6 +38,7 @@ mod observe;
 mod pki;
 mod properties;
 mod rollout;
+mod rooms;
 mod serving;
 mod ssh;
 mod standin;

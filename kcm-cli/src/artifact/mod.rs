@@ -1,5 +1,8 @@
 //! The files that kcm manages on a master, and the service that reads them.
 
+pub mod generation;
 mod service;
+pub(crate) mod uptake;
+pub(crate) mod view;
 
 pub use service::DesiredService;

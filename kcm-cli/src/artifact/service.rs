@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use kcm_systemd::FlagName;
 use serde::Serialize;
 
-use crate::files::{Owner, RemotePath};
+use crate::util::files::{Owner, RemotePath};
 
 /// What a rollout has to know of the service.
 #[derive(Clone, Debug, Serialize)]

@@ -13,14 +13,14 @@ use files::Missing;
 use super::ask_for_password;
 use super::cluster_file;
 use super::exit::{Exit, Failure};
-use crate::adopt::{AdoptError, Adopted, adopt, adoption_plan};
-use crate::args::AdoptArguments;
+use crate::cli::args::AdoptArguments;
+use crate::cli::report::{self, AdoptReport, Report};
 use crate::cluster::Cluster;
+use crate::context::{Consent, Run};
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::interrupt::Interrupt;
-use crate::report::{self, AdoptReport, Report};
-use crate::run::{Consent, Run};
+use crate::ops::adopt::{AdoptError, Adopted, adopt, adoption_plan};
+use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(
     arguments: &AdoptArguments,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::exit::{Exit, Failure};
 use super::{Masters, finish, timer, with_fleet};
-use crate::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
-use crate::certs::{CertificateCheck, check_certificates};
-use crate::interrupt::Interrupt;
-use crate::renew::Renewal;
-use crate::report::{self, End, Report};
-use crate::run::{Consent, Run};
+use crate::cli::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
+use crate::cli::report::{self, End, Report};
+use crate::context::{Consent, Run};
+use crate::ops::certs::{CertificateCheck, check_certificates};
+use crate::ops::renew::Renewal;
+use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(verb: CertsVerb, interrupt: &Interrupt) -> Result<Exit, Failure> {
     match verb {
@@ -36,7 +36,8 @@ async fn renew(arguments: &CertsRenewArguments, interrupt: &Interrupt) -> Result
     let within = within.map(Duration::from);
     let renewal = Renewal { force: *force, same_key: *same_key, within };
     let renew = async |run: Run<'_>, report: &Report| {
-        let exit = finish(run, report, &crate::renew::renew(run, renewal).await?, End::Renewed)?;
+        let exit =
+            finish(run, report, &crate::ops::renew::renew(run, renewal).await?, End::Renewed)?;
         if let Some(file) = textfile {
             leave_metrics(&check_certificates(run, within).await?, file)?;
         }

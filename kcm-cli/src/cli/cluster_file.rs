@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
-use crate::args::InitArguments;
+use crate::cli::args::InitArguments;
+use crate::cli::report;
+use crate::cluster::init::init;
 use crate::cluster::{self, Cluster};
 use crate::error::Error;
-use crate::files::{FileError, FileErrorKind, Mode};
-use crate::init::init;
-use crate::report;
+use crate::util::files::{FileError, FileErrorKind, Mode};
 
 /// Reads and checks a cluster file.
 pub(super) fn read(file: &Path) -> Result<Cluster, Failure> {

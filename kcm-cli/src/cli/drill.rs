@@ -5,13 +5,13 @@ use std::path::Path;
 
 use super::exit::{Exit, Failure};
 use super::{Masters, with_fleet};
-use crate::api::Credentials;
-use crate::args::DrillArguments;
-use crate::drill::{DrillReport, DrillRequest, ProbeRequest, drill};
-use crate::files::{FileError, words};
-use crate::interrupt::Interrupt;
-use crate::report::{self, Report};
-use crate::run::{Consent, Run};
+use crate::cli::args::DrillArguments;
+use crate::cli::report::{self, Report};
+use crate::context::{Consent, Run};
+use crate::kube::Credentials;
+use crate::ops::drill::{DrillReport, DrillRequest, ProbeRequest, drill};
+use crate::util::files::{FileError, words};
+use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(arguments: DrillArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     if arguments.select.fleet.root.is_some() {

@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::args::Form;
+use crate::cli::args::Form;
+use crate::cli::report;
 use crate::error::Error;
-use crate::files::FileError;
 use crate::finding::Finding;
-use crate::report;
-use crate::words::harmless;
+use crate::util::files::FileError;
+use crate::util::words::harmless;
 
 /// What the exit code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use super::cluster_file;
 use super::exit::{Exit, Failure};
-use crate::args::LintArguments;
+use crate::cli::args::LintArguments;
+use crate::cli::report;
 use crate::cluster::Cluster;
-use crate::lint::{self, Severity};
-use crate::report;
+use crate::preflight::lint::{self, Severity};
 
 pub(super) fn run(arguments: &LintArguments) -> Result<Exit, Failure> {
     let text = cluster_file::text(&arguments.file)?;

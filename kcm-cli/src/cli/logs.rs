@@ -2,11 +2,11 @@
 
 use super::exit::{Exit, Failure};
 use super::{Masters, with_fleet};
-use crate::args::LogsArguments;
-use crate::interrupt::Interrupt;
-use crate::logs::{LogsOutcome, logs};
-use crate::report::{LogReport, Report};
-use crate::run::{Consent, Run};
+use crate::cli::args::LogsArguments;
+use crate::cli::report::{LogReport, Report};
+use crate::context::{Consent, Run};
+use crate::ops::logs::{LogsOutcome, logs};
+use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(arguments: LogsArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     let fleet = &arguments.select.fleet;

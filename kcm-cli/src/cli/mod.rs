@@ -1,12 +1,14 @@
 //! The `kcm` command: reads arguments and files, calls the library, reports, and chooses the exit code.
 
 mod adopt;
+mod args;
 mod certs;
 mod cluster_file;
 mod drill;
 mod exit;
 mod lint;
 mod logs;
+mod report;
 mod smoke;
 mod status;
 mod timer;
@@ -20,19 +22,19 @@ use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
-use crate::apply::{apply, plan};
-use crate::args::{
+use crate::cli::args::{
     Arguments, CertsVerb, FleetArguments, Form, PlanArguments, RemoveArguments, SelectArguments,
     Verb,
 };
 use crate::cluster;
+use crate::context::{Consent, Run};
 use crate::fleet::Fleet;
-use crate::interrupt::Interrupt;
-use crate::remove::remove;
-use crate::report::{self, End, Report};
-use crate::rollback::rollback;
+use crate::ops::apply::{apply, plan};
+use crate::ops::remove::remove;
+use crate::ops::rollback::rollback;
 use crate::rollout::Outcome;
-use crate::run::{Consent, Run};
+use crate::util::interrupt::Interrupt;
+use report::{End, Report};
 
 use exit::{Exit, Failure};
 

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::exit::{Exit, Failure};
 use super::{Masters, with_fleet};
-use crate::api::Credentials;
-use crate::args::SmokeArguments;
-use crate::files::{FileError, read_small};
-use crate::interrupt::Interrupt;
-use crate::operator::Pair;
-use crate::report::Report;
-use crate::run::{Consent, Run};
-use crate::smoke::{EtcdRequest, SmokeReport, SmokeRequest, smoke};
+use crate::cli::args::SmokeArguments;
+use crate::cli::report::Report;
+use crate::context::{Consent, Run};
+use crate::kube::Credentials;
+use crate::ops::smoke::{EtcdRequest, SmokeReport, SmokeRequest, smoke};
+use crate::pki::Pair;
+use crate::util::files::{FileError, read_small};
+use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(arguments: SmokeArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
     if arguments.select.fleet.root.is_some() {

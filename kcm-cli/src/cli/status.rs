@@ -6,13 +6,13 @@ use time::OffsetDateTime;
 
 use super::exit::{Exit, Failure};
 use super::{Masters, with_fleet};
-use crate::args::StatusArguments;
+use crate::cli::args::StatusArguments;
+use crate::cli::report::{self, Report};
+use crate::context::{Consent, Run};
 use crate::error::Error;
 use crate::finding::Severity;
-use crate::interrupt::Interrupt;
-use crate::report::{self, Report};
-use crate::run::{Consent, Run};
-use crate::status::{Status, status};
+use crate::ops::status::{Status, status};
+use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(
     arguments: StatusArguments,

@@ -10,10 +10,10 @@ use tempfile::NamedTempFile;
 
 use super::cluster_file;
 use super::exit::{Exit, Failure};
-use crate::args::CertsTimerArguments;
-use crate::files::{FileError, Mode};
-use crate::report;
-use crate::timer::{CertificateTimer, Manager, TIMER_MARK, UnitText, certificate_timer};
+use crate::cli::args::CertsTimerArguments;
+use crate::cli::report;
+use crate::ops::timer::{CertificateTimer, Manager, TIMER_MARK, UnitText, certificate_timer};
+use crate::util::files::{FileError, Mode};
 
 pub(super) fn write(arguments: &CertsTimerArguments) -> Result<Exit, Failure> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| failed(path, &error));

@@ -19,8 +19,8 @@ use super::locate::{Places, Step, Step::Index, Step::Key, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{BindAddress, ClusterName, HostAddress, MasterFile, OperatorPath, ProfileName};
 use super::{Cluster, Install, Master, Paths, Pki};
-use crate::files::RemotePath;
-use crate::layout::{self, Layout};
+use crate::cluster::layout::{self, Layout};
+use crate::util::files::RemotePath;
 
 /// Where the tutorial keeps the identity, beside the cluster file.
 const IDENTITY_FOLDER: &str = "pki/kube-controller-manager/cert";

@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use super::locate::Places;
 use super::scalar::Scalar;
 use super::value::{InvalidValue, invalid};
-use crate::lint;
-use crate::nearest::nearest;
+use crate::finding::lint_code;
+use crate::util::nearest::nearest;
 
 /// A finding that is accepted, wherever it is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +32,10 @@ impl FromStr for LintName {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if let Some(code) = lint::codes().find(|code| *code == text) {
+        if let Some(code) = lint_code::codes().find(|code| *code == text) {
             return Ok(Self(code));
         }
-        let help = nearest(text, lint::codes()).map_or_else(
+        let help = nearest(text, lint_code::codes()).map_or_else(
             || "write it as `kcm lint` prints it in brackets".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );

@@ -8,6 +8,8 @@ mod choice;
 mod directives;
 mod error;
 mod file;
+pub(crate) mod init;
+pub(crate) mod layout;
 mod lint;
 mod locate;
 mod ranges;
@@ -26,7 +28,7 @@ use kcm_kubeconfig::ServerUrl;
 use kcm_pki::KeyAlgorithm;
 use kcm_systemd::{FlagName, KubernetesVersion};
 
-use crate::files::RemotePath;
+use crate::util::files::RemotePath;
 
 pub(crate) use check::{LIFETIME, SHORTEST_LIFETIME};
 pub use choice::{ApiVia, Comparison, CredentialsForm};

@@ -9,7 +9,7 @@ use super::error::ClusterFileError;
 use super::file::ClusterFile;
 use super::locate::Places;
 use super::unbuilt;
-use crate::nearest::nearest;
+use crate::util::nearest::nearest;
 
 /// Far beyond any section; the parser's time grows with the square of what is open.
 const MOST_BRACKETS: usize = 100;

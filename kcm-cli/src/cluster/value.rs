@@ -9,8 +9,8 @@ use kcm_systemd::ExecutablePath;
 use thiserror::Error;
 
 use super::scalar::Scalar;
-use crate::files::RemotePath;
-use crate::layout::Layout;
+use crate::cluster::layout::Layout;
+use crate::util::files::RemotePath;
 
 /// Why a scalar is not what its key needs, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

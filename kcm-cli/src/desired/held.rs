@@ -1,11 +1,11 @@
 //! A pair that only the masters hold. Pure.
 
 use super::Identity;
-use crate::layout::Role;
-use crate::meaning::Held;
-use crate::observe::ObservedMaster;
+use crate::artifact::view;
+use crate::cluster::layout::Role;
+use crate::desired::meaning::Held;
+use crate::observed::ObservedMaster;
 use crate::transport::PathState;
-use crate::view;
 
 /// A pair as one master holds it, with which the files of all are compared.
 #[derive(Clone, Copy, Debug)]

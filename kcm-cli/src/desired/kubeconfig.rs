@@ -5,12 +5,13 @@ use kcm_kubeconfig::{
 };
 
 use super::{Artifact, Content, DesiredError, HeldPair, Identity, artifact};
+use crate::artifact::view;
+use crate::cluster::layout::{self, Layout, Role};
 use crate::cluster::{Cluster, Comparison, CredentialsForm};
-use crate::files::Bytes;
-use crate::layout::{self, Layout, Role};
-use crate::meaning::{Held, Meaning, embedded_key};
-use crate::words::in_full;
-use crate::{transport, view};
+use crate::desired::meaning::{Held, Meaning, embedded_key};
+use crate::transport;
+use crate::util::files::Bytes;
+use crate::util::words::in_full;
 
 /// Kubeconfigs by their server; most masters have the same.
 pub(super) struct Kubeconfigs<'a> {

@@ -2,19 +2,19 @@
 
 mod held;
 mod kubeconfig;
+pub(crate) mod meaning;
 mod service;
 
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::accounts::Owners;
-use crate::artifact::DesiredService;
+use crate::artifact::{DesiredService, view};
+use crate::cluster::layout::{Layout, LayoutError, Role};
 use crate::cluster::{Cluster, CredentialsForm};
-use crate::files::{Bytes, Mode, Owner, RemotePath};
-use crate::layout::{Layout, LayoutError, Role};
-use crate::meaning::{Held, Meaning};
-use crate::operator::{Binary, IdentityRequest, Pair};
-use crate::view;
+use crate::desired::meaning::{Held, Meaning};
+use crate::observed::accounts::Owners;
+use crate::pki::{Binary, IdentityRequest, Pair};
+use crate::util::files::{Bytes, Mode, Owner, RemotePath};
 
 pub(crate) use self::held::HeldPair;
 use self::kubeconfig::Kubeconfigs;

@@ -5,13 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use kcm_systemd::{ControllerManagerUnit, ExecutablePath, FlagName, Flags, Hardening};
 
 use super::{Artifact, Content, DesiredError, artifact};
-use crate::accounts::Owners;
 use crate::artifact::DesiredService;
+use crate::cluster::layout::{Layout, Role};
 use crate::cluster::{Cluster, Comparison, FlagChange, Master};
-use crate::files::{Bytes, Owner, RemotePath};
-use crate::layout::{Layout, Role};
-use crate::meaning::Meaning;
-use crate::words::in_full;
+use crate::desired::meaning::Meaning;
+use crate::observed::accounts::Owners;
+use crate::util::files::{Bytes, Owner, RemotePath};
+use crate::util::words::in_full;
 
 /// Where kube-controller-manager serves if no flag says otherwise.
 const SECURE_PORT: u16 = 10257;

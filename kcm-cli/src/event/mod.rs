@@ -7,10 +7,10 @@ use kcm_pki::Fingerprint;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::api::LeadChange;
-use crate::files::RemotePath;
-use crate::identity::Reason;
-use crate::uptake::Uptake;
+use crate::artifact::uptake::Uptake;
+use crate::kube::LeadChange;
+use crate::pki::identity::Reason;
+use crate::util::files::RemotePath;
 
 pub use drill::{DrillMethod, DrillStep};
 pub use smoke::{CheckName, CheckResult, SmokeCheck};

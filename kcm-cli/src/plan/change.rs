@@ -2,13 +2,12 @@
 
 use time::OffsetDateTime;
 
+use crate::artifact::generation::{Change, FormerFile, former};
+use crate::cluster::layout::{Layout, Role};
 use crate::desired::Content;
-use crate::files::RemotePath;
-use crate::generation::{Change, FormerFile, former};
-use crate::layout::Layout;
-use crate::layout::Role;
-use crate::observe::ObservedMaster;
+use crate::observed::ObservedMaster;
 use crate::plan::{MasterPlan, Plan, Step};
+use crate::util::files::RemotePath;
 
 /// The change that an apply is on each master: the one that others have already, if this master missed it, because a run
 /// was cut or the master was left out; else a new one.

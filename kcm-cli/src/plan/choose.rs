@@ -1,15 +1,15 @@
 //! What should be on the masters, by what happens to the certificates.
 
 use super::serving;
-use crate::accounts::Owners;
 use crate::cluster::Cluster;
+use crate::cluster::layout::Layout;
 use crate::desired::{
     Artifact, Content, Desired, DesiredError, HeldPair, Identity, Materials, desired,
 };
-use crate::identity::{Decision, Held, Reason, decide};
-use crate::layout::Layout;
-use crate::observe::{Observed, ObservedMaster};
-use crate::operator::{Ca, Inputs, Serving};
+use crate::observed::accounts::Owners;
+use crate::observed::{Observed, ObservedMaster};
+use crate::pki::identity::{Decision, Held, Reason, decide};
+use crate::pki::{Ca, Inputs, Serving};
 use crate::plan;
 
 /// What happens to the certificates.

@@ -9,16 +9,15 @@ use kcm_pki::{Certificate, Fingerprint};
 use serde::Serialize;
 use similar::TextDiff;
 
-use crate::api::LeadForecast;
+use crate::cluster::layout::Role;
+use crate::desired::meaning::Held;
 use crate::desired::{Artifact, Content, Desired, DesiredMaster};
-use crate::files::{Mode, Owner, RemotePath};
-use crate::identity::Decision;
-use crate::layout::Role;
-use crate::meaning::Held;
-use crate::observe::{Observed, ObservedFile, ObservedMaster};
-use crate::operator::serving::is_of_kcm;
+use crate::kube::LeadForecast;
+use crate::observed::{Observed, ObservedFile, ObservedMaster, trust};
+use crate::pki::identity::Decision;
+use crate::pki::serving::is_of_kcm;
 use crate::transport::{Activity, Enablement, PathState};
-use crate::trust;
+use crate::util::files::{Mode, Owner, RemotePath};
 
 /// What will be done.
 #[derive(Clone, Debug, Serialize)]
@@ -379,20 +378,24 @@ fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
 /// The change as a unified diff of what people may see.
 fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
     let before = match (&found.state, &found.text, artifact.role) {
-        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => crate::view::key(*digest),
+        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => {
+            crate::artifact::view::key(*digest)
+        }
         (PathState::File { digest, size, .. }, _, Role::Binary) => {
-            crate::view::binary(*size, *digest)
+            crate::artifact::view::binary(*size, *digest)
         }
-        (_, Some(text), Role::Certificate | Role::CaCertificate) => crate::view::certificate(text),
-        (_, Some(text), Role::Trust) => crate::view::certificates(text),
+        (_, Some(text), Role::Certificate | Role::CaCertificate) => {
+            crate::artifact::view::certificate(text)
+        }
+        (_, Some(text), Role::Trust) => crate::artifact::view::certificates(text),
         (PathState::File { digest, .. }, Some(text), Role::Combined | Role::Serving) => {
-            crate::view::combined(text, *digest)
+            crate::artifact::view::combined(text, *digest)
         }
-        (_, Some(text), Role::Kubeconfig) => crate::view::kubeconfig(text),
+        (_, Some(text), Role::Kubeconfig) => crate::artifact::view::kubeconfig(text),
         (_, Some(text), Role::Unit) => text.clone(),
         _ => String::new(),
     };
-    TextDiff::from_lines(&*crate::view::bounded(&before), artifact.view.as_str())
+    TextDiff::from_lines(&*crate::artifact::view::bounded(&before), artifact.view.as_str())
         .unified_diff()
         .context_radius(1)
         .to_string()

@@ -5,11 +5,11 @@ use kcm_pki::{
 };
 use time::OffsetDateTime;
 
-use crate::identity::{self, Decision, Held, Reason};
-use crate::observe::{Observed, ObservedMaster};
-use crate::operator::{Ca, IdentityRequest, Inputs, Pair, Serving};
+use crate::observed::{Observed, ObservedMaster};
+use crate::pki::identity::{self, Decision, Held, Reason};
+use crate::pki::{Ca, IdentityRequest, Inputs, Pair, Serving};
 use crate::transport::PathState;
-use crate::words::in_full;
+use crate::util::words::in_full;
 
 /// Keep it, or issue another; nothing if kube-controller-manager makes its own.
 pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {

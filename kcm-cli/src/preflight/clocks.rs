@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::api::ClockOffset;
-use crate::layout::Layout;
-use crate::run::Run;
-use crate::tasks::MasterTasks;
+use crate::cluster::layout::Layout;
+use crate::context::Run;
+use crate::kube::ClockOffset;
 use crate::transport::{Batch, Examine, Operation, Reply};
+use crate::util::tasks::MasterTasks;
 
 /// Reads the clocks of masters at once; unknown where a master is not asked or does not say.
 pub(crate) async fn clocks(

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::PreflightError;
 use crate::cluster::Cluster;
 use crate::fleet::{Fleet, Network};
-use crate::observe::{Observed, ObservedMaster};
+use crate::observed::{Observed, ObservedMaster};
 use crate::transport::{Observation, PathState};
 
 /// How long the API server has to take a connection before it counts as silent.

@@ -8,19 +8,18 @@ use time::{Duration, OffsetDateTime};
 
 use super::masters::fault;
 use super::{Examination, Sink, Subject, program};
-use crate::api::ClockOffset;
+use crate::cluster::layout::{Layout, Role};
+use crate::context::Run;
 use crate::desired::DesiredMaster;
-use crate::files::{Owner, RemotePath};
 use crate::finding::{Finding, FindingCode};
-use crate::layout::Layout;
-use crate::layout::Role;
-use crate::observe::ObservedMaster;
+use crate::kube::ClockOffset;
+use crate::observed::ObservedMaster;
 use crate::plan::Step;
-use crate::run::Run;
-use crate::tasks::MasterTasks;
 use crate::transport::{
     Activity, Batch, Examine, Examined, Observation, Operation, PathState, Readable, Reply,
 };
+use crate::util::files::{Owner, RemotePath};
+use crate::util::tasks::MasterTasks;
 
 /// From here on a clock is worth a word: leases and logs are compared by it.
 const NOTABLE: Duration = Duration::seconds(10);

@@ -1,12 +1,11 @@
 //! Files that others than owner and group can read or change, and should not. Pure.
 
-use crate::files::{Mode, RemotePath};
+use crate::cluster::layout::{Layout, Role};
 use crate::finding::{Finding, FindingCode};
-use crate::layout::Layout;
-use crate::layout::Role;
-use crate::observe::ObservedMaster;
+use crate::observed::ObservedMaster;
 use crate::plan::Step;
-use crate::words::command;
+use crate::util::files::{Mode, RemotePath};
+use crate::util::words::command;
 
 use super::files::is_touched;
 

@@ -1,16 +1,14 @@
 //! Files that flags name and kcm does not bring: there, and of use. Pure.
 
 use crate::artifact::DesiredService;
-use crate::files::RemotePath;
+use crate::cluster::layout::{Layout, Role};
 use crate::finding::{Finding, FindingCode};
-use crate::layout::Layout;
-use crate::layout::Role;
-use crate::observe::ObservedMaster;
-use crate::operator::Ca;
+use crate::observed::{ObservedMaster, trust};
+use crate::pki::Ca;
 use crate::plan::Step;
 use crate::transport::{Activity, PathState};
-use crate::trust;
-use crate::words::command;
+use crate::util::files::RemotePath;
+use crate::util::words::command;
 
 /// Files of the CA, which kcm brings only where the cluster file says so.
 const CAS: [Role; 2] = [Role::CaCertificate, Role::CaKey];

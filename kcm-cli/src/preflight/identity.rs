@@ -3,8 +3,8 @@
 use super::{Sink, Subject};
 use crate::desired::flags;
 use crate::finding::{Finding, FindingCode};
-use crate::identity::{Decision, IdentityFacts};
-use crate::operator::MASTERS;
+use crate::pki::MASTERS;
+use crate::pki::identity::{Decision, IdentityFacts};
 
 const FLAG: &str = "use-service-account-credentials";
 

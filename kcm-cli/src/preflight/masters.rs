@@ -5,15 +5,14 @@ use kcm_systemd::UnitFile;
 
 use super::exposed::exposed;
 use super::{Sink, Subject, files, units};
+use crate::cluster::layout::{Layout, Role};
+use crate::context::Consent;
 use crate::desired::{Artifact, Content, DesiredMaster};
 use crate::finding::{Finding, FindingCode};
-use crate::layout::Layout;
-use crate::layout::Role;
-use crate::observe::{ObservedFile, ObservedMaster};
+use crate::observed::{ObservedFile, ObservedMaster};
 use crate::plan;
-use crate::run::Consent;
 use crate::transport::{Activity, Observation, PathState};
-use crate::words::command;
+use crate::util::words::command;
 
 const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
 /// What makes a new CA or a new key safe; nothing less does, so it is said whole.

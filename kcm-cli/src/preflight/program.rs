@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use kcm_systemd::{FlagName, KubernetesVersion};
 
-use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
 use crate::transport::{Observation, ProgramFacts};
+use crate::util::files::RemotePath;
 
 /// Judges what a program on `master` said of itself.
 pub(crate) fn judge(

@@ -2,10 +2,10 @@
 
 use super::{Sink, Subject};
 use crate::cluster::Cluster;
-use crate::files::{Disk, FileErrorKind, FileSystem as _, RemotePath, Room};
 use crate::finding::{Finding, FindingCode, Severity};
-use crate::operator::{CA_CERT, CA_KEY, IDENTITY, OperatorError, absolute};
+use crate::pki::{CA_CERT, CA_KEY, IDENTITY, OperatorError, absolute};
 use crate::plan::{Plan, Step};
+use crate::util::files::{Disk, FileErrorKind, FileSystem as _, RemotePath, Room};
 
 /// Bytes that must be free beyond the files themselves: folders, and what else grows meanwhile.
 const MARGIN: u64 = 64 * 1024;

@@ -5,16 +5,15 @@ use kcm_pki::Certificate;
 
 use super::masters::unit_flag;
 use super::{Sink, Subject};
+use crate::cluster::layout::Role;
+use crate::context::Run;
 use crate::desired::flags;
-use crate::files::RemotePath;
 use crate::finding::{Finding, FindingCode};
-use crate::layout::Role;
-use crate::observe::ObservedMaster;
-use crate::operator::Ca;
+use crate::observed::{ObservedMaster, trust};
+use crate::pki::Ca;
 use crate::plan::Step;
-use crate::run::Run;
 use crate::transport::{Batch, Operation, Read, Reply, Transport, View};
-use crate::trust;
+use crate::util::files::RemotePath;
 
 /// The flag of the CA certificates that Pods get.
 const ROOTS: &str = "root-ca-file";

@@ -4,10 +4,9 @@ use kcm_systemd::UNIT_FOLDERS;
 
 use super::{Sink, Subject};
 use crate::cluster::Comparison;
+use crate::cluster::layout::{Layout, Role};
 use crate::finding::{Finding, FindingCode};
-use crate::layout::Layout;
-use crate::layout::Role;
-use crate::observe::ObservedMaster;
+use crate::observed::ObservedMaster;
 use crate::plan::Step;
 
 /// Directives by which somebody else's file would undo what kcm renders.

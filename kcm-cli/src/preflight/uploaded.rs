@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::{Examination, Sink, Subject, program};
-use crate::layout::Role;
-use crate::operator;
+use crate::cluster::layout::Role;
+use crate::pki;
 use crate::transport::{Observation, ProgramFacts};
 
 /// Asks the program of `install.binary` for its version and its flags, if some master is to get it. A program for another
@@ -27,5 +27,5 @@ pub(super) async fn ask(subject: Subject<'_>, examinations: &mut [Examination], 
 }
 
 async fn facts(path: PathBuf) -> Option<ProgramFacts> {
-    tokio::task::spawn_blocking(move || operator::program_facts(&path)).await.ok().flatten()
+    tokio::task::spawn_blocking(move || pki::program_facts(&path)).await.ok().flatten()
 }

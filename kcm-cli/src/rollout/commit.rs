@@ -9,14 +9,14 @@ use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unproven};
 use super::helm::{HandedOver, Helm};
 use super::outcome::MasterResult;
 use super::task::{Left, Task};
-use crate::api::LeadChange;
-use crate::files::{Bytes, FileErrorKind, Mode, Owner};
-use crate::layout::Layout;
+use crate::artifact::uptake::{Noted, Uptake};
+use crate::cluster::layout::Layout;
+use crate::kube::LeadChange;
 use crate::transport::{
     Batch, Commit, NoteProgram, Operation, OperationError, OperationFailure, Reply, Settle,
     Settled, Stage, StagedFile, StreamAddress, Transport, TransportError, UnitAction,
 };
-use crate::uptake::{Noted, Uptake};
+use crate::util::files::{Bytes, FileErrorKind, Mode, Owner};
 
 /// What a commit needs to know of its master.
 pub(super) struct Site {

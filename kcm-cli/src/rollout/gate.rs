@@ -6,12 +6,12 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
-use crate::layout::Layout;
+use crate::cluster::layout::Layout;
 use crate::transport::{
     Batch, HttpsAnswer, HttpsError, HttpsQuestion, Observation, Operation, OperationError, Reply,
     Settle, Settled, StreamAddress, StreamError, Transport, TransportError,
 };
-use crate::words::journal_of;
+use crate::util::words::journal_of;
 
 /// How long a service must be healthy without a break.
 pub const SETTLE: Duration = Duration::from_secs(4);

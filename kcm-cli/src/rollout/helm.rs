@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::commit::{Site, Stop};
 use super::lead::{Lead, SUCCESSION};
 use super::task::BACK_AFTER;
-use crate::api::{LeadChange, Lease};
-use crate::layout::Layout;
+use crate::cluster::layout::Layout;
+use crate::kube::{LeadChange, Lease};
 use crate::transport::{Operation, OperationFailure, Probe, Reply, Settle, Settled, UnitAction};
 
 /// A stop takes its time (`TimeoutStopSec=` is 90 s by default), and the timer must not be armed too early for it.

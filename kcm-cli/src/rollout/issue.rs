@@ -6,15 +6,15 @@ use kcm_pki::{
 };
 use time::OffsetDateTime;
 
+use crate::cluster::layout::{CERTIFICATE, SERVING};
+use crate::context::Run;
 use crate::error::Error;
 use crate::event::Event;
-use crate::files::Bytes;
-use crate::identity::{Decision, Reason};
-use crate::layout::{CERTIFICATE, SERVING};
-use crate::operator::{self, CA_LIFETIME, IdentityRequest, Inputs, Pair, Serving};
+use crate::pki::identity::{Decision, Reason};
+use crate::pki::{self, CA_LIFETIME, IdentityRequest, Inputs, Pair, Serving};
 use crate::plan::Plan;
-use crate::run::Run;
-use crate::words::in_full;
+use crate::util::files::Bytes;
+use crate::util::words::in_full;
 
 /// The tutorial's root CA.
 const CA_CSR: &str = r#"{
@@ -35,7 +35,7 @@ pub(crate) struct Fresh {
 
 /// Reads the CA key if the plan needs it, so that a missing or wrong one is known before anything is done.
 pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateAuthority>, Error> {
-    let needed = plan.needs_ca_key().then(|| operator::load_authority(&run.cluster.pki));
+    let needed = plan.needs_ca_key().then(|| pki::load_authority(&run.cluster.pki));
     Ok(needed.transpose()?)
 }
 
@@ -72,15 +72,15 @@ pub(crate) async fn issue(
         return Err(Error::Interrupted);
     }
     if let Some((pair, issued, why)) = &identity {
-        operator::store_identity(pki, inputs.pair.as_ref(), pair)?;
+        pki::store_identity(pki, inputs.pair.as_ref(), pair)?;
         report(run, CERTIFICATE, why, issued);
     }
     if let Some((pair, issued, why)) = &serving {
-        operator::store_serving(pki, old, pair)?;
+        pki::store_serving(pki, old, pair)?;
         report(run, SERVING, why, issued);
     }
     let ca_key = match &inputs.ca_key {
-        None if run.cluster.install.distribute_ca => operator::ca_key_to_distribute(pki)?,
+        None if run.cluster.install.distribute_ca => pki::ca_key_to_distribute(pki)?,
         known => known.clone(),
     };
     let pair = |made: Option<(Pair, Issued, &[Reason])>| made.map(|(pair, ..)| pair);
@@ -170,8 +170,8 @@ fn leaf(
 async fn create_ca(run: Run<'_>) -> Result<CertificateAuthority, Error> {
     let now = run.now;
     let pair = blocking("the CA", move || root(now)).await?;
-    operator::store_ca(&run.cluster.pki, &pair)?;
-    let authority = operator::load_authority(&run.cluster.pki)?;
+    pki::store_ca(&run.cluster.pki, &pair)?;
+    let authority = pki::load_authority(&run.cluster.pki)?;
     let certificate = authority.certificate().certificate();
     run.events.event(&Event::CaCreated {
         path: run.cluster.pki.ca_cert.display().to_string(),

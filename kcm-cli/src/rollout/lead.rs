@@ -7,17 +7,17 @@ use kcm_systemd::KubernetesVersion;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
-use crate::api::{
+use crate::cluster::ApiVia;
+use crate::context::Run;
+use crate::finding::{Finding, FindingCode, Severity};
+use crate::kube::handover::{EndedProcess, Handover, free_lease};
+use crate::kube::{
     Accepted, Api, ApiError, ClockOffset, Credentials, LeadForecast, Lease, Problem, Via,
 };
-use crate::cluster::ApiVia;
-use crate::finding::{Finding, FindingCode, Severity};
-use crate::handover::{EndedProcess, Handover, free_lease};
-use crate::observe::ObservedMaster;
+use crate::observed::ObservedMaster;
 use crate::preflight::{self, Examination};
-use crate::run::Run;
-use crate::tasks::{MasterTasks, Panicked};
 use crate::transport::{Observation, Reply};
+use crate::util::tasks::{MasterTasks, Panicked};
 
 /// How long freeing the Lease may take: far less than the timer waits that starts the service again.
 const FREEING: Duration = Duration::from_secs(3);

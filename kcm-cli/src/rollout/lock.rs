@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::fleet::Fleet;
-use crate::tasks::{MasterTasks, Panicked};
 use crate::transport::{LockClaim, LockError, LockGuard};
+use crate::util::tasks::{MasterTasks, Panicked};
 
 /// Locks all masters: the first alone, so that of two kcm one wins, then the others at once.
 pub(crate) async fn lock(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {

@@ -15,19 +15,20 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::api::{Credentials, LeadChange};
+use crate::artifact::generation::Change;
+use crate::artifact::view;
+use crate::cluster::layout::Layout;
+use crate::context::Run;
 use crate::desired::Desired;
 use crate::event::Event;
 use crate::finding::Finding;
-use crate::generation::Change;
-use crate::layout::Layout;
-use crate::observe::ObservedMaster;
+use crate::kube::{Credentials, LeadChange};
+use crate::observed::ObservedMaster;
+use crate::pki;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight::{self, PreflightError};
-use crate::run::Run;
-use crate::tasks::MasterTasks;
 use crate::transport::{Activity, LockError, LockGuard, StreamAddress};
-use crate::{operator, view};
+use crate::util::tasks::MasterTasks;
 
 use commit::Site;
 pub use gate::{FIRST_LOOK, SETTLE};
@@ -245,7 +246,7 @@ pub(crate) async fn lead_without_new_identity(
     layout: &Layout,
     observed: &[ObservedMaster],
 ) -> Result<Lead, PreflightError> {
-    let pair = operator::pair(run.cluster)?;
+    let pair = pki::pair(run.cluster)?;
     let credentials = Credentials::of_cluster(run.cluster, pair)?;
     let runs = |place: usize| observed.get(place).map(Condition::of) == Some(Condition::Running);
     let can_ask = credentials.is_some() && run.fleet.control_plane().is_some();

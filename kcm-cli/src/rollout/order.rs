@@ -1,6 +1,6 @@
 //! Who comes next. Pure.
 
-use crate::observe::ObservedMaster;
+use crate::observed::ObservedMaster;
 use crate::transport::Activity;
 
 /// How a master that waits for its commit was found.

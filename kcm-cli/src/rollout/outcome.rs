@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::api::LeadChange;
-use crate::identity::Decision;
+use crate::artifact::uptake::Uptake;
+use crate::context::Run;
+use crate::kube::LeadChange;
+use crate::pki::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
-use crate::run::Run;
-use crate::uptake::Uptake;
 
 /// How it ended.
 #[derive(Clone, Debug, Serialize)]

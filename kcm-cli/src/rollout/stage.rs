@@ -8,17 +8,17 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::task::Task;
+use crate::cluster::layout::Layout;
+use crate::context::Run;
 use crate::event::Event;
-use crate::files::RemotePath;
 use crate::finding::Finding;
-use crate::layout::Layout;
 use crate::plan::Plan;
 use crate::preflight;
-use crate::run::Run;
 use crate::transport::{
     Batch, Examine, Observation, Operation, ProgramFacts, Progress, Replies, Reply, Sent,
     Transport, TransportError, Unstage,
 };
+use crate::util::files::RemotePath;
 
 /// What takes no time worth telling about.
 const SMALL: u64 = 1 << 20;

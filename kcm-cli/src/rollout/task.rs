@@ -6,18 +6,18 @@ use kcm_pki::Fingerprint;
 use kcm_systemd::FlagName;
 
 use super::gate::{self, Serving};
+use crate::artifact::generation::{self, Change, Former, Generation, Slot, former};
+use crate::artifact::uptake::Uptake;
+use crate::cluster::layout::{Layout, Role};
 use crate::desired::{Content, DesiredMaster};
-use crate::files::{Bytes, Mode, Owner, RemotePath};
-use crate::generation::{self, Change, Former, Generation, Slot, former};
-use crate::layout::{Layout, Role};
-use crate::observe::ObservedMaster;
+use crate::observed::ObservedMaster;
 use crate::plan::change::takes_back;
 use crate::plan::{MasterPlan, Step};
 use crate::transport::{
     Activity, Attributes, Commit, Enablement, ExpectedUnit, KeptFile, NoteProgram, Operation,
     PathState, Settle, Stage, StagedFile, UnitAction, Unstage,
 };
-use crate::uptake::Uptake;
+use crate::util::files::{Bytes, Mode, Owner, RemotePath};
 
 /// How long the timer waits that starts a service again which kcm stopped and then left.
 pub(super) const BACK_AFTER: Duration = Duration::from_secs(20);

@@ -1,7 +1,7 @@
 //! Users and groups of a system that does not run, from its own files.
 
 use super::{Account, Observation};
-use crate::files::{FileSystem, Owner, RemotePath};
+use crate::util::files::{FileSystem, Owner, RemotePath};
 
 /// The numbers of an account in `/etc/passwd` and `/etc/group` below.
 pub(super) fn number(files: &mut dyn FileSystem, account: &Account) -> Observation<Option<Owner>> {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::interpret::staged;
 use super::{CheckFolders, Enablement, FindUnit, Inspect, PathState};
-use crate::files::{Bytes, Mode, Owner, RemotePath};
+use crate::util::files::{Bytes, Mode, Owner, RemotePath};
 
 /// Operations for one exchange: all of them in order, or up to the first that fails.
 #[derive(Clone, Debug)]

@@ -3,7 +3,9 @@
 use kcm_systemd::{Install, UnitFile, UnitName, enable_links};
 
 use super::{Enablement, OperationError, unit_files};
-use crate::files::{self, Effect, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
+use crate::util::files::{
+    self, Effect, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath,
+};
 
 /// Makes the links that the unit's `[Install]` section asks for. Links that are right stay as they are.
 pub(super) fn enable(

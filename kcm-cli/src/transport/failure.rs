@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::files::{FileError, FileErrorKind, RemotePath};
+use crate::util::files::{FileError, FileErrorKind, RemotePath};
 
 /// Why an operation was not carried out.
 #[derive(Debug, Error)]

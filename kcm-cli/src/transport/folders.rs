@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use super::OperationError;
 use super::interpret::Machine;
-use crate::files::{
+use crate::util::files::{
     Disk, FileError, FileErrorKind, Last, Mode, NodeKind, Owner, RemotePath, Stat, walk_links,
 };
-use crate::words::command;
+use crate::util::words::command;
 
 /// Looks for folders above paths, from `/` on, that somebody else than root and the user who logged in can change; changes
 /// nothing.

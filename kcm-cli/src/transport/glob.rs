@@ -1,6 +1,6 @@
 //! Patterns of file names, as `EnvironmentFile=` takes them (glob(7)).
 
-use crate::files::{FileError, FileSystem, RemotePath};
+use crate::util::files::{FileError, FileSystem, RemotePath};
 
 /// The files that a pattern stands for, sorted; none for a path that is no pattern.
 pub(super) fn paths(files: &mut dyn FileSystem, pattern: &str) -> Result<Vec<String>, FileError> {

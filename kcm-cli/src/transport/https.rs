@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Stream, StreamAddress, StreamError, TransportError};
-use crate::words::in_full;
+use crate::util::words::in_full;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Observation;
-use crate::files::RemotePath;
+use crate::util::files::RemotePath;
 
 /// Looks at a unit's main process and at the program that it would be started from; changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::{
     ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Settle, Settled, Stage, UnitAction, UnitState,
     Unstage, View,
 };
-use crate::files::{
+use crate::util::files::{
     self, Effect, FileError, FileErrorKind, FileSystem, LONGEST_FILE, Mode, NodeKind, Owner,
     RemotePath, Stat,
 };

@@ -13,7 +13,7 @@ use super::{
     LockGuard, Observation, OperationError, Output, Replies, Settle, Settled, Stream,
     StreamAddress, StreamError, Transport, TransportError, UnitAction, UnitState, accounts, enable,
 };
-use crate::files::{Disk, FolderLock, FolderLockError, Owner, RemotePath};
+use crate::util::files::{Disk, FolderLock, FolderLockError, Owner, RemotePath};
 
 /// A master that is a folder: files are written, the unit is enabled as `systemctl --root` does,
 /// nothing is started, and the network is never touched.

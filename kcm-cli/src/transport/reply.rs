@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{FoundUnit, Inspected, OperationFailure, UntrustedFolder};
-use crate::files::{Mode, Owner, RemotePath, Room};
-use crate::words::harmless;
+use crate::util::files::{Mode, Owner, RemotePath, Room};
+use crate::util::words::harmless;
 
 /// The answers to a batch: one for every operation that was carried out, then why the next was not.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::glob;
 use super::interpret::check_length;
-use crate::files::{self, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
+use crate::util::files::{self, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
 
 /// As many aliases as systemd follows (`FOLLOW_MAX` in `src/shared/unit-file.c`).
 const MOST_ALIASES: usize = 8;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use kcm::api::Step;
+use kcm::kube::Step;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Reading and replacing the Lease, on the wire.
 
-use kcm::api::{Lease, LeaseStore as _};
+use kcm::kube::{Lease, LeaseStore as _};
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use kcm::api::{Lease, LeaseStore as _, Verb};
+use kcm::kube::{Lease, LeaseStore as _, Verb};
 use kcm::transport::{Fake, SshMaster};
 use kcm_tests::lab::{Lab, SshCounts, Variant};
 

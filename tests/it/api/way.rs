@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
-use kcm::api::Step;
+use kcm::kube::Step;
 use time::OffsetDateTime;
 use tokio::net::TcpSocket;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use kcm::api::{
+use kcm::kube::{
     Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Scripted, Via,
 };
 

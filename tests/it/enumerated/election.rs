@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kcm::api::FakeLeases;
+use kcm::kube::FakeLeases;
 use kcm::transport::fake::{FakeState, Power};
 use kcm::transport::{Activity, Fake};
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kcm::api::{
+use kcm::kube::{
     Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Networked, Via,
 };
 use kcm::transport::{

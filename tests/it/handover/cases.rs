@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kcm::api::{ApiError, ClockOffset, Problem, Scripted, Via};
-use kcm::handover::{Handover, Reason, free_lease};
+use kcm::kube::handover::{Handover, Reason, free_lease};
+use kcm::kube::{ApiError, ClockOffset, Problem, Scripted, Via};
 use kcm_tests::control_plane::Authority;
 use kcm_tests::standin::scripted::Answer;
 

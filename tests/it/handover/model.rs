@@ -9,7 +9,7 @@ mod world;
 
 use std::collections::{HashMap, HashSet};
 
-use kcm::handover::{Decision, decide};
+use kcm::kube::handover::{Decision, decide};
 
 use super::*;
 use world::{Config, Leased, Moment, Rule, State, Twin, Who};

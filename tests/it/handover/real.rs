@@ -4,8 +4,8 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Instant;
 
-use kcm::api::Via;
-use kcm::handover::{Handover, Reason, free_lease};
+use kcm::kube::Via;
+use kcm::kube::handover::{Handover, Reason, free_lease};
 
 use super::super::api::{client, control_plane};
 use super::super::standin::{Candidate, leader};

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use kcm_pki::{Certificate, Fingerprint};
 
-use crate::adopt::Adopted;
 use crate::cli::exit::{Exit, Failure};
 use crate::cluster::Cluster;
+use crate::ops::adopt::Adopted;
 
 /// One of them.
 struct Beside<'a> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::At;
 use crate::cluster::error::ClusterFileError;
 use crate::cluster::file::{JumpEntry, SshSection, SudoPasswordSection};
-use crate::cluster::locate::{Step, Step::Index, Step::Key};
+use crate::cluster::locate::Step;
+use crate::cluster::locate::Step::{Index, Key};
 use crate::cluster::value::SshUser;
 use crate::cluster::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 

@@ -9,10 +9,11 @@ use super::At;
 use crate::cluster::directives::{DirectiveMap, Values};
 use crate::cluster::error::ClusterFileError;
 use crate::cluster::file::SystemdSection;
-use crate::cluster::locate::{Step, Step::Index, Step::Key};
+use crate::cluster::layout::Layout;
+use crate::cluster::locate::Step;
+use crate::cluster::locate::Step::{Index, Key};
 use crate::cluster::{FlagChange, Master, Ownership, Service};
-use crate::files::RemotePath;
-use crate::layout::Layout;
+use crate::util::files::RemotePath;
 
 /// Directives that kcm writes itself: why, or where to say it.
 const OWN: &[(&str, &str, &str)] = &[

@@ -5,12 +5,12 @@ use time::OffsetDateTime;
 
 use super::fault::{FaultPoint, When};
 use super::machine::FakeState;
-use crate::files::{FileSystem as _, NodeKind, Owner, RemotePath};
 use crate::transport::interpret::{Machine, Moment};
 use crate::transport::{
     Account, Activity, Examine, Examined, Exec, Inspect, Inspected, Listener, Observation,
     OperationError, Output, Readable, Settle, Settled, UnitAction, UnitState, enable,
 };
+use crate::util::files::{FileSystem as _, NodeKind, Owner, RemotePath};
 
 impl Machine for FakeState {
     fn hostname(&self) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Faults on schedule.
 
-use crate::files::FileErrorKind;
+use crate::util::files::FileErrorKind;
 
 /// One fault: where it strikes and what it does. It strikes once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,11 @@ use super::fault::{Fault, FaultKind, FaultPoint, When};
 use super::memory::{Memory, Node};
 use super::service::{Behaviour, World};
 use super::unit::Units;
-use crate::files::{
-    Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
-};
 use crate::transport::{
     Activity, Connection, Enablement, JournalEntry, OperationError, Output, ProgramFacts, enable,
+};
+use crate::util::files::{
+    Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
 };
 
 /// Sees the state after every single effect, with the effect in words.
@@ -129,13 +129,13 @@ impl FakeState {
         let put = |memory: &mut Memory| -> Result<(), String> {
             let path = RemotePath::new(path).map_err(|error| error.to_string())?;
             if let Some(parent) = path.parent() {
-                crate::files::make_folders(memory, &parent).map_err(|e| e.to_string())?;
+                crate::util::files::make_folders(memory, &parent).map_err(|e| e.to_string())?;
             }
-            crate::files::remove_if_present(memory, &path)
+            crate::util::files::remove_if_present(memory, &path)
                 .and_then(|()| {
                     let mode = Mode::from_bits(mode);
                     let owner = memory.can_set_owner.then_some(Owner::ROOT);
-                    crate::files::write_new(memory, &path, content, mode, owner)
+                    crate::util::files::write_new(memory, &path, content, mode, owner)
                 })
                 .map_err(|error| error.to_string())
         };
@@ -152,7 +152,7 @@ impl FakeState {
     #[expect(clippy::panic, reason = "a test that sets an impossible scene must fail at once")]
     pub fn put_folder(&mut self, path: &str) {
         let made = RemotePath::new(path).map_err(|error| error.to_string()).and_then(|path| {
-            crate::files::make_folders(&mut self.memory, &path).map_err(|e| e.to_string())
+            crate::util::files::make_folders(&mut self.memory, &path).map_err(|e| e.to_string())
         });
         if let Err(error) = made {
             panic!("{}: {error}", self.name);

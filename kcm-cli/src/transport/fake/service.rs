@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::memory::Memory;
-use crate::files::{FileSystem, NodeKind, RemotePath};
+use crate::util::files::{FileSystem, NodeKind, RemotePath};
 
 /// What a service does once it is started.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::memory::Memory;
 use super::service::{Behaviour, World};
-use crate::files::{FileSystem as _, NodeKind, RemotePath};
 use crate::transport::{
     Activity, Connection, Observation, OperationError, ProcessFacts, Settle, Settled,
 };
+use crate::util::files::{FileSystem as _, NodeKind, RemotePath};
 
 const FOLDER: &str = "/etc/systemd/system";
 /// How long systemd waits before it starts a service again that has ended (`RestartSec=` of the tutorial's unit).

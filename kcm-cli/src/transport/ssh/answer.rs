@@ -11,14 +11,14 @@ use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use zeroize::Zeroizing;
 
-use crate::files::{FileErrorKind, Mode, Owner, RemotePath, Room};
 use crate::transport::interpret::{folders, stage_folders};
 use crate::transport::{
     Activity, Batch, Enablement, Examine, Examined, Inspect, Inspected, Observation, Operation,
     OperationError, OperationFailure, Output, PathState, Probe, ProbeReply, Replies, Reply,
     UnitAction, UnitState, UntrustedFolder,
 };
-use crate::words::harmless;
+use crate::util::files::{FileErrorKind, Mode, Owner, RemotePath, Room};
+use crate::util::words::harmless;
 use failures::{changed, failure, naming_what_was_expected, unit_changed};
 use services::{
     account, connections, found_unit, process, program, settled, strangers, unreadable, version,

@@ -19,7 +19,7 @@ use super::explain;
 use super::login::Login;
 use super::mux::Running;
 use crate::cluster::{HostAddress, Ssh, SudoPassword};
-use crate::files::words;
+use crate::util::files::words;
 
 /// sshd drops what is too much at once (`MaxStartups` 10), and a jump host meets all of it.
 const ATTEMPTS: usize = 10;

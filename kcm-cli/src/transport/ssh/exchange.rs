@@ -75,7 +75,7 @@ impl Opening<'_> {
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
             let error = match command.spawn().await {
                 Ok(child) => return Ok(child),
-                Err(error) => crate::words::in_full(&error),
+                Err(error) => crate::util::words::in_full(&error),
             };
             if !explain::is_refusal(&error) || start.elapsed() >= REFUSED {
                 return Err(Failure::NeverRan(explain::no_channel(&error)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::login::Login;
 use crate::cluster::{HostAddress, Ssh};
-use crate::words::{command, harmless, is_plain};
+use crate::util::words::{command, harmless, is_plain};
 
 /// What a line of `ssh` means for who has to mend it.
 const CAUSES: &[(&str, &str)] = &[

@@ -142,7 +142,7 @@ impl SshJournal {
             }
             Ok((_, Err(_))) | Err(_) => return Err(self.lost()),
         };
-        let words = crate::words::in_one_line(&String::from_utf8_lossy(&words));
+        let words = crate::util::words::in_one_line(&String::from_utf8_lossy(&words));
         // journalctl says so and calls it success.
         let is_closed = ["not seeing messages from other users", "insufficient permissions"];
         if is_closed.iter().any(|sign| words.contains(sign)) {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::config;
 use crate::cluster::{HostAddress, Jump, Ssh, SshUser};
-use crate::words::command;
+use crate::util::words::command;
 
 /// How long a second look may take.
 const PATIENCE: Duration = Duration::from_secs(20);

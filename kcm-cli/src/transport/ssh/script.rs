@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use kcm_systemd::{UNIT_FOLDERS, UnitName, drop_in_folders};
 
-use crate::files::{Owner, RemotePath};
 use crate::transport::interpret::{folders, stage_folders, staged};
 use crate::transport::{
     Account, Attributes, Batch, CheckFolders, Commit, Enablement, Examine, Exec, ExpectedUnit,
     FindUnit, Inspect, JournalQuestion, JournalStart, NoteProgram, Operation, PathState, Probe,
     Read, Readable, Settle, Stage, UnitAction, Unquotable, Unstage, View, command_line,
 };
+use crate::util::files::{Owner, RemotePath};
 
 /// The operations' meaning; the calls below are of its functions.
 const MEANING: &str = concat!(

@@ -1,9 +1,9 @@
 //! Why a master did not carry out an operation, as it said.
 
 use super::{Stop, decode, garbled, path_state};
-use crate::files::{FileError, FileErrorKind, RemotePath};
 use crate::transport::reply::describe_unit;
 use crate::transport::{Enablement, Operation, OperationError};
+use crate::util::files::{FileError, FileErrorKind, RemotePath};
 
 pub(super) fn failure(said: &str) -> Stop {
     let mut words = said.split(' ');

@@ -6,11 +6,11 @@ use kcm_systemd::drop_ins_in_order;
 use zeroize::Zeroizing;
 
 use super::{Step, decode, garbled, number, owner};
-use crate::files::{Owner, RemotePath};
 use crate::transport::{
     Connection, EnvironmentSource, EnvironmentState, FoundUnit, Listener, Observation,
     ProcessFacts, ProgramFacts, Settled, UnitSource,
 };
+use crate::util::files::{Owner, RemotePath};
 
 const NOT_ROOT: &str = "only root sees what others run there";
 

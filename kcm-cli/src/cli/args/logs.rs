@@ -1,0 +1,55 @@
+//! `kcm logs`.
+
+use std::time::Duration;
+
+use clap::Args;
+use kcm_pki::GoDuration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::SelectArguments;
+use crate::ops::logs::{LogsQuestion, Pattern};
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    #[command(flatten)]
+    pub(crate) select: SelectArguments,
+    /// Waits for what is yet to come, until Ctrl-C
+    #[arg(long)]
+    follow: bool,
+    /// Begins this long ago, as in 15m, or at this time, as in 2026-11-25T12:00:00Z
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = since)]
+    since: Since,
+    /// Shows only messages that match this regular expression (RE2 syntax, `(?i)` for any case). It is matched on
+    /// this machine, so the masters need nothing for it
+    #[arg(long, value_name = "PATTERN", value_parser = Pattern::parse)]
+    grep: Option<Pattern>,
+}
+
+impl LogsArguments {
+    pub(crate) fn question(&self, now: OffsetDateTime) -> LogsQuestion {
+        let since = match self.since {
+            Since::Ago(time) => now.checked_sub(time.try_into().unwrap_or(time::Duration::MAX)),
+            Since::At(time) => Some(time),
+        };
+        let since = since.unwrap_or(OffsetDateTime::UNIX_EPOCH).max(OffsetDateTime::UNIX_EPOCH);
+        LogsQuestion { since, follow: self.follow, grep: self.grep.clone() }
+    }
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug)]
+enum Since {
+    Ago(Duration),
+    At(OffsetDateTime),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+        return Ok(Since::At(time));
+    }
+    let ago = text
+        .parse::<GoDuration>()
+        .map_err(|error| format!("{error}; or give a time, as in 2026-11-25T12:00:00Z"))?;
+    Ok(Since::Ago(ago.into()))
+}

@@ -1,0 +1,83 @@
+//! What `kcm adopt` found and wrote.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use kcm_pki::{Certificate, Fingerprint};
+use serde::Serialize;
+
+use super::human::{self, GOOD, NAME, NOTE, count};
+use super::status::finding;
+use crate::ops::adopt::Adopted;
+use crate::plan::Plan;
+
+/// An adoption.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AdoptReport<'a> {
+    #[serde(flatten)]
+    pub(crate) adopted: &'a Adopted,
+    /// What `kcm plan` shows for it.
+    pub(crate) plan: &'a Plan,
+    /// The files that were written.
+    pub(crate) written: &'a [&'a Path],
+}
+
+/// What was found, for a person to judge before anything is written.
+pub(super) fn found(out: &mut dyn Write, adopted: &Adopted) -> io::Result<()> {
+    for found in &adopted.findings {
+        finding(out, found)?;
+    }
+    let ca = Certificate::from_pem(adopted.ca_certificate.as_bytes());
+    let ca = ca.map(|ca| format!("`{}`, valid until {}, ", ca.subject(), ca.not_after().date()));
+    let fingerprint = as_openssl(adopted.ca_fingerprint);
+    let ca = ca.unwrap_or_default();
+    writeln!(out, "{NAME}CA certificate{NAME:#}: {ca}SHA-256 fingerprint {fingerprint}")
+}
+
+/// A fingerprint as `openssl x509 -fingerprint -sha256` writes it, to be compared.
+fn as_openssl(fingerprint: Fingerprint) -> String {
+    let text = fingerprint.to_string().to_ascii_uppercase();
+    let digits = text.rsplit(':').next().unwrap_or_default();
+    let bytes: Vec<_> =
+        digits.as_bytes().chunks(2).map(|byte| String::from_utf8_lossy(byte)).collect();
+    bytes.join(":")
+}
+
+/// What was written, and what is to be done.
+pub(super) fn adopted(
+    out: &mut dyn Write,
+    report: &AdoptReport<'_>,
+    file: &Path,
+) -> io::Result<()> {
+    let AdoptReport { adopted, plan, written } = report;
+    for path in *written {
+        writeln!(out, "{GOOD}wrote{GOOD:#} {}", path.display())?;
+    }
+    let masters = count(adopted.cluster.masters.len(), "master");
+    let left = match (adopted.has_errors(), adopted.loses_settings()) {
+        (true, _) => Some("errors"),
+        (false, true) => Some("differences"),
+        (false, false) => None,
+    };
+    if plan.is_empty()
+        && let Some(left) = left
+    {
+        return writeln!(
+            out,
+            "{NOTE}Adopted, with {left}{NOTE:#}: {masters}; `kcm plan` has nothing to do, and does not correct the {left} above."
+        );
+    }
+    if plan.is_empty() {
+        return writeln!(out, "{GOOD}Adopted{GOOD:#}: {masters}; `kcm plan` has nothing to do.");
+    }
+    writeln!(out, "{NOTE}Adopted, but not all of it{NOTE:#}: {masters}; `kcm plan` shows:\n")?;
+    if adopted.loses_settings() {
+        let advice = format!(
+            "`kcm apply` would drop settings that the findings above name; first add them to {}, or make the masters alike.",
+            file.display()
+        );
+        return human::plan_with_advice(out, plan, file, &advice);
+    }
+    human::plan(out, plan, file)
+}

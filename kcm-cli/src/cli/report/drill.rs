@@ -1,0 +1,152 @@
+//! What a drill did and saw, for people.
+
+use std::io::{self, Write};
+
+use super::human::{BAD, GOOD, NAME, NOTE, count};
+use crate::event::{DrillMethod, DrillStep};
+use crate::ops::drill::{DrillReport, EndOfLead, NotPutBack, Reconciliation, Succession, time};
+use crate::ops::smoke::LeftBehind;
+
+/// A line while it goes on.
+pub(super) fn progress(out: &mut dyn Write, step: &DrillStep) -> io::Result<()> {
+    match step {
+        DrillStep::Ends { master, method } => {
+            let how = match method {
+                DrillMethod::Stop => "stopping it",
+                DrillMethod::Kill => "killing it",
+                DrillMethod::Handover => "stopping it, then freeing its Lease",
+            };
+            writeln!(out, "{NAME}{master}{NAME:#} leads; {how}")
+        }
+        DrillStep::Ended { master } => writeln!(out, "{master}: its process has ended"),
+        DrillStep::Led { holder, gap_milliseconds } => {
+            writeln!(out, "{GOOD}{holder}{GOOD:#} leads, after {}", time(*gap_milliseconds))
+        }
+        DrillStep::Reconciled { delay_milliseconds: Some(delay) } => {
+            writeln!(out, "a Deployment made meanwhile has its Pod, {} later", time(*delay))
+        }
+        DrillStep::Reconciled { delay_milliseconds: None } => {
+            writeln!(out, "a Deployment has its Pod, before anybody is ended")
+        }
+        DrillStep::Back { master } => writeln!(out, "{master}: started again"),
+        DrillStep::HeldBack { master } => {
+            writeln!(out, "{master}: restarted, so that one leads next that has not taken over yet")
+        }
+    }
+}
+
+pub(super) fn report(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
+    table(out, report)?;
+    for succession in &report.successions {
+        notes(out, succession)?;
+    }
+    if let Some(trouble) = &report.trouble {
+        writeln!(out, "{BAD}error{BAD:#}: {trouble}")?;
+    }
+    for NotPutBack { master, why, start } in &report.not_put_back {
+        writeln!(out, "{BAD}not put back{BAD:#}: {master}: {why}")?;
+        writeln!(out, "  start it there: {start}")?;
+    }
+    for LeftBehind { what, why, remove } in &report.left_behind {
+        writeln!(out, "{BAD}left behind{BAD:#}: {what}: {why}")?;
+        writeln!(out, "  remove it once that is mended: {remove}")?;
+    }
+    summary(out, report)
+}
+
+fn table(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
+    if report.successions.is_empty() {
+        return Ok(());
+    }
+    let to = |it: &Succession| it.to.clone().or_else(|| it.to_holder.clone()).unwrap_or_default();
+    let longest = |of: &dyn Fn(&Succession) -> usize| {
+        report.successions.iter().map(of).max().unwrap_or_default()
+    };
+    let from_width = longest(&|it| it.from.chars().count()).max(5);
+    let to_width = longest(&|it| to(it).chars().count()).max(4);
+    writeln!(
+        out,
+        "{NAME}{:from_width$}  {:to_width$}  {:>7}  {:>8}  {:>10}  {:>7}{NAME:#}",
+        "ENDED", "LEADS", "GAP", "PROMISED", "RECONCILED", "BACK"
+    )?;
+    for succession in &report.successions {
+        let gap = succession.gap_milliseconds.map_or_else(|| "-".to_owned(), time);
+        let promised = succession.promise_milliseconds.map_or_else(|| "-".to_owned(), time);
+        let probe = match &succession.probe {
+            Some(Reconciliation::Reconciled { delay_milliseconds, .. }) => {
+                format!("+{}", time(delay_milliseconds.unwrap_or_default()))
+            }
+            Some(Reconciliation::Failed { .. }) => "no".to_owned(),
+            None => "-".to_owned(),
+        };
+        let back = succession.back_milliseconds.map_or_else(
+            || "no".to_owned(),
+            |back| time(back.saturating_sub(succession.ended_milliseconds)),
+        );
+        let style = if succession.is_good() { GOOD } else { BAD };
+        writeln!(
+            out,
+            "{:from_width$}  {:to_width$}  {style}{gap:>7}{style:#}  {promised:>8}  {probe:>10}  {back:>7}",
+            succession.from,
+            to(succession),
+        )?;
+    }
+    writeln!(out)
+}
+
+/// What a table has no room for.
+fn notes(out: &mut dyn Write, succession: &Succession) -> io::Result<()> {
+    let from = &succession.from;
+    if let Some(left) = &succession.left {
+        writeln!(out, "{NOTE}{from}{NOTE:#}: its Lease was left to run out: {left}")?;
+    }
+    if succession.gap_milliseconds.is_some() && !succession.is_as_promised() {
+        writeln!(
+            out,
+            "{BAD}{from}{BAD:#}: the gap is longer than promised; look at the load of the API server and of the masters"
+        )?;
+    }
+    if succession.end == EndOfLead::Released {
+        writeln!(
+            out,
+            "after {from}: it released its Lease itself, so nobody waited for that to run out"
+        )?;
+    }
+    if !succession.held_back.is_empty() {
+        let all = succession.held_back.join(", ");
+        writeln!(
+            out,
+            "after {from}: restarted {all} meanwhile, so that one leads that has not taken over yet"
+        )?;
+    }
+    Ok(())
+}
+
+fn summary(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
+    if report.first_probe.is_none() && report.trouble.is_none() {
+        writeln!(out, "Whether leaders do their work was not looked at; --kubeconfig lets it.")?;
+    }
+    let put_back =
+        if report.is_put_back() { "everything is as it was" } else { "not everything is put back" };
+    if report.is_interrupted {
+        // Who holds the Lease has ended.
+        let last = report.successions.last().filter(|last| last.led_milliseconds.is_none());
+        let promise = last.and_then(|last| last.promise_milliseconds);
+        let is_released = last.is_some_and(|last| last.end == EndOfLead::Released);
+        let once = if is_released { "" } else { " once the Lease has run out," };
+        let leads = promise.map_or_else(String::new, |promise| {
+            format!("; another leads{once} within {}", time(promise))
+        });
+        return writeln!(out, "{NOTE}Interrupted{NOTE:#}: {put_back}{leads}.");
+    }
+    let successions = count(report.successions.len(), "succession");
+    if report.is_passed() {
+        let longest = report.successions.iter().filter_map(|it| it.gap_milliseconds).max();
+        let longest = time(longest.unwrap_or_default());
+        return writeln!(
+            out,
+            "{GOOD}The failover works{GOOD:#}: {successions}, nobody led for {longest} at most; {put_back}."
+        );
+    }
+    writeln!(out, "{BAD}Not passed{BAD:#}: {successions}; {put_back}.")
+}

@@ -1,0 +1,46 @@
+//! The findings of `kcm lint` for people, in the form of a compiler's.
+
+use std::io::{self, Write};
+
+use kcm_systemd::KubernetesVersion;
+
+use super::human::{BAD, GOOD, NOTE, count};
+use crate::preflight::lint::{LintFinding, LintReport, Severity, word};
+
+pub(super) fn report(out: &mut dyn Write, report: &LintReport) -> io::Result<()> {
+    let (accepted, findings): (Vec<_>, Vec<_>) =
+        report.findings.iter().partition(|finding| finding.accepted.is_some());
+    for finding in &findings {
+        let LintFinding { code, severity, help, .. } = finding;
+        let style = if *severity == Severity::Error { BAD } else { NOTE };
+        let what = finding.what(&report.file);
+        writeln!(out, "{style}{}{style:#}[{code}]: {what}", word(*severity))?;
+        if !help.is_empty() {
+            writeln!(out, "  help: {help}")?;
+        }
+    }
+    let accepted = match accepted.len() {
+        0 => String::new(),
+        number => format!(", {number} accepted by lint.allow"),
+    };
+    let against = versions(&report.versions);
+    match findings.len() {
+        0 => writeln!(out, "{GOOD}No findings{GOOD:#} for {against}{accepted}."),
+        number => writeln!(out, "{} for {against}{accepted}.", count(number, "finding")),
+    }
+}
+
+/// The versions that were checked.
+fn versions(versions: &[KubernetesVersion]) -> String {
+    match versions {
+        [] => "the cluster file".to_owned(),
+        [one] => format!("Kubernetes {one}"),
+        [first, .., last] if versions.len() == KubernetesVersion::known().count() => {
+            format!("Kubernetes {first} to {last}")
+        }
+        several => {
+            let named: Vec<_> = several.iter().map(ToString::to_string).collect();
+            format!("Kubernetes {}", named.join(", "))
+        }
+    }
+}

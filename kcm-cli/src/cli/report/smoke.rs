@@ -1,0 +1,71 @@
+//! What a proof found, for people.
+
+use std::io::{self, Write};
+
+use super::human::{BAD, GOOD, NAME, NOTE, count};
+use crate::event::{CheckName, CheckResult, SmokeCheck};
+use crate::ops::smoke::{LeftBehind, SmokeReport};
+
+/// A line while it goes on.
+pub(super) fn progress(out: &mut dyn Write, check: &SmokeCheck) -> io::Result<()> {
+    match &check.result {
+        CheckResult::Passed { .. } => writeln!(out, "{}: {GOOD}passed{GOOD:#}", title(check)),
+        CheckResult::Failed { .. } => writeln!(out, "{}: {BAD}failed{BAD:#}", title(check)),
+        CheckResult::Skipped { .. } => Ok(()),
+    }
+}
+
+fn title(check: &SmokeCheck) -> String {
+    match &check.master {
+        Some(master) => format!("{} {master}", check.name),
+        None => check.name.to_string(),
+    }
+}
+
+pub(super) fn report(out: &mut dyn Write, report: &SmokeReport) -> io::Result<()> {
+    let width = report.checks.iter().map(|check| title(check).chars().count());
+    let width = width.max().unwrap_or_default().max(5);
+    writeln!(out, "{NAME}{:width$}  RESULT   {:>7}  SEEN{NAME:#}", "CHECK", "TIME")?;
+    for check in &report.checks {
+        let (style, word, seen) = match &check.result {
+            CheckResult::Passed { seen } => (GOOD, "passed", seen),
+            CheckResult::Failed { seen, .. } => (BAD, "failed", seen),
+            CheckResult::Skipped { why } => (NOTE, "skipped", why),
+        };
+        let time = format!("{}.{:02} s", check.milliseconds / 1000, check.milliseconds % 1000 / 10);
+        writeln!(out, "{:width$}  {style}{word:7}{style:#}  {time:>7}  {seen}", title(check))?;
+        if let CheckResult::Failed { look, .. } = &check.result {
+            writeln!(out, "{:width$}  look at: {look}", "")?;
+        }
+    }
+    for LeftBehind { what, why, remove } in &report.left_behind {
+        writeln!(out, "\n{BAD}left behind{BAD:#}: {what}: {why}")?;
+        writeln!(out, "  remove it once that is mended: {remove}")?;
+    }
+    summary(out, report)
+}
+
+fn summary(out: &mut dyn Write, report: &SmokeReport) -> io::Result<()> {
+    let of = |is: fn(&CheckResult) -> bool| {
+        report.checks.iter().filter(|check| is(&check.result)).count()
+    };
+    let failed = of(|result| matches!(result, CheckResult::Failed { .. }));
+    let skipped = of(|result| matches!(result, CheckResult::Skipped { .. }));
+    if report.is_interrupted {
+        let left = if report.left_behind.is_empty() { " Nothing is left behind." } else { "" };
+        return writeln!(out, "{NOTE}Interrupted.{NOTE:#}{left}");
+    }
+    if failed + skipped == 0 {
+        let checks = count(report.checks.len(), "check");
+        writeln!(
+            out,
+            "{GOOD}The controllers work{GOOD:#}: {checks} passed, nothing is left behind."
+        )?;
+    } else {
+        writeln!(out, "{BAD}Not proven{BAD:#}: {failed} failed, {skipped} skipped.")?;
+    }
+    if !report.checks.iter().any(|check| check.name == CheckName::Etcd) {
+        writeln!(out, "etcd was not asked; --etcd names it.")?;
+    }
+    Ok(())
+}

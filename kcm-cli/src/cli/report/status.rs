@@ -1,0 +1,256 @@
+//! How everything is, for people: a table of at most 100 columns, then what is to be seen to.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use super::human::{BAD, GOOD, NAME, NOTE, count};
+use crate::artifact::uptake::Uptake;
+use crate::finding::{Finding, Severity};
+use crate::ops::certs::{CertificateUse, CheckedCertificate, Validity};
+use crate::ops::status::{
+    Alike, Health, Leadership, MasterFacts, MasterStatus, Service, Status, Sync,
+};
+use crate::transport::{Activity, Observation};
+
+/// The longest name that leaves room for everything else.
+const LONGEST_NAME: usize = 18;
+const HEADINGS: [&str; 9] =
+    ["SERVICE", "SINCE", "VERSION", "DISK", "HEALTH", "ROLE", "CLIENT", "SERVED", "CLOCK"];
+const WIDTHS: [usize; 9] = [8, 5, 8, 11, 7, 7, 6, 6, 0];
+const PLAIN: Style = Style::new();
+
+pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
+    let names = status.masters.iter().map(|master| master.name.chars().count());
+    let width = names.max().unwrap_or_default().clamp(6, LONGEST_NAME);
+    write!(out, "{NAME}{:width$}", "MASTER")?;
+    for (heading, width) in HEADINGS.iter().zip(WIDTHS) {
+        write!(out, "  {heading:width$}")?;
+    }
+    writeln!(out, "{NAME:#}")?;
+    for master in &status.masters {
+        row(out, status, master, width)?;
+    }
+    writeln!(out)?;
+    lead(out, status)?;
+    for finding in &status.findings {
+        self::finding(out, finding)?;
+    }
+    summary(out, status)
+}
+
+fn row(
+    out: &mut dyn Write,
+    status: &Status,
+    master: &MasterStatus,
+    width: usize,
+) -> io::Result<()> {
+    write!(out, "{:width$}", shortened(&master.name, width))?;
+    let Some(facts) = master.facts() else {
+        return writeln!(out, "  {BAD}not seen{BAD:#}");
+    };
+    let cells = cells(status, &master.name, facts);
+    let last = cells.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
+    for (Cell { text, style }, width) in cells.iter().zip(WIDTHS).take(last) {
+        write!(out, "  {style}{text:width$}{style:#}")?;
+    }
+    writeln!(out)
+}
+
+struct Cell {
+    text: String,
+    style: Style,
+}
+
+fn cell(text: impl fmt::Display, style: Style) -> Cell {
+    Cell { text: text.to_string(), style }
+}
+
+fn cells(status: &Status, name: &str, facts: &MasterFacts) -> [Cell; 9] {
+    let since = match facts.unit.activity {
+        Activity::Active { since, .. } => lasting(status.at - since),
+        _ => String::new(),
+    };
+    let version = match &facts.version {
+        Some(Observation::Known(version)) => cell(shortened(version, 8), PLAIN),
+        Some(Observation::Unknown(_)) => cell("?", BAD),
+        None => cell("", PLAIN),
+    };
+    [
+        service(&facts.service),
+        cell(since, PLAIN),
+        version,
+        sync(&facts.sync),
+        health(facts.health.as_ref()),
+        role(facts),
+        days(status, name, CertificateUse::Kubeconfig),
+        days(status, name, CertificateUse::Served),
+        clock(facts.clock_offset_milliseconds),
+    ]
+}
+
+fn service(service: &Service) -> Cell {
+    match service {
+        Service::Running => cell("running", GOOD),
+        Service::CrashLooping { .. } => cell("crashing", BAD),
+        Service::Failed { .. } => cell("failed", BAD),
+        Service::Stopped => cell("stopped", BAD),
+        Service::Masked => cell("masked", BAD),
+        Service::NotDeployed => cell("absent", BAD),
+        Service::Offline => cell("offline", PLAIN),
+    }
+}
+
+fn sync(sync: &Sync) -> Cell {
+    match sync {
+        Sync::InSync => cell("in sync", GOOD),
+        Sync::RestartPending { .. } => cell("restart due", NOTE),
+        Sync::Drifted { .. } => cell("drifted", NOTE),
+        Sync::NotManaged => cell("not managed", NOTE),
+        Sync::NotDeployed => cell("", PLAIN),
+        Sync::Unknown { .. } => cell("?", NOTE),
+    }
+}
+
+fn health(health: Option<&Health>) -> Cell {
+    match health {
+        Some(Health::Healthy) => cell("healthy", GOOD),
+        Some(Health::Unhealthy { .. }) => cell("failing", BAD),
+        Some(Health::Unknown { .. }) => cell("?", NOTE),
+        Some(Health::NotServed) | None => cell("", PLAIN),
+    }
+}
+
+fn role(facts: &MasterFacts) -> Cell {
+    let runs = facts.process.is_some();
+    match facts.leads {
+        Some(true) => cell("leader", NAME),
+        Some(false) if runs => cell("standby", PLAIN),
+        None if runs => cell("?", NOTE),
+        _ => cell("", PLAIN),
+    }
+}
+
+fn days(status: &Status, name: &str, of: CertificateUse) -> Cell {
+    let mut all = status.certificates.iter();
+    let found = all.find(|it| it.master.as_deref() == Some(name) && it.role == of);
+    let Some(CheckedCertificate { days_left, validity, .. }) = found else {
+        return cell("", PLAIN);
+    };
+    let style = match validity {
+        Validity::Good => PLAIN,
+        Validity::Due => NOTE,
+        Validity::Expired | Validity::NotYetValid => BAD,
+    };
+    cell(format_args!("{days_left}d"), style)
+}
+
+fn clock(offset: Option<i64>) -> Cell {
+    let Some(milliseconds) = offset else { return cell("", PLAIN) };
+    let (sign, tenths) = (if milliseconds < 0 { '-' } else { '+' }, milliseconds.abs() / 100);
+    let style = if milliseconds.abs() >= 10_000 { NOTE } else { PLAIN };
+    let text = match tenths {
+        0..1000 => format!("{sign}{}.{}s", tenths / 10, tenths % 10),
+        1000..600_000 => format!("{sign}{}s", tenths / 10),
+        _ => format!("{sign}{}h", tenths / 36_000),
+    };
+    cell(text, style)
+}
+
+/// A length of time in its greatest unit.
+fn lasting(time: time::Duration) -> String {
+    match time.whole_seconds() {
+        seconds @ ..60 => format!("{}s", seconds.max(0)),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds @ 3600..86_400 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
+    match &status.leadership {
+        Observation::Unknown(_) if is_offline(status) => {}
+        Observation::Unknown(why) => writeln!(out, "Who leads is not known: {why}.")?,
+        Observation::Known(leadership) => held(out, leadership)?,
+    }
+    let mut all = status.certificates.iter();
+    let ca = all.find(|it| it.role == CertificateUse::Ca);
+    for master in &status.masters {
+        let uptake = master.facts().and_then(|facts| facts.uptake.as_ref());
+        if let Some(uptake) = uptake.filter(|uptake| **uptake != Uptake::Proven) {
+            writeln!(out, "{}: {uptake}.", master.name)?;
+        }
+    }
+    if let Some(equal) = equal(status) {
+        writeln!(out, "{equal}")?;
+    }
+    match ca {
+        Some(ca) => {
+            writeln!(out, "The CA ends on {}, in {} days.", ca.not_after.date(), ca.days_left)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether all masters are folders, of which none leads.
+fn is_offline(status: &Status) -> bool {
+    let mut facts = status.masters.iter().filter_map(MasterStatus::facts);
+    facts.all(|facts| facts.unit.activity == Activity::Offline)
+}
+
+/// Whether whoever leads signs with the same.
+fn equal(status: &Status) -> Option<String> {
+    let Alike { ca_certificate, ca_key, service_account_key } = status.alike;
+    let all =
+        [("CA", ca_certificate), ("CA key", ca_key), ("service-account key", service_account_key)];
+    let of = |wanted: bool| {
+        let named = all.iter().filter(|(_, equal)| *equal == Some(wanted));
+        named.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    };
+    match (of(true), of(false)) {
+        (same, other) if same.is_empty() && other.is_empty() => None,
+        (same, other) if other.is_empty() => Some(format!("The same on all masters: {same}.")),
+        (_, other) => Some(format!("{BAD}Not the same on all masters{BAD:#}: {other}.")),
+    }
+}
+
+fn held(out: &mut dyn Write, leadership: &Leadership) -> io::Result<()> {
+    let Some(holder) = &leadership.holder else { return Ok(()) };
+    let who = leadership.master.as_ref().unwrap_or(holder);
+    let leads = if leadership.is_stale() { "led last" } else { "leads" };
+    write!(out, "{who} {leads}")?;
+    if let Some(since) = leadership.since {
+        write!(out, ", since {}", crate::util::words::moment(since))?;
+    }
+    if let Some(age) = leadership.age_milliseconds {
+        write!(out, "; renewed {}.{} s ago", age / 1000, age % 1000 / 100)?;
+    }
+    if let Some(transitions) = leadership.transitions {
+        write!(out, "; the lead has changed {transitions} times")?;
+    }
+    writeln!(out, ".")
+}
+
+pub(super) fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
+    let (style, word) = match finding.severity {
+        Severity::Error => (BAD, "error"),
+        Severity::Warning => (NOTE, "warning"),
+    };
+    writeln!(out, "{style}{word}{style:#}: {finding}")
+}
+
+fn summary(out: &mut dyn Write, status: &Status) -> io::Result<()> {
+    let masters = count(status.masters.len(), "master");
+    match status.findings.len() {
+        0 => writeln!(out, "{GOOD}All is well{GOOD:#}: {masters}."),
+        number => writeln!(out, "{} on {masters}.", count(number, "finding")),
+    }
+}

@@ -1,0 +1,41 @@
+//! The codes of findings: those of flags, and kcm's own.
+
+use kcm_systemd::LintCode;
+
+/// The cluster file cannot be read.
+pub(crate) const CLUSTER_FILE: &str = "cluster-file";
+/// A version that is older or newer than the tables.
+pub(crate) const VERSION_UNKNOWN: &str = "kubernetes-unknown";
+/// The program is of another version than the cluster file says.
+pub(crate) const VERSION_DIFFERS: &str = "kubernetes-differs";
+/// An accepted code that is not found.
+pub(crate) const ALLOW_UNUSED: &str = "allow-unused";
+
+/// The codes that are not about flags, with their descriptions.
+const OWN: &[(&str, &str)] = &[
+    (CLUSTER_FILE, "The cluster file is not valid, or looks like a mistake."),
+    (VERSION_UNKNOWN, "The version of Kubernetes is not one that this kcm knows."),
+    (VERSION_DIFFERS, "The program is of another version than `kubernetesVersion`."),
+    (ALLOW_UNUSED, "An entry of `lint.allow` accepts nothing."),
+    ("cis-1.1.3", "CIS 1.1.3: the unit is not to be writable for others than its owner."),
+    ("cis-1.1.4", "CIS 1.1.4: the unit is to belong to root:root."),
+    ("cis-1.1.17", "CIS 1.1.17: the kubeconfig is to have mode 0600."),
+    ("cis-1.1.18", "CIS 1.1.18: the kubeconfig is to belong to root:root."),
+    ("cis-1.1.19", "CIS 1.1.19: keys and certificates are to belong to root:root."),
+    ("cis-1.1.20", "CIS 1.1.20: certificates are to have mode 0644 or less."),
+    ("cis-1.1.21", "CIS 1.1.21: keys are to have mode 0600."),
+];
+
+/// Returns every code that a cluster file can accept.
+pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
+    let own = OWN.iter().map(|(code, _)| *code);
+    let own = own.filter(|code| ![CLUSTER_FILE, ALLOW_UNUSED].contains(code));
+    LintCode::ALL.iter().map(|code| code.as_str()).chain(own)
+}
+
+/// Returns a sentence on what a code is about.
+pub(crate) fn description(code: &str) -> &'static str {
+    let own = OWN.iter().find(|(own, _)| *own == code).map(|(_, description)| *description);
+    let of_flags = || code.parse::<LintCode>().ok().map(LintCode::description);
+    own.or_else(of_flags).unwrap_or_default()
+}

@@ -1,0 +1,83 @@
+//! The way to the API server.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::error::{Problem, Step};
+use crate::transport::{Stream, StreamAddress, StreamError, Transport};
+use crate::util::files::words;
+
+/// From where the API server is asked.
+#[derive(Clone, Debug)]
+pub enum Via {
+    /// Through a master: it proves the path from where it counts, and this machine needs none of its own.
+    ///
+    /// The stream keeps the master's connection open, so an [`ApiServer`](super::ApiServer) is to be dropped before
+    /// the masters are closed.
+    Master {
+        /// Its name, for messages.
+        name: String,
+        /// The way to it.
+        transport: Arc<dyn Transport>,
+    },
+    /// From this machine, by TCP, without regard to proxies.
+    Direct,
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Master { name, .. } => name,
+            Self::Direct => "here",
+        })
+    }
+}
+
+impl Via {
+    /// Opens a stream within `patience`.
+    pub(super) async fn open(
+        &self,
+        address: &StreamAddress,
+        patience: Duration,
+    ) -> Result<Box<dyn Stream>, Problem> {
+        let opening = async {
+            match self {
+                Self::Master { transport, .. } => {
+                    transport.open_stream(address).await.map_err(through_master)
+                }
+                Self::Direct => direct(address).await,
+            }
+        };
+        let late = Problem::TimedOut { step: Step::Connect, patience };
+        timeout(patience, opening).await.unwrap_or(Err(late))
+    }
+}
+
+async fn direct(address: &StreamAddress) -> Result<Box<dyn Stream>, Problem> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
+    let stream = stream.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Problem::Refused,
+        _ => Problem::Unknown { reason: words(&error) },
+    })?;
+    // A request is one write, and waits for its answer.
+    stream.set_nodelay(true).map_err(|error| Problem::Lost { reason: words(&error) })?;
+    Ok(Box::new(stream))
+}
+
+fn through_master(error: StreamError) -> Problem {
+    match error {
+        StreamError::Refused { .. } => Problem::Refused,
+        StreamError::TimedOut { patience, .. } => {
+            Problem::TimedOut { step: Step::Connect, patience }
+        }
+        StreamError::Forbidden { master } => Problem::ForwardingForbidden { master },
+        StreamError::Unsupported { .. } | StreamError::Transport(_) => {
+            Problem::Way { reason: error.to_string() }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Whose files and processes they are: names in the cluster file, numbers on each master.
+
+use kcm_systemd::AccountName;
+
+use crate::cluster::{Cluster, Service};
+use crate::finding::{Finding, FindingCode};
+use crate::observed::ObservedMaster;
+use crate::transport::{Account, Observation};
+use crate::util::files::Owner;
+use crate::util::words::command;
+
+/// The accounts that a cluster file names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Accounts {
+    /// As whom the service runs; root, if nobody is named.
+    service: Option<Account>,
+    /// Whose the files are that the service reads; the service's, if nobody is named.
+    files: Option<Account>,
+}
+
+/// The same on one master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owners {
+    /// As whom the service runs.
+    pub(crate) service: Owner,
+    /// Whose the files are that the service reads.
+    pub(crate) files: Owner,
+}
+
+impl Owners {
+    pub(crate) const ROOT: Self = Self { service: Owner::ROOT, files: Owner::ROOT };
+}
+
+impl Accounts {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        let account = |user: &AccountName, group: Option<&AccountName>| Account {
+            user: user.to_string(),
+            group: group.map(ToString::to_string),
+        };
+        let Service { user, group, .. } = &cluster.service;
+        let service = user.as_ref().map(|user| account(user, group.as_ref()));
+        let files = cluster.install.owner.as_ref();
+        let files = files.map(|owner| account(&owner.user, owner.group.as_ref()));
+        Self { service, files }
+    }
+
+    /// What to ask each master.
+    pub(crate) fn questions(&self) -> Vec<Account> {
+        self.service.iter().chain(&self.files).cloned().collect()
+    }
+
+    /// The numbers on one master, from its answers.
+    pub(crate) fn on(&self, master: &ObservedMaster, found: &mut Vec<Finding>) -> Owners {
+        let mut answers = master.probe.accounts.iter();
+        let mut number = |account: &Option<Account>, otherwise: Owner| match account {
+            None => otherwise,
+            Some(account) => match answers.next() {
+                Some(Observation::Known(Some(owner))) => *owner,
+                Some(Observation::Unknown(why)) => {
+                    found.push(unknown(&master.name, account, why));
+                    otherwise
+                }
+                _ => {
+                    found.push(missing(&master.name, account));
+                    otherwise
+                }
+            },
+        };
+        let service = number(&self.service, Owner::ROOT);
+        let files = number(&self.files, service);
+        Owners { service, files }
+    }
+}
+
+fn missing(master: &str, account: &Account) -> Finding {
+    let Account { user, group } = account;
+    let (problem, lines) = match group {
+        None => (format!("there is no user `{user}`"), vec![format!("u {user} -")]),
+        Some(group) => (
+            format!("there is no user `{user}` or no group `{group}`"),
+            vec![format!("g {group} -"), format!("u {user} -:{group}")],
+        ),
+    };
+    let words = ["systemd-sysusers", "--inline"].into_iter();
+    let command = command(words.chain(lines.iter().map(String::as_str)));
+    let mend = format!("run `{command}` there");
+    Finding::error(FindingCode::AccountMissing, master, problem, mend)
+}
+
+/// In a folder that is no whole system.
+fn unknown(master: &str, account: &Account, why: &str) -> Finding {
+    let problem = format!("the number of user `{}` cannot be told ({why})", account.user);
+    let mend = "files that are its own belong to root; give them to it when the system is whole";
+    Finding::error(FindingCode::AccountMissing, master, problem, mend).into_warning()
+}

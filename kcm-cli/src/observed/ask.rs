@@ -1,0 +1,241 @@
+//! Asking one master, in one exchange.
+
+use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster, links};
+use crate::artifact::DesiredService;
+use crate::artifact::generation::{Generation, Generations, slot_folders};
+use crate::artifact::uptake::Uptake;
+use crate::cluster::layout::Layout;
+use crate::observed::accounts::Accounts;
+use crate::observed::effective::EffectiveUnit;
+use crate::pki::identity::NotHeld;
+use crate::transport::{
+    Batch, CheckFolders, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure,
+    Probe, Read, Reply, Settle, Transport, View,
+};
+use crate::util::files::RemotePath;
+
+/// The files that flags name and that kcm does not manage, those of all masters.
+pub(crate) fn beside_managed<'a>(
+    layout: &Layout,
+    services: impl IntoIterator<Item = &'a DesiredService>,
+) -> Vec<RemotePath> {
+    let managed: Vec<_> = layout.managed().collect();
+    let mut others: Vec<RemotePath> = Vec::new();
+    for path in services.into_iter().flat_map(|service| &service.files) {
+        if !managed.contains(&path) && !others.contains(path) {
+            others.push(path.clone());
+        }
+    }
+    others
+}
+
+/// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
+pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
+    let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
+    let files = [
+        &layout.certificate,
+        &layout.key,
+        &layout.combined,
+        &layout.serving,
+        &layout.kubeconfig,
+        &layout.unit_file,
+        &layout.ca_certificate,
+        &layout.ca_key,
+        &layout.trust,
+        &layout.executable,
+    ];
+    let managed: Vec<_> = files.into_iter().cloned().chain(own(layout)).collect();
+    let mut operations = vec![
+        Operation::Probe(Probe {
+            paths: managed.iter().chain(&beside.others).cloned().collect(),
+            unread: if beside.reads_program { vec![] } else { vec![layout.executable.clone()] },
+            unit: layout.unit.clone(),
+            unit_path: layout.unit_file.clone(),
+            executable: layout.executable.clone(),
+            note: Some(layout.program.clone()),
+            accounts: accounts.questions(),
+        }),
+        Operation::FindUnit(FindUnit { unit: layout.unit.clone() }),
+        read(&layout.certificate, View::Certificates),
+        read(&layout.combined, View::Certificates),
+        read(&layout.serving, View::Certificates),
+        read(&layout.kubeconfig, View::KubeconfigPublic),
+        read(&layout.unit_file, View::Whole),
+        read(&layout.ca_certificate, View::Certificates),
+        read(&layout.trust, View::Certificates),
+        read(&layout.pending, View::Whole),
+        read(&layout.previous, View::Whole),
+        read(&layout.connections, View::Whole),
+        Operation::CheckFolders(CheckFolders { paths: managed }),
+    ];
+    if let Some(Inspects { version }) = beside.inspects {
+        let (unit, program) = (layout.unit.clone(), version.then(|| layout.executable.clone()));
+        operations.push(Operation::Inspect(Inspect { unit, program }));
+    }
+    Batch::new(operations)
+}
+
+/// What to ask a master beside the usual.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Whether the program's digest is of interest. It is 100 MB long.
+    pub(crate) reads_program: bool,
+    /// Other files.
+    pub(crate) others: Vec<RemotePath>,
+    /// The look at the service as it runs, if there is to be one.
+    pub(crate) inspects: Option<Inspects>,
+    /// Whether one exchange is to do: units are not completed, and nothing is compared with former connections.
+    pub(crate) only_once: bool,
+}
+
+/// The look at a service as it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inspects {
+    /// Whether the program is asked for its version, which takes it a while.
+    pub(crate) version: bool,
+}
+
+/// A master, and what was asked beside the usual.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) master: ObservedMaster,
+    /// The service as it runs, where anything can.
+    pub(crate) inspected: Option<Inspected>,
+}
+
+/// What kcm keeps on a master for itself.
+fn own(layout: &Layout) -> Vec<RemotePath> {
+    let notes = [&layout.pending, &layout.previous].map(RemotePath::clone);
+    notes.into_iter().chain(slot_folders(layout)).collect()
+}
+
+/// Asks one master.
+pub(crate) async fn look_at(
+    name: &str,
+    transport: &dyn Transport,
+    layout: &Layout,
+    accounts: &Accounts,
+) -> Result<ObservedMaster, AskError> {
+    let seen = look_beside(name, transport, layout, accounts, &Beside::default()).await?;
+    Ok(seen.master)
+}
+
+/// Asks one master, and more than the usual.
+pub(crate) async fn look_beside(
+    name: &str,
+    transport: &dyn Transport,
+    layout: &Layout,
+    accounts: &Accounts,
+    beside: &Beside,
+) -> Result<Seen, AskError> {
+    ask(name, transport, layout, &questions(layout, accounts, beside), beside).await
+}
+
+/// Asks one master what a batch of [`questions`] holds.
+pub(super) async fn ask(
+    name: &str,
+    transport: &dyn Transport,
+    layout: &Layout,
+    batch: &Batch,
+    beside: &Beside,
+) -> Result<Seen, AskError> {
+    let replies = transport.call(batch).await?;
+    // Nothing runs in a folder.
+    let is_folder = |failure: &OperationFailure| {
+        failure.operation == "inspect"
+            && matches!(failure.error, OperationError::Unsupported { .. })
+    };
+    if let Some(failure) = replies.failed.filter(|failure| !is_folder(failure)) {
+        return Err(AskError::Failed { master: name.to_owned(), error: failure.error });
+    }
+    let unexpected = || AskError::Contract { master: name.to_owned() };
+    let mut replies = replies.done.into_iter();
+    let Some(Reply::Probe(probe)) = replies.next() else { return Err(unexpected()) };
+    let Some(Reply::FoundUnit(found_unit)) = replies.next() else { return Err(unexpected()) };
+    let hostname = probe.hostname.clone();
+    let mut text = || match replies.next() {
+        Some(Reply::Read(content)) => {
+            Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        _ => Err(unexpected()),
+    };
+    let (certificate, combined, serving) = (text()?, text()?, text()?);
+    let kubeconfig = text()?;
+    let (unit, ca_certificate, trust) = (text()?, text()?, text()?);
+    let mut notes = Vec::new();
+    let mut note = |text: Option<String>, which: &str| {
+        let read = text.as_deref().map(Generation::parse)?;
+        read.map_err(|error| notes.push(format!("the note of its {which} generation: {error}")))
+            .ok()
+    };
+    let generations =
+        Generations { pending: note(text()?, "pending"), previous: note(text()?, "previous") };
+    let connections = text()?;
+    let Some(Reply::CheckedFolders(untrusted_folders)) = replies.next() else {
+        return Err(unexpected());
+    };
+    let mut states = probe.paths.iter().cloned();
+    let mut file = |text: Option<String>| {
+        states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
+    };
+    let files = ObservedFiles {
+        certificate: file(certificate)?,
+        key: file(None)?,
+        combined: file(combined)?,
+        serving: file(serving)?,
+        kubeconfig: file(kubeconfig)?,
+        unit: file(unit)?,
+        ca_certificate: file(ca_certificate)?,
+        ca_key: file(None)?,
+        trust: file(trust)?,
+        binary: file(None)?,
+    };
+    let name = name.to_owned();
+    let own = own(layout).into_iter().zip(states.by_ref()).collect();
+    let others = beside.others.iter().cloned().zip(states).collect();
+    let inspected = match replies.next() {
+        Some(Reply::Inspected(inspected)) => Some(inspected),
+        _ => None,
+    };
+    let mut master = ObservedMaster {
+        name,
+        probe,
+        files,
+        identity: None,
+        not_held: NotHeld::Absent,
+        uptake: None,
+        effective: EffectiveUnit::new(&found_unit, &layout.unit, hostname.as_deref()),
+        found_unit,
+        generations,
+        notes,
+        untrusted_folders,
+        own,
+        others,
+        behind: Vec::new(),
+    };
+    // Where there is no link, this is no exchange.
+    master.behind = links::behind(&master, transport, layout).await?;
+    if !beside.only_once {
+        master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
+    }
+    Ok(Seen { master, inspected })
+}
+
+/// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.
+async fn uptake(
+    master: &ObservedMaster,
+    text: Option<&str>,
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Option<Uptake> {
+    let by_its_start = super::uptake::by_its_start(master, layout)?;
+    let noted = super::uptake::noted(master, text).filter(|_| by_its_start != Uptake::Proven);
+    let Some(noted) = noted else { return Some(by_its_start) };
+    let look = Settle::connections(&layout.unit, Some(noted.invocation.clone()));
+    let replies = transport.call(&Batch::new(vec![Operation::Settle(look)])).await;
+    let first = replies.ok().and_then(|replies| replies.done.into_iter().next());
+    Some(match first {
+        Some(Reply::Settled(now)) => noted.judge(&now),
+        _ => Uptake::Unknown { reason: "its connections cannot be seen".to_owned() },
+    })
+}

@@ -1,0 +1,123 @@
+//! What symbolic links lead to, where flags name them: kcm replaces no link, and the service follows it.
+
+use super::{AskError, ObservedFile, ObservedMaster};
+use crate::cluster::layout::{Layout, Role};
+use crate::transport::{Batch, Operation, PathState, Probe, Read, Reply, Transport, View};
+use crate::util::files::RemotePath;
+
+/// As many links as are followed, one exchange each: more than anybody puts in a row.
+const MOST_LINKS: usize = 8;
+
+/// Returns what the links among the CA's files and the other files that flags name lead to; asks nothing where there is none.
+pub(super) async fn behind(
+    master: &ObservedMaster,
+    transport: &dyn Transport,
+    layout: &Layout,
+) -> Result<Vec<(RemotePath, ObservedFile)>, AskError> {
+    let cas = [Role::CaCertificate, Role::CaKey]
+        .map(|role| (layout.path(role), &master.files.of(role).state));
+    let others = master.others.iter().map(|(path, state)| (path, state));
+    let mut open: Vec<_> = cas
+        .into_iter()
+        .chain(others)
+        .filter_map(|(path, state)| Some((path.clone(), target(path, state)?)))
+        .collect();
+    let mut found = Vec::new();
+    for _ in 0..MOST_LINKS {
+        if open.is_empty() {
+            break;
+        }
+        let files = look(master, transport, layout, &open).await?;
+        let mut next = Vec::new();
+        for ((link, at), file) in open.into_iter().zip(files) {
+            match target(&at, &file.state) {
+                Some(further) => next.push((link, further)),
+                None => found.push((link, file)),
+            }
+        }
+        open = next;
+    }
+    Ok(found)
+}
+
+async fn look(
+    master: &ObservedMaster,
+    transport: &dyn Transport,
+    layout: &Layout,
+    open: &[(RemotePath, RemotePath)],
+) -> Result<Vec<ObservedFile>, AskError> {
+    let paths: Vec<_> = open.iter().map(|(_, target)| target.clone()).collect();
+    let is_certificate = |(link, _): &&(RemotePath, RemotePath)| *link == layout.ca_certificate;
+    let read = |(_, path): &(RemotePath, RemotePath)| {
+        Operation::Read(Read { path: path.clone(), view: View::Certificates })
+    };
+    let probe = Operation::Probe(Probe {
+        paths,
+        unread: Vec::new(),
+        note: None,
+        unit: layout.unit.clone(),
+        unit_path: layout.unit_file.clone(),
+        executable: layout.executable.clone(),
+        accounts: Vec::new(),
+    });
+    let reads = open.iter().filter(is_certificate).map(read);
+    let batch = Batch::new([probe].into_iter().chain(reads).collect());
+    let replies = transport.call(&batch).await?;
+    if let Some(failure) = replies.failed {
+        return Err(AskError::Failed { master: master.name.clone(), error: failure.error });
+    }
+    let contract = || AskError::Contract { master: master.name.clone() };
+    let mut replies = replies.done.into_iter();
+    let Some(Reply::Probe(probe)) = replies.next() else { return Err(contract()) };
+    let mut files = Vec::new();
+    for (it, state) in open.iter().zip(probe.paths) {
+        let text = match is_certificate(&it).then(|| replies.next()) {
+            Some(Some(Reply::Read(text))) => {
+                text.map(|text| String::from_utf8_lossy(&text).into_owned())
+            }
+            Some(_) => return Err(contract()),
+            None => None,
+        };
+        files.push(ObservedFile { state, text });
+    }
+    Ok(files)
+}
+
+/// Where a link leads, seen from its own folder.
+fn target(path: &RemotePath, state: &PathState) -> Option<RemotePath> {
+    let PathState::Link { target } = state else { return None };
+    let folder = path.parent();
+    let folder = folder.as_ref().map_or("/", |folder| folder.as_str());
+    let whole = if target.starts_with('/') { target.clone() } else { format!("{folder}/{target}") };
+    let mut names: Vec<&str> = Vec::new();
+    for name in whole.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    RemotePath::new(format!("/{}", names.join("/"))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_where_the_kernel_takes_it() {
+        let path = RemotePath::new("/etc/kubernetes/ssl/ca.pem").unwrap();
+        for (target, expected) in [
+            ("/srv/ca.pem", Some("/srv/ca.pem")),
+            ("other.pem", Some("/etc/kubernetes/ssl/other.pem")),
+            ("../pki/ca.crt", Some("/etc/kubernetes/pki/ca.crt")),
+            ("./a/./b", Some("/etc/kubernetes/ssl/a/b")),
+            ("../../../../../x", Some("/x")),
+        ] {
+            let state = PathState::Link { target: target.to_owned() };
+            let found = super::target(&path, &state);
+            assert_eq!(found.as_ref().map(RemotePath::as_str), expected, "{target}");
+        }
+        assert_eq!(super::target(&path, &PathState::Absent), None);
+    }
+}

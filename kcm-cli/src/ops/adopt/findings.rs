@@ -1,0 +1,312 @@
+//! What was found on masters that were set up by hand, against what systemd and good practice make of it. Pure.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use kcm_pki::Certificate;
+use kcm_systemd::{Argument, Flags, LintVersions, Severity as LintSeverity, lint_flags};
+use time::{Duration, OffsetDateTime};
+
+use super::AdoptError;
+use super::look::Found;
+use super::losses::{ADOPTED, NOT_ADOPTED, of_unit};
+use super::subject::Csr;
+use crate::finding::{Finding, FindingCode};
+use crate::observed::trust::described;
+use crate::preflight;
+use crate::preflight::lint::{FileUse, of_file};
+use crate::transport::{Observation, PathState};
+
+/// From here on the end of a certificate is worth a word.
+const SOON: Duration = Duration::days(30);
+
+/// The number of masters that must have a value before it counts for all of them.
+#[derive(Clone, Copy)]
+pub(super) enum Share {
+    /// More than half.
+    Most,
+    /// Each.
+    All,
+}
+
+impl Share {
+    /// Returns the value that so many of them are.
+    pub(super) fn of<T: PartialEq>(self, values: &[T]) -> Option<&T> {
+        let times = |value: &T| values.iter().filter(|other| *other == value).count();
+        values.iter().find(|value| match self {
+            Self::Most => 2 * times(value) > values.len(),
+            Self::All => times(value) == values.len(),
+        })
+    }
+
+    /// Returns the same of values that masters may lack; to lack it is a value, too.
+    pub(super) fn common<T: PartialEq + Clone>(
+        self,
+        values: impl IntoIterator<Item = Option<T>>,
+    ) -> Option<T> {
+        let values: Vec<_> = values.into_iter().collect();
+        self.of(&values).cloned().flatten()
+    }
+}
+
+/// Findings in the making.
+pub(super) struct Findings<'a> {
+    found: &'a [Found],
+    all: Vec<Finding>,
+}
+
+impl<'a> Findings<'a> {
+    /// What each master shows by itself.
+    pub(super) fn of(found: &'a [Found], now: OffsetDateTime) -> Self {
+        let mut findings = Self { found, all: Vec::new() };
+        for master in found {
+            findings.all.extend(of_unit(&master.name, &master.effective, ADOPTED));
+            findings.arguments(master);
+            findings.secrets(master);
+            findings.lints(master);
+            findings.benchmark(master);
+            findings.end(master, now);
+        }
+        findings
+    }
+
+    /// What the units of masters show that cannot be adopted.
+    pub(super) fn of_units(found: &'a [Found]) -> Self {
+        let all = found.iter().flat_map(|it| of_unit(&it.name, &it.effective, NOT_ADOPTED));
+        Self { found, all: all.collect() }
+    }
+
+    /// All of them; what is so on every master is said once.
+    pub(super) fn all(self) -> Vec<Finding> {
+        let mut times: HashMap<_, usize> = HashMap::new();
+        for finding in &self.all {
+            *times.entry((finding.code, &finding.problem, &finding.mend)).or_default() += 1;
+        }
+        let everywhere = |finding: &Finding| {
+            let times = times.get(&(finding.code, &finding.problem, &finding.mend));
+            self.found.len() > 1 && times.is_some_and(|times| *times >= self.found.len())
+        };
+        let mut seen = HashSet::new();
+        let mut all = Vec::new();
+        for finding in &self.all {
+            let is_everywhere = everywhere(finding);
+            let master = finding.master.as_ref().filter(|_| !is_everywhere);
+            if seen.insert((finding.code, master, &finding.problem, &finding.mend)) {
+                all.push(Finding { master: master.cloned(), ..finding.clone() });
+            }
+        }
+        all
+    }
+
+    fn warn(&mut self, code: FindingCode, master: &str, problem: String, mend: &str) {
+        self.all.push(Finding::error(code, master, problem, mend).into_warning());
+    }
+
+    fn arguments(&mut self, master: &Found) {
+        for stray in &master.strays {
+            let problem = format!(
+                "{}: the program gets the argument `{}` and refuses to start with it",
+                master.unit_file,
+                stray.escape_debug()
+            );
+            let mend =
+                "it is left out of the cluster file, so `kcm plan` shows the unit without it";
+            self.all.push(Finding::error(FindingCode::NotReproduced, &master.name, problem, mend));
+        }
+        for flag in master.effective.repeated() {
+            let value = master.flag(flag.as_str()).unwrap_or_default();
+            let problem =
+                format!("--{flag} is given more than once; the last one, `{value}`, counts");
+            let mend = "the cluster file has that one alone";
+            self.warn(FindingCode::FlagRepeated, &master.name, problem, mend);
+        }
+        let process = master.inspected.as_ref().and_then(|inspected| inspected.process.as_ref());
+        let Some(process) = process else { return };
+        // A script has its interpreter before it.
+        let own = process.argv.iter().position(|word| *word == master.meaning.executable);
+        let words = process.argv.iter().skip(own.map_or(1, |own| own + 1));
+        let words: Vec<_> =
+            words.filter_map(|word| Argument::try_from(word.as_str()).ok()).collect();
+        if Flags::from_arguments(&words).ok().as_ref() != Some(&master.meaning.flags) {
+            let problem =
+                "its process was started with other arguments than the unit has now".to_owned();
+            let mend = "the unit is adopted; `systemctl restart` there makes them the same";
+            self.warn(FindingCode::RestartPending, &master.name, problem, mend);
+        }
+    }
+
+    fn secrets(&mut self, master: &Found) {
+        let is_secret = |path: &str| {
+            let is_key_flag = master.meaning.flags.iter().any(|(name, value)| {
+                value == path
+                    && (name.as_str().ends_with("key-file")
+                        || name.as_str().ends_with("kubeconfig"))
+            });
+            is_key_flag || path.ends_with("-key.pem") || path.ends_with("manager.key")
+        };
+        let open = master.files.iter().filter_map(|(path, state)| {
+            let (mode, _) = state.attributes().filter(|_| is_secret(path.as_str()))?;
+            (mode.bits() & 0o007 != 0).then(|| (path.clone(), mode))
+        });
+        self.all.extend(preflight::open_keys(&master.name, &open.collect::<Vec<_>>()));
+        let missing = master.files.iter().filter(|(path, state)| {
+            *state == PathState::Absent
+                && master.meaning.flags.iter().any(|(_, value)| value == path.as_str())
+        });
+        let missing: Vec<_> = missing.map(|(path, _)| path.to_string()).collect();
+        if !missing.is_empty() {
+            let problem = format!("flags name files that are not there: {}", missing.join(", "));
+            let mend = "put them there, or leave the flags out";
+            self.all.push(Finding::error(FindingCode::FileMissing, &master.name, problem, mend));
+        }
+    }
+
+    /// The end of the client certificate.
+    fn end(&mut self, master: &Found, now: OffsetDateTime) {
+        let Some(certificate) = master.identity().and_then(|chain| chain.into_iter().next()) else {
+            return;
+        };
+        let end = certificate.not_after();
+        let (code, problem) = match end - now {
+            left if left <= Duration::ZERO => (FindingCode::CertificateExpired, "ended"),
+            left if left <= SOON => (FindingCode::CertificateDue, "ends"),
+            _ => return,
+        };
+        let problem = format!("the client certificate {problem} on {}", end.date());
+        let help = "`kcm certs renew` renews it, with the CA key at pki.caKey";
+        self.warn(code, &master.name, problem, help);
+    }
+
+    fn lints(&mut self, master: &Found) {
+        let said = master.inspected.as_ref().and_then(|it| it.version.as_ref());
+        let version = match said {
+            Some(Observation::Known(said)) => preflight::program_version(said),
+            _ => None,
+        };
+        let versions = version.map_or(LintVersions::Unknown, |it| LintVersions::These(vec![it]));
+        for lint in lint_flags(&master.meaning.flags, &versions) {
+            let problem = format!("{lint} [{}]", lint.code);
+            let finding = Finding::error(FindingCode::FlagLint, &master.name, problem, &*lint.help);
+            self.all.push(match lint.severity {
+                LintSeverity::Error => finding,
+                LintSeverity::Warning | LintSeverity::Benchmark => finding.into_warning(),
+            });
+        }
+    }
+
+    /// What the benchmark says of the files that flags name.
+    fn benchmark(&mut self, master: &Found) {
+        for (path, state) in &master.files {
+            let mut flags = master.meaning.flags.iter();
+            let named = flags.find(|(_, value)| *value == path.as_str());
+            let is = match named.map(|(flag, _)| flag.as_str()) {
+                None if *path == master.unit_file => FileUse::Unit,
+                Some(flag) if flag.ends_with("kubeconfig") => FileUse::Kubeconfig,
+                Some(flag) if flag.ends_with("key-file") => FileUse::Key,
+                Some(flag) if flag.ends_with("-file") => FileUse::Certificate,
+                _ => continue,
+            };
+            let Some((mode, owner)) = state.attributes() else { continue };
+            for (code, problem, help) in of_file(is, path.as_str(), mode, owner) {
+                let problem = format!("{problem} [{code}]");
+                self.warn(FindingCode::FlagLint, &master.name, problem, &help);
+            }
+        }
+    }
+
+    /// Returns the value that so many of the masters have, which may be none. A difference is a finding that names the odd ones.
+    ///
+    /// # Errors
+    /// When no value is that of so many: one master alone decides nothing for the others.
+    pub(super) fn agree<T: PartialEq + Clone>(
+        &mut self,
+        what: &str,
+        share: Share,
+        of: impl Fn(&Found) -> Option<T>,
+        said: impl Fn(&T) -> String,
+    ) -> Result<Option<T>, AdoptError> {
+        let values: Vec<_> = self.found.iter().map(of).collect();
+        let agreed = share.of(&values);
+        let masters = || self.found.iter().zip(&values);
+        let odd = masters().filter(|(_, value)| Some(*value) != agreed);
+        let odd: Vec<_> = odd.map(|(master, _)| master.name.as_str()).collect();
+        if odd.is_empty() {
+            return Ok(agreed.cloned().flatten());
+        }
+        let said = |value: &Option<T>| value.as_ref().map_or_else(|| "none".to_owned(), &said);
+        let each = masters().map(|(master, value)| format!("{} has {}", master.name, said(value)));
+        let each = each.collect::<Vec<_>>().join("; ");
+        let help = match (agreed, share) {
+            (Some(_), _) => format!(
+                "the cluster file has what most masters have; find out why {} differs before you run `kcm apply`",
+                odd.join(", ")
+            ),
+            (None, Share::Most) => "no value is that of most masters, so the cluster file has none of them; make the masters alike".to_owned(),
+            (None, Share::All) => "the cluster file has a command only where all masters have it; make the masters alike".to_owned(),
+        };
+        let problem = format!("{what} is not the same on all masters: {each}");
+        let agreed = agreed.cloned();
+        self.all.push(Finding::general(FindingCode::MastersDiffer, problem, help));
+        agreed.ok_or_else(|| AdoptError::Disagree { what: what.to_owned(), each })
+    }
+
+    /// The value of a flag that most of those masters give to it that have the flag.
+    pub(super) fn agree_on_flag(&mut self, flag: &str) -> Result<Option<String>, AdoptError> {
+        let given: Vec<_> = self.found.iter().filter_map(|master| master.flag(flag)).collect();
+        let most = Share::Most.of(&given).map(|most| (*most).to_owned());
+        let of = |master: &Found| master.flag(flag).map(str::to_owned).or_else(|| most.clone());
+        self.agree(&format!("--{flag}"), Share::Most, of, Clone::clone)
+    }
+
+    /// The CA certificates that clients accept beside the one that signs.
+    pub(super) fn trusts(&mut self, all: &[Certificate], ca: &Certificate) {
+        let problem = format!(
+            "the kubeconfig trusts {} CA certificates: {}; the one that signs is {}",
+            all.len(),
+            described(all),
+            ca.fingerprint()
+        );
+        let help = "they stay: pki.trust names a bundle of them; a CA that nothing uses any more is dropped from it and with `kcm apply --replace-ca`";
+        self.all.push(Finding::general(FindingCode::TrustBundle, problem, help));
+    }
+
+    pub(super) fn own_flags(&mut self, master: &str, names: &str) {
+        let problem = format!("it has flags of its own: {names}");
+        let mend = "the cluster file has them at this master; move them to controllerManager.flags if they are to be the same";
+        self.warn(FindingCode::MastersDiffer, master, problem, mend);
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        self.all.push(finding);
+    }
+
+    pub(super) fn not_reproduced(&mut self, problem: String, mend: &str) {
+        let finding = Finding::general(FindingCode::NotReproduced, problem, mend);
+        if !self.all.contains(&finding) {
+            self.all.push(finding);
+        }
+    }
+}
+
+/// The subject of the identity, where it is not kcm's own: kept as far as a CSR file can say it.
+pub(super) fn of_subject(identity: &Certificate, csr: &Csr) -> Finding {
+    let subject = identity.subject();
+    if csr.lost.is_empty() {
+        let problem = format!("the client certificate is for `{subject}`");
+        let help = "it stays: pki.csr names a CSR file with these names for the next renewal";
+        return Finding::general(FindingCode::OtherSubject, problem, help);
+    }
+    let lost = csr.lost.join(", ");
+    let problem =
+        format!("the client certificate is for `{subject}`, and a CSR file cannot say {lost}");
+    let help =
+        "a renewal leaves that out; Kubernetes takes the user from CN and the groups from O alone";
+    Finding::general(FindingCode::NotReproduced, problem, help)
+}
+
+/// What has to be done before the first renewal.
+pub(super) fn no_ca_key(path: &Path) -> Finding {
+    let problem = format!("the CA key is not at {}, and no key is fetched", path.display());
+    let mend = "put it there before the first renewal; nothing else needs it";
+    Finding::general(FindingCode::CaKeyMissing, problem, mend)
+}

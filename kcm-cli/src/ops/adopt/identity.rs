@@ -1,0 +1,137 @@
+//! The identity that masters hold: where it is, and what another one like it must be. Pure.
+
+use kcm_pki::Certificate;
+
+use super::choices::Choices;
+use super::findings::{Findings, Share, of_subject};
+use super::look::{Found, pairs};
+use super::subject::{csr, signing_config};
+use crate::cluster::layout::{self, CERTIFICATE, COMBINED, KEY, Layout};
+use crate::pki::MASTERS;
+use crate::transport::PathState;
+use crate::util::files::RemotePath;
+
+/// Where the files for the next identity are put, beside the cluster file.
+const CSR_FILE: &str = "pki/kube-controller-manager/kube-controller-manager-csr.json";
+const SIGNING_CONFIG_FILE: &str = "pki/kube-controller-manager/ca-config.json";
+
+/// Lifetime of an identity where the cluster file has none, in hours.
+const USUAL_HOURS: i64 = 87_600;
+
+/// What is known of the identity.
+#[derive(Default)]
+pub(super) struct Identity {
+    /// The certificate that most masters have, with what follows it.
+    pub(super) pem: Option<String>,
+    pub(super) csr: Option<String>,
+    pub(super) signing_config: Option<String>,
+}
+
+pub(super) fn identity(
+    choices: &mut Choices,
+    found: &[Found],
+    ca: &Certificate,
+    findings: &mut Findings<'_>,
+) -> Identity {
+    let leaf = |master: &Found| master.identity()?.into_iter().next();
+    let said = |it: &Certificate| it.fingerprint().to_string();
+    let _ = findings.agree("the client certificate", Share::Most, leaf, said);
+    let combined = found.iter().map(combined).collect::<Option<Vec<_>>>();
+    let combined = combined.and_then(|all| {
+        let first = all.first()?.clone();
+        all.iter().all(|path| *path == first).then_some(first)
+    });
+    if combined.is_none()
+        && let Some(file) =
+            found.iter().find_map(|it| it.access().ok()?.certificate_file().map(str::to_owned))
+    {
+        findings.not_reproduced(
+            format!("the kubeconfig names {file} for its client certificate; kcm embeds it, or names one file of its own"),
+            "`kcm plan` shows what kcm would write",
+        );
+    }
+    // The next identity is for all masters, and so it is like those of most of them.
+    let chains: Vec<_> = found.iter().map(|it| it.identity().unwrap_or_default()).collect();
+    let leaves: Vec<_> = chains.iter().filter_map(|chain| chain.first()).collect();
+    if leaves.is_empty() {
+        return Identity::default();
+    }
+    places(choices, found, combined.as_ref());
+    let most_of = |of: &dyn Fn(&Certificate) -> Option<String>| {
+        Share::Most.common(leaves.iter().map(|it| of(it)))
+    };
+    let algorithm = most_of(&|it| it.key_algorithm().map(|algorithm| algorithm.to_string()));
+    choices.key_algorithm = algorithm.filter(|algorithm| algorithm != "rsa-2048");
+    let hours = leaves.iter().map(|it| {
+        let hours = (it.not_after() - it.not_before()).whole_hours();
+        // One that ends with its CA was cut short.
+        (it.not_after() < ca.not_after()).then_some(hours)
+    });
+    let hours = Share::Most.common(hours).filter(|hours| *hours >= 1).unwrap_or(USUAL_HOURS);
+    choices.lifetime = (hours != USUAL_HOURS).then(|| format!("{hours}h"));
+    let request = |it: &Certificate| (it.subject(), csr(it).map(|csr| csr.text));
+    let common = Share::Most.common(leaves.iter().map(|it| Some(request(it))));
+    let like_most = leaves.iter().find(|it| Some(request(it)) == common);
+    let csr = like_most.and_then(|it| next_csr(choices, it, findings));
+    let signing_config = most_of(&|it| signing_config(it, hours));
+    choices.signing_config = signing_config.as_ref().map(|_| SIGNING_CONFIG_FILE.to_owned());
+    let chain = Share::Most.of(&chains).filter(|chain| !chain.is_empty());
+    let pem = chain.map(|chain| chain.iter().map(Certificate::to_pem).collect());
+    Identity { pem, csr, signing_config }
+}
+
+/// The CSR file that keeps the subject.
+fn next_csr(
+    choices: &mut Choices,
+    certificate: &Certificate,
+    findings: &mut Findings<'_>,
+) -> Option<String> {
+    let csr = csr(certificate)?;
+    let name = certificate.common_name().unwrap_or_default();
+    let is_master = certificate.organizations().iter().any(|it| it == MASTERS);
+    if name != layout::USER && !is_master {
+        findings.not_reproduced(
+            format!("the client certificate is for the user `{name}`, and kcm issues for {} alone", layout::USER),
+            "before `kcm apply`, see that no role or binding of its own is needed: RBAC binds what is stock to that user",
+        );
+        return None;
+    }
+    findings.add(of_subject(certificate, &csr));
+    choices.csr = Some(CSR_FILE.to_owned());
+    Some(csr.text)
+}
+
+/// The file with both certificate and key that the kubeconfig names, if it is one of kcm's own form.
+fn combined(master: &Found) -> Option<RemotePath> {
+    let access = master.access().ok()?;
+    let certificate = master.beside_kubeconfig(access.certificate_file()?)?;
+    let key = master.beside_kubeconfig(access.key_file()?)?;
+    (certificate == key && certificate.name() == COMBINED).then_some(certificate)
+}
+
+fn places(choices: &mut Choices, found: &[Found], combined: Option<&RemotePath>) {
+    let root = RemotePath::new(choices.root.as_deref().unwrap_or(layout::INSTALL_ROOT)).ok();
+    let Some(usual) = root.and_then(|root| Layout::below(&root).ok()) else { return };
+    let is_pair = |(cert, key): &(RemotePath, RemotePath)| {
+        found.iter().all(|master| {
+            master.certificates_at(cert.as_str()).map(<[_]>::to_vec) == master.identity()
+                && matches!(master.state(key.as_str()), Some(PathState::File { .. }))
+        })
+    };
+    let beside = |folder: &RemotePath| (folder.sibling(CERTIFICATE), folder.sibling(KEY));
+    let pair = match combined {
+        Some(path) => {
+            choices.credentials = Some("files");
+            Some(beside(path))
+        }
+        None => found.first().and_then(|first| pairs(first).into_iter().find(is_pair)),
+    };
+    match pair {
+        Some((cert, key)) => {
+            let paths = [("cert", cert, usual.certificate), ("key", key, usual.key)];
+            let differing = paths.into_iter().filter(|(_, path, usual)| path != usual);
+            choices.paths.extend(differing.map(|(name, path, _)| (name, path.to_string())));
+        }
+        None => choices.credentials = Some("embedded-only"),
+    }
+}

@@ -1,0 +1,155 @@
+//! What systemd does to a unit without a word. Pure.
+
+use kcm_systemd::{Effect, Finding as UnitFinding, FindingCode as UnitCode};
+
+use crate::finding::{Finding, FindingCode};
+use crate::observed::effective::EffectiveUnit;
+
+/// What follows from a loss for masters that are adopted.
+pub(super) const ADOPTED: &str =
+    "what runs is adopted; to have what was meant, say it in the cluster file and run `kcm apply`";
+/// The same for one that cannot be.
+pub(super) const NOT_ADOPTED: &str = "correct the file and run `systemctl daemon-reload` there";
+/// Types of services of which systemd waits for something that kube-controller-manager does not do.
+const OTHER_TYPES: [(&str, &str); 5] = [
+    ("oneshot", "waits for its end"),
+    ("forking", "waits for it to fork"),
+    ("notify", "waits for a message of readiness"),
+    ("notify-reload", "waits for a message of readiness"),
+    ("dbus", "waits for a name on the bus"),
+];
+
+/// What systemd drops of a unit, or takes otherwise than it looks.
+/// `follows` says what follows from a loss.
+pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<Finding> {
+    let warn = |code, problem: String, mend: &str| {
+        Finding::error(code, master, problem, mend).into_warning()
+    };
+    let mut found = Vec::new();
+    let lost = unit.lost();
+    for (path, finding) in unit.findings() {
+        // A line of flags is told with the others below.
+        let is_flags = matches!(finding.code, UnitCode::UnknownKey | UnitCode::MissingEquals)
+            && finding.subject.starts_with("--")
+            && lost.iter().any(|lost| lost.path == path);
+        if is_flags {
+            continue;
+        }
+        let problem = format!("{path}: {}", without_mend(&finding));
+        found.push(match finding.effect() {
+            Effect::Notice => {
+                warn(FindingCode::UnitExpanded, problem, "it is adopted as it comes out now")
+            }
+            Effect::Lost | Effect::Refused => {
+                let mend = format!("{}; {follows}", finding.code.mend());
+                warn(FindingCode::UnitLoss, problem, &mend)
+            }
+        });
+    }
+    for lost in lost {
+        let (path, line, flags) = (lost.path, lost.line, lost.flags.join(" "));
+        let problem = format!(
+            "{path}: line {line}: these stand in the file and do not reach the program: {flags}"
+        );
+        found.push(warn(FindingCode::UnitLoss, problem, follows));
+    }
+    for part in &unit.parts {
+        for (line, key, value) in part.file.ignored() {
+            let path = &part.path;
+            let problem = format!(
+                "{path}: line {line}: systemd ignores {key}=`{value}`, which it cannot parse"
+            );
+            let mend = "what runs is adopted: to have what was meant, take it out of systemd.directives in the cluster file, or say it there, and run `kcm apply`";
+            found.push(warn(FindingCode::UnitLoss, problem, mend));
+        }
+    }
+    if let Some((path, target)) =
+        unit.parts.first().and_then(|part| Some((&part.path, part.target.as_ref()?)))
+    {
+        let problem = format!("{path} is a symbolic link to {target}");
+        let mend = "it stays, and kcm does not write through it: before the unit is to change, put the file itself in the place of the link (`cp --remove-destination`)";
+        found.push(warn(FindingCode::UnitExpanded, problem, mend));
+    }
+    for part in unit.parts.iter().skip(1).filter(|part| !part.file.entries.is_empty()) {
+        let problem = format!("{} is part of the unit", part.path);
+        let mend =
+            "it stays and counts; once `kcm apply` has written the unit, it is not needed any more";
+        found.push(warn(FindingCode::DropIn, problem, mend));
+    }
+    found.extend(missing(unit).map(|(path, is_optional)| {
+        let problem = format!("the unit names {path} in EnvironmentFile=, which is missing");
+        if is_optional {
+            let mend = "nothing needs to be done if that is meant: the unit starts without it";
+            return warn(FindingCode::FileMissing, problem, mend);
+        }
+        let mend = "put it there: systemd does not start the unit without it";
+        Finding::error(FindingCode::FileMissing, master, problem, mend)
+    }));
+    let kind = unit.merged();
+    let kind = kind.value("Service", "Type").unwrap_or_default();
+    if let Some((kind, waits)) = OTHER_TYPES.iter().find(|(name, _)| *name == kind) {
+        let problem =
+            format!("with Type={kind} systemd {waits}, and the service does not become active");
+        let mend = "write Type=simple or Type=exec, or leave it out";
+        found.push(warn(FindingCode::UnitLoss, problem, mend));
+    }
+    found
+}
+
+/// Environment files that are missing: the mandatory ones, and the optional ones where a variable is set nowhere.
+fn missing(unit: &EffectiveUnit) -> impl Iterator<Item = (&str, bool)> {
+    let is_short = unit.findings().iter().any(|(_, it)| it.code == UnitCode::VariableNotSet);
+    let missing = unit
+        .environment
+        .iter()
+        .filter(move |part| !part.is_there && (is_short || !part.is_optional));
+    missing.map(|part| (part.path.as_str(), part.is_optional))
+}
+
+/// The cause in a unit for which a flag does not reach the program.
+pub(super) fn cause(unit: &EffectiveUnit, flag: &str) -> Option<String> {
+    let findings = unit.findings();
+    let is_flag = |word: &String| word.split('=').next() == Some(flag);
+    let mut lost = unit.lost().into_iter();
+    if let Some(lost) = lost.find(|lost| lost.flags.iter().any(is_flag)) {
+        let place =
+            format!("it stands in {} behind line {}", lost.path, lost.line.saturating_sub(1));
+        let before = findings.iter().rfind(|(path, finding)| {
+            let is_of_lost = matches!(finding.code, UnitCode::UnknownKey | UnitCode::MissingEquals);
+            *path == lost.path
+                && finding.line <= lost.line
+                && finding.effect() != Effect::Notice
+                && !is_of_lost
+        });
+        return Some(match before {
+            Some((_, finding)) => format!("{place}: {}", without_mend(finding)),
+            None => place,
+        });
+    }
+    let is_cause = |code: UnitCode| {
+        matches!(
+            code,
+            UnitCode::VariableInBraces
+                | UnitCode::VariableNotSet
+                | UnitCode::VariableName
+                | UnitCode::VariableWithoutValue
+                | UnitCode::DollarInWord
+                | UnitCode::CommandDropped
+        )
+    };
+    let causes = findings.iter().filter(|(_, finding)| is_cause(finding.code));
+    let causes = causes.map(|(path, finding)| {
+        format!("{path}: {}; {}", without_mend(finding), finding.code.mend())
+    });
+    let missing = missing(unit).map(|(path, _)| format!("{path} of EnvironmentFile= is missing"));
+    let causes: Vec<_> = causes.chain(missing).collect();
+    (!causes.is_empty()).then(|| causes.join("; "))
+}
+
+/// The line, what systemd does, and the text.
+fn without_mend(finding: &UnitFinding) -> String {
+    let UnitFinding { line, code, subject, .. } = finding;
+    let subject =
+        if subject.is_empty() { String::new() } else { format!(": `{}`", subject.escape_debug()) };
+    format!("line {line}: {}{subject}", code.meaning())
+}

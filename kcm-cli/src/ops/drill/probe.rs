@@ -1,0 +1,140 @@
+//! A Deployment for each leader, to see that it does the work of one.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::ProbeRequest;
+use crate::context::Run;
+use crate::kube::{ApiError, ApiServer, Change, Patience};
+use crate::ops::smoke::{APPS, CORE, Glance, LeftBehind, Namespace, Seat, until, ways};
+use crate::util::interrupt::Interrupt;
+use crate::util::words::at;
+
+/// What the namespace's name begins with.
+const LABEL: &str = "kcm-drill";
+/// Nobody's name: a Pod that waits for this scheduler is placed nowhere, so nothing is pulled and nothing runs.
+const NOBODY: &str = "kcm-drill";
+
+/// A namespace with a Deployment for each leader.
+pub(super) struct Probe<'p> {
+    namespace: Namespace<'p>,
+    request: &'p ProbeRequest,
+}
+
+/// The API server, through whichever master reaches it, or from here.
+///
+/// # Errors
+/// Why it cannot be asked.
+pub(super) async fn reach(
+    run: Run<'_>,
+    request: &ProbeRequest,
+    seats: &[Seat],
+) -> Result<ApiServer, String> {
+    let mut why = "no master can be asked through".to_owned();
+    for via in ways(run, seats) {
+        let asking = async {
+            let api = ApiServer::new(&request.credentials, via, Patience::USUAL).await?;
+            api.version().await?;
+            Ok::<_, ApiError>(api)
+        };
+        match asking.await {
+            Ok(api) => return Ok(api),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
+}
+
+impl<'p> Probe<'p> {
+    /// Makes the namespace.
+    ///
+    /// # Errors
+    /// When it is not certain that it was made; whether something is to be removed all the same is in the second part.
+    pub(super) async fn begin(
+        api: &'p ApiServer,
+        request: &'p ProbeRequest,
+    ) -> Result<Self, (String, Option<Self>)> {
+        let namespace = Namespace::new(api, LABEL).map_err(|why| (why, None))?;
+        let probe = Self { namespace, request };
+        match probe.namespace.create().await {
+            Ok(()) => Ok(probe),
+            Err(error) if error.is_fate_unknown() => Err((error.to_string(), Some(probe))),
+            Err(error) => Err((
+                format!("{error}; give the kubeconfig of an administrator with --kubeconfig"),
+                None,
+            )),
+        }
+    }
+
+    /// Makes the Deployment of this number.
+    ///
+    /// # Errors
+    /// What the API server says.
+    pub(super) async fn ask(&self, number: usize) -> Result<(), String> {
+        let name = name(number);
+        let labels = json!({"app": name});
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "labels": labels},
+            "spec": {
+                "replicas": 1, "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "schedulerName": NOBODY, "terminationGracePeriodSeconds": 1,
+                        "containers": [{"name": "probe", "image": "nginx"}],
+                    },
+                },
+            },
+        });
+        let path = self.namespace.path(APPS, "deployments");
+        match self.namespace.api.change(&path, Change::Create(&deployment)).await {
+            Ok(_) => Ok(()),
+            // Whether it was made shows in whether it gets its Pod.
+            Err(error) if error.is_fate_unknown() => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Waits until it has its Pod, which two controllers have to work for; when that was seen.
+    ///
+    /// # Errors
+    /// What was seen instead.
+    pub(super) async fn reconciled(
+        &self,
+        number: usize,
+        interrupt: &Interrupt,
+    ) -> Result<Instant, String> {
+        let name = name(number);
+        let seen = until(interrupt, self.request.timeout, async || {
+            let has_label =
+                |object: &serde_json::Value| at(object, "/metadata/labels/app") == &*name;
+            let pods = self.namespace.list(CORE, "pods").await?;
+            if pods.iter().any(has_label) {
+                return Ok(Glance::Seen(String::new()));
+            }
+            let sets = self.namespace.list(APPS, "replicasets").await?;
+            let what = if sets.iter().any(has_label) {
+                "its ReplicaSet has no Pod"
+            } else {
+                "it has no ReplicaSet"
+            };
+            Ok(Glance::NotYet(format!("the Deployment {name}: {what}")))
+        });
+        seen.await.map(|_| Instant::now())
+    }
+
+    /// Removes everything; what stays, if something does.
+    pub(super) async fn end(self) -> Option<LeftBehind> {
+        // A namespace takes its time in a cluster with many kinds of objects.
+        let patience = self.request.timeout.max(Duration::from_secs(30));
+        let why = self.namespace.remove(patience).await.err()?;
+        Some(self.namespace.left_behind(why, &self.request.credentials).await)
+    }
+}
+
+fn name(number: usize) -> String {
+    format!("leader-{number}")
+}

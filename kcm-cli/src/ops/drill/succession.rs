@@ -1,0 +1,376 @@
+//! One leader's end, and everything that follows until the master is back.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::back::{Again, Returning, Started, prove};
+use super::pace::Pace;
+use super::probe::Probe;
+use super::report::{EndOfLead, Reconciliation, Succession};
+use super::watch::{Taken, Watch};
+use super::{BACK_AFTER, DrillExtent};
+use crate::context::Run;
+use crate::event::{DrillMethod, DrillStep, Event};
+use crate::kube::Lease;
+use crate::rollout::{Lead, LeaseAfterStop, STOPPING, processes};
+use crate::transport::{
+    Batch, Operation, OperationFailure, Reply, Settle, TransportError, UnitAction,
+};
+
+/// A leader that is to be ended, and whom it concerns.
+pub(super) struct Leader<'s> {
+    pub(super) run: Run<'s>,
+    pub(super) method: DrillMethod,
+    pub(super) extent: DrillExtent,
+    pub(super) lead: &'s Lead,
+    pub(super) watch: &'s Watch,
+    pub(super) probe: Option<&'s Probe<'s>>,
+    /// Which time it is, from 1.
+    pub(super) number: usize,
+    pub(super) pace: Pace,
+    pub(super) place: usize,
+    pub(super) name: &'s str,
+    pub(super) returning: Returning,
+    /// The Lease before its end.
+    pub(super) before: &'s Lease,
+    /// Its process as it was just seen.
+    pub(super) invocation: String,
+    pub(super) started: OffsetDateTime,
+    /// Whether anybody else could lead.
+    pub(super) has_successor: bool,
+    /// Whether it took over once already.
+    pub(super) has_led: bool,
+    /// Others that did, by name.
+    pub(super) others_that_led: Vec<(String, Returning)>,
+}
+
+/// What came of it.
+pub(super) struct Followed {
+    /// Nothing, where it was not ended.
+    pub(super) succession: Option<Succession>,
+    /// Who leads now.
+    pub(super) taken: Option<Taken>,
+    /// Masters that are not known to run, each with why.
+    pub(super) down: Vec<(String, String)>,
+    /// Why the drill cannot go on, if it cannot.
+    pub(super) trouble: Option<String>,
+}
+
+/// From when on nobody leads, and until when somebody must.
+#[derive(Clone, Copy)]
+struct End {
+    at: Instant,
+    how: EndOfLead,
+    /// Whether the Lease is free: kcm freed it, or its holder released it.
+    is_free: bool,
+    deadline: Instant,
+}
+
+/// What came of it, part by part.
+struct Came {
+    left: Option<String>,
+    taken: Option<Taken>,
+    renewed: Option<Instant>,
+    back: Back,
+    probe: Option<Reconciliation>,
+    trouble: Option<String>,
+}
+
+/// What became of the masters.
+#[derive(Default)]
+struct Back {
+    since: Option<Instant>,
+    healthy: Option<Instant>,
+    restarted: Vec<String>,
+    down: Vec<(String, String)>,
+}
+
+impl Leader<'_> {
+    /// Ends the leader and follows what comes of it.
+    pub(super) async fn end(&self) -> Followed {
+        let (master, method) = (self.name.to_owned(), self.method);
+        self.tell(DrillStep::Ends { master, method });
+        let mut batch = Batch::new(self.until_gone());
+        batch.deadline += STOPPING;
+        let (replies, trouble) = match self.returning.transport.call(&batch).await {
+            Ok(replies) => match replies.failed {
+                None => (replies.done, None),
+                Some(OperationFailure { index: 0, error, .. }) => {
+                    let why =
+                        format!("{} is not the process any more that was seen: {error}", self.name);
+                    return Followed::nothing(why);
+                }
+                Some(failed) => (replies.done, Some(format!("{}: {}", self.name, failed.error))),
+            },
+            Err(error @ TransportError::NeverRan { .. }) => {
+                return Followed::nothing(error.to_string());
+            }
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let gone = Instant::now();
+        let is_seen = replies.iter().any(|reply| matches!(reply, Reply::Stopped { .. }));
+        if is_seen {
+            self.watch.is_gone(self.place);
+            self.tell(DrillStep::Ended { master: self.name.to_owned() });
+        }
+        let lease = self.lease_after(&replies, is_seen && trouble.is_none()).await;
+        let released = match lease {
+            Some(LeaseAfterStop::Released) => self.watch.released(self.before).await,
+            _ => None,
+        };
+        let is_free = matches!(lease, Some(LeaseAfterStop::Freed | LeaseAfterStop::Released));
+        let (at, how) = match released {
+            Some(released) => (released.min(gone), EndOfLead::Released),
+            None if is_seen => (gone, EndOfLead::ProcessGone),
+            None => {
+                let renewed = self.watch.last_renewal(self.before);
+                (renewed.unwrap_or(gone), EndOfLead::LastRenewal)
+            }
+        };
+        let patience = if is_free { self.pace.patience_once_free } else { self.pace.patience };
+        let end = End { at, how, is_free, deadline: gone + patience };
+        let is_in_order = trouble.is_none();
+        let (taken, back, probe) = tokio::join!(
+            self.taken(end),
+            self.back(end, is_in_order),
+            self.probe(end, is_in_order)
+        );
+        let (taken, renewed) = taken.unzip();
+        let left = lease.and_then(LeaseAfterStop::left);
+        self.followed(end, Came { left, taken, renewed: renewed.flatten(), back, probe, trouble })
+    }
+
+    /// What became of the Lease when the service was stopped; nothing where it is left to run out as it must.
+    async fn lease_after(&self, replies: &[Reply], is_in_order: bool) -> Option<LeaseAfterStop> {
+        match self.method {
+            DrillMethod::Handover if is_in_order => {
+                let free =
+                    self.lead.free_after_stop(self.place, self.before, self.started, replies);
+                Some(free.await)
+            }
+            DrillMethod::Stop if is_in_order => {
+                let released = self.watch.released(self.before).await;
+                released.map(|_| LeaseAfterStop::Released)
+            }
+            _ => None,
+        }
+    }
+
+    fn followed(&self, end: End, came: Came) -> Followed {
+        let Came { left, taken, renewed, back, probe, trouble } = came;
+        let trouble = trouble.or_else(|| self.trouble(end, taken.as_ref(), renewed, &back));
+        let at = |moment: Instant| self.watch.milliseconds(moment);
+        let gap = taken.as_ref().map(|taken| millis(taken.at.saturating_duration_since(end.at)));
+        let succession = Succession {
+            from: self.name.to_owned(),
+            from_holder: self.before.holder().map(ToString::to_string).unwrap_or_default(),
+            ended_milliseconds: at(end.at),
+            end: end.how,
+            to: None,
+            to_holder: taken.as_ref().map(|taken| taken.holder.to_string()),
+            led_milliseconds: taken.as_ref().map(|taken| at(taken.at)),
+            renewed_milliseconds: renewed.map(at),
+            gap_milliseconds: gap,
+            precision_milliseconds: taken.as_ref().map(|taken| millis(taken.precision)),
+            promise_milliseconds: self.promise(end).map(millis),
+            left,
+            probe,
+            back_milliseconds: back
+                .since
+                .map(|since| self.watch.back(self.place, end.at).unwrap_or_else(|| at(since))),
+            healthy_milliseconds: back.healthy.map(at),
+            held_back: back.restarted,
+        };
+        Followed { succession: Some(succession), taken, down: back.down, trouble }
+    }
+
+    /// How long nobody may lead at most, where others could.
+    fn promise(&self, end: End) -> Option<Duration> {
+        let promise = match end.how {
+            EndOfLead::Released => Some(self.pace.promise_once_free),
+            _ if end.is_free => None,
+            _ => Some(self.pace.promise),
+        };
+        promise.filter(|_| self.has_successor)
+    }
+
+    /// What keeps the drill from going on.
+    fn trouble(
+        &self,
+        end: End,
+        taken: Option<&Taken>,
+        renewed: Option<Instant>,
+        back: &Back,
+    ) -> Option<String> {
+        if let Some((name, why)) = back.down.first() {
+            return Some(format!("{name} does not run again as it should: {why}"));
+        }
+        if self.run.interrupt.is_asked() {
+            return None;
+        }
+        match taken {
+            None if self.watch.is_blind() => Some(format!(
+                "who leads after {} cannot be seen: the API server does not answer; `kcm status` says more",
+                self.name
+            )),
+            None => {
+                let patience = end.deadline.saturating_duration_since(end.at).as_secs_f64();
+                Some(format!("nobody took over from {} within {patience:.0} s", self.name))
+            }
+            Some(taken) if renewed.is_none() => {
+                Some(format!("{} took over and does not renew the Lease", taken.holder))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn tell(&self, step: DrillStep) {
+        self.run.events.event(&Event::Drilled { step });
+    }
+
+    /// What is sent to end it: it alone, as it was seen.
+    fn until_gone(&self) -> Vec<Operation> {
+        let layout = &self.returning.layout;
+        let (unit, back_after) = (layout.unit.clone(), BACK_AFTER);
+        let mut operations =
+            vec![Operation::Settle(Settle::now(&layout.unit, Some(self.invocation.clone())))];
+        operations.push(Operation::Unit(match self.method {
+            DrillMethod::Kill => UnitAction::Kill { unit, back_after },
+            DrillMethod::Stop | DrillMethod::Handover => UnitAction::Stop { unit, back_after },
+        }));
+        if self.method == DrillMethod::Handover {
+            operations.push(Operation::Probe(processes(layout)));
+        }
+        operations
+    }
+
+    /// Waits until another process leads, and renews.
+    async fn taken(&self, end: End) -> Option<(Taken, Option<Instant>)> {
+        let taken = self.successor(end.deadline).await?;
+        let holder = taken.holder.to_string();
+        let gap_milliseconds = millis(taken.at.saturating_duration_since(end.at));
+        self.tell(DrillStep::Led { holder, gap_milliseconds });
+        let deadline = taken.at + self.pace.renewal;
+        let renewed = tokio::select! {
+            biased;
+            () = self.run.interrupt.asked() => None,
+            renewed = self.watch.renewed(&taken, deadline) => renewed,
+        };
+        Some((taken, renewed))
+    }
+
+    /// Another process that leads, for those who wait for it; nothing if nobody does in time, or nobody wants to wait.
+    async fn successor(&self, deadline: Instant) -> Option<Taken> {
+        tokio::select! {
+            biased;
+            taken = self.watch.taken(self.before, deadline) => taken,
+            () = self.run.interrupt.asked() => None,
+        }
+    }
+
+    /// Brings the master back, once that leaves the lead to the others.
+    async fn back(&self, end: End, is_in_order: bool) -> Back {
+        let mut back = Back::default();
+        let is_left = !end.is_free && self.has_successor && is_in_order;
+        if is_left {
+            self.successor(end.at + self.pace.behind).await;
+        } else if end.is_free && self.has_successor {
+            // Whoever starts at once leads at once.
+            match self.extent {
+                DrillExtent::All => drop(self.successor(end.deadline).await),
+                DrillExtent::Once if self.method == DrillMethod::Stop => {
+                    self.successor(end.at + self.pace.behind_once_free).await;
+                }
+                DrillExtent::Once => {}
+            }
+        }
+        let holds_back = is_left && !self.others_that_led.is_empty();
+        let again = if self.method == DrillMethod::Kill && self.has_led && holds_back {
+            Again::Restart
+        } else {
+            Again::Start
+        };
+        let started = match self.returning.run(again).await {
+            Ok(started) => started,
+            Err(why) => {
+                back.down.push((self.name.to_owned(), why));
+                return back;
+            }
+        };
+        back.since = Some(Instant::now());
+        self.tell(DrillStep::Back { master: self.name.to_owned() });
+        let (name, returning) = (self.name.to_owned(), self.returning.clone());
+        let mut all = vec![Started { name, returning, seen: started }];
+        if holds_back {
+            self.hold_back(end, &mut back, &mut all).await;
+        }
+        back.down.extend(prove(all, self.run.interrupt).await);
+        if back.down.is_empty() {
+            back.healthy = Some(Instant::now());
+        }
+        back
+    }
+
+    /// Restarts those who took over already, one after the other, while nobody can lead yet: for their new processes the
+    /// Lease runs out later than for those who have watched it all the while.
+    async fn hold_back(&self, end: End, back: &mut Back, all: &mut Vec<Started>) {
+        for (name, returning) in &self.others_that_led {
+            let is_too_late = Instant::now() >= end.at + self.pace.nobody_yet;
+            if is_too_late || self.run.interrupt.is_asked() {
+                return;
+            }
+            match returning.run(Again::Restart).await {
+                Ok(seen) => {
+                    self.tell(DrillStep::HeldBack { master: name.clone() });
+                    back.restarted.push(name.clone());
+                    let (name, returning) = (name.clone(), returning.clone());
+                    all.push(Started { name, returning, seen });
+                }
+                Err(why) => {
+                    back.down.push((name.clone(), why));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes a Deployment while nobody leads, and waits until whoever leads then has reconciled it.
+    async fn probe(&self, end: End, is_in_order: bool) -> Option<Reconciliation> {
+        let probe = self.probe.filter(|_| is_in_order)?;
+        if let Err(why) = probe.ask(self.number).await {
+            return Some(Reconciliation::Failed { why });
+        }
+        let asked = Instant::now();
+        let Some(taken) = self.successor(end.deadline).await else {
+            let is_interrupted = self.run.interrupt.is_asked();
+            let why = "nobody leads".to_owned();
+            return (!is_interrupted).then_some(Reconciliation::Failed { why });
+        };
+        Some(match probe.reconciled(self.number, self.run.interrupt).await {
+            Ok(done) => {
+                let delay = Some(millis(done.saturating_duration_since(taken.at.max(asked))));
+                self.tell(DrillStep::Reconciled { delay_milliseconds: delay });
+                Reconciliation::Reconciled {
+                    asked_milliseconds: self.watch.milliseconds(asked),
+                    done_milliseconds: self.watch.milliseconds(done),
+                    delay_milliseconds: delay,
+                }
+            }
+            Err(_) if self.run.interrupt.is_asked() => return None,
+            Err(why) => Reconciliation::Failed { why },
+        })
+    }
+}
+
+impl Followed {
+    /// Nobody was ended, because of this.
+    fn nothing(trouble: String) -> Self {
+        Self { succession: None, taken: None, down: Vec::new(), trouble: Some(trouble) }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,13 @@
+//! What kcm does, an operation a module: each observes, plans, and executes its plan if it changes masters.
+
+pub(crate) mod adopt;
+pub(crate) mod apply;
+pub(crate) mod certs;
+pub mod drill;
+pub(crate) mod logs;
+pub(crate) mod remove;
+pub(crate) mod renew;
+pub(crate) mod rollback;
+pub mod smoke;
+pub mod status;
+pub(crate) mod timer;

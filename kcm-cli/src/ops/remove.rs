@@ -1,0 +1,154 @@
+//! `remove`: takes kube-controller-manager off masters.
+
+use std::sync::Arc;
+
+use crate::artifact::generation::Change;
+use crate::cluster::Cluster;
+use crate::cluster::layout::{Layout, Role};
+use crate::context::Run;
+use crate::desired::DesiredError;
+use crate::error::Error;
+use crate::finding::{Finding, FindingCode};
+use crate::observed::accounts::Accounts;
+use crate::observed::{ObservedMaster, look};
+use crate::plan::{MasterPlan, Plan, Step};
+use crate::rollout::{Outcome, Rollout, Work, is_healthy, lead_without_new_identity};
+use crate::transport::{Activity, Enablement, PathState};
+use crate::util::tasks::MasterTasks;
+use crate::{pki, preflight};
+
+/// Which masters it is taken off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// All that take part in this run.
+    All,
+    /// Those of these names.
+    These(Vec<String>),
+}
+
+/// Stops and disables kube-controller-manager and removes its unit, kubeconfig and identity, and the program where it is
+/// the one that kcm brought. What kcm did not place stays, and so does the CA, which others use.
+///
+/// The last master that is healthy is left alone unless that is consented to.
+///
+/// # Errors
+/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
+    let binary = pki::brought_binary(run.cluster)?;
+    let observed = look(run.fleet, &layout, &Accounts::default()).await?;
+    let masters = observed.iter().map(|master| {
+        let steps = if is_meant(from, &master.name) {
+            steps(master, &layout, binary.as_ref().map(|binary| binary.bytes.digest()))
+        } else {
+            Vec::new()
+        };
+        MasterPlan { name: master.name.clone(), steps }
+    });
+    let plan = Plan {
+        creates_ca: false,
+        identity: None,
+        serving: None,
+        lead_changes: None,
+        masters: masters.collect(),
+    };
+    if plan.is_empty() {
+        return Ok(Outcome::unchanged(run, &plan));
+    }
+    if !run.consent.remove_last {
+        leaves_a_healthy_one(run, &plan, &observed, &layout).await?;
+    }
+    let rollout = Rollout::lock(run).await?;
+    let changes = vec![Change { began: run.now, undoes: None }; observed.len()];
+    let lead = Arc::new(lead_without_new_identity(run, &layout, &observed).await?);
+    let work = Work {
+        plan: &plan,
+        desired: None,
+        observed: &observed,
+        layout: &layout,
+        lead: &lead,
+        changes: &changes,
+    };
+    Ok(rollout.carry_out(work).await)
+}
+
+fn is_meant(from: &From, name: &str) -> bool {
+    match from {
+        From::All => true,
+        From::These(names) => names.iter().any(|it| it == name),
+    }
+}
+
+/// What takes it off one master. Pure.
+fn steps(
+    observed: &ObservedMaster,
+    layout: &Layout,
+    brought: Option<kcm_pki::Fingerprint>,
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let unit = &observed.probe.unit;
+    let is_there = |role: Role| observed.files.of(role).state != PathState::Absent;
+    if !matches!(unit.activity, Activity::Offline | Activity::Inactive) {
+        steps.push(Step::Stop);
+    }
+    if unit.enablement == Enablement::Enabled {
+        steps.push(Step::Disable);
+    }
+    let ours =
+        [Role::Unit, Role::Kubeconfig, Role::Combined, Role::Serving, Role::Key, Role::Certificate];
+    let binary = [Role::Binary].into_iter().filter(|role| {
+        matches!(observed.files.of(*role).state, PathState::File { digest, .. } if Some(digest) == brought)
+    });
+    for role in ours.into_iter().filter(|role| is_there(*role)).chain(binary) {
+        let (path, before) = (layout.path(role).clone(), observed.files.of(role).state.clone());
+        steps.push(Step::Remove { path, before });
+    }
+    steps.extend(observed.leftovers().cloned().map(|path| Step::RemoveLeftover { path }));
+    let runs = unit.activity != Activity::Offline;
+    if runs && (is_there(Role::Unit) || unit.needs_reload) {
+        steps.push(Step::Reload);
+    }
+    // Even if nothing else is left of an interrupted run.
+    let keeps = observed.own.iter().any(|(_, state)| *state != PathState::Absent);
+    if keeps || !steps.is_empty() {
+        steps.push(Step::Forget);
+    }
+    steps
+}
+
+/// Whether somebody is healthy who is not touched.
+async fn leaves_a_healthy_one(
+    run: Run<'_>,
+    plan: &Plan,
+    observed: &[ObservedMaster],
+    layout: &Layout,
+) -> Result<(), Error> {
+    let mut asking = MasterTasks::new();
+    for (place, ((_, transport), master)) in run.fleet.masters().zip(observed).enumerate() {
+        if matches!(master.probe.unit.activity, Activity::Active { .. }) {
+            let (transport, layout) = (Arc::clone(transport), layout.clone());
+            asking.spawn(place, async move { is_healthy(&*transport, &layout).await });
+        }
+    }
+    let answers = asking.join().await;
+    let healthy = answers.into_iter().filter(|(_, is_healthy)| *is_healthy == Ok(true));
+    let healthy = healthy.filter_map(|(place, _)| plan.masters.get(place));
+    let (stay, go): (Vec<_>, Vec<_>) = healthy.partition(|planned| planned.steps.is_empty());
+    if !stay.is_empty() || go.is_empty() {
+        return Ok(());
+    }
+    let found = go.iter().map(|planned| last_healthy(run.cluster, planned));
+    Ok(preflight::settle(found.collect(), run.cluster, run.events)?)
+}
+
+fn last_healthy(cluster: &Cluster, planned: &MasterPlan) -> Finding {
+    let problem = match &cluster.left_out[..] {
+        [] => "no other master would be left that is healthy".to_owned(),
+        left_out => {
+            let names = left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!("no other master would be left that is healthy ({names} was not asked)")
+        }
+    };
+    let mend = "mend another one first, or say --even-the-last";
+    Finding::error(FindingCode::LastHealthy, &planned.name, problem, mend)
+}

@@ -1,0 +1,162 @@
+//! `certs renew`: new certificates and nothing else, through the whole rollout.
+
+use std::time::Duration;
+
+use crate::cluster::layout::{Layout, Role};
+use crate::context::Run;
+use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
+use crate::error::Error;
+use crate::event::Event;
+use crate::finding::{Finding, FindingCode};
+use crate::observed::{Observed, ObservedMaster};
+use crate::ops::apply::{Aim, carry_out};
+use crate::ops::certs::{CertificateUse, Validity, check_certificates};
+use crate::pki::identity::{Decision, Reason};
+use crate::plan::{self, MasterPlan, Plan, Step};
+use crate::preflight::{self, PreflightError};
+use crate::rollout::Outcome;
+use crate::transport::{Activity, PathState};
+
+/// What is renewed, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// Also what is not due.
+    pub force: bool,
+    /// The new certificate is for the key that the operator's side has, if it has one that is of use.
+    pub same_key: bool,
+    /// What ends within this time is due; if it is not given, as [`check_certificates`] has it.
+    pub within: Option<Duration>,
+}
+
+/// Renews what is due: the client certificate everywhere, and by a restart what a service shows that has signed it itself.
+///
+/// Whatever else differs from the cluster file stays as it is, and masters on which nothing is deployed stay bare.
+/// Interrupted anywhere, the next run goes on from what it finds.
+///
+/// # Errors
+/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
+    let check = check_certificates(run, renewal.within).await?;
+    let due = check.certificates.into_iter().filter(|it| {
+        it.role == CertificateUse::Served && (renewal.force || it.validity != Validity::Good)
+    });
+    let makes_it = makers(run)?;
+    let restarted = due.filter_map(|it| it.master).filter(|name| makes_it.contains(name)).collect();
+    Box::pin(carry_out(run, &Aim::Renewal { renewal, restarted })).await
+}
+
+/// The masters whose services make what they show for themselves.
+fn makers(run: Run<'_>) -> Result<Vec<String>, DesiredError> {
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
+    let services = known_services(run.cluster, &layout)?;
+    let masters = run.cluster.masters.iter().zip(services);
+    let makers = masters.filter(|(_, service)| service.makes_its_certificate());
+    Ok(makers.map(|(master, _)| master.name.to_string()).collect())
+}
+
+/// What a renewal makes of a decision that was made without it.
+pub(crate) fn decision(renewal: Renewal, decision: Decision) -> Decision {
+    match decision {
+        Decision::Keep { .. } if renewal.force => Decision::Issue { why: vec![Reason::Asked] },
+        decision => decision,
+    }
+}
+
+/// The part of a plan that a renewal carries out.
+pub(crate) fn narrowed(
+    masters: Vec<MasterPlan>,
+    desired: &Desired,
+    observed: &Observed,
+    restarted: &[String],
+) -> Vec<MasterPlan> {
+    let masters = masters.into_iter().zip(&desired.masters).zip(&observed.masters);
+    let narrow = |((planned, desired), observed): ((MasterPlan, _), _)| {
+        let restarted = restarted.contains(&planned.name);
+        narrow(planned, desired, observed, restarted)
+    };
+    masters.map(narrow).collect()
+}
+
+fn narrow(
+    planned: MasterPlan,
+    desired: &DesiredMaster,
+    observed: &ObservedMaster,
+    restarted: bool,
+) -> MasterPlan {
+    let MasterPlan { name, mut steps } = planned;
+    if !is_deployed(observed) {
+        return MasterPlan { name, steps: Vec::new() };
+    }
+    steps.retain(|step| match step {
+        Step::RemoveLeftover { .. } => true,
+        step => step.role().is_some_and(is_of_identity),
+    });
+    // One that was interrupted goes on.
+    let goes_on = observed.generations.pending.is_some();
+    let runs = matches!(observed.probe.unit.activity, Activity::Active { .. });
+    let is_read = |step: &Step| step.role().is_some_and(|role| desired.reads.contains(&role));
+    let is_stale = || !plan::is_running_what_is_there(&desired.reads, observed);
+    let is_offline = observed.probe.unit.activity == Activity::Offline;
+    if is_offline {
+        // Nothing runs in a folder, so nothing is restarted for it.
+        steps.extend(goes_on.then_some(Step::Prove));
+    } else if restarted || steps.iter().any(is_read) || goes_on && is_stale() {
+        steps.push(Step::Restart);
+    } else if goes_on || runs && steps.iter().any(|step| step.role() == Some(Role::Combined)) {
+        // A service that runs takes a named file up by itself.
+        steps.push(Step::Prove);
+    }
+    MasterPlan { name, steps }
+}
+
+fn is_of_identity(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Certificate | Role::Key | Role::Combined | Role::Serving | Role::Kubeconfig
+    )
+}
+
+fn is_deployed(observed: &ObservedMaster) -> bool {
+    observed.files.unit.state != PathState::Absent
+}
+
+/// Tells what a renewal leaves alone.
+///
+/// # Errors
+/// When nothing is deployed on any master.
+pub(crate) fn tell(
+    run: Run<'_>,
+    desired: &Desired,
+    observed: &Observed,
+    narrowed: &[MasterPlan],
+) -> Result<(), PreflightError> {
+    let bare = |observed: &&ObservedMaster| !is_deployed(observed);
+    let finding = |observed: &ObservedMaster| {
+        let problem = "there is no kube-controller-manager, so there is nothing to renew";
+        Finding::error(
+            FindingCode::NotDeployed,
+            &observed.name,
+            problem,
+            "`kcm apply` puts it there",
+        )
+    };
+    let mut found: Vec<_> = observed.masters.iter().filter(bare).map(finding).collect();
+    if found.len() < observed.masters.len() {
+        found = found.into_iter().map(Finding::into_warning).collect();
+    }
+    preflight::settle(found, run.cluster, run.events)?;
+    let whole = Plan::masters(desired, observed);
+    let masters = whole.iter().zip(narrowed).zip(&observed.masters);
+    let others = masters.filter(|((whole, narrowed), observed)| {
+        is_deployed(observed) && whole.steps.len() > narrowed.steps.len()
+    });
+    let names: Vec<_> = others.map(|((whole, _), _)| whole.name.as_str()).collect();
+    if !names.is_empty() {
+        let text = format!(
+            "{}: more than certificates differs from the cluster file, and stays as it is; `kcm plan` shows it",
+            names.join(", ")
+        );
+        run.events.event(&Event::Warning { text });
+    }
+    Ok(())
+}

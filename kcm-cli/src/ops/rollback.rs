@@ -1,0 +1,219 @@
+//! `rollback`: back to what the masters had before their last change.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::artifact::generation::{Change, Former, FormerFile, Generation, Slot};
+use crate::cluster::layout::{Layout, Role};
+use crate::context::Run;
+use crate::desired::DesiredError;
+use crate::error::Error;
+use crate::event::Event;
+use crate::finding::{Finding, FindingCode};
+use crate::observed::accounts::Accounts;
+use crate::observed::{ObservedMaster, look};
+use crate::plan::{MasterPlan, Plan, Step, is_running_what_is_there};
+use crate::preflight;
+use crate::rollout::{Outcome, Rollout, Work, lead_without_new_identity};
+use crate::transport::{Activity, Enablement, PathState};
+use crate::util::files::RemotePath;
+
+/// Takes the last change back on every master that had it, in the order and with the gate of every rollout. What is there
+/// now becomes the earlier generation, so that a second rollback undoes the first; of a change that was never proven
+/// nothing is kept. One that was cut goes on: masters that are back already stay.
+///
+/// # Errors
+/// When it stopped before any master changed: also when there is no earlier generation. What happens from then on is in
+/// the [`Outcome`].
+pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
+    let observed = look(run.fleet, &layout, &Accounts::default()).await?;
+    let undoing = Undoing::of(&observed, run.now);
+    let (mut found, mut masters, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    for master in &observed {
+        match part(master, undoing, &layout) {
+            Ok((part, change)) => {
+                if let Part::Back(earlier) | Part::Unproven(earlier) = part {
+                    let (master, replaced_at) = (master.name.clone(), earlier.replaced_at);
+                    run.events.event(&Event::GoesBack { master, replaced_at });
+                }
+                masters.push(master_plan(master, part, &layout));
+                changes.push(change);
+            }
+            Err(finding) => found.push(finding),
+        }
+    }
+    preflight::settle(found, run.cluster, run.events)?;
+    let plan =
+        Plan { creates_ca: false, identity: None, serving: None, lead_changes: None, masters };
+    if plan.is_empty() {
+        return Ok(Outcome::unchanged(run, &plan));
+    }
+    let rollout = Rollout::lock(run).await?;
+    let lead = Arc::new(lead_without_new_identity(run, &layout, &observed).await?);
+    let work = Work {
+        plan: &plan,
+        desired: None,
+        observed: &observed,
+        layout: &layout,
+        lead: &lead,
+        changes: &changes,
+    };
+    Ok(rollout.carry_out(work).await)
+}
+
+/// Which change is taken back, and by which rollback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Undoing {
+    change: OffsetDateTime,
+    by: OffsetDateTime,
+}
+
+impl Undoing {
+    /// The last change; if that was a rollback which has not come to its end everywhere, what that takes back. Pure.
+    fn of(observed: &[ObservedMaster], now: OffsetDateTime) -> Option<Self> {
+        let last = || observed.iter().filter_map(|master| master.generations.last());
+        let latest = last().max_by_key(|last| last.replaced_at)?;
+        let waits = |master: &ObservedMaster| {
+            let pending = master.generations.pending.as_ref();
+            pending.is_some_and(|pending| pending.replaced_at == latest.replaced_at)
+        };
+        let unfinished = latest.undoes.filter(|undone| {
+            last().any(|last| last.replaced_at == *undone) || observed.iter().any(waits)
+        });
+        Some(match unfinished {
+            Some(change) => Self { change, by: latest.replaced_at },
+            None => Self { change: latest.replaced_at, by: now },
+        })
+    }
+}
+
+/// What a rollback is on one master.
+#[derive(Clone, Copy)]
+enum Part<'o> {
+    /// It goes back to this.
+    Back(&'o Generation),
+    /// A change that was never proven is taken back.
+    Unproven(&'o Generation),
+    /// It goes on where a run that was cut has left it.
+    GoesOn(Option<&'o Generation>),
+    /// The change never came to it, or is taken back already.
+    Stays,
+}
+
+/// Pure.
+fn part<'o>(
+    observed: &'o ObservedMaster,
+    undoing: Option<Undoing>,
+    layout: &Layout,
+) -> Result<(Part<'o>, Change), Finding> {
+    let nothing = |problem: &str, mend: &str| {
+        Finding::error(FindingCode::NothingEarlier, &observed.name, problem, mend)
+    };
+    let generations = &observed.generations;
+    let Some(Undoing { change, by }) = undoing.filter(|_| observed.notes.is_empty()) else {
+        return Err(nothing(
+            "kcm has kept no earlier generation there",
+            "leave it out with --skip, or mend the cluster file and apply it",
+        ));
+    };
+    let back = Change { began: by, undoes: Some(change) };
+    let Some(last) = generations.last() else { return Ok((Part::Stays, back)) };
+    let is_pending = generations.pending.is_some();
+    if last.replaced_at == change && last.is_before_the_first(&layout.unit_file) {
+        return Err(nothing(
+            "before its last change there was nothing there",
+            "`kcm remove` takes kube-controller-manager off it",
+        ));
+    }
+    let as_it_is = Change { began: last.replaced_at, undoes: last.undoes };
+    Ok(if last.replaced_at == change && is_pending {
+        (Part::Unproven(last), as_it_is)
+    } else if last.replaced_at == change {
+        (Part::Back(last), back)
+    } else if last.replaced_at == by && is_pending {
+        let target = generations.previous.as_ref();
+        (Part::GoesOn(target.filter(|target| target.replaced_at == change)), as_it_is)
+    } else {
+        (Part::Stays, back)
+    })
+}
+
+/// What is done on one master. Pure.
+fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> MasterPlan {
+    let name = observed.name.clone();
+    let (earlier, is_unproven) = match part {
+        Part::Stays => {
+            // What is not proven there is another change's to prove.
+            let leftovers = observed.leftovers().filter(|_| observed.generations.pending.is_none());
+            let steps = leftovers.cloned().map(|path| Step::RemoveLeftover { path });
+            return MasterPlan { name, steps: steps.collect() };
+        }
+        Part::Back(earlier) => (Some(earlier), false),
+        Part::Unproven(earlier) => (Some(earlier), true),
+        Part::GoesOn(earlier) => (earlier, true),
+    };
+    let restored = earlier.into_iter().flat_map(|earlier| {
+        let steps = earlier.files.iter();
+        steps.filter_map(|former| step(former, earlier.slot, observed, layout))
+    });
+    let mut steps: Vec<_> = restored.collect();
+    let touches = |path: &RemotePath| {
+        steps.iter().any(|step| match step {
+            Step::Restore { path: touched, .. } | Step::Remove { path: touched, .. } => {
+                touched == path
+            }
+            _ => false,
+        })
+    };
+    let unit = &observed.probe.unit;
+    let runs = unit.activity != Activity::Offline;
+    let reload = runs && (touches(&layout.unit_file) || unit.needs_reload);
+    let there = Role::ALL.into_iter();
+    let there = there.filter(|role| observed.files.of(*role).state != PathState::Absent);
+    // What the kubeconfig names is read again by a service that runs.
+    let is_named = observed.names_credentials(layout) && !touches(&layout.kubeconfig);
+    let is_reread = |path: &RemotePath| {
+        is_named && [&layout.certificate, &layout.key, &layout.combined].contains(&path)
+    };
+    let there = there.filter(|role| !is_reread(layout.path(*role)));
+    let is_current = is_running_what_is_there(&there.collect::<Vec<_>>(), observed);
+    let is_active = matches!(unit.activity, Activity::Active { .. });
+    let is_in_place = is_active
+        && steps.iter().all(|step| matches!(step, Step::Restore { path, .. } if is_reread(path)));
+    let has_changes = !steps.is_empty();
+    let restart = runs && (has_changes && !is_in_place || is_unproven && !is_current);
+    steps.extend(observed.leftovers().cloned().map(|path| Step::RemoveLeftover { path }));
+    if reload {
+        steps.push(Step::Reload);
+    }
+    if earlier.is_some_and(|earlier| earlier.enabled) && unit.enablement != Enablement::Enabled {
+        steps.push(Step::Enable);
+    }
+    if restart {
+        steps.push(Step::Restart);
+    } else if is_unproven || runs && has_changes {
+        steps.push(Step::Prove);
+    }
+    MasterPlan { name, steps }
+}
+
+/// What makes a path again what it was; nothing if it is.
+fn step(former: &Former, slot: Slot, observed: &ObservedMaster, layout: &Layout) -> Option<Step> {
+    let role = Role::ALL.into_iter().find(|role| *layout.path(*role) == former.path)?;
+    let (path, before) = (former.path.clone(), observed.files.of(role).state.clone());
+    match (former.file, &before) {
+        (None, PathState::Absent) => None,
+        (None, _) => Some(Step::Remove { path, before }),
+        (Some(file), PathState::File { digest, mode, owner, .. })
+            if (file.digest, file.mode, file.owner) == (*digest, *mode, *owner) =>
+        {
+            None
+        }
+        (Some(FormerFile { digest, mode, owner }), _) => {
+            let from = slot.place(&path);
+            Some(Step::Restore { path, from, digest, mode, owner, before })
+        }
+    }
+}

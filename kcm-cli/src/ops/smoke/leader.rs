@@ -1,0 +1,143 @@
+//! Whether one of the masters holds the Lease, and renews it.
+
+use std::cell::{Cell, RefCell};
+
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::cause;
+use super::masters::Seat;
+use super::report::Book;
+use super::wait::{Glance, until};
+use crate::cluster::layout::Layout;
+use crate::event::CheckName;
+use crate::kube::{ApiServer, Lease, LeaseStore as _};
+use crate::util::words::journal_of;
+
+/// How often it must be seen to be renewed.
+const RENEWALS: u32 = 2;
+const ASKED: &str =
+    "a master holds the Lease kube-system/kube-controller-manager and renews it twice";
+
+/// What is seen of the Lease, look by look.
+#[derive(Default)]
+struct Watch {
+    last: Option<Lease>,
+    renewals: u32,
+}
+
+impl Watch {
+    /// Takes what was read; how often its holder was seen to renew it.
+    fn take(&mut self, lease: &Lease) -> u32 {
+        match &self.last {
+            Some(last) if last.holder() == lease.holder() => {
+                self.renewals += u32::from(last.renewed() != lease.renewed());
+            }
+            _ => self.renewals = 0,
+        }
+        self.last = Some(lease.clone());
+        self.renewals
+    }
+}
+
+/// Enters whether one does: its place.
+pub(super) async fn check(
+    api: &ApiServer,
+    seats: &[Seat],
+    layout: &Layout,
+    book: &mut Book<'_>,
+) -> Option<usize> {
+    let clock = Instant::now();
+    let watch = RefCell::new(Watch::default());
+    let (leader, stranger) = (Cell::new(None), RefCell::new(None));
+    let looked = until(book.run.interrupt, book.patience, async || {
+        let Some(lease) = api.lease().await? else {
+            return Ok(Glance::NotYet("there is no Lease: nobody has ever led".to_owned()));
+        };
+        let Some(holder) = lease.holder() else {
+            return Ok(Glance::NotYet("nobody holds the Lease".to_owned()));
+        };
+        let renewals = watch.borrow_mut().take(&lease);
+        let hostname = holder.hostname();
+        let ours = |seat: &Seat| seat.hostname().is_some() && seat.hostname() == hostname;
+        let place = seats.iter().position(ours);
+        let times = format!("{holder} holds it, and renewed it {renewals} times while we looked");
+        match place {
+            Some(_) if renewals >= RENEWALS => {
+                leader.set(place);
+                Ok(Glance::Seen(times))
+            }
+            None if renewals > 0 => {
+                *stranger.borrow_mut() = Some(holder.to_string());
+                Ok(Glance::Seen(times))
+            }
+            _ if renewals > 0 => Ok(Glance::NotYet(times)),
+            _ => Ok(Glance::NotYet(silent(&lease))),
+        }
+    });
+    let looked = looked.await;
+    match (looked, stranger.into_inner()) {
+        (Ok(seen), None) => book.pass(CheckName::Leader, ASKED, seen, clock),
+        (_, Some(holder)) => {
+            let left_out: Vec<_> =
+                book.run.cluster.left_out.iter().map(ToString::to_string).collect();
+            let seen = match left_out.as_slice() {
+                [] => format!("{holder} leads, and is none of the masters"),
+                names => format!(
+                    "{holder} leads, and is none of the masters that were asked; {} {} left out",
+                    names.join(", "),
+                    if names.len() == 1 { "is" } else { "are" }
+                ),
+            };
+            let look = "whether the kubeconfig is of this cluster; what runs kube-controller-manager on that host (an old master, a static Pod, another cluster file)";
+            book.fail(CheckName::Leader, ASKED, seen, look.to_owned(), clock);
+        }
+        (Err(_), None) if book.run.interrupt.is_asked() => {
+            book.skip(CheckName::Leader, ASKED, "interrupted");
+        }
+        (Err(seen), None) => {
+            let causes = cause::of_no_leader(seats, layout, book.run.now);
+            let seen = std::iter::once(seen).chain(causes).collect::<Vec<_>>().join("; ");
+            let look = format!("`{}` on the masters", journal_of(&layout.unit));
+            book.fail(CheckName::Leader, ASKED, seen, look, clock);
+        }
+    }
+    leader.get()
+}
+
+/// A Lease that is held and not renewed.
+fn silent(lease: &Lease) -> String {
+    let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
+    match lease.renewed() {
+        Some(renewed) => format!(
+            "nobody renews the Lease: {holder} held it last, {} s ago",
+            (OffsetDateTime::now_utc() - renewed).whole_seconds()
+        ),
+        None => format!("nobody renews the Lease: {holder} held it last"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn lease(holder: &str, second: u32) -> Lease {
+        Lease::from_object(json!({
+            "kind": "Lease", "metadata": {"resourceVersion": "1"},
+            "spec": {"holderIdentity": holder, "renewTime": format!("2026-11-23T06:00:{second:02}Z")},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn renewals_count_for_one_holder_only() {
+        let mut watch = Watch::default();
+        let seen: Vec<_> =
+            [("a_1", 1), ("a_1", 1), ("a_1", 3), ("b_2", 4), ("b_2", 4), ("b_2", 6), ("b_2", 8)]
+                .map(|(holder, second)| watch.take(&lease(holder, second)))
+                .into();
+        assert_eq!(seen, [0, 0, 1, 0, 0, 1, 2]);
+    }
+}

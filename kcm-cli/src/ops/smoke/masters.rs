@@ -1,0 +1,84 @@
+//! The masters as they are when a proof begins.
+
+use std::sync::Arc;
+
+use kcm_pki::Certificate;
+use kcm_systemd::{Argument, Flags};
+
+use crate::artifact::view::embedded;
+use crate::cluster::layout::Layout;
+use crate::context::Run;
+use crate::kube::Via;
+use crate::observed::accounts::Accounts;
+use crate::observed::{AskError, Beside, Inspects, Seen, look_beside};
+use crate::transport::{Activity, Transport};
+use crate::util::tasks::MasterTasks;
+
+/// A master, and what was seen there.
+pub(crate) struct Seat {
+    pub(crate) name: String,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) seen: Result<Seen, AskError>,
+}
+
+/// Looks at all masters at once.
+pub(crate) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
+    let mut looking = MasterTasks::new();
+    for (place, (name, transport)) in run.fleet.masters().enumerate() {
+        let (name, transport) = (name.to_owned(), Arc::clone(transport));
+        let layout = layout.clone();
+        looking.spawn(place, async move {
+            let beside =
+                Beside { inspects: Some(Inspects { version: false }), ..Beside::default() };
+            let accounts = Accounts::default();
+            look_beside(&name, &*transport, &layout, &accounts, &beside).await
+        });
+    }
+    let seats = run.fleet.masters().zip(looking.join().await);
+    let seats = seats.map(|((name, transport), (_, ended))| Seat {
+        name: name.to_owned(),
+        transport: Arc::clone(transport),
+        seen: AskError::of_task(name, ended),
+    });
+    seats.collect()
+}
+
+impl Seat {
+    pub(crate) fn via(&self) -> Via {
+        Via::Master { name: self.name.clone(), transport: Arc::clone(&self.transport) }
+    }
+
+    /// The kernel's host name.
+    pub(crate) fn hostname(&self) -> Option<&str> {
+        self.seen.as_ref().ok()?.master.probe.hostname.as_deref()
+    }
+
+    /// The service's main process.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        Some(self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?.pid)
+    }
+
+    /// The flags of the process that runs.
+    pub(crate) fn flags(&self) -> Option<Flags> {
+        let process = self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?;
+        let arguments = process.argv.iter().skip(1);
+        let arguments: Vec<_> =
+            arguments.filter_map(|text| Argument::try_from(text.as_str()).ok()).collect();
+        Flags::from_arguments(&arguments).ok()
+    }
+
+    /// Whether the service runs; unknown where the master cannot be asked.
+    pub(crate) fn runs(&self) -> Option<bool> {
+        let seen = self.seen.as_ref().ok()?;
+        Some(matches!(seen.master.probe.unit.activity, Activity::Active { .. }))
+    }
+
+    /// The certificate with which kube-controller-manager logs in: embedded in its kubeconfig, or in the file that names.
+    pub(crate) fn login(&self) -> Option<Certificate> {
+        let seen = self.seen.as_ref().ok()?;
+        let files = &seen.master.files;
+        let named = || Some(files.combined.text.as_deref()?.as_bytes().to_vec());
+        let pem = embedded(files.kubeconfig.text.as_deref()?).or_else(named)?;
+        Certificate::first_from_pem(&pem).ok()
+    }
+}

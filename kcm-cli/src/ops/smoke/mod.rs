@@ -1,0 +1,153 @@
+//! `smoke`: proof that the control plane's controllers work, by facts that the API server, etcd and the masters show.
+//!
+//! Everything that is made for it lies in one namespace with a random name, which is removed at the end, whatever
+//! happened before. Who leads is seen first: nothing is made in a cluster that none of the masters leads.
+
+mod cause;
+mod leader;
+mod masters;
+mod namespace;
+mod report;
+mod sockets;
+mod standby;
+mod store;
+mod sweep;
+mod trial;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kcm_kubeconfig::ServerUrl;
+
+use crate::cluster::ApiVia;
+use crate::cluster::layout::Layout;
+use crate::context::Run;
+use crate::desired::DesiredError;
+use crate::error::Error;
+use crate::event::CheckName;
+use crate::fleet::Network;
+use crate::kube::{ApiServer, Credentials, Patience, Via};
+use crate::pki::Pair;
+
+use report::Book;
+use tokio::time::Instant;
+
+pub(crate) use masters::{Seat, look};
+pub(crate) use namespace::{APPS, CORE, Namespace};
+pub(crate) use wait::{Glance, until};
+
+pub use report::{LeftBehind, SmokeReport};
+
+/// What a proof needs.
+#[derive(Clone, Debug)]
+pub struct SmokeRequest {
+    /// Who may make namespaces and what lies in them: an administrator. kube-controller-manager itself may not.
+    pub credentials: Credentials,
+    /// Where the keys are looked for, too.
+    pub etcd: Option<EtcdRequest>,
+    /// How long each check may take. A leader that works renews the Lease twice within 5 s.
+    pub timeout: Duration,
+}
+
+/// How etcd is asked.
+#[derive(Clone, Debug)]
+pub struct EtcdRequest {
+    /// Its client URLs; each is asked.
+    pub endpoints: Vec<ServerUrl>,
+    /// The CA of its serving certificate, as PEM.
+    pub ca: String,
+    /// The client certificate with its key.
+    pub pair: Pair,
+}
+
+/// Checks that one of the masters leads and renews the Lease, that the others stand by, and that the controllers do their
+/// work; removes everything that it made.
+///
+/// # Errors
+/// When it cannot begin: masters that are folders, or credentials that cannot be used. Nothing was made then. What a
+/// check finds is in the report.
+pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, Error> {
+    if run.fleet.network() == Network::Forbidden {
+        let reason = "masters that are folders have no control plane to check; leave out --root";
+        return Err(Error::Request { reason: reason.to_owned() });
+    }
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
+    usable(&request.credentials).await?;
+    let mut book = Book::new(run, request.timeout);
+    // There is nothing to remove yet: whoever interrupts it wants it to end.
+    let seats = tokio::select! {
+        biased;
+        () = run.interrupt.asked() => return Err(Error::Interrupted),
+        seats = look(run, &layout) => seats,
+    };
+    let Some(api) = reach(run, request, &seats, &mut book).await else {
+        book.skip_rest("the API server cannot be asked");
+        return Ok(book.close());
+    };
+    let leader = leader::check(&api, &seats, &layout, &mut book).await;
+    standby::check(run, &seats, leader, &layout, &mut book).await;
+    match leader.and_then(|place| seats.get(place)) {
+        Some(leader) if !run.interrupt.is_asked() => {
+            trial::carry_out(run, request, &api, leader, &layout, &mut book).await;
+        }
+        _ => book.skip_rest("it is not proven that one of the masters leads, so nothing was made"),
+    }
+    Ok(book.close())
+}
+
+/// Finds out whether credentials can be used at all.
+pub(crate) async fn usable(credentials: &Credentials) -> Result<(), Error> {
+    let prepared = ApiServer::new(credentials, Via::Direct, Patience::USUAL).await;
+    prepared.map(drop).map_err(|error| Error::Request { reason: error.problem.to_string() })
+}
+
+/// The ways to whatever is asked from the masters: through each that was seen, or the one from here.
+pub(crate) fn ways(run: Run<'_>, seats: &[Seat]) -> Vec<Via> {
+    match run.cluster.api_via {
+        ApiVia::Direct => vec![Via::Direct],
+        ApiVia::Master => seats.iter().filter(|seat| seat.seen.is_ok()).map(Seat::via).collect(),
+    }
+}
+
+/// The API server, through whichever master reaches it.
+async fn reach(
+    run: Run<'_>,
+    request: &SmokeRequest,
+    seats: &[Seat],
+    book: &mut Book<'_>,
+) -> Option<Arc<ApiServer>> {
+    let asked = "the API server takes the credentials";
+    let clock = Instant::now();
+    let mut why = "no master can be asked through; see the masters' own lines".to_owned();
+    for via in ways(run, seats) {
+        let asking = async {
+            let api = ApiServer::new(&request.credentials, via, Patience::USUAL).await?;
+            let version = api.version().await?.version;
+            let user = api.who_am_i().await?;
+            Ok::<_, crate::kube::ApiError>((api, version, user))
+        };
+        let answer = tokio::select! {
+            biased;
+            () = run.interrupt.asked() => break,
+            answer = tokio::time::timeout(request.timeout, asking) => answer,
+        };
+        match answer {
+            Ok(Ok((api, version, user))) => {
+                let user = user.unwrap_or_else(|| "somebody that it does not name".to_owned());
+                let seen = format!("{}, {version}, takes us for {user}", api.url());
+                book.pass(CheckName::ApiServer, asked, seen, clock);
+                return Some(Arc::new(api));
+            }
+            Ok(Err(error)) => why = error.to_string(),
+            Err(_) => why = format!("no answer within {} s", request.timeout.as_secs_f64()),
+        }
+    }
+    if run.interrupt.is_asked() {
+        book.skip(CheckName::ApiServer, asked, "interrupted");
+        return None;
+    }
+    let look = "`kubectl get --raw /readyz` with the same kubeconfig; the API server's log";
+    book.fail(CheckName::ApiServer, asked, why, look.to_owned(), clock);
+    None
+}

@@ -1,0 +1,133 @@
+//! What was asked and seen, as a value.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::context::Run;
+use crate::event::{CheckName, CheckResult, Event, SmokeCheck};
+
+/// What a proof found.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SmokeReport {
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The namespace that it made; none if it made none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The checks, in the order in which they were carried out.
+    pub checks: Vec<SmokeCheck>,
+    /// What it made and could not remove.
+    pub left_behind: Vec<LeftBehind>,
+    /// Whether it was asked to stop before its end.
+    pub is_interrupted: bool,
+}
+
+/// Something that could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftBehind {
+    /// What.
+    pub what: String,
+    /// Why it is still there.
+    pub why: String,
+    /// The command that removes it, once that is mended.
+    pub remove: String,
+}
+
+impl SmokeReport {
+    /// Whether every check was carried out and passed, and nothing is left.
+    #[must_use]
+    pub fn is_passed(&self) -> bool {
+        let passed = |check: &SmokeCheck| matches!(check.result, CheckResult::Passed { .. });
+        !self.is_interrupted && self.left_behind.is_empty() && self.checks.iter().all(passed)
+    }
+}
+
+/// A proof that goes on.
+pub(super) struct Book<'r> {
+    pub(super) run: Run<'r>,
+    pub(super) patience: Duration,
+    report: SmokeReport,
+}
+
+impl<'r> Book<'r> {
+    pub(super) fn new(run: Run<'r>, patience: Duration) -> Self {
+        let report = SmokeReport {
+            at: run.now,
+            namespace: None,
+            checks: Vec::new(),
+            left_behind: Vec::new(),
+            is_interrupted: false,
+        };
+        Self { run, patience, report }
+    }
+
+    pub(super) fn namespace(&mut self, name: &str) {
+        self.report.namespace = Some(name.to_owned());
+    }
+
+    pub(super) fn left(&mut self, left: LeftBehind) {
+        self.report.left_behind.push(left);
+    }
+
+    pub(super) fn pass(&mut self, name: CheckName, asked: &str, seen: String, since: Instant) {
+        self.enter(name, None, asked, CheckResult::Passed { seen }, since);
+    }
+
+    pub(super) fn fail(
+        &mut self,
+        name: CheckName,
+        asked: &str,
+        seen: String,
+        look: String,
+        since: Instant,
+    ) {
+        self.enter(name, None, asked, CheckResult::Failed { seen, look }, since);
+    }
+
+    pub(super) fn skip(&mut self, name: CheckName, asked: &str, why: &str) {
+        let why = if self.run.interrupt.is_asked() { "interrupted" } else { why };
+        let result = CheckResult::Skipped { why: why.to_owned() };
+        self.enter(name, None, asked, result, Instant::now());
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        name: CheckName,
+        master: Option<&str>,
+        asked: &str,
+        result: CheckResult,
+        since: Instant,
+    ) {
+        let milliseconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (master, asked) = (master.map(str::to_owned), asked.to_owned());
+        let check = SmokeCheck { name, master, asked, result, milliseconds };
+        self.run.events.event(&Event::Checked { check: check.clone() });
+        self.report.checks.push(check);
+    }
+
+    /// Enters every check that has no result as skipped.
+    pub(super) fn skip_rest(&mut self, why: &str) {
+        for name in CheckName::ALL {
+            if !self.report.checks.iter().any(|check| check.name == name) {
+                self.skip(name, "", why);
+            }
+        }
+    }
+
+    /// Whether a check has passed.
+    pub(super) fn has_passed(&self, name: CheckName) -> bool {
+        let mut all = self.report.checks.iter();
+        all.any(|check| check.name == name && matches!(check.result, CheckResult::Passed { .. }))
+    }
+
+    pub(super) fn close(mut self) -> SmokeReport {
+        self.report.is_interrupted = self.run.interrupt.is_asked();
+        self.report
+    }
+}

@@ -1,0 +1,100 @@
+//! Whether what was made is in etcd.
+
+use std::time::Duration;
+
+use kcm_pki::{Certificate, Usage};
+use tokio::time::Instant;
+
+use super::report::Book;
+use super::trial::{ACCOUNT, NAME, Trial};
+use super::{EtcdRequest, SmokeRequest};
+use crate::event::CheckName;
+use crate::kube::{Etcd, Patience, Via};
+
+const ASKED: &str = "the keys of what was made are in etcd";
+
+/// Enters whether they are, if etcd was given.
+pub(super) async fn check(trial: &Trial<'_>, request: &SmokeRequest, book: &mut Book<'_>) {
+    let Some(etcd) = &request.etcd else { return };
+    if trial.run.interrupt.is_asked() {
+        return book.skip(CheckName::Etcd, ASKED, "interrupted");
+    }
+    let clock = Instant::now();
+    let looking = look(trial, etcd, book);
+    let ended = tokio::select! {
+        biased;
+        () = trial.run.interrupt.asked() => Err("interrupted".to_owned()),
+        ended = tokio::time::timeout(trial.patience, looking) => ended.unwrap_or_else(|_| {
+            Err(format!("no answer within {} s", trial.patience.as_secs_f64()))
+        }),
+    };
+    match ended {
+        Ok(seen) => book.pass(CheckName::Etcd, ASKED, seen, clock),
+        Err(_) if trial.run.interrupt.is_asked() => {
+            book.skip(CheckName::Etcd, ASKED, "interrupted");
+        }
+        Err(seen) => {
+            let look =
+                "etcd's log; `etcdctl endpoint health` with the same certificates".to_owned();
+            book.fail(CheckName::Etcd, ASKED, seen, look, clock);
+        }
+    }
+}
+
+async fn look(trial: &Trial<'_>, request: &EtcdRequest, book: &Book<'_>) -> Result<String, String> {
+    fit(request)?;
+    let patience = Patience { connect: Duration::from_secs(5), request: Duration::from_secs(5) };
+    let keys = keys(trial, book);
+    for endpoint in &request.endpoints {
+        let at = |why: String| format!("{endpoint}: {why}");
+        let via = trial.via();
+        let etcd = Etcd::new(endpoint, &request.ca, &request.pair, via, patience).map_err(at)?;
+        for key in &keys {
+            if !etcd.has(key).await.map_err(at)? {
+                return Err(at(format!(
+                    "{key} is not there; this is another API server's etcd, or its --etcd-prefix is not /registry"
+                )));
+            }
+        }
+    }
+    let servers = request.endpoints.len();
+    Ok(format!("{} keys below /registry, {servers} of {servers} asked", keys.len()))
+}
+
+/// etcd takes nobody whose certificate is not for clients, and only says that it is bad.
+fn fit(request: &EtcdRequest) -> Result<(), String> {
+    let certificate = Certificate::first_from_pem(request.pair.certificate.as_bytes());
+    let certificate = certificate
+        .map_err(|error| format!("--etcd-cert: {}", crate::util::words::in_full(&error)))?;
+    if certificate.has_extended_key_usage() && !certificate.usages().contains(Usage::ClientAuth) {
+        return Err(
+            "--etcd-cert is not for client authentication, so etcd does not take it; issue it with the usage \"client auth\"".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// The keys of what should be there (`KeyRootFunc` and resource prefixes of kube-apiserver).
+fn keys(trial: &Trial<'_>, book: &Book<'_>) -> Vec<String> {
+    let namespace = &trial.namespace.name;
+    let mut keys = vec![format!("/registry/namespaces/{namespace}")];
+    let mut add = |check, kind: &str, name: &str| {
+        if book.has_passed(check) {
+            keys.push(format!("/registry/{kind}/{namespace}/{name}"));
+        }
+    };
+    add(CheckName::ServiceAccount, "serviceaccounts", ACCOUNT);
+    add(CheckName::Deployment, "deployments", NAME);
+    add(CheckName::ResourceQuota, "resourcequotas", NAME);
+    keys
+}
+
+impl Trial<'_> {
+    /// etcd is asked from where the API server is.
+    fn via(&self) -> Via {
+        match self.run.cluster.api_via {
+            crate::cluster::ApiVia::Direct => Via::Direct,
+            crate::cluster::ApiVia::Master => self.leader().via(),
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The controllers at work, in a namespace of their own.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::cause::{self, Controller};
+use super::masters::Seat;
+use super::namespace::{APPS, CORE, Namespace};
+use super::report::Book;
+use super::wait::{Glance, until};
+use super::{SmokeRequest, store, sweep};
+use crate::cluster::layout::Layout;
+use crate::context::Run;
+use crate::event::CheckName;
+use crate::kube::{ApiError, ApiServer, Change};
+use crate::util::words::{at, journal_of};
+
+/// What the namespace's name begins with.
+const LABEL: &str = "kcm-smoke";
+/// The Deployment's name.
+pub(super) const NAME: &str = "nginx";
+/// The service account that is made.
+pub(super) const ACCOUNT: &str = "smoke";
+const REPLICAS: u64 = 3;
+
+/// A proof in its namespace.
+pub(super) struct Trial<'t> {
+    pub(super) run: Run<'t>,
+    pub(super) api: &'t ApiServer,
+    pub(super) namespace: Namespace<'t>,
+    pub(super) patience: Duration,
+    leader: &'t Seat,
+    layout: &'t Layout,
+}
+
+/// Makes the namespace, enters what becomes of everything in it, and removes it.
+pub(super) async fn carry_out(
+    run: Run<'_>,
+    request: &SmokeRequest,
+    api: &ApiServer,
+    leader: &Seat,
+    layout: &Layout,
+    book: &mut Book<'_>,
+) {
+    let clock = Instant::now();
+    let asked = "the credentials may make a namespace";
+    let namespace = match Namespace::new(api, LABEL) {
+        Ok(namespace) => namespace,
+        Err(why) => return book.skip_rest(&why),
+    };
+    let made = namespace.create().await;
+    let trial = Trial { run, api, namespace, patience: request.timeout, leader, layout };
+    match made {
+        Ok(()) => {
+            book.namespace(&trial.namespace.name);
+            trial.accounts(book).await;
+            trial.workload(book).await;
+            trial.quota(book).await;
+            store::check(&trial, request, book).await;
+            trial.garbage(book).await;
+            sweep::check(&trial, &request.credentials, book).await;
+        }
+        // It may be there all the same.
+        Err(error) if error.is_fate_unknown() => {
+            book.namespace(&trial.namespace.name);
+            let look = "the API server's log".to_owned();
+            book.fail(CheckName::ServiceAccount, asked, error.to_string(), look, clock);
+            sweep::check(&trial, &request.credentials, book).await;
+        }
+        Err(error) => {
+            let look = "give the kubeconfig of an administrator with --kubeconfig".to_owned();
+            book.fail(CheckName::ServiceAccount, asked, error.to_string(), look, clock);
+        }
+    }
+    book.skip_rest("what it needs was not there");
+}
+
+impl Trial<'_> {
+    /// The master that leads.
+    pub(super) fn leader(&self) -> &Seat {
+        self.leader
+    }
+
+    /// Where objects of a kind are.
+    pub(super) fn path(&self, root: &str, plural: &str) -> String {
+        self.namespace.path(root, plural)
+    }
+
+    async fn until(
+        &self,
+        look: impl AsyncFnMut() -> Result<Glance, ApiError>,
+    ) -> Result<String, String> {
+        until(self.run.interrupt, self.patience, look).await
+    }
+
+    /// The objects of a kind.
+    async fn list(&self, root: &str, plural: &str) -> Result<Vec<Value>, ApiError> {
+        self.namespace.list(root, plural).await
+    }
+
+    /// Enters how a check ended, with the causes that can be seen if it failed.
+    pub(super) fn enter(
+        &self,
+        book: &mut Book<'_>,
+        name: CheckName,
+        asked: &str,
+        controller: Option<Controller>,
+        (ended, since): (Result<String, String>, Instant),
+    ) {
+        match ended {
+            Ok(seen) => book.pass(name, asked, seen, since),
+            Err(_) if self.run.interrupt.is_asked() => book.skip(name, asked, "interrupted"),
+            Err(seen) => {
+                let causes = controller.map(|it| cause::of_idleness(self.leader, it));
+                let causes = causes.unwrap_or_default();
+                let seen = std::iter::once(seen).chain(causes).collect::<Vec<_>>().join("; ");
+                let look = format!("`{}` on {}", journal_of(&self.layout.unit), self.leader.name);
+                book.fail(name, asked, seen, look, since);
+            }
+        }
+    }
+
+    /// The default service account appears, and a token of one that is made is taken.
+    async fn accounts(&self, book: &mut Book<'_>) {
+        let asked =
+            "the namespace gets its default service account, and a token of another is taken";
+        let clock = Instant::now();
+        let accounts = self.path(CORE, "serviceaccounts");
+        let appeared = self.until(async || {
+            Ok(match self.api.read(&format!("{accounts}/default")).await? {
+                Some(_) => Glance::Seen(String::new()),
+                None => Glance::NotYet("the default service account does not appear".to_owned()),
+            })
+        });
+        let ended = match appeared.await {
+            Err(why) => (Err(why), Some(cause::SERVICE_ACCOUNT)),
+            Ok(_) => (self.token(&accounts).await, None),
+        };
+        self.enter(book, CheckName::ServiceAccount, asked, ended.1, (ended.0, clock));
+    }
+
+    /// Makes a service account, and asks the API server whose its token is.
+    async fn token(&self, accounts: &str) -> Result<String, String> {
+        let account =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}});
+        self.create(accounts, &account).await?;
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 600},
+        });
+        let path = format!("{accounts}/{ACCOUNT}/token");
+        let mut issued = self.create(&path, &request).await?;
+        let token =
+            zeroize::Zeroizing::new(match issued.pointer_mut("/status/token").map(Value::take) {
+                Some(Value::String(token)) => token,
+                _ => return Err("the API server issues no token for it".to_owned()),
+            });
+        let review = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": *token},
+        });
+        let review = self.create("/apis/authentication.k8s.io/v1/tokenreviews", &review).await?;
+        let user = review.pointer("/status/user/username").and_then(Value::as_str);
+        let wanted = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace.name);
+        if user == Some(&wanted) {
+            return Ok(format!("default is there, and a token of {wanted} is taken"));
+        }
+        let why =
+            review.pointer("/status/error").and_then(Value::as_str).unwrap_or("no reason given");
+        Err(format!(
+            "the API server does not take the token that it issued for {wanted} ({why}); its --service-account-key-file must have the key of its --service-account-signing-key-file"
+        ))
+    }
+
+    async fn create(&self, path: &str, object: &Value) -> Result<Value, String> {
+        let made = self.api.change(path, Change::Create(object)).await;
+        made.map_err(|error| error.to_string())?.ok_or_else(|| format!("{path} is not there"))
+    }
+
+    /// A Deployment gets its `ReplicaSet` and that its Pods, and fewer are taken away.
+    async fn workload(&self, book: &mut Book<'_>) {
+        let asked = "a Deployment of 3 replicas gets its ReplicaSet";
+        let clock = Instant::now();
+        let deployments = self.path(APPS, "deployments");
+        let ended = match self.create(&deployments, &deployment()).await {
+            Err(why) => Err(why),
+            Ok(made) => {
+                let uid = at(&made, "/metadata/uid").clone();
+                self.until(async || {
+                    let sets = self.list(APPS, "replicasets").await?;
+                    let own = sets.iter().find(|set| is_owned(set, &uid));
+                    Ok(match own.map(name_of) {
+                        Some(set) => Glance::Seen(format!("{NAME} has the ReplicaSet {set}")),
+                        None => Glance::NotYet(format!("the Deployment {NAME} has no ReplicaSet")),
+                    })
+                })
+                .await
+            }
+        };
+        let has_set = ended.is_ok();
+        self.enter(book, CheckName::Deployment, asked, Some(cause::DEPLOYMENT), (ended, clock));
+        if !has_set {
+            return;
+        }
+
+        let asked = "the ReplicaSet gets its 3 Pods";
+        let clock = Instant::now();
+        let ended = self.pods(REPLICAS).await;
+        let has_pods = ended.is_ok();
+        self.enter(book, CheckName::ReplicaSet, asked, Some(cause::REPLICA_SET), (ended, clock));
+        if !has_pods {
+            return;
+        }
+
+        let asked = "scaled to 1, the Deployment loses Pods";
+        let clock = Instant::now();
+        let patch = json!({"spec": {"replicas": 1}});
+        let scaled = self.api.change(&format!("{deployments}/{NAME}"), Change::Merge(&patch)).await;
+        let ended = match scaled {
+            Err(error) => Err(error.to_string()),
+            Ok(_) => self.pods(1).await,
+        };
+        self.enter(book, CheckName::Scale, asked, Some(cause::DEPLOYMENT), (ended, clock));
+    }
+
+    /// Waits for so many Pods that are not about to go.
+    async fn pods(&self, wanted: u64) -> Result<String, String> {
+        self.until(async || {
+            let pods = self.list(CORE, "pods").await?;
+            let pods: Vec<_> = pods.iter().filter(|pod| !is_ending(pod)).collect();
+            let pending = pods.iter().filter(|pod| at(pod, "/status/phase") == "Pending").count();
+            if pods.len() as u64 == wanted {
+                return Ok(Glance::Seen(format!(
+                    "{}{}",
+                    number(pods.len()),
+                    phases(pods.len(), pending)
+                )));
+            }
+            let why = self.refusal().await?;
+            Ok(Glance::NotYet(format!("{} instead of {wanted}{why}", number(pods.len()))))
+        })
+        .await
+    }
+
+    /// What the `ReplicaSet` controller says of Pods that it may not make: a quota, an admission plug-in.
+    async fn refusal(&self) -> Result<String, ApiError> {
+        let sets = self.list(APPS, "replicasets").await?;
+        let mut all =
+            sets.iter().filter_map(|set| at(set, "/status/conditions").as_array()).flatten();
+        let failure =
+            all.find(|it| at(it, "/type") == "ReplicaFailure" && at(it, "/status") == "True");
+        let message = failure.and_then(|it| at(it, "/message").as_str());
+        Ok(message
+            .map_or_else(String::new, |it| format!(" ({})", crate::util::words::in_one_line(it))))
+    }
+
+    /// A quota is counted. It comes last, because the API server refuses Pods where one is not counted yet.
+    async fn quota(&self, book: &mut Book<'_>) {
+        let asked = "a ResourceQuota is counted";
+        if self.run.interrupt.is_asked() {
+            return;
+        }
+        let clock = Instant::now();
+        let quotas = self.path(CORE, "resourcequotas");
+        let object = json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": NAME},
+            "spec": {"hard": {"pods": "10"}},
+        });
+        let ended = match self.create(&quotas, &object).await {
+            Err(why) => Err(why),
+            Ok(_) => {
+                self.until(async || {
+                    let quota =
+                        self.api.read(&format!("{quotas}/{NAME}")).await?.unwrap_or_default();
+                    Ok(match at(&quota, "/status/used/pods").as_str() {
+                        Some(used) => Glance::Seen(format!("{used} of 10 Pods used")),
+                        None => Glance::NotYet("its status.used stays empty".to_owned()),
+                    })
+                })
+                .await
+            }
+        };
+        self.enter(book, CheckName::ResourceQuota, asked, Some(cause::QUOTA), (ended, clock));
+    }
+
+    /// What a Deployment owned goes with it.
+    async fn garbage(&self, book: &mut Book<'_>) {
+        let asked = "with the Deployment go its ReplicaSet and its Pods";
+        if self.run.interrupt.is_asked() || !book.has_passed(CheckName::Deployment) {
+            return book.skip(CheckName::GarbageCollector, asked, "there is no ReplicaSet to go");
+        }
+        let clock = Instant::now();
+        let options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+        });
+        let path = format!("{}/{NAME}", self.path(APPS, "deployments"));
+        let ended = match self.api.change(&path, Change::Delete(&options)).await {
+            Err(error) => Err(error.to_string()),
+            Ok(_) => {
+                self.until(async || {
+                    let left = |list: Vec<Value>| list.iter().filter(|it| !is_ending(it)).count();
+                    let sets = left(self.list(APPS, "replicasets").await?);
+                    let pods = left(self.list(CORE, "pods").await?);
+                    Ok(match (sets, pods) {
+                        (0, 0) => Glance::Seen("both are gone, or about to".to_owned()),
+                        _ => Glance::NotYet(format!("left: ReplicaSets: {sets}, Pods: {pods}")),
+                    })
+                })
+                .await
+            }
+        };
+        self.enter(book, CheckName::GarbageCollector, asked, Some(cause::GARBAGE), (ended, clock));
+    }
+}
+
+fn deployment() -> Value {
+    let labels = json!({"app": NAME});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NAME, "labels": labels},
+        "spec": {
+            "replicas": REPLICAS, "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "terminationGracePeriodSeconds": 1,
+                    "containers": [{"name": NAME, "image": "nginx"}],
+                },
+            },
+        },
+    })
+}
+
+fn name_of(object: &Value) -> &str {
+    at(object, "/metadata/name").as_str().unwrap_or_default()
+}
+
+fn is_owned(object: &Value, by: &Value) -> bool {
+    let owners = at(object, "/metadata/ownerReferences").as_array();
+    owners.is_some_and(|owners| owners.iter().any(|owner| at(owner, "/uid") == by))
+}
+
+fn is_ending(object: &Value) -> bool {
+    at(object, "/metadata/deletionTimestamp").is_string()
+}
+
+fn number(pods: usize) -> String {
+    if pods == 1 { "1 Pod".to_owned() } else { format!("{pods} Pods") }
+}
+
+/// Pods wait where nobody places or runs them, which is not kube-controller-manager's work.
+fn phases(pods: usize, pending: usize) -> String {
+    match pending {
+        0 => String::new(),
+        _ if pending == pods => ", Pending, as is right without a scheduler or nodes".to_owned(),
+        _ => format!(", {pending} of them Pending"),
+    }
+}

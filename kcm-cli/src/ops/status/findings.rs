@@ -1,0 +1,219 @@
+//! What is to be seen to on one master. Pure.
+
+use time::OffsetDateTime;
+
+use super::look::{Health, Look};
+use super::{Service, Sync, Wanted, steps};
+use crate::artifact::uptake::Uptake;
+use crate::cluster::layout::{Layout, Role};
+use crate::finding::{Finding, FindingCode};
+use crate::observed::Seen;
+use crate::preflight;
+use crate::transport::{Activity, Enablement, Observation, PathState, UnitState};
+use crate::util::words::{command, journal_of};
+
+/// For so long it is worth a word that it was.
+const RECENT: time::Duration = time::Duration::minutes(10);
+
+/// Within so much a service takes up a credentials file: client-go looks every five minutes.
+const TAKEN_UP: time::Duration = time::Duration::minutes(7);
+
+/// Findings about one master.
+pub(super) struct Findings<'a> {
+    pub(super) master: &'a str,
+    pub(super) wanted: &'a Wanted,
+    pub(super) layout: &'a Layout,
+    pub(super) found: &'a mut Vec<Finding>,
+}
+
+impl Findings<'_> {
+    pub(super) fn of(
+        mut self,
+        look: &Look,
+        seen: &Seen,
+        service: &Service,
+        sync: &Sync,
+        now: OffsetDateTime,
+    ) {
+        let layout = self.layout;
+        let observed = &seen.master;
+        self.service(service, &observed.files.unit.state, layout);
+        self.restarts(service, &observed.probe.unit, now, layout);
+        if *service != Service::NotDeployed
+            && observed.probe.unit.enablement == Enablement::Disabled
+        {
+            self.warning(
+                FindingCode::NotEnabled,
+                "kube-controller-manager does not start at boot".to_owned(),
+                "`kcm apply` enables it",
+            );
+        }
+        self.found.extend(preflight::strays(layout, observed));
+        // Nothing can be compared with a link to /dev/null, which is reported already.
+        if !matches!((service, sync), (Service::Masked, Sync::Unknown { .. })) {
+            self.sync(sync);
+        }
+        self.uptake(seen, now);
+        match &look.health {
+            Some(Health::Unhealthy { why }) => self.error(
+                FindingCode::Unhealthy,
+                format!("kube-controller-manager runs and is not healthy: {why}"),
+                &format!("`{}` there says what it waits for", journal_of(&layout.unit)),
+            ),
+            Some(Health::Unknown { why }) => self.warning(
+                FindingCode::Unhealthy,
+                format!("whether it is healthy cannot be asked: {why}"),
+                "allow it, or look at its /healthz there",
+            ),
+            _ => {}
+        }
+        if let Some(Observation::Unknown(why)) =
+            seen.inspected.as_ref().and_then(|it| it.version.as_ref())
+            && *service != Service::NotDeployed
+        {
+            let problem = format!("{} cannot be run there: {why}", layout.executable);
+            self.error(FindingCode::ProgramFails, problem, "put kube-controller-manager there");
+        }
+        if *service != Service::NotDeployed {
+            self.files(look, seen);
+        }
+        let clock = seen.inspected.as_ref().map(|inspected| inspected.clock);
+        self.found.extend(preflight::clock(self.master, clock, look.begun, look.ended));
+    }
+
+    fn service(&mut self, service: &Service, unit_file: &PathState, layout: &Layout) {
+        let unit = &layout.unit;
+        let journal = format!("`{}` there says why", journal_of(unit));
+        let systemctl = |verb| command(["systemctl", verb, unit.as_str()]);
+        match service {
+            Service::Running | Service::Offline => {}
+            Service::CrashLooping { restarts } => self.error(
+                FindingCode::CrashLooping,
+                match restarts {
+                    0 => "kube-controller-manager has ended, and systemd is about to start it again".to_owned(),
+                    _ => format!("kube-controller-manager ends again and again; systemd has started it again {restarts} times"),
+                },
+                &journal,
+            ),
+            Service::Failed { result } => self.error(
+                FindingCode::ServiceFailed,
+                format!("kube-controller-manager has ended ({result}), and systemd does not start it again"),
+                &format!("{journal}; `kcm apply` starts it"),
+            ),
+            Service::Stopped => self.error(
+                FindingCode::ServiceStopped,
+                "kube-controller-manager is stopped".to_owned(),
+                &format!("`kcm apply` starts it, or `{}` there", systemctl("start")),
+            ),
+            // systemd takes an empty unit file for a mask, and `systemctl unmask` leaves it there.
+            Service::Masked if matches!(unit_file, PathState::File { size: 0, .. }) => self.error(
+                FindingCode::UnitMasked,
+                format!("{} is empty, so {unit} is masked: nothing can start it", layout.unit_file),
+                "`kcm apply` writes it",
+            ),
+            Service::Masked => self.error(
+                FindingCode::UnitMasked,
+                format!("{unit} is masked: nothing can start it"),
+                &format!("run `{}` there, then `kcm apply`", systemctl("unmask")),
+            ),
+            Service::NotDeployed => self.error(
+                FindingCode::NotDeployed,
+                "there is no kube-controller-manager".to_owned(),
+                "`kcm apply` puts it there",
+            ),
+        }
+    }
+
+    fn restarts(
+        &mut self,
+        service: &Service,
+        unit: &UnitState,
+        now: OffsetDateTime,
+        layout: &Layout,
+    ) {
+        let Activity::Active { since, .. } = unit.activity else { return };
+        if *service == Service::Running && unit.restarts > 0 && now - since < RECENT {
+            let ago = (now - since).whole_seconds();
+            let times = unit.restarts;
+            let problem = format!(
+                "kube-controller-manager has ended by itself; systemd has started it again {times} times, the last time {ago} s ago"
+            );
+            let mend = format!("`{}` there says why", journal_of(&layout.unit));
+            self.warning(FindingCode::Restarted, problem, &mend);
+        }
+    }
+
+    fn sync(&mut self, sync: &Sync) {
+        match sync {
+            Sync::InSync | Sync::NotDeployed => {}
+            // What holds for all masters is said once.
+            Sync::Unknown { .. } if self.wanted.desired.is_err() => {}
+            Sync::Unknown { why } => self.warning(
+                FindingCode::NotCompared,
+                format!("the files there cannot be compared with the cluster file: {why}"),
+                "correct that, then run `kcm status` again",
+            ),
+            Sync::RestartPending { why } => self.warning(
+                FindingCode::RestartPending,
+                format!("what runs is not what is there: {}", why.join(", ")),
+                "`kcm apply` restarts it, the leader last",
+            ),
+            Sync::Drifted { why } => self.warning(
+                FindingCode::Drifted,
+                why.join(", "),
+                "`kcm plan` shows it, `kcm apply` puts it right",
+            ),
+            Sync::NotManaged => self.warning(
+                FindingCode::NotManaged,
+                "kube-controller-manager there was not put there by kcm".to_owned(),
+                "`kcm plan` shows what kcm would make of it",
+            ),
+        }
+    }
+
+    /// A credentials file that a service should have taken up by now. Some connections of a leader stay, whatever it does.
+    fn uptake(&mut self, seen: &Seen, now: OffsetDateTime) {
+        let changed = seen.master.files.combined.state.changed();
+        let is_late = changed.is_some_and(|changed| now - changed > TAKEN_UP);
+        if let Some(Uptake::NotYet { left, of }) = seen.master.uptake
+            && left == of
+            && is_late
+        {
+            self.warning(
+                FindingCode::NotTakenUp,
+                "its process still has all the connections that it had when the certificate was renewed".to_owned(),
+                "restart it, the leader last, before the old certificate ends",
+            );
+        }
+    }
+
+    /// Keys that everybody can read, and files that flags name and that are of no use.
+    fn files(&mut self, look: &Look, seen: &Seen) {
+        let (wanted, layout) = (self.wanted, self.layout);
+        let (observed, service) = (&seen.master, &look.service);
+        let desired = wanted.on(self.master);
+        let steps = desired.as_ref().map_or_else(|_| Vec::new(), |it| steps(it, observed));
+        let exposed = preflight::exposed(layout, observed, &service.secrets, &steps);
+        self.found.extend(exposed.closed.into_iter().chain(exposed.left));
+        self.found.extend(preflight::untrusted_folders(layout, observed));
+        let Ok(compared) = &wanted.desired else { return };
+        let is_brought = |role: Role| {
+            desired.as_ref().is_ok_and(|it| it.artifacts.iter().any(|one| one.role == role))
+        };
+        let service = desired.as_ref().map_or(service, |desired| &desired.service);
+        let named =
+            preflight::named_files(layout, &compared.ca, service, observed, is_brought, &steps);
+        self.found.extend(named);
+        self.found.extend(
+            observed.notes.iter().map(|note| preflight::unreadable_note(self.master, note)),
+        );
+    }
+
+    fn error(&mut self, code: FindingCode, problem: String, mend: &str) {
+        self.found.push(Finding::error(code, self.master, problem, mend));
+    }
+
+    fn warning(&mut self, code: FindingCode, problem: String, mend: &str) {
+        self.found.push(Finding::error(code, self.master, problem, mend).into_warning());
+    }
+}

@@ -1,0 +1,130 @@
+//! What was seen of one master, judged. Pure.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::findings::Findings;
+use super::look::Look;
+use super::sync::sync;
+use super::{FileStatus, Leadership, MasterFacts, MasterStatus, Wanted};
+use crate::cluster::layout::{Layout, Role};
+use crate::context::Run;
+use crate::finding::{Finding, FindingCode};
+use crate::observed::{ObservedMaster, Seen};
+use crate::transport::{Activity, Enablement, Observation, PathState};
+
+/// A service that was started again by itself so short a time ago may be on its way to end again.
+const CALM: time::Duration = time::Duration::seconds(30);
+/// A service in a word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
+pub enum Service {
+    /// It runs.
+    Running,
+    /// It ends again and again, and systemd starts it again.
+    CrashLooping {
+        /// How often it was started again.
+        restarts: u32,
+    },
+    /// It ended, and systemd has given up.
+    Failed {
+        /// systemd's word for how.
+        result: String,
+    },
+    /// Somebody stopped it.
+    Stopped,
+    /// Its unit is masked: nothing can start it.
+    Masked,
+    /// There is no unit.
+    NotDeployed,
+    /// A folder, in which nothing runs.
+    Offline,
+}
+
+pub(super) fn master(
+    look: &Look,
+    wanted: &Wanted,
+    layout: &Layout,
+    leadership: &Observation<Leadership>,
+    run: Run<'_>,
+    found: &mut Vec<Finding>,
+) -> MasterStatus {
+    let name = look.name.clone();
+    let seen = match &look.seen {
+        Ok(seen) => seen,
+        Err(error) => {
+            let why = error.without_name();
+            let mend = "nothing is known about it until it can be asked";
+            found.push(Finding::error(FindingCode::NotSeen, &name, why.clone(), mend));
+            return MasterStatus { name, seen: Observation::Unknown(why) };
+        }
+    };
+    let observed = &seen.master;
+    let service = service(observed, run.now);
+    let sync = sync(look, seen, wanted, layout);
+    let findings = Findings { master: &name, wanted, layout, found };
+    findings.of(look, seen, &service, &sync, run.now);
+    let process = seen.inspected.as_ref().and_then(|inspected| inspected.process.clone());
+    let leads = match leadership {
+        Observation::Known(leadership) => Some(leadership.master.as_ref() == Some(&name)),
+        Observation::Unknown(_) => None,
+    };
+    let facts = MasterFacts {
+        hostname: observed.probe.hostname.clone(),
+        service,
+        unit: observed.probe.unit.clone(),
+        process,
+        version: seen.inspected.as_ref().and_then(|it| it.version.as_ref()).map(version),
+        sync,
+        uptake: observed.uptake.clone(),
+        health: look.health.clone(),
+        leads,
+        clock_offset_milliseconds: look
+            .clock_offset()
+            .and_then(|offset| i64::try_from(offset.whole_milliseconds()).ok()),
+        files: files(seen, layout),
+    };
+    MasterStatus { name, seen: Observation::Known(facts) }
+}
+
+fn version(said: &Observation<String>) -> Observation<String> {
+    match said {
+        Observation::Known(said) => {
+            let version = said.lines().find_map(|line| line.trim().strip_prefix("Kubernetes "));
+            Observation::Known(version.unwrap_or(said.trim()).to_owned())
+        }
+        unknown @ Observation::Unknown(_) => unknown.clone(),
+    }
+}
+
+fn service(observed: &ObservedMaster, now: OffsetDateTime) -> Service {
+    let unit = &observed.probe.unit;
+    let is_masked = unit.enablement == Enablement::Masked
+        || matches!(&observed.files.unit.state, PathState::Link { target } if target == "/dev/null");
+    match &unit.activity {
+        Activity::Active { since, .. } if unit.restarts > 0 && now - *since < CALM => {
+            Service::CrashLooping { restarts: unit.restarts }
+        }
+        Activity::Active { .. } => Service::Running,
+        _ if is_masked => Service::Masked,
+        Activity::Failed { returns: true, .. } => Service::CrashLooping { restarts: unit.restarts },
+        Activity::Failed { result, .. } => Service::Failed { result: result.clone() },
+        Activity::Inactive | Activity::Offline
+            if observed.files.unit.state == PathState::Absent =>
+        {
+            Service::NotDeployed
+        }
+        Activity::Inactive => Service::Stopped,
+        Activity::Offline => Service::Offline,
+    }
+}
+
+fn files(seen: &Seen, layout: &Layout) -> Vec<FileStatus> {
+    let managed = Role::ALL.iter().map(|role| {
+        let state = seen.master.files.of(*role).state.clone();
+        FileStatus { path: layout.path(*role).clone(), state }
+    });
+    let others = seen.master.others.iter().cloned().map(|(path, state)| FileStatus { path, state });
+    managed.chain(others).collect()
+}

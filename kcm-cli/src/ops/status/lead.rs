@@ -1,0 +1,184 @@
+//! Who leads, asked once, through whichever master can.
+
+use std::sync::Arc;
+
+use kcm_kubeconfig::ServerUrl;
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::sync::Mutex;
+
+use super::look::Look;
+use crate::cluster::ApiVia;
+use crate::context::Run;
+use crate::finding::{Finding, FindingCode, Severity};
+use crate::kube::{ApiError, ControlPlane, Credentials, Lease, Via};
+use crate::pki;
+use crate::transport::{Observation, Transport};
+
+/// Through how many masters an API server that does not answer is asked: each may take 10 s.
+const ATTEMPTS: usize = 2;
+
+/// Who leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leadership {
+    /// Who holds the Lease, as it names itself; nobody, if nobody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// The master that this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub master: Option<String>,
+    /// How long ago it was renewed, in milliseconds, by the clocks of this machine and of the holder's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_milliseconds: Option<i64>,
+    /// After how long without a renewal another takes it, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_milliseconds: Option<u64>,
+    /// Since when the holder has it.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub since: Option<OffsetDateTime>,
+    /// How often it has changed hands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transitions: Option<u64>,
+}
+
+impl Leadership {
+    /// Whether it has run out: nobody renews it.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        match (self.age_milliseconds, self.duration_milliseconds) {
+            // Clocks are not compared to the millisecond, and a renewal may take its time.
+            (Some(age), Some(duration)) => age > i64::try_from(duration).unwrap_or(i64::MAX) + 2000,
+            _ => true,
+        }
+    }
+}
+
+/// The question for the Lease.
+pub(super) struct LeadQuestion {
+    way: Result<Way, String>,
+    asked: Mutex<Asked>,
+}
+
+struct Way {
+    control_plane: Arc<dyn ControlPlane>,
+    credentials: Credentials,
+    via: ApiVia,
+    /// The API server of each master.
+    servers: Vec<(String, ServerUrl)>,
+}
+
+#[derive(Default)]
+struct Asked {
+    attempts: usize,
+    /// The last answer and when it came.
+    answer: Option<Result<(Option<Lease>, OffsetDateTime), ApiError>>,
+}
+
+impl LeadQuestion {
+    pub(super) fn new(run: Run<'_>) -> Self {
+        Self { way: way(run), asked: Mutex::default() }
+    }
+
+    /// Asks through a master, unless it has been answered through another.
+    pub(super) async fn ask_through(&self, name: &str, transport: &Arc<dyn Transport>) {
+        let Ok(way) = &self.way else { return };
+        let mut asked = self.asked.lock().await;
+        if matches!(asked.answer, Some(Ok(_))) || asked.attempts >= ATTEMPTS {
+            return;
+        }
+        asked.attempts += 1;
+        let via = match way.via {
+            ApiVia::Master => {
+                Via::Master { name: name.to_owned(), transport: Arc::clone(transport) }
+            }
+            ApiVia::Direct => Via::Direct,
+        };
+        let server = way.servers.iter().find(|(master, _)| master == name);
+        let credentials = match server {
+            Some((_, server)) => way.credentials.at(server),
+            None => way.credentials.clone(),
+        };
+        let answer = async { way.control_plane.open(&credentials, via).await?.lease().await };
+        asked.answer = Some(answer.await.map(|lease| (lease, OffsetDateTime::now_utc())));
+    }
+
+    /// What was answered, seen together with the masters; and what is to be seen to if nothing was.
+    pub(super) async fn answer(
+        &self,
+        looks: &[Look],
+    ) -> (Observation<Leadership>, Option<Finding>) {
+        if let Err(why) = &self.way {
+            return (Observation::Unknown(why.clone()), None);
+        }
+        match self.asked.lock().await.answer.take() {
+            None => (Observation::Unknown("no master could be asked".to_owned()), None),
+            Some(Err(error)) => {
+                (Observation::Unknown(error.to_string()), Some(not_answered(&error)))
+            }
+            Some(Ok((lease, at))) => {
+                let known = lease.map_or_else(nobody, |lease| held(&lease, at, looks));
+                (Observation::Known(known), None)
+            }
+        }
+    }
+}
+
+fn way(run: Run<'_>) -> Result<Way, String> {
+    let control_plane = run.fleet.control_plane().cloned();
+    let control_plane = control_plane.ok_or("masters that are folders have no API server")?;
+    let pair = pki::pair(run.cluster).map_err(|error| error.to_string())?;
+    let credentials =
+        Credentials::of_cluster(run.cluster, pair).map_err(|error| error.to_string())?;
+    let credentials = credentials.ok_or(
+        "kube-controller-manager's key is not on this machine; run kcm where pki.directory holds it",
+    )?;
+    let servers = run.cluster.masters.iter();
+    let servers = servers.map(|it| (it.name.to_string(), it.server.clone())).collect();
+    Ok(Way { control_plane, credentials, via: run.cluster.api_via, servers })
+}
+
+fn not_answered(error: &ApiError) -> Finding {
+    let (said, mend) = error.with_mend();
+    Finding {
+        code: FindingCode::LeadUnknown,
+        severity: Severity::Warning,
+        master: None,
+        problem: format!("who leads cannot be asked: {said}"),
+        mend,
+    }
+}
+
+fn nobody() -> Leadership {
+    Leadership {
+        holder: None,
+        master: None,
+        age_milliseconds: None,
+        duration_milliseconds: None,
+        since: None,
+        transitions: None,
+    }
+}
+
+fn held(lease: &Lease, at: OffsetDateTime, looks: &[Look]) -> Leadership {
+    let hostname = lease.holder().and_then(|holder| holder.hostname());
+    let is_its = |look: &&Look| {
+        let known = look.master().and_then(|master| master.probe.hostname.as_deref());
+        known.is_some() && known == hostname
+    };
+    let look = looks.iter().find(is_its);
+    // Renewals bear the time of the holder's clock.
+    let ahead = look.and_then(Look::clock_offset).unwrap_or(time::Duration::ZERO);
+    let age = lease.renewed().map(|renewed| at.saturating_add(ahead) - renewed);
+    let milliseconds = |time: time::Duration| i64::try_from(time.whole_milliseconds()).ok();
+    Leadership {
+        holder: lease.holder().map(ToString::to_string),
+        master: look.map(|look| look.name.clone()),
+        age_milliseconds: age.map(|age| age.max(time::Duration::ZERO)).and_then(milliseconds),
+        duration_milliseconds: lease
+            .duration()
+            .and_then(|duration| u64::try_from(duration.as_millis()).ok()),
+        since: lease.acquired(),
+        transitions: lease.transitions(),
+    }
+}

@@ -1,0 +1,311 @@
+//! `status`: how everything is, from one exchange with each master and one question for the Lease. Writes nothing anywhere.
+
+mod findings;
+mod judge;
+mod lead;
+mod look;
+mod sync;
+mod together;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::artifact::uptake::Uptake;
+use crate::cluster::Cluster;
+use crate::cluster::layout::Layout;
+use crate::context::Run;
+use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
+use crate::error::Error;
+use crate::event::Event;
+use crate::finding::{Finding, Severity};
+use crate::observed::accounts::{Accounts, Owners};
+use crate::observed::{Observed, ObservedMaster};
+use crate::ops::certs::{CertificateCheck, CheckedCertificate};
+use crate::pki::identity::{Decision, Reason};
+use crate::pki::{Ca, Inputs};
+use crate::plan::Plan;
+use crate::plan::choose::{Decisions, Site, as_held, decided};
+use crate::preflight::lint::{self, Running};
+use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
+use crate::util::files::RemotePath;
+use crate::util::tasks::MasterTasks;
+use lead::LeadQuestion;
+use look::{Look, Question};
+
+pub use judge::Service;
+pub use lead::Leadership;
+pub use look::Health;
+pub use sync::Sync;
+
+/// How many masters are asked at once. More would not be faster, and sshd refuses logins that come all at once.
+const AT_ONCE: usize = 32;
+
+/// How everything is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// When it was looked at.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The masters, in the cluster file's order.
+    pub masters: Vec<MasterStatus>,
+    /// Who leads.
+    pub leadership: Observation<Leadership>,
+    /// Whether the masters have the same where they must.
+    pub alike: Alike,
+    /// Every certificate that was seen: this machine's, then each master's.
+    pub certificates: Vec<CheckedCertificate>,
+    /// What is to be seen to, in the cluster file's order.
+    pub findings: Vec<Finding>,
+}
+
+/// Whether all masters that were seen have the same; nothing where fewer than two have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alike {
+    /// The CA's certificate.
+    pub ca_certificate: Option<bool>,
+    /// The CA's key.
+    pub ca_key: Option<bool>,
+    /// The key that signs service-account tokens.
+    pub service_account_key: Option<bool>,
+}
+
+/// How one master is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MasterStatus {
+    /// Its name.
+    pub name: String,
+    /// What was seen there; why nothing was, if it could not be asked.
+    pub seen: Observation<MasterFacts>,
+}
+
+/// What was seen on a master.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MasterFacts {
+    /// The kernel's host name.
+    pub hostname: Option<String>,
+    /// The service in a word.
+    pub service: Service,
+    /// What systemd knows of it.
+    pub unit: UnitState,
+    /// Its main process.
+    pub process: Option<ProcessFacts>,
+    /// What the program there says of its version.
+    pub version: Option<Observation<String>>,
+    /// How the process and the files there compare with the cluster file.
+    pub sync: Sync,
+    /// Whether its process uses the credentials file that its kubeconfig names; nothing if that names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptake: Option<Uptake>,
+    /// Whether it is healthy; nothing if it does not run.
+    pub health: Option<Health>,
+    /// Whether it leads; nothing if that is not known.
+    pub leads: Option<bool>,
+    /// How far its clock is ahead of this machine's, in milliseconds, as near as one exchange can tell.
+    pub clock_offset_milliseconds: Option<i64>,
+    /// The files that matter: kcm's, and those that flags name.
+    pub files: Vec<FileStatus>,
+}
+
+/// One file on a master.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileStatus {
+    /// Where it is.
+    pub path: RemotePath,
+    /// What is there.
+    pub state: PathState,
+}
+
+impl Status {
+    /// The worst that was found; nothing if all is well.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+}
+
+impl MasterStatus {
+    /// What was seen, if anything was.
+    #[must_use]
+    pub fn facts(&self) -> Option<&MasterFacts> {
+        match &self.seen {
+            Observation::Known(facts) => Some(facts),
+            Observation::Unknown(_) => None,
+        }
+    }
+}
+
+/// Looks at everything, and says what is to be seen to. A master that cannot be asked is part of the answer.
+///
+/// # Errors
+/// When the cluster file gives no places or no service.
+pub async fn status(run: Run<'_>) -> Result<Status, Error> {
+    for text in &run.cluster.warnings {
+        run.events.event(&Event::Warning { text: text.clone() });
+    }
+    let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
+    let services = known_services(run.cluster, &layout)?;
+    let accounts = Accounts::of(run.cluster);
+    // The program of install.binary is 100 MB long: it is read while the masters answer.
+    let (cluster, now) = (run.cluster.clone(), run.now);
+    let inputs = spawn_blocking(move || Inputs::read(&cluster, now));
+    let lead = Arc::new(LeadQuestion::new(run));
+    let reads_program = run.cluster.install.binary.is_some();
+    let question = Arc::new(Question { layout, accounts, reads_program });
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let (mut looking, mut unseen) = (MasterTasks::new(), Vec::new());
+    for ((place, (name, transport)), service) in run.fleet.masters().enumerate().zip(services) {
+        let (name, transport) = (name.to_owned(), Arc::clone(transport));
+        let (lead, permits, question) =
+            (Arc::clone(&lead), Arc::clone(&permits), Arc::clone(&question));
+        unseen.push((name.clone(), service.clone()));
+        looking.spawn(place, async move {
+            // Nobody closes it.
+            let _permit = permits.acquire().await;
+            let look = look::at(name, &transport, &question, service).await;
+            if look.seen.is_ok() {
+                lead.ask_through(&look.name, &transport).await;
+            }
+            look
+        });
+    }
+    let looks = looking.join().await.into_iter().zip(unseen);
+    let looks = looks.map(|((_, look), (name, service))| {
+        look.unwrap_or_else(|panicked| Look::panicked(name, service, &panicked, run.now))
+    });
+    let looks: Vec<_> = looks.collect();
+    let (leadership, trouble) = lead.answer(&looks).await;
+    let inputs = match inputs.await {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let Question { layout, accounts, .. } = &*question;
+    let wanted = Wanted { desired: desired(run, layout, accounts, &looks, inputs) };
+    let mut status = judged(run, layout, &wanted, &looks, leadership);
+    status.findings.extend(trouble);
+    Ok(status)
+}
+
+fn judged(
+    run: Run<'_>,
+    layout: &Layout,
+    wanted: &Wanted,
+    looks: &[Look],
+    leadership: Observation<Leadership>,
+) -> Status {
+    let mut findings = Vec::new();
+    let check = certificates(run, layout, looks);
+    let mut masters = Vec::with_capacity(looks.len());
+    for look in looks {
+        let master = judge::master(look, wanted, layout, &leadership, run, &mut findings);
+        masters.push(master);
+    }
+    findings.extend(lint::of_processes(run.cluster, &running(looks, layout)));
+    let form = run.cluster.credentials;
+    together::certificates(&check, looks, &masters, form, &mut findings);
+    let alike = together::judge(run, layout, looks, &masters, &leadership, &mut findings);
+    match &wanted.desired {
+        Ok(compared) => findings.extend(compared.replaced.iter().map(together::replaced)),
+        Err(why) => findings.push(together::not_compared(why)),
+    }
+    let place = |finding: &Finding| {
+        let name = finding.master.as_deref()?;
+        masters.iter().position(|master| master.name == name)
+    };
+    findings.sort_by_key(place);
+    let certificates = check.certificates;
+    Status { at: run.now, masters, leadership, alike, certificates, findings }
+}
+
+/// What runs on the masters that were seen; where nothing does, what the unit there would run.
+fn running(looks: &[Look], layout: &Layout) -> Vec<Running> {
+    looks.iter().filter_map(|look| look.running(layout)).collect()
+}
+
+fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateCheck {
+    let on_masters = looks.iter().flat_map(|look| look.certificates(layout));
+    crate::ops::certs::judge(run, on_masters, None)
+}
+
+/// What should be on the masters that were seen, as far as the operator's side tells it.
+struct Wanted {
+    desired: Result<Compared, String>,
+}
+
+/// What the masters are compared with.
+struct Compared {
+    desired: Desired,
+    ca: Ca,
+    /// Certificates that `apply` would replace, each with the reasons.
+    replaced: Vec<(&'static str, Vec<Reason>)>,
+}
+
+impl Wanted {
+    fn on(&self, name: &str) -> Result<&DesiredMaster, String> {
+        let compared = self.desired.as_ref().map_err(Clone::clone)?;
+        let mut masters = compared.desired.masters.iter();
+        masters.find(|master| master.name == name).ok_or_else(|| "it was not compared".to_owned())
+    }
+}
+
+fn desired(
+    run: Run<'_>,
+    layout: &Layout,
+    accounts: &Accounts,
+    looks: &[Look],
+    inputs: Result<Inputs, String>,
+) -> Result<Compared, String> {
+    let seen: Vec<_> = looks.iter().filter_map(Look::master).collect();
+    let names: Vec<_> = seen.iter().map(|master| master.name.clone()).collect();
+    if names.is_empty() {
+        let desired = Desired { masters: Vec::new() };
+        return Ok(Compared { desired, ca: Ca::ToBeCreated, replaced: Vec::new() });
+    }
+    let mut cluster = Cluster { masters: Vec::new(), ..run.cluster.clone() };
+    cluster.masters.extend(
+        run.cluster
+            .masters
+            .iter()
+            .filter(|it| names.iter().any(|name| *name == it.name.as_str()))
+            .cloned(),
+    );
+    let inputs = inputs?;
+    let masters: Vec<ObservedMaster> = seen.into_iter().cloned().collect();
+    let observed = Observed::of(masters, &inputs, run.now);
+    let mut unknown = Vec::new();
+    let owners: Vec<Owners> =
+        observed.masters.iter().map(|master| accounts.on(master, &mut unknown)).collect();
+    let site =
+        Site { cluster: &cluster, layout, owners: &owners, inputs: &inputs, observed: &observed };
+    let desired = as_held(site).map_err(|error| error.to_string())?;
+    let replaced = replaced(decided(&inputs, &observed));
+    Ok(Compared { desired, ca: inputs.ca, replaced })
+}
+
+/// Why `apply` would issue certificates, as far as neither their end nor the files of single masters tell it.
+fn replaced(decisions: Decisions) -> Vec<(&'static str, Vec<Reason>)> {
+    let of = |what, decision: Option<Decision>| {
+        let Some(Decision::Issue { why }) = decision else { return None };
+        let is_told = |reason: &Reason| {
+            matches!(reason, Reason::Missing | Reason::Expires { .. } | Reason::Expired { .. })
+                || reason.is_of_masters()
+        };
+        let why: Vec<_> = why.into_iter().filter(|reason| !is_told(reason)).collect();
+        (!why.is_empty()).then_some((what, why))
+    };
+    let client = of("the client certificate", Some(decisions.identity));
+    client.into_iter().chain(of("the certificate that is served with", decisions.serving)).collect()
+}
+
+/// The steps that an apply would take on one master.
+fn steps(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<crate::plan::Step> {
+    Plan::of_master(desired, observed).steps
+}

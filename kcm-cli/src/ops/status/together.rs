@@ -1,0 +1,229 @@
+//! What only all masters together show. Pure.
+
+use kcm_pki::Fingerprint;
+
+use super::look::Look;
+use super::{Alike, Leadership, MasterStatus, Service};
+use crate::cluster::CredentialsForm;
+use crate::cluster::layout::{Layout, Role};
+use crate::context::Run;
+use crate::finding::{Finding, FindingCode, Severity};
+use crate::ops::certs::{
+    CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
+};
+use crate::pki::identity::Reason;
+use crate::preflight;
+use crate::transport::{Observation, PathState};
+use crate::util::files::RemotePath;
+
+pub(super) fn judge(
+    run: Run<'_>,
+    layout: &Layout,
+    looks: &[Look],
+    masters: &[MasterStatus],
+    leadership: &Observation<Leadership>,
+    found: &mut Vec<Finding>,
+) -> Alike {
+    let seen: Vec<_> = looks.iter().filter_map(Look::master).collect();
+    found.extend(preflight::host_names(&seen));
+    let mut equal = |role: Role| {
+        let differing = preflight::equal_files(layout, role, &seen);
+        let holders = seen.iter().filter(|it| it.files.of(role).state.attributes().is_some());
+        let equal = (holders.count() > 1).then_some(differing.is_empty());
+        found.extend(differing);
+        equal
+    };
+    let (ca_certificate, ca_key) = (equal(Role::CaCertificate), equal(Role::CaKey));
+    let (holders, differing) = service_account_keys(looks);
+    let is_ca_key =
+        |look: &Look| look.service.service_account_key.as_deref() == Some(layout.ca_key.as_str());
+    let service_account_key = if looks.iter().all(is_ca_key) {
+        ca_key
+    } else {
+        (holders > 1).then_some(differing.is_empty())
+    };
+    found.extend(differing);
+    let runs = masters
+        .iter()
+        .filter_map(MasterStatus::facts)
+        .any(|facts| matches!(facts.service, Service::Running | Service::CrashLooping { .. }));
+    let left_out = &run.cluster.left_out;
+    let is_whole = left_out.is_empty() && masters.iter().all(|it| it.facts().is_some());
+    match leadership {
+        Observation::Known(leadership) if runs => found.extend(lead(leadership, is_whole)),
+        _ => {}
+    }
+    Alike { ca_certificate, ca_key, service_account_key }
+}
+
+/// Whoever leads signs tokens with this key: all must have the same. Where the CA's key is it, that is compared already.
+/// How many masters have another, and on which it is not that of the first.
+fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
+    let mut holders = 0;
+    let mut first: Option<(&str, &RemotePath, Fingerprint)> = None;
+    let mut found = Vec::new();
+    for look in looks {
+        let Ok(seen) = &look.seen else { continue };
+        let is_key = |(path, _): &&(RemotePath, PathState)| {
+            look.service.service_account_key.as_deref() == Some(path.as_str())
+        };
+        let Some((path, PathState::File { digest, .. })) = seen.master.others.iter().find(is_key)
+        else {
+            continue;
+        };
+        holders += 1;
+        match first {
+            None => first = Some((&look.name, path, *digest)),
+            Some((other, _, expected)) if expected != *digest => {
+                let problem =
+                    format!("{path}, which signs tokens, is not the key that {other} has");
+                let mend = "put the cluster's own on every master: tokens of one are worth nothing under another";
+                found.push(Finding::error(
+                    FindingCode::ServiceAccountKeyDiffers,
+                    &look.name,
+                    problem,
+                    mend,
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    (holders, found)
+}
+
+fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
+    let finding = |code, problem: String, mend: &str| {
+        let (severity, mend) = (Severity::Error, mend.to_owned());
+        Some(Finding { code, severity, master: None, problem, mend })
+    };
+    let journal = "the journals of the services say why nobody takes it";
+    match &leadership.holder {
+        None => finding(FindingCode::NobodyLeads, "nobody leads".to_owned(), journal),
+        Some(holder) if leadership.is_stale() => {
+            let ago = leadership.age_milliseconds.map_or_else(
+                || "no time is known".to_owned(),
+                |age| format!("{} s ago", age / 1000),
+            );
+            let problem = format!("nobody leads: {holder} held the Lease last, renewed it {ago}");
+            finding(FindingCode::NobodyLeads, problem, journal)
+        }
+        // Whose host name is not known may be any that was not seen.
+        Some(holder) if leadership.master.is_none() && is_whole => {
+            let (problem, mend) = crate::rollout::stranger(holder);
+            finding(FindingCode::StrangerLeads, problem, mend)
+        }
+        Some(_) => None,
+    }
+}
+
+/// Certificates that are due: of the CA one line, of the client's the one that is in use.
+pub(super) fn certificates(
+    check: &CertificateCheck,
+    looks: &[Look],
+    masters: &[MasterStatus],
+    form: CredentialsForm,
+    found: &mut Vec<Finding>,
+) {
+    let mut ca_is_told = false;
+    for it in check.certificates.iter().filter(|it| it.validity != Validity::Good) {
+        let in_use = |master: &str| {
+            let mut all = check.certificates.iter();
+            all.any(|other| {
+                other.master.as_deref() == Some(master)
+                    && other.role == CertificateUse::Kubeconfig
+                    && other.fingerprint == it.fingerprint
+            })
+        };
+        match (it.role, it.master.as_deref()) {
+            (CertificateUse::Ca, _) if ca_is_told => continue,
+            (CertificateUse::Ca, _) => ca_is_told = true,
+            (CertificateUse::Client, Some(master)) if in_use(master) => continue,
+            // Of these, what is shown counts.
+            (CertificateUse::Serving, Some(_)) => continue,
+            _ => {}
+        }
+        let makes_it = looks.iter().any(|look| {
+            Some(&look.name) == it.master.as_ref() && look.service.makes_its_certificate()
+        });
+        found.push(due(it, makes_it));
+    }
+    let is_asked = |unseen: &&UnseenCertificate| match unseen.role {
+        Some(CertificateUse::Client) => form != CredentialsForm::EmbeddedOnly,
+        role => role.is_some(),
+    };
+    for unseen in check.unseen.iter().filter(is_asked) {
+        let is_used = |master: &MasterStatus| {
+            let service = master.facts().map(|facts| &facts.service);
+            Some(&master.name) == unseen.master.as_ref()
+                && matches!(service, Some(Service::Running | Service::Offline))
+        };
+        // What is wrong with a file is said once.
+        let place = unseen.reason.split([' ', ':']).next().unwrap_or_default();
+        let is_told =
+            |finding: &Finding| finding.master == unseen.master && finding.problem.contains(place);
+        if masters.iter().any(is_used) && !found.iter().any(is_told) {
+            found.push(Finding {
+                code: FindingCode::CertificateUnseen,
+                severity: Severity::Warning,
+                master: unseen.master.clone(),
+                problem: format!("a certificate was not seen: {}", unseen.reason),
+                mend: "see to that; `kcm certs check` looks again".to_owned(),
+            });
+        }
+    }
+}
+
+fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
+    let what = match it.role {
+        CertificateUse::Ca => "the CA's certificate",
+        CertificateUse::Client => "the client certificate",
+        CertificateUse::Kubeconfig => "the client certificate in the kubeconfig",
+        CertificateUse::Serving | CertificateUse::Served => "the certificate that it serves with",
+    };
+    let ends = it.not_after.date();
+    let (code, severity, how) = match it.validity {
+        Validity::Expired => {
+            (FindingCode::CertificateExpired, Severity::Error, format!("has expired on {ends}"))
+        }
+        Validity::NotYetValid => {
+            (FindingCode::CertificateExpired, Severity::Error, "is not valid yet".to_owned())
+        }
+        Validity::Due | Validity::Good => {
+            (FindingCode::CertificateDue, Severity::Warning, format!("ends on {ends}"))
+        }
+    };
+    let mend = match it.role {
+        CertificateUse::Ca => "a CA is replaced with care: let everybody trust both first",
+        CertificateUse::Client | CertificateUse::Kubeconfig | CertificateUse::Serving => {
+            "`kcm certs renew` renews it"
+        }
+        CertificateUse::Served if makes_it => {
+            "`kcm certs renew` restarts the service, which makes a new one"
+        }
+        CertificateUse::Served => "put a new one where --tls-cert-file says",
+    };
+    let problem = format!("{what} {how} ({})", it.place);
+    Finding { code, severity, master: it.master.clone(), problem, mend: mend.to_owned() }
+}
+
+/// A certificate that `apply` would replace.
+pub(super) fn replaced((what, why): &(&'static str, Vec<Reason>)) -> Finding {
+    let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let problem = format!("{what} is not as the cluster file asks: {why}");
+    Finding::general(
+        FindingCode::CertificateReplaced,
+        problem,
+        "run `kcm apply`; it issues a new one",
+    )
+}
+
+/// Why files cannot be compared with the cluster file.
+pub(super) fn not_compared(why: &str) -> Finding {
+    Finding {
+        code: FindingCode::NotCompared,
+        severity: Severity::Warning,
+        master: None,
+        problem: format!("what is there cannot be compared with the cluster file: {why}"),
+        mend: "mend that on this machine".to_owned(),
+    }
+}

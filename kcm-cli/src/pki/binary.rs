@@ -1,0 +1,181 @@
+//! kube-controller-manager itself, on the operator's machine.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::OperatorError;
+use crate::cluster::Cluster;
+use crate::transport::ProgramFacts;
+use crate::util::files::Bytes;
+use crate::util::words::size;
+
+const BINARY: &str = "kube-controller-manager (install.binary)";
+/// Several times what kube-controller-manager has ever been.
+const LONGEST: u64 = 1 << 30;
+/// Several times what the program takes to print its help.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+/// Several times the length of its help.
+const LONGEST_HELP: u64 = 1 << 20;
+/// Where a program's header ends, as far as it is looked at.
+const HEADER: usize = 20;
+
+/// kube-controller-manager, read once for all masters.
+#[derive(Clone, Debug)]
+pub struct Binary {
+    /// The program.
+    pub bytes: Bytes,
+    /// The machine it is for, as Kubernetes names its downloads.
+    pub machine: &'static str,
+}
+
+/// Reads the program that the cluster file names, if it names one.
+pub(crate) fn brought_binary(cluster: &Cluster) -> Result<Option<Binary>, OperatorError> {
+    cluster.install.binary.as_deref().map(read_binary).transpose()
+}
+
+/// Tells whether a file holds these bytes somewhere; not if it cannot be read.
+pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    let mut content = Vec::new();
+    if file.take(LONGEST).read_to_end(&mut content).is_err() || bytes.is_empty() {
+        return false;
+    }
+    content.windows(bytes.len()).any(|window| window == bytes)
+}
+
+/// Runs the program on this machine with `--version` and `--help`. `None` if it does not run here: it may be for another kind
+/// of machine.
+pub(crate) fn program_facts(path: &Path) -> Option<ProgramFacts> {
+    Some(ProgramFacts { version: output(path, "--version")?, help: output(path, "--help")? })
+}
+
+/// What the program prints, if it ends well and soon.
+fn output(path: &Path, argument: &str) -> Option<String> {
+    // A name without a folder would be looked for in PATH.
+    let path = std::path::absolute(path).ok()?;
+    // A pipe holds less than the help.
+    let mut printed = tempfile::tempfile().ok()?;
+    let mut command = Command::new(path);
+    command.arg(argument).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.stdout(printed.try_clone().ok()?).spawn().ok()?;
+    let end = Instant::now() + LONGEST_ANSWER;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < end => sleep(Duration::from_millis(5)),
+            _ => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return None;
+            }
+        }
+    };
+    printed.rewind().ok()?;
+    let mut text = String::new();
+    printed.take(LONGEST_HELP).read_to_string(&mut text).ok()?;
+    status.success().then_some(text)
+}
+
+/// Reads the program, if it is one.
+fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
+    let failed = |error| OperatorError::unreadable(BINARY, path, &error);
+    let wrong = |reason: String| OperatorError::content(BINARY, path, reason);
+    // A pipe would be waited for.
+    let found = fs::metadata(path).map_err(failed)?;
+    if found.is_dir() {
+        return Err(wrong("it is a folder; name the program in it".to_owned()));
+    }
+    if !found.is_file() {
+        return Err(wrong("it is no regular file; name the program itself".to_owned()));
+    }
+    if found.len() > LONGEST {
+        let reason = format!("it is longer than {}; is it the right file?", size(LONGEST));
+        return Err(wrong(reason));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    // It may grow meanwhile.
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
+    let machine = machine(&bytes).map_err(|reason| {
+        wrong(format!(
+            "{reason}; put the program there, as Kubernetes' server archive for Linux has it"
+        ))
+    })?;
+    Ok(Binary { bytes: Bytes::new(bytes), machine })
+}
+
+/// The machine that a Linux program is for (ELF header: `e_ident`, `e_type`, `e_machine`), or what it is instead.
+fn machine(bytes: &[u8]) -> Result<&'static str, String> {
+    if bytes.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if bytes.starts_with(b"#!") {
+        return Err("it is a script".to_owned());
+    }
+    let Some(&[0x7f, b'E', b'L', b'F', class, order, .., kind1, kind2, machine1, machine2]) =
+        bytes.first_chunk::<HEADER>()
+    else {
+        return Err("it is no program for Linux".to_owned());
+    };
+    let number = |bytes| match order {
+        2 => u16::from_be_bytes(bytes),
+        _ => u16::from_le_bytes(bytes),
+    };
+    // Programs are executables, or shared objects where they can be loaded anywhere.
+    if !matches!(number([kind1, kind2]), 2 | 3) {
+        return Err("it is a part of a program only".to_owned());
+    }
+    if class != 2 {
+        return Err("it is for a 32-bit machine".to_owned());
+    }
+    match (number([machine1, machine2]), order) {
+        (21, 1) => Ok("ppc64le"),
+        (22, 2) => Ok("s390x"),
+        (62, 1) => Ok("amd64"),
+        (183, 1) => Ok("arm64"),
+        (243, 1) => Ok("riscv64"),
+        (other, _) => {
+            Err(format!("it is for a machine that kcm does not know (ELF machine {other})"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(class: u8, order: u8, kind: [u8; 2], machine: [u8; 2]) -> Vec<u8> {
+        let ident = [0x7f, b'E', b'L', b'F', class, order, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        [&ident[..], &kind, &machine, &[0; 44]].concat()
+    }
+
+    #[test]
+    fn a_program_says_which_machine_it_is_for() {
+        assert_eq!(machine(&header(2, 1, [2, 0], [62, 0])), Ok("amd64"));
+        assert_eq!(machine(&header(2, 1, [3, 0], [183, 0])), Ok("arm64"));
+        assert_eq!(machine(&header(2, 2, [0, 2], [0, 22])), Ok("s390x"));
+        let this = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(machine(&this).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_program_for_a_64_bit_machine_is_said() {
+        let cases: [(&[u8], &str); 7] = [
+            (b"", "empty"),
+            (b"#!/bin/sh\nexit 0\n", "script"),
+            (b"\x7fELF", "no program"),
+            (b"not a program at all, but text", "no program"),
+            (&header(1, 1, [2, 0], [3, 0]), "32-bit"),
+            (&header(2, 1, [1, 0], [62, 0]), "part of a program"),
+            (&header(2, 1, [2, 0], [8, 0]), "ELF machine 8"),
+        ];
+        for (bytes, expected) in cases {
+            let said = machine(bytes).unwrap_err();
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The operator's side: the files on this machine that kcm reads, and the two pairs that it writes.
+
+mod binary;
+mod exposure;
+pub mod identity;
+mod inputs;
+mod pair;
+pub(crate) mod serving;
+mod store;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::util::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
+
+pub use binary::Binary;
+pub(crate) use binary::{brought_binary, holds, program_facts};
+pub(crate) use inputs::{
+    CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, MASTERS, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
+    ca_key_to_distribute, load_authority, pair, renew_before, serving_pair, trusted,
+};
+pub use inputs::{Ca, IdentityRequest, Inputs, Serving};
+pub use pair::Pair;
+pub(crate) use pair::{Found, PairStore};
+pub(crate) use store::{recover, store_ca, store_identity, store_serving};
+
+/// What is wrong on the operator's side. Nothing was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// A file cannot be read or written.
+    #[error("{what} {error}")]
+    File {
+        /// What the file is, and its key in the cluster file.
+        what: &'static str,
+        /// Why.
+        error: FileError,
+    },
+    /// A file that the cluster file names does not hold what it should.
+    #[error("{what} {}: {reason}", path.display())]
+    Content {
+        /// What the file is, and its key in the cluster file.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and how to mend it.
+        reason: String,
+    },
+    /// A configuration file does not hold what it should; as [`Content`](Self::Content), but written by the
+    /// operator, so a mistake of the same kind as one in the cluster file.
+    #[error("{what} {}: {reason}", path.display())]
+    Configuration {
+        /// What the file is, and its key in the cluster file.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and how to mend it.
+        reason: String,
+    },
+}
+
+impl OperatorError {
+    fn content(what: &'static str, path: &Path, reason: impl Into<String>) -> Self {
+        Self::Content { what, path: path.to_owned(), reason: reason.into() }
+    }
+
+    fn configuration(what: &'static str, path: &Path, reason: impl Into<String>) -> Self {
+        Self::Configuration { what, path: path.to_owned(), reason: reason.into() }
+    }
+
+    fn unreadable(what: &'static str, path: &Path, error: &io::Error) -> Self {
+        let error = FileError::from_io(path.display(), error);
+        let detail = match error.kind {
+            FileErrorKind::NotFound => {
+                "there is no such file; put it there or mend the path".to_owned()
+            }
+            FileErrorKind::WrongKind => in_the_way(path),
+            _ => error.detail,
+        };
+        Self::File { what, error: FileError { detail, ..error } }
+    }
+}
+
+/// What is where a file should be, or a folder on the way to it, and what to do.
+fn in_the_way(path: &Path) -> String {
+    match path.ancestors().find(|at| at.exists()) {
+        Some(file) if file != path => {
+            format!(
+                "{} is a file, and a folder is needed there; move it away or mend the path",
+                file.display()
+            )
+        }
+        _ => "it is a folder; put the file in its place or mend the path".to_owned(),
+    }
+}
+
+/// The absolute, normal form of a path: symbolic links and `..` resolved as far as it exists. `what` is
+/// the path's key in the cluster file.
+pub(crate) fn absolute(what: &'static str, path: &Path) -> Result<RemotePath, OperatorError> {
+    let unusable = |reason: String| OperatorError::content(what, path, reason);
+    // The folder of a bare file name.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let whole = std::path::absolute(path).map_err(|error| unusable(error.to_string()))?;
+    let mut existing = whole.as_path();
+    let mut missing = Vec::new();
+    let resolved = loop {
+        match std::fs::canonicalize(existing) {
+            Ok(resolved) => break resolved,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(OperatorError::unreadable(what, path, &error)),
+        }
+        if existing.is_symlink() {
+            let problem = "is a symbolic link that leads nowhere; mend or remove it";
+            return Err(unusable(format!("{} {problem}", existing.display())));
+        }
+        match (existing.parent(), existing.file_name()) {
+            (Some(parent), Some(name)) => {
+                missing.push(name);
+                existing = parent;
+            }
+            _ => return Err(unusable("`..` below a folder that does not exist".to_owned())),
+        }
+    };
+    let resolved = missing.into_iter().rev().fold(resolved, |path, name| path.join(name));
+    let text = resolved.to_str().ok_or_else(|| unusable("it is not UTF-8".to_owned()))?;
+    RemotePath::new(text).map_err(|error: InvalidPath| unusable(error.reason.to_owned()))
+}

@@ -1,0 +1,63 @@
+//! Section 1.1 of the [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes): modes and owners of files.
+
+use super::{LintFinding, Severity, place};
+use crate::cluster::Cluster;
+use crate::util::files::{Mode, Owner};
+
+/// The use of a file, for the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileUse {
+    Unit,
+    Kubeconfig,
+    Certificate,
+    Key,
+}
+
+/// Returns the codes of the items that a file does not meet, each with the problem and the help.
+pub(crate) fn of_file(
+    is: FileUse,
+    path: &str,
+    mode: Mode,
+    owner: Owner,
+) -> Vec<(&'static str, String, String)> {
+    let (mode_item, most, owner_item) = match is {
+        FileUse::Unit => ("cis-1.1.3", 0o644, "cis-1.1.4"),
+        FileUse::Kubeconfig => ("cis-1.1.17", 0o600, "cis-1.1.18"),
+        FileUse::Certificate => ("cis-1.1.20", 0o644, "cis-1.1.19"),
+        FileUse::Key => ("cis-1.1.21", 0o600, "cis-1.1.19"),
+    };
+    let mut found = Vec::new();
+    if mode.bits() & !most != 0 {
+        let problem = format!("{path} has mode {mode}");
+        found.push((mode_item, problem, format!("give it mode {most:o}")));
+    }
+    if owner != Owner::ROOT {
+        let problem = format!("{path} belongs to {owner}");
+        let help =
+            "the benchmark asks for root:root; a service with a user of its own has to read it";
+        found.push((owner_item, problem, help.to_owned()));
+    }
+    found
+}
+
+/// Checks the owner that a cluster file gives to the files; kcm writes their modes as the benchmark wants them.
+pub(super) fn of_owner(cluster: &Cluster) -> Vec<LintFinding> {
+    let (owner, key) = match (&cluster.install.owner, &cluster.service.user) {
+        (Some(owner), _) => (owner.to_string(), "install.owner"),
+        (None, Some(user)) => (user.to_string(), "systemd.user"),
+        (None, None) => return Vec::new(),
+    };
+    if matches!(owner.as_str(), "root" | "root:root") {
+        return Vec::new();
+    }
+    let at = place::of_key(&cluster.source, key);
+    let items = [("cis-1.1.18", "the kubeconfig"), ("cis-1.1.19", "keys and certificates")];
+    let finding = |(code, files): (&'static str, &str)| {
+        let problem = format!("{files} belong to {owner}; the benchmark asks for root:root");
+        let help = "a service with a user of its own has to read them; accept it with lint.allow";
+        let (line, column) = (at.line, at.column);
+        let finding = LintFinding::new(code, Severity::Benchmark, &at.key, problem, help);
+        LintFinding { line, column, ..finding }
+    };
+    items.into_iter().map(finding).collect()
+}

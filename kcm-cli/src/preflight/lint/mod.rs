@@ -1,0 +1,248 @@
+//! Lint: the flags that a cluster file gives kube-controller-manager, against the version that will run. Pure.
+//!
+//! `plan` and `apply` refuse what is an error here before anything is issued or uploaded; `status` applies the same checks to
+//! the arguments of the process that runs.
+
+mod checks;
+mod files;
+mod hooks;
+mod place;
+mod process;
+mod sarif;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use kcm_systemd::{KubernetesVersion, LintVersions};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::cluster::{Cluster, ClusterFileError};
+use crate::finding::{Finding, FindingCode, Severity as FindingSeverity, lint_code};
+
+pub use kcm_systemd::Severity;
+
+pub(crate) use files::{FileUse, of_file};
+pub(crate) use hooks::{of_programs, refuse};
+pub(crate) use process::{Running, of_processes};
+
+/// What a lint reports on a cluster file.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LintReport {
+    /// The form of this document.
+    pub api_version: &'static str,
+    /// The kind of this document.
+    pub kind: &'static str,
+    /// The cluster file.
+    pub file: PathBuf,
+    /// The versions of Kubernetes that were checked.
+    pub versions: Vec<KubernetesVersion>,
+    /// The findings, the most severe ones first, those that are accepted included.
+    pub findings: Vec<LintFinding>,
+}
+
+/// One finding of a lint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LintFinding {
+    /// The stable code.
+    pub code: &'static str,
+    /// The weight of the finding.
+    pub severity: Severity,
+    /// The key of the cluster file that is to be changed; empty for the whole file.
+    pub key: String,
+    /// The line, from 1: that of the key, or of the section where the key is to be added.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+    /// The masters concerned; none if all are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masters: Vec<String>,
+    /// The flag, without dashes, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flag: Option<String>,
+    /// The problem.
+    pub problem: String,
+    /// The way to solve it.
+    pub help: String,
+    /// The versions of Kubernetes concerned, of those that were checked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<KubernetesVersion>,
+    /// The reason why it is accepted, if the cluster file accepts it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+    /// Only some of the versions that were checked have it.
+    #[serde(skip)]
+    pub(crate) is_partial: bool,
+}
+
+/// Lint errors of a cluster file. Nothing was issued, uploaded or changed.
+#[derive(Debug, Error)]
+#[error("{}", listed(file, findings))]
+pub struct LintError {
+    /// The cluster file.
+    pub file: PathBuf,
+    /// The errors.
+    pub findings: Vec<LintFinding>,
+}
+
+/// Checks a cluster file offline. `versions` are those to check against; none means the one that the file names, else every
+/// known one.
+#[must_use]
+pub fn lint(cluster: &Cluster, versions: &[KubernetesVersion]) -> LintReport {
+    let versions = match versions {
+        [] => versions_of(cluster),
+        some => LintVersions::These(some.to_vec()),
+    };
+    let mut findings = checks::of_cluster(cluster, &versions);
+    accept(cluster, &mut findings);
+    findings.extend(checks::unused_allowances(cluster, &findings));
+    LintReport::new(cluster.source.file(), versions.to_vec(), findings)
+}
+
+/// Reports a cluster file that cannot be read as one finding.
+#[must_use]
+pub fn lint_of_error(error: &ClusterFileError) -> LintReport {
+    let prefix = format!("{}: ", error.field);
+    let problem = error.message.strip_prefix(&prefix).unwrap_or(&error.message);
+    let finding = LintFinding {
+        line: error.line.unwrap_or(1),
+        column: error.column.unwrap_or(1),
+        ..LintFinding::new(lint_code::CLUSTER_FILE, Severity::Error, &error.field, problem, "")
+    };
+    LintReport::new(&error.file, Vec::new(), vec![finding])
+}
+
+/// Returns the versions that a cluster file is checked against by itself.
+fn versions_of(cluster: &Cluster) -> LintVersions {
+    let version = cluster.kubernetes_version;
+    version.map_or(LintVersions::Unknown, |version| LintVersions::These(vec![version]))
+}
+
+/// Marks the findings that the cluster file accepts.
+fn accept(cluster: &Cluster, findings: &mut [LintFinding]) {
+    for finding in findings {
+        let allowed = cluster.allowed.iter().find(|allowed| allowed.code == finding.code);
+        finding.accepted = allowed.map(|allowed| allowed.reason.clone());
+    }
+}
+
+impl LintReport {
+    fn new(file: &Path, versions: Vec<KubernetesVersion>, mut findings: Vec<LintFinding>) -> Self {
+        findings.sort_by(|one, other| {
+            (other.severity, one.line, one.column).cmp(&(one.severity, other.line, other.column))
+        });
+        let file = file.to_owned();
+        Self { api_version: "kcm/v1", kind: "LintReport", file, versions, findings }
+    }
+
+    /// Leaves out the findings of benchmarks and good practice.
+    pub fn without_benchmark(&mut self) {
+        self.findings.retain(|finding| finding.severity > Severity::Benchmark);
+    }
+
+    /// Returns the weight of the worst finding that is not accepted.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        let counted = self.findings.iter().filter(|finding| finding.accepted.is_none());
+        counted.map(|finding| finding.severity).max()
+    }
+
+    /// Returns the report in SARIF 2.1.0.
+    #[must_use]
+    pub fn to_sarif(&self) -> serde_json::Value {
+        sarif::document(self)
+    }
+}
+
+impl LintFinding {
+    fn new(
+        code: &'static str,
+        severity: Severity,
+        key: &str,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity,
+            key: key.to_owned(),
+            line: 1,
+            column: 1,
+            masters: Vec::new(),
+            flag: None,
+            problem: problem.into(),
+            help: help.into(),
+            versions: Vec::new(),
+            accepted: None,
+            is_partial: false,
+        }
+    }
+
+    /// Returns the place and the problem in one line.
+    #[must_use]
+    pub fn what(&self, file: &Path) -> String {
+        let Self { key, line, column, problem, masters, .. } = self;
+        let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        let masters =
+            if masters.is_empty() { String::new() } else { format!("{}: ", masters.join(", ")) };
+        format!("{}:{line}:{column}: {key}{masters}{problem}", file.display())
+    }
+
+    /// Returns the finding as the checks before a rollout have it.
+    fn to_finding(&self, file: &Path) -> Finding {
+        Finding {
+            code: FindingCode::FlagLint,
+            severity: match self.severity {
+                Severity::Error => FindingSeverity::Error,
+                Severity::Warning | Severity::Benchmark => FindingSeverity::Warning,
+            },
+            master: None,
+            problem: format!("{} [{}]", self.what(file), self.code),
+            mend: self.help.clone(),
+        }
+    }
+}
+
+fn listed(file: &Path, findings: &[LintFinding]) -> String {
+    let line = |finding: &LintFinding| match finding.help.as_str() {
+        "" => format!("{} [{}]", finding.what(file), finding.code),
+        help => format!("{} [{}]\n  help: {help}", finding.what(file), finding.code),
+    };
+    match findings {
+        [one] => line(one),
+        all => {
+            let lines: Vec<_> = all.iter().map(line).collect();
+            format!("{} lint errors:\n{}", all.len(), lines.join("\n"))
+        }
+    }
+}
+
+/// The weight in a word.
+pub(crate) fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Benchmark => "benchmark",
+    }
+}
+
+impl fmt::Display for LintReport {
+    /// Every finding in two lines: severity, code, place and problem; then the help.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in self.findings.iter().filter(|finding| finding.accepted.is_none()) {
+            let LintFinding { code, severity, help, .. } = finding;
+            writeln!(f, "{}[{code}]: {}", word(*severity), finding.what(&self.file))?;
+            if !help.is_empty() {
+                writeln!(f, "  help: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
