@@ -40,6 +40,7 @@ mod properties;
 mod rollout;
 mod rooms;
 mod serving;
+mod snapshots;
 mod ssh;
 mod standin;
 mod status;

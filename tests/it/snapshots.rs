@@ -1,0 +1,28 @@
+//! Snapshots of everything that kcm prints and returns, so that a change of its structure changes nothing else.
+//!
+//! A changed snapshot fails and leaves a `.snap.new` beside the old one. `INSTA_UPDATE=always cargo test -p kcm-tests --test it
+//! snapshots` accepts all changes; `git diff` then shows them.
+
+mod adopt;
+mod certs;
+mod deploy;
+mod drift;
+mod help;
+mod init;
+mod lint;
+mod normal;
+mod refused;
+mod rollback;
+mod timer;
+mod transcript;
+
+use transcript::Transcript;
+
+/// Compares a text with the snapshot of this name.
+fn assert_matches(name: &str, text: &str) {
+    let mut settings = insta::Settings::new();
+    settings.set_snapshot_path("snapshots/expected");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}

@@ -1,0 +1,65 @@
+//! `kcm rollback` and `kcm remove`.
+
+use std::fs;
+
+use kcm_tests::Site;
+
+use super::Transcript;
+
+/// A site with everything on its masters, and one flag changed since the first deployment.
+fn changed() -> Site {
+    let site = Site::new();
+    site.bring_everything();
+    site.apply();
+    site.edit("masters:\n", "controllerManager: {flags: {v: 4}}\nmasters:\n");
+    site.apply();
+    site
+}
+
+#[test]
+fn nothing_to_go_back_to() {
+    let site = Site::new();
+    let mut transcript = Transcript::new(&site);
+    transcript.all(&["rollback --root out", "rollback --root out -o json"]);
+    site.apply();
+    transcript.note("after the first deployment").kcm("rollback --root out").list("out");
+    transcript.assert_matches("rollback-first");
+}
+
+#[test]
+fn back_and_forth() {
+    let site = changed();
+    Transcript::new(&site)
+        .list("out/k8s-master-01")
+        .all(&["rollback --root out", "plan --root out", "rollback --root out"])
+        .all(&["plan --root out --check", "rollback --root out -o json --master k8s-master-01"])
+        .all(&["rollback --root out", "status --root out"])
+        .list("out/k8s-master-01")
+        .assert_matches("rollback");
+}
+
+#[test]
+fn removal_of_one_and_of_all() {
+    let site = changed();
+    Transcript::new(&site)
+        .all(&["remove --root out --master k8s-master-02", "status --root out"])
+        .list("out/k8s-master-02")
+        .all(&["plan --root out --check", "remove --root out --all --skip k8s-master-01"])
+        .all(&["remove --root out --all -o json", "remove --root out --all"])
+        .list("out")
+        .all(&["rollback --root out", "apply --root out", "remove --root out --all -o json"])
+        .assert_matches("remove");
+}
+
+#[test]
+fn another_kcm_at_work() {
+    let site = changed();
+    site.edit("{v: 4}", "{v: 5}");
+    let other = fs::File::open(site.file("out/k8s-master-02")).unwrap();
+    other.lock().unwrap();
+    Transcript::new(&site)
+        .all(&["plan --root out --check", "apply --root out", "apply --root out -o json"])
+        .all(&["rollback --root out", "remove --root out --all", "certs renew --root out --force"])
+        .all(&["apply --root out --skip k8s-master-02"])
+        .assert_matches("locked");
+}

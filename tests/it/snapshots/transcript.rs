@@ -1,0 +1,94 @@
+//! A transcript: commands as typed in a site's folder, with standard output, standard error and exit code of each.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use kcm_tests::{Site, Tree, kcm, peers};
+
+use super::normal::{in_order, normal};
+
+/// The commands that were run in a folder, and what they printed.
+pub(super) struct Transcript<'s> {
+    site: &'s Site,
+    text: String,
+}
+
+impl<'s> Transcript<'s> {
+    /// An empty transcript of runs in the folder of `site`.
+    pub(super) fn new(site: &'s Site) -> Self {
+        Self { site, text: String::new() }
+    }
+
+    /// Adds a comment, as on what the test changes before the next command.
+    pub(super) fn note(&mut self, comment: &str) -> &mut Self {
+        writeln!(self.text, "# {comment}\n").unwrap();
+        self
+    }
+
+    /// Runs `kcm` with the words of `line` as arguments.
+    pub(super) fn kcm(&mut self, line: &str) -> &mut Self {
+        let mut command = Command::new(kcm());
+        command.current_dir(self.site.path()).args(line.split_whitespace());
+        // Neither the terminal's width nor the operator's folders may count.
+        command.env_clear().env("HOME", self.site.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let output = peers::output(&mut command);
+        writeln!(self.text, "$ kcm {line}").unwrap();
+        self.add(&String::from_utf8(output.stdout).unwrap());
+        let errors = in_order(&String::from_utf8(output.stderr).unwrap());
+        if !errors.is_empty() {
+            self.text.push_str("--- stderr\n");
+            self.add(&errors);
+        }
+        writeln!(self.text, "= {}\n", output.status.code().unwrap()).unwrap();
+        self
+    }
+
+    /// Runs each line as [`Transcript::kcm`] does.
+    pub(super) fn all(&mut self, lines: &[&str]) -> &mut Self {
+        for line in lines {
+            self.kcm(line);
+        }
+        self
+    }
+
+    /// Adds the content of a text file.
+    pub(super) fn cat(&mut self, file: &str) -> &mut Self {
+        writeln!(self.text, "$ cat {file}").unwrap();
+        self.add(&self.site.read(file));
+        self.text.push('\n');
+        self
+    }
+
+    /// Adds the modes and names of all files and links below a folder.
+    pub(super) fn list(&mut self, folder: &str) -> &mut Self {
+        writeln!(self.text, "$ find {folder}").unwrap();
+        for (path, entry) in Tree::of(&self.site.file(folder)).0 {
+            let target = String::from_utf8_lossy(&entry.content);
+            match entry.mode & 0o170_000 {
+                0o040_000 => continue,
+                0o120_000 => write!(self.text, "link {} -> {target}", path.display()),
+                _ => write!(self.text, "{:04o} {}", entry.mode & 0o7777, path.display()),
+            }
+            .unwrap();
+            self.text.push('\n');
+        }
+        self.text.push('\n');
+        self
+    }
+
+    /// Compares the transcript with the snapshot of this name. Needs root: without, files have other owners, and kcm says so.
+    pub(super) fn assert_matches(&self, name: &str) {
+        if !peers::is_root() {
+            return;
+        }
+        super::assert_matches(name, &normal(&self.text, Some(self.site.path())));
+    }
+
+    fn add(&mut self, said: &str) {
+        self.text.push_str(said);
+        if !said.is_empty() && !said.ends_with('\n') {
+            self.text.push_str("\n(no newline at the end)\n");
+        }
+    }
+}
