@@ -87,17 +87,21 @@ impl Masters {
         self.fakes.iter().map(|fake| fake.inspect(|state| state.effects)).collect()
     }
 
-    fn cluster(&self) -> Cluster {
+    pub(crate) fn cluster(&self) -> Cluster {
         Cluster::parse(&self.site.read("kcm.yaml"), &self.site.file("kcm.yaml")).unwrap()
     }
 
-    fn fleet(&self, cluster: &Cluster, wrap: impl Fn(Fake) -> Arc<dyn Transport>) -> Fleet {
+    pub(crate) fn fleet(
+        &self,
+        cluster: &Cluster,
+        wrap: impl Fn(Fake) -> Arc<dyn Transport>,
+    ) -> Fleet {
         let mut fakes = self.fakes.iter();
         Fleet::new(cluster, Network::Forbidden, |_| wrap(fakes.next().unwrap().clone()))
     }
 }
 
-fn run<'a>(
+pub(crate) fn run<'a>(
     cluster: &'a Cluster,
     fleet: &'a Fleet,
     events: &'a dyn EventSink,

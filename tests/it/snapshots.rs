@@ -15,6 +15,7 @@ mod refused;
 mod rollback;
 mod timer;
 mod transcript;
+mod values;
 
 use transcript::Transcript;
 
