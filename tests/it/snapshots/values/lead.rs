@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use kcm::drill::{DrillExtent, DrillMethod};
+use kcm::drill::DrillExtent;
+use kcm::event::DrillMethod;
 use kcm::{DrillRequest, Error, Fleet, Interrupt, Network, Outcome, Run, Silent};
 use kcm_tests::Site;
 
