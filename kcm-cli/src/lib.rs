@@ -69,7 +69,7 @@ pub use finding::{Finding, FindingCode, Severity};
 pub use fleet::{Fleet, Network};
 pub use observed::{AskError, ObserveError, Observed, ObservedFile, ObservedFiles, ObservedMaster};
 pub use ops::adopt::{AdoptError, AdoptRequest, AdoptSsh, Adopted, adopt, adoption_plan};
-pub use ops::apply::{Prepared, apply, plan};
+pub use ops::apply::{apply, plan};
 pub use ops::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
     check_certificates,
@@ -86,7 +86,7 @@ pub use ops::timer::{
 };
 pub use plan::{MasterPlan, Plan, Step};
 pub use preflight::PreflightError;
-pub use rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
+pub use rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome, Prepared, execute};
 pub use util::interrupt::Interrupt;
 
 pub use artifact::generation;

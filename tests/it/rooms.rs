@@ -46,13 +46,16 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns the first segment of every path that begins with `crate::`, those in braces included.
+/// Returns the first segment of every path that begins with `crate::`, those in braces included. A comment may refer to any
+/// room.
 fn used(source: &str) -> BTreeSet<String> {
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.flat_map(|line| [line, "\n"]).collect();
     let word = |text: &str| -> String {
         text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
     };
     let mut used = BTreeSet::new();
-    for rest in source.split("crate::").skip(1) {
+    for rest in code.split("crate::").skip(1) {
         let Some(list) = rest.strip_prefix('{') else {
             used.insert(word(rest));
             continue;

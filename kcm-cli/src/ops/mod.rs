@@ -9,5 +9,6 @@ pub(crate) mod remove;
 pub(crate) mod renew;
 pub(crate) mod rollback;
 pub mod smoke;
+mod sources;
 pub mod status;
 pub(crate) mod timer;

@@ -12,7 +12,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::observed::accounts::Accounts;
 use crate::observed::{ObservedMaster, look};
 use crate::plan::{MasterPlan, Plan, Step};
-use crate::rollout::{Outcome, Rollout, Work, is_healthy, lead_without_new_identity};
+use crate::rollout::{Outcome, Prepared, execute, is_healthy};
 use crate::transport::{Activity, Enablement, PathState};
 use crate::util::tasks::MasterTasks;
 use crate::{pki, preflight};
@@ -34,6 +34,11 @@ pub enum From {
 /// # Errors
 /// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
 pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
+    let prepared = prepare(run, from).await?;
+    execute(run, prepared).await
+}
+
+async fn prepare(run: Run<'_>, from: &From) -> Result<Prepared, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let binary = pki::brought_binary(run.cluster)?;
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;
@@ -45,31 +50,12 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
         };
         MasterPlan { name: master.name.clone(), steps }
     });
-    let plan = Plan {
-        creates_ca: false,
-        identity: None,
-        serving: None,
-        lead_changes: None,
-        masters: masters.collect(),
-    };
-    if plan.is_empty() {
-        return Ok(Outcome::unchanged(run, &plan));
-    }
-    if !run.consent.remove_last {
+    let plan = Plan::without_certificates(masters.collect());
+    if !plan.is_empty() && !run.consent.remove_last {
         leaves_a_healthy_one(run, &plan, &observed, &layout).await?;
     }
-    let rollout = Rollout::lock(run).await?;
     let changes = vec![Change { began: run.now, undoes: None }; observed.len()];
-    let lead = Arc::new(lead_without_new_identity(run, &layout, &observed).await?);
-    let work = Work {
-        plan: &plan,
-        desired: None,
-        observed: &observed,
-        layout: &layout,
-        lead: &lead,
-        changes: &changes,
-    };
-    Ok(rollout.carry_out(work).await)
+    Ok(Prepared::of_masters(plan, observed, layout, changes, run.now))
 }
 
 fn is_meant(from: &From, name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::sources::{Sources, checked};
 use crate::cluster::layout::{Layout, Role};
 use crate::context::Run;
 use crate::desired::{Desired, DesiredError, DesiredMaster, known_services};
@@ -9,12 +10,13 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::finding::{Finding, FindingCode};
 use crate::observed::{Observed, ObservedMaster};
-use crate::ops::apply::{Aim, carry_out};
 use crate::ops::certs::{CertificateUse, Validity, check_certificates};
+use crate::pki;
 use crate::pki::identity::{Decision, Reason};
+use crate::plan::choose::Decisions;
 use crate::plan::{self, MasterPlan, Plan, Step};
 use crate::preflight::{self, PreflightError};
-use crate::rollout::Outcome;
+use crate::rollout::{Outcome, Prepared, execute};
 use crate::transport::{Activity, PathState};
 
 /// What is renewed, and how.
@@ -42,7 +44,26 @@ pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
     });
     let makes_it = makers(run)?;
     let restarted = due.filter_map(|it| it.master).filter(|name| makes_it.contains(name)).collect();
-    Box::pin(carry_out(run, &Aim::Renewal { renewal, restarted })).await
+    pki::recover(&run.cluster.pki)?;
+    let prepared = Box::pin(prepare(run, renewal, restarted)).await?;
+    Box::pin(execute(run, prepared)).await
+}
+
+async fn prepare(
+    run: Run<'_>,
+    renewal: Renewal,
+    restarted: Vec<String>,
+) -> Result<Prepared, Error> {
+    let sources = Sources::read(run, renewal.within).await?;
+    let Decisions { identity, serving } = sources.decisions();
+    let decisions = Decisions {
+        identity: decision(renewal, identity),
+        serving: serving.map(|serving| decision(renewal, serving)),
+    };
+    let (decisions, desired) = sources.choose(run, decisions)?;
+    let masters = narrowed(&desired, sources.observed(), &restarted);
+    tell(run, &desired, sources.observed(), &masters)?;
+    checked(run, sources.prepared(decisions, desired, masters, renewal.same_key)).await
 }
 
 /// The masters whose services make what they show for themselves.
@@ -55,7 +76,7 @@ fn makers(run: Run<'_>) -> Result<Vec<String>, DesiredError> {
 }
 
 /// What a renewal makes of a decision that was made without it.
-pub(crate) fn decision(renewal: Renewal, decision: Decision) -> Decision {
+fn decision(renewal: Renewal, decision: Decision) -> Decision {
     match decision {
         Decision::Keep { .. } if renewal.force => Decision::Issue { why: vec![Reason::Asked] },
         decision => decision,
@@ -63,13 +84,9 @@ pub(crate) fn decision(renewal: Renewal, decision: Decision) -> Decision {
 }
 
 /// The part of a plan that a renewal carries out.
-pub(crate) fn narrowed(
-    masters: Vec<MasterPlan>,
-    desired: &Desired,
-    observed: &Observed,
-    restarted: &[String],
-) -> Vec<MasterPlan> {
-    let masters = masters.into_iter().zip(&desired.masters).zip(&observed.masters);
+fn narrowed(desired: &Desired, observed: &Observed, restarted: &[String]) -> Vec<MasterPlan> {
+    let masters = Plan::masters(desired, observed).into_iter();
+    let masters = masters.zip(&desired.masters).zip(&observed.masters);
     let narrow = |((planned, desired), observed): ((MasterPlan, _), _)| {
         let restarted = restarted.contains(&planned.name);
         narrow(planned, desired, observed, restarted)
@@ -124,7 +141,7 @@ fn is_deployed(observed: &ObservedMaster) -> bool {
 ///
 /// # Errors
 /// When nothing is deployed on any master.
-pub(crate) fn tell(
+fn tell(
     run: Run<'_>,
     desired: &Desired,
     observed: &Observed,

@@ -1,7 +1,5 @@
 //! `rollback`: back to what the masters had before their last change.
 
-use std::sync::Arc;
-
 use time::OffsetDateTime;
 
 use crate::artifact::generation::{Change, Former, FormerFile, Generation, Slot};
@@ -15,7 +13,7 @@ use crate::observed::accounts::Accounts;
 use crate::observed::{ObservedMaster, look};
 use crate::plan::{MasterPlan, Plan, Step, is_running_what_is_there};
 use crate::preflight;
-use crate::rollout::{Outcome, Rollout, Work, lead_without_new_identity};
+use crate::rollout::{Outcome, Prepared, execute};
 use crate::transport::{Activity, Enablement, PathState};
 use crate::util::files::RemotePath;
 
@@ -27,6 +25,11 @@ use crate::util::files::RemotePath;
 /// When it stopped before any master changed: also when there is no earlier generation. What happens from then on is in
 /// the [`Outcome`].
 pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
+    let prepared = prepare(run).await?;
+    execute(run, prepared).await
+}
+
+async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;
     let undoing = Undoing::of(&observed, run.now);
@@ -45,22 +48,8 @@ pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
         }
     }
     preflight::settle(found, run.cluster, run.events)?;
-    let plan =
-        Plan { creates_ca: false, identity: None, serving: None, lead_changes: None, masters };
-    if plan.is_empty() {
-        return Ok(Outcome::unchanged(run, &plan));
-    }
-    let rollout = Rollout::lock(run).await?;
-    let lead = Arc::new(lead_without_new_identity(run, &layout, &observed).await?);
-    let work = Work {
-        plan: &plan,
-        desired: None,
-        observed: &observed,
-        layout: &layout,
-        lead: &lead,
-        changes: &changes,
-    };
-    Ok(rollout.carry_out(work).await)
+    let plan = Plan::without_certificates(masters);
+    Ok(Prepared::of_masters(plan, observed, layout, changes, run.now))
 }
 
 /// Which change is taken back, and by which rollback.

@@ -9,6 +9,7 @@ use kcm_pki::{Certificate, Fingerprint};
 use serde::Serialize;
 use similar::TextDiff;
 
+use crate::artifact::view;
 use crate::cluster::layout::Role;
 use crate::desired::meaning::Held;
 use crate::desired::{Artifact, Content, Desired, DesiredMaster};
@@ -170,9 +171,27 @@ impl Plan {
         masters.map(|(desired, observed)| Self::of_master(desired, observed)).collect()
     }
 
+    /// A plan that issues nothing: files come back or are removed.
+    pub(crate) fn without_certificates(masters: Vec<MasterPlan>) -> Self {
+        Self { creates_ca: false, identity: None, serving: None, masters, lead_changes: None }
+    }
+
     /// One master's part.
     pub(crate) fn of_master(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan {
         master_plan(desired, observed)
+    }
+
+    /// Puts content that is known by now into the steps that write files. A file that has it already is not written.
+    pub(crate) fn refresh(&mut self, desired: &Desired, observed: &Observed) {
+        let masters = self.masters.iter_mut().zip(&desired.masters).zip(&observed.masters);
+        for ((planned, desired), observed) in masters {
+            let refreshed = |step: Step| {
+                let Step::Write { role, .. } = step else { return Some(step) };
+                let artifact = desired.artifacts.iter().find(|artifact| artifact.role == role)?;
+                artifact_step(artifact, observed.files.of(role), observed)
+            };
+            planned.steps = planned.steps.drain(..).filter_map(refreshed).collect();
+        }
     }
 
     /// Whether a new certificate is issued.
@@ -378,24 +397,18 @@ fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
 /// The change as a unified diff of what people may see.
 fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
     let before = match (&found.state, &found.text, artifact.role) {
-        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => {
-            crate::artifact::view::key(*digest)
-        }
-        (PathState::File { digest, size, .. }, _, Role::Binary) => {
-            crate::artifact::view::binary(*size, *digest)
-        }
-        (_, Some(text), Role::Certificate | Role::CaCertificate) => {
-            crate::artifact::view::certificate(text)
-        }
-        (_, Some(text), Role::Trust) => crate::artifact::view::certificates(text),
+        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => view::key(*digest),
+        (PathState::File { digest, size, .. }, _, Role::Binary) => view::binary(*size, *digest),
+        (_, Some(text), Role::Certificate | Role::CaCertificate) => view::certificate(text),
+        (_, Some(text), Role::Trust) => view::certificates(text),
         (PathState::File { digest, .. }, Some(text), Role::Combined | Role::Serving) => {
-            crate::artifact::view::combined(text, *digest)
+            view::combined(text, *digest)
         }
-        (_, Some(text), Role::Kubeconfig) => crate::artifact::view::kubeconfig(text),
+        (_, Some(text), Role::Kubeconfig) => view::kubeconfig(text),
         (_, Some(text), Role::Unit) => text.clone(),
         _ => String::new(),
     };
-    TextDiff::from_lines(&*crate::artifact::view::bounded(&before), artifact.view.as_str())
+    TextDiff::from_lines(&*view::bounded(&before), artifact.view.as_str())
         .unified_diff()
         .context_radius(1)
         .to_string()

@@ -7,7 +7,9 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::commit::{Site, Stop};
-use super::lead::{Lead, SUCCESSION};
+use super::lead::{Holding, Lead, SUCCESSION};
+use super::master::MasterRollout;
+use super::order::Condition;
 use super::task::BACK_AFTER;
 use crate::cluster::layout::Layout;
 use crate::kube::{LeadChange, Lease};
@@ -37,6 +39,30 @@ pub(super) struct HandedOver {
 }
 
 impl Helm {
+    /// Returns the handover of the master at `place`; `None` if it does not lead.
+    pub(super) fn of(
+        lead: &Arc<Lead>,
+        masters: &[MasterRollout],
+        place: usize,
+        holding: &Holding,
+    ) -> Option<Self> {
+        let Holding::Ours(holder, before) = holding else { return None };
+        let master = masters.get(place).filter(|_| *holder == place)?;
+        let (invocation, started) = master.process.clone()?;
+        // Whoever runs and does not stop leads next; so does this one, if it starts again.
+        let mut successors =
+            masters.iter().filter(|it| it.condition == Condition::Running && !it.stops);
+        Some(Self {
+            lead: Arc::clone(lead),
+            place,
+            name: master.name.clone(),
+            before: before.clone(),
+            invocation,
+            started,
+            has_successor: successors.next().is_some(),
+        })
+    }
+
     /// Carries out `operations`, which restart or stop the service, with a handover in place of that. `None` where that
     /// cannot be: nothing was done then.
     pub(super) async fn hand_over(

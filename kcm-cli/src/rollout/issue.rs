@@ -6,13 +6,15 @@ use kcm_pki::{
 };
 use time::OffsetDateTime;
 
+use crate::artifact::view;
 use crate::cluster::layout::{CERTIFICATE, SERVING};
 use crate::context::Run;
 use crate::error::Error;
 use crate::event::Event;
-use crate::pki::identity::{Decision, Reason};
-use crate::pki::{self, CA_LIFETIME, IdentityRequest, Inputs, Pair, Serving};
+use crate::pki::identity::{Decision, Held, Reason};
+use crate::pki::{self, CA_LIFETIME, Ca, IdentityRequest, Inputs, Pair, Serving};
 use crate::plan::Plan;
+use crate::plan::choose::Decisions;
 use crate::util::files::Bytes;
 use crate::util::words::in_full;
 
@@ -33,6 +35,29 @@ pub(crate) struct Fresh {
     pub(crate) ca_key: Option<Bytes>,
 }
 
+impl Fresh {
+    /// Puts what was issued in place of what was there; it is kept from now on.
+    pub(super) fn into_inputs(self, inputs: &mut Inputs, plan: &Plan) -> Decisions {
+        let kept = |pair: Option<&Pair>, decided: &Option<Decision>| {
+            let fingerprint = pair.and_then(|pair| view::leaf(pair.certificate.as_bytes()));
+            let kept = |fingerprint| Decision::Keep { fingerprint, held: Held::ByOperator };
+            fingerprint.map(kept).or_else(|| decided.clone())
+        };
+        let identity = kept(self.identity.as_ref(), &plan.identity);
+        let decisions = Decisions {
+            identity: identity.unwrap_or(Decision::Issue { why: Vec::new() }),
+            serving: kept(self.serving.as_ref(), &plan.serving),
+        };
+        if let Some(serving) = &mut inputs.serving {
+            serving.pair = self.serving.or(serving.pair.take());
+        }
+        inputs.pair = self.identity.or(inputs.pair.take());
+        inputs.ca = Ca::Present(self.ca);
+        inputs.ca_key = self.ca_key;
+        decisions
+    }
+}
+
 /// Reads the CA key if the plan needs it, so that a missing or wrong one is known before anything is done.
 pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateAuthority>, Error> {
     let needed = plan.needs_ca_key().then(|| pki::load_authority(&run.cluster.pki));
@@ -44,8 +69,7 @@ pub(crate) async fn issue(
     run: Run<'_>,
     plan: &Plan,
     inputs: &Inputs,
-    authority: Option<CertificateAuthority>,
-    keeps_key: bool,
+    same_key: bool,
 ) -> Result<Option<Fresh>, Error> {
     if !plan.issues() {
         return Ok(None);
@@ -54,19 +78,19 @@ pub(crate) async fn issue(
         return Err(Error::Interrupted);
     }
     let pki = &run.cluster.pki;
-    let authority = match authority {
+    let authority = match authority(run, plan)? {
         Some(authority) => authority,
         None => create_ca(run).await?,
     };
     let (client, client_pair) = (Some(&inputs.request), inputs.pair.as_ref());
     let (identity, authority) =
-        new_pair(run, plan.identity.as_ref(), client, client_pair, authority, keeps_key).await?;
+        new_pair(run, plan.identity.as_ref(), client, client_pair, authority, same_key).await?;
     let (request, old) = match &inputs.serving {
         Some(Serving { request, pair, .. }) => (Some(request), pair.as_ref()),
         None => (None, None),
     };
     let (serving, authority) =
-        new_pair(run, plan.serving.as_ref(), request, old, authority, keeps_key).await?;
+        new_pair(run, plan.serving.as_ref(), request, old, authority, same_key).await?;
     // Keys take their time, and nothing is stored yet.
     if run.interrupt.is_asked() {
         return Err(Error::Interrupted);
@@ -95,13 +119,13 @@ async fn new_pair<'p>(
     request: Option<&IdentityRequest>,
     old: Option<&Pair>,
     authority: CertificateAuthority,
-    keeps_key: bool,
+    same_key: bool,
 ) -> Result<(Option<(Pair, Issued, &'p [Reason])>, CertificateAuthority), Error> {
     let (Some(Decision::Issue { why }), Some(request)) = (decision, request) else {
         return Ok((None, authority));
     };
     let (request, now) = (request.clone(), run.now);
-    let kept = old.filter(|_| keeps_key).cloned();
+    let kept = old.filter(|_| same_key).cloned();
     let (pair, issued, authority) = blocking("the certificate", move || {
         let key = kept.and_then(|pair| usable_key(&pair, request.key_algorithm));
         let (pair, issued) = leaf(&request, &authority, key, now)?;

@@ -7,7 +7,9 @@ use kcm_systemd::KubernetesVersion;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
+use super::order::Condition;
 use crate::cluster::ApiVia;
+use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::kube::handover::{EndedProcess, Handover, free_lease};
@@ -15,7 +17,9 @@ use crate::kube::{
     Accepted, Api, ApiError, ClockOffset, Credentials, LeadForecast, Lease, Problem, Via,
 };
 use crate::observed::ObservedMaster;
-use crate::preflight::{self, Examination};
+use crate::pki;
+use crate::plan::{MasterPlan, Plan};
+use crate::preflight::{self, Examination, PreflightError};
 use crate::transport::{Observation, Reply};
 use crate::util::tasks::{MasterTasks, Panicked};
 
@@ -85,6 +89,25 @@ impl LeaseAfterStop {
             Self::Freed | Self::Released => None,
         }
     }
+}
+
+/// Opens the ways to the Lease where no identity is issued: with the one that is on this machine, if it is, through every
+/// master that runs.
+pub(crate) async fn lead_as_deployed(
+    run: Run<'_>,
+    layout: &Layout,
+    observed: &[ObservedMaster],
+) -> Result<Lead, PreflightError> {
+    let pair = pki::pair(run.cluster)?;
+    let credentials = Credentials::of_cluster(run.cluster, pair)?;
+    let runs = |place: usize| observed.get(place).map(Condition::of) == Some(Condition::Running);
+    let can_ask = credentials.is_some() && run.fleet.control_plane().is_some();
+    // Without them no Lease is freed.
+    let clocks = preflight::clocks(run, layout, |place| can_ask && runs(place)).await;
+    let (lead, found) = Lead::open(run, observed, &clocks, credentials.as_ref(), runs).await;
+    let warnings = found.into_iter().map(Finding::into_warning).collect();
+    preflight::settle(warnings, run.cluster, run.events)?;
+    Ok(lead)
 }
 
 impl Lead {
@@ -162,6 +185,29 @@ impl Lead {
             }
         }
         (lead, found)
+    }
+
+    /// Opens a way through every master that is to start with the identity.
+    pub(crate) async fn of_plan(
+        run: Run<'_>,
+        plan: &Plan,
+        observed: &[ObservedMaster],
+        examined: &[Examination],
+        credentials: Option<&Credentials>,
+    ) -> (Self, Vec<Finding>) {
+        let clocks: Vec<_> = examined.iter().map(|examination| examination.clock).collect();
+        let takes_it = |it: &MasterPlan| it.starts() || it.replaces_named_credentials();
+        let starts = |place: usize| plan.masters.get(place).is_some_and(takes_it);
+        Self::open(run, observed, &clocks, credentials, starts).await
+    }
+
+    /// Asks who leads, if that can be seen and may cost something: where a service that runs is to be restarted.
+    pub(super) async fn holding_if_it_matters(&self, waiting: &[(usize, Condition)]) -> Holding {
+        if self.is_seen() && waiting.iter().any(|(_, condition)| *condition != Condition::Idle) {
+            self.holding().await
+        } else {
+            Holding::Away
+        }
     }
 
     /// How often the lead changes if the services at these places are restarted.

@@ -7,7 +7,7 @@ use crate::transport::{LockClaim, LockError, LockGuard};
 use crate::util::tasks::{MasterTasks, Panicked};
 
 /// Locks all masters: the first alone, so that of two kcm one wins, then the others at once.
-pub(crate) async fn lock(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
+pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
     let claim = LockClaim { owner: owner() };
     let mut masters = fleet.masters().map(|(name, transport)| (name, Arc::clone(transport)));
     let mut locks = Vec::new();

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::master::MasterRollout;
 use crate::artifact::uptake::Uptake;
 use crate::context::Run;
 use crate::kube::LeadChange;
@@ -102,6 +103,14 @@ pub enum MasterResult {
 }
 
 impl MasterResult {
+    /// Returns the result of a master before anything is done there.
+    pub(super) fn before(planned: &MasterPlan) -> Self {
+        match planned.steps[..] {
+            [] => Self::Unchanged,
+            _ => Self::Untouched { error: None },
+        }
+    }
+
     /// Whether the master has what it should have, as far as that can be known.
     #[must_use]
     pub fn is_good(&self) -> bool {
@@ -113,20 +122,24 @@ impl Outcome {
     /// Nothing had to be done.
     #[must_use]
     pub(crate) fn unchanged(run: Run<'_>, plan: &Plan) -> Self {
-        Self::of(run, plan, plan.masters.iter().map(|_| MasterResult::Unchanged).collect())
+        Self::from_results(run, plan, plan.masters.iter().map(|_| MasterResult::Unchanged))
     }
 
-    /// It was stopped before any master changed.
-    #[must_use]
-    pub(crate) fn untouched(run: Run<'_>, plan: &Plan) -> Self {
-        let untouched = |master: &MasterPlan| match master.steps[..] {
-            [] => MasterResult::Unchanged,
-            _ => MasterResult::Untouched { error: None },
-        };
-        Self::of(run, plan, plan.masters.iter().map(untouched).collect())
+    pub(super) fn of(
+        run: Run<'_>,
+        plan: &Plan,
+        masters: Vec<MasterRollout>,
+        lead: Option<LeadOutcome>,
+    ) -> Self {
+        let results = masters.into_iter().map(|master| master.result);
+        Self { lead, ..Self::from_results(run, plan, results) }
     }
 
-    pub(super) fn of(run: Run<'_>, plan: &Plan, results: Vec<MasterResult>) -> Self {
+    fn from_results(
+        run: Run<'_>,
+        plan: &Plan,
+        results: impl Iterator<Item = MasterResult>,
+    ) -> Self {
         let masters = plan.masters.iter().zip(results).map(|(plan, result)| MasterOutcome {
             name: plan.name.clone(),
             steps: plan.steps.clone(),

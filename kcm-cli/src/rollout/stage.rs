@@ -7,16 +7,17 @@ use kcm_systemd::{FlagName, KubernetesVersion};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
+use super::master::MasterRollout;
+use super::outcome::MasterResult;
 use super::task::Task;
 use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::event::Event;
 use crate::finding::Finding;
-use crate::plan::Plan;
 use crate::preflight;
 use crate::transport::{
     Batch, Examine, Observation, Operation, ProgramFacts, Progress, Replies, Reply, Sent,
-    Transport, TransportError, Unstage,
+    TransportError, Unstage,
 };
 use crate::util::files::RemotePath;
 
@@ -38,87 +39,85 @@ pub(super) enum Staged {
     Failed { error: String, there: Option<Unstage> },
 }
 
-/// Stages on all masters at once, and tries programs there. The results are in the cluster file's order.
-pub(super) async fn stage(
+impl Staged {
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+/// Stages on all masters at once, and tries programs there.
+pub(super) async fn stage_files(
     run: Run<'_>,
-    plan: &Plan,
     layout: &Layout,
-    tasks: &[Option<Task>],
+    masters: &mut [MasterRollout],
     server: Option<KubernetesVersion>,
-) -> Vec<Staged> {
+) {
     let (told, mut progress) = unbounded_channel();
     let mut staging = JoinSet::new();
-    let mut results = vec![Staged::Nothing; tasks.len()];
-    for (place, (task, (name, transport))) in tasks.iter().zip(run.fleet.masters()).enumerate() {
-        let Some(task) = task.clone().filter(|task| task.stage.targets().next().is_some()) else {
-            continue;
-        };
-        if let Some(result) = results.get_mut(place) {
-            let error = "its transport ended without an answer".to_owned();
-            *result = Staged::Failed { error, there: None };
-        }
-        let (name, transport) = (name.to_owned(), Arc::clone(transport));
-        let trial = task.trial.clone().map(|(_, flags)| Trial {
-            program: layout.executable.clone(),
-            flags,
-            server,
-        });
+    let brings = |it: &Task| it.stage.targets().next().is_some();
+    for master in &mut *masters {
+        let Some(task) = master.task.clone().filter(brings) else { continue };
+        let error = "its transport ended without an answer".to_owned();
+        master.staged = Staged::Failed { error, there: None };
+        let (place, name) = (master.place, master.name.clone());
+        let transport = Arc::clone(&master.transport);
+        let program = layout.executable.clone();
+        let trial = task.trial.clone().map(|(_, flags)| Trial { program, flags, server });
         let batch = batch(&task, layout, place, &told);
         staging.spawn(
             async move { (place, staged(&name, &task, trial, transport.call(&batch).await)) },
         );
     }
-    let tell = |(place, sent): (usize, Sent)| {
-        if let Some(planned) = plan.masters.get(place) {
-            let master = planned.name.clone();
+    let tell = |masters: &[MasterRollout], (place, sent): (usize, Sent)| {
+        if let Some(master) = masters.get(place) {
+            let master = master.name.clone();
             run.events.event(&Event::Uploading { master, sent: sent.bytes, total: sent.of });
         }
     };
     loop {
         tokio::select! {
             biased;
-            Some(sent) = progress.recv() => tell(sent),
+            Some(sent) = progress.recv() => tell(masters, sent),
             ended = staging.join_next() => match ended {
                 Some(Ok((place, result))) => {
-                    if let Some(slot) = results.get_mut(place) {
-                        *slot = result;
+                    if let Some(master) = masters.get_mut(place) {
+                        master.staged = result;
                     }
                 }
-                // It panicked: the slot says already that there was no answer.
+                // It panicked: its state says already that there was no answer.
                 Some(Err(_)) => {}
                 None => break,
             },
         }
     }
     while let Ok(sent) = progress.try_recv() {
-        tell(sent);
+        tell(masters, sent);
     }
-    report(run, plan, layout, &results);
-    results
+    masters.iter_mut().for_each(|master| conclude(run, layout, master));
 }
 
-fn report(run: Run<'_>, plan: &Plan, layout: &Layout, results: &[Staged]) {
-    for (planned, result) in plan.masters.iter().zip(results) {
-        let master = planned.name.clone();
-        match result {
-            Staged::Nothing => {}
-            Staged::There(staged) => {
-                let files = staged.targets.iter().filter(|path| **path != layout.pending).count();
-                run.events.event(&Event::Staged { master, files });
-            }
-            Staged::Failed { error, .. } => {
-                run.events.event(&Event::Failed { master, error: error.clone() });
-            }
+fn conclude(run: Run<'_>, layout: &Layout, rollout: &mut MasterRollout) {
+    let master = rollout.name.clone();
+    match &rollout.staged {
+        Staged::Nothing => {}
+        Staged::There(staged) => {
+            let files = staged.targets.iter().filter(|path| **path != layout.pending).count();
+            run.events.event(&Event::Staged { master, files });
+        }
+        Staged::Failed { error, .. } => {
+            run.events.event(&Event::Failed { master, error: error.clone() });
+            rollout.result = MasterResult::Untouched { error: Some(error.clone()) };
         }
     }
 }
 
-/// Takes back what was staged, as far as the masters can be reached: no secret stays without need.
-pub(super) async fn unstage(run: Run<'_>, staged: &[Staged]) {
+/// Takes back what was staged, as far as the masters can be reached.
+pub(super) async fn unstage(masters: impl Iterator<Item = &MasterRollout>) {
     let mut taking_back = JoinSet::new();
-    for (staged, (_, transport)) in staged.iter().zip(run.fleet.masters()) {
-        if let Staged::There(unstage) | Staged::Failed { there: Some(unstage), .. } = staged {
-            let transport: Arc<dyn Transport> = Arc::clone(transport);
+    for master in masters {
+        if let Staged::There(unstage) | Staged::Failed { there: Some(unstage), .. } = &master.staged
+        {
+            let transport = Arc::clone(&master.transport);
             let batch = Batch::new(vec![Operation::Unstage(unstage.clone())]);
             // What stays behind here is found and removed by the next run.
             taking_back.spawn(async move { drop(transport.call(&batch).await) });

@@ -34,7 +34,7 @@ fn nothing_is_due() {
 #[test]
 fn a_certificate_is_due_and_renewed() {
     let site = applied("  lifetime: 2h\n  renewBefore: 1h\n");
-    site.edit("lifetime: 2h\n  renewBefore: 1h", "lifetime: 4h\n  renewBefore: 3h");
+    site.edit("lifetime: 2h\n  renewBefore: 1h", "lifetime: 100h\n  renewBefore: 99h");
     Transcript::new(&site)
         .all(&["certs check --root out", "status --root out", "plan --root out"])
         .all(&["certs renew --root out --textfile certs.prom"])
@@ -46,7 +46,7 @@ fn a_certificate_is_due_and_renewed() {
 #[test]
 fn a_certificate_is_due_and_renewed_for_programs() {
     let site = applied("  lifetime: 2h\n  renewBefore: 1h\n");
-    site.edit("lifetime: 2h\n  renewBefore: 1h", "lifetime: 4h\n  renewBefore: 3h");
+    site.edit("lifetime: 2h\n  renewBefore: 1h", "lifetime: 100h\n  renewBefore: 99h");
     Transcript::new(&site)
         .all(&["certs check --root out -o json", "certs renew --root out -o json"])
         .assert_matches("certs-due-json");

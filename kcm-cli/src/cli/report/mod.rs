@@ -23,7 +23,6 @@ use serde::Serialize;
 use crate::cli::args::{Form, LintForm};
 use crate::event::{Event, EventSink};
 use crate::ops::adopt::Adopted;
-use crate::ops::apply::Prepared;
 use crate::ops::certs::CertificateCheck;
 use crate::ops::drill::DrillReport;
 use crate::ops::smoke::SmokeReport;
@@ -31,6 +30,7 @@ use crate::ops::status::Status;
 use crate::ops::timer::{Manager, UnitText};
 use crate::preflight::lint::LintReport;
 use crate::rollout::Outcome;
+use crate::rollout::Prepared;
 use crate::util::words;
 use terminal::Terminal;
 

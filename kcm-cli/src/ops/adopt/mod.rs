@@ -30,7 +30,8 @@ use crate::error::Error;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::fleet::Fleet;
 use crate::observed::{AskError, ObserveError};
-use crate::ops::apply::{Aim, Prepared, compare};
+use crate::ops::apply::compare;
+use crate::rollout::Prepared;
 use crate::util::tasks::MasterTasks;
 use choices::{MasterChoice, ssh_section};
 use look::look_at;
@@ -290,5 +291,5 @@ fn leave_out_fed_flags(found: &mut [look::Found]) {
 /// # Errors
 /// When the plan cannot be made.
 pub async fn adoption_plan(run: Run<'_>) -> Result<Prepared, Error> {
-    compare(run, &Aim::Everything).await
+    compare(run).await
 }

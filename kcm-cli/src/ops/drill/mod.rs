@@ -27,7 +27,7 @@ use crate::kube::Credentials;
 use crate::observed::{ObserveError, ObservedMaster};
 use crate::ops::smoke::{self, Seat};
 use crate::preflight::{self, PreflightError};
-use crate::rollout::{self, Holding, Lead, is_healthy, lead_without_new_identity};
+use crate::rollout::{self, Holding, Lead, is_healthy, lead_as_deployed};
 use crate::util::tasks::MasterTasks;
 
 #[cfg(feature = "cli")]
@@ -93,7 +93,7 @@ pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, 
         begun = begin(run, request, &layout) => begun?,
     };
     // Kept until everything is put back.
-    let _locks = rollout::lock(run.fleet).await?;
+    let _locks = rollout::lock_all(run.fleet).await?;
     let lead = tokio::select! {
         biased;
         () = run.interrupt.asked() => return Err(Error::Interrupted),
@@ -172,7 +172,7 @@ fn refusal(code: FindingCode, problem: impl Into<String>, mend: impl Into<String
 
 /// Opens the ways to the Lease, and sees one of the healthy masters hold and renew it.
 async fn see_leader(run: Run<'_>, layout: &Layout, begun: &Begun) -> Result<Arc<Lead>, Error> {
-    let lead = lead_without_new_identity(run, layout, &begun.observed).await?;
+    let lead = lead_as_deployed(run, layout, &begun.observed).await?;
     match leader_trouble(&lead, begun).await {
         None => Ok(Arc::new(lead)),
         Some(finding) => Err(PreflightError::Findings { findings: vec![finding] }.into()),

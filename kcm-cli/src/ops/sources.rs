@@ -1,0 +1,141 @@
+//! What a plan from the cluster file is made from, and the checks that follow it.
+
+use std::time::Duration;
+
+use crate::cluster::layout::Layout;
+use crate::context::Run;
+use crate::desired::{Desired, DesiredError, known_services};
+use crate::error::Error;
+use crate::event::{Event, EventSink};
+use crate::observed::accounts::{Accounts, Owners};
+use crate::observed::{Observed, observe};
+use crate::pki::{Ca, Inputs};
+use crate::plan::choose::{Decisions, Site, choose, decided};
+use crate::plan::{MasterPlan, Plan};
+use crate::preflight::{self, PreflightError, Subject};
+use crate::rollout::{FromClusterFile, PlanInputs, Prepared, authority};
+use crate::transport::Activity;
+
+/// Everything that a plan is made from, beside the cluster file itself.
+pub(super) struct Sources {
+    inputs: Inputs,
+    layout: Layout,
+    owners: Vec<Owners>,
+    observed: Observed,
+}
+
+impl Sources {
+    /// Reads the operator's files and observes the masters. What ends `within` this time is due; if it is not given, as the
+    /// cluster file has it.
+    pub(super) async fn read(run: Run<'_>, within: Option<Duration>) -> Result<Self, Error> {
+        let mut inputs = Inputs::read(run.cluster, run.now)?;
+        let serving = inputs.serving.as_mut().map(|serving| &mut serving.request);
+        for request in serving.into_iter().chain([&mut inputs.request]) {
+            request.renew_before = within.unwrap_or(request.renew_before);
+        }
+        for text in run.cluster.warnings.iter().chain(&inputs.warnings) {
+            run.events.event(&Event::Warning { text: text.clone() });
+        }
+        let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
+        let accounts = Accounts::of(run.cluster);
+        let services = known_services(run.cluster, &layout)?;
+        let observed = observe(run, &layout, &accounts, &inputs, &services).await?;
+        tell_of_owners(&observed, run.events);
+        tell_of_uptake(&observed, run.events);
+        if matches!(inputs.ca, Ca::ToBeCreated) {
+            preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
+        }
+        let owners = owners(run, &accounts, &observed)?;
+        Ok(Self { inputs, layout, owners, observed })
+    }
+
+    pub(super) fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// Decides which certificates stay.
+    pub(super) fn decisions(&self) -> Decisions {
+        decided(&self.inputs, &self.observed)
+    }
+
+    /// Renders what should be on the masters.
+    pub(super) fn choose(
+        &self,
+        run: Run<'_>,
+        decisions: Decisions,
+    ) -> Result<(Decisions, Desired), DesiredError> {
+        let Self { inputs, layout, owners, observed } = self;
+        choose(Site { cluster: run.cluster, layout, owners, inputs, observed }, decisions)
+    }
+
+    /// Returns the plan with these parts of the masters.
+    pub(super) fn prepared(
+        self,
+        decisions: Decisions,
+        desired: Desired,
+        masters: Vec<MasterPlan>,
+        same_key: bool,
+    ) -> Prepared {
+        let Self { inputs, layout, owners, observed } = self;
+        let plan = Plan {
+            creates_ca: matches!(inputs.ca, Ca::ToBeCreated),
+            identity: Some(decisions.identity),
+            serving: decisions.serving,
+            masters,
+            lead_changes: None,
+        };
+        let from = FromClusterFile { inputs, owners, examined: Vec::new(), same_key };
+        Prepared {
+            observed,
+            desired: Some(desired),
+            plan,
+            findings: Vec::new(),
+            layout,
+            inputs: PlanInputs::ClusterFile(Box::new(from)),
+        }
+    }
+}
+
+/// Makes every check that can be made before anything is written.
+pub(super) async fn checked(run: Run<'_>, mut prepared: Prepared) -> Result<Prepared, Error> {
+    let Prepared { observed, desired, plan, layout, inputs, findings } = &mut prepared;
+    if let (PlanInputs::ClusterFile(from), Some(desired)) = (inputs, desired) {
+        // One that is missing or wrong is known before anything is done.
+        authority(run, plan)?;
+        let Inputs { ca, request, trust, .. } = &from.inputs;
+        let (cluster, trust) = (run.cluster, trust.as_deref());
+        let subject = Subject { cluster, layout, ca, request, trust, desired, observed, plan };
+        (from.examined, *findings) = preflight::check(run, subject).await?;
+    }
+    Ok(prepared)
+}
+
+/// Returns the owners of files and processes on each master.
+fn owners(
+    run: Run<'_>,
+    accounts: &Accounts,
+    observed: &Observed,
+) -> Result<Vec<Owners>, PreflightError> {
+    let mut found = Vec::new();
+    let owners = observed.masters.iter().map(|master| accounts.on(master, &mut found)).collect();
+    preflight::settle(found, run.cluster, run.events)?;
+    Ok(owners)
+}
+
+/// Tells how far services have taken up new certificates. Most were started after their files came, which is no news.
+fn tell_of_uptake(observed: &Observed, events: &dyn EventSink) {
+    for master in &observed.masters {
+        let Activity::Active { since, .. } = master.probe.unit.activity else { continue };
+        let changed = master.files.combined.state.changed();
+        if let Some(uptake) = master.uptake.clone().filter(|_| changed > Some(since)) {
+            events.event(&Event::Uptake { master: master.name.clone(), uptake });
+        }
+    }
+}
+
+fn tell_of_owners(observed: &Observed, events: &dyn EventSink) {
+    if observed.masters.iter().any(|master| !master.probe.can_set_owner) {
+        let text = "files belong to you, not to root:root, because only root can give files away; pack them with owner root, or run as root";
+        events.event(&Event::Warning { text: text.to_owned() });
+    }
+}

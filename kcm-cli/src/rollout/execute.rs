@@ -1,0 +1,228 @@
+//! Execution of a plan, for every operation that changes masters.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::gate;
+use super::helm::Helm;
+use super::issue::{self, Fresh};
+use super::lead::{self, Holding, Lead, lead_as_deployed};
+use super::lock::lock_all;
+use super::master::MasterRollout;
+use super::order::next_masters;
+use super::outcome::{LeadOutcome, MasterResult, Outcome};
+use super::prepared::{PlanInputs, Prepared};
+use super::stage::{self, stage_files};
+use crate::cluster::layout::Role;
+use crate::context::Run;
+use crate::error::Error;
+use crate::event::Event;
+use crate::kube::Credentials;
+use crate::plan::choose::{Site, choose};
+use crate::preflight;
+use crate::util::tasks::MasterTasks;
+
+/// Executes what was planned.
+///
+/// The commit of a master that is not as it was observed is refused. Interrupted anywhere, the same operation run again goes on
+/// from what it finds.
+///
+/// # Errors
+/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error> {
+    if prepared.plan.is_empty() {
+        return Ok(Outcome::unchanged(run, &prepared.plan));
+    }
+    let locks = lock_all(run.fleet).await?;
+    let issued = issue_credentials(run, &prepared).await?;
+    let prepared = refresh_plan(run, prepared, issued)?;
+    let lead = connect_leader_election(run, &prepared).await?;
+    let mut masters = MasterRollout::all(run, &prepared);
+    if stage_all(run, &prepared, &lead, &mut masters).await {
+        commit_in_order(run, &prepared, &lead, &mut masters).await;
+    }
+    unstage_untouched(&masters).await;
+    let leader = verify_leader(&lead, &masters).await;
+    drop(locks);
+    Ok(Outcome::of(run, &prepared.plan, masters, leader))
+}
+
+/// Makes and stores the CA and the certificates that the plan asks for.
+async fn issue_credentials(run: Run<'_>, prepared: &Prepared) -> Result<Option<Fresh>, Error> {
+    match &prepared.inputs {
+        PlanInputs::ClusterFile(from) => {
+            issue::issue(run, &prepared.plan, &from.inputs, from.same_key).await
+        }
+        PlanInputs::Masters(_) => Ok(None),
+    }
+}
+
+/// Puts what was issued into the steps that were planned for it. No other step changes.
+fn refresh_plan(
+    run: Run<'_>,
+    mut prepared: Prepared,
+    issued: Option<Fresh>,
+) -> Result<Prepared, Error> {
+    let Prepared { observed, desired, plan, layout, inputs, .. } = &mut prepared;
+    let PlanInputs::ClusterFile(from) = inputs else { return Ok(prepared) };
+    if let Some(issued) = issued {
+        let decisions = issued.into_inputs(&mut from.inputs, plan);
+        let (cluster, owners, inputs) = (run.cluster, &from.owners[..], &from.inputs);
+        let (_, known) = choose(Site { cluster, layout, owners, inputs, observed }, decisions)?;
+        plan.refresh(&known, observed);
+        *desired = Some(known);
+    }
+    if let Some(binary) = from.inputs.binary.as_ref().filter(|_| plan.writes(Role::Binary)) {
+        run.events.event(&Event::BringsBinary {
+            path: layout.executable.clone(),
+            machine: binary.machine,
+            size: binary.bytes.expose().len() as u64,
+            digest: binary.bytes.digest(),
+        });
+    }
+    Ok(prepared)
+}
+
+/// Opens the ways to the Lease. Every API server must accept the identity with which masters are to start.
+async fn connect_leader_election(run: Run<'_>, prepared: &Prepared) -> Result<Arc<Lead>, Error> {
+    let Prepared { observed, plan, layout, inputs, .. } = prepared;
+    let PlanInputs::ClusterFile(from) = inputs else {
+        return Ok(Arc::new(lead_as_deployed(run, layout, &observed.masters).await?));
+    };
+    let credentials = Credentials::of_cluster(run.cluster, from.inputs.pair.clone())?;
+    let (observed, examined) = (&observed.masters[..], &from.examined[..]);
+    let (lead, mut found) =
+        Lead::of_plan(run, plan, observed, examined, credentials.as_ref()).await;
+    found.extend(lead.findings(examined).await);
+    preflight::settle(found, run.cluster, run.events)?;
+    Ok(Arc::new(lead))
+}
+
+/// Brings all files beside their targets, and meanwhile asks which masters reach their API server. Returns whether commits may
+/// begin.
+async fn stage_all(
+    run: Run<'_>,
+    prepared: &Prepared,
+    lead: &Lead,
+    masters: &mut [MasterRollout],
+) -> bool {
+    if run.interrupt.is_asked() {
+        return false;
+    }
+    let mut reaching = MasterTasks::new();
+    for master in masters.iter().filter(|it| it.task.as_ref().is_some_and(|it| it.gate.is_some())) {
+        let (transport, server) = (Arc::clone(&master.transport), master.server.clone());
+        reaching.spawn(master.place, async move {
+            gate::reaches_api_server(&*transport, &server).await
+        });
+    }
+    stage_files(run, &prepared.layout, masters, lead.server_version()).await;
+    for (place, reached) in reaching.join().await {
+        if let Some(master) = masters.get_mut(place) {
+            // A task that panicked has no answer.
+            master.reached_api_server = reached.ok().flatten();
+        }
+    }
+    masters.iter().all(|master| !master.staged.has_failed()) && !run.interrupt.is_asked()
+}
+
+/// Commits group by group, in the order of [`next_masters`]; stops at the first group that is not as it should be.
+async fn commit_in_order(
+    run: Run<'_>,
+    prepared: &Prepared,
+    lead: &Arc<Lead>,
+    masters: &mut [MasterRollout],
+) {
+    let has_task = |master: &&MasterRollout| master.task.is_some();
+    let mut waiting: Vec<_> =
+        masters.iter().filter(has_task).map(|it| (it.place, it.condition)).collect();
+    while !waiting.is_empty() && !run.interrupt.is_asked() {
+        let holding = lead.holding_if_it_matters(&waiting).await;
+        let holder = match &holding {
+            Holding::Ours(place, _) => Some(*place),
+            Holding::Stranger(holder) => {
+                let (problem, help) = lead::stranger(holder);
+                let first = waiting.first().and_then(|(place, _)| masters.get_mut(*place));
+                if let Some(first) = first {
+                    let error = Some(format!("{problem}; {help}"));
+                    first.result = MasterResult::Untouched { error };
+                }
+                return;
+            }
+            Holding::LeftOut(_) | Holding::Away | Holding::Unknown(_) => None,
+        };
+        let group = next_masters(&waiting, holder);
+        let begun = commit_group(run, prepared, masters, &group, |masters, place| {
+            Helm::of(lead, masters, place, &holding)
+        });
+        let begun = begun.await;
+        waiting.retain(|(place, _)| !begun.contains(place));
+        let is_good = |place: &usize| masters.get(*place).is_some_and(|it| it.result.is_good());
+        if !begun.iter().all(is_good) {
+            return;
+        }
+    }
+}
+
+/// Commits a group at once. Returns the places of those that were begun.
+async fn commit_group(
+    run: Run<'_>,
+    prepared: &Prepared,
+    masters: &mut [MasterRollout],
+    group: &[usize],
+    helm: impl Fn(&[MasterRollout], usize) -> Option<Helm>,
+) -> Vec<usize> {
+    let (mut begun, mut committing) = (Vec::new(), JoinSet::new());
+    for place in group.iter().copied() {
+        if run.interrupt.is_asked() {
+            break;
+        }
+        let helm = helm(masters, place);
+        let Some(master) = masters.get_mut(place) else { continue };
+        let Some(task) = master.task.clone() else { continue };
+        let site = master.site(&prepared.layout);
+        let error = "its transport ended without an answer; run the same command again".to_owned();
+        master.result = MasterResult::Failed { error };
+        begun.push(place);
+        committing.spawn(async move { (place, site.carry_out(task, helm).await) });
+        // Lets whoever asks to stop be heard, where a transport never waits.
+        tokio::task::yield_now().await;
+    }
+    while let Some(ended) = committing.join_next().await {
+        // It panicked: its result says already that there was no answer.
+        let Ok((place, (result, change))) = ended else { continue };
+        let Some(master) = masters.get_mut(place) else { continue };
+        master.result = result;
+        master.tell(run);
+        if let Some(change) = change {
+            run.events.event(&Event::LeadChanged { change: change.clone() });
+            master.lead_change = Some(change);
+        }
+    }
+    begun
+}
+
+/// Takes back what was staged for a commit that did not come: no secret stays without need.
+async fn unstage_untouched(masters: &[MasterRollout]) {
+    let is_untouched = |it: &&MasterRollout| matches!(it.result, MasterResult::Untouched { .. });
+    stage::unstage(masters.iter().filter(is_untouched)).await;
+}
+
+/// Waits until one of the masters leads, where all went well and something changed.
+async fn verify_leader(lead: &Lead, masters: &[MasterRollout]) -> Option<LeadOutcome> {
+    let is_unproven = |it: &MasterRollout| matches!(it.result, MasterResult::Unproven { .. });
+    let is_expected = masters.iter().all(|it| it.result.is_good() && !is_unproven(it))
+        && masters.iter().any(|it| it.result != MasterResult::Unchanged)
+        && masters.iter().any(MasterRollout::runs_afterwards);
+    let changes: Vec<_> = masters.iter().filter_map(|it| it.lead_change.clone()).collect();
+    if !lead.is_seen() || !is_expected {
+        let outcome = LeadOutcome { changes, leader: None, trouble: None };
+        return (!outcome.changes.is_empty()).then_some(outcome);
+    }
+    let (leader, trouble) = match lead.settled().await {
+        Ok(leader) => (Some(leader), None),
+        Err(trouble) => (None, Some(trouble)),
+    };
+    Some(LeadOutcome { changes, leader, trouble })
+}
