@@ -96,7 +96,8 @@ pub struct LogsOutcome {
 
 /// Gives `sink` the entries of kube-controller-manager's unit on all masters, merged by time.
 ///
-/// Without `follow` they are in the order of their time. With it, a master that is silent holds the others back for
+/// Without `follow` they are in the order of their time, and a master for which kcm has to wait for 60 s at once, or for 10
+/// minutes in total, is not read further. With `follow`, a master that is silent holds the others back for
 /// 0.3 s at most, so an entry that comes later than that can stand behind later ones of others. A master that cannot be
 /// reached is an [`Event::JournalUnread`], once, and the others go on; a connection that is lost in between is made
 /// again, and goes on after the last entry it had.

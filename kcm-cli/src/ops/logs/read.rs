@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kcm_systemd::UnitName;
 use tokio::sync::mpsc::Sender;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{LogsQuestion, Pattern};
 use crate::transport::{JournalEntry, JournalError, JournalQuestion, JournalStart, Transport};
@@ -15,6 +15,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a journal that is not followed may take for its next entry. The entries of the other masters wait for it.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long all entries of a journal that is not followed may take together. Only the time counts in which kcm waits for the
+/// master, not that in which the reader of kcm's output or another master is slow.
+const TOTAL: Duration = Duration::from_secs(10 * 60);
 /// Longer than anybody waits.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
@@ -39,6 +42,8 @@ pub(super) struct Reading {
     grep: Option<Pattern>,
     /// How long the next entry may take.
     patience: Duration,
+    /// How long all further entries may take.
+    left: Duration,
 }
 
 /// Why nothing more is told.
@@ -48,6 +53,8 @@ enum End {
     Journal(Option<JournalError>),
     /// It says nothing any more.
     Silent,
+    /// It takes too long in total.
+    Slow,
 }
 
 impl Reading {
@@ -59,8 +66,8 @@ impl Reading {
         let LogsQuestion { since, follow, grep } = question;
         let from = JournalStart::Since(*since);
         let question = JournalQuestion { unit: unit.clone(), from, follow: *follow };
-        let patience = if *follow { FOREVER } else { SILENCE };
-        Self { transport, question, grep: grep.clone(), patience }
+        let (patience, left) = if *follow { (FOREVER, FOREVER) } else { (SILENCE, TOTAL) };
+        Self { transport, question, grep: grep.clone(), patience, left }
     }
 
     /// Tells everything, until the journal has ended or nobody listens.
@@ -75,6 +82,14 @@ impl Reading {
                     End::Unheard => return,
                     End::Silent => {
                         let reason = format!("it says nothing for {} s", SILENCE.as_secs());
+                        let _ = tell.send(News::Unread(reason)).await;
+                        return;
+                    }
+                    End::Slow => {
+                        let minutes = TOTAL.as_secs() / 60;
+                        let reason = format!(
+                            "its journal took more than {minutes} minutes and is not read further; ask for less with --since"
+                        );
                         let _ = tell.send(News::Unread(reason)).await;
                         return;
                     }
@@ -117,11 +132,15 @@ impl Reading {
         tell: &Sender<News>,
     ) -> End {
         loop {
+            let asked = Instant::now();
             let entry = tokio::select! {
-                entry = timeout(self.patience, journal.next()) => entry,
+                entry = timeout(self.patience.min(self.left), journal.next()) => entry,
                 () = tell.closed() => return End::Unheard,
             };
-            let Ok(entry) = entry else { return End::Silent };
+            self.left = self.left.saturating_sub(asked.elapsed());
+            let Ok(entry) = entry else {
+                return if self.left.is_zero() { End::Slow } else { End::Silent };
+            };
             let entry = match entry {
                 Ok(Some(entry)) => entry,
                 Ok(None) => return End::Journal(None),
@@ -165,6 +184,43 @@ mod tests {
             reading.patience = Duration::from_millis(5);
             let (tell, _told) = mpsc::channel(1);
             assert!(matches!(reading.pass_on(&mut Mute, &tell).await, End::Silent));
+        }
+    }
+
+    /// Has an entry every 10 ms, without end.
+    struct Drip;
+
+    #[async_trait]
+    impl Journal for Drip {
+        async fn next(&mut self) -> Result<Option<JournalEntry>, JournalError> {
+            sleep(Duration::from_millis(10)).await;
+            let (cursor, message) = ("c".to_owned(), b"m".to_vec());
+            Ok(Some(JournalEntry { cursor, microseconds: 1, message, cut: 0 }))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_drips_is_given_up_after_a_time_in_all_unless_it_is_followed() {
+        for follow in [false, true] {
+            let question = LogsQuestion { since: OffsetDateTime::UNIX_EPOCH, follow, grep: None };
+            let unit = UnitName::parse("kube-controller-manager.service").unwrap();
+            let mut reading = Reading::new(Arc::new(Fake::new("m1")), &unit, &question);
+            assert_eq!(reading.left == TOTAL, !follow);
+            reading.left = Duration::from_millis(100);
+            let (tell, mut told) = mpsc::channel(1);
+            let reader = tokio::spawn(async move {
+                let mut count = 0;
+                while told.recv().await.is_some() {
+                    // A slow reader is not the master's fault.
+                    sleep(Duration::from_millis(20)).await;
+                    count += 1;
+                }
+                count
+            });
+            let end = reading.pass_on(&mut Drip, &tell).await;
+            drop(tell);
+            assert!(matches!(end, End::Slow));
+            assert!((2..=10).contains(&reader.await.unwrap()));
         }
     }
 }
