@@ -12,7 +12,7 @@ use files::Missing;
 
 use super::ask_for_password;
 use super::cluster_file;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, text, text_of_adopt};
 use crate::cli::args::AdoptArguments;
 use crate::cli::report::{self, AdoptReport, Report};
 use crate::cluster::Cluster;
@@ -65,8 +65,8 @@ fn failure(error: AdoptError) -> Failure {
             Failure::from(Error::from(error)).saying(message)
         }
         AdoptError::Refused { error, findings } => failure(*error).with_findings(&findings),
-        AdoptError::Request { .. } => Failure::new(Exit::Usage, error.to_string()),
-        _ => Failure::new(Exit::Failed, error.to_string()),
+        AdoptError::Request { .. } => Failure::new(Exit::Usage, text_of_adopt(&error)),
+        _ => Failure::new(Exit::Failed, text_of_adopt(&error)),
     }
 }
 
@@ -97,7 +97,8 @@ async fn finish(
         consent: Consent::default(),
     };
     let plan = adoption_plan(run).await.map_err(|error| {
-        let problem = format!("the masters are found, but no plan can be made for them: {error}");
+        let why = text(&error);
+        let problem = format!("the masters are found, but no plan can be made for them: {why}");
         Failure::new(Exit::Failed, problem)
     })?;
     report.found(&adopted, arguments.prints())?;

@@ -8,6 +8,8 @@ use crate::cli::args::Form;
 use crate::cli::report;
 use crate::error::Error;
 use crate::finding::Finding;
+use crate::ops::adopt::AdoptError;
+use crate::preflight::PreflightError;
 use crate::util::files::FileError;
 use crate::util::words::harmless;
 
@@ -97,17 +99,84 @@ impl From<Error> for Failure {
             error if error.is_usage() => Exit::Usage,
             _ => Exit::Failed,
         };
-        let message = match &error {
-            // What they list is in one line each.
-            Error::Observe(_) | Error::Preflight(_) | Error::Lint(_) => error.to_string(),
-            other => harmless(&other.to_string()),
-        };
-        Self { exit, message, document: error.document() }
+        Self { exit, message: text(&error), document: error.document() }
+    }
+}
+
+/// The text of an error. Lists keep their line breaks, because what they list is in one line each.
+pub(super) fn text(error: &Error) -> String {
+    match error {
+        Error::Observe(_) | Error::Lint(_) | Error::Preflight(PreflightError::Findings { .. }) => {
+            error.to_string()
+        }
+        other => harmless(&other.to_string()),
+    }
+}
+
+/// The text of an error of `adopt`. Two of them have a second line for the help.
+pub(super) fn text_of_adopt(error: &AdoptError) -> String {
+    match error {
+        AdoptError::Kubeconfig { .. } | AdoptError::Disagree { .. } => error.to_string(),
+        other => harmless(&other.to_string()),
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::Failed, format!("the result cannot be written: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::FindingCode;
+    use crate::observed::{AskError, ObserveError};
+    use crate::transport::{LockError, OperationError, TransportError};
+
+    fn errors(word: &str) -> Vec<Error> {
+        let text = || word.to_owned();
+        let never_ran = TransportError::NeverRan { master: text(), reason: text() };
+        let unit = OperationError::Unit { unit: text(), reason: text() };
+        let masters = vec![
+            (text(), Some(AskError::Transport(never_ran))),
+            (text(), Some(AskError::Failed { master: text(), error: unit })),
+            (text(), None),
+        ];
+        vec![
+            Error::Observe(ObserveError { masters }),
+            Error::Preflight(PreflightError::Findings { findings: findings(word) }),
+            Error::Preflight(PreflightError::CaInUse { why: vec![text(), text()], ca: text() }),
+            Error::Lock(LockError::Held { master: text(), holder: text() }),
+            Error::Request { reason: text() },
+            Error::Issue { what: "a certificate", reason: text() },
+        ]
+    }
+
+    fn errors_of_adopt(word: &str) -> Vec<AdoptError> {
+        let text = || word.to_owned();
+        vec![
+            AdoptError::NoUnit { master: text(), unit: text() },
+            AdoptError::Unit { master: text(), path: text(), reason: text() },
+            AdoptError::Kubeconfig { master: text(), reason: text(), help: text() },
+            AdoptError::Unknown { what: "it", reason: text() },
+            AdoptError::Disagree { what: text(), each: text() },
+            AdoptError::Request { reason: text() },
+        ]
+    }
+
+    fn findings(word: &str) -> Vec<Finding> {
+        vec![Finding::error(FindingCode::UnitMasked, word, word, word); 2]
+    }
+
+    #[test]
+    fn no_word_from_elsewhere_forges_a_line_of_an_error() {
+        report::tests::assert_errors_are_harmless(|word| {
+            let of_adopt = errors_of_adopt(word);
+            let of_adopt = of_adopt.iter().map(|it| Failure::new(Exit::Failed, text_of_adopt(it)));
+            let failures = errors(word).into_iter().map(Failure::from).chain(of_adopt);
+            let failures = failures.map(|failure| failure.with_findings(&findings(word)));
+            failures.map(|failure| (failure.message, failure.document)).collect()
+        });
     }
 }

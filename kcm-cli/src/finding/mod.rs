@@ -207,7 +207,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { code, master, problem, mend, .. } = self;
         if let Some(master) = master {
-            write!(f, "{master}: ")?;
+            write!(f, "{}: ", harmless(master))?;
         }
         write!(f, "{}; {} [{code}]", harmless(problem), harmless(mend))
     }

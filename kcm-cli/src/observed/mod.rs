@@ -236,7 +236,7 @@ impl ObserveError {
         let answered = self.masters.iter().filter(|(_, error)| error.is_none());
         let mut answered = answered.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
         if !answered.is_empty() {
-            answered.push_str(" answered. ");
+            answered = harmless(&answered) + " answered. ";
         }
         format!(
             "{} of {} masters cannot be observed:\n{}{answered}No master has changed.",
@@ -253,7 +253,7 @@ impl fmt::Display for ObserveError {
         let silent = self.masters.iter().filter(|(_, error)| error.is_some());
         let skip: Vec<_> = silent.map(|(name, _)| format!("--skip {name}")).collect();
         if skip.len() < self.masters.len() {
-            write!(f, " To go on without the others, say `{}`.", skip.join(" "))?;
+            write!(f, " To go on without the others, say `{}`.", harmless(&skip.join(" ")))?;
         }
         Ok(())
     }

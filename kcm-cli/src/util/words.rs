@@ -40,7 +40,7 @@ pub(crate) fn is_plain(character: char) -> bool {
 }
 
 /// The most of a text from elsewhere that one line shows, in characters.
-const LONGEST_LINE: usize = 4096;
+pub(crate) const LONGEST_LINE: usize = 4096;
 
 /// A text from elsewhere in one line of bounded length: whatever is not plain, line breaks included, is spelled out.
 pub(crate) fn harmless(text: &str) -> String {

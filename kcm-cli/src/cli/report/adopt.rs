@@ -71,7 +71,8 @@ pub(super) fn adopted(
     if plan.is_empty() {
         return writeln!(out, "{GOOD}Adopted{GOOD:#}: {masters}; `kcm plan` has nothing to do.");
     }
-    writeln!(out, "{NOTE}Adopted, but not all of it{NOTE:#}: {masters}; `kcm plan` shows:\n")?;
+    writeln!(out, "{NOTE}Adopted, but not all of it{NOTE:#}: {masters}; `kcm plan` shows:")?;
+    writeln!(out)?;
     if adopted.loses_settings() {
         let advice = format!(
             "`kcm apply` would drop settings that the findings above name; first add them to {}, or make the masters alike.",

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::human::{BAD, GOOD, NAME, NOTE, count};
+use super::human::{BAD, GOOD, NAME, NOTE, column, count};
 use crate::ops::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
 };
@@ -13,7 +13,7 @@ const HERE: &str = "here";
 pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {
     let names = check.certificates.iter().map(|it| keeper(it.master.as_deref()));
     let unseen = check.unseen.iter().map(|it| keeper(it.master.as_deref()));
-    let width = names.chain(unseen).map(str::len).max().unwrap_or_default();
+    let width = column(names.chain(unseen).map(str::len));
     if !check.certificates.is_empty() {
         writeln!(
             out,

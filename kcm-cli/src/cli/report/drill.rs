@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::human::{BAD, GOOD, NAME, NOTE, count};
+use super::human::{BAD, GOOD, NAME, NOTE, column, count};
 use crate::event::{DrillMethod, DrillStep};
 use crate::ops::drill::{DrillReport, EndOfLead, NotPutBack, Reconciliation, Succession, time};
 use crate::ops::smoke::LeftBehind;
@@ -59,9 +59,7 @@ fn table(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
         return Ok(());
     }
     let to = |it: &Succession| it.to.clone().or_else(|| it.to_holder.clone()).unwrap_or_default();
-    let longest = |of: &dyn Fn(&Succession) -> usize| {
-        report.successions.iter().map(of).max().unwrap_or_default()
-    };
+    let longest = |of: &dyn Fn(&Succession) -> usize| column(report.successions.iter().map(of));
     let from_width = longest(&|it| it.from.chars().count()).max(5);
     let to_width = longest(&|it| to(it).chars().count()).max(4);
     writeln!(

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-use anstyle::{AnsiColor, Style};
-
 use super::End;
+use super::style::Style;
 use crate::event::Event;
 use crate::kube::{LeadChange, LeadForecast};
 use crate::pki::identity::{Decision, Held, Reason};
@@ -16,16 +15,19 @@ use crate::transport::PathState;
 use crate::util::files::RemotePath;
 use crate::util::words;
 
-pub(super) const GOOD: Style = AnsiColor::Green.on_default();
-pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-pub(super) const NOTE: Style = AnsiColor::Yellow.on_default();
-pub(super) const NAME: Style = Style::new().bold();
+pub(super) const GOOD: Style = Style::Good;
+pub(super) const BAD: Style = Style::Bad;
+pub(super) const NOTE: Style = Style::Note;
+pub(super) const NAME: Style = Style::Name;
 
 /// Something happened.
 pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     match event {
         Event::Observed { .. } => Ok(()),
-        Event::Warning { text } => writeln!(out, "{NOTE}warning{NOTE:#}: {}", indented(text)),
+        Event::Warning { text } => {
+            write!(out, "{NOTE}warning{NOTE:#}: ")?;
+            detail(out, text)
+        }
         Event::CaCreated { path, not_after, algorithm } => {
             writeln!(out, "made a root CA: {path} ({algorithm}, until {})", not_after.date())
         }
@@ -49,10 +51,12 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         Event::Uptake { master, uptake } => writeln!(out, "{master}: {uptake}"),
         Event::LeadChanged { change } => writeln!(out, "lead: {}", lead_change(change)),
         Event::JournalUnread { master, reason } => {
-            writeln!(out, "{BAD}{master}{BAD:#}: no journal: {}", indented(reason))
+            write!(out, "{BAD}{master}{BAD:#}: no journal: ")?;
+            detail(out, reason)
         }
         Event::JournalLost { master, reason } => {
-            writeln!(out, "{NOTE}{master}{NOTE:#}: {}; connecting again", indented(reason))
+            let reason = words::harmless(reason);
+            writeln!(out, "{NOTE}{master}{NOTE:#}: {reason}; connecting again")
         }
         Event::JournalResumed { master } => {
             writeln!(out, "{master}: connected again, nothing was missed")
@@ -60,13 +64,16 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         Event::Checked { check } => super::smoke::progress(out, check),
         Event::Drilled { step } => super::drill::progress(out, step),
         Event::Unproven { master, cause } => {
-            writeln!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: {}", indented(cause))
+            write!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: ")?;
+            detail(out, cause)
         }
         Event::RolledBack { master, error } => {
-            writeln!(out, "{BAD}{master}{BAD:#}: rolled back: {}", indented(error))
+            write!(out, "{BAD}{master}{BAD:#}: rolled back: ")?;
+            detail(out, error)
         }
         Event::Failed { master, error } => {
-            writeln!(out, "{BAD}{master}{BAD:#}: {}", indented(error))
+            write!(out, "{BAD}{master}{BAD:#}: ")?;
+            detail(out, error)
         }
     }
 }
@@ -128,13 +135,15 @@ pub(super) fn plan_with_advice(
         master_plan(out, master, &mut shown)?;
     }
     if let Some(forecast) = &plan.lead_changes {
-        writeln!(out, "\n{NAME}lead{NAME:#}: {}", self::forecast(forecast))?;
+        writeln!(out)?;
+        writeln!(out, "{NAME}lead{NAME:#}: {}", self::forecast(forecast))?;
     }
     let changed = plan.masters.iter().filter(|master| !master.steps.is_empty()).count();
     let steps: Vec<_> = plan.masters.iter().flat_map(|master| &master.steps).collect();
+    writeln!(out)?;
     writeln!(
         out,
-        "\n{NAME}{} to change{NAME:#}: {}. {advice}",
+        "{NAME}{} to change{NAME:#}: {}. {advice}",
         count(changed, "master"),
         totals(&steps, Tense::ToDo)
     )
@@ -156,10 +165,11 @@ fn master_plan<'p>(
     master: &'p MasterPlan,
     shown: &mut BTreeMap<&'p RemotePath, (&'p str, &'p str)>,
 ) -> io::Result<()> {
+    writeln!(out)?;
     if master.steps.is_empty() {
-        return writeln!(out, "\n{NAME}{}{NAME:#}: nothing to do", master.name);
+        return writeln!(out, "{NAME}{}{NAME:#}: nothing to do", master.name);
     }
-    writeln!(out, "\n{NAME}{}{NAME:#}", master.name)?;
+    writeln!(out, "{NAME}{}{NAME:#}", master.name)?;
     for step in &master.steps {
         let Step::Write { diff, path, .. } = step else {
             writeln!(out, "  {}", describe(step))?;
@@ -193,9 +203,9 @@ fn changed_lines<'d>(
     for line in diff.into_iter().filter(|line| !line.starts_with("\\ No newline")) {
         let style = match line.chars().next() {
             Some('+') => GOOD,
-            Some('-') => AnsiColor::Red.on_default(),
+            Some('-') => Style::Gone,
             Some('@') => continue,
-            _ => Style::new(),
+            _ => Style::Plain,
         };
         writeln!(out, "      {style}{line}{style:#}")?;
     }
@@ -242,7 +252,7 @@ pub(super) fn outcome(
 ) -> io::Result<()> {
     let end = meant(outcome, end, file);
     let named = outcome.masters.iter().map(|master| &master.name).chain(&outcome.skipped);
-    let width = named.map(String::len).max().unwrap_or(0);
+    let width = column(named.map(String::len));
     if outcome.is_unchanged() {
         skipped(out, outcome, width)?;
         return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {end}.");
@@ -280,7 +290,8 @@ fn lead(out: &mut dyn Write, lead: &LeadOutcome) -> io::Result<()> {
     }
     match (&lead.leader, &lead.trouble) {
         (_, Some(trouble)) => {
-            writeln!(out, "{NAME}lead{NAME:#}: {BAD}{}{BAD:#}", indented(trouble))
+            write!(out, "{NAME}lead{NAME:#}: ")?;
+            detail(out, trouble)
         }
         (Some(leader), None) => {
             writeln!(out, "{NAME}lead{NAME:#}: {leader} holds the Lease and renews it")
@@ -367,9 +378,11 @@ fn first_line(text: &str) -> String {
     words::harmless(text.lines().next().unwrap_or_default())
 }
 
-/// Further lines, such as those of a journal, below the first.
-fn indented(text: &str) -> String {
-    text.lines().map(words::harmless).collect::<Vec<_>>().join("\n    ")
+/// Ends a line with a text whose further lines, such as those of a journal, stand indented below it.
+fn detail(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    let mut lines = text.lines().map(words::harmless);
+    writeln!(out, "{}", lines.next().unwrap_or_default())?;
+    lines.try_for_each(|line| writeln!(out, "    {line}"))
 }
 
 /// Steps in numbers: `4 files written, 1 unit enabled`.
@@ -399,6 +412,14 @@ fn totals(steps: &[&Step], tense: Tense) -> String {
 enum Tense {
     ToDo,
     Done,
+}
+
+/// The widest column that is padded. Longer words stand out of theirs.
+const WIDEST: usize = 64;
+
+/// The width of a column that holds words of these lengths.
+pub(super) fn column(lengths: impl Iterator<Item = usize>) -> usize {
+    lengths.max().unwrap_or_default().min(WIDEST)
 }
 
 pub(super) fn count(number: usize, noun: &str) -> String {

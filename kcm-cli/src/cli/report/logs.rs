@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 
+use super::human::column;
 use super::terminal::json_escaped;
 use crate::cli::args::Form;
 use crate::ops::logs::{LogLine, LogSink};
@@ -28,7 +29,7 @@ pub(crate) struct LogReport {
 
 impl LogReport {
     pub(crate) fn new<'n>(form: Form, names: impl Iterator<Item = &'n str>) -> Self {
-        Self { form, width: names.map(str::len).max().unwrap_or(0), failed: None }
+        Self { form, width: column(names.map(str::len)), failed: None }
     }
 
     /// A reader that has seen enough (`kcm logs | head`) is no failure.
@@ -58,7 +59,7 @@ impl LogSink for LogReport {
 }
 
 /// Every line of a message says whose it is, so that none can pass for another's.
-fn human(line: LogLine<'_>, width: usize) -> String {
+pub(super) fn human(line: LogLine<'_>, width: usize) -> String {
     let LogLine { place, master, entry } = line;
     let colour = COLOURS.get(place % COLOURS.len()).copied().unwrap_or(AnsiColor::Cyan);
     let style: Style = colour.on_default();
@@ -77,7 +78,7 @@ fn human(line: LogLine<'_>, width: usize) -> String {
     text
 }
 
-fn json(line: LogLine<'_>) -> String {
+pub(super) fn json(line: LogLine<'_>) -> String {
     let LogLine { master, entry, .. } = line;
     let JournalEntry { microseconds, message, cut, .. } = entry;
     let mut object = serde_json::json!({

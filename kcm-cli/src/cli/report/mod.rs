@@ -9,7 +9,10 @@ mod lint;
 mod logs;
 mod smoke;
 mod status;
+mod style;
 mod terminal;
+#[cfg(test)]
+pub(crate) mod tests;
 mod textfile;
 mod timer;
 
@@ -29,8 +32,7 @@ use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::timer::{Manager, UnitText};
 use crate::preflight::lint::LintReport;
-use crate::rollout::Outcome;
-use crate::rollout::Prepared;
+use crate::rollout::{Outcome, Prepared};
 use crate::util::words;
 use terminal::Terminal;
 

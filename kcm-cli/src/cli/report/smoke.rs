@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::human::{BAD, GOOD, NAME, NOTE, count};
+use super::human::{BAD, GOOD, NAME, NOTE, column, count};
 use crate::event::{CheckName, CheckResult, SmokeCheck};
 use crate::ops::smoke::{LeftBehind, SmokeReport};
 
@@ -24,7 +24,7 @@ fn title(check: &SmokeCheck) -> String {
 
 pub(super) fn report(out: &mut dyn Write, report: &SmokeReport) -> io::Result<()> {
     let width = report.checks.iter().map(|check| title(check).chars().count());
-    let width = width.max().unwrap_or_default().max(5);
+    let width = column(width).max(5);
     writeln!(out, "{NAME}{:width$}  RESULT   {:>7}  SEEN{NAME:#}", "CHECK", "TIME")?;
     for check in &report.checks {
         let (style, word, seen) = match &check.result {
@@ -39,7 +39,8 @@ pub(super) fn report(out: &mut dyn Write, report: &SmokeReport) -> io::Result<()
         }
     }
     for LeftBehind { what, why, remove } in &report.left_behind {
-        writeln!(out, "\n{BAD}left behind{BAD:#}: {what}: {why}")?;
+        writeln!(out)?;
+        writeln!(out, "{BAD}left behind{BAD:#}: {what}: {why}")?;
         writeln!(out, "  remove it once that is mended: {remove}")?;
     }
     summary(out, report)

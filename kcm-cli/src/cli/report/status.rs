@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use anstyle::Style;
-
 use super::human::{BAD, GOOD, NAME, NOTE, count};
+use super::style::Style;
 use crate::artifact::uptake::Uptake;
 use crate::finding::{Finding, Severity};
 use crate::ops::certs::{CertificateUse, CheckedCertificate, Validity};
@@ -13,13 +12,14 @@ use crate::ops::status::{
     Alike, Health, Leadership, MasterFacts, MasterStatus, Service, Status, Sync,
 };
 use crate::transport::{Activity, Observation};
+use crate::util::words::harmless;
 
 /// The longest name that leaves room for everything else.
 const LONGEST_NAME: usize = 18;
 const HEADINGS: [&str; 9] =
     ["SERVICE", "SINCE", "VERSION", "DISK", "HEALTH", "ROLE", "CLIENT", "SERVED", "CLOCK"];
 const WIDTHS: [usize; 9] = [8, 5, 8, 11, 7, 7, 6, 6, 0];
-const PLAIN: Style = Style::new();
+const PLAIN: Style = Style::Plain;
 
 pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     let names = status.masters.iter().map(|master| master.name.chars().count());
@@ -169,8 +169,9 @@ fn lasting(time: time::Duration) -> String {
 }
 
 fn shortened(text: &str, width: usize) -> String {
+    let text = harmless(text);
     if text.chars().count() <= width {
-        return text.to_owned();
+        return text;
     }
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
@@ -189,9 +190,7 @@ fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
             writeln!(out, "{}: {uptake}.", master.name)?;
         }
     }
-    if let Some(equal) = equal(status) {
-        writeln!(out, "{equal}")?;
-    }
+    equal(out, status)?;
     match ca {
         Some(ca) => {
             writeln!(out, "The CA ends on {}, in {} days.", ca.not_after.date(), ca.days_left)
@@ -207,7 +206,7 @@ fn is_offline(status: &Status) -> bool {
 }
 
 /// Whether whoever leads signs with the same.
-fn equal(status: &Status) -> Option<String> {
+fn equal(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     let Alike { ca_certificate, ca_key, service_account_key } = status.alike;
     let all =
         [("CA", ca_certificate), ("CA key", ca_key), ("service-account key", service_account_key)];
@@ -216,9 +215,9 @@ fn equal(status: &Status) -> Option<String> {
         named.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     };
     match (of(true), of(false)) {
-        (same, other) if same.is_empty() && other.is_empty() => None,
-        (same, other) if other.is_empty() => Some(format!("The same on all masters: {same}.")),
-        (_, other) => Some(format!("{BAD}Not the same on all masters{BAD:#}: {other}.")),
+        (same, other) if same.is_empty() && other.is_empty() => Ok(()),
+        (same, other) if other.is_empty() => writeln!(out, "The same on all masters: {same}."),
+        (_, other) => writeln!(out, "{BAD}Not the same on all masters{BAD:#}: {other}."),
     }
 }
 

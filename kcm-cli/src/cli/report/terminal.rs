@@ -1,17 +1,16 @@
 //! The last place that words pass before a terminal or a file: nothing in them can drive the one or forge a line of the
 //! other.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
-use crate::util::words::is_plain;
+use super::style::is_ours;
+use crate::util::words::{LONGEST_LINE, is_plain};
 
-/// The styles that reports use, as `anstyle` writes them.
-const STYLES: [&str; 8] =
-    ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m", "\x1b[36m"];
-
-/// Writes text. Whatever a terminal would obey, but for line ends, tabs and [`STYLES`], is spelled out. In what one `write!`
-/// formats, further lines are indented: words from elsewhere with a line break in them begin no line of ours.
+/// Writes text. Whatever a terminal would obey is spelled out, but for line ends, tabs and kcm's own styles.
+///
+/// One `write!` writes at most one line: a line break that does not end it is spelled out too, so words from elsewhere can
+/// neither begin a line nor style one. Text that is written as bytes keeps its line breaks and gets no style.
 pub(super) struct Terminal<W>(pub(super) W);
 
 impl<W: Write> Write for Terminal<W> {
@@ -25,8 +24,61 @@ impl<W: Write> Write for Terminal<W> {
     }
 
     fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> io::Result<()> {
-        self.write_all(indented(&arguments.to_string()).as_bytes())
+        let mut line = Line::default();
+        line.write_fmt(arguments).map_err(|_| io::Error::other("a value cannot be formatted"))?;
+        self.0.write_all(line.end().as_bytes())
     }
+}
+
+/// What one `write!` writes, made from the pieces that formatting gives: kcm's words, values and styles, one after the other.
+#[derive(Default)]
+struct Line {
+    text: String,
+    /// Whether the last piece ended with a line break.
+    has_ended: bool,
+}
+
+impl Line {
+    fn end(mut self) -> String {
+        if self.has_ended {
+            self.text.push('\n');
+        }
+        self.text
+    }
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        // Something follows, so it was not the end of the line.
+        if std::mem::take(&mut self.has_ended) {
+            spell(&mut self.text, '\n');
+        }
+        if is_ours(piece) {
+            self.text.push_str(piece);
+            return Ok(());
+        }
+        let words = piece.strip_suffix('\n');
+        self.has_ended = words.is_some();
+        for (place, character) in words.unwrap_or(piece).chars().enumerate() {
+            if place == LONGEST_LINE {
+                self.text.push('…');
+                break;
+            }
+            if is_plain(character) || character == '\t' {
+                self.text.push(character);
+            } else {
+                spell(&mut self.text, character);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn spell(text: &mut String, character: char) {
+    text.extend(character.escape_unicode());
 }
 
 /// Serialises a value. All that JSON itself lets stand and a terminal obeys is escaped.
@@ -50,34 +102,15 @@ pub(super) fn json_escaped(text: &str) -> String {
     escaped
 }
 
-fn indented(text: &str) -> String {
-    let body = text.trim_matches('\n');
-    let Some((before, after)) = text.split_once(body).filter(|_| !body.is_empty()) else {
-        return text.to_owned();
-    };
-    let mut lines = body.split('\n');
-    let mut shown = before.to_owned() + lines.next().unwrap_or_default();
-    for line in lines {
-        shown += if line.starts_with("  ") { "\n" } else { "\n    " };
-        shown += line;
-    }
-    shown + after
-}
-
 fn harmless(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        let mut rest = chunk.valid();
-        while let Some(character) = rest.chars().next() {
-            let style = STYLES.iter().find(|style| rest.starts_with(**style));
-            let length = style.map_or(character.len_utf8(), |style| style.len());
-            let (first, after) = rest.split_at(length);
+        for character in chunk.valid().chars() {
             match character {
-                _ if style.is_some() || is_plain(character) => shown.push_str(first),
                 '\n' | '\t' => shown.push(character),
-                _ => shown.extend(character.escape_unicode()),
+                _ if is_plain(character) => shown.push(character),
+                _ => spell(&mut shown, character),
             }
-            rest = after;
         }
         shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
@@ -86,6 +119,7 @@ fn harmless(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::human::BAD;
     use super::*;
 
     fn written(write: impl FnOnce(&mut dyn Write)) -> String {
@@ -97,19 +131,25 @@ mod tests {
     #[test]
     fn only_our_own_styles_reach_a_terminal() {
         let hostile = "\x1b]0;x\x07\x1b[2J\u{9b}31m\u{202e}\r\u{8}\x1b[5m";
-        let text = written(|out| writeln!(out, "\x1b[1m\x1b[31merror\x1b[0m: {hostile}é").unwrap());
+        let text = written(|out| writeln!(out, "{BAD}error{BAD:#}: {hostile}é").unwrap());
         assert_eq!(
             text,
             "\x1b[1m\x1b[31merror\x1b[0m: \\u{1b}]0;x\\u{7}\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{d}\\u{8}\\u{1b}[5mé\n"
         );
         assert_eq!(written(|out| out.write_all(b"a\xff\tb\n").unwrap()), "a\\xff\tb\n");
+        for style in ["\x1b[0m", "\x1b[1m", "\x1b[31m"] {
+            let sent = style.to_owned();
+            let text = written(|out| writeln!(out, "{sent}x").unwrap());
+            assert_eq!(text, format!("\\u{{1b}}{}x\n", &style[1..]));
+        }
     }
 
     #[test]
     fn words_from_elsewhere_begin_no_line() {
-        let forged = "gone\nerror: m22: forged\n  indented\n";
-        let text = written(|out| writeln!(out, "\nm21: {forged}").unwrap());
-        assert_eq!(text, "\nm21: gone\n    error: m22: forged\n  indented\n\n");
+        let forged = "\ngone\nerror: m22: forged\n  indented\n";
+        let text = written(|out| writeln!(out, "{forged}{forged}").unwrap());
+        let spelled = forged.replace('\n', "\\u{a}");
+        assert_eq!(text, format!("{spelled}{spelled}\n"));
         assert_eq!(written(|out| writeln!(out).unwrap()), "\n");
         assert_eq!(written(|out| write!(out, "").unwrap()), "");
     }

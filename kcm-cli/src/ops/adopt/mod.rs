@@ -33,6 +33,7 @@ use crate::observed::{AskError, ObserveError};
 use crate::ops::apply::compare;
 use crate::rollout::Prepared;
 use crate::util::tasks::MasterTasks;
+use crate::util::words::harmless;
 use choices::{MasterChoice, ssh_section};
 use look::look_at;
 
@@ -179,7 +180,7 @@ pub enum AdoptError {
         reason: String,
     },
     /// The kubeconfig cannot be read, or names no API server and identity.
-    #[error("{master}: {reason}\nhelp: {help}")]
+    #[error("{}: {}\nhelp: {}", harmless(master), harmless(reason), harmless(help))]
     Kubeconfig {
         /// The master.
         master: String,
@@ -206,7 +207,9 @@ pub enum AdoptError {
     },
     /// The masters have different values, and most of them have none of these.
     #[error(
-        "{what} is not the same on all masters, and none of the values is that of most of them: {each}\nhelp: make it the same, or adopt only the masters that are right"
+        "{} is not the same on all masters, and none of the values is that of most of them: {}\nhelp: make it the same, or adopt only the masters that are right",
+        harmless(what),
+        harmless(each)
     )]
     Disagree {
         /// Of what.

@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::cluster::{Cluster, ClusterFileError};
 use crate::finding::{Finding, FindingCode, Severity as FindingSeverity, lint_code};
+use crate::util::words::harmless;
 
 pub use kcm_systemd::Severity;
 
@@ -189,7 +190,7 @@ impl LintFinding {
         let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
         let masters =
             if masters.is_empty() { String::new() } else { format!("{}: ", masters.join(", ")) };
-        format!("{}:{line}:{column}: {key}{masters}{problem}", file.display())
+        harmless(&format!("{}:{line}:{column}: {key}{masters}{problem}", file.display()))
     }
 
     /// Returns the finding as the checks before a rollout have it.
@@ -210,7 +211,9 @@ impl LintFinding {
 fn listed(file: &Path, findings: &[LintFinding]) -> String {
     let line = |finding: &LintFinding| match finding.help.as_str() {
         "" => format!("{} [{}]", finding.what(file), finding.code),
-        help => format!("{} [{}]\n  help: {help}", finding.what(file), finding.code),
+        help => {
+            format!("{} [{}]\n  help: {}", finding.what(file), finding.code, harmless(help))
+        }
     };
     match findings {
         [one] => line(one),
@@ -237,7 +240,7 @@ impl fmt::Display for LintReport {
             let LintFinding { code, severity, help, .. } = finding;
             writeln!(f, "{}[{code}]: {}", word(*severity), finding.what(&self.file))?;
             if !help.is_empty() {
-                writeln!(f, "  help: {help}")?;
+                writeln!(f, "  help: {}", harmless(help))?;
             }
         }
         Ok(())

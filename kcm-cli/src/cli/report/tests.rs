@@ -1,0 +1,166 @@
+//! Words from elsewhere in every text of every report: none drives a terminal, and none forges a line.
+
+mod progress;
+mod values;
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::style::Style;
+use crate::util::words::is_plain;
+
+/// A report, written with one word in all its texts.
+struct Shown {
+    name: &'static str,
+    human: String,
+    /// The documents that it makes, and the value of each.
+    json: Vec<(String, Option<Value>)>,
+    /// Whether texts with line breaks have an indented line for each of their lines.
+    has_details: bool,
+}
+
+/// What an attacker wants to stand at the beginning of a line.
+const FORGED: &str = "k8s-master-02  done";
+/// What drives a terminal, breaks a line or hides.
+const HOSTILE: [&str; 24] = [
+    "\0",
+    "\u{7}",
+    "\u{8}",
+    "\u{b}",
+    "\u{c}",
+    "\r",
+    "\n",
+    "\r\n",
+    "\n\n",
+    "\u{1b}[2J",
+    "\u{1b}[0m",
+    "\u{1b}[31m",
+    "\u{1b}[1m\u{1b}[31m",
+    "\u{1b}]0;title\u{7}",
+    "\u{7f}",
+    "\u{85}",
+    "\u{9b}31m",
+    "\u{61c}",
+    "\u{200f}",
+    "\u{2028}",
+    "\u{2029}",
+    "\u{202e}",
+    "\u{2067}",
+    "\u{feff}",
+];
+
+/// Returns the faults of a report with a hostile word, compared with the same report with a harmless one.
+fn faults(shown: &Shown, harmless: &Shown) -> Vec<String> {
+    let mut found = Vec::new();
+    let (text, styles) = without_styles(&shown.human);
+    if let Some(bad) = text.chars().find(|it| *it != '\n' && !is_plain(*it)) {
+        found.push(format!("{bad:?} reaches the terminal"));
+    }
+    if styles != without_styles(&harmless.human).1 {
+        found.push("a foreign style".to_owned());
+    }
+    // The indentation of detail and of diffs.
+    let is_forged = |line: &&str| {
+        line.trim_start_matches(['+', '-']).starts_with(FORGED) && !line.starts_with("    ")
+    };
+    found.extend(text.lines().find(is_forged).map(|line| format!("a forged line: {line}")));
+    let (lines, usual) = (text.lines().count(), harmless.human.lines().count());
+    if lines != usual && !shown.has_details {
+        found.push(format!("{lines} lines instead of {usual}"));
+    }
+    for (document, value) in &shown.json {
+        if !document.chars().all(|it| it == '\n' || is_plain(it)) {
+            found.push("a control character in JSON".to_owned());
+        }
+        match serde_json::from_str::<Value>(document) {
+            Ok(read) if value.as_ref().is_none_or(|value| *value == read) => {}
+            Ok(_) => found.push("JSON says something else".to_owned()),
+            Err(error) => found.push(format!("no JSON: {error}")),
+        }
+    }
+    found.into_iter().map(|fault| format!("{}: {fault}: {text:.2000?}", shown.name)).collect()
+}
+
+/// The text without kcm's styles, and how many there were.
+fn without_styles(text: &str) -> (String, usize) {
+    let (mut plain, mut count) = (text.to_owned(), 0);
+    for style in [Style::Good, Style::Bad, Style::Note, Style::Name, Style::Gone] {
+        for sequence in [style.to_string(), format!("{style:#}")] {
+            count += plain.matches(&sequence).count();
+            plain = plain.replace(&sequence, "");
+        }
+    }
+    (plain, count)
+}
+
+fn all_faults(word: &str) -> Vec<String> {
+    // As words from elsewhere are: never one of kcm's own strings.
+    let word = word.to_owned();
+    let (hostile, harmless) = (values::shown(&word), values::shown("harmless"));
+    hostile
+        .iter()
+        .zip(&harmless)
+        .flat_map(|(hostile, harmless)| faults(hostile, harmless))
+        .collect()
+}
+
+/// Checks errors, whose text and document `errors` makes with a word in them, with every hostile word.
+pub(crate) fn assert_errors_are_harmless(errors: impl Fn(&str) -> Vec<(String, Value)>) {
+    let shown = |word: &str| -> Vec<Shown> {
+        let shown = |(message, document): &(String, Value)| {
+            values::of("error", document, |out| super::human::failure(out, message))
+        };
+        errors(word).iter().map(shown).collect()
+    };
+    let harmless = shown("harmless");
+    for word in HOSTILE {
+        for word in [word.to_owned(), format!("{word}{FORGED}{word}")] {
+            let pairs = shown(&word).into_iter().zip(&harmless);
+            let faults: Vec<_> =
+                pairs.flat_map(|(shown, harmless)| faults(&shown, harmless)).collect();
+            assert!(faults.is_empty(), "{word:?}: {}", faults.join("\n"));
+        }
+    }
+}
+
+/// A word made of hostile pieces and plain ones. It does not begin with what a line of kcm's own begins with.
+fn words() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        3 => prop::sample::select(&HOSTILE[..]).prop_map(str::to_owned),
+        1 => Just(FORGED.to_owned()),
+        1 => Just(format!("\n{FORGED}\n")),
+        1 => any::<char>().prop_filter("a tab only shows itself", |it| *it != '\t').prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 1..6).prop_map(|pieces| format!("x{}", pieces.concat()))
+}
+
+#[test]
+fn each_hostile_word_alone_is_harmless_in_every_report() {
+    for word in HOSTILE {
+        let faults = all_faults(word);
+        assert!(faults.is_empty(), "{word:?}: {}", faults.join("\n"));
+        let faults = all_faults(&format!("{word}{FORGED}{word}"));
+        assert!(faults.is_empty(), "{word:?}: {}", faults.join("\n"));
+    }
+}
+
+#[test]
+fn a_word_longer_than_any_column_is_cut_in_every_report() {
+    let word = format!("{}\n{FORGED}", "\u{202e}x".repeat(1 << 15));
+    let faults = all_faults(&word);
+    assert!(faults.is_empty(), "{faults:.1000?}");
+    // A message of a journal has a limit of its own.
+    for shown in values::shown(&word).iter().filter(|shown| shown.name != "logs") {
+        let longest = shown.human.lines().map(|line| line.chars().count()).max();
+        assert!(longest < Some(1 << 18), "{}: {longest:?}", shown.name);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_word_from_elsewhere_drives_a_terminal_or_forges_a_line(word in words()) {
+        let faults = all_faults(&word);
+        prop_assert!(faults.is_empty(), "{}", faults.join("\n"));
+    }
+}
