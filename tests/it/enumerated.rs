@@ -4,6 +4,7 @@
 mod asked;
 mod changed;
 mod checker;
+mod claimed;
 mod cut;
 pub(crate) mod election;
 mod handover;

@@ -1,5 +1,7 @@
 //! Who leads, in the course of a rollout: asked before each commit, handed over by the leader's own, seen at the end.
 
+mod claims;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::plan::{MasterPlan, Plan};
 use crate::preflight::{self, Examination, PreflightError};
 use crate::transport::{Observation, Reply};
 use crate::util::tasks::{MasterTasks, Panicked};
+
+pub(crate) use claims::{Claim, owner};
 
 /// How long freeing the Lease may take: far less than the timer waits that starts the service again.
 const FREEING: Duration = Duration::from_secs(3);
@@ -273,9 +277,9 @@ impl Lead {
             Err(why) => return Holding::Unknown(why),
         };
         let Some(holder) = lease.holder() else { return Holding::Away };
-        let hostname = holder.hostname();
-        let ours = |seat: &Seat| seat.hostname.is_some() && seat.hostname.as_deref() == hostname;
-        if let Some(place) = self.seats.iter().position(ours) {
+        let claims = self.claims();
+        let of = |hostname| owner(hostname, &claims, &self.left_out);
+        if let Some(place) = holder.hostname().and_then(of) {
             return Holding::Ours(place, lease);
         }
         if has_run_out(&lease, OffsetDateTime::now_utc()) {
@@ -285,6 +289,12 @@ impl Lead {
         } else {
             Holding::LeftOut(lease)
         }
+    }
+
+    /// The host names that the masters claim.
+    fn claims(&self) -> Vec<Claim<'_>> {
+        let seats = self.seats.iter();
+        seats.map(|it| Claim { master: &it.name, hostname: it.hostname.as_deref() }).collect()
     }
 
     /// The greatest difference between clocks that were seen; unknown if one was not.
@@ -360,6 +370,12 @@ impl Lead {
         ) else {
             return Err("the API server cannot be asked through it".to_owned());
         };
+        // Whoever claims the host name of another could have that one's Lease freed.
+        if !claims::is_confirmed(place, &self.claims(), &self.left_out) {
+            return Err(format!(
+                "its host name {hostname} is not its name in the cluster file, and another master may have it"
+            ));
+        }
         let others = self.seats.iter().enumerate().filter(|(other, _)| *other != place);
         let others: Vec<_> = others.filter_map(|(_, seat)| seat.hostname.clone()).collect();
         let process = EndedProcess {

@@ -19,7 +19,7 @@ pub use gate::{FIRST_LOOK, SETTLE};
 pub(crate) use gate::{answers_at, health_question, is_healthy, listener};
 pub(crate) use helm::{STOPPING, processes};
 pub(crate) use issue::authority;
-pub(crate) use lead::{Holding, Lead, LeaseAfterStop, lead_as_deployed, stranger};
+pub(crate) use lead::{Claim, Holding, Lead, LeaseAfterStop, lead_as_deployed, owner, stranger};
 pub(crate) use lock::lock_all;
 pub use outcome::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
 pub use prepared::Prepared;

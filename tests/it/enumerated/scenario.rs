@@ -235,6 +235,17 @@ impl Scenario {
         Self { leader: Some(leader), ..self }
     }
 
+    /// The same without one master.
+    pub(super) fn without(self, name: &str) -> Self {
+        let cluster = self.cluster.clone().select(&[], &[name.to_owned()]).unwrap();
+        Self { cluster, ..self }
+    }
+
+    /// The masters that the command is about.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.cluster.masters.iter().map(|master| master.name.to_string()).collect()
+    }
+
     /// Who leads since the last fork, if anybody can be asked.
     pub(super) fn election(&self) -> Option<Arc<Election>> {
         self.election.borrow().clone()

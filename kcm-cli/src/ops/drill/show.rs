@@ -21,7 +21,7 @@ use crate::kube::{Holder, Lease};
 use crate::observed::accounts::Accounts;
 use crate::observed::look_at;
 use crate::ops::smoke::Seat;
-use crate::rollout::{self, Holding, Lead, answers_at};
+use crate::rollout::{self, Claim, Holding, Lead, answers_at, owner};
 use crate::transport::{Activity, Observation};
 
 /// How often each master may be ended on the average: who leads next is not always for kcm to say.
@@ -322,11 +322,11 @@ impl<'s> Show<'s> {
     }
 
     fn place_of(&self, holder: &Holder) -> Option<usize> {
-        let hostname = holder.hostname();
-        self.begun
-            .seats
-            .iter()
-            .position(|seat| seat.hostname().is_some() && seat.hostname() == hostname)
+        let seats = self.begun.seats.iter();
+        let claims = seats.map(|seat| Claim { master: &seat.name, hostname: seat.hostname() });
+        let left_out = &self.run.cluster.left_out;
+        let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
+        owner(holder.hostname()?, &claims.collect::<Vec<_>>(), &left_out)
     }
 
     fn tell(&self, step: DrillStep) {

@@ -13,6 +13,7 @@ use crate::context::Run;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::kube::{ApiError, ControlPlane, Credentials, Lease, Via};
 use crate::pki;
+use crate::rollout::{Claim, owner};
 use crate::transport::{Observation, Transport};
 
 /// Through how many masters an API server that does not answer is asked: each may take 10 s.
@@ -58,6 +59,7 @@ impl Leadership {
 pub(super) struct LeadQuestion {
     way: Result<Way, String>,
     asked: Mutex<Asked>,
+    left_out: Vec<String>,
 }
 
 struct Way {
@@ -77,7 +79,8 @@ struct Asked {
 
 impl LeadQuestion {
     pub(super) fn new(run: Run<'_>) -> Self {
-        Self { way: way(run), asked: Mutex::default() }
+        let left_out = run.cluster.left_out.iter().map(ToString::to_string).collect();
+        Self { way: way(run), asked: Mutex::default(), left_out }
     }
 
     /// Asks through a master, unless it has been answered through another.
@@ -117,7 +120,8 @@ impl LeadQuestion {
                 (Observation::Unknown(error.to_string()), Some(not_answered(&error)))
             }
             Some(Ok((lease, at))) => {
-                let known = lease.map_or_else(nobody, |lease| held(&lease, at, looks));
+                let known =
+                    lease.map_or_else(nobody, |lease| held(&lease, at, looks, &self.left_out));
                 (Observation::Known(known), None)
             }
         }
@@ -160,13 +164,15 @@ fn nobody() -> Leadership {
     }
 }
 
-fn held(lease: &Lease, at: OffsetDateTime, looks: &[Look]) -> Leadership {
+fn held(lease: &Lease, at: OffsetDateTime, looks: &[Look], left_out: &[String]) -> Leadership {
+    let claims = looks.iter().map(|look| Claim {
+        master: &look.name,
+        hostname: look.master().and_then(|master| master.probe.hostname.as_deref()),
+    });
+    let claims: Vec<_> = claims.collect();
     let hostname = lease.holder().and_then(|holder| holder.hostname());
-    let is_its = |look: &&Look| {
-        let known = look.master().and_then(|master| master.probe.hostname.as_deref());
-        known.is_some() && known == hostname
-    };
-    let look = looks.iter().find(is_its);
+    let place = hostname.and_then(|hostname| owner(hostname, &claims, left_out));
+    let look = place.and_then(|place| looks.get(place));
     // Renewals bear the time of the holder's clock.
     let ahead = look.and_then(Look::clock_offset).unwrap_or(time::Duration::ZERO);
     let age = lease.renewed().map(|renewed| at.saturating_add(ahead) - renewed);
