@@ -5,8 +5,10 @@ use kcm_pki::Certificate;
 use super::choices::Choices;
 use super::findings::{Findings, Share, of_subject};
 use super::look::{Found, pairs};
-use super::subject::{csr, signing_config};
+use super::subject::{Csr, csr, signing_config};
 use crate::cluster::layout::{self, CERTIFICATE, COMBINED, KEY, Layout};
+use crate::cluster::layout::{self, CERTIFICATE, COMBINED, KEY, Layout};
+use crate::pki::MASTERS;
 use crate::pki::MASTERS;
 use crate::transport::PathState;
 use crate::util::files::RemotePath;
@@ -69,10 +71,14 @@ pub(super) fn identity(
     });
     let hours = Share::Most.common(hours).filter(|hours| *hours >= 1).unwrap_or(USUAL_HOURS);
     choices.lifetime = (hours != USUAL_HOURS).then(|| format!("{hours}h"));
-    let request = |it: &Certificate| (it.subject(), csr(it).map(|csr| csr.text));
-    let common = Share::Most.common(leaves.iter().map(|it| Some(request(it))));
-    let like_most = leaves.iter().find(|it| Some(request(it)) == common);
-    let csr = like_most.and_then(|it| next_csr(choices, it, findings));
+    let requests: Vec<_> = leaves.iter().map(|it| (it.subject(), csr(it))).collect();
+    let said = |(subject, csr): &(String, Option<Csr>)| {
+        Some((subject.clone(), csr.as_ref().map(|csr| csr.text.clone())))
+    };
+    let common = Share::Most.common(requests.iter().map(said));
+    let mut all = leaves.iter().zip(requests);
+    let like_most = all.find(|(_, request)| said(request) == common);
+    let csr = like_most.and_then(|(it, (_, csr))| next_csr(choices, it, csr?, findings));
     let signing_config = most_of(&|it| signing_config(it, hours));
     choices.signing_config = signing_config.as_ref().map(|_| SIGNING_CONFIG_FILE.to_owned());
     let chain = Share::Most.of(&chains).filter(|chain| !chain.is_empty());
@@ -84,9 +90,9 @@ pub(super) fn identity(
 fn next_csr(
     choices: &mut Choices,
     certificate: &Certificate,
+    csr: Csr,
     findings: &mut Findings<'_>,
 ) -> Option<String> {
-    let csr = csr(certificate)?;
     let name = certificate.common_name().unwrap_or_default();
     let is_master = certificate.organizations().iter().any(|it| it == MASTERS);
     if name != layout::USER && !is_master {
