@@ -1,6 +1,7 @@
 //! Cutting a command everywhere.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use kcm::transport::fake::{Fault, FaultPoint};
 
@@ -21,15 +22,26 @@ impl Count {
     }
 }
 
-/// Cuts a scenario at every moment on every master in every way; with one master, at those moments too that differ in nothing.
+/// Cuts a scenario at every moment on every master in every way; with one master that nobody leads, at those moments too
+/// that differ in nothing.
 pub(super) async fn cut_everywhere(scenario: &Scenario) {
+    cut_masters(scenario, 0..scenario.fakes.len()).await;
+}
+
+/// Cuts a scenario at every moment on one of its masters in every way.
+pub(super) async fn cut_master(scenario: &Scenario, place: usize) {
+    cut_masters(scenario, place..place + 1).await;
+}
+
+async fn cut_masters(scenario: &Scenario, places: Range<usize>) {
     let begun = std::time::Instant::now();
     let uncut = Uncut::of(scenario).await;
     let masters = scenario.fakes.len();
     let (mut count, mut wrong) = (Count::default(), Vec::new());
-    for place in 0..masters {
+    let every = masters == 1 && scenario.election().is_none();
+    for place in places {
         for kind in Kind::ALL {
-            for at in uncut.moments(place, kind, masters == 1) {
+            for at in uncut.moments(place, kind, every) {
                 *count.0.entry(kind).or_default() += 1;
                 if let Err(why) =
                     cut(scenario, &uncut, place, Fault { at, kind: kind.fault() }, kind).await
