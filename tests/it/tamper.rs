@@ -5,6 +5,7 @@ mod helps;
 mod keys;
 mod links;
 mod reasons;
+mod signers;
 
 use std::collections::BTreeSet;
 use std::fs;

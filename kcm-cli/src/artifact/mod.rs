@@ -6,3 +6,4 @@ pub(crate) mod uptake;
 pub(crate) mod view;
 
 pub use service::DesiredService;
+pub(crate) use service::SigningFiles;

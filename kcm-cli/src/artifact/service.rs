@@ -21,6 +21,9 @@ pub struct DesiredService {
     /// Those of them that must hold one certificate and no more: it signs with them once it leads.
     #[serde(skip)]
     pub(crate) signing_certificates: Vec<RemotePath>,
+    /// The certificates and keys that it signs with once it leads, but for those that kcm puts there itself.
+    #[serde(skip)]
+    pub(crate) signers: Vec<SigningFiles>,
     /// Those of them that it reads when it starts, and then never again.
     pub read_once: Vec<RemotePath>,
     /// The key that it signs tokens with.
@@ -32,6 +35,19 @@ pub struct DesiredService {
     /// The name of the user that the cluster file has it run as; none for root.
     #[serde(skip)]
     pub(crate) user: Option<String>,
+}
+
+/// A certificate and the key beside it, as the flags of one signer name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SigningFiles {
+    /// The flag of the certificate.
+    pub(crate) certificate_flag: String,
+    /// The certificate's path.
+    pub(crate) certificate: RemotePath,
+    /// The flag of the key.
+    pub(crate) key_flag: String,
+    /// The key's path.
+    pub(crate) key: RemotePath,
 }
 
 impl DesiredService {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use kcm_systemd::{ControllerManagerUnit, ExecutablePath, FlagName, Flags, Hardening};
 
 use super::{Artifact, Content, DesiredError, artifact};
-use crate::artifact::DesiredService;
+use crate::artifact::{DesiredService, SigningFiles};
 use crate::cluster::layout::{Layout, Role};
 use crate::cluster::{Cluster, Comparison, FlagChange, Master};
 use crate::desired::meaning::Meaning;
@@ -48,6 +48,7 @@ pub(super) fn service(
         signing_certificates: files_of(&flags, |name| {
             name.starts_with("cluster-signing-") && name.ends_with("cert-file")
         }),
+        signers: signers(cluster, layout, &flags),
         read_once: files_of(&flags, |name| !is_reloaded(name)),
         service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),
         serving: serving(&flags),
@@ -87,6 +88,24 @@ fn files_of(flags: &Flags, is_of: impl Fn(&str) -> bool) -> Vec<RemotePath> {
         (name.ends_with("-file") || name.ends_with("kubeconfig")) && is_of(name)
     });
     named.filter_map(|(_, value)| RemotePath::new(value).ok()).collect()
+}
+
+/// The certificates and keys that flags name for signers, without the CA where kcm distributes it.
+fn signers(cluster: &Cluster, layout: &Layout, flags: &Flags) -> Vec<SigningFiles> {
+    let signer = |(name, value): (&FlagName, &str)| {
+        let signer = name.as_str().strip_prefix("cluster-signing-")?.strip_suffix("cert-file")?;
+        let key_flag = format!("cluster-signing-{signer}key-file");
+        let key = RemotePath::new(flags.get(&key_flag)?).ok()?;
+        let certificate = RemotePath::new(value).ok()?;
+        let certificate_flag = name.as_str().to_owned();
+        Some(SigningFiles { certificate_flag, certificate, key_flag, key })
+    };
+    let is_distributed = |it: &SigningFiles| {
+        cluster.install.distribute_ca
+            && it.certificate == layout.ca_certificate
+            && it.key == layout.ca_key
+    };
+    flags.iter().filter_map(signer).filter(|it| !is_distributed(it)).collect()
 }
 
 /// Whether the file of a flag is read again while the process runs: client-go's and apiserver's dynamic certificates,

@@ -50,6 +50,8 @@ pub enum FindingCode {
     OtherCa,
     /// The service would sign tokens with another key than it does now.
     OtherServiceAccountKey,
+    /// A CA key does not belong to the certificate beside it.
+    CaKeyMismatch,
     /// The masters' files of the CA are not the same.
     CaDiffers,
     /// A file that the service reads is not there.

@@ -29,6 +29,24 @@ pub(crate) fn beside_managed<'a>(
     others
 }
 
+/// The files of signers that have to be read, each once. The CA's certificate is read anyway.
+pub(crate) fn signing_files<'a>(
+    layout: &Layout,
+    services: impl IntoIterator<Item = &'a DesiredService>,
+) -> Vec<(RemotePath, View)> {
+    let mut files: Vec<(RemotePath, View)> = Vec::new();
+    for signer in services.into_iter().flat_map(|service| &service.signers) {
+        let pair = [(&signer.certificate, View::Certificates), (&signer.key, View::PublicPart)];
+        for (path, view) in pair {
+            let is_known = files.iter().any(|known| (&known.0, known.1) == (path, view));
+            if *path != layout.ca_certificate && !is_known {
+                files.push((path.clone(), view));
+            }
+        }
+    }
+    files
+}
+
 /// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
 pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
@@ -68,6 +86,7 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
         read(&layout.connections, View::Whole),
         Operation::CheckFolders(CheckFolders { paths: managed }),
     ];
+    operations.extend(beside.signing.iter().map(|(path, view)| read(path, *view)));
     if let Some(Inspects { version }) = beside.inspects {
         let (unit, program) = (layout.unit.clone(), version.then(|| layout.executable.clone()));
         operations.push(Operation::Inspect(Inspect { unit, program }));
@@ -82,6 +101,8 @@ pub(crate) struct Beside {
     pub(crate) reads_program: bool,
     /// Other files.
     pub(crate) others: Vec<RemotePath>,
+    /// The files that signers use, with what is seen of them.
+    pub(crate) signing: Vec<(RemotePath, View)>,
     /// The look at the service as it runs, if there is to be one.
     pub(crate) inspects: Option<Inspects>,
     /// Whether one exchange is to do: units are not completed, and nothing is compared with former connections.
@@ -174,6 +195,12 @@ pub(super) async fn ask(
     let Some(Reply::CheckedFolders(untrusted_folders)) = replies.next() else {
         return Err(unexpected());
     };
+    let mut signing = Vec::new();
+    for (path, view) in &beside.signing {
+        let Some(Reply::Read(text)) = replies.next() else { return Err(unexpected()) };
+        let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        signing.extend(text.map(|text| (path.clone(), *view, text)));
+    }
     let mut states = probe.paths.iter().cloned();
     let mut file = |text: Option<String>| {
         states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
@@ -211,10 +238,11 @@ pub(super) async fn ask(
         untrusted_folders,
         own,
         others,
+        signing,
         behind: Vec::new(),
     };
     // Where there is no link, this is no exchange.
-    master.behind = links::behind(&master, transport, layout).await?;
+    master.behind = links::behind(&master, transport, layout, &beside.signing).await?;
     if !beside.only_once {
         master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
     }

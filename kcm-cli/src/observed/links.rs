@@ -13,6 +13,7 @@ pub(super) async fn behind(
     master: &ObservedMaster,
     transport: &dyn Transport,
     layout: &Layout,
+    signing: &[(RemotePath, View)],
 ) -> Result<Vec<(RemotePath, ObservedFile)>, AskError> {
     let cas = [Role::CaCertificate, Role::CaKey]
         .map(|role| (layout.path(role), &master.files.of(role).state));
@@ -27,7 +28,8 @@ pub(super) async fn behind(
         if open.is_empty() {
             break;
         }
-        let files = look(master, transport, layout, &open).await?;
+        let views: Vec<_> = open.iter().map(|(link, _)| view_of(link, layout, signing)).collect();
+        let files = look(master, transport, layout, (&open, &views)).await?;
         let mut next = Vec::new();
         for ((link, at), file) in open.into_iter().zip(files) {
             match target(&at, &file.state) {
@@ -44,12 +46,11 @@ async fn look(
     master: &ObservedMaster,
     transport: &dyn Transport,
     layout: &Layout,
-    open: &[(RemotePath, RemotePath)],
+    (open, views): (&[(RemotePath, RemotePath)], &[Option<View>]),
 ) -> Result<Vec<ObservedFile>, AskError> {
     let paths: Vec<_> = open.iter().map(|(_, target)| target.clone()).collect();
-    let is_certificate = |(link, _): &&(RemotePath, RemotePath)| *link == layout.ca_certificate;
-    let read = |(_, path): &(RemotePath, RemotePath)| {
-        Operation::Read(Read { path: path.clone(), view: View::Certificates })
+    let read = |((_, path), view): (&(RemotePath, RemotePath), &Option<View>)| {
+        view.map(|view| Operation::Read(Read { path: path.clone(), view }))
     };
     let probe = Operation::Probe(Probe {
         paths,
@@ -60,7 +61,7 @@ async fn look(
         executable: layout.executable.clone(),
         accounts: Vec::new(),
     });
-    let reads = open.iter().filter(is_certificate).map(read);
+    let reads = open.iter().zip(views).filter_map(read);
     let batch = Batch::new([probe].into_iter().chain(reads).collect());
     let replies = transport.call(&batch).await?;
     if let Some(failure) = replies.failed {
@@ -70,8 +71,8 @@ async fn look(
     let mut replies = replies.done.into_iter();
     let Some(Reply::Probe(probe)) = replies.next() else { return Err(contract()) };
     let mut files = Vec::new();
-    for (it, state) in open.iter().zip(probe.paths) {
-        let text = match is_certificate(&it).then(|| replies.next()) {
+    for (view, state) in views.iter().zip(probe.paths) {
+        let text = match view.map(|_| replies.next()) {
             Some(Some(Reply::Read(text))) => {
                 text.map(|text| String::from_utf8_lossy(&text).into_owned())
             }
@@ -81,6 +82,14 @@ async fn look(
         files.push(ObservedFile { state, text });
     }
     Ok(files)
+}
+
+/// How much is seen of the file that a link leads to.
+fn view_of(link: &RemotePath, layout: &Layout, signing: &[(RemotePath, View)]) -> Option<View> {
+    if *link == layout.ca_certificate {
+        return Some(View::Certificates);
+    }
+    signing.iter().find(|(path, _)| path == link).map(|(_, view)| *view)
 }
 
 /// Where a link leads, seen from its own folder.

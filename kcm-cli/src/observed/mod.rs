@@ -34,7 +34,7 @@ use crate::observed::effective::EffectiveUnit;
 use crate::pki::identity::{HeldIdentity, IdentityFacts, NotHeld, Reason};
 use crate::pki::{Ca, Inputs};
 use crate::transport::{
-    FoundUnit, OperationError, PathState, ProbeReply, TransportError, UntrustedFolder,
+    FoundUnit, OperationError, PathState, ProbeReply, TransportError, UntrustedFolder, View,
 };
 use crate::util::files::RemotePath;
 use crate::util::tasks::{MasterTasks, Panicked};
@@ -42,7 +42,7 @@ use crate::util::words::harmless;
 use ask::{ask, questions};
 use held::{held_identity, operator_facts, operator_identity};
 
-pub(crate) use ask::{Beside, Inspects, Seen, beside_managed, look_at, look_beside};
+pub(crate) use ask::{Beside, Inspects, Seen, beside_managed, look_at, look_beside, signing_files};
 
 /// Everything that was seen, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -92,6 +92,9 @@ pub struct ObservedMaster {
     /// Other files that flags name, as far as they were asked for.
     #[serde(skip)]
     pub(crate) others: Vec<(RemotePath, PathState)>,
+    /// What was seen of the files of signers: certificates, and digests of the public parts of keys.
+    #[serde(skip)]
+    pub(crate) signing: Vec<(RemotePath, View, String)>,
     /// What links lead to, by the links.
     #[serde(skip)]
     pub(crate) behind: Vec<(RemotePath, ObservedFile)>,
@@ -140,6 +143,14 @@ impl ObservedMaster {
                 self.files.certificate.text.as_deref().map(Cow::Borrowed)
             }
         }
+    }
+
+    /// What was seen of the certificate or the key of a signer, also behind a link; nothing of what is no file.
+    pub(crate) fn signs_with(&self, path: &RemotePath, view: View) -> Option<&str> {
+        let seen = self.signing.iter().find(|(at, by, _)| (at, *by) == (path, view));
+        let behind = || self.behind.iter().find(|(link, _)| link == path);
+        let text = seen.map(|(_, _, text)| text.as_str());
+        text.or_else(|| behind()?.1.text.as_deref())
     }
 
     /// The file at a path, or the file that a link there leads to.
@@ -330,7 +341,8 @@ pub(crate) async fn observe(
 ) -> Result<Observed, ObserveError> {
     let others = beside_managed(layout, services);
     let reads_program = inputs.binary.is_some();
-    let beside = Beside { reads_program, others, ..Beside::default() };
+    let signing = signing_files(layout, services);
+    let beside = Beside { reads_program, others, signing, ..Beside::default() };
     let observed = look_further(run.fleet, layout, accounts, beside).await?;
     let observed = Observed::of(observed, inputs, run.now);
     for master in &observed.masters {

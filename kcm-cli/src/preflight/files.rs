@@ -1,5 +1,6 @@
 //! Files that flags name and kcm does not bring: there, and of use. Pure.
 
+use super::signers;
 use crate::artifact::DesiredService;
 use crate::cluster::layout::{Layout, Role};
 use crate::finding::{Finding, FindingCode};
@@ -14,7 +15,7 @@ use crate::util::words::command;
 const CAS: [Role; 2] = [Role::CaCertificate, Role::CaKey];
 
 /// Finds files that flags of `service` name and that are missing, are no files, are empty, are of another CA, or cannot be
-/// read by the service's user. A folder may be the part of a system that is completed later: there they are warnings. What
+/// read by the service's user, and keys that do not belong to their certificate. A folder may be the part of a system that is completed later: there they are warnings. What
 /// `steps` put right is none.
 pub(crate) fn named(
     layout: &Layout,
@@ -41,11 +42,12 @@ pub(crate) fn named(
     let found = cas.chain(others).flatten().chain(unreadable);
     let found = found.map(|Fault { code, problem, mend }| {
         let finding = Finding::error(code, &master.name, problem, mend);
-        let is_warning =
-            code == FindingCode::OtherCa || master.probe.unit.activity == Activity::Offline;
-        if is_warning { finding.into_warning() } else { finding }
+        if code == FindingCode::OtherCa { finding.into_warning() } else { finding }
     });
-    found.collect()
+    let mismatched = signers::mismatched(layout, service, master, |path| is_touched(steps, path));
+    let is_offline = master.probe.unit.activity == Activity::Offline;
+    let as_it_weighs = |it: Finding| if is_offline { it.into_warning() } else { it };
+    found.chain(mismatched).map(as_it_weighs).collect()
 }
 
 /// Files that the service's user certainly cannot read, by their own mode and owner. Groups that the user is in besides its

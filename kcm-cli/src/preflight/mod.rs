@@ -10,6 +10,7 @@ pub mod lint;
 mod masters;
 mod program;
 mod room;
+mod signers;
 mod trust;
 mod units;
 mod uploaded;

@@ -230,6 +230,9 @@ pub enum View {
     /// A kubeconfig's public lines, with a digest in place of every other value
     /// (see [`kcm_kubeconfig::public_view`]): no key is fetched.
     KubeconfigPublic,
+    /// A digest of the public part of the first private key of a PEM file, in hexadecimal digits; nothing where none is
+    /// found, as of an encrypted key, of Ed25519, or of ECDSA without its point.
+    PublicPart,
 }
 
 /// Files to write beside their targets.

@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use super::folders::untrusted;
 use super::reply::describe_unit;
-use super::unit_files;
 use super::{
     Account, Batch, Commit, Examine, Examined, Exec, ExpectedUnit, Inspect, Inspected, Keep,
     KeptFile, Observation, Operation, OperationError, OperationFailure, Output, PathState, Probe,
     ProbeReply, Read, Replies, Reply, STAGE_FOLDER, Settle, Settled, Stage, UnitAction, UnitState,
     Unstage, View,
 };
+use super::{public_part, unit_files};
 use crate::util::files::{
     self, Effect, FileError, FileErrorKind, FileSystem, LONGEST_FILE, Mode, NodeKind, Owner,
     RemotePath, Stat,
@@ -170,6 +170,10 @@ fn read(
         View::KubeconfigPublic => {
             let text = Zeroizing::new(String::from_utf8_lossy(&content).into_owned());
             Zeroizing::new(public_kubeconfig(&text).into_bytes())
+        }
+        View::PublicPart => {
+            let digest = public_part::of_key(&content).map(|digest| digest.to_hex());
+            Zeroizing::new(digest.unwrap_or_default().into_bytes())
         }
     }))
 }

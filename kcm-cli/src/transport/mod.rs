@@ -44,6 +44,7 @@ mod inspect;
 mod interpret;
 mod journal;
 mod local;
+mod public_part;
 mod reply;
 mod shell;
 mod ssh;
@@ -70,6 +71,7 @@ pub use inspect::{Inspect, Inspected, ProcessFacts};
 pub(crate) use interpret::{public_kubeconfig, staged};
 pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
 pub use local::Local;
+pub(crate) use public_part::of_certificate as public_part;
 pub use reply::{
     Activity, Connection, Enablement, Examined, Listener, Observation, Output, PathState,
     ProbeReply, ProgramFacts, Replies, Reply, Settled, UnitState,

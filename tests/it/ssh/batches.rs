@@ -316,6 +316,53 @@ fn a_masters_shell_shows_certificates_and_no_key() {
     }
 }
 
+#[test]
+fn a_masters_shell_finds_the_public_part_of_every_key_as_this_machine_does() {
+    let Some(lab) = &*LAB else { return };
+    let machine = lab.machine(0);
+    let scratch = tempfile::tempdir().unwrap();
+    let openssl = |arguments: &[&str]| peers::run(&mut peers::openssl(scratch.path(), arguments));
+    let mut files = vec!["garbage\n".to_owned(), String::new()];
+    for algorithm in [
+        KeyAlgorithm::Rsa2048,
+        KeyAlgorithm::EcdsaP256,
+        KeyAlgorithm::EcdsaP384,
+        KeyAlgorithm::EcdsaP521,
+    ] {
+        let (certificate, key) = ca(algorithm, "a");
+        fs::write(scratch.path().join("key"), &key).unwrap();
+        openssl(&["pkey", "-in", "key", "-traditional", "-out", "traditional"]);
+        let traditional = fs::read_to_string(scratch.path().join("traditional")).unwrap();
+        let crlf = key.replace('\n', "\r\n");
+        files.extend([key.clone(), traditional, crlf, format!("{certificate}{key}{certificate}")]);
+    }
+    openssl(&["pkey", "-aes256", "-passout", "pass:x", "-in", "key", "-out", "encrypted"]);
+    openssl(&["genpkey", "-algorithm", "ed25519", "-out", "ed25519"]);
+    for name in ["encrypted", "ed25519"] {
+        files.push(fs::read_to_string(scratch.path().join(name)).unwrap());
+    }
+    let reads =
+        || (0..files.len()).map(|at| read(&format!("/srv-keys/{at}"), View::PublicPart)).collect();
+    for folder in [machine.root(), scratch.path().to_owned()] {
+        fs::create_dir(folder.join("srv-keys")).unwrap();
+        for (at, text) in files.iter().enumerate() {
+            fs::write(folder.join(format!("srv-keys/{at}")), text).unwrap();
+        }
+    }
+    let master = master(machine);
+    let there = on(&master, texts(&*master, reads()));
+    let local = Arc::new(Local::new(scratch.path()));
+    let here = on(&master, texts(&*local, reads()));
+    for ((there, here), text) in there.iter().zip(&here).zip(&files) {
+        assert_eq!(String::from_utf8_lossy(there), String::from_utf8_lossy(here), "{text}");
+    }
+    let found: Vec<_> = there.iter().map(Vec::len).collect();
+    assert_eq!(found, [&[0, 0][..], &[64; 16], &[0, 0]].concat());
+    for forms in there[2..18].chunks(4) {
+        assert!(forms.iter().all(|form| *form == forms[0]), "{forms:?}");
+    }
+}
+
 /// Every program that starts on a machine, with its arguments and environment, while something is done.
 fn traced(
     machine: &Machine,

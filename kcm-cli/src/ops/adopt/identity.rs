@@ -7,8 +7,6 @@ use super::findings::{Findings, Share, of_subject};
 use super::look::{Found, pairs};
 use super::subject::{Csr, csr, signing_config};
 use crate::cluster::layout::{self, CERTIFICATE, COMBINED, KEY, Layout};
-use crate::cluster::layout::{self, CERTIFICATE, COMBINED, KEY, Layout};
-use crate::pki::MASTERS;
 use crate::pki::MASTERS;
 use crate::transport::PathState;
 use crate::util::files::RemotePath;

@@ -11,7 +11,7 @@ use crate::artifact::DesiredService;
 use crate::cluster::layout::Layout;
 use crate::observed::accounts::Accounts;
 use crate::observed::{
-    AskError, Beside, Inspects, ObservedMaster, Seen, beside_managed, look_beside,
+    AskError, Beside, Inspects, ObservedMaster, Seen, beside_managed, look_beside, signing_files,
 };
 use crate::ops::certs::{self, SeenCertificate};
 use crate::preflight::lint::Running;
@@ -119,6 +119,7 @@ pub(super) async fn at(
     let beside = Beside {
         reads_program: *reads_program,
         others: beside_managed(layout, [&service]),
+        signing: signing_files(layout, [&service]),
         inspects: Some(Inspects { version: true }),
         ..Beside::default()
     };

@@ -118,6 +118,7 @@ impl<'b> Calls<'b> {
                     View::Whole => "whole",
                     View::Certificates => "certificates",
                     View::KubeconfigPublic => "kubeconfig_public",
+                    View::PublicPart => "public_part",
                 };
                 self.call("read_file", [path.as_str(), filter])?;
             }

@@ -1,0 +1,60 @@
+//! The certificates and keys that the leader signs with: each key belongs to the certificate beside it. Pure.
+
+use kcm_pki::{Certificate, Fingerprint};
+
+use crate::artifact::{DesiredService, SigningFiles};
+use crate::cluster::layout::Layout;
+use crate::finding::{Finding, FindingCode};
+use crate::observed::ObservedMaster;
+use crate::transport::{View, public_part};
+use crate::util::files::RemotePath;
+
+/// Finds keys of signers that do not belong to the certificate beside them, and those of which that cannot be determined.
+/// `is_touched` names the files that the plan writes. What is no file, or holds no certificate, is reported elsewhere.
+pub(super) fn mismatched(
+    layout: &Layout,
+    service: &DesiredService,
+    master: &ObservedMaster,
+    is_touched: impl Fn(&RemotePath) -> bool,
+) -> Vec<Finding> {
+    let signers = service.signers.iter();
+    let left = signers.filter(|it| !is_touched(&it.certificate) && !is_touched(&it.key));
+    left.filter_map(|signer| mismatch(layout, master, signer)).collect()
+}
+
+fn mismatch(layout: &Layout, master: &ObservedMaster, signer: &SigningFiles) -> Option<Finding> {
+    let SigningFiles { certificate_flag, certificate, key_flag, key } = signer;
+    let pem = certificate_of(layout, master, certificate)?;
+    let signing = Certificate::first_from_pem(pem.as_bytes()).ok()?;
+    let seen = master.signs_with(key, View::PublicPart)?;
+    let ours = format!("sha256:{seen}").parse::<Fingerprint>().ok();
+    let (problem, help) = match (public_part(&signing), ours) {
+        (Some(expected), Some(found)) if expected == found => return None,
+        (Some(_), Some(_)) => (
+            format!(
+                "{key} (--{key_flag}) is not the key of the certificate {certificate} (--{certificate_flag})"
+            ),
+            "put the key of that certificate there, or the certificate of that key: the leader signs nothing with another",
+        ),
+        _ => (
+            format!(
+                "cannot determine whether {key} (--{key_flag}) is the key of the certificate {certificate} (--{certificate_flag})"
+            ),
+            "put an unencrypted RSA or ECDSA key in PEM form there, ECDSA with its public point",
+        ),
+    };
+    let finding = Finding::error(FindingCode::CaKeyMismatch, &master.name, problem, help);
+    Some(if ours.is_some() { finding } else { finding.into_warning() })
+}
+
+fn certificate_of<'a>(
+    layout: &Layout,
+    master: &'a ObservedMaster,
+    path: &RemotePath,
+) -> Option<&'a str> {
+    if *path != layout.ca_certificate {
+        return master.signs_with(path, View::Certificates);
+    }
+    let file = &master.files.ca_certificate;
+    master.followed(path, &file.state, file.text.as_deref()).1
+}

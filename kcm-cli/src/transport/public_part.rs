@@ -1,0 +1,98 @@
+//! The public part of a private key, found by a rule on its hexadecimal digits that a shell can follow, too
+//! (`shell/looking.sh`): so a key is compared with a certificate where it is, and no byte of it leaves the master. Pure.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kcm_pki::{Certificate, Fingerprint};
+use regex::Regex;
+use zeroize::Zeroizing;
+
+/// RSA in PKCS#8 or PKCS#1 (RFC 8017, appendix A.1.2): the modulus ends where the exponent 65537 begins.
+const RSA_KEY: &str = "^(?:3082.{4}020100300d06092a864886f70d01010105000482.{4})?3082.{4}020100(?:028181|0282.{4})00(.*?)0203010001";
+/// ECDSA on the three curves, in PKCS#8 or SEC 1 (RFC 5915, section 3): the point is what it ends with.
+const EC_KEY: &str = "^30.*a1(?:44034200|64036200|818903818600)(04(?:.{128}|.{192}|.{264}))$";
+/// RSA in a certificate (RFC 8017, appendix A.1.1).
+const RSA_PUBLIC: &str = "300d06092a864886f70d010101050003(?:81..|82.{4})0030(?:81..|82.{4})(?:028181|0282.{4})00(.*?)0203010001";
+/// ECDSA in a certificate (RFC 5480, section 2.2).
+const EC_PUBLIC: &str = "03(?:4200|6200|818600)(04(?:.{128}|.{192}|.{264}))$";
+
+#[expect(clippy::expect_used, reason = "the patterns are constants")]
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a valid pattern")
+}
+
+/// Returns the digest of the public part of the private key in a PEM file; none where the rule finds no public part.
+pub(super) fn of_key(pem: &[u8]) -> Option<Fingerprint> {
+    static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| [RSA_KEY, EC_KEY].map(pattern));
+    digest_of(&*PATTERNS, &first_key(pem)?)
+}
+
+/// Returns the digest of the same part of a certificate's key; none for a key of another kind.
+pub(crate) fn of_certificate(certificate: &Certificate) -> Option<Fingerprint> {
+    static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| [RSA_PUBLIC, EC_PUBLIC].map(pattern));
+    digest_of(&*PATTERNS, certificate.public_key().der())
+}
+
+fn digest_of(patterns: &[Regex], der: &[u8]) -> Option<Fingerprint> {
+    let digits = hexadecimal(der);
+    let mut found = patterns.iter().filter_map(|it| it.captures(&digits)?.get(1));
+    found.next().map(|public| Fingerprint::of(public.as_str().as_bytes()))
+}
+
+/// Decodes the first private key of a PEM file.
+fn first_key(pem: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let is_begin =
+        |line: &&str| line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY-----");
+    let lines = text.lines().skip_while(|line| !is_begin(line)).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with("-----"));
+    let mut body = Zeroizing::new(String::with_capacity(text.len()));
+    let is_base64 = |it: &char| it.is_ascii_alphanumeric() || "+/=".contains(*it);
+    lines.for_each(|line| body.extend(line.chars().filter(is_base64)));
+    STANDARD.decode(&*body).ok().map(Zeroizing::new)
+}
+
+fn hexadecimal(bytes: &[u8]) -> Zeroizing<String> {
+    let mut digits = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+    for byte in bytes {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
+#[cfg(test)]
+mod tests {
+    use kcm_pki::{KeyAlgorithm, PrivateKey, PublicKey};
+
+    use super::*;
+
+    #[test]
+    fn a_key_and_its_certificate_have_one_public_part() {
+        for algorithm in [
+            KeyAlgorithm::Rsa2048,
+            KeyAlgorithm::Rsa3072,
+            KeyAlgorithm::EcdsaP256,
+            KeyAlgorithm::EcdsaP384,
+            KeyAlgorithm::EcdsaP521,
+        ] {
+            let key = PrivateKey::generate(algorithm).unwrap();
+            let pem = key.to_pem();
+            let found = of_key(pem.as_bytes());
+            let public: &PublicKey = key.public_key();
+            let patterns = [RSA_PUBLIC, EC_PUBLIC].map(pattern);
+            assert_eq!(found, digest_of(&patterns, public.der()), "{algorithm}");
+            let other = PrivateKey::generate(algorithm).unwrap().to_pem();
+            assert!(found.is_some() && of_key(other.as_bytes()) != found, "{algorithm}");
+            let crlf = format!("text\n{}", pem.replace('\n', "\r\n"));
+            assert_eq!(of_key(crlf.as_bytes()), found, "{algorithm}");
+        }
+        for text in
+            ["", "garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+        {
+            assert_eq!(of_key(text.as_bytes()), None, "{text}");
+        }
+    }
+}

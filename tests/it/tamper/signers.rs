@@ -1,0 +1,97 @@
+//! Keys on the masters that do not belong to the certificate beside them, where kcm does not distribute the CA.
+
+use std::fs;
+
+use kcm_pki::KeyAlgorithm;
+use kcm_tests::{Site, ca, peers};
+
+use super::{CA, CA_KEY, FIRST, Holder, TAMPERED, found, put, run, site};
+
+const MISMATCH: &str = "ca-key-mismatch";
+
+fn everywhere(site: &Site, path: &str, content: &str, mode: u32) {
+    for master in [FIRST, TAMPERED] {
+        put(site, master, path, content, mode);
+    }
+}
+
+/// What `plan` and `status` say of a key that belongs to another certificate.
+fn is_reported(site: &Site, words: &[&str]) {
+    let (codes, status) = found(site);
+    assert!(codes.contains(MISMATCH) && status == 3, "{codes:?}");
+    let (plan, apply) = (run(site, &["plan", "--check"]), run(site, &["apply"]));
+    assert_eq!(plan.code, 3, "{plan:?}");
+    for said in [&plan.stderr, &apply.stderr] {
+        let line = said.lines().find(|line| line.contains(MISMATCH));
+        let line = line.unwrap_or_else(|| panic!("{said}"));
+        for word in words.iter().chain(&[FIRST, TAMPERED]) {
+            assert!(line.contains(word), "{word}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_ca_key_of_another_ca_on_all_masters_is_reported() {
+    for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::Rsa2048] {
+        let site = site("embedded", Holder::MastersWithTheirCa);
+        everywhere(&site, CA_KEY, &ca(algorithm, "kubernetes").1, 0o600);
+        is_reported(&site, &[CA_KEY, CA, "(--cluster-signing-key-file)", "is not the key"]);
+        everywhere(&site, CA_KEY, &site.read("pki/ca/cert/ca-key.pem"), 0o600);
+        assert_eq!(run(&site, &["status"]).code, 0, "{algorithm}");
+    }
+}
+
+#[test]
+fn another_ca_with_its_key_on_all_masters_is_reported() {
+    let site = site("embedded", Holder::MastersWithTheirCa);
+    let (certificate, key) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
+    everywhere(&site, CA, &certificate, 0o644);
+    everywhere(&site, CA_KEY, &key, 0o600);
+    let (codes, status) = found(&site);
+    assert!(codes.contains("other-ca") && !codes.contains(MISMATCH) && status == 3, "{codes:?}");
+    assert_eq!(run(&site, &["plan", "--check"]).code, 3);
+}
+
+#[test]
+fn a_key_of_another_form_belongs_to_its_certificate() {
+    let site = site("embedded", Holder::MastersWithTheirCa);
+    let key = "pki/ca/cert/ca-key.pem";
+    let arguments = ["ec", "-in", key, "-out", "sec1.pem"];
+    peers::run(&mut peers::openssl(site.path(), &arguments));
+    let parameters =
+        "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let form = format!("{parameters}{}", site.read("sec1.pem")).replace('\n', "\r\n");
+    everywhere(&site, CA_KEY, &form, 0o600);
+    assert_eq!(run(&site, &["status"]).code, 0);
+
+    peers::run(&mut peers::openssl(
+        site.path(),
+        &["pkey", "-aes256", "-passout", "pass:x", "-in", key, "-out", "encrypted"],
+    ));
+    everywhere(&site, CA_KEY, &site.read("encrypted"), 0o600);
+    is_reported(&site, &[CA_KEY, "cannot determine"]);
+}
+
+#[test]
+fn a_key_of_one_signer_that_is_not_its_certificates_is_reported() {
+    let flags = ["kubelet-client", "kubelet-serving", "kube-apiserver-client", "legacy-unknown"];
+    for signer in flags {
+        let site = site("embedded", Holder::MastersWithTheirCa);
+        let (certificate, key) = ca(KeyAlgorithm::EcdsaP256, "signer");
+        let (cert_path, key_path) = ("/etc/signer/ca.crt", "/etc/signer/ca.key");
+        everywhere(&site, cert_path, &certificate, 0o644);
+        everywhere(&site, key_path, &key, 0o600);
+        let flags = format!(
+            "controllerManager:\n  flags:\n    cluster-signing-cert-file: null\n    cluster-signing-key-file: null\n    cluster-signing-{signer}-cert-file: {cert_path}\n    cluster-signing-{signer}-key-file: {key_path}\n"
+        );
+        site.edit("masters:\n", &format!("{flags}masters:\n"));
+        site.apply();
+        assert_eq!(run(&site, &["status"]).code, 0, "{signer}");
+        let other = ca(KeyAlgorithm::EcdsaP256, "signer").1;
+        everywhere(&site, key_path, &other, 0o600);
+        let flag = format!("(--cluster-signing-{signer}-key-file)");
+        is_reported(&site, &[key_path, cert_path, &flag]);
+        fs::remove_file(site.on_master(FIRST, key_path)).unwrap();
+        assert!(found(&site).0.contains("file-missing"));
+    }
+}
