@@ -142,7 +142,7 @@ fn sshd_stops_starts_and_loses_connections_on_demand() {
     assert_eq!(said(machine, "hostname"), machine.name());
 
     let mut doomed = machine.ssh();
-    doomed.arg("trap '' HUP PIPE; sleep 1; echo went-on > after");
+    doomed.arg("trap '' HUP PIPE; sleep 4; echo went-on > after");
     let mut doomed = doomed.stderr(Stdio::null()).spawn().unwrap();
     until("the command runs", || machine.ssh_counts().commands == 3);
     machine.drop_connections();

@@ -183,13 +183,7 @@ impl Cluster {
     /// # Errors
     /// When a name is that of no master, or no master is left: in words.
     pub fn select(mut self, only: &[String], skip: &[String]) -> Result<Self, String> {
-        for name in only.iter().chain(skip) {
-            if self.master(name).is_none() {
-                let known = self.masters.iter().map(|master| master.name.as_str());
-                let known = known.collect::<Vec<_>>().join(", ");
-                return Err(format!("no master is called `{name}`; there are {known}"));
-            }
-        }
+        self.check_names(only.iter().chain(skip))?;
         let is_in = |name: &str| {
             let named = |names: &[String]| names.iter().any(|it| it == name);
             (only.is_empty() || named(only)) && !named(skip)
@@ -202,6 +196,21 @@ impl Cluster {
         self.left_out.extend(left_out.into_iter().map(|master| master.name));
         self.masters = masters;
         Ok(self)
+    }
+
+    /// Checks that each name is that of a master that takes part.
+    ///
+    /// # Errors
+    /// When one is not: in words, with the names that are.
+    pub(crate) fn check_names<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n String>,
+    ) -> Result<(), String> {
+        let unknown = names.into_iter().find(|name| self.master(name).is_none());
+        let Some(name) = unknown else { return Ok(()) };
+        let known = self.masters.iter().map(|master| master.name.as_str());
+        let known = known.collect::<Vec<_>>().join(", ");
+        Err(format!("no master is called `{name}`; there are {known}"))
     }
 
     /// Returns the URL of the API server that a master uses.

@@ -39,6 +39,9 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
 }
 
 async fn prepare(run: Run<'_>, from: &From) -> Result<Prepared, Error> {
+    if let From::These(names) = from {
+        run.cluster.check_names(names).map_err(|reason| Error::Request { reason })?;
+    }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let binary = pki::brought_binary(run.cluster)?;
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;

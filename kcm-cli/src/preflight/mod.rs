@@ -37,6 +37,7 @@ pub(crate) use exposed::{exposed, open_keys};
 pub(crate) use files::named as named_files;
 pub(crate) use masters::{equal_files, host_names, strays, unreadable_note, untrusted_folders};
 pub(crate) use program::{judge as judge_program, too_new, version as program_version};
+pub(crate) use units::units;
 
 /// Findings on their way.
 type Sink = Vec<Finding>;

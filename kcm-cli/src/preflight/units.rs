@@ -16,14 +16,18 @@ const OURS: [&str; 8] =
 pub(super) fn evaluate(subject: Subject<'_>, observed: &ObservedMaster, found: &mut Sink) {
     let mut planned = subject.plan.masters.iter().filter(|planned| planned.name == observed.name);
     let steps = planned.next().map_or(&[][..], |planned| &planned.steps);
+    found.extend(units(subject.layout, observed, steps));
+}
+
+/// What would make the unit of a master something else than kcm writes once `steps` are done.
+pub(crate) fn units(layout: &Layout, observed: &ObservedMaster, steps: &[Step]) -> Vec<Finding> {
     let writes = steps.iter().any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
-    let stays = subject.layout.compare == Comparison::Meaning && !writes;
-    found.extend(drop_ins(observed, stays));
-    found.extend(shadowed(subject.layout, observed));
+    let stays = layout.compare == Comparison::Meaning && !writes;
+    drop_ins(observed, stays).into_iter().chain(shadowed(layout, observed)).collect()
 }
 
 /// The drop-ins of a unit. One that is part of the effect that is wanted (`stays`) undoes nothing while the unit stays.
-pub(crate) fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
+fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
     let sources = observed.found_unit.drop_ins.iter();
     let drop_ins = sources.filter_map(|source| {
         let file = kcm_systemd::UnitFile::parse(source.content.as_ref()?);
@@ -58,7 +62,7 @@ fn drop_in(master: &str, path: &str, directives: &[String]) -> Finding {
 }
 
 /// A unit of the same name that systemd prefers to the one that kcm manages.
-pub(crate) fn shadowed(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
+fn shadowed(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
     let file = observed.found_unit.file.as_ref()?;
     let rank = |path: &str| {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);

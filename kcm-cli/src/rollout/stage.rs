@@ -93,7 +93,9 @@ pub(super) async fn stage_files(
     while let Ok(sent) = progress.try_recv() {
         tell(masters, sent);
     }
-    masters.iter_mut().for_each(|master| conclude(run, layout, master));
+    for master in masters {
+        conclude(run, layout, master);
+    }
 }
 
 fn conclude(run: Run<'_>, layout: &Layout, rollout: &mut MasterRollout) {

@@ -40,6 +40,7 @@ fn a_certificate_is_due_and_renewed() {
         .all(&["certs renew --root out --textfile certs.prom"])
         .cat("certs.prom")
         .all(&["certs check --root out", "certs renew --root out", "plan --root out --check"])
+        .all(&["certs renew --root out --within 200h"])
         .assert_matches("certs-due");
 }
 

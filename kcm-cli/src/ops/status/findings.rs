@@ -6,7 +6,7 @@ use super::look::{Health, Look};
 use super::{Service, Sync, Wanted, steps};
 use crate::artifact::uptake::Uptake;
 use crate::cluster::layout::{Layout, Role};
-use crate::finding::{Finding, FindingCode};
+use crate::finding::{Finding, FindingCode, Severity};
 use crate::observed::Seen;
 use crate::preflight;
 use crate::transport::{Activity, Enablement, Observation, PathState, UnitState};
@@ -196,6 +196,9 @@ impl Findings<'_> {
         let exposed = preflight::exposed(layout, observed, &service.secrets, &steps);
         self.found.extend(exposed.closed.into_iter().chain(exposed.left));
         self.found.extend(preflight::untrusted_folders(layout, observed));
+        // A drop-in that only adds to the unit is no fault.
+        let units = preflight::units(layout, observed, &steps);
+        self.found.extend(units.into_iter().filter(|it| it.severity == Severity::Error));
         let Ok(compared) = &wanted.desired else { return };
         let is_brought = |role: Role| {
             desired.as_ref().is_ok_and(|it| it.artifacts.iter().any(|one| one.role == role))

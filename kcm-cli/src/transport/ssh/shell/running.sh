@@ -7,14 +7,25 @@ manager() {
   words=$(systemctl --quiet -- "$@" 2>&1) || fail unit "$unit" "$words$(last_words "$unit")"
 }
 
+# UNIT ARGUMENT…: the last entries of the unit's own processes.
+entries() {
+  unit_entries=$1
+  shift
+  journalctl --quiet --no-pager -n 3 -o cat "$@" _SYSTEMD_UNIT="$unit_entries" 2>/dev/null
+}
+
 # UNIT INVOCATION: what the unit's own processes wrote last, in that run, or in the last one.
 last_words() {
   ended=${2:-}
   if [ -z "$ended" ]; then ended=$(systemctl -p InvocationID --value -- show "$1" 2>/dev/null); fi
   # What it has just said may still be on its way.
-  timeout 5 journalctl --sync >/dev/null 2>&1 || :
-  lines=$(journalctl --quiet --no-pager -n 3 -o cat _SYSTEMD_UNIT="$1" ${ended:+"_SYSTEMD_INVOCATION_ID=$ended"} \
-    2>/dev/null) || lines=
+  timeout 10 journalctl --sync >/dev/null 2>&1 || :
+  lines=$(entries "$1" ${ended:+"_SYSTEMD_INVOCATION_ID=$ended"}) || lines=
+  # journald enters no run where the process has ended before it looks: then what came since its start counts.
+  if [ -z "$lines" ]; then
+    since=$(systemctl -p ExecMainStartTimestamp --value -- show "$1" 2>/dev/null)
+    if [ -n "$since" ]; then lines=$(entries "$1" --since "$since") || lines=; fi
+  fi
   if [ -n "$lines" ]; then printf '%sjournal: %s' "$newline" "$lines"; fi
 }
 
