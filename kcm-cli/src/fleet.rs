@@ -11,6 +11,7 @@ use crate::cluster::{Cluster, Master, Sudo, SudoPassword};
 use crate::kube::{ControlPlane, Networked};
 use crate::transport::{Connections, Local, Password, SshMaster, Transport};
 use crate::util::files::{LONGEST_FILE, words};
+use crate::util::tasks::{Panicked, at_once};
 
 /// All masters of a cluster file, in its order, each with the way to it.
 #[derive(Clone, Debug)]
@@ -101,6 +102,14 @@ impl Fleet {
         for (_, transport) in &self.masters {
             transport.close().await;
         }
+    }
+
+    /// Asks every master, many at once. The answers are in the cluster file's order.
+    pub(crate) fn each<'a, T, F: Future<Output = T>>(
+        &'a self,
+        ask: impl FnMut((&'a str, &'a Arc<dyn Transport>)) -> F,
+    ) -> impl Future<Output = Vec<Result<T, Panicked>>> {
+        at_once(self.masters().map(ask))
     }
 
     /// Names and transports, in the cluster file's order.

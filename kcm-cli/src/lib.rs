@@ -92,3 +92,18 @@ pub use util::interrupt::Interrupt;
 pub use artifact::generation;
 pub use preflight::lint;
 pub use util::files;
+
+/// Compiles only if embedders can await the operations on any thread.
+#[cfg(test)]
+#[expect(dead_code, reason = "it is compiled, not called")]
+fn operations_are_send(run: Run<'_>, prepared: Prepared) {
+    fn is_send<T: Send>(_: T) {}
+    is_send(plan(run));
+    is_send(apply(run));
+    is_send(execute(run, prepared));
+    is_send(renew(run, Renewal::default()));
+    is_send(rollback(run));
+    is_send(remove(run, &From::All));
+    is_send(status(run));
+    is_send(check_certificates(run, None));
+}

@@ -1,9 +1,9 @@
 //! The part of a kubeconfig's text that may be shown. Works on tokens, not on a YAML tree, so that a POSIX shell with
 //! sed can do the same to a file that must not leave its host: `kubeconfig.sh` in kcm-cli.
 
-use std::sync::LazyLock;
+mod tokens;
 
-use regex::Regex;
+use tokens::{RULES, is_plain, normal};
 
 /// Keys that are shown, and what is below them.
 const OUTER: &[&str] =
@@ -63,37 +63,6 @@ const NOWHERE: usize = usize::MAX;
 /// What distinguishes a depth from a column.
 const IN_BRACKETS: usize = 1 << 32;
 
-struct Rules {
-    line_end: Regex,
-    first_marker: Regex,
-    next_marker: Regex,
-    /// A block scalar with lines of base64, and one that is in one line already.
-    wrapped: Regex,
-    joined: Regex,
-    /// One token; the first alternative that fits is the longest.
-    token: Regex,
-}
-
-static RULES: LazyLock<Result<Rules, regex::Error>> = LazyLock::new(|| {
-    let inner = r"[^\] \t\n,\[{}:#?]";
-    let first = format!("(?:[^\\] \\t\\n,\\[{{}}:#?&*!|>%@\"'`-]|-+{inner})");
-    let atom = format!("(?:/\\[[0-9A-Fa-f:.]*\\]|{inner}|#|:+(?:{inner}|#))");
-    let plain = format!("{first}{atom}*(?:[ \\t]+(?:{inner}|:+(?:{inner}|#)){atom}*)*");
-    Ok(Rules {
-        line_end: Regex::new(r"[ \t\r]+(\n|$)")?,
-        first_marker: Regex::new(r"^((?:(?:[ \t]*#[^\n]*)?\n)*)---([ \t\n]|$)")?,
-        next_marker: Regex::new(r"(?s)\n(?:---|\.\.\.)(?:[ \t\n].*)?$")?,
-        wrapped: Regex::new(
-            r#"(-data["']?:)[ \t]*[|][-+0-9]*( *[A-Za-z0-9+/=]*)(\n+)[ \t]+([A-Za-z0-9+/=]+)(\n|$)"#,
-        )?,
-        joined: Regex::new(r#"(-data["']?:) [|] +([A-Za-z0-9+/=])"#)?,
-        token: Regex::new(&format!(
-            "(?s)(?:{plain}|\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^']|'')*')(?:[ \\t]*:)?|\\n[ \\t]*|[ \\t]+\
-             |#[^\\n]*|[&*][^\\] \\t\\n,\\[{{}}]*|-\\n[ \\t]*|-[ \\t]+|."
-        ))?,
-    })
-});
-
 /// Returns a view of a kubeconfig's text that can be shown: YAML of the same structure, with public values as they are
 /// and digests in place of the rest.
 ///
@@ -139,26 +108,6 @@ pub fn public_view(text: &str, sha256_hex: impl Fn(&[u8]) -> String) -> String {
 /// Whether a view has this in place of a value.
 pub(crate) fn is_hidden(value: &str) -> bool {
     value.strip_prefix(ESCAPED).unwrap_or(value).starts_with(DIGEST)
-}
-
-/// The text as the tokens see it, unless it holds characters that make that unsafe.
-fn normal(text: &str, rules: &Rules) -> Option<String> {
-    let is_odd = |c: char| {
-        (c.is_ascii_control() && !matches!(c, '\t' | '\r' | '\n'))
-            || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}')
-    };
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    if text.contains(is_odd) || text.split("\r\n").any(|part| part.contains('\r')) {
-        return None;
-    }
-    let text = rules.line_end.replace_all(text, "$1");
-    let text = rules.first_marker.replace(&text, "$1   $2");
-    let mut text = rules.next_marker.replace(&text, "").into_owned();
-    while let std::borrow::Cow::Owned(joined) = rules.wrapped.replace(&text, "$1 | $2$4$3$5") {
-        text = joined;
-    }
-    let text = rules.joined.replace_all(&text, "$1 $2").into_owned();
-    Some(text)
 }
 
 /// What the last token leaves.
@@ -371,19 +320,6 @@ impl<F: Fn(&[u8]) -> String> View<F> {
 fn is_padded(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
     text.len().is_multiple_of(4) && text.len() - unpadded.len() < 3 && !unpadded.contains('=')
-}
-
-/// Whether this token is a plain scalar that is no key.
-fn is_plain(token: &str) -> bool {
-    let is_dash = token == "-"
-        || token.starts_with("- ")
-        || token.starts_with("-\t")
-        || token.starts_with("-\n");
-    !is_dash
-        && !token.ends_with(':')
-        && !token.starts_with([
-            '[', ']', '{', '}', ',', '?', '"', '\'', '|', '>', '&', '*', '!', '%', '@', '`',
-        ])
 }
 
 /// Whether a value of this key is no secret by its form.

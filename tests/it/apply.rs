@@ -1,5 +1,8 @@
 //! `kcm apply --root`: everything a master needs, where the tutorial has it, once.
 
+mod certificates;
+mod init;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -201,71 +204,6 @@ fn what_drifts_is_put_right_and_nothing_more() {
 }
 
 #[test]
-fn an_identity_that_only_the_masters_hold_stays_and_its_key_is_not_fetched() {
-    let site = Site::new();
-    site.apply();
-    fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
-    let plan = site.plan();
-    assert_eq!(
-        (&plan["identity"]["decision"], &plan["identity"]["held"]),
-        (&"keep".into(), &"byMasters".into())
-    );
-    assert_eq!(steps(&plan), nothing_to_do());
-    site.apply();
-    assert!(!site.file("pki/kube-controller-manager").exists());
-
-    // A flag needs no key; another server does, because the kubeconfig holds it.
-    site.edit("masters:\n", "controllerManager: {flags: {v: 3}}\nmasters:\n");
-    assert_eq!(steps(&site.plan()), vec![vec!["write unit"]; 3]);
-    site.apply();
-    site.edit("192.168.1.210", "192.168.1.211");
-    let plan = site.plan();
-    assert_eq!(plan["identity"]["why"][0]["reason"], "keyNotHere");
-    site.apply();
-    assert_eq!(steps(&site.plan()), nothing_to_do());
-}
-
-#[test]
-fn a_certificate_is_renewed_when_its_time_comes_and_not_before() {
-    let site = Site::new();
-    site.edit(
-        "keyAlgorithm: ecdsa-p256",
-        "keyAlgorithm: ecdsa-p256\n  lifetime: 2h\n  renewBefore: 1h",
-    );
-    site.apply();
-    let serial = |site: &Site| fs::read(site.on_master(MASTERS[2], CERTIFICATE)).unwrap();
-    let first = serial(&site);
-    site.apply();
-    assert_eq!(serial(&site), first);
-    site.edit("lifetime: 2h\n  renewBefore: 1h", "lifetime: 4h\n  renewBefore: 3h");
-    let plan = site.plan();
-    assert_eq!(plan["identity"]["why"][0]["reason"], "expires", "{plan}");
-    let expected = ["write certificate", "write key", "write kubeconfig"].map(str::to_owned);
-    assert_eq!(steps(&plan), vec![expected.to_vec(); 3]);
-    site.apply();
-    assert_ne!(serial(&site), first);
-    assert_eq!(steps(&site.plan()), nothing_to_do());
-}
-
-#[test]
-fn a_ca_is_made_for_a_first_try_and_then_used() {
-    let site = Site::new();
-    fs::remove_dir_all(site.file("pki")).unwrap();
-    site.edit("  keyAlgorithm", "  createCa: true\n  keyAlgorithm");
-    let first = site.apply();
-    assert!(
-        first.stderr.contains("made a root CA: pki/ca/cert/ca.pem (rsa-2048, until "),
-        "{first:?}"
-    );
-    assert_eq!(mode(&site.file("pki/ca/cert/ca-key.pem")), 0o600);
-    let ca = site.read("pki/ca/cert/ca.pem");
-    site.apply();
-    fs::remove_dir_all(site.file("out")).unwrap();
-    site.apply();
-    assert_eq!(site.read("pki/ca/cert/ca.pem"), ca);
-}
-
-#[test]
 fn two_kcm_never_work_on_one_master_at_once() {
     let site = Site::new();
     fs::create_dir_all(site.file("out/k8s-master-02")).unwrap();
@@ -289,70 +227,6 @@ fn an_outcome_as_json_says_what_became_of_each_master() {
         outcome["masters"].as_array().unwrap().iter().map(|m| &m["result"]).collect();
     assert_eq!(results, ["done"; 3]);
     assert_eq!(outcome["identity"]["why"][0]["reason"], "missing");
-}
-
-#[test]
-fn init_writes_a_file_that_apply_takes_and_never_replaces_one() {
-    let site = Site::empty();
-    let arguments = [
-        "init",
-        "--create-ca",
-        "--user",
-        "kube",
-        "--master",
-        "m1=10.0.0.1",
-        "--master",
-        "m2=10.0.0.2",
-    ];
-    assert_eq!(site.kcm(&arguments).code, 0);
-    let text = site.read("kcm.yaml");
-    let again = site.kcm(&arguments);
-    assert_eq!(again.code, 1);
-    assert!(again.stderr.contains("kcm.yaml exists already"), "{again:?}");
-    assert_eq!(site.read("kcm.yaml"), text);
-    site.apply();
-    assert!(site.on_master("m2", KEY).exists());
-}
-
-#[test]
-fn the_schema_knows_every_key_that_init_writes() {
-    let site = Site::empty();
-    let schema: Value = serde_json::from_str(&site.kcm(&["schema"]).stdout).unwrap();
-    assert_eq!(
-        site.kcm(&["init", "--create-ca", "--user", "kube", "--master", "m=10.0.0.1"]).code,
-        0
-    );
-    let file: Value = serde_yaml::from_str(&site.read("kcm.yaml")).unwrap();
-    assert_known(&file, &schema, &schema);
-}
-
-/// Every key of `value` is a property of `schema`, at every level, and no other key would be allowed.
-fn assert_known(value: &Value, schema: &Value, root: &Value) {
-    let schema = resolve(schema, root);
-    match value {
-        Value::Object(map) => {
-            assert_eq!(schema["additionalProperties"], false, "{schema}");
-            for (key, value) in map {
-                assert!(schema["properties"][key].is_object(), "{key} is not in {schema}");
-                assert_known(value, &schema["properties"][key], root);
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                assert_known(item, &schema["items"], root);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Follows `$ref`, and an option to what it is an option of.
-fn resolve<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
-    let schema = schema["anyOf"].as_array().map_or(schema, |choices| &choices[0]);
-    match schema["$ref"].as_str() {
-        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
-        None => schema,
-    }
 }
 
 #[test]

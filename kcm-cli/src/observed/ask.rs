@@ -10,7 +10,7 @@ use crate::observed::effective::EffectiveUnit;
 use crate::pki::identity::NotHeld;
 use crate::transport::{
     Batch, CheckFolders, FindUnit, Inspect, Inspected, Operation, OperationError, OperationFailure,
-    Probe, Read, Reply, Settle, Transport, View,
+    PathState, Probe, Read, Reply, Settle, Transport, View,
 };
 use crate::util::files::RemotePath;
 
@@ -161,85 +161,15 @@ pub(super) async fn ask(
     beside: &Beside,
 ) -> Result<Seen, AskError> {
     let replies = transport.call(batch).await?;
-    // Nothing runs in a folder.
-    let is_folder = |failure: &OperationFailure| {
-        failure.operation == "inspect"
-            && matches!(failure.error, OperationError::Unsupported { .. })
-    };
-    if let Some(failure) = replies.failed.filter(|failure| !is_folder(failure)) {
+    if let Some(failure) = replies.failed.filter(|failure| !is_of_a_folder(failure)) {
         return Err(AskError::Failed { master: name.to_owned(), error: failure.error });
     }
-    let unexpected = || AskError::Contract { master: name.to_owned() };
     let mut replies = replies.done.into_iter();
-    let Some(Reply::Probe(probe)) = replies.next() else { return Err(unexpected()) };
-    let Some(Reply::FoundUnit(found_unit)) = replies.next() else { return Err(unexpected()) };
-    let hostname = probe.hostname.clone();
-    let mut text = || match replies.next() {
-        Some(Reply::Read(content)) => {
-            Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-        }
-        _ => Err(unexpected()),
-    };
-    let (certificate, combined, serving) = (text()?, text()?, text()?);
-    let kubeconfig = text()?;
-    let (unit, ca_certificate, trust) = (text()?, text()?, text()?);
-    let mut notes = Vec::new();
-    let mut note = |text: Option<String>, which: &str| {
-        let read = text.as_deref().map(Generation::parse)?;
-        read.map_err(|error| notes.push(format!("the note of its {which} generation: {error}")))
-            .ok()
-    };
-    let generations =
-        Generations { pending: note(text()?, "pending"), previous: note(text()?, "previous") };
-    let connections = text()?;
-    let Some(Reply::CheckedFolders(untrusted_folders)) = replies.next() else {
-        return Err(unexpected());
-    };
-    let mut signing = Vec::new();
-    for (path, view) in &beside.signing {
-        let Some(Reply::Read(text)) = replies.next() else { return Err(unexpected()) };
-        let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        signing.extend(text.map(|text| (path.clone(), *view, text)));
-    }
-    let mut states = probe.paths.iter().cloned();
-    let mut file = |text: Option<String>| {
-        states.next().map(|state| ObservedFile { state, text }).ok_or_else(unexpected)
-    };
-    let files = ObservedFiles {
-        certificate: file(certificate)?,
-        key: file(None)?,
-        combined: file(combined)?,
-        serving: file(serving)?,
-        kubeconfig: file(kubeconfig)?,
-        unit: file(unit)?,
-        ca_certificate: file(ca_certificate)?,
-        ca_key: file(None)?,
-        trust: file(trust)?,
-        binary: file(None)?,
-    };
-    let name = name.to_owned();
-    let own = own(layout).into_iter().zip(states.by_ref()).collect();
-    let others = beside.others.iter().cloned().zip(states).collect();
+    let (mut master, connections) = observed_master(name, layout, beside, &mut replies)
+        .map_err(|Unexpected| AskError::Contract { master: name.to_owned() })?;
     let inspected = match replies.next() {
         Some(Reply::Inspected(inspected)) => Some(inspected),
         _ => None,
-    };
-    let mut master = ObservedMaster {
-        name,
-        probe,
-        files,
-        identity: None,
-        not_held: NotHeld::Absent,
-        uptake: None,
-        effective: EffectiveUnit::new(&found_unit, &layout.unit, hostname.as_deref()),
-        found_unit,
-        generations,
-        notes,
-        untrusted_folders,
-        own,
-        others,
-        signing,
-        behind: Vec::new(),
     };
     // Where there is no link, this is no exchange.
     master.behind = links::behind(&master, transport, layout, &beside.signing).await?;
@@ -247,6 +177,113 @@ pub(super) async fn ask(
         master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
     }
     Ok(Seen { master, inspected })
+}
+
+/// Tells whether an inspection failed because nothing runs in a folder.
+fn is_of_a_folder(failure: &OperationFailure) -> bool {
+    failure.operation == "inspect" && matches!(failure.error, OperationError::Unsupported { .. })
+}
+
+/// A reply that does not belong to the question, or none.
+struct Unexpected;
+
+/// Takes the replies to [`questions`] up to the inspection. Returns the master with all that one exchange shows, and the
+/// text of the noted connections.
+fn observed_master(
+    name: &str,
+    layout: &Layout,
+    beside: &Beside,
+    replies: &mut impl Iterator<Item = Reply>,
+) -> Result<(ObservedMaster, Option<String>), Unexpected> {
+    let Some(Reply::Probe(probe)) = replies.next() else { return Err(Unexpected) };
+    let Some(Reply::FoundUnit(found_unit)) = replies.next() else { return Err(Unexpected) };
+    let mut states = probe.paths.iter().cloned();
+    let files = observed_files(&mut states, replies)?;
+    let own = own(layout).into_iter().zip(states.by_ref()).collect();
+    let others = beside.others.iter().cloned().zip(states).collect();
+    let (generations, notes) = generations(replies)?;
+    let connections = text(replies)?;
+    let Some(Reply::CheckedFolders(untrusted_folders)) = replies.next() else {
+        return Err(Unexpected);
+    };
+    let hostname = probe.hostname.as_deref();
+    let master = ObservedMaster {
+        name: name.to_owned(),
+        effective: EffectiveUnit::new(&found_unit, &layout.unit, hostname),
+        probe,
+        files,
+        identity: None,
+        not_held: NotHeld::Absent,
+        uptake: None,
+        found_unit,
+        generations,
+        notes,
+        untrusted_folders,
+        own,
+        others,
+        signing: signing_texts(&beside.signing, replies)?,
+        behind: Vec::new(),
+    };
+    Ok((master, connections))
+}
+
+/// Takes the states and the texts of the managed files.
+fn observed_files(
+    states: &mut impl Iterator<Item = PathState>,
+    replies: &mut impl Iterator<Item = Reply>,
+) -> Result<ObservedFiles, Unexpected> {
+    let mut file = |text: Option<String>| {
+        states.next().map(|state| ObservedFile { state, text }).ok_or(Unexpected)
+    };
+    Ok(ObservedFiles {
+        certificate: file(text(replies)?)?,
+        key: file(None)?,
+        combined: file(text(replies)?)?,
+        serving: file(text(replies)?)?,
+        kubeconfig: file(text(replies)?)?,
+        unit: file(text(replies)?)?,
+        ca_certificate: file(text(replies)?)?,
+        ca_key: file(None)?,
+        trust: file(text(replies)?)?,
+        binary: file(None)?,
+    })
+}
+
+/// Takes the notes of earlier generations. Returns what is wrong with those that cannot be read, too.
+fn generations(
+    replies: &mut impl Iterator<Item = Reply>,
+) -> Result<(Generations, Vec<String>), Unexpected> {
+    let mut problems = Vec::new();
+    let mut note = |text: Option<String>, which: &str| {
+        let read = text.as_deref().map(Generation::parse)?;
+        read.map_err(|error| problems.push(format!("the note of its {which} generation: {error}")))
+            .ok()
+    };
+    let pending = note(text(replies)?, "pending");
+    let previous = note(text(replies)?, "previous");
+    Ok((Generations { pending, previous }, problems))
+}
+
+/// Takes the texts of the files of signers; those that are not there are left out.
+fn signing_texts(
+    files: &[(RemotePath, View)],
+    replies: &mut impl Iterator<Item = Reply>,
+) -> Result<Vec<(RemotePath, View, String)>, Unexpected> {
+    let mut texts = Vec::new();
+    for (path, view) in files {
+        texts.extend(text(replies)?.map(|text| (path.clone(), *view, text)));
+    }
+    Ok(texts)
+}
+
+/// Takes the text of one file; none where there is no file.
+fn text(replies: &mut impl Iterator<Item = Reply>) -> Result<Option<String>, Unexpected> {
+    match replies.next() {
+        Some(Reply::Read(content)) => {
+            Ok(content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        _ => Err(Unexpected),
+    }
 }
 
 /// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.

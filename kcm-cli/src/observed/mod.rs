@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 mod ask;
 pub(crate) mod effective;
+mod error;
 mod held;
 mod links;
 pub(crate) mod trust;
@@ -11,13 +12,10 @@ mod uptake;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
 
 use kcm_kubeconfig::Access;
 use kcm_pki::Fingerprint;
 use serde::Serialize;
-use thiserror::Error;
 use time::OffsetDateTime;
 
 use crate::artifact::DesiredService;
@@ -33,16 +31,13 @@ use crate::observed::accounts::Accounts;
 use crate::observed::effective::EffectiveUnit;
 use crate::pki::identity::{HeldIdentity, IdentityFacts, NotHeld, Reason};
 use crate::pki::{Ca, Inputs};
-use crate::transport::{
-    FoundUnit, OperationError, PathState, ProbeReply, TransportError, UntrustedFolder, View,
-};
+use crate::transport::{FoundUnit, PathState, ProbeReply, UntrustedFolder, View};
 use crate::util::files::RemotePath;
-use crate::util::tasks::{MasterTasks, Panicked};
-use crate::util::words::harmless;
 use ask::{ask, questions};
 use held::{held_identity, operator_facts, operator_identity};
 
 pub(crate) use ask::{Beside, Inspects, Seen, beside_managed, look_at, look_beside, signing_files};
+pub use error::{AskError, ObserveError};
 
 /// Everything that was seen, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
@@ -231,103 +226,6 @@ impl ObservedFile {
     }
 }
 
-/// Some masters could not be observed. Nothing was changed on any.
-#[derive(Debug, Error)]
-pub struct ObserveError {
-    /// All masters, in the cluster file's order, each with why it could not be observed if it could not.
-    pub masters: Vec<(String, Option<AskError>)>,
-}
-
-impl ObserveError {
-    /// Who could not be observed and why, without what to do about it.
-    pub(crate) fn cause(&self) -> String {
-        let errors = self.masters.iter().filter_map(|(_, error)| error.as_ref());
-        let lines = errors.map(|error| format!("  {}\n", harmless(&error.to_string())));
-        let lines: Vec<_> = lines.collect();
-        let answered = self.masters.iter().filter(|(_, error)| error.is_none());
-        let mut answered = answered.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-        if !answered.is_empty() {
-            answered = harmless(&answered) + " answered. ";
-        }
-        format!(
-            "{} of {} masters cannot be observed:\n{}{answered}No master has changed.",
-            lines.len(),
-            self.masters.len(),
-            lines.concat()
-        )
-    }
-}
-
-impl fmt::Display for ObserveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.cause())?;
-        let silent = self.masters.iter().filter(|(_, error)| error.is_some());
-        let skip: Vec<_> = silent.map(|(name, _)| format!("--skip {name}")).collect();
-        if skip.len() < self.masters.len() {
-            write!(f, " To go on without the others, say `{}`.", harmless(&skip.join(" ")))?;
-        }
-        Ok(())
-    }
-}
-
-/// Why a master could not be observed.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum AskError {
-    /// It could not be asked.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// It could not answer.
-    #[error("{master}: {error}")]
-    Failed {
-        /// The master.
-        master: String,
-        /// Why.
-        error: OperationError,
-    },
-    /// Its transport did not keep the contract.
-    #[error(
-        "{master}: its transport answered other questions than it was asked; this is a bug in the transport"
-    )]
-    Contract {
-        /// The master.
-        master: String,
-    },
-    /// Its answer made kcm fail.
-    #[error("{master}: {problem}")]
-    Panicked {
-        /// The master.
-        master: String,
-        /// The panic.
-        problem: String,
-    },
-}
-
-impl AskError {
-    /// The result of one master's task.
-    pub(crate) fn of_task<T, E: From<Self>>(
-        master: &str,
-        ended: Result<Result<T, E>, Panicked>,
-    ) -> Result<T, E> {
-        ended.unwrap_or_else(|panicked| Err(Self::of_panic(master, &panicked).into()))
-    }
-
-    pub(crate) fn of_panic(master: &str, panicked: &Panicked) -> Self {
-        Self::Panicked { master: master.to_owned(), problem: panicked.to_string() }
-    }
-
-    /// The same without the master's name, for where that is said already.
-    pub(crate) fn without_name(&self) -> String {
-        let (master, text) = match self {
-            Self::Transport(error) => return error.without_name(),
-            Self::Failed { master, .. }
-            | Self::Contract { master }
-            | Self::Panicked { master, .. } => (master, self.to_string()),
-        };
-        text.strip_prefix(&format!("{master}: ")).map(str::to_owned).unwrap_or(text)
-    }
-}
-
 /// Asks all masters at once and looks at the operator's pair.
 ///
 /// # Errors
@@ -398,19 +296,13 @@ async fn look_further(
     accounts: &Accounts,
     beside: Beside,
 ) -> Result<Vec<ObservedMaster>, ObserveError> {
-    let beside = Arc::new(beside);
-    let batch = Arc::new(questions(layout, accounts, &beside));
-    let mut asked = MasterTasks::new();
-    for (place, (name, transport)) in fleet.masters().enumerate() {
-        let (name, transport, batch) = (name.to_owned(), Arc::clone(transport), Arc::clone(&batch));
-        let (layout, beside) = (layout.clone(), Arc::clone(&beside));
-        asked.spawn(place, async move {
-            let seen = ask(&name, &*transport, &layout, &batch, &beside).await;
-            seen.map(|seen| seen.master)
-        });
-    }
-    let answers = fleet.masters().zip(asked.join().await);
-    answered(fleet, answers.map(|((name, _), (_, ended))| AskError::of_task(name, ended)))
+    let (batch, beside) = (&questions(layout, accounts, &beside), &beside);
+    let answers = fleet.each(async |(name, transport)| {
+        let seen = ask(name, &**transport, layout, batch, beside).await;
+        seen.map(|seen| seen.master)
+    });
+    let answers = fleet.masters().zip(answers.await);
+    answered(fleet, answers.map(|((name, _), ended)| AskError::of_task(name, ended)))
 }
 
 /// All answers, or all errors.

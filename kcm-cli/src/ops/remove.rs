@@ -1,7 +1,5 @@
 //! `remove`: takes kube-controller-manager off masters.
 
-use std::sync::Arc;
-
 use crate::artifact::generation::Change;
 use crate::cluster::Cluster;
 use crate::cluster::layout::{Layout, Role};
@@ -14,7 +12,7 @@ use crate::observed::{ObservedMaster, look};
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::rollout::{Outcome, Prepared, execute, is_healthy};
 use crate::transport::{Activity, Enablement, PathState};
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 use crate::{pki, preflight};
 
 /// Which masters it is taken off.
@@ -112,16 +110,13 @@ async fn leaves_a_healthy_one(
     observed: &[ObservedMaster],
     layout: &Layout,
 ) -> Result<(), Error> {
-    let mut asking = MasterTasks::new();
-    for (place, ((_, transport), master)) in run.fleet.masters().zip(observed).enumerate() {
-        if matches!(master.probe.unit.activity, Activity::Active { .. }) {
-            let (transport, layout) = (Arc::clone(transport), layout.clone());
-            asking.spawn(place, async move { is_healthy(&*transport, &layout).await });
-        }
-    }
-    let answers = asking.join().await;
-    let healthy = answers.into_iter().filter(|(_, is_healthy)| *is_healthy == Ok(true));
-    let healthy = healthy.filter_map(|(place, _)| plan.masters.get(place));
+    let running = run.fleet.masters().zip(observed).zip(&plan.masters);
+    let running =
+        running.filter(|((_, it), _)| matches!(it.probe.unit.activity, Activity::Active { .. }));
+    let asked = at_once(running.map(|(((_, transport), _), planned)| async move {
+        is_healthy(&**transport, layout).await.then_some(planned)
+    }));
+    let healthy = asked.await.into_iter().filter_map(|asked| asked.ok().flatten());
     let (stay, go): (Vec<_>, Vec<_>) = healthy.partition(|planned| planned.steps.is_empty());
     if !stay.is_empty() || go.is_empty() {
         return Ok(());

@@ -1,6 +1,5 @@
 //! How far masters' clocks are from this machine's, where nothing else is asked.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -9,7 +8,7 @@ use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::kube::ClockOffset;
 use crate::transport::{Batch, Examine, Operation, Reply};
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 
 /// Reads the clocks of masters at once; unknown where a master is not asked or does not say.
 pub(crate) async fn clocks(
@@ -17,32 +16,22 @@ pub(crate) async fn clocks(
     layout: &Layout,
     is_asked: impl Fn(usize) -> bool,
 ) -> Vec<Option<ClockOffset>> {
-    let mut asked = MasterTasks::new();
-    let mut clocks = Vec::new();
-    for (place, (_, transport)) in run.fleet.masters().enumerate() {
-        clocks.push(None);
-        if !is_asked(place) {
-            continue;
-        }
-        let unit = layout.unit.clone();
-        let question = Examine { unit, program: None, port: None, readable: None };
-        let (transport, batch) =
-            (Arc::clone(transport), Batch::new(vec![Operation::Examine(question)]));
-        asked.spawn(place, async move {
+    let unit = layout.unit.clone();
+    let question = Examine { unit, program: None, port: None, readable: None };
+    let batch = &Batch::new(vec![Operation::Examine(question)]);
+    let masters = run.fleet.masters().enumerate();
+    let clocks = at_once(masters.map(|(place, (_, transport))| {
+        let is_asked = is_asked(place);
+        async move {
             let begun = OffsetDateTime::now_utc();
-            let replies = transport.call(&batch).await;
+            let replies = if is_asked { transport.call(batch).await.ok()? } else { return None };
             let ended = OffsetDateTime::now_utc();
-            let read = match replies.ok()?.done.into_iter().next()? {
+            let read = match replies.done.into_iter().next()? {
                 Reply::Examined(examined) => examined.clock?,
                 _ => return None,
             };
             Some(ClockOffset::between(read, begun, ended, Duration::ZERO))
-        });
-    }
-    for (place, clock) in asked.join().await {
-        if let Some(slot) = clocks.get_mut(place) {
-            *slot = clock.ok().flatten();
         }
-    }
-    clocks
+    }));
+    clocks.await.into_iter().map(|clock| clock.ok().flatten()).collect()
 }

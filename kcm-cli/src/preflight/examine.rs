@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
@@ -19,7 +18,7 @@ use crate::transport::{
     Activity, Batch, Examine, Examined, Observation, Operation, PathState, Readable, Reply,
 };
 use crate::util::files::{Owner, RemotePath};
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 
 /// From here on a clock is worth a word: leases and logs are compared by it.
 const NOTABLE: Duration = Duration::seconds(10);
@@ -27,21 +26,21 @@ const NOTABLE: Duration = Duration::seconds(10);
 const INTOLERABLE: Duration = Duration::minutes(4);
 pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) -> Vec<Examination> {
     let mut examinations = vec![Examination::default(); subject.plan.masters.len()];
-    let mut asked = MasterTasks::new();
-    for (place, (_, transport)) in run.fleet.masters().enumerate() {
-        let Some((desired, observed)) = to_ask(subject, place) else { continue };
+    let masters = run.fleet.masters().enumerate();
+    let asked = masters.filter_map(|(place, (_, transport))| {
+        let (desired, observed) = to_ask(subject, place)?;
         let planned = subject.plan.masters.get(place).map_or(&[][..], |planned| &planned.steps);
         let question = question(subject.layout, desired, observed, planned);
-        let (transport, batch) =
-            (Arc::clone(transport), Batch::new(vec![Operation::Examine(question)]));
-        asked.spawn(place, async move {
-            let begun = OffsetDateTime::now_utc();
-            let replies = transport.call(&batch).await;
-            (begun, OffsetDateTime::now_utc(), replies)
-        });
-    }
-    for (place, answer) in asked.join().await {
-        let Some((desired, _)) = to_ask(subject, place) else { continue };
+        Some((place, desired, transport, Batch::new(vec![Operation::Examine(question)])))
+    });
+    let asked: Vec<_> = asked.collect();
+    let answers = at_once(asked.iter().map(async |(_, _, transport, batch)| {
+        let begun = OffsetDateTime::now_utc();
+        let replies = transport.call(batch).await;
+        (begun, OffsetDateTime::now_utc(), replies)
+    }));
+    for ((place, desired, ..), answer) in asked.iter().zip(answers.await) {
+        let place = *place;
         let (begun, ended, replies) = match answer {
             Ok(answer) => answer,
             Err(panicked) => {

@@ -12,8 +12,9 @@ use crate::transport::{Observation, ProgramFacts};
 pub(super) async fn ask(subject: Subject<'_>, examinations: &mut [Examination], found: &mut Sink) {
     let Some(path) = subject.cluster.install.binary.clone() else { return };
     let masters = subject.plan.masters.iter().zip(&subject.desired.masters).zip(examinations);
-    let mut masters = masters.filter(|((planned, _), _)| planned.writes(Role::Binary)).peekable();
-    if masters.peek().is_none() {
+    let masters: Vec<_> =
+        masters.filter(|((planned, _), _)| planned.writes(Role::Binary)).collect();
+    if masters.is_empty() {
         return;
     }
     let Some(facts) = facts(path).await else { return };

@@ -21,7 +21,7 @@ use crate::event::Event;
 use crate::kube::Credentials;
 use crate::plan::choose::{Site, choose};
 use crate::preflight;
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 
 /// Executes what was planned.
 ///
@@ -110,18 +110,19 @@ async fn stage_all(
     if run.interrupt.is_asked() {
         return false;
     }
-    let mut reaching = MasterTasks::new();
-    for master in masters.iter().filter(|it| it.task.as_ref().is_some_and(|it| it.gate.is_some())) {
-        let (transport, server) = (Arc::clone(&master.transport), master.server.clone());
-        reaching.spawn(master.place, async move {
-            gate::reaches_api_server(&*transport, &server).await
-        });
-    }
-    stage_files(run, &prepared.layout, masters, lead.server_version()).await;
-    for (place, reached) in reaching.join().await {
+    let is_proven = |it: &&MasterRollout| it.task.as_ref().is_some_and(|it| it.gate.is_some());
+    let proven = masters.iter().filter(is_proven);
+    let asked: Vec<_> =
+        proven.map(|it| (it.place, Arc::clone(&it.transport), it.server.clone())).collect();
+    let reaching = at_once(asked.iter().map(async |(place, transport, server)| {
+        (*place, gate::reaches_api_server(&**transport, server).await)
+    }));
+    let staging = stage_files(run, &prepared.layout, masters, lead.server_version());
+    let (reached, ()) = tokio::join!(reaching, staging);
+    // A task that panicked has no answer.
+    for (place, reached) in reached.into_iter().flatten() {
         if let Some(master) = masters.get_mut(place) {
-            // A task that panicked has no answer.
-            master.reached_api_server = reached.ok().flatten();
+            master.reached_api_server = reached;
         }
     }
     masters.iter().all(|master| !master.staged.has_failed()) && !run.interrupt.is_asked()

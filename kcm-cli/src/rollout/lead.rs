@@ -1,20 +1,19 @@
 //! Who leads, in the course of a rollout: asked before each commit, handed over by the leader's own, seen at the end.
 
 mod claims;
+mod release;
+mod succession;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use kcm_systemd::KubernetesVersion;
 use time::OffsetDateTime;
-use tokio::time::{Instant, sleep};
 
 use super::order::Condition;
 use crate::cluster::ApiVia;
 use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::finding::{Finding, FindingCode, Severity};
-use crate::kube::handover::{EndedProcess, Handover, free_lease};
 use crate::kube::{
     Accepted, Api, ApiError, ClockOffset, Credentials, LeadForecast, Lease, Problem, Via,
 };
@@ -22,24 +21,11 @@ use crate::observed::ObservedMaster;
 use crate::pki;
 use crate::plan::{MasterPlan, Plan};
 use crate::preflight::{self, Examination, PreflightError};
-use crate::transport::{Observation, Reply};
-use crate::util::tasks::{MasterTasks, Panicked};
+use crate::util::tasks::{Panicked, at_once};
 
 pub(crate) use claims::{Claim, owner};
-
-/// How long freeing the Lease may take: far less than the timer waits that starts the service again.
-const FREEING: Duration = Duration::from_secs(3);
-/// How long after a handover somebody must lead.
-pub(super) const SUCCESSION: Duration = Duration::from_secs(6);
-/// How long at the end somebody may take to lead, and to renew once more. A candidate sees the last renewal up to 4.4 s
-/// late, waits for 15 s from then on, and asks up to 4.4 s after that (client-go's retry period with its jitter).
-const ELECTION: Duration = Duration::from_secs(30);
-/// How often the Lease is looked at while it is to change.
-const GLANCE: Duration = Duration::from_millis(50);
-/// When it is first looked at while a leader stops.
-const EARLY_GLANCE: Duration = Duration::from_millis(250);
-/// How often it is looked at otherwise.
-const LOOK: Duration = Duration::from_millis(500);
+pub(crate) use release::LeaseAfterStop;
+pub(super) use succession::SUCCESSION;
 
 /// The ways to the Lease, one through each master that was asked.
 #[derive(Debug)]
@@ -72,27 +58,6 @@ pub(crate) enum Holding {
     Stranger(String),
     /// It cannot be seen.
     Unknown(String),
-}
-
-/// The Lease of a leader that was stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LeaseAfterStop {
-    /// kcm freed it.
-    Freed,
-    /// Its holder released it (KEP-5366), or somebody else holds it already.
-    Released,
-    /// It is left to run out, for this reason.
-    Left(String),
-}
-
-impl LeaseAfterStop {
-    /// The reason if it is left to run out.
-    pub(crate) fn left(self) -> Option<String> {
-        match self {
-            Self::Left(why) => Some(why),
-            Self::Freed | Self::Released => None,
-        }
-    }
 }
 
 /// Opens the ways to the Lease where no identity is issued: with the one that is on this machine, if it is, through every
@@ -143,28 +108,23 @@ impl Lead {
             }
             return (lead, found);
         };
-        let mut opening = MasterTasks::new();
-        for (place, (name, transport)) in run.fleet.masters().enumerate() {
-            if !asked.contains(&place) {
-                continue;
-            }
+        let masters = run.fleet.masters().enumerate();
+        let masters = masters.filter(|(place, _)| asked.contains(place));
+        let opening = at_once(masters.map(async |(_, (name, transport))| {
             let via = match run.cluster.api_via {
                 ApiVia::Master => {
                     Via::Master { name: name.to_owned(), transport: Arc::clone(transport) }
                 }
                 ApiVia::Direct => Via::Direct,
             };
-            let server = run.cluster.server_of(name);
-            let (control_plane, credentials) = (Arc::clone(control_plane), credentials.at(server));
-            opening.spawn(place, async move {
-                match control_plane.open(&credentials, via).await {
-                    Ok(api) => (Some(Arc::clone(&api)), api.check_identity().await),
-                    Err(error) => (None, Err(error)),
-                }
-            });
-        }
-        for (place, opened) in opening.join().await {
-            let Some(seat) = lead.seats.get_mut(place) else { continue };
+            let credentials = credentials.at(run.cluster.server_of(name));
+            match control_plane.open(&credentials, via).await {
+                Ok(api) => (Some(Arc::clone(&api)), api.check_identity().await),
+                Err(error) => (None, Err(error)),
+            }
+        }));
+        for (place, opened) in asked.iter().zip(opening.await) {
+            let Some(seat) = lead.seats.get_mut(*place) else { continue };
             let (api, accepted) = match opened {
                 Ok(opened) => opened,
                 Err(panicked) => {
@@ -295,161 +255,6 @@ impl Lead {
     fn claims(&self) -> Vec<Claim<'_>> {
         let seats = self.seats.iter();
         seats.map(|it| Claim { master: &it.name, hostname: it.hostname.as_deref() }).collect()
-    }
-
-    /// The greatest difference between clocks that were seen; unknown if one was not.
-    fn clock_spread(&self, place: usize) -> Option<Duration> {
-        let seat = self.seats.get(place)?;
-        // Its own and the server's.
-        let known = seat.clocks.len() >= 2;
-        let all = self.seats.iter().flat_map(|seat| &seat.clocks).copied();
-        known.then(|| ClockOffset::spread(all))
-    }
-
-    /// Frees the Lease of the process that was stopped on the master at `place`, if `replies` show that it has ended and
-    /// was the only one there.
-    pub(crate) async fn free_after_stop(
-        &self,
-        place: usize,
-        before: &Lease,
-        started: OffsetDateTime,
-        replies: &[Reply],
-    ) -> LeaseAfterStop {
-        let why = match self.freed(place, before, started, replies).await {
-            Ok(Handover::Freed) => return LeaseAfterStop::Freed,
-            Ok(Handover::AlreadyFree | Handover::OtherLeads(_)) => return LeaseAfterStop::Released,
-            Ok(Handover::Left(reason)) => reason.to_string(),
-            Err(why) => why,
-        };
-        // Whatever kept kcm from freeing it: a Lease that this process holds no more has not to run out.
-        match self.lease().await {
-            Ok(now) if now.as_ref().and_then(Lease::holder) != before.holder() => {
-                LeaseAfterStop::Released
-            }
-            _ => LeaseAfterStop::Left(why),
-        }
-    }
-
-    async fn freed(
-        &self,
-        place: usize,
-        before: &Lease,
-        started: OffsetDateTime,
-        replies: &[Reply],
-    ) -> Result<Handover, String> {
-        let gone = replies.iter().find_map(|reply| match reply {
-            Reply::Stopped { gone } => Some(*gone),
-            _ => None,
-        });
-        let others = replies.iter().find_map(|reply| match reply {
-            Reply::Probe(probe) => Some(&probe.processes),
-            _ => None,
-        });
-        match (gone, others) {
-            (Some(gone), Some(Observation::Known(others))) if others.is_empty() => {
-                self.free(place, before, started, gone).await
-            }
-            (_, Some(Observation::Known(others))) if !others.is_empty() => {
-                Err("another kube-controller-manager runs on that master".to_owned())
-            }
-            _ => Err("it is not known whether its process was the only one there".to_owned()),
-        }
-    }
-
-    async fn free(
-        &self,
-        place: usize,
-        before: &Lease,
-        started: OffsetDateTime,
-        gone: OffsetDateTime,
-    ) -> Result<Handover, String> {
-        let seat = self.seats.get(place);
-        let (Some(hostname), Some(api)) = (
-            seat.and_then(|seat| seat.hostname.as_deref()),
-            seat.and_then(|seat| seat.api.as_ref()),
-        ) else {
-            return Err("the API server cannot be asked through it".to_owned());
-        };
-        // Whoever claims the host name of another could have that one's Lease freed.
-        if !claims::is_confirmed(place, &self.claims(), &self.left_out) {
-            return Err(format!(
-                "its host name {hostname} is not its name in the cluster file, and another master may have it"
-            ));
-        }
-        let others = self.seats.iter().enumerate().filter(|(other, _)| *other != place);
-        let others: Vec<_> = others.filter_map(|(_, seat)| seat.hostname.clone()).collect();
-        let process = EndedProcess {
-            hostname,
-            started,
-            gone,
-            other_hostnames: &others,
-            clock_spread: self.clock_spread(place),
-        };
-        free_lease(&**api, Some(before), &process, FREEING).await.map_err(|error| error.to_string())
-    }
-
-    /// As [`Lead::succession`], while the leader stops: one that releases its Lease itself (KEP-5366) may be succeeded
-    /// before its process is gone. Most stops are shorter than the first look takes to come.
-    pub(super) async fn succession_meanwhile(
-        &self,
-        before: &Lease,
-        since: Instant,
-        patience: Duration,
-    ) -> Option<(String, Duration)> {
-        sleep(EARLY_GLANCE).await;
-        self.succession(before, since, patience).await
-    }
-
-    /// Who leads in place of `before`, and how long after `since` that was seen; `None` if nobody does within
-    /// `patience`.
-    pub(super) async fn succession(
-        &self,
-        before: &Lease,
-        since: Instant,
-        patience: Duration,
-    ) -> Option<(String, Duration)> {
-        let begun = Instant::now();
-        while begun.elapsed() < patience {
-            if let Ok(Some(lease)) = self.lease().await
-                && let Some(holder) = lease.holder()
-                && Some(holder) != before.holder()
-            {
-                return Some((holder.to_string(), since.elapsed()));
-            }
-            sleep(GLANCE).await;
-        }
-        None
-    }
-
-    /// Waits until one of ours is seen to renew the Lease: its identity.
-    ///
-    /// # Errors
-    /// When nobody is, or somebody who is none of ours: in words.
-    pub(crate) async fn settled(&self) -> Result<String, String> {
-        let begun = Instant::now();
-        let mut seen: Option<Lease> = None;
-        loop {
-            let trouble = match self.holding().await {
-                Holding::Ours(_, lease) | Holding::LeftOut(lease) => {
-                    let is_renewed = seen.as_ref().is_some_and(|seen| {
-                        seen.holder() == lease.holder() && seen.renewed() != lease.renewed()
-                    });
-                    if is_renewed && let Some(holder) = lease.holder() {
-                        return Ok(holder.to_string());
-                    }
-                    let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
-                    seen = Some(lease);
-                    format!("{holder} holds the Lease and does not renew it")
-                }
-                Holding::Away => "nobody leads".to_owned(),
-                Holding::Stranger(holder) => format!("{holder} leads, which is none of ours"),
-                Holding::Unknown(why) => format!("who leads cannot be seen: {why}"),
-            };
-            if begun.elapsed() >= ELECTION {
-                return Err(trouble);
-            }
-            sleep(LOOK).await;
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::fleet::Fleet;
 use crate::transport::{LockClaim, LockError, LockGuard};
-use crate::util::tasks::{MasterTasks, Panicked};
+use crate::util::tasks::{Panicked, at_once};
 
 /// Locks all masters: the first alone, so that of two kcm one wins, then the others at once.
 pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
@@ -14,17 +14,14 @@ pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, L
     if let Some((_, first)) = masters.next() {
         locks.push(first.lock(&claim).await?);
     }
-    let mut taking = MasterTasks::new();
-    let mut names = Vec::new();
-    for (place, (name, master)) in masters.enumerate() {
-        names.push(name.to_owned());
-        let claim = claim.clone();
-        taking.spawn(place, async move { master.lock(&claim).await });
-    }
+    let (names, others): (Vec<_>, Vec<_>) = masters.unzip();
+    let taken = at_once(others.iter().map(|master| master.lock(&claim))).await;
     // The first refusal in the cluster file's order is the one that is named.
-    for ((_, lock), master) in taking.join().await.into_iter().zip(names) {
-        let failed =
-            |panicked: Panicked| LockError::Failed { master, reason: panicked.to_string() };
+    for (lock, master) in taken.into_iter().zip(names) {
+        let failed = |panicked: Panicked| LockError::Failed {
+            master: master.to_owned(),
+            reason: panicked.to_string(),
+        };
         locks.push(lock.map_err(failed)??);
     }
     Ok(locks)

@@ -20,6 +20,7 @@ use crate::transport::{
     TransportError, Unstage,
 };
 use crate::util::files::RemotePath;
+use crate::util::tasks::at_once;
 
 /// What takes no time worth telling about.
 const SMALL: u64 = 1 << 20;
@@ -115,17 +116,17 @@ fn conclude(run: Run<'_>, layout: &Layout, rollout: &mut MasterRollout) {
 
 /// Takes back what was staged, as far as the masters can be reached.
 pub(super) async fn unstage(masters: impl Iterator<Item = &MasterRollout>) {
-    let mut taking_back = JoinSet::new();
-    for master in masters {
-        if let Staged::There(unstage) | Staged::Failed { there: Some(unstage), .. } = &master.staged
-        {
-            let transport = Arc::clone(&master.transport);
-            let batch = Batch::new(vec![Operation::Unstage(unstage.clone())]);
-            // What stays behind here is found and removed by the next run.
-            taking_back.spawn(async move { drop(transport.call(&batch).await) });
+    let staged = masters.filter_map(|master| match &master.staged {
+        Staged::There(unstage) | Staged::Failed { there: Some(unstage), .. } => {
+            Some((&master.transport, unstage))
         }
-    }
-    while taking_back.join_next().await.is_some() {}
+        Staged::Nothing | Staged::Failed { there: None, .. } => None,
+    });
+    // What stays behind here is found and removed by the next run.
+    at_once(staged.map(async |(transport, unstage)| {
+        drop(transport.call(&Batch::new(vec![Operation::Unstage(unstage.clone())])).await);
+    }))
+    .await;
 }
 
 /// One stage with the time that its bytes may need; big ones tell how far they have got.

@@ -17,7 +17,6 @@ mod subject;
 mod trust;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use kcm_pki::Fingerprint;
 use serde::Serialize;
@@ -32,7 +31,7 @@ use crate::fleet::Fleet;
 use crate::observed::{AskError, ObserveError};
 use crate::ops::apply::compare;
 use crate::rollout::Prepared;
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 use crate::util::words::harmless;
 use choices::{MasterChoice, ssh_section};
 use look::look_at;
@@ -240,15 +239,13 @@ pub async fn adopt(
     origin: &Path,
     now: time::OffsetDateTime,
 ) -> Result<Adopted, AdoptError> {
-    let mut looking = MasterTasks::new();
-    for (place, (name, transport)) in fleet.masters().enumerate() {
-        let (name, transport, request) = (name.to_owned(), Arc::clone(transport), request.clone());
-        let address = request.masters.get(place).map_or_else(String::new, |it| it.1.clone());
-        looking.spawn(place, async move { look_at(&name, &address, &*transport, &request).await });
-    }
-    let looks = looking.join().await;
+    let masters = fleet.masters().zip(&request.masters);
+    let looks = at_once(masters.map(async |((name, transport), (_, address))| {
+        look_at(name, address, &**transport, request).await
+    }));
+    let looks = looks.await;
     let (mut found, mut asked, mut other) = (Vec::new(), Vec::new(), None);
-    for ((name, _), (_, look)) in request.masters.iter().zip(looks) {
+    for ((name, _), look) in request.masters.iter().zip(looks) {
         match AskError::of_task(name, look) {
             Ok(master) => {
                 found.push(master);

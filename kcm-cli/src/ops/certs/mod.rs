@@ -17,7 +17,6 @@ use crate::context::Run;
 use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::pki;
-use crate::util::tasks::MasterTasks;
 
 pub use judge::Validity;
 pub(crate) use look::{SeenCertificate, in_files, served};
@@ -127,14 +126,11 @@ pub async fn check_certificates(
     due_within: Option<Duration>,
 ) -> Result<CertificateCheck, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
-    let mut looking = MasterTasks::new();
-    for (place, (name, transport)) in run.fleet.masters().enumerate() {
-        let (name, transport) = (name.to_owned(), std::sync::Arc::clone(transport));
-        let layout = layout.clone();
-        looking.spawn(place, async move { look::at_master(&name, &*transport, &layout).await });
-    }
-    let masters = run.fleet.masters().zip(looking.join().await);
-    let masters = masters.flat_map(|((name, _), (_, found))| {
+    let layout = &layout;
+    let found =
+        run.fleet.each(async |(name, transport)| look::at_master(name, &**transport, layout).await);
+    let masters = run.fleet.masters().zip(found.await);
+    let masters = masters.flat_map(|((name, _), found)| {
         found.unwrap_or_else(|panicked| {
             let (master, reason) = (Some(name.to_owned()), panicked.to_string());
             vec![Err(UnseenCertificate { master, role: None, reason })]

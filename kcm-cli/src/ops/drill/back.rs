@@ -12,7 +12,7 @@ use crate::transport::{
     Batch, Operation, OperationError, Reply, Settled, Transport, TransportError, UnitAction,
 };
 use crate::util::interrupt::Interrupt;
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 
 /// How often a master is asked to start its service that cannot be asked.
 const ATTEMPTS: usize = 4;
@@ -93,27 +93,27 @@ pub(super) struct Started {
 /// Waits until all are proven healthy, as every rollout does; whoever is asked to stop has seen them start. Those that
 /// are not, each with why.
 pub(super) async fn prove(all: Vec<Started>, interrupt: &Interrupt) -> Vec<(String, String)> {
-    let mut proofs = MasterTasks::new();
-    let mut names = Vec::new();
-    for (place, started) in all.into_iter().enumerate() {
-        let Started { name, returning: Returning { transport, layout }, seen } = started;
-        names.push(name);
-        proofs.spawn(place, async move {
-            match gate::pass(&*transport, &layout, Serving::Wherever, Some(seen)).await {
-                // Where there is no way to ask, nobody could ask before either.
-                Ok(_) | Err(gate::Unproven::Unasked(_)) => None,
-                Err(why) => Some(why.to_string()),
-            }
-        });
-    }
+    let (names, proofs): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .map(|started| {
+            let Started { name, returning: Returning { transport, layout }, seen } = started;
+            let proof = async move {
+                match gate::pass(&*transport, &layout, Serving::Wherever, Some(seen)).await {
+                    // Where there is no way to ask, nobody could ask before either.
+                    Ok(_) | Err(gate::Unproven::Unasked(_)) => None,
+                    Err(why) => Some(why.to_string()),
+                }
+            };
+            (name, proof)
+        })
+        .unzip();
     tokio::select! {
         biased;
         () = interrupt.asked() => Vec::new(),
-        proven = proofs.join() => {
-            let proven = proven.into_iter().zip(names);
-            let why = proven.filter_map(|((_, ended), name)| match ended {
-                Ok(why) => why.map(|why| (name, why)),
-                Err(panicked) => Some((name, panicked.to_string())),
+        proven = at_once(proofs) => {
+            let why = names.into_iter().zip(proven).filter_map(|(name, ended)| {
+                let why = ended.unwrap_or_else(|panicked| Some(panicked.to_string()));
+                Some((name, why?))
             });
             why.collect()
         }

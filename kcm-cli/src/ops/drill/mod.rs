@@ -28,7 +28,7 @@ use crate::observed::{ObserveError, ObservedMaster};
 use crate::ops::smoke::{self, Seat};
 use crate::preflight::{self, PreflightError};
 use crate::rollout::{self, Holding, Lead, is_healthy, lead_as_deployed};
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 
 #[cfg(feature = "cli")]
 pub(crate) use picture::time;
@@ -141,13 +141,11 @@ async fn begin(run: Run<'_>, request: &DrillRequest, layout: &Layout) -> Result<
 
 /// Which of the masters at these places are healthy now.
 async fn healthy(seats: &[Seat], layout: &Layout, places: &[usize]) -> Vec<usize> {
-    let mut asking = MasterTasks::new();
-    for (place, seat) in seats.iter().enumerate().filter(|(place, _)| places.contains(place)) {
-        let (transport, layout) = (Arc::clone(&seat.transport), layout.clone());
-        asking.spawn(place, async move { is_healthy(&*transport, &layout).await });
-    }
-    let asked = asking.join().await.into_iter();
-    asked.filter_map(|(place, is_healthy)| (is_healthy == Ok(true)).then_some(place)).collect()
+    let asked = seats.iter().enumerate().filter(|(place, _)| places.contains(place));
+    let asked = at_once(asked.map(|(place, seat)| async move {
+        is_healthy(&*seat.transport, layout).await.then_some(place)
+    }));
+    asked.await.into_iter().filter_map(|asked| asked.ok().flatten()).collect()
 }
 
 fn too_few(seats: &[Seat], healthy: &[usize]) -> Finding {

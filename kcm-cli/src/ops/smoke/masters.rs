@@ -12,7 +12,6 @@ use crate::kube::Via;
 use crate::observed::accounts::Accounts;
 use crate::observed::{AskError, Beside, Inspects, Seen, look_beside};
 use crate::transport::{Activity, Transport};
-use crate::util::tasks::MasterTasks;
 
 /// A master, and what was seen there.
 pub(crate) struct Seat {
@@ -23,19 +22,15 @@ pub(crate) struct Seat {
 
 /// Looks at all masters at once.
 pub(crate) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
-    let mut looking = MasterTasks::new();
-    for (place, (name, transport)) in run.fleet.masters().enumerate() {
-        let (name, transport) = (name.to_owned(), Arc::clone(transport));
-        let layout = layout.clone();
-        looking.spawn(place, async move {
-            let beside =
-                Beside { inspects: Some(Inspects { version: false }), ..Beside::default() };
-            let accounts = Accounts::default();
-            look_beside(&name, &*transport, &layout, &accounts, &beside).await
-        });
-    }
-    let seats = run.fleet.masters().zip(looking.join().await);
-    let seats = seats.map(|((name, transport), (_, ended))| Seat {
+    let (beside, accounts) = (
+        &Beside { inspects: Some(Inspects { version: false }), ..Beside::default() },
+        &Accounts::default(),
+    );
+    let seen = run.fleet.each(async |(name, transport)| {
+        look_beside(name, &**transport, layout, accounts, beside).await
+    });
+    let seats = run.fleet.masters().zip(seen.await);
+    let seats = seats.map(|((name, transport), ended)| Seat {
         name: name.to_owned(),
         transport: Arc::clone(transport),
         seen: AskError::of_task(name, ended),

@@ -13,7 +13,7 @@ use crate::context::Run;
 use crate::event::{CheckName, CheckResult};
 use crate::rollout::{health_question, listener};
 use crate::transport::{HttpsAnswer, Transport};
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 use crate::util::words::journal_of;
 
 const ASKED: &str = "a master that does not lead is healthy and connected to the API server";
@@ -29,30 +29,23 @@ pub(super) async fn check(
     book: &mut Book<'_>,
 ) {
     let (since, patience) = (Instant::now(), book.patience);
-    let mut looking = MasterTasks::new();
     let standbys = seats.iter().enumerate().filter(|(place, _)| Some(*place) != leader);
-    for (place, seat) in standbys {
+    let standbys: Vec<_> = standbys.map(|(_, seat)| seat).collect();
+    let looking = at_once(standbys.iter().map(|seat| async move {
         let port = run.cluster.server_of(&seat.name).port();
         let pid = match (&seat.seen, seat.pid()) {
             (Err(error), _) => Err(error.to_string()),
             (Ok(_), None) => Err(format!("{} does not run", layout.unit)),
             (Ok(_), Some(pid)) => Ok(pid),
         };
-        let (transport, layout) = (seat.transport.clone(), layout.clone());
-        looking.spawn(place, async move {
-            match pid {
-                Err(why) => Err(why),
-                Ok(pid) => stands_by(&*transport, &layout, pid, port, patience).await,
-            }
-        });
-    }
+        stands_by(&*seat.transport, layout, pid?, port, patience).await
+    }));
     let ended = tokio::select! {
         biased;
         () = run.interrupt.asked() => return,
-        ended = looking.join() => ended,
+        ended = looking => ended,
     };
-    for (place, result) in ended {
-        let Some(Seat { name, .. }) = seats.get(place) else { continue };
+    for (Seat { name, .. }, result) in standbys.iter().zip(ended) {
         let result = result.unwrap_or_else(|panicked| Err(panicked.to_string()));
         let result = match result {
             Ok(seen) => CheckResult::Passed { seen },

@@ -7,11 +7,8 @@ mod look;
 mod sync;
 mod together;
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::artifact::uptake::Uptake;
@@ -32,7 +29,7 @@ use crate::plan::choose::{Decisions, Site, as_held, decided};
 use crate::preflight::lint::{self, Running};
 use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
 use crate::util::files::RemotePath;
-use crate::util::tasks::MasterTasks;
+use crate::util::tasks::at_once;
 use lead::LeadQuestion;
 use look::{Look, Question};
 
@@ -40,9 +37,6 @@ pub use judge::Service;
 pub use lead::Leadership;
 pub use look::Health;
 pub use sync::Sync;
-
-/// How many masters are asked at once. More would not be faster, and sshd refuses logins that come all at once.
-const AT_ONCE: usize = 32;
 
 /// How everything is.
 #[derive(Clone, Debug, Serialize)]
@@ -157,29 +151,22 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     // The program of install.binary is 100 MB long: it is read while the masters answer.
     let (cluster, now) = (run.cluster.clone(), run.now);
     let inputs = spawn_blocking(move || Inputs::read(&cluster, now));
-    let lead = Arc::new(LeadQuestion::new(run));
+    let lead = &LeadQuestion::new(run);
     let reads_program = run.cluster.install.binary.is_some();
-    let question = Arc::new(Question { layout, accounts, reads_program });
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let (mut looking, mut unseen) = (MasterTasks::new(), Vec::new());
-    for ((place, (name, transport)), service) in run.fleet.masters().enumerate().zip(services) {
-        let (name, transport) = (name.to_owned(), Arc::clone(transport));
-        let (lead, permits, question) =
-            (Arc::clone(&lead), Arc::clone(&permits), Arc::clone(&question));
-        unseen.push((name.clone(), service.clone()));
-        looking.spawn(place, async move {
-            // Nobody closes it.
-            let _permit = permits.acquire().await;
-            let look = look::at(name, &transport, &question, service).await;
+    let question = &Question { layout, accounts, reads_program };
+    let looking =
+        at_once(run.fleet.masters().zip(&services).map(async |((name, transport), service)| {
+            let look = look::at(name.to_owned(), transport, question, service.clone()).await;
             if look.seen.is_ok() {
-                lead.ask_through(&look.name, &transport).await;
+                lead.ask_through(&look.name, transport).await;
             }
             look
-        });
-    }
-    let looks = looking.join().await.into_iter().zip(unseen);
-    let looks = looks.map(|((_, look), (name, service))| {
-        look.unwrap_or_else(|panicked| Look::panicked(name, service, &panicked, run.now))
+        }));
+    let looks = run.fleet.masters().zip(&services).zip(looking.await);
+    let looks = looks.map(|(((name, _), service), look)| {
+        look.unwrap_or_else(|panicked| {
+            Look::panicked(name.to_owned(), service.clone(), &panicked, run.now)
+        })
     });
     let looks: Vec<_> = looks.collect();
     let (leadership, trouble) = lead.answer(&looks).await;
@@ -187,7 +174,7 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
         Ok(read) => read.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let Question { layout, accounts, .. } = &*question;
+    let Question { layout, accounts, .. } = question;
     let wanted = Wanted { desired: desired(run, layout, accounts, &looks, inputs) };
     let mut status = judged(run, layout, &wanted, &looks, leadership);
     status.findings.extend(trouble);

@@ -1,8 +1,9 @@
 //! The state of a fake master, and how effects, faults and the observer meet.
 
+mod setup;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use kcm_systemd::{KubernetesVersion, UnitName};
 use time::OffsetDateTime;
@@ -10,13 +11,13 @@ use zeroize::Zeroizing;
 
 use super::fault::{Fault, FaultKind, FaultPoint, When};
 use super::memory::{Memory, Node};
-use super::service::{Behaviour, World};
+use super::service::World;
 use super::unit::Units;
 use crate::transport::{
-    Activity, Connection, Enablement, JournalEntry, OperationError, Output, ProgramFacts, enable,
+    Activity, Enablement, JournalEntry, OperationError, Output, ProgramFacts, enable,
 };
 use crate::util::files::{
-    Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
+    Effect, FileError, FileErrorKind, FileSystem, NodeKind, Owner, RemotePath, Room, Stat,
 };
 
 /// Sees the state after every single effect, with the effect in words.
@@ -120,73 +121,10 @@ impl FakeState {
         state
     }
 
-    /// Places a file with its folders, durable: how a test sets the scene.
-    ///
-    /// # Panics
-    /// When `path` is not absolute and normal, or a folder.
-    #[expect(clippy::panic, reason = "a test that sets an impossible scene must fail at once")]
-    pub fn put_file(&mut self, path: &str, content: &[u8], mode: u32) {
-        let put = |memory: &mut Memory| -> Result<(), String> {
-            let path = RemotePath::new(path).map_err(|error| error.to_string())?;
-            if let Some(parent) = path.parent() {
-                crate::util::files::make_folders(memory, &parent).map_err(|e| e.to_string())?;
-            }
-            crate::util::files::remove_if_present(memory, &path)
-                .and_then(|()| {
-                    let mode = Mode::from_bits(mode);
-                    let owner = memory.can_set_owner.then_some(Owner::ROOT);
-                    crate::util::files::write_new(memory, &path, content, mode, owner)
-                })
-                .map_err(|error| error.to_string())
-        };
-        if let Err(error) = put(&mut self.memory) {
-            panic!("{}: {error}", self.name);
-        }
-        self.memory.sync_all();
-    }
-
-    /// Makes a folder with its parents, durable.
-    ///
-    /// # Panics
-    /// When `path` is not absolute and normal, or something else is there.
-    #[expect(clippy::panic, reason = "a test that sets an impossible scene must fail at once")]
-    pub fn put_folder(&mut self, path: &str) {
-        let made = RemotePath::new(path).map_err(|error| error.to_string()).and_then(|path| {
-            crate::util::files::make_folders(&mut self.memory, &path).map_err(|e| e.to_string())
-        });
-        if let Err(error) = made {
-            panic!("{}: {error}", self.name);
-        }
-        self.memory.sync_all();
-    }
-
-    /// Tells the fake what a program does. One it was not told about is an error.
-    pub fn expect_program(&mut self, argv: &[&str], output: Output) {
-        self.programs.insert(argv.iter().map(|word| (*word).to_owned()).collect(), output);
-    }
-
-    /// Tells the fake what its services do that find everything they need; healthy, if it is not told.
-    pub fn expect_services(
-        &mut self,
-        program: impl Fn(&mut dyn FileSystem) -> Behaviour + Send + Sync + 'static,
-    ) {
-        self.world.program = Some(Arc::new(program));
-    }
-
-    /// Whether an API server answers, wherever it is asked for. Services that start without one end at once.
-    pub fn set_api_server(&mut self, answers: bool) {
-        self.world.api_server = answers;
-    }
-
     /// Whether a timer will start the unit.
     #[must_use]
     pub fn is_armed(&self, unit: &UnitName) -> bool {
         self.units.is_armed(unit)
-    }
-
-    /// Makes kube-controller-manager one of another version.
-    pub fn set_version(&mut self, version: KubernetesVersion) {
-        self.program_facts = Ok(program_facts(version));
     }
 
     /// Runs what systemd runs by itself: timers that are due, services that are started again after an end.
@@ -223,31 +161,6 @@ impl FakeState {
     #[must_use]
     pub fn time(&self) -> OffsetDateTime {
         self.memory.now()
-    }
-
-    /// Gives files to other users or not, as root can or not.
-    pub fn set_can_set_owner(&mut self, can: bool) {
-        self.memory.can_set_owner = can;
-    }
-
-    /// What a question for room is answered with.
-    pub fn set_room(&mut self, room: Room) {
-        self.memory.room = room;
-    }
-
-    /// Fills the disk, or makes room again.
-    pub fn set_full(&mut self, full: bool) {
-        self.full = full;
-    }
-
-    /// Lets a service end by itself, with these words in its journal.
-    pub fn end_service(&mut self, unit: &UnitName, why: &str) {
-        self.units.end(unit, why);
-    }
-
-    /// What a service that runs is connected to, from now on.
-    pub fn connect_service(&mut self, unit: &UnitName, connections: &[Connection]) {
-        self.units.connect(unit, connections);
     }
 
     /// Turns it on again: what was durable is there, enabled units run.

@@ -1,0 +1,82 @@
+//! Plan, approve, execute: two calls of `kcm` with the approval of a person or a policy in between.
+//!
+//! `kcm::plan` returns a `Prepared`: the plan, and everything that it was made from. `kcm::execute` takes that value, so what was
+//! approved is what is executed, and only once. A master that changes in between refuses its commit. Every master is a folder
+//! here, so the example needs neither a network nor root; `Fleet::ssh` has real masters.
+//!
+//! Run it with `cargo run --example approve`.
+
+use std::error::Error;
+use std::io::{self, Write};
+
+use kcm::transport::PathState;
+use kcm::{Cluster, Consent, Fleet, Interrupt, Prepared, Run, Silent, Step};
+use time::OffsetDateTime;
+
+const CLUSTER_FILE: &str = "
+apiVersion: kcm/v1
+cluster:
+  server: https://192.168.1.210:6443
+  clusterCidr: 172.20.0.0/16
+  serviceClusterIpRange: 10.68.0.0/16
+pki: {caCert: ca.pem, caKey: ca-key.pem, createCa: true, keyAlgorithm: ecdsa-p256}
+install: {distributeCa: true}
+masters:
+  - {name: k8s-master-01, address: 192.168.1.204}
+  - {name: k8s-master-02, address: 192.168.1.205}
+";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout();
+    let site = tempfile::tempdir()?;
+    let cluster = Cluster::parse(CLUSTER_FILE, &site.path().join("kcm.yaml"))?;
+    let fleet = Fleet::folders(&cluster, &site.path().join("out"));
+    let (interrupt, consent) = (Interrupt::new(), Consent::default());
+    let now = OffsetDateTime::now_utc();
+    let (events, interrupt) = (&Silent, &interrupt);
+    let run = Run { cluster: &cluster, fleet: &fleet, now, events, interrupt, consent };
+
+    let prepared = kcm::plan(run).await?;
+    show(&prepared, &mut out)?;
+    if !approve(&prepared) {
+        return Err("the plan was not approved; nothing was changed".into());
+    }
+    let outcome = kcm::execute(run, prepared).await?;
+    for master in &outcome.masters {
+        writeln!(out, "{}: {:?}", master.name, master.result)?;
+    }
+    if !outcome.is_done() {
+        return Err("the rollout did not reach every master".into());
+    }
+
+    let again = kcm::plan(run).await?;
+    writeln!(out, "steps of the second plan: {}", again.steps())?;
+    if again.plan.is_empty() { Ok(()) } else { Err("the second plan is not empty".into()) }
+}
+
+/// Shows what is issued, and the steps of each master. `Plan` is serialisable as well.
+fn show(prepared: &Prepared, out: &mut impl Write) -> io::Result<()> {
+    let plan = &prepared.plan;
+    writeln!(out, "creates a CA: {}, issues a certificate: {}", plan.creates_ca, plan.issues())?;
+    for master in &plan.masters {
+        for step in &master.steps {
+            match step {
+                Step::Write { path, mode, owner, .. } => {
+                    writeln!(out, "{}: write {path} {mode} {owner}", master.name)?;
+                }
+                other => writeln!(out, "{}: {other:?}", master.name)?,
+            }
+        }
+    }
+    for finding in &prepared.findings {
+        writeln!(out, "{:?}: {}", finding.severity, finding.problem)?;
+    }
+    Ok(())
+}
+
+/// The approval: a policy here, a question on a terminal or a ticket elsewhere. This one lets no file be replaced.
+fn approve(prepared: &Prepared) -> bool {
+    let mut steps = prepared.plan.masters.iter().flat_map(|master| &master.steps);
+    steps.all(|step| !matches!(step, Step::Write { before, .. } if *before != PathState::Absent))
+}

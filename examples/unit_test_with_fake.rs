@@ -1,0 +1,88 @@
+//! Tests code that embeds `kcm` against a fake master in memory: no SSH, no systemd, no waiting.
+//!
+//! `deploy` is the code under test. In a project each scene of `main` is a `#[tokio::test(start_paused = true)]`: the paused clock
+//! skips the seconds for which a service must stay healthy. Run this one with `cargo run --example unit_test_with_fake`.
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use kcm::files::{FileSystem, RemotePath};
+use kcm::transport::Fake;
+use kcm::transport::fake::{Behaviour, Fault, FaultKind, FaultPoint, When};
+use kcm::{Cluster, Consent, Fleet, Interrupt, MasterResult, Network, Run, Silent};
+use kcm_pki::{CertificateAuthority, CsrFile, PrivateKey, RootRequest, SerialNumber};
+use time::OffsetDateTime;
+
+const CLUSTER_FILE: &str = "
+apiVersion: kcm/v1
+cluster: {server: 'https://192.168.1.210:6443', clusterCidr: 172.20.0.0/16, serviceClusterIpRange: 10.68.0.0/16}
+pki: {caCert: ca.pem, caKey: ca-key.pem, keyAlgorithm: ecdsa-p256}
+masters: [{name: k8s-master-01, address: 192.168.1.204}]
+";
+
+/// The code under test: deploys with a log level.
+async fn deploy(site: &Path, master: &Fake, level: u8) -> Result<Vec<MasterResult>, kcm::Error> {
+    let text = format!("{CLUSTER_FILE}controllerManager: {{flags: {{v: {level}}}}}\n");
+    let cluster = Cluster::parse(&text, &site.join("kcm.yaml"))?;
+    let fleet = Fleet::new(&cluster, Network::Forbidden, |_| Arc::new(master.clone()));
+    let (events, interrupt, consent) = (&Silent, &Interrupt::new(), Consent::default());
+    let now = OffsetDateTime::now_utc();
+    let run = Run { cluster: &cluster, fleet: &fleet, now, events, interrupt, consent };
+    Ok(kcm::apply(run).await?.masters.into_iter().map(|master| master.result).collect())
+}
+
+#[tokio::main(flavor = "current_thread", start_paused = true)]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let (folder, master) = (tempfile::tempdir()?, Fake::new("k8s-master-01"));
+    let site = folder.path();
+    furnish(site, &master)?;
+
+    assert_eq!(deploy(site, &master, 2).await?, [MasterResult::Done]);
+    assert!(master.inspect(|state| unit(state.files())).contains("--v=2"));
+
+    // A service that is not healthy with its new unit gets the former one back.
+    let results = deploy(site, &master, 9).await?;
+    assert!(matches!(results[..], [MasterResult::RolledBack { .. }]), "{results:?}");
+    assert!(master.inspect(|state| unit(state.files())).contains("--v=2"));
+
+    // The connection is lost at the next operation: an error, because no master has been changed.
+    master.inspect(|state| {
+        let at = FaultPoint::Operation { index: state.operations, when: When::Before };
+        state.faults.push(Fault { at, kind: FaultKind::LosesConnection });
+    });
+    let lost = deploy(site, &master, 3).await;
+    assert!(matches!(lost, Err(kcm::Error::Observe(_))), "{lost:?}");
+    writeln!(io::stdout(), "deployed, rolled back, and reported a lost connection")?;
+    Ok(())
+}
+
+/// Makes a CA, and a master on which somebody put it beside the program. The service is unhealthy at log level 9.
+fn furnish(site: &Path, master: &Fake) -> Result<(), Box<dyn Error>> {
+    let csr = CsrFile::parse(r#"{"CN": "kubernetes", "key": {"algo": "ecdsa", "size": 256}}"#)?;
+    let (subject, key) = (csr.value.subject, PrivateKey::generate(csr.value.key)?);
+    let (lifetime, serial) = (RootRequest::DEFAULT_LIFETIME, SerialNumber::from_random([7; 20]));
+    let request = RootRequest { subject, lifetime, path_len: None };
+    let ca = CertificateAuthority::create(&request, &key, serial, OffsetDateTime::now_utc())?;
+    let files = [("ca.pem", ca.to_pem()), ("ca-key.pem", key.to_pem().to_string())];
+    master.inspect(|state| {
+        state.put_file("/opt/kubernetes/bin/kube-controller-manager", b"\x7fELF", 0o755);
+        let is_bad = |files: &mut dyn FileSystem| unit(files).contains("--v=9");
+        state.expect_services(move |files| {
+            if is_bad(files) { Behaviour::Unhealthy } else { Behaviour::Healthy }
+        });
+        files.iter().try_for_each(|(name, pem)| {
+            state.put_file(&format!("/opt/kubernetes/pki/ca/cert/{name}"), pem.as_bytes(), 0o600);
+            std::fs::write(site.join(name), pem)
+        })
+    })?;
+    Ok(())
+}
+
+/// Returns the unit that the master has, or nothing.
+fn unit(files: &mut dyn FileSystem) -> String {
+    let path = RemotePath::new("/etc/systemd/system/kube-controller-manager.service");
+    let bytes = path.ok().and_then(|path| files.read(&path).ok());
+    bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,161 @@
+//! The text of a plan: what is done on each master, with the changed lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{GOOD, NAME, Tense, count, reasons, totals};
+use crate::cli::report::style::Style;
+use crate::kube::LeadForecast;
+use crate::pki::identity::{Decision, Held};
+use crate::plan::{MasterPlan, Plan, Step};
+use crate::transport::PathState;
+use crate::util::files::RemotePath;
+
+/// What would be done.
+pub(crate) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<()> {
+    plan_with_advice(out, plan, file, "`kcm apply` does it.")
+}
+
+/// Writes a plan that ends with `advice`, if there is something to do.
+pub(crate) fn plan_with_advice(
+    out: &mut dyn Write,
+    plan: &Plan,
+    file: &Path,
+    advice: &str,
+) -> io::Result<()> {
+    if plan.is_empty() {
+        let masters = count(plan.masters.len(), "master");
+        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} as {} says.", file.display());
+    }
+    if plan.creates_ca {
+        writeln!(out, "{NAME}CA{NAME:#}: a root CA is made")?;
+    }
+    match &plan.identity {
+        None => {}
+        Some(Decision::Issue { why }) => {
+            writeln!(out, "{NAME}identity{NAME:#}: a new one is issued: {}", reasons(why))?;
+        }
+        Some(Decision::Keep { fingerprint, held }) => {
+            let place = match held {
+                Held::ByOperator => "on this machine",
+                Held::ByMasters => "on the masters; its key is not fetched",
+            };
+            writeln!(out, "{NAME}identity{NAME:#}: {fingerprint} stays, held {place}")?;
+        }
+    }
+    if let Some(Decision::Issue { why }) = &plan.serving {
+        writeln!(out, "{NAME}served{NAME:#}: a new certificate is issued: {}", reasons(why))?;
+    }
+    let mut shown = BTreeMap::new();
+    for master in &plan.masters {
+        master_plan(out, master, &mut shown)?;
+    }
+    if let Some(forecast) = &plan.lead_changes {
+        writeln!(out)?;
+        writeln!(out, "{NAME}lead{NAME:#}: {}", self::forecast(forecast))?;
+    }
+    let changed = plan.masters.iter().filter(|master| !master.steps.is_empty()).count();
+    let steps: Vec<_> = plan.masters.iter().flat_map(|master| &master.steps).collect();
+    writeln!(out)?;
+    writeln!(
+        out,
+        "{NAME}{} to change{NAME:#}: {}. {advice}",
+        count(changed, "master"),
+        totals(&steps, Tense::ToDo)
+    )
+}
+
+fn forecast(forecast: &LeadForecast) -> String {
+    match (forecast.at_most, &forecast.leader) {
+        (0, Some(leader)) => format!("{leader} leads and is not restarted: it does not change"),
+        (_, Some(leader)) => {
+            format!("{leader} leads, is restarted last and hands over: it changes once")
+        }
+        (_, None) => "it changes at most once; who leads is not known from here".to_owned(),
+    }
+}
+
+/// One master's steps; a change that an earlier master has too is shown once.
+fn master_plan<'p>(
+    out: &mut dyn Write,
+    master: &'p MasterPlan,
+    shown: &mut BTreeMap<&'p RemotePath, (&'p str, &'p str)>,
+) -> io::Result<()> {
+    writeln!(out)?;
+    if master.steps.is_empty() {
+        return writeln!(out, "{NAME}{}{NAME:#}: nothing to do", master.name);
+    }
+    writeln!(out, "{NAME}{}{NAME:#}", master.name)?;
+    for step in &master.steps {
+        let Step::Write { diff, path, .. } = step else {
+            writeln!(out, "  {}", describe(step))?;
+            continue;
+        };
+        let (first, first_diff) =
+            shown.entry(path).or_insert_with(|| (master.name.as_str(), diff.as_str()));
+        if *first == master.name {
+            writeln!(out, "  {}", describe(step))?;
+            changed_lines(out, diff.lines())?;
+        } else {
+            let other = lines_beyond(diff, first_diff);
+            let but = if other.is_empty() { "" } else { ", but for" };
+            writeln!(out, "  {}, as on {first}{but}", describe(step))?;
+            changed_lines(out, other)?;
+        }
+    }
+    Ok(())
+}
+
+/// The lines of a change that another change does not have.
+fn lines_beyond<'d>(diff: &'d str, other: &str) -> Vec<&'d str> {
+    let known: BTreeSet<_> = other.lines().collect();
+    diff.lines().filter(|line| !known.contains(line)).collect()
+}
+
+fn changed_lines<'d>(
+    out: &mut dyn Write,
+    diff: impl IntoIterator<Item = &'d str>,
+) -> io::Result<()> {
+    for line in diff.into_iter().filter(|line| !line.starts_with("\\ No newline")) {
+        let style = match line.chars().next() {
+            Some('+') => GOOD,
+            Some('-') => Style::Gone,
+            Some('@') => continue,
+            _ => Style::Plain,
+        };
+        writeln!(out, "      {style}{line}{style:#}")?;
+    }
+    Ok(())
+}
+
+fn describe(step: &Step) -> String {
+    match step {
+        Step::Write { path, mode, owner, before: PathState::Absent, .. } => {
+            format!("create {path}  {mode} {owner}")
+        }
+        Step::Write { path, mode, owner, .. } => format!("replace {path}  {mode} {owner}"),
+        Step::SetAttributes { path, mode, owner, before, .. } => {
+            let before = match before {
+                PathState::File { mode, owner, .. } => format!("{mode} {owner}"),
+                other => other.describe(),
+            };
+            let owner = owner.map_or_else(String::new, |owner| format!(" {owner}"));
+            format!("set {path}  {before} -> {mode}{owner}")
+        }
+        Step::RemoveLeftover { path } => format!("remove {path}, left by an interrupted run"),
+        Step::Reload => "reload systemd's units".to_owned(),
+        Step::Enable => "enable kube-controller-manager.service".to_owned(),
+        Step::Restore { path, mode, owner, .. } => {
+            format!("bring back {path}  {mode} {owner}")
+        }
+        Step::Remove { path, .. } => format!("remove {path}"),
+        Step::Disable => "disable kube-controller-manager.service".to_owned(),
+        Step::Stop => "stop kube-controller-manager.service".to_owned(),
+        Step::Restart => "start kube-controller-manager.service".to_owned(),
+        Step::Forget => "remove what kcm keeps there".to_owned(),
+        Step::Prove => {
+            "prove that kube-controller-manager is healthy, without a restart".to_owned()
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The CA's certificate and key, and the trust bundle.
+
+use std::path::Path;
+use std::time::Duration;
+
+use kcm_pki::{CaCertificate, Certificate, CertificateAuthority};
+use time::OffsetDateTime;
+
+use super::{read, with_mend};
+use crate::cluster::Pki;
+use crate::pki::store::{read_ca_certificate, read_ca_pair};
+use crate::pki::{Found, OperatorError};
+use crate::util::files::Bytes;
+
+pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
+pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
+const TRUST: &str = "the trust bundle (pki.trust)";
+/// The tutorial's lifetime of a root: a hundred years.
+pub(crate) const CA_LIFETIME: Duration = Duration::from_secs(876_000 * 3600);
+
+/// The CA, as far as it is there.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
+pub enum Ca {
+    /// Its certificate; the key is read only to sign.
+    Present(CaCertificate),
+    /// Neither file exists and the cluster file allows to make one.
+    ToBeCreated,
+}
+
+/// The CA with its key, to sign with.
+pub(crate) fn load_authority(pki: &Pki) -> Result<CertificateAuthority, OperatorError> {
+    if let Ok(Found::Pair(pair)) = read_ca_pair(pki) {
+        return authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes());
+    }
+    // For the error of the file that is missing or cannot be read.
+    let certificate = read(CA_CERT, &pki.ca_cert)?;
+    let key = read(CA_KEY, &pki.ca_key)?;
+    authority(pki, &certificate, &key)
+}
+
+/// The CA key's bytes, if it is there and is the CA's.
+pub(crate) fn ca_key_to_distribute(pki: &Pki) -> Result<Option<Bytes>, OperatorError> {
+    let Found::Pair(pair) = read_ca_pair(pki)? else { return Ok(None) };
+    authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes())?;
+    Ok(Some(Bytes::new(pair.key.as_bytes())))
+}
+
+fn authority(
+    pki: &Pki,
+    certificate: &[u8],
+    key: &[u8],
+) -> Result<CertificateAuthority, OperatorError> {
+    CertificateAuthority::load(certificate, key).map_err(|error| {
+        OperatorError::content(CA_KEY, &pki.ca_key, with_mend(&error, "put the CA's own key there"))
+    })
+}
+
+pub(super) fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<(Ca, bool), OperatorError> {
+    let (pem, has_key) = match read_ca_certificate(pki)? {
+        (Some(certificate), has_key) => (certificate, has_key),
+        (None, false) if pki.create_ca => return Ok((Ca::ToBeCreated, false)),
+        (None, false) => {
+            let reason = "there is no such file; put the cluster's CA there, or set pki.createCa: true to make one for a first try";
+            return Err(OperatorError::content(CA_CERT, &pki.ca_cert, reason));
+        }
+        (None, true) => {
+            let reason = "there is no such file, though its key is at pki.caKey; put the certificate there too";
+            return Err(OperatorError::content(CA_CERT, &pki.ca_cert, reason));
+        }
+    };
+    let unusable = |reason| OperatorError::content(CA_CERT, &pki.ca_cert, reason);
+    let ca = CaCertificate::load(pem.as_bytes())
+        .map_err(|error| unusable(with_mend(&error, "put the cluster's CA certificate there")))?;
+    ca.check_validity(now).map_err(|error| {
+        unusable(with_mend(&error, "put a CA certificate there that is valid now"))
+    })?;
+    Ok((Ca::Present(ca), has_key))
+}
+
+/// Reads the CA certificates that clients accept, each once and in the file's order.
+pub(super) fn read_trust(
+    pki: &Pki,
+    ca: &Ca,
+    warnings: &mut Vec<String>,
+) -> Result<Option<String>, OperatorError> {
+    let Some(path) = &pki.trust else { return Ok(None) };
+    let certificates = certificates_in(path)?;
+    let shown = path.display();
+    for other in certificates.iter().filter(|it| !it.is_ca()) {
+        let subject = other.subject();
+        warnings.push(format!(
+            "{shown}: `{subject}` is not a CA: clients accept it alone, and nothing that it signed"
+        ));
+    }
+    if let Ca::Present(ca) = ca {
+        let ca = ca.certificate();
+        let is_trusted = |it: &Certificate| it == ca || it.subject_der() == ca.issuer_der();
+        if !certificates.iter().any(is_trusted) {
+            let subject = ca.subject();
+            warnings.push(format!("{shown} holds neither the CA of pki.caCert (`{subject}`) nor its issuer: clients accept nothing that it signs"));
+        }
+    }
+    Ok(Some(certificates.iter().map(Certificate::to_pem).collect()))
+}
+
+fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
+    let all = Certificate::all_from_pem(&read(TRUST, path)?).map_err(|error| {
+        OperatorError::content(TRUST, path, with_mend(&error, "put CA certificates there, PEM"))
+    })?;
+    let mut once: Vec<Certificate> = Vec::new();
+    for certificate in all {
+        if !once.contains(&certificate) {
+            once.push(certificate);
+        }
+    }
+    Ok(once)
+}
+
+/// The CA certificates that API servers are verified with, where the CA is here.
+pub(crate) fn trusted(pki: &Pki) -> Result<Option<String>, OperatorError> {
+    let (ca, _) = read_ca_certificate(pki)?;
+    let trust = pki.trust.as_deref().map(certificates_in).transpose()?;
+    Ok(match trust {
+        Some(all) => ca.map(|_| all.iter().map(Certificate::to_pem).collect()),
+        None => ca,
+    })
+}

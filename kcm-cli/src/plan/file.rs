@@ -1,0 +1,132 @@
+//! The comparison of one file with its desired content, and the step that follows from it.
+
+use kcm_pki::{Certificate, Fingerprint};
+use similar::TextDiff;
+
+use super::Step;
+use crate::artifact::view;
+use crate::cluster::layout::Role;
+use crate::desired::meaning::Held;
+use crate::desired::{Artifact, Content};
+use crate::observed::{ObservedFile, ObservedMaster, trust};
+use crate::transport::PathState;
+
+/// Whether what is there is right: the bytes, or what is as good as they are. A certificate is the same in any writing, and so
+/// are unit and kubeconfig where the cluster file has them compared by meaning.
+pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
+    let found = observed.files.of(artifact.role);
+    match (&found.state, &artifact.content) {
+        (PathState::File { digest, .. }, Content::Known(bytes)) => {
+            let same = |ours: Fingerprint| certificate_in(found) == Some(ours);
+            *digest == bytes.digest()
+                || artifact.role == Role::CaCertificate
+                    && certificate(bytes.expose()).is_some_and(same)
+                || artifact.role == Role::Trust && same_certificates(bytes.expose(), found)
+                || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
+        }
+        // systemd follows the link of a unit, as `systemctl link` makes it.
+        (PathState::Link { .. }, Content::Known(bytes)) if artifact.role == Role::Unit => {
+            let text = observed.effective.as_ref().and_then(|unit| unit.only_text());
+            text.is_some_and(|text| text.as_bytes() == bytes.expose())
+                || artifact.meaning.as_ref().is_some_and(|meaning| meaning.is_on(observed))
+        }
+        (PathState::File { .. }, Content::AsItIs) => {
+            let meaning = artifact.meaning.as_ref();
+            let is_on = |held: &Held| held.is_on(artifact.role, meaning, observed);
+            artifact.held.as_ref().is_none_or(is_on)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a file holds these certificates, in whatever order and writing.
+fn same_certificates(pem: &[u8], found: &ObservedFile) -> bool {
+    let of = |pem: &[u8]| trust::fingerprints(pem);
+    let theirs = found.text.as_deref().and_then(|text| of(text.as_bytes()));
+    theirs.is_some() && of(pem) == theirs
+}
+
+pub(crate) fn certificate_in(found: &ObservedFile) -> Option<Fingerprint> {
+    certificate(found.text.as_deref()?.as_bytes())
+}
+
+/// The only certificate of a file.
+pub(crate) fn certificate(pem: &[u8]) -> Option<Fingerprint> {
+    Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
+}
+
+pub(super) fn artifact_step(
+    artifact: &Artifact,
+    found: &ObservedFile,
+    observed: &ObservedMaster,
+) -> Option<Step> {
+    let Artifact { role, ref path, mode, owner, .. } = *artifact;
+    let before = found.state.clone();
+    let PathState::File { mode: mode_found, owner: owner_found, .. } = before else {
+        let is_link = matches!(before, PathState::Link { .. });
+        return (!is_link || !is_right(artifact, observed)).then(|| write(artifact, found));
+    };
+    if !is_right(artifact, observed) {
+        return Some(write(artifact, found));
+    }
+    if !is_written_by_kcm(artifact, &before) {
+        return None;
+    }
+    let owner = observed.probe.can_set_owner.then_some(owner);
+    let same_attributes = mode_found == mode && owner.is_none_or(|owner| owner == owner_found);
+    (!same_attributes).then(|| Step::SetAttributes {
+        role,
+        path: path.clone(),
+        mode,
+        owner,
+        before,
+    })
+}
+
+/// Whether a file has the bytes that kcm writes and nobody else does: only then are mode and owner kcm's to set. Others use
+/// the CA's files too, and may have put them there.
+fn is_written_by_kcm(artifact: &Artifact, found: &PathState) -> bool {
+    let is_cas = matches!(artifact.role, Role::CaCertificate | Role::CaKey | Role::Trust);
+    match (found, &artifact.content) {
+        (PathState::File { digest, .. }, Content::Known(bytes)) => {
+            !is_cas && *digest == bytes.digest()
+        }
+        _ => false,
+    }
+}
+
+fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
+    Step::Write {
+        role: artifact.role,
+        path: artifact.path.clone(),
+        mode: artifact.mode,
+        owner: artifact.owner,
+        before: found.state.clone(),
+        after: artifact.content.clone(),
+        size: match &artifact.content {
+            Content::Known(bytes) => Some(bytes.expose().len() as u64),
+            Content::Pending | Content::AsItIs => None,
+        },
+        diff: diff(artifact, found),
+    }
+}
+
+/// The change as a unified diff of what people may see.
+fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
+    let before = match (&found.state, &found.text, artifact.role) {
+        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => view::key(*digest),
+        (PathState::File { digest, size, .. }, _, Role::Binary) => view::binary(*size, *digest),
+        (_, Some(text), Role::Certificate | Role::CaCertificate) => view::certificate(text),
+        (_, Some(text), Role::Trust) => view::certificates(text),
+        (PathState::File { digest, .. }, Some(text), Role::Combined | Role::Serving) => {
+            view::combined(text, *digest)
+        }
+        (_, Some(text), Role::Kubeconfig) => view::kubeconfig(text),
+        (_, Some(text), Role::Unit) => text.clone(),
+        _ => String::new(),
+    };
+    TextDiff::from_lines(&*view::bounded(&before), artifact.view.as_str())
+        .unified_diff()
+        .context_radius(1)
+        .to_string()
+}

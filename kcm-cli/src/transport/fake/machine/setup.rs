@@ -1,0 +1,103 @@
+//! The methods by which a test sets up a fake master: files, programs, services and its disk.
+
+use std::sync::Arc;
+
+use kcm_systemd::{KubernetesVersion, UnitName};
+
+use super::{FakeState, program_facts};
+use crate::transport::fake::memory::Memory;
+use crate::transport::fake::service::Behaviour;
+use crate::transport::{Connection, Output};
+use crate::util::files::{
+    FileSystem, Mode, Owner, RemotePath, Room, make_folders, remove_if_present, write_new,
+};
+
+impl FakeState {
+    /// Places a file with its folders, durable: how a test sets the scene.
+    ///
+    /// # Panics
+    /// When `path` is not absolute and normal, or a folder.
+    #[expect(clippy::panic, reason = "a test that sets an impossible scene must fail at once")]
+    pub fn put_file(&mut self, path: &str, content: &[u8], mode: u32) {
+        let put = |memory: &mut Memory| -> Result<(), String> {
+            let path = RemotePath::new(path).map_err(|error| error.to_string())?;
+            if let Some(parent) = path.parent() {
+                make_folders(memory, &parent).map_err(|e| e.to_string())?;
+            }
+            remove_if_present(memory, &path)
+                .and_then(|()| {
+                    let mode = Mode::from_bits(mode);
+                    let owner = memory.can_set_owner.then_some(Owner::ROOT);
+                    write_new(memory, &path, content, mode, owner)
+                })
+                .map_err(|error| error.to_string())
+        };
+        if let Err(error) = put(&mut self.memory) {
+            panic!("{}: {error}", self.name);
+        }
+        self.memory.sync_all();
+    }
+
+    /// Makes a folder with its parents, durable.
+    ///
+    /// # Panics
+    /// When `path` is not absolute and normal, or something else is there.
+    #[expect(clippy::panic, reason = "a test that sets an impossible scene must fail at once")]
+    pub fn put_folder(&mut self, path: &str) {
+        let made = RemotePath::new(path)
+            .map_err(|error| error.to_string())
+            .and_then(|path| make_folders(&mut self.memory, &path).map_err(|e| e.to_string()));
+        if let Err(error) = made {
+            panic!("{}: {error}", self.name);
+        }
+        self.memory.sync_all();
+    }
+
+    /// Tells the fake what a program does. One it was not told about is an error.
+    pub fn expect_program(&mut self, argv: &[&str], output: Output) {
+        self.programs.insert(argv.iter().map(|word| (*word).to_owned()).collect(), output);
+    }
+
+    /// Tells the fake what its services do that find everything they need; healthy, if it is not told.
+    pub fn expect_services(
+        &mut self,
+        program: impl Fn(&mut dyn FileSystem) -> Behaviour + Send + Sync + 'static,
+    ) {
+        self.world.program = Some(Arc::new(program));
+    }
+
+    /// Whether an API server answers, wherever it is asked for. Services that start without one end at once.
+    pub fn set_api_server(&mut self, answers: bool) {
+        self.world.api_server = answers;
+    }
+
+    /// Makes kube-controller-manager one of another version.
+    pub fn set_version(&mut self, version: KubernetesVersion) {
+        self.program_facts = Ok(program_facts(version));
+    }
+
+    /// Gives files to other users or not, as root can or not.
+    pub fn set_can_set_owner(&mut self, can: bool) {
+        self.memory.can_set_owner = can;
+    }
+
+    /// What a question for room is answered with.
+    pub fn set_room(&mut self, room: Room) {
+        self.memory.room = room;
+    }
+
+    /// Fills the disk, or makes room again.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    /// Lets a service end by itself, with these words in its journal.
+    pub fn end_service(&mut self, unit: &UnitName, why: &str) {
+        self.units.end(unit, why);
+    }
+
+    /// What a service that runs is connected to, from now on.
+    pub fn connect_service(&mut self, unit: &UnitName, connections: &[Connection]) {
+        self.units.connect(unit, connections);
+    }
+}
