@@ -46,13 +46,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for master in &outcome.masters {
         writeln!(out, "{}: {:?}", master.name, master.result)?;
     }
-    if !outcome.is_done() {
-        return Err("the rollout did not reach every master".into());
-    }
 
     let again = kcm::plan(run).await?;
     writeln!(out, "steps of the second plan: {}", again.steps())?;
-    if again.plan.is_empty() { Ok(()) } else { Err("the second plan is not empty".into()) }
+    let is_good = outcome.is_done() && again.plan.is_empty();
+    if is_good { Ok(()) } else { Err("a master is not as the cluster file says".into()) }
 }
 
 /// Shows what is issued, and the steps of each master. `Plan` is serialisable as well.

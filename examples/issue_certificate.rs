@@ -34,7 +34,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout();
     let now = OffsetDateTime::now_utc();
     let ca = create_ca(now)?;
-
     let csr = CsrFile::parse(CLIENT_CSR)?;
     for warning in &csr.warnings {
         writeln!(out, "warning: {warning}")?;
@@ -65,11 +64,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn create_ca(now: OffsetDateTime) -> Result<CertificateAuthority, Box<dyn Error>> {
     let csr = CsrFile::parse(CA_CSR)?.value;
     let key = PrivateKey::generate(csr.key)?;
-    let request = RootRequest {
-        subject: csr.subject,
-        lifetime: RootRequest::DEFAULT_LIFETIME,
-        path_len: None,
-    };
+    let (subject, lifetime) = (csr.subject, RootRequest::DEFAULT_LIFETIME);
+    let request = RootRequest { subject, lifetime, path_len: None };
     let root = CertificateAuthority::create(&request, &key, random_serial()?, now)?;
     Ok(CertificateAuthority::load(root.to_pem().as_bytes(), key.to_pem().as_bytes())?)
 }

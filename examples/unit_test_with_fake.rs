@@ -9,14 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kcm::files::{FileSystem, RemotePath};
-use kcm::transport::Fake;
-use kcm::transport::fake::{Behaviour, Fault, FaultKind, FaultPoint, When};
+use kcm::transport::fake::{Behaviour, Fake, Fault, FaultKind, FaultPoint, When};
 use kcm::{Cluster, Consent, Fleet, Interrupt, MasterResult, Network, Run, Silent};
 use kcm_pki::{CertificateAuthority, CsrFile, PrivateKey, RootRequest, SerialNumber};
 use time::OffsetDateTime;
 
-const CLUSTER_FILE: &str = "
-apiVersion: kcm/v1
+const CLUSTER_FILE: &str = "apiVersion: kcm/v1
 cluster: {server: 'https://192.168.1.210:6443', clusterCidr: 172.20.0.0/16, serviceClusterIpRange: 10.68.0.0/16}
 pki: {caCert: ca.pem, caKey: ca-key.pem, keyAlgorithm: ecdsa-p256}
 masters: [{name: k8s-master-01, address: 192.168.1.204}]
@@ -38,22 +36,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (folder, master) = (tempfile::tempdir()?, Fake::new("k8s-master-01"));
     let site = folder.path();
     furnish(site, &master)?;
-
     assert_eq!(deploy(site, &master, 2).await?, [MasterResult::Done]);
     assert!(master.inspect(|state| unit(state.files())).contains("--v=2"));
-
     // A service that is not healthy with its new unit gets the former one back.
-    let results = deploy(site, &master, 9).await?;
-    assert!(matches!(results[..], [MasterResult::RolledBack { .. }]), "{results:?}");
+    assert!(matches!(deploy(site, &master, 9).await?[..], [MasterResult::RolledBack { .. }]));
     assert!(master.inspect(|state| unit(state.files())).contains("--v=2"));
-
     // The connection is lost at the next operation: an error, because no master has been changed.
     master.inspect(|state| {
         let at = FaultPoint::Operation { index: state.operations, when: When::Before };
         state.faults.push(Fault { at, kind: FaultKind::LosesConnection });
     });
-    let lost = deploy(site, &master, 3).await;
-    assert!(matches!(lost, Err(kcm::Error::Observe(_))), "{lost:?}");
+    assert!(matches!(deploy(site, &master, 3).await, Err(kcm::Error::Observe(_))));
     writeln!(io::stdout(), "deployed, rolled back, and reported a lost connection")?;
     Ok(())
 }
@@ -65,18 +58,17 @@ fn furnish(site: &Path, master: &Fake) -> Result<(), Box<dyn Error>> {
     let (lifetime, serial) = (RootRequest::DEFAULT_LIFETIME, SerialNumber::from_random([7; 20]));
     let request = RootRequest { subject, lifetime, path_len: None };
     let ca = CertificateAuthority::create(&request, &key, serial, OffsetDateTime::now_utc())?;
-    let files = [("ca.pem", ca.to_pem()), ("ca-key.pem", key.to_pem().to_string())];
+    let (ca, key) = (ca.to_pem(), key.to_pem());
+    std::fs::write(site.join("ca.pem"), &ca)?;
+    std::fs::write(site.join("ca-key.pem"), &key)?;
     master.inspect(|state| {
         state.put_file("/opt/kubernetes/bin/kube-controller-manager", b"\x7fELF", 0o755);
-        let is_bad = |files: &mut dyn FileSystem| unit(files).contains("--v=9");
-        state.expect_services(move |files| {
-            if is_bad(files) { Behaviour::Unhealthy } else { Behaviour::Healthy }
+        state.put_file("/opt/kubernetes/pki/ca/cert/ca.pem", ca.as_bytes(), 0o644);
+        state.put_file("/opt/kubernetes/pki/ca/cert/ca-key.pem", key.as_bytes(), 0o600);
+        state.expect_services(|files| {
+            if unit(files).contains("--v=9") { Behaviour::Unhealthy } else { Behaviour::Healthy }
         });
-        files.iter().try_for_each(|(name, pem)| {
-            state.put_file(&format!("/opt/kubernetes/pki/ca/cert/{name}"), pem.as_bytes(), 0o600);
-            std::fs::write(site.join(name), pem)
-        })
-    })?;
+    });
     Ok(())
 }
 

@@ -23,6 +23,7 @@ mod deploy;
 mod distribute;
 mod drill;
 mod enumerated;
+mod examples;
 mod faults;
 mod handover;
 mod hostile;

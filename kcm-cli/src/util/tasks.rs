@@ -38,8 +38,12 @@ pub(crate) fn at_once<T, F: Future<Output = T>>(
     let guarded = tasks.into_iter().map(|task| AssertUnwindSafe(task).catch_unwind());
     // Without the closures of the iterator, which would make the future one of a single thread.
     let guarded: Vec<_> = guarded.collect();
-    let ended = stream::iter(guarded).buffered(AT_ONCE);
-    ended.map(|ended| ended.map_err(|payload| Panicked::new(&*payload))).collect()
+    async move {
+        // Lets tasks that were started earlier begin, where a transport never waits.
+        tokio::task::yield_now().await;
+        let ended = stream::iter(guarded).buffered(AT_ONCE);
+        ended.map(|ended| ended.map_err(|payload| Panicked::new(&*payload))).collect().await
+    }
 }
 
 #[cfg(test)]
