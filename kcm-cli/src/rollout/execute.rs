@@ -19,6 +19,7 @@ use crate::context::Run;
 use crate::error::Error;
 use crate::event::Event;
 use crate::kube::Credentials;
+use crate::pki;
 use crate::plan::choose::{Site, choose};
 use crate::preflight;
 use crate::util::tasks::at_once;
@@ -52,6 +53,8 @@ pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error>
 async fn issue_credentials(run: Run<'_>, prepared: &Prepared) -> Result<Option<Fresh>, Error> {
     match &prepared.inputs {
         PlanInputs::ClusterFile(from) => {
+            // What an interrupted run has stored is put in place first.
+            pki::recover(&run.cluster.pki)?;
             issue::issue(run, &prepared.plan, &from.inputs, from.same_key).await
         }
         PlanInputs::Masters(_) => Ok(None),

@@ -163,6 +163,7 @@ fn every_state_of_a_master_is_recognised_at_once() {
         (stopped, "not-enabled", &["boot"]),
         (stopped, "drifted", &[KUBECONFIG, KEY]),
         (failed, "service-failed", &["signal"]),
+        (failed, "drop-in", &["once.conf", "Restart"]),
         (crashing, "crash-looping", &["again"]),
         (crashing, "drifted", &[PROGRAM]),
         (masked, "unit-masked", &["unmask"]),
