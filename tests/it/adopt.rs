@@ -16,7 +16,7 @@ pub(crate) const MASTERS: [&str; 3] = [
 ];
 
 /// Masters with everything on them, and an empty folder `new` for whoever adopts them.
-fn masters() -> Site {
+pub(crate) fn masters() -> Site {
     let site = Site::new();
     site.bring_everything();
     site.apply();

@@ -52,8 +52,8 @@ impl MasterRollout {
             PlanInputs::ClusterFile(_) => change::of_apply(plan, observed, layout, run.now),
             PlanInputs::Masters(changes) => changes.clone(),
         };
-        let desired = (0..observed.len())
-            .map(|place| desired.as_ref().and_then(|desired| desired.masters.get(place)));
+        let desired = desired.iter().flat_map(|desired| &desired.masters);
+        let desired = desired.map(Some).chain(std::iter::repeat(None));
         let parts = run.fleet.masters().zip(&plan.masters).zip(observed).zip(desired).zip(changes);
         let masters = parts.enumerate().map(|(place, part)| {
             let (((((name, transport), planned), observed), desired), change) = part;

@@ -5,18 +5,10 @@ use std::fs;
 use kcm_tests::{Site, unit_of};
 
 use super::Transcript;
+use crate::adopt::masters;
 
 const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 const ADOPT: &str = "adopt --root out -f new/kcm.yaml --master k8s-master-01=192.168.1.204 --master k8s-master-02=192.168.1.205 --master k8s-master-03=192.168.1.206";
-
-/// Masters with everything on them, and an empty folder `new` for the new cluster file.
-fn masters() -> Site {
-    let site = Site::new();
-    site.bring_everything();
-    site.apply();
-    fs::create_dir(site.file("new")).unwrap();
-    site
-}
 
 fn replace(site: &Site, master: &str, from: &str, to: &str) {
     let at = site.on_master(master, UNIT);
