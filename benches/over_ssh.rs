@@ -1,7 +1,8 @@
-//! What a whole apply costs over SSH, beside one `ssh host true`. Exits with 1 if a bound is not held.
+//! Measures complete applies over SSH relative to one `ssh host true`. Exits with 1 if a bound is
+//! exceeded.
 //!
-//! Three real systems on this machine's own two ends of every connection; the masters' program only sleeps, so that kcm is
-//! measured and nothing else. It is as long as kube-controller-manager.
+//! Each of the three masters is a booted system on the local machine. Its program only sleeps, so
+//! that only kcm is measured, and is as long as kube-controller-manager.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -19,9 +20,9 @@ use kcm_tests::lab::{Lab, Machine};
 use kcm_tests::{SERVES_NOT, SLEEPER, Site, peers, proxy};
 
 const ROUNDS: usize = 15;
-/// A unit must stay up for so long before an apply is done.
+/// Time for which a unit must stay active before an apply is complete.
 const SETTLE: Duration = kcm::rollout::FIRST_LOOK.saturating_add(kcm::rollout::SETTLE);
-/// Each way.
+/// Delay of a connection in each direction.
 const DELAY: Duration = Duration::from_millis(25);
 const UNIT: &str = "kube-controller-manager.service";
 
@@ -68,7 +69,7 @@ fn measure<R>(lab: &Lab, site: &Site, rounds: usize, login: impl Fn() -> R) -> M
         (start.elapsed(), ran.stdout)
     };
     lab.machines().iter().for_each(wipe);
-    // Makes the key, which is given from then on.
+    // Creates the key, which later applies reuse.
     apply();
     let mut measured = [const { Vec::new() }; 3];
     for _ in 0..rounds {
@@ -97,7 +98,7 @@ fn line(name: &str, medians: &Medians, time: Duration, bound: Option<f64>) -> bo
     held
 }
 
-/// The tutorial's cluster on the lab's masters.
+/// Creates the tutorial's cluster on the lab's masters.
 fn site(lab: &Lab, sections: &str) -> Site {
     let site = Site::new();
     let text = site.read("kcm.yaml");
@@ -107,7 +108,8 @@ fn site(lab: &Lab, sections: &str) -> Site {
     site
 }
 
-/// The masters behind a long line: sections of the cluster file, and the configuration that they name.
+/// Returns sections of the cluster file for masters behind a slow line, and the SSH configuration
+/// that they require.
 fn far(lab: &Lab) -> (String, String) {
     let far = lab.machines().iter().zip(60..).map(|(machine, last)| {
         let (here, there) = (lab.address(last), machine.address());
@@ -134,7 +136,7 @@ fn furnish(machine: &Machine) {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// As it was before the first apply, but for the program.
+/// Restores the state before the first apply, except for the program.
 fn wipe(machine: &Machine) {
     let all = format!(
         "systemctl disable --now {UNIT}; rm -rf /opt/kubernetes/pki /opt/kubernetes/kubeconfig /etc/systemd/system/{UNIT}; systemctl daemon-reload"

@@ -1,4 +1,4 @@
-//! What kcm itself costs: issuing, rendering, planning. Exits with 1 if a bound is not held.
+//! Measures kcm alone: issuing, rendering, planning. Exits with 1 if a bound is exceeded.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -29,7 +29,7 @@ const MASTERS: usize = 1_000;
 const TUTORIAL_CSR: &str = r#"{"CN": "system:kube-controller-manager", "hosts": [], "key": {"algo": "rsa", "size": 2048},
   "names": [{"C": "CN", "ST": "Shanghai", "L": "Shanghai", "O": "system:kube-controller-manager", "OU": "System"}]}"#;
 
-/// A measured figure and its bound.
+/// A measured figure with its bound.
 struct Figure {
     name: &'static str,
     measured: String,
@@ -219,7 +219,7 @@ fn unit() -> Figure {
     })
 }
 
-/// Plans for many masters: nothing there yet, or all deployed and one flag changed.
+/// Measures a plan for many masters: all empty, or all deployed with one changed flag.
 fn plan(state: State) -> Figure {
     let site = tempfile::tempdir().unwrap();
     let authority = authority(KeyAlgorithm::EcdsaP256);

@@ -1,7 +1,9 @@
-//! What looking costs, beside `ssh host true`: at three masters with a program as long and as slow as the real one, and at
-//! everything of a hundred. Exits with 1 if a bound is not held. `three` as an argument leaves the hundred out.
+//! Measures `status` and idle applies relative to `ssh host true`. Exits with 1 if a bound is
+//! exceeded.
 //!
-//! The hundred are ten systems with ten addresses each; everything runs on this one machine.
+//! The three masters run a program that is as long and as slow as kube-controller-manager. The
+//! hundred masters are ten systems with ten addresses each, all on the local machine. The argument
+//! `three` skips the hundred.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -20,7 +22,7 @@ use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
 use kcm_tests::lab::{Lab, Machine, Variant};
 use kcm_tests::{Site, kcm, peers};
 
-/// Resident memory of kcm itself with a hundred masters, in KiB.
+/// Maximum resident memory of kcm with a hundred masters, in KiB.
 const MEMORY: u64 = 100 * 1024;
 
 fn main() -> ExitCode {
@@ -47,7 +49,7 @@ fn three(lab: &Lab, binaries: &Binaries) -> bool {
             assert!(ran.code == 0 && ran.stdout.contains(expected), "{ran:?}");
         })
     };
-    // The one change that kcm notes the program with.
+    // A change of one flag, with which kcm records the program.
     site.write(
         "kcm.yaml",
         plain.replace("install:", "controllerManager: {flags: {v: 3}}\ninstall:"),
@@ -131,7 +133,7 @@ fn hundred(binaries: &Binaries) -> bool {
     held && small
 }
 
-/// The tutorial's cluster with an API server and services.
+/// Creates the tutorial's cluster with an API server and deployed services.
 fn deployed(lab: &Lab, binaries: &Binaries) -> (Site, ControlPlane) {
     let site = Site::new();
     let authority = Authority::read(&site.file("pki/ca/cert"));
@@ -168,7 +170,7 @@ fn host(machine: &Machine, address: IpAddr) -> String {
     )
 }
 
-/// One `ssh` each, all at once.
+/// Logs in to all addresses at once with one `ssh` each.
 fn all_log_in(config: &std::path::Path, addresses: &[String]) {
     let start = |address: &String| {
         let mut ssh = Command::new("ssh");
@@ -185,7 +187,7 @@ fn all_log_in(config: &std::path::Path, addresses: &[String]) {
     }
 }
 
-/// One look; kcm's peak resident memory in KiB.
+/// Runs `kcm status` once and returns its peak resident memory in KiB.
 fn look(site: &Site, masters: usize) -> u64 {
     let mut kcm = Command::new(kcm());
     kcm.current_dir(site.path()).args(["status", "-o", "json"]).stderr(Stdio::null());

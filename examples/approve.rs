@@ -1,8 +1,9 @@
-//! Plan, approve, execute: two calls of `kcm` with the approval of a person or a policy in between.
+//! Plan, approve, execute: two calls of `kcm` with an approval by a person or a policy in between.
 //!
-//! `kcm::plan` returns a `Prepared`: the plan, and everything that it was made from. `kcm::execute` takes that value, so what was
-//! approved is what is executed, and only once. A master that changes in between refuses its commit. Every master is a folder
-//! here, so the example needs neither a network nor root; `Fleet::ssh` has real masters.
+//! `kcm::plan` returns a `Prepared`: the plan with its inputs. `kcm::execute` consumes this value,
+//! so that exactly the approved plan is executed, and only once. If a master changes in between,
+//! its commit fails. Every master is a folder in this example, which therefore needs neither a
+//! network nor root. `Fleet::ssh` connects to real masters.
 //!
 //! Run it with `cargo run --example approve`.
 
@@ -53,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if is_good { Ok(()) } else { Err("a master is not as the cluster file says".into()) }
 }
 
-/// Shows what is issued, and the steps of each master. `Plan` is serialisable as well.
+/// Prints what will be issued, and the steps of each master. `Plan` is also serialisable.
 fn show(prepared: &Prepared, out: &mut impl Write) -> io::Result<()> {
     let plan = &prepared.plan;
     writeln!(out, "creates a CA: {}, issues a certificate: {}", plan.creates_ca, plan.issues())?;
@@ -73,7 +74,8 @@ fn show(prepared: &Prepared, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// The approval: a policy here, a question on a terminal or a ticket elsewhere. This one lets no file be replaced.
+/// Approves or rejects the plan. This policy rejects the replacement of any file; other programs
+/// may ask an operator or query a ticket system.
 fn approve(prepared: &Prepared) -> bool {
     let mut steps = prepared.plan.masters.iter().flat_map(|master| &master.steps);
     steps.all(|step| !matches!(step, Step::Write { before, .. } if *before != PathState::Absent))

@@ -1,6 +1,8 @@
-//! Builds the kubeconfig of a control plane component, with paths or with embedded credentials, and shows it without secrets.
+//! Builds the kubeconfig of a control plane component with paths or embedded credentials, and
+//! prints it without secrets.
 //!
-//! `kcm-kubeconfig` writes what `kubectl config` writes, byte for byte. Reading and writing files is left to the caller.
+//! `kcm-kubeconfig` writes the same bytes as `kubectl config`. The caller reads and writes the
+//! files.
 //!
 //! Run it with `cargo run --example build_kubeconfig`.
 #![expect(clippy::disallowed_methods, reason = "the output is the caller's, not the crate's")]
@@ -10,14 +12,14 @@ use std::io::{self, Write};
 
 use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret, public_view};
 
-/// A certificate and its key. They are made up and open nothing; `kcm-pki` issues real ones.
+/// A placeholder certificate and key without access to anything; `kcm-pki` issues real ones.
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
 const KEY: &[u8] = b"-----BEGIN EC PRIVATE KEY-----\nMAA=\n-----END EC PRIVATE KEY-----\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout();
 
-    // A component that reads its files again uses a renewed certificate without a restart.
+    // A component that reloads its files uses a renewed certificate without a restart.
     let combined = "/opt/kubernetes/pki/kube-controller-manager-current.pem".to_owned();
     let with_paths = component(
         CertificateSource::File("/opt/kubernetes/pki/ca/cert/ca.pem".to_owned()),
@@ -32,7 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         KeySource::Embedded(Secret::new(KEY.to_vec())),
     )?;
     let text = embedded.build()?.to_yaml();
-    // For logs and diffs: equal secrets have equal digests, so a change is seen and the secret is not.
+    // For logs and diffs: equal secrets have equal digests, which reveal changes but not the
+    // secrets.
     writeln!(out, "# embedded, redacted\n{}", public_view(&text, sha256_hex))?;
     Ok(())
 }
@@ -53,7 +56,8 @@ fn component(
     })
 }
 
-/// The crate has no hash function of its own; any SHA-256 will do.
+/// Returns the SHA-256 digest in hexadecimal. The crate has no hash function; any implementation
+/// works.
 fn sha256_hex(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))

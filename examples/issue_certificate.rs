@@ -1,7 +1,8 @@
-//! Issues the client certificate of kube-controller-manager from a CSR file and a signing config as cfssl reads them.
+//! Issues the client certificate of kube-controller-manager from a CSR file and a signing config of
+//! cfssl.
 //!
-//! `kcm-pki` has no clock and no source of serial numbers: the caller passes both. Files are the caller's as well, with the mode
-//! that a private key deserves.
+//! `kcm-pki` has no clock and no source of serial numbers: the caller passes both. The caller also
+//! reads and writes the files, with the mode that a private key requires.
 //!
 //! Run it with `cargo run --example issue_certificate`.
 #![expect(

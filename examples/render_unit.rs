@@ -1,7 +1,8 @@
-//! Renders the systemd unit of kube-controller-manager from flags, and checks the flags for a Kubernetes version.
+//! Renders the systemd unit of kube-controller-manager, and lints its flags for a version.
 //!
-//! `kcm-systemd` parses every part on the way in: afterwards rendering cannot fail, and the process receives exactly the arguments
-//! given. The lint knows what kube-controller-manager of a version refuses, before it is started.
+//! `kcm-systemd` validates every part before rendering. Rendering cannot fail, and the process
+//! receives exactly the given arguments. The lint reports flags that kube-controller-manager of a
+//! given version would reject.
 //!
 //! Run it with `cargo run --example render_unit`.
 #![expect(clippy::disallowed_methods, reason = "the output is the caller's, not the crate's")]
@@ -30,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let version = KubernetesVersion::parse("v1.36.2")?;
     let lints = lint_flags(&flags, &LintVersions::These(vec![version]));
-    // `Severity::Benchmark` has what the CIS Kubernetes Benchmark asks for.
+    // `Severity::Benchmark` marks recommendations of the CIS Kubernetes Benchmark.
     for lint in lints.iter().filter(|lint| lint.severity >= Severity::Warning) {
         let severity = if lint.severity == Severity::Error { "error" } else { "warning" };
         writeln!(out, "{severity}[{}]: {lint}", lint.code.as_str())?;
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = unit.render();
     write!(out, "{text}")?;
 
-    // systemd drops silently what it does not understand; the reader reports it.
+    // systemd silently drops directives that it does not know; the parser reports them.
     let read = UnitFile::parse(&text);
     if read.findings.is_empty() { Ok(()) } else { Err("systemd would drop directives".into()) }
 }

@@ -1,7 +1,8 @@
-//! Tests code that embeds `kcm` against a fake master in memory: no SSH, no systemd, no waiting.
+//! Tests code that embeds `kcm` against a fake master in memory, without SSH, systemd or waiting.
 //!
-//! `deploy` is the code under test. In a project each scene of `main` is a `#[tokio::test(start_paused = true)]`: the paused clock
-//! skips the seconds for which a service must stay healthy. Run this one with `cargo run --example unit_test_with_fake`.
+//! `deploy` is the code under test. In a project, each scene of `main` is a
+//! `#[tokio::test(start_paused = true)]`: the paused clock skips the settle time of a service. Run
+//! this example with `cargo run --example unit_test_with_fake`.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -20,7 +21,7 @@ pki: {caCert: ca.pem, caKey: ca-key.pem, keyAlgorithm: ecdsa-p256}
 masters: [{name: k8s-master-01, address: 192.168.1.204}]
 ";
 
-/// The code under test: deploys with a log level.
+/// Deploys with a log level; the code under test.
 async fn deploy(site: &Path, master: &Fake, level: u8) -> Result<Vec<MasterResult>, kcm::Error> {
     let text = format!("{CLUSTER_FILE}controllerManager: {{flags: {{v: {level}}}}}\n");
     let cluster = Cluster::parse(&text, &site.join("kcm.yaml"))?;
@@ -38,10 +39,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     furnish(site, &master)?;
     assert_eq!(deploy(site, &master, 2).await?, [MasterResult::Done]);
     assert!(master.inspect(|state| unit(state.files())).contains("--v=2"));
-    // A service that is not healthy with its new unit gets the former one back.
+    // A service that is unhealthy with its new unit is rolled back to the previous unit.
     assert!(matches!(deploy(site, &master, 9).await?[..], [MasterResult::RolledBack { .. }]));
     assert!(master.inspect(|state| unit(state.files())).contains("--v=2"));
-    // The connection is lost at the next operation: an error, because no master has been changed.
+    // A connection that is lost at the next operation is an error, because no master has changed.
     master.inspect(|state| {
         let at = FaultPoint::Operation { index: state.operations, when: When::Before };
         state.faults.push(Fault { at, kind: FaultKind::LosesConnection });
@@ -51,7 +52,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Makes a CA, and a master on which somebody put it beside the program. The service is unhealthy at log level 9.
+/// Creates a CA, and a master that already has the CA and the program. The service is unhealthy at
+/// log level 9.
 fn furnish(site: &Path, master: &Fake) -> Result<(), Box<dyn Error>> {
     let csr = CsrFile::parse(r#"{"CN": "kubernetes", "key": {"algo": "ecdsa", "size": 256}}"#)?;
     let (subject, key) = (csr.value.subject, PrivateKey::generate(csr.value.key)?);
@@ -72,7 +74,7 @@ fn furnish(site: &Path, master: &Fake) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns the unit that the master has, or nothing.
+/// Returns the unit of the master; empty if the master has none.
 fn unit(files: &mut dyn FileSystem) -> String {
     let path = RemotePath::new("/etc/systemd/system/kube-controller-manager.service");
     let bytes = path.ok().and_then(|path| files.read(&path).ok());

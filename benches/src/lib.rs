@@ -1,27 +1,27 @@
-//! Measuring on noisy machines: what is compared takes turns, and medians are compared.
+//! Measurements on noisy machines: subjects take turns, and medians are compared.
 
 use std::time::{Duration, Instant};
 
-/// The length of kube-controller-manager.
+/// Length of the kube-controller-manager binary in bytes.
 pub const REAL_SIZE: usize = 100_000_000;
 
-/// One thing to measure.
+/// An operation to measure.
 pub struct Subject<'a> {
-    /// Its name in the table.
+    /// Name in the table.
     pub name: &'static str,
-    /// Does it once.
+    /// Runs the operation once.
     pub once: Box<dyn FnMut() + 'a>,
 }
 
 impl<'a> Subject<'a> {
-    /// A thing to measure.
+    /// Creates a subject from an operation.
     pub fn new(name: &'static str, once: impl FnMut() + 'a) -> Self {
         Self { name, once: Box::new(once) }
     }
 }
 
-/// Measures all subjects in turn, `rounds` times, each round `times` repetitions of each; returns the median
-/// time of one repetition, in the subjects' order.
+/// Measures all subjects in turn for `rounds` rounds, with `times` repetitions per round. Returns
+/// the median time of one repetition for each subject, in order.
 pub fn interleaved(rounds: usize, times: u32, subjects: &mut [Subject<'_>]) -> Vec<Duration> {
     let mut measured = vec![Vec::with_capacity(rounds); subjects.len()];
     for round in 0..=rounds {
@@ -39,7 +39,7 @@ pub fn interleaved(rounds: usize, times: u32, subjects: &mut [Subject<'_>]) -> V
     measured.into_iter().map(median).collect()
 }
 
-/// The middle one.
+/// Returns the median; the upper one of an even number of times, and zero for none.
 #[must_use]
 pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();

@@ -1,4 +1,4 @@
-//! One invocation: what is asked for, where it happens, and who is told.
+//! The context of one invocation: its input, its masters and its event sink.
 
 use std::fmt;
 
@@ -9,31 +9,31 @@ use crate::event::EventSink;
 use crate::fleet::Fleet;
 use crate::util::interrupt::Interrupt;
 
-/// One invocation: what is asked for, where it happens, and who is told.
+/// The context of one invocation.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// The cluster file.
     pub cluster: &'a Cluster,
     /// The masters.
     pub fleet: &'a Fleet,
-    /// The time to judge and issue certificates by.
+    /// Current time, to evaluate and issue certificates.
     pub now: OffsetDateTime,
-    /// Who is told what happens.
+    /// Receiver of the events.
     pub events: &'a dyn EventSink,
-    /// Asks it to stop where that is safe.
+    /// Request to stop at the next safe point.
     pub interrupt: &'a Interrupt,
-    /// What was asked for by name that would be refused otherwise.
+    /// Risks that the operator accepted explicitly.
     pub consent: Consent,
 }
 
-/// What an operator asks for by name, because it can cost a cluster that runs dearly.
+/// The risks to a running cluster that an operator must accept explicitly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Consent {
-    /// The CA of a cluster that runs is replaced by that of the cluster file.
+    /// Replace the CA of a running cluster with that of the cluster file.
     pub replace_ca: bool,
-    /// A service that runs goes on with another key for service-account tokens.
+    /// Restart a running service with another key for service account tokens.
     pub replace_service_account_key: bool,
-    /// kube-controller-manager is taken off the last master that is healthy.
+    /// Remove kube-controller-manager from the last healthy master.
     pub remove_last: bool,
 }
 

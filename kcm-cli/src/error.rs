@@ -1,4 +1,4 @@
-//! What can go wrong, and what that means for the exit code.
+//! The error of an operation, and its class for the exit code.
 
 use thiserror::Error;
 
@@ -11,55 +11,56 @@ use crate::preflight::PreflightError;
 use crate::preflight::lint::LintError;
 use crate::transport::LockError;
 
-/// Why kcm stopped before it changed any master.
+/// An error that stopped kcm before it changed any master.
 ///
-/// What happens to masters once a rollout has begun is not an error but an
-/// [`Outcome`](crate::rollout::Outcome), because the others' results are still wanted.
+/// A failure during a rollout is part of an [`Outcome`](crate::rollout::Outcome) instead, because
+/// the results of the other masters are still needed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The cluster file is wrong.
+    /// The cluster file is invalid.
     #[error(transparent)]
     Cluster(#[from] ClusterFileError),
     /// The cluster file has lint errors.
     #[error(transparent)]
     Lint(#[from] LintError),
-    /// A file on the operator's side is wrong.
+    /// A file on the operator's machine is invalid.
     #[error(transparent)]
     Operator(#[from] OperatorError),
-    /// What should be on the masters cannot be rendered.
+    /// The desired state cannot be rendered.
     #[error(transparent)]
     Desired(#[from] DesiredError),
     /// Some masters could not be observed.
     #[error(transparent)]
     Observe(#[from] ObserveError),
-    /// Something speaks against beginning.
+    /// A preflight check failed.
     #[error(transparent)]
     Preflight(#[from] PreflightError),
-    /// Somebody else is at work.
+    /// Another process holds the lock of a master.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// What was asked for cannot be done with what was given, and nothing was.
+    /// The request is invalid with the given options; nothing was done.
     #[error("{reason}")]
     Request {
-        /// Why, and what to give instead.
+        /// The problem and its fix.
         reason: String,
     },
-    /// It was asked to stop before anything changed.
+    /// The operator interrupted the run before any master changed.
     #[error("interrupted before any master changed; run the same command again")]
     Interrupted,
-    /// A certificate could not be made.
+    /// A certificate could not be issued.
     #[error("{what} cannot be made: {reason}")]
     Issue {
-        /// What.
+        /// Name of the certificate.
         what: &'static str,
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
 impl Error {
-    /// The error as a JSON document: its text, and every master's part in it where masters differ.
+    /// Returns the error as a JSON document: its text, and the result of each master if they
+    /// differ.
     #[must_use]
     pub fn document(&self) -> serde_json::Value {
         let masters = match self {
@@ -82,7 +83,7 @@ impl Error {
         serde_json::json!({ "error": self.to_string(), "masters": masters })
     }
 
-    /// Whether the operator's words are wrong (exit code 2), rather than the world (1).
+    /// True for a mistake of the operator (exit code 2), false for any other failure (exit code 1).
     #[must_use]
     pub fn is_usage(&self) -> bool {
         if let Self::Preflight(PreflightError::Findings { findings }) = self {

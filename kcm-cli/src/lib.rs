@@ -1,11 +1,12 @@
-//! kcm puts a highly available kube-controller-manager on your own masters and keeps it there.
+//! Installs and maintains a highly available kube-controller-manager on your own masters.
 //!
-//! This library is what the `kcm` command is made of, for other provisioning tools to embed: one cluster
-//! file in, a [`Plan`] out, carried out over a [`transport`] of your choice. It knows no terminal:
-//! everything that happens is an [`Event`], everything that is found or done is a value that serialises.
+//! This library is the implementation of the `kcm` command, for other provisioning tools to embed.
+//! It turns one cluster file into a [`Plan`] and executes it over a [`transport`] of your choice.
+//! It writes to no terminal: progress is reported as [`Event`]s, and results are serialisable
+//! values.
 //!
-//! It is *not* a general deployment tool: it manages kube-controller-manager and nothing else. The three
-//! crates below it, `kcm-pki`, `kcm-kubeconfig` and `kcm-systemd`, are pure and useful by themselves.
+//! It is *not* a general deployment tool: it manages kube-controller-manager only. The crates
+//! `kcm-pki`, `kcm-kubeconfig` and `kcm-systemd` are pure, and useful without this one.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -34,6 +35,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
+
+#![cfg_attr(
+    not(feature = "kube"),
+    allow(dead_code, unused_imports, reason = "smoke and drill need the API server client")
+)]
 
 mod artifact;
 pub mod cluster;
@@ -74,11 +80,13 @@ pub use ops::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
     check_certificates,
 };
+#[cfg(feature = "kube")]
 pub use ops::drill::{self, DrillReport, DrillRequest, drill};
 pub use ops::logs::{InvalidPattern, LogLine, LogSink, LogsOutcome, LogsQuestion, Pattern, logs};
 pub use ops::remove::{From, remove};
 pub use ops::renew::{Renewal, renew};
 pub use ops::rollback::rollback;
+#[cfg(feature = "kube")]
 pub use ops::smoke::{self, SmokeReport, SmokeRequest, smoke};
 pub use ops::status::{self, MasterStatus, Status, status};
 pub use ops::timer::{

@@ -1,4 +1,4 @@
-//! What a client takes from a kubeconfig, so that two that are written otherwise can be compared.
+//! Compares the effective access of kubeconfigs that are written differently.
 
 use thiserror::Error;
 
@@ -6,10 +6,14 @@ use crate::model::{Cluster, Kubeconfig, LookupError, User};
 use crate::public_view::{DIGEST, ESCAPED, HIDDEN_REST, is_hidden};
 use crate::{ReadError, Secret};
 
-/// The server, the CA and the credentials that a client takes from a kubeconfig's current context. Names of entries, other
-/// entries, the order and the writing make no difference, nor does how a certificate's PEM is wrapped.
+/// The server, the CA and the credentials that a client uses from the current context of a
+/// kubeconfig.
 ///
-/// It is made from a [`public_view`](crate::public_view), so that no key is needed: keys are compared by their digests.
+/// Two values are equal if clients behave equally. Names and order of entries, other entries, YAML
+/// style and line widths of PEM make no difference.
+///
+/// The source is a [`public_view`](crate::public_view), so that no private key is needed: keys are
+/// compared by their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     cluster: Cluster,
@@ -17,28 +21,28 @@ pub struct Access {
     namespace: String,
 }
 
-/// The reason for which it is unknown what a client takes from a kubeconfig.
+/// The reason the effective access of a kubeconfig is unknown.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// The text is no kubeconfig that kubectl would take.
+    /// The text is not a kubeconfig that kubectl would accept.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The kubeconfig has no usable current context.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// The public view hides something that is needed, because it might be a secret.
+    /// The public view hides a required value, because the value might be a secret.
     #[error("line {line}: {what}")]
     Hidden {
-        /// The line, from 1.
+        /// Line of the value, counted from 1.
         line: usize,
-        /// The thing that is hidden.
+        /// Description of the hidden value.
         what: String,
     },
 }
 
 impl AccessError {
-    /// The change that helps. Nothing in it comes from the kubeconfig, which somebody else may have written.
+    /// Returns the fix. The text contains nothing from the kubeconfig, which may be untrusted.
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
@@ -64,11 +68,12 @@ impl AccessError {
 }
 
 impl Access {
-    /// Reads a public view whose digests are in hexadecimal.
+    /// Parses a public view with digests in hexadecimal.
     ///
     /// # Errors
     ///
-    /// An [`AccessError`], where it is no kubeconfig with a current context.
+    /// An [`AccessError`] if the view is not a kubeconfig with a usable current context, or hides a
+    /// required value.
     pub fn of_public_view(view: &str) -> Result<Self, AccessError> {
         if let Some((above, _)) = view.split_once(HIDDEN_REST) {
             let what =
@@ -86,7 +91,7 @@ impl Access {
         for pem in [&mut cluster.certificate_authority_data, &mut user.client_certificate_data] {
             *pem = unwrapped(pem);
         }
-        // Data win over paths.
+        // Embedded data take precedence over paths, as in clients.
         if !cluster.certificate_authority_data.is_empty() {
             cluster.certificate_authority.clear();
         }
@@ -116,38 +121,40 @@ impl Access {
         Ok(Self { cluster, user, namespace })
     }
 
-    /// The same but for the key, for where that is not to be seen.
+    /// Returns the access without the key, for comparisons that must ignore the key.
     #[must_use]
     pub fn without_key(mut self) -> Self {
         self.user.client_key_data = Secret::new(Vec::new());
         self
     }
 
-    /// The URL of the API server.
+    /// Returns the URL of the API server.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.cluster.server
     }
 
-    /// The embedded CA certificates; nothing where a file is named, or where the data hold no certificate.
+    /// Returns the embedded CA certificates; `None` if the kubeconfig has a path, or if the data
+    /// contain no certificate.
     #[must_use]
     pub fn authority(&self) -> Option<&[u8]> {
         self.cluster.embedded_ca().filter(|data| !data.starts_with(DIGEST.as_bytes()))
     }
 
-    /// The file that is named for the key; nothing where it is embedded.
+    /// Returns the path of the key file; `None` if the key is embedded.
     #[must_use]
     pub fn key_file(&self) -> Option<&str> {
         Some(&*self.user.client_key).filter(|path| !path.is_empty())
     }
 
-    /// The file that is named for the CA certificates; nothing where they are embedded.
+    /// Returns the path of the CA file; `None` if the certificates are embedded.
     #[must_use]
     pub fn authority_file(&self) -> Option<&str> {
         Some(&*self.cluster.certificate_authority).filter(|path| !path.is_empty())
     }
 
-    /// The same with these CA certificates in place of a file's, for where that has been read.
+    /// Returns the access with the given CA certificates in place of the CA file, for callers that
+    /// have read the file.
     #[must_use]
     pub fn with_authority(mut self, pem: &[u8]) -> Self {
         self.cluster.certificate_authority_data = unwrapped(pem);
@@ -155,32 +162,35 @@ impl Access {
         self
     }
 
-    /// The embedded client certificate; nothing where a file is named, or where the data hold no certificate.
+    /// Returns the embedded client certificate; `None` if the kubeconfig has a path, or if the data
+    /// contain no certificate.
     #[must_use]
     pub fn certificate(&self) -> Option<&[u8]> {
         self.user.embedded_certificate().filter(|data| !data.starts_with(DIGEST.as_bytes()))
     }
 
-    /// The digest of the embedded key, as the public view has it; nothing where a file is named.
+    /// Returns the digest of the embedded key from the public view; `None` if the kubeconfig has a
+    /// path, or an invalid key.
     #[must_use]
     pub fn key_digest(&self) -> Option<&str> {
         let digest = self.user.embedded_key()?.expose_secret();
         std::str::from_utf8(digest).ok()?.strip_prefix(DIGEST)
     }
 
-    /// The file that is named for the client certificate; nothing where it is embedded.
+    /// Returns the path of the client certificate file; `None` if the certificate is embedded.
     #[must_use]
     pub fn certificate_file(&self) -> Option<&str> {
         Some(&*self.user.client_certificate).filter(|path| !path.is_empty())
     }
 }
 
-/// The number of the line that follows this text.
+/// Returns the number of the line that follows `above`.
 fn lines(above: &str) -> usize {
     above.matches('\n').count() + 1
 }
 
-/// The blocks alone, each with its content in one line: how wide the lines are is of no matter.
+/// Returns the PEM blocks without other text, each with its content in one line, since line widths
+/// are irrelevant.
 fn unwrapped(pem: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(pem) else { return pem.to_vec() };
     let (mut out, mut is_inside) = (String::with_capacity(text.len()), false);
@@ -211,12 +221,11 @@ mod tests {
 
     const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAAABBBB\nCCCC\n-----END CERTIFICATE-----\n";
 
-    /// In place of a digest, what a test can read.
+    /// Parses the view of a kubeconfig with readable base64 in place of digests.
     fn access(text: &str) -> Result<Access, AccessError> {
         Access::of_public_view(&public_view(text, |value| STANDARD.encode(value)))
     }
 
-    /// The error in words.
     fn reason(text: &str) -> String {
         access(text).unwrap_err().to_string()
     }

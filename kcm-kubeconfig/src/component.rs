@@ -3,70 +3,75 @@
 use crate::pem::{PemError, check_certificates, check_private_key};
 use crate::{CertificateSource, KeySource, Kubeconfig, ServerUrl, StaleCredential};
 
-/// What it takes to make the kubeconfig of a control plane component: one cluster, one user, one context, in use.
+/// Parameters of the kubeconfig of a control plane component, with one cluster, one user and one
+/// current context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComponentKubeconfig {
-    /// The name of the cluster entry. The tutorial's is `kubernetes`.
+    /// Name of the cluster entry; `kubernetes` in the tutorial.
     pub cluster: String,
-    /// The URL of the API server.
+    /// URL of the API server.
     pub server: ServerUrl,
-    /// The CA that signed the API server's certificate.
+    /// CA that signed the API server's certificate.
     pub certificate_authority: CertificateSource,
-    /// The name of the user entry. The tutorial's is the certificate's CN, without its `system:`:
+    /// Name of the user entry; in the tutorial, the certificate's CN without `system:`:
     /// `kube-controller-manager`.
     pub user: String,
-    /// The component's certificate, with its intermediates if there are any.
+    /// Client certificate of the component, with intermediates if needed.
     pub client_certificate: CertificateSource,
-    /// The private key of that certificate. Whether the two match is for the caller to check.
+    /// Private key of the certificate. The caller checks that the two match.
     pub client_key: KeySource,
-    /// The name of the context entry, which becomes the current one. The tutorial's is `default`.
+    /// Name of the context entry, which becomes the current one; `default` in the tutorial.
     pub context: String,
 }
 
-/// A parameter that cannot go into a kubeconfig. Nothing has been made.
+/// A parameter that is not valid in a kubeconfig.
+///
+/// The document is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComponentError {
     /// A name or a path is empty.
     #[error("`{parameter}` is empty")]
     Empty {
-        /// The field of [`ComponentKubeconfig`].
+        /// Field of [`ComponentKubeconfig`].
         parameter: &'static str,
     },
-    /// A name or a path holds a control character, which no kubeconfig of kubectl's can hold.
+    /// A name or a path contains a control character.
     #[error("`{parameter}` holds a control character")]
     ControlCharacter {
-        /// The field of [`ComponentKubeconfig`].
+        /// Field of [`ComponentKubeconfig`].
         parameter: &'static str,
     },
-    /// An embedded certificate or key is not the PEM it should be.
+    /// An embedded certificate or key is not valid PEM of its type.
     #[error("`{parameter}` cannot be embedded")]
     Pem {
-        /// The field of [`ComponentKubeconfig`].
+        /// Field of [`ComponentKubeconfig`].
         parameter: &'static str,
-        /// Why.
+        /// The error of the PEM.
         source: PemError,
     },
 }
 
 impl ComponentKubeconfig {
-    /// Makes the document that the tutorial's four `kubectl config` commands would write to a new file.
+    /// Builds the document that the tutorial's four `kubectl config` commands would write to a new
+    /// file.
     ///
     /// # Errors
-    /// Names the parameter that does not fit.
+    /// A [`ComponentError`] with the name of the invalid parameter.
     pub fn build(self) -> Result<Kubeconfig, ComponentError> {
         let mut kubeconfig = Kubeconfig::default();
         self.apply_to(&mut kubeconfig)?;
         Ok(kubeconfig)
     }
 
-    /// Does to an existing document what the tutorial's four commands would do: other entries and unknown fields stay.
+    /// Updates an existing document as the tutorial's four commands would: other entries and
+    /// unknown fields are kept.
     ///
-    /// Returns the credentials of the user that stand beside its certificate from before, see
+    /// Returns existing credentials of the user beside the certificate, see
     /// [`User::remove_stale_credentials`](crate::User::remove_stale_credentials).
     ///
     /// # Errors
-    /// Names the parameter that does not fit. The document has not been changed then.
+    /// A [`ComponentError`] with the name of the invalid parameter. The document is unchanged then.
     pub fn apply_to(
         self,
         kubeconfig: &mut Kubeconfig,

@@ -1,11 +1,14 @@
-//! Paths in a kubeconfig, as texts: the machine they are for need not be this one.
+//! Paths in a kubeconfig, as texts, since they may refer to another machine.
 
-/// Returns the path that kubectl would write for the file `path` into a kubeconfig in the folder `folder`.
+/// Returns the path of the file `path` that kubectl would write into a kubeconfig in the folder
+/// `folder`.
 ///
-/// Below the folder it becomes relative (a kubeconfig's relative paths are relative to its own folder), elsewhere it
-/// stays absolute; `.`, `..` and doubled slashes are cleaned away, and the result never begins with `../`. Both must be
-/// absolute; a `path` that is not is taken as relative to `folder`, and a `folder` that is not changes nothing but
-/// the cleaning. Symbolic links are not looked at.
+/// A path below the folder becomes relative, since a kubeconfig's relative paths are relative to
+/// its own folder. Any other path stays absolute. `.`, `..` and duplicate slashes are removed, and
+/// the result never begins with `../`.
+///
+/// Both paths should be absolute. A relative `path` is taken as relative to `folder`. With a
+/// relative `folder`, the path is only cleaned. Symbolic links are not resolved.
 ///
 /// Reference: `RelativizePathWithNoBacksteps` in
 /// <https://github.com/kubernetes/client-go/blob/v0.32.4/tools/clientcmd/loader.go>
@@ -23,7 +26,7 @@ pub fn path_in_kubeconfig(folder: &str, path: &str) -> String {
     }
 }
 
-/// Go's `path.Clean`.
+/// Cleans a path as Go's `path.Clean` does.
 fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();

@@ -1,16 +1,18 @@
-//! kubeconfig documents: build them, read them, merge them, and print them with kubectl's own bytes.
+//! kubeconfig documents: build, parse, merge, and print them byte for byte as kubectl does.
 //!
-//! The centre is [`Kubeconfig`], the `v1` `Config` of kubectl as a value. [`ComponentKubeconfig`] makes the one that a
-//! control plane component needs; [`Kubeconfig::from_yaml`] reads any; [`Kubeconfig::to_yaml`] prints; [`public_view`]
-//! shows a kubeconfig's text to people and logs without its secrets; [`Access`] tells whether a client takes the same from
-//! two of them.
+//! The central type is [`Kubeconfig`], the `v1` `Config` of kubectl as a value.
+//! [`ComponentKubeconfig`] builds the kubeconfig of a control plane component.
+//! [`Kubeconfig::from_yaml`] parses and [`Kubeconfig::to_yaml`] prints a kubeconfig.
+//! [`public_view`] hides the secrets of a kubeconfig's text for people and logs. [`Access`]
+//! compares the effective access of two kubeconfigs.
 //!
-//! Same input, same bytes: what `kubectl config` 1.32 writes for the same parameters, down to quotes and folded lines.
-//! Where kubectl loses something silently, this crate keeps it, says so, or refuses.
+//! The same input always gives the same bytes: the output of `kubectl config` 1.32 for the same
+//! parameters, including quotes and folded lines. This crate keeps, reports or rejects parts that
+//! kubectl silently loses.
 //!
-//! It is *not* for loading credentials into a client (`KUBECONFIG`, exec plugins, token files: see `kube`), for
-//! judging certificates beyond their PEM frame, or for files: the caller reads and writes them, with the mode and
-//! the atomicity a private key deserves.
+//! The crate does *not* load credentials into a client (`KUBECONFIG`, exec plugins, token files:
+//! see `kube`). It checks only the PEM encoding of certificates. It does not access files: the
+//! caller reads and writes them, with the mode and the atomicity that a private key requires.
 //!
 //! ```
 //! use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Kubeconfig};

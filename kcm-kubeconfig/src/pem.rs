@@ -1,45 +1,47 @@
-//! The frame of PEM: labels and base64. What is inside is for others to judge.
+//! Checks the labels and the base64 of PEM, but not the encoded contents.
 //! Reference: <https://www.rfc-editor.org/rfc/rfc7468>
 
-/// Bytes that are not the PEM they should be.
+/// The reason bytes are not valid PEM of the expected type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PemError {
-    /// There is nothing at all.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// There is no `-----BEGIN …-----`.
+    /// The text contains no PEM block of the expected type.
     #[error("it holds no {expected} in PEM")]
     Missing {
-        /// What should be there.
+        /// Expected content.
         expected: &'static str,
     },
-    /// A block is not closed, not base64, or empty.
+    /// A block has no end line, is not base64, or is empty.
     #[error("line {line}: {problem}")]
     Broken {
-        /// The line, from 1.
+        /// Line of the error, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Description of the error.
         problem: &'static str,
     },
-    /// A private key stands where only certificates may: that field is not treated as a secret by anyone.
+    /// A field for certificates contains a private key; other programs do not protect that field as
+    /// a secret.
     #[error("line {line}: a private key among the certificates")]
     PrivateKeyAmongCertificates {
-        /// The line of its label, from 1.
+        /// Line of the key's label, counted from 1.
         line: usize,
     },
-    /// The private key is encrypted, and a kubeconfig has no place for the passphrase.
+    /// The private key is encrypted; a kubeconfig cannot hold the passphrase.
     #[error("the private key is encrypted; decrypt it first")]
     EncryptedPrivateKey,
-    /// There is more than one private key.
+    /// The text contains several private keys.
     #[error("line {line}: a second private key")]
     SecondPrivateKey {
-        /// The line of its label, from 1.
+        /// Line of the second key's label, counted from 1.
         line: usize,
     },
 }
 
-/// Demands one certificate or more, and no private key. Other blocks, and text between blocks, are let pass, as Go does.
+/// Requires at least one certificate and no private key. Other blocks and text between blocks are
+/// ignored, as in Go.
 pub(crate) fn check_certificates(pem: &[u8]) -> Result<(), PemError> {
     let blocks = blocks(pem)?;
     if let Some(key) = blocks.iter().find(|block| block.is_private_key()) {
@@ -52,7 +54,7 @@ pub(crate) fn check_certificates(pem: &[u8]) -> Result<(), PemError> {
     }
 }
 
-/// Demands exactly one private key that is not encrypted. Certificates beside it are let pass.
+/// Requires exactly one unencrypted private key. Certificates beside it are ignored.
 pub(crate) fn check_private_key(pem: &[u8]) -> Result<(), PemError> {
     let blocks = blocks(pem)?;
     let mut keys = blocks.iter().filter(|block| block.is_private_key());
@@ -67,7 +69,7 @@ pub(crate) fn check_private_key(pem: &[u8]) -> Result<(), PemError> {
 
 struct Block<'a> {
     label: &'a [u8],
-    /// The line of the label, from 1.
+    /// Line of the label, counted from 1.
     line: usize,
     encrypted: bool,
 }
@@ -98,7 +100,7 @@ fn blocks(pem: &[u8]) -> Result<Vec<Block<'_>>, PemError> {
     Ok(blocks)
 }
 
-/// Checks everything up to and with the end of a block, and says whether its headers call it encrypted.
+/// Checks a block including its end line, and returns `true` if its headers mark it as encrypted.
 fn body<'a>(
     begun: &[u8],
     first_line: usize,
@@ -120,7 +122,7 @@ fn body<'a>(
             };
         }
         if line.contains(&b':') {
-            // A header as of RFC 1421, which OpenSSL still writes for encrypted keys.
+            // OpenSSL still writes this header of RFC 1421 for encrypted keys.
             encrypted |= line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
         } else if line.starts_with(b"-----") {
             return Err(PemError::Broken { line: number, problem: "a label within a block" });
@@ -144,7 +146,7 @@ impl Base64 {
         let digits = line.trim_ascii_start();
         let padding = digits.iter().rev().take_while(|b| **b == b'=').count();
         let length = digits.len() - padding;
-        // Without a short cut, so that the compiler can look at many bytes at once.
+        // Without short-circuiting, so that the compiler can vectorise the loop.
         let fits = digits.iter().take(length).fold(true, |fits, b| fits & is_digit(*b));
         self.broken |= (self.padding > 0 && length > 0) || !fits;
         self.digits += length;

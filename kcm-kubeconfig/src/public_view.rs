@@ -1,14 +1,16 @@
-//! The part of a kubeconfig's text that may be shown. Works on tokens, not on a YAML tree, so that a POSIX shell with
-//! sed can do the same to a file that must not leave its host: `kubeconfig.sh` in kcm-cli.
+//! Hides the secrets of a kubeconfig's text.
+//!
+//! The text is processed as tokens instead of a YAML tree. Therefore a POSIX shell with sed can do
+//! the same to a file that must not leave its host: `kubeconfig.sh` in kcm-cli.
 
 mod tokens;
 
 use tokens::{RULES, is_plain, normal};
 
-/// Keys that are shown, and what is below them.
+/// Keys that are shown and whose nested keys are evaluated.
 const OUTER: &[&str] =
     &["<<", "cluster", "clusters", "context", "contexts", "preferences", "user", "users"];
-/// Keys that are shown, and their values if these are of a harmless form.
+/// Keys that are shown, with their values if these have a harmless form.
 const LEAF: &[&str] = &[
     "apiVersion",
     "certificate-authority",
@@ -27,7 +29,7 @@ const LEAF: &[&str] = &[
     "tls-server-name",
     "tokenFile",
 ];
-/// Keys that are shown without anything below them.
+/// Keys that are shown without the values below them.
 const NAMED: &[&str] = &[
     "as",
     "as-groups",
@@ -41,46 +43,50 @@ const NAMED: &[&str] = &[
     "token",
     "username",
 ];
-/// `PRIVATE KEY` within base64, at each of the three alignments it can have.
+/// `PRIVATE KEY` within base64, at each of the three possible alignments.
 const PRIVATE_KEY: &[&str] = &["UFJJVkFURSBLRV", "BSSVZBVEUgS0VZ", "QUklWQVRFIEtFW"];
-/// `BEGIN CERTIFICATE`, likewise.
+/// `BEGIN CERTIFICATE` within base64, likewise.
 const CERTIFICATE: &[&str] =
     &["QkVHSU4gQ0VSVElGSUNBVE", "JFR0lOIENFUlRJRklDQVRF", "CRUdJTiBDRVJUSUZJQ0FUR"];
-/// Beginnings of the base64 of keys and tokens.
+/// Prefixes of the base64 of keys and tokens.
 const OPAQUE: &[&str] = &["LS0t", "MC4C", "MII", "eyJ"];
 
-/// The end of a view of which the rest is hidden.
+/// Marker at the end of a view whose remaining text is hidden.
 pub(crate) const HIDDEN_REST: &str = " # hidden from here";
-/// The beginning of what stands for a hidden value.
+/// Prefix of the digest of a hidden value.
 pub(crate) const DIGEST: &str = "sha256:";
-/// What stands before the digest of a value with an escape, whose digest says nothing about the value.
+/// Prefix before the digest of a value with an escape; such a digest does not identify the value.
 pub(crate) const ESCAPED: &str = "escaped-";
-/// What stands before the digest of a value that should be base64 and is not.
+/// Prefix before the digest of a value that should be base64 but is not.
 pub(crate) const NOT_BASE64: &str = "not-base64-";
 
-/// No column and no depth: nothing is dark.
+/// Value larger than any column or depth: no value is hidden.
 const NOWHERE: usize = usize::MAX;
-/// What distinguishes a depth from a column.
+/// Offset that distinguishes a depth from a column.
 const IN_BRACKETS: usize = 1 << 32;
 
-/// Returns a view of a kubeconfig's text that can be shown: YAML of the same structure, with public values as they are
-/// and digests in place of the rest.
+/// Returns a view of a kubeconfig's text that is safe to show: YAML of the same structure, with
+/// public values verbatim and digests in place of all others.
 ///
-/// `sha256_hex` is to return the SHA-256 of the bytes in lower-case hexadecimal. Equal values have equal digests,
-/// however they are quoted or wrapped, so that references still match and a change is seen. The digest of a secret
-/// that can be guessed, such as a short password, lets a guess be confirmed.
+/// `sha256_hex` must return the SHA-256 digest of the bytes in lower-case hexadecimal. Equal values
+/// have equal digests in any quoting and line width, so that references still match and changes are
+/// visible. A digest confirms a correct guess of its secret, such as a short password.
 ///
-/// The text may be anything; it need not be YAML. What is not proven to be public is hidden:
+/// The text may be anything, even invalid YAML. All text that is not provably public is hidden:
 ///
-/// - Every scalar is a digest, unless it is null, empty, or the value of a known key outside of hidden and unknown keys,
-///   and of a harmless form: a name, a URL without user, or a path in one line of `A-Za-z0-9 ._:/@%+=~,()[]-` with no run
-///   of 40 characters of base64; or base64 that holds a certificate and no private key.
-/// - Keys that are not known and names of anchors are digests. Comments lose their text.
-/// - Documents after the first, of which kubectl takes no notice, and blanks at ends of lines are left out.
-/// - Where tokens alone cannot tell which text belongs to which key (block scalars other than literal base64, plain texts of
-///   several lines, quoted texts whose further lines are not indented, escapes in keys, tags, explicit keys, unclosed quotes), the view ends with ` # hidden from here`.
+/// - Every scalar is a digest with these exceptions: null, empty values, and values of known keys
+///   outside of hidden and unknown keys. Such a value must be a name, a URL without user, or a
+///   path, in one line of `A-Za-z0-9 ._:/@%+=~,()[]-`. A run of 40 base64 characters is not
+///   allowed, except in embedded data that contain a certificate and no private key.
+/// - Unknown keys and names of anchors are digests. Comments lose their text.
+/// - Documents after the first, which kubectl ignores, and trailing blanks are removed.
+/// - The view ends with ` # hidden from here` where tokens alone cannot assign a text to its key.
+///   Examples are block scalars other than literal base64, plain texts of several lines, and quoted
+///   texts whose further lines are not indented. Others are escapes in keys, tags, explicit keys
+///   and unclosed quotes.
 ///
-/// Values are in one line, followed by the line breaks that stood in them: lines keep their numbers.
+/// Values are joined into one line, followed by their original line breaks, so that line numbers do
+/// not change.
 pub fn public_view(text: &str, sha256_hex: impl Fn(&[u8]) -> String) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);
@@ -105,43 +111,43 @@ pub fn public_view(text: &str, sha256_hex: impl Fn(&[u8]) -> String) -> String {
     view.out
 }
 
-/// Whether a view has this in place of a value.
+/// Reports whether `value` is a digest in a view.
 pub(crate) fn is_hidden(value: &str) -> bool {
     value.strip_prefix(ESCAPED).unwrap_or(value).starts_with(DIGEST)
 }
 
-/// What the last token leaves.
+/// The state after the last token.
 #[derive(Clone, Copy, PartialEq)]
 enum Open {
-    /// A place where something begins.
+    /// A position at which a value can begin.
     Nothing,
-    /// A plain scalar that the next token may continue.
+    /// A plain scalar, which the next token may continue.
     Plain,
-    /// Something complete, which nothing may follow in its place.
+    /// A complete value, after which another one is an error.
     Complete,
 }
 
 struct View<F> {
     sha256_hex: F,
     out: String,
-    /// Nothing but blanks, dashes and anchors stands before in this line.
+    /// True if the line so far contains only blanks, dashes and anchors.
     is_line_start: bool,
     open: Open,
-    /// The number of open brackets.
+    /// Number of open brackets.
     depth: usize,
     column: usize,
-    /// The column of the last key or dash outside of brackets.
+    /// Column of the last key or dash outside of brackets.
     key_column: Option<usize>,
-    /// The key whose value comes next.
+    /// Key of the next value.
     key: String,
-    /// That value may be shown.
+    /// True if the next value may be shown.
     is_lit: bool,
-    /// The column or depth of a key below which every value is hidden.
+    /// Column or depth of a key below which every value is hidden.
     dark: usize,
 }
 
 impl<F: Fn(&[u8]) -> String> View<F> {
-    /// Takes all tokens, or nothing from one on that cannot be told.
+    /// Processes all tokens; `None` at the first token that cannot be assigned.
     fn tokens(&mut self, text: &str) -> Option<()> {
         let rules = RULES.as_ref().ok()?;
         let text = normal(text, rules)?;
@@ -227,8 +233,8 @@ impl<F: Fn(&[u8]) -> String> View<F> {
         Some(())
     }
 
-    /// Tells whether the further lines of a quoted text are indented more than its key. Else a quote that somebody forgot to
-    /// close would turn keys into text, and text into keys.
+    /// Reports whether the further lines of a quoted text are indented more than its key. Without
+    /// this check, an unclosed quote would turn keys into text and text into keys.
     fn is_below_key(&self, quoted: &str) -> bool {
         let lines =
             quoted.split('\n').skip(1).filter(|line| !line.trim_matches([' ', '\t']).is_empty());
@@ -255,7 +261,7 @@ impl<F: Fn(&[u8]) -> String> View<F> {
         let at = match self.depth {
             0 if !self.is_line_start => return None,
             0 => self.column,
-            // A value was to come.
+            // The preceding key still lacks a value.
             _ if !self.key.is_empty() => return None,
             depth => IN_BRACKETS + depth,
         };
@@ -287,7 +293,8 @@ impl<F: Fn(&[u8]) -> String> View<F> {
         Some(())
     }
 
-    /// Shows what may be seen of the value of the last key, in its quotes if it has some, and then its line breaks.
+    /// Writes the value of the last key, hidden if necessary, in its quotes and followed by its
+    /// line breaks.
     fn value(&mut self, value: &str, quote: &str) {
         let joined: String = value.split([' ', '\t', '\n']).collect();
         let is_data = self.key.ends_with("-data");
@@ -316,13 +323,13 @@ impl<F: Fn(&[u8]) -> String> View<F> {
     }
 }
 
-/// Whether the length and the padding are those of base64.
+/// Reports whether length and padding are valid base64.
 fn is_padded(text: &str) -> bool {
     let unpadded = text.trim_end_matches('=');
     text.len().is_multiple_of(4) && text.len() - unpadded.len() < 3 && !unpadded.contains('=')
 }
 
-/// Whether a value of this key is no secret by its form.
+/// Reports whether the form of a value is harmless for its key.
 fn is_public(key: &str, value: &str) -> bool {
     let is_harmless = |b: u8| b.is_ascii_alphanumeric() || b" ._:/@%+=~,()[]-".contains(&b);
     let is_address = matches!(key, "server" | "proxy-url");

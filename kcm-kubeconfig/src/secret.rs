@@ -2,22 +2,23 @@ use std::fmt;
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// Holds a value that must not be shown: a private key, a token, a password.
+/// A secret value: a private key, a token, a password.
 ///
-/// `Debug` prints nothing of it, not even its length, and there is no `Display`. The memory is overwritten when the
-/// value is dropped. Copies the holder makes (and the text a kubeconfig was read from) are the holder's to wipe.
+/// `Debug` reveals nothing of the value, not even its length, and `Display` is not implemented. The
+/// memory is overwritten on drop. The caller must wipe any copies, including the text from which a
+/// kubeconfig was parsed.
 ///
-/// Comparison is not constant-time: it is for telling two documents apart, not for checking credentials.
+/// Comparison is not constant-time: it is meant to compare documents, not to check credentials.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes `value` into custody. The value is moved, not copied.
+    /// Wraps `value`, which is moved and not copied.
     pub fn new(value: T) -> Self {
         Self(Zeroizing::new(value))
     }
 
-    /// Shows the value. The name is long so that a reviewer finds every place which does.
+    /// Returns the value. The name is long so that reviewers find every use.
     pub fn expose_secret(&self) -> &T {
         &self.0
     }

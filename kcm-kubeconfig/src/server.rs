@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-/// The URL of an API server: `https://host[:port][/path]`, kept as it was written.
+/// The URL of an API server, `https://host[:port][/path]`, kept verbatim.
 ///
 /// Reference: <https://www.rfc-editor.org/rfc/rfc3986#section-3>
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +15,13 @@ pub struct ServerUrl {
 }
 
 impl ServerUrl {
-    /// The port of `https` where the URL has none.
+    /// Port of a URL without a port.
     pub const DEFAULT_PORT: u16 = 443;
 
-    /// Checks and takes over a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// Says which part of it does not fit.
+    /// A [`ServerUrlError`] for the invalid part.
     pub fn parse(text: &str) -> Result<Self, ServerUrlError> {
         let (host, port) = split(text)?;
         Ok(Self {
@@ -31,19 +31,19 @@ impl ServerUrl {
         })
     }
 
-    /// The URL as it was written.
+    /// Returns the URL as given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The host: a DNS name or an IP address, an IPv6 one without its brackets.
+    /// Returns the host: a DNS name or an IP address; IPv6 addresses are without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The TCP port.
+    /// Returns the TCP port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -64,17 +64,17 @@ impl fmt::Display for ServerUrl {
     }
 }
 
-/// A text that is no URL of an API server.
+/// A text that is not the URL of an API server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerUrlError {
-    /// The scheme is missing, or is not `https`: credentials would travel in the clear.
+    /// The scheme is missing or is not `https`, so that credentials would be sent unencrypted.
     #[error("the server URL must begin with https://")]
     NotHttps,
-    /// There is no host.
+    /// The host is missing.
     #[error("the server URL has no host")]
     NoHost,
-    /// The host is neither a name nor an address.
+    /// The host is not a valid name or address.
     #[error(
         "the host of the server URL is neither a DNS name, an IPv4 address nor an IPv6 address in brackets"
     )]
@@ -82,18 +82,19 @@ pub enum ServerUrlError {
     /// The port is not a number from 1 to 65535.
     #[error("the port of the server URL is not a number from 1 to 65535")]
     Port,
-    /// There is a user name or a password in it, which Kubernetes clients would send to the server.
+    /// The URL contains a user name or a password, which Kubernetes clients would send to the
+    /// server.
     #[error("the server URL must not hold a user name or password")]
     UserInfo,
-    /// There is a query or a fragment, of which Kubernetes clients make no sense.
+    /// The URL contains a query or a fragment, which Kubernetes clients do not support.
     #[error("the server URL must not hold `?` or `#`")]
     QueryOrFragment,
-    /// There is a blank, a control character or something else that does not belong into a URL.
+    /// The URL contains a blank, a control character or another invalid character.
     #[error("the server URL holds a character that is not allowed in URLs")]
     Character,
 }
 
-/// Host and port of `https://host[:port][/path]`.
+/// Returns host and port of `https://host[:port][/path]`.
 fn split(url: &str) -> Result<(&str, Option<u16>), ServerUrlError> {
     let rest = match url.split_at_checked("https://".len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https://") => rest,

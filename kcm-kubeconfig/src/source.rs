@@ -1,20 +1,21 @@
 use crate::Secret;
 
-/// Where a kubeconfig has certificates from.
+/// The source of certificates in a kubeconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateSource {
-    /// The PEM itself, byte for byte: `--embed-certs=true`.
+    /// Embedded PEM, verbatim: `--embed-certs=true`.
     Embedded(Vec<u8>),
-    /// The path of a PEM file on the machine that will use the kubeconfig. A relative one is relative to the
-    /// kubeconfig's folder; see [`path_in_kubeconfig`](crate::path_in_kubeconfig).
+    /// Path of a PEM file on the machine that uses the kubeconfig. A relative path is relative to
+    /// the kubeconfig's folder; see [`path_in_kubeconfig`](crate::path_in_kubeconfig).
     File(String),
 }
 
-/// Where a kubeconfig has a private key from.
+/// The source of a private key in a kubeconfig.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// The PEM itself, byte for byte.
+    /// Embedded PEM, verbatim.
     Embedded(Secret<Vec<u8>>),
-    /// The path of a PEM file, which may be the one of the certificate: clients take from each what they look for.
+    /// Path of a PEM file. The file may be that of the certificate, since clients read only the
+    /// matching blocks.
     File(String),
 }

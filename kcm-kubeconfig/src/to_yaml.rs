@@ -1,4 +1,4 @@
-//! The document as a tree in kubectl's order.
+//! Converts a document to a YAML tree in kubectl's order.
 
 use zeroize::Zeroizing;
 
@@ -8,16 +8,18 @@ use crate::yaml::write::{Node, document, natural_order};
 type Entries<'a> = Vec<(&'a str, Node<'a>)>;
 
 impl Kubeconfig {
-    /// Prints the document with kubectl's own bytes: what `kubectl config` would write to the file, and
-    /// `kubectl config view --raw` would print.
+    /// Prints the document byte for byte as `kubectl config` would write it to the file and
+    /// `kubectl config view --raw` would print it.
     ///
-    /// Entries are sorted by the bytes of their names, keys as kubectl sorts them. The text holds the private key and
-    /// is wiped when dropped.
+    /// Entries are sorted by the bytes of their names, and keys in kubectl's order. The text
+    /// contains the private key and is wiped on drop.
     ///
-    /// kubectl drops unknown fields, so there is nothing to compare those with; they are printed by the same rules.
-    /// What kubectl prints and cannot read back as it was is printed so that it can: `U+0085`, which it turns into a
-    /// blank, is escaped, and so are `DEL`, the other C1 controls, `U+FFFE` and `U+FFFF`, which it refuses; a key `<<`
-    /// is quoted, which it takes for a merge.
+    /// kubectl drops unknown fields; they are printed by the same rules. Some output differs from
+    /// kubectl's, where kubectl could not read back the same value:
+    ///
+    /// - `U+0085`, which kubectl turns into a blank, is escaped.
+    /// - `DEL`, the other C1 controls, `U+FFFE` and `U+FFFF`, which kubectl rejects, are escaped.
+    /// - A key `<<`, which kubectl takes for a merge, is quoted.
     #[must_use]
     pub fn to_yaml(&self) -> Zeroizing<String> {
         let entries = root(self);
@@ -39,7 +41,7 @@ fn root(kubeconfig: &Kubeconfig) -> Entries<'_> {
     with_other(known, &kubeconfig.other)
 }
 
-/// One of the three lists: `null` if it is empty.
+/// Converts one of the lists; `null` if empty.
 fn named<'a, T>(
     entries: &'a [Named<T>],
     key: &'static str,
@@ -132,7 +134,7 @@ fn node(value: &Value) -> Node<'_> {
     }
 }
 
-/// A generous guess of a printed length, so that the text seldom has to move.
+/// Estimates a printed length generously, so that the buffer is seldom reallocated.
 fn length_of(node: &Node<'_>, key: usize) -> usize {
     const INDENT_AND_PUNCTUATION: usize = 24;
     key + INDENT_AND_PUNCTUATION

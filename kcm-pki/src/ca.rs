@@ -17,48 +17,47 @@ pub use self::{
     request::{Clamped, IssueError, Issued, LeafRequest, OutlivesCa, RootRequest},
 };
 
-/// A CA's certificate without its key: enough to judge and to plan, not to sign.
+/// The certificate of a CA without its key: sufficient for checks and planning, not for signing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaCertificate {
     certificate: Certificate,
 }
 
-/// Why a certificate and a key do not make a CA.
+/// The reason a certificate and a key do not make a CA.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaError {
     /// The CA's certificate file cannot be used.
     #[error("the CA certificate cannot be used")]
     Certificate {
-        /// What is wrong with it.
+        /// The error of the certificate file.
         #[from]
         source: CertificateError,
     },
     /// The CA's key file cannot be used.
     #[error("the CA key cannot be used")]
     Key {
-        /// What is wrong with it.
+        /// The error of the key file.
         #[from]
         source: KeyError,
     },
-    /// The certificate's basic constraints do not say CA:TRUE (RFC 5280 section 4.2.1.9).
+    /// The certificate's basic constraints lack CA:TRUE (RFC 5280 section 4.2.1.9).
     #[error(
         "the certificate of {subject} is not that of a CA: its basic constraints do not say CA:TRUE"
     )]
     NotCa {
-        /// Its subject.
+        /// Subject of the certificate.
         subject: String,
     },
-    /// The certificate has key usages, and keyCertSign is not among them (RFC 5280 section
-    /// 4.2.1.3).
+    /// The certificate has a keyUsage extension without keyCertSign (RFC 5280 section 4.2.1.3).
     #[error(
         "the certificate of {subject} must not sign certificates: its key usage lacks \"cert sign\""
     )]
     NoCertSign {
-        /// Its subject.
+        /// Subject of the certificate.
         subject: String,
     },
-    /// The key is not that of the certificate.
+    /// The key does not belong to the certificate.
     #[error("the CA key does not belong to the CA certificate of {subject} ({fingerprint})")]
     KeyMismatch {
         /// The certificate's subject.
@@ -71,19 +70,19 @@ pub enum CaError {
 impl CaCertificate {
     /// Reads the one certificate of a PEM file and checks that it may sign certificates.
     ///
-    /// More than one certificate is refused, since kube-controller-manager refuses that for
-    /// `--cluster-signing-cert-file` too. The validity is not looked at: see
+    /// A file with more than one certificate is rejected: kube-controller-manager rejects it for
+    /// `--cluster-signing-cert-file` too. The validity is not checked: see
     /// [`Self::check_validity`].
     ///
     /// # Errors
-    /// [`CaError`] if the file cannot be read or the certificate is not that of a CA.
+    /// [`CaError`] if the file cannot be read or the certificate is not a CA certificate.
     pub fn load(cert_pem: &[u8]) -> Result<Self, CaError> {
         Self::new(Certificate::from_pem(cert_pem)?)
     }
 
     /// Checks that a certificate may sign certificates.
     ///
-    /// A certificate without the keyUsage extension may, as OpenSSL and Go have it.
+    /// A certificate without the keyUsage extension passes, as in OpenSSL and Go.
     ///
     /// # Errors
     /// [`CaError::NotCa`] or [`CaError::NoCertSign`].
@@ -106,13 +105,13 @@ impl CaCertificate {
     /// Checks that the CA is valid at `now`.
     ///
     /// # Errors
-    /// [`ValidityError`] says whether it is not yet or no longer valid.
+    /// [`ValidityError`] if the CA is not yet valid or has expired.
     pub fn check_validity(&self, now: OffsetDateTime) -> Result<(), ValidityError> {
         self.certificate.check_validity(now)
     }
 
-    /// Returns what an issued certificate's AKI holds: the CA's SKI as it is (RFC 5280 section
-    /// 4.2.1.1), or, where the CA has none, what it would be by method 1 of section 4.2.1.2.
+    /// Returns the key identifier for the AKI of issued certificates: the CA's SKI (RFC 5280
+    /// section 4.2.1.1). If the CA has no SKI, computes one by method 1 of section 4.2.1.2.
     fn key_id(&self) -> &[u8] {
         match self.certificate.subject_key_id() {
             Some(id) if !id.is_empty() => id,

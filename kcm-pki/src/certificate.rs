@@ -15,7 +15,7 @@ use crate::{
 
 /// An X.509 certificate, parsed once.
 ///
-/// Reading one proves nothing about it: see [`verify_client_chain`](crate::verify_client_chain).
+/// Parsing does not verify a certificate: see [`verify_client_chain`](crate::verify_client_chain).
 /// `Debug` shows the subject and the fingerprint. Two certificates are equal if their octets are.
 #[derive(Clone)]
 pub struct Certificate {
@@ -23,7 +23,7 @@ pub struct Certificate {
     fields: Fields,
 }
 
-/// What is read from a certificate.
+/// The fields that are read from a certificate.
 #[derive(Clone)]
 struct Fields {
     serial: Vec<u8>,
@@ -45,58 +45,58 @@ struct Fields {
     authority_key_id: Option<Vec<u8>>,
 }
 
-/// Why a certificate cannot be read.
+/// The reason a certificate cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// The file holds no certificate in PEM form.
+    /// The file does not contain a certificate in PEM form.
     #[error("there is no certificate in PEM form{}", only(found))]
     NoCertificate {
-        /// The labels of the blocks that are there.
+        /// Labels of the PEM blocks in the file.
         found: Vec<String>,
     },
-    /// The file holds more than one certificate.
+    /// The file contains more than one certificate.
     #[error("there are {count} certificates; exactly one is expected")]
     SeveralCertificates {
-        /// How many there are.
+        /// Number of certificates.
         count: usize,
     },
-    /// The block is cut off, is not base64, or holds no X.509 certificate.
+    /// The block is cut off, is not base64, or is not an X.509 certificate.
     #[error("the certificate cannot be read: {reason}")]
     Malformed {
-        /// What is wrong.
+        /// Description of the error.
         reason: String,
     },
 }
 
-/// Why a certificate is not valid at a moment.
+/// The reason a certificate is not valid at a point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValidityError {
-    /// Its validity has not begun.
+    /// The validity has not begun.
     #[error("it is not valid before {} (it is {} now)", utc(*not_before), utc(*now))]
     NotYetValid {
-        /// When it begins to be valid.
+        /// First second of the validity.
         not_before: OffsetDateTime,
-        /// The moment it was asked for.
+        /// Point in time of the check.
         now: OffsetDateTime,
     },
-    /// Its validity is over.
+    /// The validity has ended.
     #[error("it expired at {} (it is {} now)", utc(*not_after), utc(*now))]
     Expired {
-        /// The last second in which it was valid.
+        /// Last second of the validity.
         not_after: OffsetDateTime,
-        /// The moment it was asked for.
+        /// Point in time of the check.
         now: OffsetDateTime,
     },
 }
 
 impl Certificate {
-    /// Reads the one certificate of a PEM file; blocks with other labels, such as its key, are
+    /// Reads the only certificate of a PEM file; blocks with other labels, such as its key, are
     /// skipped.
     ///
     /// # Errors
-    /// [`CertificateError`] if there is none, more than one, or it cannot be read.
+    /// [`CertificateError`] if the file has no certificate, has several, or cannot be read.
     pub fn from_pem(file: &[u8]) -> Result<Self, CertificateError> {
         let mut all = Self::all_from_pem(file)?;
         match (all.pop(), all.len()) {
@@ -105,18 +105,22 @@ impl Certificate {
         }
     }
 
-    /// Reads the first certificate of a PEM file: the end of a chain, whose intermediates follow it.
+    /// Reads the first certificate of a PEM file: the leaf of a chain, followed by its
+    /// intermediates.
     ///
     /// # Errors
-    /// [`CertificateError`] if there is none, or one of the file cannot be read.
+    /// [`CertificateError`] if the file has no certificate, or one of its certificates cannot be
+    /// read.
     pub fn first_from_pem(file: &[u8]) -> Result<Self, CertificateError> {
         Ok(Self::all_from_pem(file)?.swap_remove(0))
     }
 
-    /// Reads every certificate of a PEM file, in its order and at least one; blocks with other labels are skipped.
+    /// Reads every certificate of a PEM file, at least one, in file order; blocks with other labels
+    /// are skipped.
     ///
     /// # Errors
-    /// [`CertificateError`] if there is none, or one cannot be read.
+    /// [`CertificateError`] if the file has no certificate, or one of its certificates cannot be
+    /// read.
     pub fn all_from_pem(file: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let blocks = pem::blocks(file);
         let certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
@@ -137,14 +141,14 @@ impl Certificate {
     /// Reads a certificate in DER.
     ///
     /// # Errors
-    /// [`CertificateError::Malformed`] if it is none, if something follows it, or if an extension
-    /// that this crate looks at is unreadable or there twice.
+    /// [`CertificateError::Malformed`] if `der` is not a certificate or has trailing data, or if an
+    /// extension that this crate reads is unreadable or duplicated.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let fields = parse::fields(der).map_err(|reason| CertificateError::Malformed { reason })?;
         Ok(Self { der: der.to_vec(), fields })
     }
 
-    /// Writes the certificate in PEM with lines of 64 characters and LF.
+    /// Encodes the certificate in PEM with lines of 64 characters and LF.
     #[must_use]
     pub fn to_pem(&self) -> String {
         pem::encode("CERTIFICATE", &self.der).to_string()
@@ -174,28 +178,28 @@ impl Certificate {
         &self.fields.subject
     }
 
-    /// Returns the subject's common name, the last one if there are several, as Kubernetes reads
-    /// it.
+    /// Returns the subject's common name, the last one if the subject has several, as Kubernetes
+    /// does.
     #[must_use]
     pub fn common_name(&self) -> Option<&str> {
         self.fields.common_name.as_deref()
     }
 
-    /// Returns the subject's attributes in their order: type (`O`, or a dotted object identifier) and value; no value where that
-    /// is no text.
+    /// Returns the subject's attributes in their order: type (`O`, or a dotted object identifier)
+    /// and value. The value is `None` if it is not a readable string.
     #[must_use]
     pub fn subject_attributes(&self) -> Vec<(String, Option<String>)> {
         name::attributes(&self.fields.subject)
     }
 
-    /// Returns the subject's organizations, which Kubernetes takes for the user's groups.
+    /// Returns the subject's organizations, which are the user's groups in Kubernetes.
     #[must_use]
     pub fn organizations(&self) -> Vec<String> {
         let all = self.subject_attributes().into_iter();
         all.filter_map(|(name, value)| value.filter(|_| name == "O")).collect()
     }
 
-    /// Returns `true` if the subject is the issuer, as with a root.
+    /// Returns `true` if the subject equals the issuer, as in a root.
     #[must_use]
     pub fn is_self_issued(&self) -> bool {
         self.fields.subject == self.fields.issuer
@@ -235,7 +239,7 @@ impl Certificate {
     /// Checks that `now` is within the validity, both ends included (RFC 5280 section 4.1.2.5).
     ///
     /// # Errors
-    /// [`ValidityError`] says on which side of it `now` is.
+    /// [`ValidityError`] if `now` is before or after the validity.
     pub fn check_validity(&self, now: OffsetDateTime) -> Result<(), ValidityError> {
         let (not_before, not_after) = (self.not_before(), self.not_after());
         if now < not_before {
@@ -247,13 +251,13 @@ impl Certificate {
         Ok(())
     }
 
-    /// Returns whether the basic constraints say that this is a CA.
+    /// Returns `true` if the basic constraints mark the certificate as a CA.
     #[must_use]
     pub fn is_ca(&self) -> bool {
         self.fields.is_ca
     }
 
-    /// Returns how many CAs may follow below this one; `None` if the certificate does not say.
+    /// Returns the maximum number of CAs below this one; `None` if the certificate sets no limit.
     #[must_use]
     pub fn path_len(&self) -> Option<u32> {
         self.fields.path_len
@@ -261,19 +265,20 @@ impl Certificate {
 
     /// Returns the usages: those of keyUsage by bit, then those of extKeyUsage in their order.
     ///
-    /// Extended usages without a name in cfssl are in [`Self::other_extended_usages`].
+    /// [`Self::other_extended_usages`] has the extended usages for which cfssl has no name.
     #[must_use]
     pub fn usages(&self) -> &Usages {
         &self.fields.usages
     }
 
-    /// Returns the extended usages that cfssl has no name for, as dotted object identifiers.
+    /// Returns the extended usages for which cfssl has no name, as dotted object identifiers.
     #[must_use]
     pub fn other_extended_usages(&self) -> &[String] {
         &self.fields.other_extended_usages
     }
 
-    /// Returns `true` if a usage is allowed: listed, or of a kind of which the certificate lists none.
+    /// Returns `true` if the certificate allows `usage`: it lists the usage, or has no extension
+    /// for usages of that kind.
     #[must_use]
     pub fn allows(&self, usage: Usage) -> bool {
         let is_limited =
@@ -281,21 +286,22 @@ impl Certificate {
         !is_limited || self.usages().contains(usage)
     }
 
-    /// Returns whether there is a keyUsage extension; without one every basic usage is allowed.
+    /// Returns `true` if the certificate has a keyUsage extension; without one every basic usage is
+    /// allowed.
     #[must_use]
     pub fn has_key_usage(&self) -> bool {
         self.fields.has_key_usage
     }
 
-    /// Returns whether there is an extKeyUsage extension; without one every extended usage is
-    /// allowed.
+    /// Returns `true` if the certificate has an extKeyUsage extension; without one every extended
+    /// usage is allowed.
     #[must_use]
     pub fn has_extended_key_usage(&self) -> bool {
         self.fields.has_extended_key_usage
     }
 
-    /// Returns the subject alternative names of the four kinds that cfssl writes; others are not
-    /// listed.
+    /// Returns the subject alternative names of the four kinds that cfssl writes; other kinds are
+    /// omitted.
     #[must_use]
     pub fn sans(&self) -> &Hosts {
         &self.fields.sans
@@ -307,13 +313,13 @@ impl Certificate {
         &self.fields.public_key
     }
 
-    /// Returns the algorithm that would generate a key like the certificate's, if there is one.
+    /// Returns the algorithm that would generate such a key, if this crate supports one.
     #[must_use]
     pub fn key_algorithm(&self) -> Option<KeyAlgorithm> {
         self.public_key().algorithm()
     }
 
-    /// Returns the name of the algorithm the certificate is signed with, `sha256WithRSAEncryption`.
+    /// Returns the name of the signature algorithm, such as `sha256WithRSAEncryption`.
     #[must_use]
     pub fn signature_algorithm(&self) -> &str {
         &self.fields.signature_algorithm

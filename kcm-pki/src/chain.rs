@@ -11,7 +11,7 @@ use crate::{
     usages::Usage,
 };
 
-/// Why a certificate would not be accepted as a client's.
+/// The reason a TLS peer would reject a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
@@ -20,7 +20,7 @@ pub enum ChainError {
     CaNotValid {
         /// The CA's subject.
         subject: String,
-        /// On which side of its validity it is.
+        /// The side of the validity on which the current time is.
         source: ValidityError,
     },
     /// The leaf is expired or not yet valid.
@@ -28,10 +28,10 @@ pub enum ChainError {
     LeafNotValid {
         /// The leaf's subject.
         subject: String,
-        /// On which side of its validity it is.
+        /// The side of the validity on which the current time is.
         source: ValidityError,
     },
-    /// The leaf's issuer is not the CA's subject, octet for octet.
+    /// The leaf's issuer differs from the CA's subject.
     #[error("the certificate was issued by {issuer}, not by {ca}")]
     OtherIssuer {
         /// The leaf's issuer.
@@ -39,7 +39,7 @@ pub enum ChainError {
         /// The CA's subject.
         ca: String,
     },
-    /// The names agree, but the CA's key did not sign the leaf: the CA was probably made anew under
+    /// The names match, but the CA's key did not sign the leaf: the CA was probably recreated under
     /// its old name.
     #[error(
         "the certificate was not signed by the key of this CA ({ca}), though by one of the same name"
@@ -48,21 +48,21 @@ pub enum ChainError {
         /// The CA's subject.
         ca: String,
     },
-    /// The leaf is signed with an algorithm that TLS peers refuse, such as SHA-1.
+    /// The leaf is signed with an algorithm that TLS peers reject, such as SHA-1.
     #[error("the certificate is signed with {algorithm}, which peers refuse")]
     WeakSignature {
         /// The algorithm.
         algorithm: String,
     },
-    /// The CA's key is too small or of a kind that TLS peers do not verify signatures with.
+    /// The CA's key is too small, or TLS peers do not verify signatures of its type.
     #[error("the CA {ca} has a key of type {key_type}, which TLS peers refuse")]
     UnsupportedCaKey {
         /// The CA's subject.
         ca: String,
-        /// The kind of its key.
+        /// Type of the CA's key.
         key_type: KeyType,
     },
-    /// The leaf is itself a CA's certificate.
+    /// The leaf is itself a CA certificate.
     #[error("the certificate of {subject} is that of a CA, not of a client")]
     LeafIsCa {
         /// The leaf's subject.
@@ -74,29 +74,28 @@ pub enum ChainError {
     /// The leaf's extended key usages lack `server auth`.
     #[error("the certificate is not for servers: its extended key usage lacks \"server auth\"")]
     NoServerAuth,
-    /// The leaf has basic key usages and `signing` is not among them, which TLS 1.3 clients need
-    /// (RFC 8446 section 4.4.2.3).
+    /// The leaf has a keyUsage extension without `signing`, which TLS 1.3 needs (RFC 8446 section
+    /// 4.4.2.3).
     #[error("the certificate is not for TLS clients: its key usage lacks \"signing\"")]
     NoSigning,
-    /// Anything else that a TLS peer refuses, such as an unknown critical extension or a name
-    /// constraint.
+    /// Any other reason for which a TLS peer rejects the leaf, such as an unknown critical
+    /// extension or a name constraint.
     #[error("TLS peers refuse the certificate: {reason}")]
     Refused {
-        /// What the verifier says.
+        /// Message of the verifier.
         reason: String,
     },
 }
 
-/// Verifies that `leaf` is a client certificate that a server with `ca` as its root accepts at
-/// `now`.
+/// Verifies that a server with the root `ca` accepts `leaf` as a client certificate at `now`.
 ///
-/// Signature, extended key usage, critical extensions and constraints are judged by rustls-webpki;
-/// what that leaves to its callers is checked here: the CA's own validity, and the leaf's basic key
-/// usage. That the CA is one was checked when it was loaded. A leaf whose only extended usage is
-/// `any` is refused, as rustls does, though Go accepts it.
+/// rustls-webpki checks the signature, extended key usage, critical extensions and constraints.
+/// This function checks the remaining properties: the validity of the CA, and the basic key usage
+/// of the leaf. [`CaCertificate`] guarantees that `ca` is a CA certificate. A leaf whose only
+/// extended usage is `any` is rejected, as rustls does, though Go accepts it.
 ///
 /// # Errors
-/// [`ChainError`], the most telling one if several apply.
+/// The most specific [`ChainError`] if several apply.
 pub fn verify_client_chain(
     leaf: &Certificate,
     ca: &CaCertificate,
@@ -105,11 +104,12 @@ pub fn verify_client_chain(
     verify_chain(leaf, ca, now, Purpose::Client)
 }
 
-/// Verifies that `leaf` is a server certificate that a client with `ca` as its root accepts at `now`, by whatever of its
-/// names it is reached. Otherwise as [`verify_client_chain`].
+/// Verifies that a client with the root `ca` accepts `leaf` as a server certificate at `now`.
+///
+/// Host names are not checked. Otherwise equal to [`verify_client_chain`].
 ///
 /// # Errors
-/// [`ChainError`], the most telling one if several apply.
+/// The most specific [`ChainError`] if several apply.
 pub fn verify_server_chain(
     leaf: &Certificate,
     ca: &CaCertificate,
@@ -118,7 +118,7 @@ pub fn verify_server_chain(
     verify_chain(leaf, ca, now, Purpose::Server)
 }
 
-/// What a leaf is for.
+/// The TLS role for which a leaf is verified.
 #[derive(Clone, Copy)]
 enum Purpose {
     Client,

@@ -7,11 +7,11 @@ use crate::{
     warning::Parsed,
 };
 
-/// A certificate request as cfssl's JSON files hold it.
+/// A certificate request in the JSON format of cfssl.
 ///
-/// Reading is as lenient as cfssl's: field names in any case, the last of two counts, `null` is
-/// absent, and unknown fields are ignored, but with a warning. Where cfssl would put nonsense into
-/// the certificate, it is an error.
+/// Parsing is as lenient as in cfssl: field names are case-insensitive, the last duplicate counts,
+/// and `null` means absent. Unknown fields are ignored with a warning. Values that would make an
+/// invalid certificate are an error, unlike in cfssl.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsrFile {
     /// `CN`, `names` and `serialnumber`.
@@ -20,47 +20,48 @@ pub struct CsrFile {
     pub hosts: Hosts,
     /// `key`; ECDSA P-256 if absent.
     pub key: KeyAlgorithm,
-    /// `ca`, for a request that is to become a root.
+    /// `ca`, for a request for a root.
     pub ca: Option<CaSection>,
 }
 
-/// The section `ca` of a CSR file: what a root made of it shall be.
+/// The section `ca` of a CSR file, which configures a root certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaSection {
-    /// `expiry`; cfssl's own default of five years if absent.
+    /// `expiry`; if absent, callers use cfssl's default of five years.
     pub lifetime: Option<GoDuration>,
-    /// `pathlen` if it is not zero, or zero with `pathlenzero`: how many CAs may follow below;
+    /// `pathlen` if not zero, or zero with `pathlenzero`: the maximum number of CAs below this one;
     /// unlimited if absent.
     pub path_len: Option<u8>,
 }
 
-/// Why a CSR file cannot be used. Messages name the line and column, or the field, and how to mend
-/// it.
+/// The reason a CSR file cannot be used.
+///
+/// Messages name the position or the field, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsrFileError {
     /// The file is not JSON, or a field has the wrong type.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// A part of the subject is missing or cannot stand in a certificate.
+    /// A part of the subject is missing or not valid in a certificate.
     #[error(transparent)]
     Subject(#[from] SubjectError),
-    /// An entry of `hosts` is no name.
+    /// An entry of `hosts` is not a valid name.
     #[error("`{field}` cannot be used")]
     Host {
         /// The entry's path, `hosts[2]`.
         field: String,
-        /// What is wrong with the entry.
+        /// The error of the entry.
         source: HostError,
     },
-    /// `key` asks for a key that cannot or must not be made.
+    /// `key` requests an unsupported or weak key.
     #[error("`key` asks for {algorithm:?} of size {size}: {problem}")]
     Key {
         /// `key.algo`, or cfssl's default `ecdsa`.
         algorithm: String,
         /// `key.size` in bits, or cfssl's default 256, which is too weak for RSA.
         size: i64,
-        /// What to write instead.
+        /// Description of the error with its fix.
         problem: &'static str,
     },
     /// `ca.expiry` is not a positive duration.
@@ -68,13 +69,13 @@ pub enum CsrFileError {
     Duration {
         /// The field's path.
         field: String,
-        /// What is wrong with the duration.
+        /// The error of the duration.
         source: DurationError,
     },
     /// `ca.pathlen` is negative or unreasonably large.
     #[error("`ca.pathlen` is {value}; it counts the CAs below this one and must be 0 to 255")]
     PathLength {
-        /// The number as it was given.
+        /// Number as given.
         value: i64,
     },
 }
@@ -83,7 +84,7 @@ impl CsrFile {
     /// Reads a CSR file.
     ///
     /// # Errors
-    /// [`CsrFileError`] for the first thing that cannot be used.
+    /// [`CsrFileError`] for the first invalid part of the file.
     pub fn parse(text: &str) -> Result<Parsed<Self>, CsrFileError> {
         let root = json::parse(text)?;
         let root = Fields::of(&root, "")?;
@@ -157,8 +158,8 @@ fn hosts(root: &Fields<'_>) -> Result<Hosts, CsrFileError> {
         .collect()
 }
 
-/// Reads `key`: cfssl fills an absent `algo` with `ecdsa` and an absent `size` with 256, each by
-/// itself.
+/// Reads `key`: as in cfssl, `algo` defaults to `ecdsa` and `size` to 256, independently of each
+/// other.
 fn key_algorithm(key: &Fields<'_>) -> Result<KeyAlgorithm, CsrFileError> {
     let algorithm = key.string("algo")?.unwrap_or("ecdsa");
     let size = key.integer("size")?.unwrap_or(256);

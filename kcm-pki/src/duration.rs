@@ -1,62 +1,62 @@
 use std::{fmt, str::FromStr, time::Duration};
 
-/// A positive duration as Go's `time.ParseDuration` reads it and cfssl's `expiry` fields hold it.
+/// A positive duration in the format of Go's `time.ParseDuration` and of cfssl's `expiry` fields.
 ///
 /// Units are `h`, `m`, `s`, `ms`, `us` (`µs`) and `ns`, each with an optional fraction: `87600h`,
-/// `1h30m15s`, `1.5h`. There is no day and no year. The longest is a little over 292 years (2^63 -
-/// 1 nanoseconds).
+/// `1h30m15s`, `1.5h`. Days and years are not supported. The maximum is a little over 292 years
+/// (2^63 - 1 nanoseconds).
 ///
-/// Displayed as Go's `Duration.String` prints it: `87600h0m0s`.
+/// `Display` prints the format of Go's `Duration.String`: `87600h0m0s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoDuration(Duration);
 
-/// Why a text is not a duration that a certificate's lifetime can be.
+/// The reason a text is not a valid duration for the lifetime of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurationError {
-    /// Nothing was written.
+    /// The text is empty.
     #[error("the duration is empty; write it in hours, such as `8760h` for one year")]
     Empty,
     /// A number without a unit.
     #[error("the duration {text:?} has no unit; did you mean `{text}h`?")]
     NoUnit {
-        /// The text as it was given.
+        /// Text as given.
         text: String,
     },
     /// Days, weeks or years, which Go does not have.
     #[error("the duration {text:?} is in {unit}, which cfssl does not know; write `{hours}h`")]
     CalendarUnit {
-        /// The text as it was given.
+        /// Text as given.
         text: String,
-        /// The unit as a word, in the plural.
+        /// Name of the unit, in the plural.
         unit: &'static str,
-        /// The same in hours, a year being 365 days.
+        /// Equal duration in hours; a year has 365 days.
         hours: u64,
     },
-    /// Not a duration at all.
+    /// The text is not a duration.
     #[error(
         "{text:?} is not a duration; write hours, minutes and seconds, such as `87600h` or `1h30m`"
     )]
     Malformed {
-        /// The text as it was given.
+        /// Text as given.
         text: String,
     },
-    /// Zero or less.
+    /// The duration is zero or negative.
     #[error("the duration {text:?} is not positive; a certificate must be valid for some time")]
     NotPositive {
-        /// The text as it was given.
+        /// Text as given.
         text: String,
     },
-    /// More nanoseconds than fit in 63 bits.
+    /// The duration exceeds 2^63 - 1 nanoseconds.
     #[error("the duration {text:?} is longer than 2562047h47m16s, the longest that Go can hold")]
     TooLong {
-        /// The text as it was given.
+        /// Text as given.
         text: String,
     },
 }
 
 impl GoDuration {
-    /// Makes a duration of whole hours, at least one.
+    /// Returns a duration of whole hours, at least one.
     pub(crate) const fn from_hours(hours: u16) -> Self {
         let hours = if hours == 0 { 1 } else { hours };
         Self(Duration::from_secs(hours as u64 * 3600))
@@ -78,16 +78,16 @@ impl From<GoDuration> for Duration {
 impl FromStr for GoDuration {
     type Err = DurationError;
 
-    /// Parses what `time.ParseDuration` parses, less what is not positive.
+    /// Parses a duration that `time.ParseDuration` accepts and that is positive.
     ///
     /// # Errors
-    /// [`DurationError`] says what to write instead.
+    /// [`DurationError`], whose message suggests a valid duration.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse_or_zero(text)?.ok_or_else(|| DurationError::NotPositive { text: text.to_owned() })
     }
 }
 
-/// Parses a duration; `None` is zero, which means "not given" to cfssl.
+/// Parses a duration; `None` is zero, which means "unset" to cfssl.
 pub(crate) fn parse_or_zero(text: &str) -> Result<Option<GoDuration>, DurationError> {
     let owned = || text.to_owned();
     let (negative, unsigned) = match text.as_bytes().first() {
@@ -129,7 +129,7 @@ pub(crate) fn parse_or_zero(text: &str) -> Result<Option<GoDuration>, DurationEr
     Ok(Some(GoDuration(Duration::from_nanos(total))))
 }
 
-/// A decimal number: its whole part, and its fraction as digits and their scale.
+/// A decimal number: its whole part, and its fraction as digits with a scale.
 struct Number {
     whole: u64,
     fraction: u128,
@@ -137,7 +137,7 @@ struct Number {
 }
 
 impl Number {
-    /// Splits a number off the front; at least one digit must stand before or after the point.
+    /// Splits a number off the front; at least one digit must precede or follow the point.
     fn split(text: &str) -> Option<(Self, &str)> {
         let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (whole, rest) = text.split_at(digits(text));
@@ -148,7 +148,7 @@ impl Number {
         if whole.is_empty() && fraction.is_empty() {
             return None;
         }
-        // Digits beyond the 18th are far below a nanosecond of an hour.
+        // Digits after the 18th amount to far less than a nanosecond, even in hours.
         let fraction = fraction.get(..18).unwrap_or(fraction);
         let number = Self {
             whole: if whole.is_empty() { 0 } else { whole.parse().unwrap_or(u64::MAX) },
@@ -168,7 +168,7 @@ impl Number {
 fn unit_nanoseconds(unit: &str) -> Option<u64> {
     Some(match unit {
         "ns" => 1,
-        // Go takes the micro sign, U+00B5, and the Greek letter mu, U+03BC.
+        // Go accepts the micro sign, U+00B5, and the Greek letter mu, U+03BC.
         "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
@@ -210,7 +210,7 @@ impl fmt::Display for GoDuration {
     }
 }
 
-/// Writes `value` with its last `decimals` digits behind the point, without trailing zeros.
+/// Writes `value` with its last `decimals` digits after the point, without trailing zeros.
 fn decimal(f: &mut fmt::Formatter<'_>, value: u128, decimals: u8, unit: &str) -> fmt::Result {
     let scale = 10_u128.pow(decimals.into());
     let fraction = format!("{:0width$}", value % scale, width = decimals.into());
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn display_is_what_go_prints() {
-        // Printed by Go: fmt.Println(d) for each of them.
+        // Output of `fmt.Println(d)` in Go.
         for (text, printed) in [
             ("87600h", "87600h0m0s"),
             ("90m", "1h30m0s"),

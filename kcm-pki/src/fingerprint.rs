@@ -5,10 +5,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::text::hex;
 
-/// The SHA-256 digest of some octets, here mostly of a certificate's DER form.
+/// A SHA-256 digest, usually of a certificate in DER.
 ///
-/// Displayed, parsed and serialised as `sha256:` and 64 lowercase hexadecimal digits. It may be
-/// shown anywhere: nothing of the octets can be told from it.
+/// Displayed, parsed and serialised as `sha256:` and 64 lowercase hexadecimal digits. A fingerprint
+/// is safe to publish: it does not reveal the digested octets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
 
@@ -27,7 +27,7 @@ impl Fingerprint {
         &self.0
     }
 
-    /// Returns the 64 lowercase hexadecimal digits alone, as `sha256sum` prints them.
+    /// Returns the 64 lowercase hexadecimal digits without prefix, as `sha256sum` prints them.
     #[must_use]
     pub fn to_hex(&self) -> String {
         hex(&self.0)
@@ -50,7 +50,7 @@ impl fmt::Debug for Fingerprint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a fingerprint: expected `sha256:` and 64 hexadecimal digits")]
 pub struct FingerprintError {
-    /// The text as it was given.
+    /// Text as given.
     pub text: String,
 }
 

@@ -7,20 +7,18 @@ use std::{
     str::FromStr,
 };
 
-/// One subject alternative name, typed by what it looks like, as cfssl does with an entry of
+/// One subject alternative name, whose type follows from its syntax, as in an entry of cfssl's
 /// `hosts`.
 ///
-/// cfssl takes for a DNS name whatever is nothing else, a port and blanks included. This type
-/// refuses what is not a valid name, so that a typing error does not become a certificate that
-/// matches nothing.
+/// cfssl takes any other text for a DNS name, even with a port or blanks. This type rejects invalid
+/// names, so that a typing error does not result in a certificate that matches no host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
-    /// A DNS name as it was written; `*` may stand as the whole first label.
+    /// A DNS name as written; `*` is allowed as the whole first label.
     Dns(String),
     /// An e-mail address, `local@domain`.
     Email(String),
-    /// An IP address; one that is mapped from version 4 (`::ffff:10.0.0.1`) is the one of version
-    /// 4.
+    /// An IP address; an IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) becomes an IPv4 address.
     Ip(IpAddr),
     /// A URI with a scheme and a host, such as a SPIFFE ID.
     Uri(String),
@@ -30,58 +28,58 @@ pub enum Host {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{entry:?} is not a host name, IP address, e-mail address or URI: {problem}")]
 pub struct HostError {
-    /// The entry as it was given.
+    /// Entry as given.
     pub entry: String,
-    /// What is wrong with it.
+    /// The error of the entry.
     pub problem: HostProblem,
 }
 
-/// What is wrong with an entry of `hosts`, and how to mend it.
+/// The error of an entry of `hosts`, with its fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostProblem {
     /// The entry is empty.
     #[error("it is empty; remove it")]
     Empty,
-    /// A blank, a line break or another control character.
+    /// The entry contains a blank, a line break or another control character.
     #[error("it contains a blank or a control character; remove that")]
     Blank,
-    /// An address or name followed by a port.
+    /// The entry is an address or name followed by a port.
     #[error("it ends with a port; write `{host}`")]
     Port {
-        /// The entry without the port.
+        /// Entry without the port.
         host: String,
     },
-    /// An address in brackets.
+    /// The entry is an IPv6 address in brackets.
     #[error("an IPv6 address stands without brackets here; write `{address}`")]
     Brackets {
         /// The address.
         address: IpAddr,
     },
-    /// A network instead of an address.
+    /// The entry is a network instead of an address.
     #[error("it is a network; certificates name single addresses")]
     Network,
-    /// An internationalised name, which a certificate holds in its ASCII form (RFC 5280 section
+    /// The entry is an internationalised name; certificates hold its ASCII form (RFC 5280 section
     /// 7.2).
     #[error("it is not ASCII{}", a_label.as_ref().map(|name| format!("; write `{name}`")).unwrap_or_default())]
     NotAscii {
-        /// The lowercased name with each such label as an A-label (RFC 5890), if it can be given.
+        /// Lowercased name with each non-ASCII label as an A-label (RFC 5890), if it can be
+        /// computed.
         a_label: Option<String>,
     },
-    /// A final dot.
+    /// The name ends with a dot.
     #[error("it ends with a dot; write `{name}`")]
     FinalDot {
-        /// The name without the dot.
+        /// Name without the dot.
         name: String,
     },
-    /// A wildcard anywhere but as the whole first label (RFC 6125 section 6.4.3).
+    /// The entry has a wildcard that is not the whole first label (RFC 6125 section 6.4.3).
     #[error("`*` may only be the whole first label of at least two, as in `*.example.com`")]
     Wildcard,
-    /// A name whose last label is a number; such a name looks like an address and never is one.
+    /// The last label is a number, so that the name looks like an address without being one.
     #[error("it looks like an IP address but is none")]
     NumericTopLabel,
-    /// An empty label or one that is too long, has other characters, or starts or ends with a
-    /// hyphen.
+    /// A label is empty, too long, has other characters, or starts or ends with a hyphen.
     #[error(
         "a label must be 1 to 63 letters, digits, `-` and `_`, without `-` at its ends; {label:?} is not"
     )]
@@ -89,16 +87,16 @@ pub enum HostProblem {
         /// The label.
         label: String,
     },
-    /// A name of more than 253 characters (RFC 1035 section 2.3.4).
+    /// The name has more than 253 characters (RFC 1035 section 2.3.4).
     #[error("it has {length} characters; a DNS name has at most 253")]
     TooLong {
-        /// Its length.
+        /// Length in characters.
         length: usize,
     },
-    /// Something with `@` that is not a plain address.
+    /// The entry contains `@` but is not a plain e-mail address.
     #[error("an e-mail address is written `local@domain`, without a display name or quotes")]
     Email,
-    /// Something with `://` that is not a URI with a host.
+    /// The entry contains `://` but is not a URI with a host.
     #[error("a URI is written `scheme://host/path` in ASCII")]
     Uri,
 }
@@ -134,7 +132,7 @@ fn parse(entry: &str) -> Result<Host, HostProblem> {
     Ok(Host::Dns(entry.to_owned()))
 }
 
-/// Recognises what people write around an address and a name.
+/// Recognises common additions to an address or name: brackets, a port, a prefix length.
 fn address_problem(entry: &str) -> Option<HostProblem> {
     let unbracketed =
         |text: &str| text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
@@ -157,7 +155,7 @@ fn address_problem(entry: &str) -> Option<HostProblem> {
         .then_some(HostProblem::Network)
 }
 
-/// Checks `scheme "://" [userinfo "@"] host [":" port] rest`; RFC 5280 section 4.2.1.6 wants the
+/// Checks `scheme "://" [userinfo "@"] host [":" port] rest`; RFC 5280 section 4.2.1.6 requires the
 /// host to be a full name or an address.
 fn is_uri(entry: &str) -> bool {
     let Some((scheme, rest)) = entry.split_once("://") else {
@@ -171,7 +169,7 @@ fn is_uri(entry: &str) -> bool {
     scheme_ok && characters_ok && is_uri_host(host)
 }
 
-/// Checks `host [":" port]`; an IPv6 address stands in brackets (RFC 3986 section 3.2.2).
+/// Checks `host [":" port]`; an IPv6 address must be in brackets (RFC 3986 section 3.2.2).
 fn is_uri_host(text: &str) -> bool {
     if let Some((address, port)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
         return address.parse::<Ipv6Addr>().is_ok() && is_port(port);
@@ -181,12 +179,12 @@ fn is_uri_host(text: &str) -> bool {
     is_port(port) && (is_address() || dns::check(name, dns::Wildcard::Refused).is_ok())
 }
 
-/// Checks for nothing, or a colon and a port number.
+/// Checks an optional port: empty, or a colon and a port number.
 fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
-/// Checks for a `Mailbox` whose local part is a dot-string (RFC 5321 section 4.1.2).
+/// Checks a `Mailbox` whose local part is a dot-string (RFC 5321 section 4.1.2).
 fn is_email(entry: &str) -> bool {
     let Some((local, domain)) = entry.split_once('@') else {
         return false;
@@ -211,10 +209,10 @@ impl fmt::Display for Host {
     }
 }
 
-/// The subject alternative names of a certificate, in the order in which cfssl writes them.
+/// The subject alternative names of a certificate, in cfssl's order.
 ///
-/// DNS names come first, then e-mail addresses, IP addresses and URIs; within a kind the order is
-/// that of the list, and what is listed twice is written twice.
+/// DNS names come first, then e-mail addresses, IP addresses and URIs. Names of the same kind keep
+/// the order of the list, and duplicates are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts(Vec<Host>);
 
@@ -222,12 +220,12 @@ impl Hosts {
     /// Reads a list of entries.
     ///
     /// # Errors
-    /// [`HostError`] for the first entry that is none of the four kinds.
+    /// [`HostError`] for the first entry that is not valid.
     pub fn parse<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, HostError> {
         entries.into_iter().map(str::parse).collect()
     }
 
-    /// Returns the names in their order.
+    /// Returns the names in order.
     pub fn iter(&self) -> impl Iterator<Item = &Host> {
         self.0.iter()
     }
@@ -238,13 +236,13 @@ impl Hosts {
         self.0.len()
     }
 
-    /// Returns whether there is no name, so that a certificate gets no subjectAltName extension.
+    /// Returns `true` if the list is empty, so that a certificate gets no subjectAltName extension.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns whether `host` is one of the names; DNS names are compared without regard to case.
+    /// Returns `true` if `host` is one of the names; DNS names are compared case-insensitively.
     #[must_use]
     pub fn contains(&self, host: &Host) -> bool {
         self.iter().any(|own| match (own, host) {

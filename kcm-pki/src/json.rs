@@ -1,5 +1,5 @@
-//! Reads JSON as Go's `encoding/json` does: field names in any case, the last of two counts, `null`
-//! is absent.
+//! JSON with the semantics of Go's `encoding/json`: field names are case-insensitive, the last
+//! duplicate counts, and `null` means absent.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{
 
 use crate::{text::nearest, warning::Warning};
 
-/// A JSON text that cannot be read, or a field of the wrong type.
+/// A JSON syntax error, or a field of the wrong type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonError {
@@ -19,24 +19,24 @@ pub enum JsonError {
     Syntax {
         /// The line, counted from 1.
         line: usize,
-        /// The column in octets, counted from 1.
+        /// The column in bytes, counted from 1.
         column: usize,
-        /// What is wrong there.
+        /// Description of the error.
         problem: String,
     },
-    /// A field holds another type than it must.
+    /// A field has the wrong type.
     #[error("`{field}` must be {expected}, not {found}")]
     WrongType {
-        /// The field's path, `names[1].C`, or `the file` for the whole.
+        /// The field's path, `names[1].C`, or `the file` for the whole file.
         field: String,
-        /// The type that the field must have, with an article.
+        /// Required type, with an article.
         expected: &'static str,
-        /// What stands there instead.
+        /// Description of the actual value.
         found: String,
     },
 }
 
-/// A JSON value that keeps every member of an object, doubles included, in the order of the text.
+/// A JSON value that keeps every member of an object, with duplicates, in the order of the text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Json {
     Null,
@@ -47,9 +47,9 @@ pub(crate) enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// Parses a whole text.
+/// Parses a complete text.
 ///
-/// Nesting deeper than 128 is a syntax error, so that no text can exhaust the stack.
+/// Nesting deeper than 128 levels is a syntax error, so that no text can exhaust the stack.
 pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
     if text.starts_with('\u{feff}') {
         let problem =
@@ -92,7 +92,7 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Takes `value` as an object; an empty path stands for the whole file.
+    /// Reads `value` as an object; an empty path denotes the whole file.
     pub(crate) fn of(value: &'a Json, path: impl Into<String>) -> Result<Self, JsonError> {
         let path = path.into();
         match value {
@@ -106,8 +106,8 @@ impl<'a> Fields<'a> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
-    /// Returns all members whose names have no fixed spelling, the last of each, in the order of
-    /// the text.
+    /// Returns all members of an object with arbitrary keys, the last of each name, in the order of
+    /// the text; members that are `null` are omitted.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Json)> {
         let members = self.members;
         members.iter().enumerate().filter_map(|(index, (name, value))| {
@@ -116,7 +116,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Returns whether a field is given and not `null`.
+    /// Returns `true` if a field is present and not `null`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
@@ -166,8 +166,8 @@ impl<'a> Fields<'a> {
         number.map(Some).ok_or_else(|| wrong_type(&self.path(name), "a whole number", value))
     }
 
-    /// Warns of fields that are not in `read`: those in `unread` are known to cfssl, the others to
-    /// nobody.
+    /// Warns of duplicates and of fields that are not in `read`; cfssl knows those in `unread`, but
+    /// not the others.
     pub(crate) fn warn_of_others(
         &self,
         read: &[&'static str],

@@ -20,13 +20,13 @@ pub use self::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum KeyAlgorithm {
-    /// RSA with 2048 bits; generating takes about a tenth of a second.
+    /// RSA with 2048 bits; generation takes about a tenth of a second.
     Rsa2048,
     /// RSA with 3072 bits.
     Rsa3072,
-    /// RSA with 4096 bits; generating takes about half a second.
+    /// RSA with 4096 bits; generation takes about half a second.
     Rsa4096,
-    /// RSA with 8192 bits; generating can take a minute.
+    /// RSA with 8192 bits; generation can take a minute.
     Rsa8192,
     /// ECDSA on the curve P-256.
     EcdsaP256,
@@ -37,7 +37,7 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
-    /// All of them, from small to large.
+    /// All algorithms, RSA before ECDSA, each from small to large.
     pub const ALL: [Self; 7] = [
         Self::Rsa2048,
         Self::Rsa3072,
@@ -69,11 +69,11 @@ impl fmt::Display for KeyAlgorithm {
     }
 }
 
-/// A text that names no key algorithm.
+/// A text that is not the name of a key algorithm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a key algorithm; known are: {}", KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", "))]
 pub struct UnknownKeyAlgorithm {
-    /// The text as it was given.
+    /// Text as given.
     pub text: String,
 }
 
@@ -100,16 +100,16 @@ impl<'de> Deserialize<'de> for KeyAlgorithm {
     }
 }
 
-/// What kind of key was found in a file or a certificate, whoever made it.
+/// The type of a key in a file or a certificate, including unsupported types.
 ///
-/// Displayed like [`KeyAlgorithm`] (`rsa-2560` for an odd size), and as a dotted object identifier
-/// where it is neither RSA nor one of the three curves.
+/// Displayed like [`KeyAlgorithm`], with any size for RSA (`rsa-2560`). Other algorithms and curves
+/// are displayed as dotted object identifiers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyType {
     /// RSA with a modulus of this many bits.
     Rsa {
-        /// The bits of the modulus.
+        /// Number of bits of the modulus.
         bits: u32,
     },
     /// An elliptic curve key on P-256.
@@ -120,13 +120,13 @@ pub enum KeyType {
     EcdsaP521,
     /// Another algorithm or curve.
     Other {
-        /// Its object identifier, `1.3.101.112` for Ed25519.
+        /// Object identifier, such as `1.3.101.112` for Ed25519.
         oid: String,
     },
 }
 
 impl KeyType {
-    /// Returns the algorithm that would generate such a key, if there is one.
+    /// Returns the algorithm that would generate such a key, if this crate supports one.
     #[must_use]
     pub fn algorithm(&self) -> Option<KeyAlgorithm> {
         match self {
@@ -154,28 +154,28 @@ impl fmt::Display for KeyType {
     }
 }
 
-/// Why a private key cannot be made or read. No message holds anything of the key.
+/// The reason a private key cannot be generated or read. No message contains key material.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The cryptographic library could not generate a key.
     #[error("a key of type {algorithm} could not be generated: {reason}")]
     Generate {
-        /// The algorithm that was asked for.
+        /// Requested algorithm.
         algorithm: KeyAlgorithm,
-        /// What the library says.
+        /// Message of the library.
         reason: String,
     },
-    /// The file holds no private key in PEM form.
+    /// The file does not contain a private key in PEM form.
     #[error("there is no private key in PEM form{}", only(found))]
     NoKey {
-        /// The labels of the blocks that are there.
+        /// Labels of the PEM blocks in the file.
         found: Vec<String>,
     },
-    /// The file holds more than one private key.
+    /// The file contains more than one private key.
     #[error("there are {count} private keys; exactly one is expected")]
     SeveralKeys {
-        /// How many there are.
+        /// Number of private keys.
         count: usize,
     },
     /// The key is protected by a passphrase.
@@ -183,13 +183,13 @@ pub enum KeyError {
         "the private key is encrypted; decrypt it with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`"
     )]
     Encrypted,
-    /// The block is cut off, or is not base64, or is no key structure.
+    /// The block is cut off, is not base64, or is not a private key structure.
     #[error("the private key cannot be read: {reason}")]
     Malformed {
-        /// What is wrong.
+        /// Description of the error.
         reason: String,
     },
-    /// The key is of a kind that kube-controller-manager's certificates are not made with here.
+    /// The key has a type that this crate does not support.
     #[error(
         "the private key is of type {key_type}; supported are RSA from 2048 to 8192 bits \
          and ECDSA on P-256, P-384 and P-521"
@@ -201,13 +201,13 @@ pub enum KeyError {
     /// An RSA key that is too small.
     #[error("the RSA key has {bits} bits, which is too weak; at least 2048 are needed")]
     TooWeak {
-        /// The bits of its modulus.
+        /// Number of bits of the modulus.
         bits: u32,
     },
     /// An RSA key that is too large for TLS peers.
     #[error("the RSA key has {bits} bits; at most 8192 are supported")]
     TooLarge {
-        /// The bits of its modulus.
+        /// Number of bits of the modulus.
         bits: u32,
     },
 }

@@ -1,16 +1,16 @@
 //! X.509 certificates for Kubernetes components, byte for byte as cfssl makes them.
 //!
-//! This crate reads what cfssl reads (CSR and signing config files in JSON, keys and certificates
-//! in PEM) and writes what cfssl writes: the same names, string types, times, extensions and
-//! orders. Where cfssl signs nonsense without a word (with an expired CA, for a misspelt profile or
-//! usage, for a port as a host name), this crate says what is wrong.
+//! This crate reads the input files of cfssl: CSR and signing config files in JSON, keys and
+//! certificates in PEM. It writes the same names, string types, times, extensions and orders as
+//! cfssl. cfssl silently accepts some invalid requests: an expired CA, a misspelt profile or usage,
+//! a port in a host name. This crate rejects them with an error.
 //!
-//! It is pure: it knows no clock, file, environment or network. The time and the serial
-//! number's random octets are arguments. Only generating keys and signing with ECDSA draw on the
-//! operating system's randomness.
+//! The crate is pure: it does not access a clock, file, environment or network. The time and the
+//! random octets of the serial number are arguments. Only key generation and ECDSA signing use the
+//! randomness of the operating system.
 //!
-//! It is *not* a general X.509 toolkit: no intermediate CAs, certificate requests in PKCS#10,
-//! revocation, Ed25519, policies or name constraints.
+//! The crate is *not* a general X.509 toolkit. It does not support intermediate CAs, certificate
+//! requests in PKCS#10, revocation, Ed25519, policies or name constraints.
 //!
 //! ```
 //! use kcm_pki::{
@@ -20,7 +20,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let now = time::macros::datetime!(2026-11-23 06:21:00 UTC);
 //! # let random = || [0x5a; 20];
-//! // A CA; usually `CertificateAuthority::load` reads one.
+//! // A CA; most callers read one with `CertificateAuthority::load`.
 //! let csr = CsrFile::parse(r#"{"CN": "kubernetes", "ca": {"expiry": "876000h"}}"#)?.value;
 //! let key = PrivateKey::generate(csr.key)?;
 //! let request = RootRequest { subject: csr.subject, lifetime: RootRequest::DEFAULT_LIFETIME, path_len: None };

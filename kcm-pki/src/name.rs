@@ -1,4 +1,4 @@
-//! Reads distinguished names in DER, for people.
+//! Displays distinguished names given in DER.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use x509_parser::{
 
 use crate::text::hex;
 
-/// Attribute types by the short names that OpenSSL prints, and their object identifiers.
+/// Attribute types: their object identifiers and the short names that OpenSSL prints.
 const SHORT_NAMES: &[(&str, &str)] = &[
     ("2.5.4.3", "CN"),
     ("2.5.4.4", "SN"),
@@ -28,10 +28,10 @@ const SHORT_NAMES: &[(&str, &str)] = &[
     ("1.2.840.113549.1.9.1", "emailAddress"),
 ];
 
-/// Writes a name as OpenSSL 3.2 prints it, in the order of the certificate, with the escapes of RFC
-/// 4514 section 2.4.
+/// Formats a name as OpenSSL 3.2 prints it, in the order of the certificate, with the escapes of
+/// RFC 4514 section 2.4.
 ///
-/// Members of a multi-valued part are joined by ` + `. What cannot be read is written as `#` and
+/// Members of a multi-valued part are joined by ` + `. Unreadable parts are printed as `#` and
 /// hexadecimal.
 pub(crate) fn display(der: &[u8]) -> String {
     let Ok((_, name)) = X509Name::from_der(der) else {
@@ -44,15 +44,15 @@ pub(crate) fn display(der: &[u8]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// Finds the common name: the last one if there are several, as Go and so Kubernetes do.
+/// Returns the common name: the last one if the name has several, as in Go and Kubernetes.
 pub(crate) fn common_name(der: &[u8]) -> Option<String> {
     let (_, name) = X509Name::from_der(der).ok()?;
     let value = name.iter_common_name().last()?;
     text(value).map(str::to_owned)
 }
 
-/// Lists the attributes in the order of the name: type by its short name or object identifier, and value; no value where that
-/// is no text.
+/// Returns the attributes in the order of the name: type (short name or object identifier) and
+/// value. The value is `None` if it is not a readable string.
 pub(crate) fn attributes(der: &[u8]) -> Vec<(String, Option<String>)> {
     let Ok((_, name)) = X509Name::from_der(der) else { return Vec::new() };
     let all = name.iter_rdn().flat_map(x509_parser::x509::RelativeDistinguishedName::iter);
@@ -73,12 +73,12 @@ fn display_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     format!("{}={value}", attribute_type(attribute))
 }
 
-/// Returns the value where it is one of the string types that are read as UTF-8.
+/// Returns the value if its string type can be read as UTF-8.
 fn text<'a>(attribute: &AttributeTypeAndValue<'a>) -> Option<&'a str> {
     attribute.as_str().ok()
 }
 
-/// Escapes what would make the text ambiguous or unprintable.
+/// Escapes characters that would make the text ambiguous or unprintable.
 fn escape(text: &str) -> String {
     let last = text.chars().count().saturating_sub(1);
     let mut escaped = String::with_capacity(text.len());

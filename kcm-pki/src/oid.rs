@@ -1,6 +1,4 @@
-//! Object identifiers and algorithm identifiers, already encoded in DER.
-//!
-//! They are constants so that writing a certificate allocates nothing for them.
+//! Object identifiers and algorithm identifiers as DER constants.
 
 use yasna::{ASN1Result, BERReader};
 
@@ -36,7 +34,7 @@ pub(crate) const ECDSA_WITH_SHA384: &[u8] =
 pub(crate) const ECDSA_WITH_SHA512: &[u8] =
     &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04];
 
-/// Names a signature algorithm as OpenSSL prints it; one that is not in the list keeps its dotted
+/// Returns the name of a signature algorithm as OpenSSL prints it; an unlisted one keeps its dotted
 /// form.
 pub(crate) fn signature_algorithm_name(dotted: &str) -> &str {
     match dotted {
@@ -55,7 +53,7 @@ pub(crate) fn signature_algorithm_name(dotted: &str) -> &str {
     }
 }
 
-/// Reads an object identifier and writes it with dots.
+/// Reads an object identifier in dotted form.
 pub(crate) fn read_dotted(reader: BERReader<'_, '_>) -> ASN1Result<String> {
     reader.read_oid().map(|oid| oid.to_string())
 }
@@ -65,8 +63,8 @@ pub(crate) fn read_element(reader: BERReader<'_, '_>) -> ASN1Result<Vec<u8>> {
     reader.read_der()
 }
 
-/// Writes an object identifier in DER with dots; one that cannot be read, with arcs above 64 bits,
-/// is a question mark.
+/// Converts an object identifier in DER to dotted form; an unreadable one, with arcs above 64 bits,
+/// becomes a question mark.
 pub(crate) fn dotted(der: &[u8]) -> String {
     yasna::parse_der(der, read_dotted).unwrap_or_else(|_| "?".to_owned())
 }

@@ -1,21 +1,21 @@
-//! PEM (RFC 7468): finds blocks by their label, and writes them as OpenSSL does.
+//! PEM (RFC 7468): finds blocks by their label, and encodes blocks as OpenSSL does.
 
 use pem::{EncodeConfig, LineEnding, Pem};
 use rustls_pki_types::pem::{SectionKind, SliceIter};
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// A block as it stands in a file, not decoded yet.
+/// A block of a file, not decoded yet.
 pub(crate) struct Block<'a> {
     pub(crate) label: &'a str,
-    /// Whether a header says that the contents are encrypted (RFC 1421 section 4.6.1.1, OpenSSL's
+    /// True if a header marks the contents as encrypted (RFC 1421 section 4.6.1.1, OpenSSL's
     /// traditional form).
     pub(crate) encrypted: bool,
-    /// The block with its first and last line.
+    /// Text of the block including its first and last line.
     text: &'a [u8],
 }
 
-/// Lists the blocks of a file; text before, between and after them is skipped. A block without an
-/// end reaches up to the next.
+/// Lists the blocks of a file; text outside of blocks is skipped. A block without an end line
+/// extends up to the next block.
 pub(crate) fn blocks(file: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut rest = file;
@@ -56,8 +56,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 impl Block<'_> {
     /// Decodes the contents; `None` if the block has no end or is not base64.
     ///
-    /// Private keys are decoded in constant time. The base64 text is left in memory that is freed
-    /// but not wiped.
+    /// Private keys are decoded in constant time. Memory with the base64 text is freed without
+    /// being wiped.
     pub(crate) fn decode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let mut sections = SliceIter::<(SectionKind, Vec<u8>)>::new(self.text);
         let (_, contents) = sections.next()?.ok()?;
@@ -65,7 +65,7 @@ impl Block<'_> {
     }
 }
 
-/// Writes a block with lines of 64 characters and LF.
+/// Encodes a block with lines of 64 characters and LF.
 pub(crate) fn encode(label: &str, contents: &[u8]) -> Zeroizing<String> {
     let config = EncodeConfig::new().set_line_ending(LineEnding::LF);
     let block = Pem::new(label, contents);

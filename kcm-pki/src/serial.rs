@@ -9,11 +9,11 @@ use crate::text::hex;
 pub struct SerialNumber([u8; 20]);
 
 impl SerialNumber {
-    /// Makes a serial number of 20 random octets, as cfssl does.
+    /// Returns a serial number of 20 random octets, as cfssl does.
     ///
     /// The top bit is cleared, since DER integers are signed, and zero becomes one. The octets must
-    /// come from a cryptographic source: 159 random bits are what makes `(issuer, serial)` unique
-    /// without a database.
+    /// come from a cryptographic source: 159 random bits make `(issuer, serial)` unique without a
+    /// database.
     #[must_use]
     pub fn from_random(mut octets: [u8; 20]) -> Self {
         let [first, .., last] = &mut octets;

@@ -10,31 +10,32 @@ use crate::{
 /// cfssl's signing policy, `ca-config.json`: a default and named profiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningConfig {
-    /// Its usages may be empty: many files have a default for its expiry only.
+    /// Profile with possibly empty usages: many files set only the expiry of the default.
     default: Profile,
     profiles: BTreeMap<String, Profile>,
 }
 
-/// What a certificate that is signed with a profile may be used for, and for how long.
+/// The usages and the lifetime of certificates that are signed with a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// `usages`, never empty.
     pub usages: Usages,
-    /// `expiry`: how long certificates are valid.
+    /// `expiry`: lifetime of the certificates.
     pub expiry: GoDuration,
     /// `ca_constraint.is_ca`: the profile is for intermediate CAs, which this crate does not issue.
     pub is_ca: bool,
 }
 
-/// Why a signing config cannot be used. Messages name the line and column, or the field, and how to
-/// mend it.
+/// The reason a signing config cannot be used.
+///
+/// Messages name the position or the field, and the fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SigningConfigError {
     /// The file is not JSON, or a field has the wrong type.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// There is no object `signing`.
+    /// The object `signing` is missing.
     #[error("`signing` is missing; the file must hold {{\"signing\": {{\"profiles\": …}}}}")]
     NoSigning,
     /// A profile lists no usages.
@@ -45,15 +46,15 @@ pub enum SigningConfigError {
         /// The field's path.
         field: String,
     },
-    /// A profile lists a usage that cfssl does not know and would drop without a word.
+    /// A profile lists a usage that cfssl does not know and would silently drop.
     #[error("`{field}` cannot be used")]
     Usage {
         /// The field's path.
         field: String,
-        /// The usage.
+        /// The unknown usage.
         source: UnknownUsage,
     },
-    /// A profile has no expiry of its own; cfssl refuses that even if `default` has one.
+    /// A profile has no expiry; cfssl rejects that even if `default` has one.
     #[error("`{field}` is missing; write a duration such as \"87600h\"")]
     NoExpiry {
         /// The field's path.
@@ -64,10 +65,10 @@ pub enum SigningConfigError {
     Duration {
         /// The field's path.
         field: String,
-        /// What is wrong with the duration.
+        /// The error of the duration.
         source: DurationError,
     },
-    /// A profile that has certificates signed elsewhere.
+    /// A profile delegates signing to a remote signer.
     #[error("`{field}` names a remote signer; certificates are only signed with a local CA key")]
     Remote {
         /// The field's path.
@@ -79,10 +80,10 @@ pub enum SigningConfigError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnknownProfile {
-    /// No profile has this name; cfssl would take the default without a word.
+    /// No profile has this name; cfssl would silently use the default.
     #[error("there is no signing profile {name:?}; known are: {}", or_none(known))]
     NotFound {
-        /// The name that was asked for.
+        /// Requested name.
         name: String,
         /// The names of all profiles, sorted.
         known: Vec<String>,
@@ -92,10 +93,10 @@ pub enum UnknownProfile {
     ForCa {
         /// The profile's name.
         name: String,
-        /// What makes it one.
+        /// Property of the profile that allows CA certificates.
         because: &'static str,
     },
-    /// `signing.default` was asked for and lists no usages.
+    /// The default profile was requested but lists no usages.
     #[error(
         "`signing.default` lists no usages, so a profile must be named; known are: {}",
         or_none(known)
@@ -110,9 +111,9 @@ fn or_none(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// Fields of a profile that are read.
+/// Fields of a profile that this crate uses.
 const READ: &[&str] = &["usages", "expiry", "ca_constraint", "remote", "auth_remote"];
-/// Fields of a profile that cfssl knows and this crate does not act upon.
+/// Fields of a profile that cfssl knows and this crate ignores.
 const UNREAD: &[&str] = &[
     "issuer_urls",
     "ocsp_url",
@@ -137,8 +138,8 @@ const UNREAD: &[&str] = &[
 ];
 
 impl SigningConfig {
-    /// Returns what cfssl signs with when it has no config: signing, key encipherment, server auth
-    /// and client auth, 8760h.
+    /// Returns cfssl's policy without a config file: signing, key encipherment, server auth and
+    /// client auth, 8760h.
     #[must_use]
     pub fn built_in() -> Self {
         Self { default: built_in_default(), profiles: BTreeMap::new() }
@@ -148,7 +149,7 @@ impl SigningConfig {
     /// [`CsrFile::parse`](crate::CsrFile::parse).
     ///
     /// # Errors
-    /// [`SigningConfigError`] for the first thing that cannot be used, in whichever profile.
+    /// [`SigningConfigError`] for the first invalid part of the file, in any profile.
     pub fn parse(text: &str) -> Result<Parsed<Self>, SigningConfigError> {
         let root = json::parse(text)?;
         let root = Fields::of(&root, "")?;
@@ -175,10 +176,10 @@ impl SigningConfig {
         Ok(Parsed { value: Self { default, profiles }, warnings })
     }
 
-    /// Returns the profile with this name, for a leaf certificate.
+    /// Returns the profile with this name, to sign a leaf certificate.
     ///
     /// # Errors
-    /// [`UnknownProfile`] if there is none, or if it is for CA certificates.
+    /// [`UnknownProfile`] if no profile has this name, or if it is for CA certificates.
     pub fn profile(&self, name: &str) -> Result<&Profile, UnknownProfile> {
         let profile = self.profiles.get(name).ok_or_else(|| UnknownProfile::NotFound {
             name: name.to_owned(),
@@ -190,8 +191,8 @@ impl SigningConfig {
     /// Returns `signing.default`, which cfssl uses when no profile is named.
     ///
     /// # Errors
-    /// [`UnknownProfile`] if it lists no usages, as is common where it only sets an expiry, or is
-    /// for CA certificates.
+    /// [`UnknownProfile`] if it is for CA certificates or lists no usages, as is common for a
+    /// default that only sets an expiry.
     pub fn default_profile(&self) -> Result<&Profile, UnknownProfile> {
         if self.default.usages.is_empty() {
             return Err(UnknownProfile::NoDefault { known: self.known() });
@@ -199,7 +200,7 @@ impl SigningConfig {
         for_leaf("default", &self.default)
     }
 
-    /// Returns the names of the profiles, sorted; the default has none.
+    /// Returns the sorted names of the profiles, without the default, which is unnamed.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.profiles.keys().map(String::as_str)
     }
@@ -229,7 +230,8 @@ fn for_leaf<'a>(name: &str, profile: &'a Profile) -> Result<&'a Profile, Unknown
     Err(UnknownProfile::ForCa { name: name.to_owned(), because })
 }
 
-/// Reads a profile; its usages may be empty. An expiry of `0h` means `inherited`, the default's.
+/// Reads a profile; its usages may be empty. An expiry of `0h` means `inherited`, the default's
+/// expiry.
 fn profile(
     fields: &Fields<'_>,
     inherited: Option<GoDuration>,

@@ -4,7 +4,7 @@ use yasna::{DERWriter, tags::TAG_PRINTABLESTRING};
 
 use crate::{name, warning::Warning};
 
-/// One entry of a CSR's `names`; a field that is empty adds nothing.
+/// One entry of a CSR's `names`; an empty field is omitted from the subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NameEntry {
     /// `C`, the country as two letters.
@@ -13,17 +13,17 @@ pub struct NameEntry {
     pub state: String,
     /// `L`, the locality.
     pub locality: String,
-    /// `O`, the organization; Kubernetes takes it for a group of the user.
+    /// `O`, the organization, which is a group of the user in Kubernetes.
     pub organization: String,
     /// `OU`, the organizational unit.
     pub organizational_unit: String,
 }
 
-/// A subject's distinguished name, written exactly as cfssl writes it.
+/// A subject's distinguished name, encoded exactly as by cfssl.
 ///
-/// The order is C, ST, L, O, OU, CN, serialNumber. Several entries make one relative distinguished
-/// name per attribute type, its members in DER's order. A value is a `PrintableString` if its
-/// characters allow that, else a `UTF8String`.
+/// The order is C, ST, L, O, OU, CN, serialNumber. Several entries form one relative distinguished
+/// name per attribute type, with its members in DER's order. A value is a `PrintableString` if its
+/// characters allow that, otherwise a `UTF8String`.
 ///
 /// Displayed like `openssl x509 -subject` of OpenSSL 3.2 and later: `C=CN, O=system:masters,
 /// CN=admin`.
@@ -35,37 +35,38 @@ pub struct Subject {
     der: Vec<u8>,
 }
 
-/// Why a value cannot stand in a subject. `field` is its path in the CSR file, `CN` or
-/// `names[1].O`.
+/// The reason a value is not allowed in a subject.
+///
+/// `field` is its path in the CSR file, `CN` or `names[1].O`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubjectError {
-    /// There is no common name.
+    /// The common name is missing or empty.
     #[error("`CN` is missing or empty; Kubernetes takes the user name from it")]
     NoCommonName,
-    /// A control character, among them NUL, line breaks and DEL; readers truncate or misprint such
-    /// names.
+    /// A value contains a control character, such as NUL, a line break or DEL; readers truncate or
+    /// misprint such names.
     #[error("`{field}` contains the control character U+{code:04X}; remove it", code = u32::from(*character))]
     ControlCharacter {
         /// The field's path.
         field: String,
-        /// The first such character.
+        /// First control character.
         character: char,
     },
-    /// More than 1024 octets. The limit is this crate's own; it keeps certificates within what TLS
-    /// peers accept.
+    /// A value has more than 1024 octets, a limit of this crate that keeps certificates within the
+    /// limits of TLS peers.
     #[error("`{field}` has {length} octets; at most {limit} are accepted", limit = MAX_OCTETS)]
     TooLong {
         /// The field's path.
         field: String,
-        /// Its length in octets of UTF-8.
+        /// Length in octets of UTF-8.
         length: usize,
     },
 }
 
 const MAX_OCTETS: usize = 1024;
 
-/// What RFC 5280 appendix A.1 says about a value's length.
+/// The limit of a value's length in RFC 5280 appendix A.1.
 #[derive(Clone, Copy)]
 enum Bound {
     /// Two letters of ISO 3166.
@@ -76,16 +77,16 @@ enum Bound {
 
 /// An attribute type of X.520.
 struct Attribute {
-    /// The name of the field in a CSR file.
+    /// Name of the field in a CSR file.
     field: &'static str,
-    /// The last octet of the object identifier 2.5.4.x.
+    /// Last octet of the object identifier 2.5.4.x.
     arc: u8,
     bound: Bound,
-    /// The value in an entry of `names`.
+    /// Returns the value in an entry of `names`.
     value: fn(&NameEntry) -> &str,
 }
 
-/// The attributes of an entry in the order in which they are written.
+/// Attributes of an entry in the order of encoding.
 const ATTRIBUTES: [Attribute; 5] = [
     Attribute { field: "C", arc: 6, bound: Bound::Country, value: |entry| &entry.country },
     Attribute { field: "ST", arc: 8, bound: Bound::Characters(128), value: |entry| &entry.state },
@@ -109,11 +110,12 @@ const SERIAL_NUMBER_ARC: u8 = 5;
 const SERIAL_NUMBER_BOUND: Bound = Bound::Characters(64);
 
 impl Subject {
-    /// Makes a subject of a common name, the entries of `names`, and the attribute serialNumber.
+    /// Creates a subject from a common name, the entries of `names`, and the attribute
+    /// serialNumber.
     ///
     /// # Errors
-    /// [`SubjectError`] if the common name is empty, or a value holds a control character or more
-    /// than 1024 octets.
+    /// [`SubjectError`] if the common name is empty, or if a value contains a control character or
+    /// more than 1024 octets.
     pub fn new(
         common_name: impl Into<String>,
         names: Vec<NameEntry>,
@@ -144,8 +146,7 @@ impl Subject {
         &self.names
     }
 
-    /// Returns the attribute serialNumber, which has nothing to do with the certificate's serial
-    /// number.
+    /// Returns the attribute serialNumber, which is unrelated to the certificate's serial number.
     #[must_use]
     pub fn serial_number(&self) -> Option<&str> {
         self.serial_number.as_deref()
@@ -157,13 +158,13 @@ impl Subject {
         &self.der
     }
 
-    /// Lists what strict readers of the certificate may dislike about the values.
+    /// Returns warnings about values that strict readers of the certificate may reject.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         self.values().flat_map(Value::warnings).collect()
     }
 
-    /// Lists every value that is not empty, with its field, in the order of the CSR file.
+    /// Returns every non-empty value with its field: the common name, `names`, then `serialnumber`.
     fn values(&self) -> impl Iterator<Item = Value<'_>> {
         let common_name =
             Value { field: "CN".into(), bound: COMMON_NAME_BOUND, text: &self.common_name };
@@ -205,8 +206,8 @@ impl Subject {
     }
 }
 
-/// Writes one relative distinguished name; a `SET OF` is sorted by its members' encodings (X.690
-/// section 11.6).
+/// Writes one relative distinguished name; DER sorts a `SET OF` by the encodings of its members
+/// (X.690 section 11.6).
 fn write_rdn(writer: DERWriter<'_>, arc: u8, values: &[&str]) {
     writer.write_set_of(|members| {
         for value in values {
@@ -218,12 +219,11 @@ fn write_rdn(writer: DERWriter<'_>, arc: u8, values: &[&str]) {
     });
 }
 
-/// Writes a `DirectoryString` as Go's `encoding/asn1` chooses it: `*`, `&` and `@` among others
-/// make it UTF-8.
+/// Writes a `DirectoryString` with the type that Go's `encoding/asn1` chooses: characters such as
+/// `*`, `&` and `@` require UTF-8.
 fn write_directory_string(writer: DERWriter<'_>, text: &str) {
     if text.bytes().all(is_printable) {
-        // yasna's own writer of this type panics at a question mark, which X.680 section 41.4
-        // allows.
+        // yasna's writer of this type panics at a question mark, which X.680 section 41.4 allows.
         writer.write_tagged_implicit(TAG_PRINTABLESTRING, |writer| {
             writer.write_bytes(text.as_bytes());
         });

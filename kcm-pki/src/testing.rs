@@ -1,4 +1,4 @@
-//! What several modules' tests need: a fixed time, and files that OpenSSL and cfssl made (see
+//! Shared test helpers: a fixed time, and files created by OpenSSL and cfssl (see
 //! `testdata/README.md`).
 
 use time::{OffsetDateTime, macros::datetime};
@@ -48,14 +48,14 @@ pub(crate) fn root(
     CertificateAuthority::create(&request, key, serial(), now).unwrap()
 }
 
-/// A CA with a P-256 key, valid for 1000 hours from `NOW`.
+/// Returns a CA with a P-256 key, valid for 1000 hours from five minutes before `NOW`.
 pub(crate) fn authority() -> CertificateAuthority {
     let key = p256();
     let root = root("kubernetes", 1000, &key, NOW);
     CertificateAuthority::load(root.to_pem().as_bytes(), key.to_pem().as_bytes()).unwrap()
 }
 
-/// A client certificate for 100 hours.
+/// Returns a request for a client certificate of 100 hours.
 pub(crate) fn leaf_request() -> LeafRequest {
     LeafRequest {
         subject: subject("system:kube-controller-manager"),
@@ -70,7 +70,7 @@ pub(crate) fn usages(names: &[&str]) -> Usages {
     Usages::parse(names.iter().copied()).unwrap()
 }
 
-/// An error with all its sources, as a person sees it.
+/// Returns an error joined with all its sources, as users see it.
 pub(crate) fn report(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,10 +1,10 @@
-//! Small helpers for messages: hexadecimal, times, and the nearest known word.
+//! Helpers for messages: hexadecimal, times, and spelling suggestions.
 
 use std::fmt::Write as _;
 
 use time::OffsetDateTime;
 
-/// Writes octets as lowercase hexadecimal without separators.
+/// Formats octets as lowercase hexadecimal without separators.
 pub(crate) fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
         // Writing to a String cannot fail.
@@ -13,7 +13,7 @@ pub(crate) fn hex(octets: &[u8]) -> String {
     })
 }
 
-/// Writes a time in UTC to the second, `2026-11-23T06:21:00Z`.
+/// Formats a time in UTC to the second, `2026-11-23T06:21:00Z`.
 pub(crate) fn utc(moment: OffsetDateTime) -> String {
     let moment = moment.to_offset(time::UtcOffset::UTC);
     format!(
@@ -27,7 +27,7 @@ pub(crate) fn utc(moment: OffsetDateTime) -> String {
     )
 }
 
-/// Tells which PEM blocks are there instead of the one that was looked for, to end a sentence with.
+/// Returns the end of a sentence that lists the labels of other PEM blocks.
 pub(crate) fn only(labels: &[String]) -> String {
     if labels.is_empty() {
         return String::new();
@@ -35,8 +35,8 @@ pub(crate) fn only(labels: &[String]) -> String {
     format!(", only: {}", labels.join(", "))
 }
 
-/// Finds the known word that a misspelt one most likely stands for: at most two edits away, and no
-/// more than half its length.
+/// Returns the known word most similar to a misspelt one: at most two edits away, and at most half
+/// its length.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     known
@@ -47,7 +47,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// Counts insertions, deletions and substitutions (Levenshtein) with one row of memory.
+/// Counts insertions, deletions and substitutions (Levenshtein distance) with one row of memory.
 fn edits(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What a key may be used for, by the names that cfssl's profiles use.
+/// A usage of a key, under the name in cfssl's profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Usage {
@@ -49,18 +49,17 @@ pub enum Usage {
     NetscapeSgc,
 }
 
-/// How a usage is written in a certificate.
+/// The encoding of a usage in a certificate.
 enum Form {
-    /// The number of a bit of the keyUsage extension, RFC 5280 section 4.2.1.3.
+    /// Number of a bit of the keyUsage extension, RFC 5280 section 4.2.1.3.
     Bit(u8),
-    /// The DER form of an object identifier of the extKeyUsage extension, RFC 5280 section
-    /// 4.2.1.12.
+    /// DER form of an object identifier of the extKeyUsage extension, RFC 5280 section 4.2.1.12.
     Oid(&'static [u8]),
 }
 
 use Form::{Bit, Oid};
 
-/// Every usage with its name; the order is that of the bits, then that of cfssl's documentation.
+/// Every usage with its name, in the order of the bits, then of cfssl's documentation.
 #[rustfmt::skip] // A table reads by columns.
 const TABLE: &[(Usage, &str, Form)] = &[
     (Usage::Signing, "signing", Bit(0)),
@@ -86,22 +85,22 @@ const TABLE: &[(Usage, &str, Form)] = &[
     (Usage::NetscapeSgc, "netscape sgc", Oid(&[6, 9, 0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 4, 1])),
 ];
 
-/// Other names that cfssl takes for the same usages.
+/// Other names that cfssl accepts for the same usages.
 const SYNONYMS: &[(&str, Usage)] = &[
     ("digital signature", Usage::Signing),
-    // How cfssl up to 1.2.0 spelt it, and nothing else.
+    // The only spelling in cfssl up to 1.2.0.
     ("content committment", Usage::ContentCommitment),
     ("s/mime", Usage::EmailProtection),
 ];
 
 impl Usage {
-    /// Returns the name that cfssl uses, the first one where it has two.
+    /// Returns cfssl's name, the first one if it has two.
     #[must_use]
     pub fn name(self) -> &'static str {
         TABLE.iter().find(|(usage, ..)| *usage == self).map_or("", |(_, name, _)| name)
     }
 
-    /// Returns whether the usage goes into the extKeyUsage extension; otherwise it is a bit of
+    /// Returns `true` if the usage belongs to the extKeyUsage extension; otherwise it is a bit of
     /// keyUsage.
     #[must_use]
     pub fn is_extended(self) -> bool {
@@ -116,7 +115,7 @@ impl Usage {
         })
     }
 
-    /// Finds the extended usage with this object identifier in DER form.
+    /// Returns the extended usage with this object identifier in DER form.
     pub(crate) fn from_oid(der: &[u8]) -> Option<Self> {
         TABLE
             .iter()
@@ -139,20 +138,20 @@ impl fmt::Display for Usage {
     }
 }
 
-/// The usages of a key, in the order in which a profile lists them, each once.
+/// The usages of a key, in the order in which a profile lists them, without duplicates.
 ///
-/// The order decides that of the extended usages in a certificate. It may be empty for a
-/// certificate that was read.
+/// The order determines the order of the extended usages in a certificate. The list of a parsed
+/// certificate may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usages(Vec<Usage>);
 
-/// A usage name that cfssl does not know. cfssl itself drops it without a word.
+/// A usage name that cfssl does not know. cfssl silently drops such names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown usage {name:?}{}; known are: {}", did_you_mean(*nearest), known.join(", "))]
 pub struct UnknownUsage {
-    /// The name as it was given.
+    /// Name as given.
     pub name: String,
-    /// The known name that is most like it.
+    /// Known name with the most similar spelling.
     pub nearest: Option<&'static str>,
     /// All known names.
     pub known: Vec<&'static str>,
@@ -163,42 +162,42 @@ fn did_you_mean(nearest: Option<&str>) -> String {
 }
 
 impl Usages {
-    /// Reads a list of cfssl's names.
+    /// Reads a list of usage names of cfssl.
     ///
-    /// A usage that is named twice, as `s/mime` and `email protection` do, is kept once, where it
-    /// stood first.
+    /// A usage that is listed twice, for example as `s/mime` and `email protection`, is kept at its
+    /// first position.
     ///
     /// # Errors
-    /// [`UnknownUsage`] names the first unknown one and lists all that are known.
+    /// [`UnknownUsage`] for the first unknown name, with a list of all known ones.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, UnknownUsage> {
         names.into_iter().map(|name| Usage::from_name(name).ok_or_else(|| unknown(name))).collect()
     }
 
-    /// Returns the usages in their order.
+    /// Returns the usages in order.
     pub fn iter(&self) -> impl Iterator<Item = Usage> + '_ {
         self.0.iter().copied()
     }
 
-    /// Returns whether the usage is in the list.
+    /// Returns `true` if the usage is in the list.
     #[must_use]
     pub fn contains(&self, usage: Usage) -> bool {
         self.0.contains(&usage)
     }
 
-    /// Returns whether both lists hold the same usages, in whatever order.
+    /// Returns `true` if both lists have the same usages, in any order.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
         self.0.len() == other.0.len() && self.iter().all(|usage| other.contains(usage))
     }
 
-    /// Returns whether there is no usage at all.
+    /// Returns `true` if the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the bits of the keyUsage extension, bit 0 (digitalSignature) being the lowest; zero
-    /// means no extension.
+    /// Returns the bits of the keyUsage extension, with bit 0 (digitalSignature) lowest; zero means
+    /// no extension.
     pub(crate) fn key_usage_bits(&self) -> u16 {
         TABLE.iter().filter(|(usage, ..)| self.contains(*usage)).fold(0, |bits, (.., form)| {
             match form {
@@ -208,12 +207,12 @@ impl Usages {
         })
     }
 
-    /// Returns the extended usages in their order.
+    /// Returns the extended usages in order.
     pub(crate) fn extended(&self) -> impl Iterator<Item = Usage> + '_ {
         self.iter().filter(|usage| usage.is_extended())
     }
 
-    /// Lists the usages that a keyUsage extension's bits stand for.
+    /// Returns the usages for the bits of a keyUsage extension.
     pub(crate) fn from_key_usage_bits(bits: u16) -> Self {
         TABLE
             .iter()

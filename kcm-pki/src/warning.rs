@@ -1,63 +1,64 @@
 use std::fmt;
 
-/// A value, and what is odd about the text it was read from.
+/// A parsed value with warnings about its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed<T> {
-    /// What was read.
+    /// Parsed value.
     pub value: T,
-    /// What the reader did not act upon or finds questionable, in the order of the text.
+    /// Warnings about ignored or questionable parts, in the order of the text.
     pub warnings: Vec<Warning>,
 }
 
-/// Something that is allowed but that its author probably did not mean.
+/// A property that is allowed but that the author probably did not intend.
 ///
 /// `Display` is one sentence without a final full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A JSON field that neither cfssl nor this crate knows; cfssl ignores it without a word.
+    /// A JSON field that neither cfssl nor this crate knows; cfssl silently ignores it.
     UnknownField {
         /// The field's path, `names[1].organisation`.
         field: String,
-        /// The known field that is most like it.
+        /// Known field with the most similar spelling.
         nearest: Option<&'static str>,
     },
-    /// A JSON field that cfssl acts upon and this crate does not.
+    /// A JSON field that cfssl supports and this crate ignores.
     UnsupportedField {
         /// The field's path.
         field: String,
     },
-    /// A JSON field that is given more than once; the last one counts, as in cfssl.
+    /// A JSON field that occurs more than once; the last one counts, as in cfssl.
     DuplicateField {
         /// The field's path.
         field: String,
     },
-    /// A country that is not two letters (ISO 3166), which X.520 demands and nobody checks.
+    /// A country that is not two capital letters (ISO 3166); X.520 requires them, but readers do
+    /// not check it.
     UnusualCountry {
         /// The field's path.
         field: String,
-        /// The country as it is written.
+        /// Country as written.
         value: String,
     },
-    /// A name longer than the upper bound of RFC 5280 appendix A.1; cfssl signs it, strict readers
-    /// refuse it.
+    /// A name longer than the upper bound of RFC 5280 appendix A.1; cfssl signs it, but strict
+    /// readers reject it.
     OverlongName {
         /// The field's path.
         field: String,
-        /// Its length in characters.
+        /// Length in characters.
         length: usize,
-        /// The upper bound in characters.
+        /// Upper bound in characters.
         limit: usize,
     },
-    /// A name that starts or ends with a blank; Kubernetes compares users and groups to the byte.
+    /// A name that starts or ends with a blank; Kubernetes compares users and groups byte for byte.
     SurroundingBlank {
         /// The field's path.
         field: String,
     },
-    /// A leaf with the subject of its own CA; OpenSSL takes it for self-signed (error 18) where it
+    /// A leaf with the same subject as its CA; OpenSSL takes it for self-signed (error 18) if it
     /// has no AKI.
     SubjectEqualsIssuer {
-        /// The subject of both.
+        /// Subject of both certificates.
         subject: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Names of users and groups, by systemd's strict rules.
+//! Names of users and groups, by the strict rules of systemd.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,22 +9,23 @@ use crate::unit::UnitError;
 
 /// The name of a user or group, such as `kube-controller-manager`.
 ///
-/// A letter or `_`, then letters, digits, `_` and `-`, at most 31 bytes: what every program of a Linux system takes,
-/// and systemd without a warning. See the [strict mode](https://systemd.io/USER_NAMES/) of its rules. Whether there is
-/// such an account is for the machine to say.
+/// A name is a letter or `_`, followed by letters, digits, `_` and `-`, at most 31 bytes. Every
+/// program of a Linux system accepts such names, and systemd does not warn about them. See the
+/// [strict mode](https://systemd.io/USER_NAMES/) of its rules. The existence of the account is not
+/// checked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct AccountName(String);
 
 impl AccountName {
-    /// The longest name, in bytes.
+    /// Maximum length in bytes.
     pub const MAX_BYTES: usize = 31;
 
-    /// Parses a name. Numeric IDs are none.
+    /// Parses a name. Numeric IDs are rejected.
     ///
     /// # Errors
     ///
-    /// [`UnitError::Account`], which says what to change.
+    /// [`UnitError::Account`], whose message names the fix.
     pub fn parse(name: &str) -> Result<Self, UnitError> {
         let refuse = |problem| Err(UnitError::Account { name: name.into(), problem });
         if name.is_empty() {
@@ -47,7 +48,7 @@ impl AccountName {
         Ok(Self(name.into()))
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

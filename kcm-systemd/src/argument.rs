@@ -1,4 +1,4 @@
-//! One argument of a command, and how `ExecStart=` must spell it.
+//! A command argument and its quoting in `ExecStart=`.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -7,9 +7,7 @@ use thiserror::Error;
 
 use crate::text::{is_clean_char, is_plain_byte, push_hex};
 
-/// What an argument or an executable path cannot be.
-///
-/// When one of these is returned, nothing has been made.
+/// The reason an argument or an executable path is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ArgumentError {
@@ -19,49 +17,53 @@ pub enum ArgumentError {
         /// Offset of the first NUL, in bytes.
         offset: usize,
     },
-    /// The kernel refuses one argument of 128 KiB or more (`MAX_ARG_STRLEN`), its final NUL included.
+    /// The kernel rejects an argument of 128 KiB or more (`MAX_ARG_STRLEN`), including its final
+    /// NUL.
     #[error("argument is {length} bytes long; Linux takes at most {limit} for one argument")]
     TooLong {
         /// Length of the argument, in bytes.
         length: usize,
-        /// The longest argument that works, in bytes.
+        /// Maximum length in bytes.
         limit: usize,
     },
-    /// systemd searches a bare name in a fixed path of its own and refuses a relative path.
+    /// The path is not absolute. systemd searches a bare name in a fixed list of folders and
+    /// rejects a relative path.
     #[error("executable path `{path}` is not absolute; write it from `/` on")]
     NotAbsolute {
-        /// The path as given, lossily decoded.
+        /// Path as given, lossily decoded.
         path: String,
     },
     /// The path names a directory: it ends with `/`, `/.` or `/..`.
     #[error("executable path `{path}` names a directory; name the file itself")]
     Directory {
-        /// The path as given, lossily decoded.
+        /// Path as given, lossily decoded.
         path: String,
     },
-    /// systemd refuses quotes, backslashes and control characters in an executable path, however they are written.
+    /// systemd rejects quotes, backslashes and control characters in an executable path, even if
+    /// escaped.
     #[error(
         "executable path `{path}` holds {character:?}, which systemd refuses there; rename the file or link to it"
     )]
     UnsafeCharacter {
-        /// The path as given, lossily decoded.
+        /// Path as given, lossily decoded.
         path: String,
-        /// The first character that systemd refuses.
+        /// First character that systemd rejects.
         character: char,
     },
-    /// The path, or one component of it, is longer than Linux allows.
+    /// The path or one of its components exceeds the limits of Linux.
     #[error("executable path `{path}` is too long: at most {limit} bytes for {what}")]
     PathTooLong {
-        /// The path as given, lossily decoded.
+        /// Path as given, lossily decoded.
         path: String,
         /// `the whole path` or `one component`.
         what: &'static str,
-        /// The longest that works, in bytes.
+        /// Maximum length in bytes.
         limit: usize,
     },
 }
 
-/// An argument as a process receives it: any bytes but NUL, at most [`Argument::MAX_BYTES`] of them.
+/// An argument as a process receives it: any bytes except NUL, at most [`Argument::MAX_BYTES`] of
+/// them.
 ///
 /// # Examples
 ///
@@ -76,10 +78,10 @@ pub enum ArgumentError {
 pub struct Argument(Vec<u8>);
 
 impl Argument {
-    /// The longest argument that Linux passes to a process: `MAX_ARG_STRLEN` less the final NUL.
+    /// Maximum length of an argument on Linux: `MAX_ARG_STRLEN` minus the final NUL.
     pub const MAX_BYTES: usize = 131_071;
 
-    /// Takes the bytes of an argument.
+    /// Creates an argument from its bytes.
     ///
     /// # Errors
     ///
@@ -95,18 +97,18 @@ impl Argument {
         Ok(Self(bytes))
     }
 
-    /// Takes bytes which the caller has checked already, or which a reader found in a unit.
+    /// Creates an argument from bytes that the caller has checked, or that were read from a unit.
     pub(crate) fn from_checked(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
-    /// The bytes, as the process receives them.
+    /// Returns the bytes as the process receives them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The argument as text, if it is UTF-8.
+    /// Returns the argument as text, if it is UTF-8.
     #[must_use]
     pub fn to_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
@@ -135,15 +137,15 @@ impl fmt::Debug for Argument {
     }
 }
 
-/// Spells an argument for `ExecStart=` so that the process receives its bytes verbatim.
+/// Quotes an argument for `ExecStart=` so that the process receives its bytes verbatim.
 ///
-/// Plain if that is safe on a line of its own inside a continued command; otherwise in double quotes, with C escapes
-/// for what systemd would take apart. `%` and `$` are doubled: systemd resolves specifiers and variables after it has
-/// removed the quotes, so that no quoting protects them. See "Command lines" in
-/// [systemd.service(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.service.html#Command%20lines).
+/// The argument stays unquoted if that is safe in a continued command where it is alone on a line.
+/// Otherwise it is double-quoted, with C escapes for special characters. `%` and `$` are doubled,
+/// because quotes do not protect them: systemd resolves specifiers and variables after unquoting.
+/// See "Command lines" in
 ///
-/// The result holds no line break and never ends with a backslash. It is right for a command without the `:` prefix,
-/// which turns off the expansion of variables and with it the meaning of `$$`.
+/// The result contains no line break and never ends with a backslash. It is not valid in a command
+/// with the prefix `:`, which disables variable expansion and therefore the escape `$$`.
 #[must_use]
 pub fn quote_argument(argument: &Argument) -> String {
     let mut out = String::with_capacity(argument.0.len() + 2);
@@ -151,7 +153,7 @@ pub fn quote_argument(argument: &Argument) -> String {
     out
 }
 
-/// Appends the spelling of `bytes`, as [`quote_argument`] does.
+/// Appends the quoted form of `bytes`, as [`quote_argument`] does.
 pub(crate) fn quote_into(out: &mut String, bytes: &[u8]) {
     if let Some(plain) = plain_text(bytes) {
         out.push_str(plain);
@@ -177,8 +179,8 @@ pub(crate) fn quote_into(out: &mut String, bytes: &[u8]) {
     out.push('"');
 }
 
-/// The argument itself, if it needs no quotes. A leading `#` or `;` would make a comment of its line, and a lone `;`
-/// would separate commands.
+/// Returns the argument as text if it needs no quotes. A leading `#` or `;` would start a comment,
+/// and a lone `;` would separate commands.
 fn plain_text(bytes: &[u8]) -> Option<&str> {
     let safe_start = !matches!(bytes.first(), None | Some(b'#' | b';'));
     if safe_start && bytes.iter().all(|&byte| is_plain_byte(byte)) {

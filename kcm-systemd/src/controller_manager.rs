@@ -9,42 +9,45 @@ use crate::hardening::Hardening;
 use crate::unit::{Directive, Key, Section, SectionName, Unit, Value};
 use crate::unit_name::UnitName;
 
-/// What the unit of kube-controller-manager is made of.
+/// The parameters of the unit of kube-controller-manager.
 ///
-/// Every part has been parsed on the way in, so that rendering cannot fail: systemd loads the unit, and the process
-/// receives exactly [`Flags::arguments`]. The same parts give the same bytes.
+/// All parameters are validated types, so that rendering cannot fail: systemd loads the unit, and
+/// the process receives exactly [`Flags::arguments`]. The same parameters give the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControllerManagerUnit {
     /// `Description=`.
     pub description: Value,
-    /// `Documentation=`: URIs parted by blanks.
+    /// `Documentation=`: URIs separated by blanks.
     pub documentation: Value,
-    /// The executable.
+    /// Path of the executable.
     pub executable: ExecutablePath,
-    /// The flags, one a line.
+    /// Flags, rendered one per line.
     pub flags: Flags,
-    /// `Restart=`. kube-controller-manager exits 0 on SIGTERM and 1 when it loses its lease; only
-    /// [`Restart::Always`] covers both.
+    /// `Restart=`. kube-controller-manager exits with 0 on SIGTERM and with 1 when it loses its
+    /// Lease; only [`Restart::Always`] covers both.
     pub restart: Restart,
-    /// `RestartSec=`, to the microsecond. A short one can meet the default start limit of 5 starts in 10 s, after
-    /// which the service stays down.
+    /// `RestartSec=`, in microsecond resolution. A short delay can exceed the default start limit
+    /// of 5 starts in 10 s, after which the service stays stopped.
     pub restart_delay: Duration,
-    /// `User=`: who the service runs as. `None` is root.
+    /// `User=`: user of the service. `None` is root.
     pub user: Option<AccountName>,
-    /// `Group=`. `None` is the user's own.
+    /// `Group=`. `None` is the user's primary group.
     pub group: Option<AccountName>,
-    /// The sandbox. [`ControllerManagerUnit::additions`] come after it, and so change it.
+    /// Sandbox of the service. [`ControllerManagerUnit::additions`] follow it and can override it.
     pub hardening: Hardening,
-    /// `WantedBy=`, each on a line of its own. If empty, the unit has no `[Install]` section of its own and cannot be enabled.
+    /// `WantedBy=`, one line per unit. If empty, no `[Install]` section is generated and the unit
+    /// cannot be enabled.
     pub wanted_by: Vec<UnitName>,
-    /// Further directives, each appended to the section of its name; new sections stand before `[Install]`. An empty
-    /// value or a second `ExecStart=` does here what it does in any unit: these are the caller's own words.
+    /// Additional directives, each appended to the section with its name; new sections precede
+    /// `[Install]`. They have their usual effect in systemd, including an empty value or a second
+    /// `ExecStart=`.
     pub additions: Vec<(SectionName, Directive)>,
 }
 
 impl ControllerManagerUnit {
-    /// A unit with the values of the tutorial for everything but executable and flags: restarted always, after 5 s,
-    /// wanted by `multi-user.target`, as root and without a sandbox.
+    /// Returns a unit with the values of the tutorial except for executable and flags. The service
+    /// is always restarted after 5 s, wanted by `multi-user.target`, and runs as root without a
+    /// sandbox.
     #[must_use]
     pub fn new(executable: ExecutablePath, flags: Flags) -> Self {
         Self {
@@ -113,19 +116,19 @@ impl ControllerManagerUnit {
     }
 }
 
-/// When systemd starts a service again after it has ended. See
+/// The condition on which systemd restarts a service that has ended. See
 /// [systemd.service(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.service.html#Restart=).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Restart {
     /// Never.
     No,
-    /// However it ended, unless systemd was told to stop it.
+    /// After any end, unless systemd has stopped the service on request.
     Always,
     /// After a clean exit.
     OnSuccess,
-    /// After an unclean exit, a signal, a timeout or a missed watchdog.
+    /// After an unclean exit status, a signal, a timeout or a missed watchdog.
     OnFailure,
-    /// As [`Restart::OnFailure`], but not after an exit status.
+    /// After the events of [`Restart::OnFailure`] except an unclean exit status.
     OnAbnormal,
     /// After an uncaught signal.
     OnAbort,
@@ -134,7 +137,7 @@ pub enum Restart {
 }
 
 impl Restart {
-    /// The word after `Restart=`.
+    /// Returns the value of `Restart=`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -149,8 +152,8 @@ impl Restart {
     }
 }
 
-/// A time span as systemd.time(7) has it, in the largest unit that is exact. systemd counts microseconds in 64 bits;
-/// what does not fit is `infinity`.
+/// Formats a time span for systemd.time(7) in the largest exact unit. systemd counts microseconds
+/// in 64 bits; longer spans are `infinity`.
 fn seconds(span: Duration) -> String {
     match (span.as_micros(), span.subsec_micros()) {
         (micros, _) if micros >= u64::MAX.into() => "infinity".into(),
@@ -160,7 +163,8 @@ fn seconds(span: Duration) -> String {
     }
 }
 
-/// A value that is valid by construction: no line breaks, no blanks at its ends, no backslash at its end.
+/// Creates a value that is valid by construction: no line breaks, no blanks at its ends, no final
+/// backslash.
 fn known(text: impl Into<String>) -> Value {
     Value::folded(vec![text.into()])
 }
@@ -190,7 +194,7 @@ fn add(sections: &mut Vec<Section>, name: &SectionName, directive: &Directive) {
 mod tests {
     use super::*;
 
-    /// The tutorial's units, sections 4.1 to 4.3.
+    /// Units of the tutorial, sections 4.1 to 4.3.
     const TUTORIAL: [(&str, &str); 3] = [
         ("192.168.1.204", include_str!("../testdata/k8s-master-01.service")),
         ("192.168.1.205", include_str!("../testdata/k8s-master-02.service")),
@@ -201,7 +205,7 @@ mod tests {
         let kubeconfig = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
         let (ca, ca_key) =
             ("/opt/kubernetes/pki/ca/cert/ca.pem", "/opt/kubernetes/pki/ca/cert/ca-key.pem");
-        // As an operator might write them: in no order.
+        // Unsorted, as an operator might write them.
         let flags = Flags::from_pairs([
             ("v", "2"),
             ("kubeconfig", kubeconfig),

@@ -6,24 +6,24 @@ use crate::flags::KubernetesVersion;
 use crate::gates::lines;
 use crate::nearest::nearest_of;
 
-/// The first version with the long names; the old ones are aliases since.
+/// First version with the long names; the old names are aliases since then.
 const RENAMED: KubernetesVersion = KubernetesVersion::v1(28);
 
-/// A controller and its life.
+/// A controller and its versions.
 #[derive(Debug)]
 pub(crate) struct Controller {
-    /// Its name since 1.28.
+    /// Name since 1.28.
     pub(crate) name: &'static str,
-    /// Its name up to 1.27.
+    /// Name up to 1.27.
     pub(crate) alias: Option<&'static str>,
     first: KubernetesVersion,
     last: Option<KubernetesVersion>,
-    /// It runs only where it is named.
+    /// True if the controller runs only when `--controllers` names it.
     pub(crate) off_by_default: bool,
     gates: Vec<Condition>,
 }
 
-/// The gates that must be on for a controller, in a range of versions.
+/// The gates that a controller requires in a range of versions.
 #[derive(Debug)]
 struct Condition {
     from: KubernetesVersion,
@@ -31,7 +31,7 @@ struct Condition {
     gates: Vec<&'static str>,
 }
 
-/// The controllers, in byte order of their names.
+/// All controllers, in byte order of their names.
 pub(crate) static CONTROLLERS: LazyLock<Vec<Controller>> = LazyLock::new(|| {
     lines(include_str!("tables/controllers.txt")).filter_map(Controller::parse).collect()
 });
@@ -42,7 +42,7 @@ impl Controller {
         CONTROLLERS.iter().find(|it| it.name == name || it.alias == Some(name))
     }
 
-    /// Returns the controller name of `version` that was probably meant by a misspelt one.
+    /// Returns the controller name of `version` that is most similar to a misspelt one.
     pub(crate) fn nearest(name: &str, version: KubernetesVersion) -> Option<&'static str> {
         let wanted = name.trim().trim_start_matches(['-', '+']).to_ascii_lowercase();
         let names = CONTROLLERS.iter().flat_map(|it| [Some(it.name), it.alias]).flatten();
@@ -50,29 +50,30 @@ impl Controller {
         nearest_of(&wanted, names.filter(known))
     }
 
-    /// Tells whether `version` knows it by this name; gates are another matter, see [`Controller::gates`].
+    /// Reports whether `version` knows the controller by this name, regardless of its gates; see
+    /// [`Controller::gates`].
     pub(crate) fn has_name(&self, name: &str, version: KubernetesVersion) -> bool {
         let lives = self.first <= version && self.last.is_none_or(|last| version <= last);
         lives && (self.alias == Some(name) || (self.name == name && version >= RENAMED))
     }
 
-    /// Returns the gates that must be on in `version` for the controller to run.
+    /// Returns the gates that the controller requires in `version`.
     pub(crate) fn gates(&self, version: KubernetesVersion) -> &[&'static str] {
         let is_in = |it: &&Condition| it.from <= version && it.to.is_none_or(|to| version <= to);
         self.gates.iter().find(is_in).map_or(&[], |condition| &condition.gates)
     }
 
-    /// Tells whether `version` does not know the name of a controller whose gates are off.
+    /// Reports whether `version` rejects the name of a controller whose gates are off.
     pub(crate) fn is_hidden_by_gates(version: KubernetesVersion) -> bool {
         version <= RENAMED
     }
 
-    /// Returns the first version that has the name.
+    /// Returns the first version with this name.
     pub(crate) fn first_with(&self, name: &str) -> KubernetesVersion {
         if self.alias == Some(name) { self.first } else { self.first.max(RENAMED) }
     }
 
-    /// Returns the first version that refuses the name again.
+    /// Returns the first version that no longer has the controller.
     pub(crate) fn removed_in(&self) -> Option<KubernetesVersion> {
         self.last.map(|last| KubernetesVersion::v1(last.minor() + 1))
     }

@@ -1,4 +1,4 @@
-//! What systemd knows when it starts a process: variables for its arguments, and what specifiers stand for.
+//! The environment of a process that systemd starts: variables and specifiers in its arguments.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use crate::exec::word::{Escapes, WordRules, first_word};
 use crate::reader::UnitFile;
 use crate::unit_name::UnitName;
 
-/// Variables that systemd sets for a service ("Environment variables in spawned processes" in systemd.exec(5)).
+/// Variables that systemd sets for a service ("Environment variables in spawned processes" in
+/// systemd.exec(5)).
 #[rustfmt::skip]
 const OF_SYSTEMD: [&str; 16] = [
     "PATH", "LANG", "USER", "LOGNAME", "HOME", "SHELL", "INVOCATION_ID", "MAINPID", "MANAGERPID", "NOTIFY_SOCKET",
@@ -16,35 +17,35 @@ const OF_SYSTEMD: [&str; 16] = [
     "CREDENTIALS_DIRECTORY",
 ];
 
-/// What the arguments of a command are resolved with.
+/// The unit name, host name and variables with which a command's arguments are resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Surroundings {
-    /// The unit, for `%n`, `%N` and `%p`.
+    /// Name of the unit, for `%n`, `%N` and `%p`.
     pub unit: UnitName,
-    /// The kernel's host name, for `%H`; unknown for a system that does not run.
+    /// Kernel host name, for `%H`; `None` if the system is not running.
     pub hostname: Option<String>,
     /// Variables by name.
     pub variables: BTreeMap<String, String>,
 }
 
-/// A file that `EnvironmentFile=` names.
+/// A file of `EnvironmentFile=`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct EnvironmentFile {
-    /// Its path.
+    /// Path of the file.
     pub path: String,
-    /// Whether the unit starts without it: written with a `-` before the path.
+    /// True if the unit starts without the file: the path has the prefix `-`.
     pub is_optional: bool,
 }
 
 impl Surroundings {
-    /// Nothing but the unit's name is known.
+    /// Creates surroundings in which only the unit's name is known.
     #[must_use]
     pub fn of(unit: UnitName) -> Self {
         Self { unit, hostname: None, variables: BTreeMap::new() }
     }
 
-    /// Takes in `Environment=` of a unit with its drop-ins.
+    /// Adds the variables of `Environment=` from a unit with its drop-ins.
     #[must_use]
     pub fn with_environment(mut self, file: &UnitFile) -> Self {
         let rules = WordRules { unquote: true, escapes: Escapes::Strict };
@@ -61,7 +62,8 @@ impl Surroundings {
         self
     }
 
-    /// Takes in a file that `EnvironmentFile=` names. Later ones win, and all win over `Environment=`.
+    /// Adds the variables of a file of `EnvironmentFile=`. Later files take precedence, and all of
+    /// them over `Environment=`.
     #[must_use]
     pub fn with_file(mut self, content: &str) -> Self {
         for Assignment { name, value, .. } in EnvironmentText::parse(content).assignments {
@@ -70,7 +72,7 @@ impl Surroundings {
         self
     }
 
-    /// Takes out what `UnsetEnvironment=` names, after everything else.
+    /// Removes the variables of `UnsetEnvironment=`, which systemd applies last.
     #[must_use]
     pub fn without_unset(mut self, file: &UnitFile) -> Self {
         for entry in file.values("Service", "UnsetEnvironment") {
@@ -92,7 +94,7 @@ impl Surroundings {
         }
     }
 
-    /// Tells whether a variable is set here or by systemd itself.
+    /// Reports whether a variable is set here or by systemd itself.
     pub(crate) fn knows(&self, name: &[u8]) -> bool {
         let name = String::from_utf8_lossy(name);
         self.variables.contains_key(&*name) || OF_SYSTEMD.contains(&&*name)
@@ -103,14 +105,14 @@ impl Surroundings {
         name.and_then(|name| self.variables.get(name)).map_or("", String::as_str)
     }
 
-    /// A text with its specifiers resolved; those that are not known here stay.
+    /// Resolves the known specifiers of a text; others are kept.
     #[must_use]
     pub fn specified(&self, text: &str) -> String {
         let specified = specifiers(text.as_bytes(), |letter| self.specifier(letter));
         String::from_utf8_lossy(&specified.text).into_owned()
     }
 
-    /// What a specifier stands for, if that is known here.
+    /// Returns the value of a specifier, if it is known.
     pub(crate) fn specifier(&self, letter: u8) -> Option<&str> {
         let name = self.unit.as_str();
         let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
@@ -122,7 +124,7 @@ impl Surroundings {
             b'j' => Some(self.unit.prefix().rsplit('-').next().unwrap_or_default()),
             b'H' => self.hostname.as_deref(),
             b'l' => self.hostname.as_deref().map(|name| name.split('.').next().unwrap_or(name)),
-            // The folders of the system's manager.
+            // Folders of the system manager.
             b't' => Some("/run"),
             b'S' => Some("/var/lib"),
             b'C' => Some("/var/cache"),
@@ -134,7 +136,8 @@ impl Surroundings {
 }
 
 impl UnitFile {
-    /// The files that `EnvironmentFile=` names, in systemd's order. A path may be a pattern for several (glob(7)).
+    /// Returns the files of `EnvironmentFile=` in systemd's order. A path may be a pattern for
+    /// several files (glob(7)).
     #[must_use]
     pub fn environment_files(&self, around: &Surroundings) -> Vec<EnvironmentFile> {
         let files = self.values("Service", "EnvironmentFile").map(|entry| {

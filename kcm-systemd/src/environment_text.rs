@@ -1,4 +1,4 @@
-//! Environment files, as `EnvironmentFile=` takes them.
+//! Parses environment files of `EnvironmentFile=`.
 
 use crate::finding::{Finding, FindingCode};
 use crate::text::is_blank;
@@ -7,9 +7,10 @@ use crate::text::is_blank;
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct EnvironmentText {
-    /// The assignments of which systemd takes the names.
+    /// Assignments with names that systemd accepts.
     pub assignments: Vec<Assignment>,
-    /// What systemd ignores or takes otherwise than it looks. No finding holds a value: it may be a secret.
+    /// Findings about lines that systemd ignores or reads in an unexpected way. They contain no
+    /// values, which may be secrets.
     pub findings: Vec<Finding>,
 }
 
@@ -17,22 +18,23 @@ pub struct EnvironmentText {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assignment {
-    /// The line on which it begins, counted from 1.
+    /// Line on which the assignment begins, counted from 1.
     pub line: usize,
-    /// The variable.
+    /// Name of the variable.
     pub name: String,
-    /// Its value, without quotes and escapes.
+    /// Value without quotes and escapes.
     pub value: String,
 }
 
-/// systemd's `env_name_is_valid()`.
+/// Reports whether systemd's `env_name_is_valid()` accepts the name.
 pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 impl EnvironmentText {
-    /// Reads the content of a file. It never fails: what systemd ignores is a finding.
+    /// Parses the content of a file. Parsing never fails: lines that systemd ignores become
+    /// findings.
     #[must_use]
     pub fn parse(content: &str) -> Self {
         let mut reader = Reader { line: 1, ..Reader::default() };
@@ -45,7 +47,8 @@ impl EnvironmentText {
     }
 }
 
-/// Where the reader of an environment file stands; named as in `parse_env_file_internal()` of `src/basic/env-file.c`.
+/// The state of the parser, with the names of `parse_env_file_internal()` in
+/// `src/basic/env-file.c`.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum State {
     #[default]
@@ -61,7 +64,7 @@ enum State {
     CommentEscape,
 }
 
-/// Where the reader stands, and what it has found.
+/// The parser with its state and results.
 #[derive(Default)]
 struct Reader {
     state: State,
@@ -70,15 +73,15 @@ struct Reader {
     text: EnvironmentText,
 }
 
-/// A key and a value in the making.
+/// An assignment that is not complete yet.
 #[derive(Default)]
 struct Open {
     line: usize,
     key: String,
     value: String,
-    /// How much of the value is not blanks that only its end would make trailing ones.
+    /// Length of the value without trailing blanks that the end of the line would remove.
     firm: usize,
-    /// The line of the last quote that was opened.
+    /// Line of the last opening quote.
     quote: usize,
 }
 
@@ -113,7 +116,7 @@ impl Reader {
             State::PreValue | State::Value if character == '\\' => State::ValueEscape,
             State::PreValue if is_white => State::PreValue,
             State::PreValue | State::Value => self.bare(character, is_white),
-            // An escaped line break is eaten up.
+            // An escaped line break is dropped.
             State::ValueEscape => {
                 if !is_newline {
                     self.open.push(character);
@@ -142,7 +145,7 @@ impl Reader {
         };
     }
 
-    /// Takes a character outside of quotes.
+    /// Processes a character outside of quotes.
     fn bare(&mut self, character: char, is_white: bool) -> State {
         let is_behind_blank =
             self.open.value.ends_with([' ', '\t']) || self.state == State::PreValue;

@@ -1,4 +1,4 @@
-//! The path of the executable in `ExecStart=`, which has other rules than the arguments after it.
+//! The path of the executable in `ExecStart=`, whose quoting differs from that of arguments.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -6,26 +6,26 @@ use std::fmt;
 use crate::argument::ArgumentError;
 use crate::text::{is_clean_char, is_plain_byte, push_hex, unsafe_byte};
 
-/// The absolute path of an executable that systemd takes in `ExecStart=`.
+/// An absolute path of an executable that is valid in `ExecStart=`.
 ///
-/// Guarantees that a unit with this path loads, and that systemd then executes this very path: absolute, no directory,
-/// without quotes, backslashes or control characters, each component and the whole within Linux's limits. Whether the
-/// file exists is not its business.
+/// systemd loads a unit with this path and executes exactly this path. The path is absolute, does
+/// not name a directory, and contains no quotes, backslashes or control characters. The path and
+/// its components are within the limits of Linux. The existence of the file is not checked.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExecutablePath(Vec<u8>);
 
 impl ExecutablePath {
-    /// The longest path that Linux takes: `PATH_MAX` less the final NUL, in bytes.
+    /// Maximum length of a path on Linux: `PATH_MAX` minus the final NUL, in bytes.
     pub const MAX_BYTES: usize = 4095;
 
-    /// The longest component that Linux takes: `NAME_MAX`, in bytes.
+    /// Maximum length of a component on Linux: `NAME_MAX`, in bytes.
     pub const MAX_COMPONENT_BYTES: usize = 255;
 
-    /// Takes the bytes of a path.
+    /// Creates a path from its bytes.
     ///
     /// # Errors
     ///
-    /// Any [`ArgumentError`] but [`ArgumentError::TooLong`].
+    /// Any [`ArgumentError`] except [`ArgumentError::TooLong`].
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, ArgumentError> {
         let bytes = bytes.into();
         let path = || String::from_utf8_lossy(&bytes).into_owned();
@@ -56,19 +56,19 @@ impl ExecutablePath {
         Ok(Self(bytes))
     }
 
-    /// The bytes of the path.
+    /// Returns the bytes of the path.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The path as text, if it is UTF-8.
+    /// Returns the path as text, if it is UTF-8.
     #[must_use]
     pub fn to_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// The path as `ExecStart=` must spell it.
+    /// Returns the path quoted for `ExecStart=`.
     #[must_use]
     pub fn quoted(&self) -> String {
         let mut out = String::with_capacity(self.0.len() + 2);
@@ -76,8 +76,8 @@ impl ExecutablePath {
         out
     }
 
-    /// Appends the path as `ExecStart=` must spell it: `%` doubled and `$` not, since systemd resolves specifiers in
-    /// the path but expands no variables there.
+    /// Appends the path quoted for `ExecStart=`. `%` is doubled but `$` is not, since systemd
+    /// resolves specifiers in the path but does not expand variables there.
     pub(crate) fn quote_into(&self, out: &mut String) {
         let plain = self.0.iter().all(|&byte| is_plain_byte(byte) || matches!(byte, b'%' | b'$'));
         if !plain {

@@ -1,36 +1,37 @@
-//! What a reader has to say about a unit that systemd itself says too quietly, or not at all.
+//! Findings about units that systemd reports only in its log or not at all.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// One thing in a unit that does not do what it seems to.
+/// A part of a unit whose effect differs from its appearance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The line of the file, counted from 1, or of the command's directive for what is inside a command.
+    /// Line of the file, counted from 1; for a part of a command, the line of its directive.
     pub line: usize,
-    /// What it is.
+    /// Kind of the finding.
     pub code: FindingCode,
-    /// The text concerned: a key, a section, an argument, a line. Lossily decoded, shortened if long.
+    /// The affected text: a key, a section, an argument, a line. Lossily decoded, and shortened if
+    /// long.
     pub subject: String,
-    /// A known name that was probably meant.
+    /// Known name with the most similar spelling.
     pub nearest: Option<&'static str>,
 }
 
-/// What follows from a finding.
+/// The consequence of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// Nothing is lost; the text only means something that a reader may not expect.
+    /// The text is valid, but its meaning may be unexpected.
     Notice,
-    /// systemd loads the unit, but not as written.
+    /// systemd loads the unit, but ignores or changes a part.
     Lost,
     /// systemd does not load the unit.
     Refused,
 }
 
-/// Writes the codes with their names, effects, meanings and cures.
+/// Defines the codes with their names, effects, meanings and fixes.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $effect:ident, $meaning:literal, $mend:literal;)+) => {
         /// The kinds of findings. Their names are stable.
@@ -39,28 +40,28 @@ macro_rules! codes {
         pub enum FindingCode { $($(#[$doc])* $variant,)+ }
 
         impl FindingCode {
-            /// Every code there is.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The stable name, such as `unknown-key`.
+            /// Returns the stable name, such as `unknown-key`.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// What follows from it.
+            /// Returns the consequence of findings with this code.
             #[must_use]
             pub fn effect(self) -> Effect {
                 match self { $(Self::$variant => Effect::$effect,)+ }
             }
 
-            /// What systemd 252 does, in half a sentence.
+            /// Describes the behaviour of systemd 252 in part of a sentence.
             #[must_use]
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)+ }
             }
 
-            /// How to mend it.
+            /// Returns the fix.
             #[must_use]
             pub fn mend(self) -> &'static str {
                 match self { $(Self::$variant => $mend,)+ }
@@ -70,19 +71,19 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A physical line of 1 MiB or more, or a logical one of more.
+    /// A physical line of 1 MiB or more, or a longer logical line.
     LineTooLong = "line-too-long", Refused,
         "the line is longer than 1 MiB", "split the value over several directives";
-    /// A line that is not UTF-8, or holds a Unicode noncharacter.
+    /// A line that is not UTF-8, or contains a Unicode noncharacter.
     NotUtf8 = "not-utf-8", Refused,
         "the line is not UTF-8 as systemd checks it", "save the file as UTF-8; write other bytes of an argument as `\\xHH`";
     /// A line that starts with `[` and does not end with `]`.
     BadSectionHeader = "bad-section-header", Refused,
         "the section header is not valid", "write it as `[Service]`, with nothing after it";
-    /// A section that service units do not have.
+    /// A section that does not exist in service units.
     UnknownSection = "unknown-section", Lost,
         "everything in this section is ignored", "correct its name, or prefix it with `X-` if it is for other programs";
-    /// A key that its section does not have.
+    /// A key that does not exist in its section.
     UnknownKey = "unknown-key", Lost,
         "the directive is ignored", "correct its key or move it to its section; prefix it with `X-` if it is for other programs";
     /// An assignment before the first section header.
@@ -94,81 +95,82 @@ codes! {
     /// A line that starts with `=`.
     MissingKey = "missing-key", Lost,
         "the line has nothing before its `=` and is ignored", "write the key before the `=`";
-    /// An empty line ended a continued line too early.
+    /// An empty line that ends a continued line too early.
     EmptyLineEndsDirective = "empty-line-ends-directive", Lost,
         "this empty line ends the continued directive; the lines after it are not part of it", "remove the empty line";
-    /// A backslash with blanks after it, which continues nothing.
+    /// A backslash with trailing blanks, which does not continue the line.
     BlankAfterBackslash = "blank-after-backslash", Lost,
         "the blank after the backslash ends the directive here, and the backslash stays in the value",
         "remove the blank at the end of the line";
-    /// A directive or section header that a backslash on the line before made part of another directive.
+    /// A directive or section header that a backslash on the preceding line made part of another
+    /// directive.
     SwallowedLine = "swallowed-line", Lost,
         "the backslash on the line before makes this line a part of the directive above", "remove that backslash";
-    /// A `#` that was meant to start a comment.
+    /// A `#` that was probably meant to start a comment.
     CommentInValue = "comment-in-value", Lost,
         "a comment can only be a whole line; this one is a part of the value", "move the comment to a line of its own";
-    /// Text behind a backslash, such as a comment, which ends the command.
+    /// A text after a backslash, such as a comment, which ends the command.
     NoteAfterBackslash = "note-after-backslash", Lost,
         "the text behind the backslash ends the command here; the lines after it are not part of it",
         "move the text to a line of its own that starts with `#`";
-    /// A variable that is set nowhere.
+    /// A variable that is not set.
     VariableNotSet = "variable-not-set", Lost,
         "the variable is not set anywhere, so nothing stands in its place", "set it in Environment= or in a file of EnvironmentFile=";
-    /// A variable in braces whose value was meant to be several arguments.
+    /// A variable in braces whose value was probably meant to be several arguments.
     VariableInBraces = "variable-in-braces", Lost,
         "the value has blanks and is one argument because of the braces", "write `$NAME` without braces";
-    /// `$NAME` inside of a word.
+    /// A `$NAME` inside a word.
     DollarInWord = "dollar-in-word", Lost,
         "systemd replaces `$NAME` only where it is a word of its own", "write `${NAME}`, or a literal dollar sign as `$$`";
-    /// A name in an environment file that is not one.
+    /// An invalid variable name in an environment file.
     VariableName = "variable-name", Lost,
         "systemd ignores the line because the name of its variable is not valid", "write NAME=VALUE, without `export`";
     /// A line of an environment file without `=`.
     VariableWithoutValue = "variable-without-value", Lost,
         "systemd ignores the line because it has no `=`", "write NAME=VALUE, or `#` before a comment";
-    /// A quote in an environment file that is not closed.
+    /// An unclosed quote in an environment file.
     VariableQuote = "variable-quote", Notice,
         "a quote is opened and not closed, so the value goes on to the end of the file", "close the quote";
-    /// A lone carriage return or a NUL byte, which end a line.
+    /// A lone carriage return or a NUL byte, both of which end a line.
     StrayLineEnd = "stray-line-end", Lost,
         "a carriage return or NUL byte ends the line where no editor shows it", "remove that byte";
     /// A backslash at the end of the file.
     BackslashAtEnd = "backslash-at-end", Notice,
         "the last line ends with a backslash and continues nothing", "remove the backslash";
-    /// Quotes that are opened and not closed.
+    /// An unclosed quote.
     UnbalancedQuotes = "unbalanced-quotes", Refused,
         "a quote is opened and not closed", "close it, or write a literal quote as `\\\"`";
-    /// The same in the first word of a command, where systemd only drops the command.
+    /// An unclosed quote in the first word of a command, for which systemd only drops the command.
     CommandDropped = "command-dropped", Lost,
         "a quote is opened and not closed in the first word, and the rest of the line is ignored", "close the quote";
     /// A backslash before a character that it does not escape.
     UnknownEscape = "unknown-escape", Lost,
         "the backslash escapes nothing and stays in the argument", "double the backslash, or remove it";
-    /// `%` and a letter which name nothing.
+    /// A `%` with a letter that is not a specifier.
     UnknownSpecifier = "unknown-specifier", Refused,
         "the specifier does not exist", "write a literal percent sign as `%%`";
-    /// `%` and a letter which systemd replaces.
+    /// A `%` with a letter that systemd replaces.
     Specifier = "specifier", Notice,
         "systemd replaces the specifier", "write a literal percent sign as `%%`";
-    /// `$NAME` or `${NAME}`.
+    /// A reference `$NAME` or `${NAME}`.
     EnvironmentReference = "environment-reference", Notice,
         "systemd replaces the variable when it starts the process", "write a literal dollar sign as `$$`";
-    /// A command that is not a file name or an absolute path.
+    /// A command that is not an absolute path or file name.
     BadExecutable = "bad-executable", Refused,
         "the executable is not one that systemd takes", "write an absolute path without quotes, backslashes or a slash at its end";
-    /// The same after the `-` prefix, which makes systemd drop the rest of the line.
+    /// An invalid command after the prefix `-`, for which systemd drops the rest of the line.
     IgnoredCommand = "ignored-command", Lost,
         "the command is not valid and, because of its `-` prefix, ignored without an error", "correct the command";
     /// An executable without a path.
     SearchedExecutable = "searched-executable", Notice,
         "systemd searches the executable in its own fixed path", "write the absolute path";
-    /// A `;` that stands alone.
+    /// A `;` between blanks.
     SeveralCommands = "several-commands", Notice,
         "a `;` between blanks separates commands", "write a literal one as `\\;` or `\";\"`";
 }
 
 impl Finding {
-    /// How many characters of the subject are kept.
+    /// Maximum number of characters of the subject.
     const SUBJECT_CHARS: usize = 120;
 
     pub(crate) fn new(line: usize, code: FindingCode, subject: &[u8]) -> Self {
@@ -184,14 +186,14 @@ impl Finding {
         Self { nearest, ..self }
     }
 
-    /// What follows from it.
+    /// Returns the consequence of the finding.
     #[must_use]
     pub fn effect(&self) -> Effect {
         self.code.effect()
     }
 }
 
-/// One line for people: where, what, which text, what to do.
+/// One line for people: line, behaviour, affected text, fix.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, code, subject, nearest } = self;

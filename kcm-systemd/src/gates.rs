@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use crate::flags::KubernetesVersion;
 use crate::nearest::nearest_of;
 
-/// A feature gate and its life.
+/// A feature gate and its history.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// Its name, which is case-sensitive.
+    /// Name, which is case-sensitive.
     pub(crate) name: &'static str,
-    /// The stage from a minor version on; `None` where the name is unknown from there on.
+    /// Stage from each minor version on; `None` from the version on that no longer has the gate.
     stages: Vec<(u16, Option<Stage>)>,
-    /// The gates that must be on while it is on, from a minor version on.
+    /// Gates that must be on while this one is on, from each minor version on.
     needs: Vec<(u16, Vec<&'static str>)>,
 }
 
@@ -20,28 +20,28 @@ pub(crate) struct Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stage {
     pub(crate) maturity: Maturity,
-    /// The default.
+    /// True if the gate is on by default.
     pub(crate) on: bool,
-    /// The default cannot be changed.
+    /// True if the default cannot be changed.
     pub(crate) locked: bool,
 }
 
-/// How far a feature is.
+/// The maturity of a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Maturity {
     Alpha,
     Beta,
     Stable,
     Deprecated,
-    /// The gate exists; its stage and its default are not certain.
+    /// The gate exists, but its stage and default are uncertain.
     Uncertain,
 }
 
-/// The gates, in byte order of their names.
+/// All gates, in byte order of their names.
 pub(crate) static GATES: LazyLock<Vec<Gate>> =
     LazyLock::new(|| lines(include_str!("tables/gates.txt")).filter_map(Gate::parse).collect());
 
-/// The lines of a table, comments left out.
+/// Returns the lines of a table without comments.
 pub(crate) fn lines(table: &'static str) -> impl Iterator<Item = &'static str> {
     table.lines().filter(|line| !line.starts_with('#'))
 }
@@ -52,13 +52,13 @@ impl Gate {
         GATES.get(index)
     }
 
-    /// Returns the gate of `version` that was probably meant by a misspelt name.
+    /// Returns the gate of `version` with the most similar spelling.
     pub(crate) fn nearest(name: &str, version: KubernetesVersion) -> Option<&'static str> {
         let known = GATES.iter().filter(|gate| gate.stage(version).is_some());
         nearest_of(name, known.map(|gate| gate.name))
     }
 
-    /// Returns the stage in `version`; `None` where the name is unknown.
+    /// Returns the stage in `version`; `None` if the version does not have the gate.
     pub(crate) fn stage(&self, version: KubernetesVersion) -> Option<Stage> {
         self.stages.iter().rev().find(|(minor, _)| *minor <= version.minor())?.1
     }
@@ -69,12 +69,13 @@ impl Gate {
         needs.map_or(&[], |(_, names)| names)
     }
 
-    /// Returns the first version that has the gate; the oldest one in the table may be a younger one than that.
+    /// Returns the first version in the table that has the gate; the gate may be older than the
+    /// table.
     pub(crate) fn first(&self) -> Option<KubernetesVersion> {
         self.stages.first().map(|(minor, _)| KubernetesVersion::v1(*minor))
     }
 
-    /// Returns the first version that refuses the gate after others that had it.
+    /// Returns the first version that no longer has the gate.
     pub(crate) fn removed_in(&self) -> Option<KubernetesVersion> {
         let end = self.stages.iter().find(|(_, stage)| stage.is_none());
         end.map(|(minor, _)| KubernetesVersion::v1(*minor))
@@ -94,7 +95,7 @@ impl Gate {
     }
 }
 
-/// Parses `34g+!`, `37?` or `33`.
+/// Parses a stage such as `34g+!`, `37?` or `33`.
 fn stage(word: &str) -> Option<(u16, Option<Stage>)> {
     let end = word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
     let (minor, stage) = word.split_at_checked(end)?;

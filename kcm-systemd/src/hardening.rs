@@ -1,22 +1,23 @@
-//! What a service can do without.
+//! Sandbox directives of the service.
 
 use crate::unit::{Directive, Key, Value};
 
-/// How much of the system is closed to kube-controller-manager.
+/// The sandbox of kube-controller-manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Hardening {
-    /// Nothing: systemd's defaults, and the tutorial's.
+    /// No sandbox: the defaults of systemd and of the tutorial.
     None,
-    /// Everything that it can do without.
+    /// All restrictions under which kube-controller-manager still works.
     ///
-    /// It needs no place to write, no device and no capability; it reads its files, listens, and talks to the API
-    /// server. With a user of its own, `systemd-analyze security` of systemd 252 says an exposure of 1.6. As root, it
-    /// reads only what root may read without capabilities: no other user's private files.
+    /// The program needs no writable path, device or capability: it reads files, listens, and
+    /// connects to the API server. With a dedicated user, `systemd-analyze security` of systemd 252
+    /// reports an exposure of 1.6. As root, it cannot read other users' private files, which
+    /// requires capabilities.
     Strict,
 }
 
 impl Hardening {
-    /// The word for it.
+    /// Returns the name of the level.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -25,7 +26,7 @@ impl Hardening {
         }
     }
 
-    /// The directives of `[Service]`, in the order in which they are written.
+    /// Returns the directives of `[Service]` in the order of writing.
     pub fn directives(self) -> impl Iterator<Item = Directive> {
         let directives = match self {
             Self::None => &[],
@@ -37,7 +38,7 @@ impl Hardening {
         })
     }
 
-    /// The directive that hides a path of the system from the service, if one does.
+    /// Returns the directive that hides a path from the service, if any.
     #[must_use]
     pub fn hidden_by(self, path: &str) -> Option<&'static str> {
         let is_in = |folder: &&str| {
@@ -51,26 +52,26 @@ impl Hardening {
     }
 }
 
-/// Each is explained in
+/// Directives of [`Hardening::Strict`], explained in
 /// [systemd.exec(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.exec.html#Sandboxing).
 const STRICT: &[(&str, &str)] = &[
-    // No privileges, and no way to new ones.
+    // No privileges, and no way to gain any.
     ("NoNewPrivileges", "yes"),
     ("CapabilityBoundingSet", ""),
     ("AmbientCapabilities", ""),
     ("RestrictSUIDSGID", "yes"),
-    // Nothing to write, and nothing of others to see. `RemoveIPC=` is not among these: it would also remove what other
-    // processes of the same user have.
+    // No writable system folders, and no access to files of other services and users. `RemoveIPC=`
+    // is not set: it would also remove IPC objects of other processes of the same user.
     ("ProtectSystem", "strict"),
     ("ProtectHome", "yes"),
     ("PrivateTmp", "yes"),
     ("PrivateDevices", "yes"),
     ("PrivateIPC", "yes"),
     ("UMask", "0077"),
-    // The metric of the process's start, and Go's length of a listening socket's queue, are read from `/proc/stat` and
-    // `/proc/sys`, which `ProcSubset=pid` would close.
+    // `ProcSubset=pid` would hide `/proc/stat` and `/proc/sys`. The metric of the process start
+    // time and Go's length of the listen queue depend on them.
     ("ProtectProc", "invisible"),
-    // The kernel as it is.
+    // No changes to the kernel.
     ("ProtectClock", "yes"),
     ("ProtectControlGroups", "yes"),
     ("ProtectHostname", "yes"),
@@ -83,14 +84,15 @@ const STRICT: &[(&str, &str)] = &[
     ("MemoryDenyWriteExecute", "yes"),
     // Go lists network interfaces through netlink.
     ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_NETLINK AF_UNIX"),
-    // Go raises its limit of open files by itself, so `@resources` stays open. What is closed fails and does not kill.
+    // Go raises its own limit of open files, so `@resources` stays allowed. Forbidden system calls
+    // return an error and do not kill the process.
     ("SystemCallArchitectures", "native"),
     ("SystemCallFilter", "@system-service"),
     ("SystemCallFilter", "~@privileged"),
     ("SystemCallErrorNumber", "EPERM"),
 ];
 
-/// What some of these hide whole.
+/// Folders that a directive hides completely.
 const HIDDEN: &[(&str, &[&str])] =
     &[("ProtectHome", &["/home", "/root", "/run/user"]), ("PrivateTmp", &["/tmp", "/var/tmp"])];
 

@@ -1,19 +1,20 @@
 //! systemd units for Kubernetes components.
 //!
-//! - Writes the unit of kube-controller-manager so that systemd loads it and the process receives exactly the
-//!   arguments given, whatever bytes they hold: [`ControllerManagerUnit`], [`quote_argument`].
-//! - Closes to kube-controller-manager what it can do without: [`Hardening`].
-//! - Reads unit files as systemd 252 does, and reports what systemd drops without a word: [`UnitFile`],
-//!   [`CommandLine`].
-//! - Tells whether two units of kube-controller-manager come to the same, drop-ins and variables included:
-//!   [`ServiceMeaning`].
-//! - Knows which links `systemctl enable` makes: [`Install`], [`enable_links`].
-//! - Knows the flags, controllers and feature gates of kube-controller-manager by version, and lints them: [`Flags`],
-//!   [`lookup`], [`lint_flags`]. [`KubernetesVersion::known`] names the versions.
+//! - Renders the unit of kube-controller-manager so that systemd loads it and the process receives
+//!   exactly the given arguments, with any bytes: [`ControllerManagerUnit`], [`quote_argument`].
+//! - Renders a sandbox for kube-controller-manager: [`Hardening`].
+//! - Parses unit files as systemd 252 does, and reports parts that systemd silently drops:
+//!   [`UnitFile`], [`CommandLine`].
+//! - Compares the effective settings of two units of kube-controller-manager, including drop-ins
+//!   and variables: [`ServiceMeaning`].
+//! - Computes the links that `systemctl enable` creates: [`Install`], [`enable_links`].
+//! - Lints the flags, controllers and feature gates of kube-controller-manager by version:
+//!   [`Flags`], [`lookup`], [`lint_flags`]. [`KubernetesVersion::known`] lists the versions.
 //!
-//! It is not for talking to systemd, nor for reading or writing files: it has no clock, file system, network or
-//! process, and the same input gives the same bytes. It does not check that what a unit names exists, and it knows the
-//! directives of service units only.
+//! The crate does not communicate with systemd, and does not read or write files. It does not
+//! access a clock, file system, network or process, and the same input gives the same bytes. It
+//! does not check that the paths and units named in a unit exist, and it supports only the
+//! directives of service units.
 //!
 //! ```
 //! use kcm_systemd::{ControllerManagerUnit, ExecutablePath, Flags, UnitFile};

@@ -1,4 +1,5 @@
-//! What the unit of kube-controller-manager comes to, so that two that are written otherwise can be compared.
+//! Compares the effective settings of units of kube-controller-manager that are written
+//! differently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,51 +11,52 @@ use crate::finding::{Effect, Finding, FindingCode};
 use crate::flags::{FlagError, FlagName, Flags};
 use crate::reader::UnitFile;
 
-/// Directives that describe and decide nothing, and the command, which is compared by its arguments.
+/// Directives without effect, and the command, whose arguments are compared instead.
 const LEFT_OUT: [(&str, &str); 3] =
     [("Unit", "Description"), ("Unit", "Documentation"), ("Service", "ExecStart")];
 
-/// Directives of `[Service]` of which the last one counts, with what counts where there is none.
+/// Directives of `[Service]` of which the last one counts, with their defaults.
 const SINGLE: [(&str, Option<&str>); 4] =
     [("Restart", Some("no")), ("RestartSec", Some("100ms")), ("User", None), ("Group", None)];
 
-/// The words that `Restart=` takes; systemd ignores the directive with any other.
+/// Values that `Restart=` accepts; systemd ignores the directive with any other value.
 const RESTARTS: [&str; 7] =
     ["no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"];
 
-/// A unit of kube-controller-manager as it counts: the command with its flags as a set, as kube-controller-manager reads
-/// them, and every directive that is left after resets. Comments, folds, the order of flags, and `Description=` and
-/// `Documentation=` make no difference.
+/// The effective settings of a unit of kube-controller-manager: the command with its flags as a
+/// set, and the directives that remain after resets.
+///
+/// Comments, folds, the order of flags, `Description=` and `Documentation=` make no difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceMeaning {
-    /// The executable.
+    /// Path of the executable.
     pub executable: String,
-    /// Its prefixes.
+    /// Prefixes of the executable.
     pub prefixes: Prefixes,
-    /// The flags.
+    /// Flags as kube-controller-manager parses them.
     pub flags: Flags,
-    /// The values of all other directives that count, by section and key.
+    /// Values of all other effective directives, by section and key.
     pub settings: BTreeMap<(String, String), Vec<String>>,
 }
 
-/// Why it cannot be told what a unit comes to.
+/// The reason the effective settings of a unit are unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MeaningError {
-    /// systemd does not load it.
+    /// systemd does not load the unit.
     #[error("systemd does not load the unit: {finding}")]
     Refused {
-        /// Why.
+        /// The finding for which systemd rejects the unit.
         finding: Finding,
     },
-    /// There is not exactly one command.
+    /// The unit does not have exactly one command.
     #[error("the unit has {found} commands in ExecStart=; kube-controller-manager needs one")]
     Commands {
-        /// How many there are.
+        /// Number of commands.
         found: usize,
     },
-    /// A specifier stands for something that is not known here.
+    /// The value of a specifier is unknown.
     #[error(
         "what `{specifier}` in ExecStart= stands for is not known here; write out what is meant"
     )]
@@ -62,30 +64,32 @@ pub enum MeaningError {
         /// The specifier.
         specifier: String,
     },
-    /// Argument 0 is another than the executable, or the executable is no text.
+    /// Argument 0 differs from the executable, or the executable is not UTF-8.
     #[error("ExecStart= gives the program another name or is no text; write its path alone")]
     Executable,
-    /// The arguments are not those that kube-controller-manager takes.
+    /// The arguments are not valid flags of kube-controller-manager.
     #[error(transparent)]
     Flags(#[from] FlagError),
 }
 
 impl ServiceMeaning {
-    /// What a unit with its drop-ins ([`UnitFile::merged`]) comes to.
+    /// Returns the effective settings of a unit with its drop-ins ([`UnitFile::merged`]).
     ///
     /// # Errors
     ///
-    /// A [`MeaningError`], where that cannot be told or kube-controller-manager would refuse to start.
+    /// A [`MeaningError`] if the settings are unknown or kube-controller-manager would fail to
+    /// start.
     pub fn of(file: &UnitFile, around: &Surroundings) -> Result<Self, MeaningError> {
         let command = command(file, around)?;
         Self::with(file, &command, Flags::from_arguments(&command.arguments)?)
     }
 
-    /// The same without the arguments for which kube-controller-manager would refuse to start, and those.
+    /// Returns the effective settings without arguments that kube-controller-manager would reject,
+    /// and those arguments.
     ///
     /// # Errors
     ///
-    /// A [`MeaningError`] for anything but such arguments.
+    /// A [`MeaningError`] for any other reason.
     pub fn without_strays(
         file: &UnitFile,
         around: &Surroundings,
@@ -123,7 +127,7 @@ impl ServiceMeaning {
         })
     }
 
-    /// The same without these values of `EnvironmentFile=`.
+    /// Removes the given values of `EnvironmentFile=`.
     #[must_use]
     pub fn without_environment_files(mut self, values: &BTreeSet<String>) -> Self {
         let key = ("Service".to_owned(), "EnvironmentFile".to_owned());
@@ -136,7 +140,7 @@ impl ServiceMeaning {
         self
     }
 
-    /// Flags that the command gives more than once, of which only the last counts.
+    /// Returns the flags that the command contains more than once; only the last occurrence counts.
     #[must_use]
     pub fn repeated(file: &UnitFile, around: &Surroundings) -> Vec<FlagName> {
         let lines = file.values("Service", "ExecStart");
@@ -145,7 +149,7 @@ impl ServiceMeaning {
     }
 }
 
-/// The one command of a unit.
+/// Returns the only command of a unit.
 fn command(file: &UnitFile, around: &Surroundings) -> Result<ExecCommand, MeaningError> {
     let refused = file.findings.iter().find(|it| it.effect() == Effect::Refused);
     if let Some(finding) = refused {
@@ -175,11 +179,11 @@ fn settings(file: &UnitFile) -> BTreeMap<(String, String), Vec<String>> {
             continue;
         }
         let values = settings.entry((entry.section.clone(), entry.key.clone())).or_default();
-        // As `UnitFile::values` has them.
+        // Same rule as in `UnitFile::values`.
         if entry.value.is_empty() { values.clear() } else { values.push(entry.value.clone()) }
     }
     let bounding = ("Service".to_owned(), "CapabilityBoundingSet".to_owned());
-    // None is less than the default, which is all.
+    // An empty set is a restriction, since the default is all capabilities.
     if let Some(values) = settings.get_mut(&bounding).filter(|values| values.is_empty()) {
         values.push(String::new());
     }
@@ -194,7 +198,8 @@ fn settings(file: &UnitFile) -> BTreeMap<(String, String), Vec<String>> {
     settings
 }
 
-/// Whether systemd takes a value; one that it cannot parse it ignores, and what stood before counts.
+/// Reports whether systemd accepts a value; an invalid one is ignored, and the preceding value
+/// counts.
 fn is_taken(key: &str, value: &str) -> bool {
     match key {
         "Restart" => RESTARTS.contains(&value),
@@ -207,8 +212,8 @@ fn is_taken(key: &str, value: &str) -> bool {
 }
 
 impl UnitFile {
-    /// A unit file with its drop-ins, in systemd's order, as one: what comes later adds, overrides or resets. Lines are those of
-    /// each file.
+    /// Merges a unit file with its drop-ins, given in systemd's order: later directives add,
+    /// override or reset. Line numbers remain those of each file.
     #[must_use]
     pub fn merged(files: impl IntoIterator<Item = Self>) -> Self {
         let mut merged = Self::default();
@@ -219,8 +224,8 @@ impl UnitFile {
         merged
     }
 
-    /// Directives that systemd ignores because it cannot parse their values, of those that [`ServiceMeaning`] knows: line, key
-    /// and value.
+    /// Returns the directives that systemd ignores because it cannot parse their values, among
+    /// those in [`ServiceMeaning`]: line, key and value.
     pub fn ignored(&self) -> impl Iterator<Item = (usize, &str, &str)> {
         let entries = self.entries.iter().filter(|entry| {
             entry.section == "Service"

@@ -1,7 +1,7 @@
 //! Suggestions for misspelt names.
 
-/// The candidate with the least edit distance to `wanted`, the first of several; `None` if all are too far off to have
-/// been meant: more than a third of the longer name, and always more than two edits of a longer one.
+/// Returns the candidate with the least edit distance to `wanted`, the first of several. `None` if
+/// all differ in more than a third of the longer name.
 pub(crate) fn nearest_of<'a>(
     wanted: &str,
     candidates: impl Iterator<Item = &'a str>,
@@ -13,9 +13,9 @@ pub(crate) fn nearest_of<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// The edit distance of Levenshtein, counted in bytes: the names compared are ASCII.
+/// Returns the Levenshtein distance in bytes, since the compared names are ASCII.
 fn distance(a: &str, b: &str) -> usize {
-    // `row[j]` is the distance between the part of `a` read so far and the first `j` bytes of `b`.
+    // `row[j]` is the distance between the processed part of `a` and the first `j` bytes of `b`.
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, byte_a) in a.bytes().enumerate() {
         let mut diagonal = i;

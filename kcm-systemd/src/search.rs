@@ -1,10 +1,10 @@
-//! Places where systemd looks for a unit and for what changes it.
+//! Folders in which systemd searches for a unit and its drop-ins.
 
 use std::collections::BTreeMap;
 
 use crate::unit_name::UnitName;
 
-/// The folders of units, the first being preferred to the others ("Unit File Load Path" in
+/// Folders of units, in order of precedence ("Unit File Load Path" in
 /// [systemd.unit(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.unit.html)).
 pub const UNIT_FOLDERS: [&str; 13] = [
     "/etc/systemd/system.control",
@@ -22,11 +22,12 @@ pub const UNIT_FOLDERS: [&str; 13] = [
     "/run/systemd/generator.late",
 ];
 
-/// The folders that may hold drop-ins of a unit with these names, the first being preferred. The unit's primary name comes
-/// first, its aliases follow.
+/// Returns the folders for drop-ins of a unit with these names, in order of precedence. The unit's
+/// primary name comes first, followed by its aliases.
 ///
-/// Follows `unit_file_find_dropin_paths()` in `src/shared/dropin.c` of systemd 252: of each name first its own folder in
-/// every folder of units, with those of its prefixes that end with a dash; the folder of all services comes last.
+/// Follows `unit_file_find_dropin_paths()` in `src/shared/dropin.c` of systemd 252. For each name,
+/// every folder of units contributes the name's own folder and those of its prefixes that end with
+/// a dash. The folder of all units of the type comes last.
 #[must_use]
 pub fn drop_in_folders(names: &[UnitName]) -> Vec<String> {
     let mut folders = Vec::new();
@@ -41,7 +42,7 @@ pub fn drop_in_folders(names: &[UnitName]) -> Vec<String> {
     folders
 }
 
-/// A name, and the names that are left of it when it is cut behind each of its dashes, the longest first.
+/// Returns a name, and its prefixes that end with a dash as names, longest first.
 fn prefixes(name: &UnitName) -> impl Iterator<Item = String> {
     let (stem, kind) = (name.prefix(), name.unit_type());
     let dashes = stem
@@ -52,8 +53,8 @@ fn prefixes(name: &UnitName) -> impl Iterator<Item = String> {
     std::iter::once(name.as_str().to_owned()).chain(cut)
 }
 
-/// The drop-ins that count, in the order in which systemd reads them: of files with one name the first, by name.
-/// `found` are paths in the order of [`drop_in_folders`].
+/// Returns the effective drop-ins in the order in which systemd reads them: sorted by name, the
+/// first of each name. `found` are paths in the order of [`drop_in_folders`].
 #[must_use]
 pub fn drop_ins_in_order<T>(found: impl IntoIterator<Item = (String, T)>) -> Vec<(String, T)> {
     let mut by_name = BTreeMap::new();
@@ -66,7 +67,7 @@ pub fn drop_ins_in_order<T>(found: impl IntoIterator<Item = (String, T)>) -> Vec
     by_name.into_values().collect()
 }
 
-/// Tells whether systemd takes a file of this name for a drop-in.
+/// Reports whether systemd accepts a file with this name as a drop-in.
 #[must_use]
 pub fn is_drop_in(name: &str) -> bool {
     name.strip_suffix(".conf").is_some_and(|stem| !name.starts_with('.') && !stem.is_empty())

@@ -1,62 +1,64 @@
-//! What systemd takes for a character, a blank, a safe string.
+//! Classifies characters and bytes as systemd does.
 
 use std::fmt::Write as _;
 
-/// systemd's `WHITESPACE`: what it strips around lines, keys and values, and what separates words.
+/// systemd's `WHITESPACE`: stripped around lines, keys and values, and separating words.
 pub(crate) const WHITESPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// Tells whether systemd takes the byte for white space.
+/// Reports whether the byte is white space in systemd.
 pub(crate) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// Without leading white space.
+/// Removes leading white space.
 pub(crate) fn trim_start(text: &[u8]) -> &[u8] {
     let start = text.iter().position(|&byte| !is_blank(byte)).unwrap_or(text.len());
     text.get(start..).unwrap_or_default()
 }
 
-/// Without trailing white space.
+/// Removes trailing white space.
 pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|&byte| !is_blank(byte)).map_or(0, |last| last + 1);
     text.get(..end).unwrap_or_default()
 }
 
-/// Without leading and trailing white space.
+/// Removes leading and trailing white space.
 pub(crate) fn trim(text: &[u8]) -> &[u8] {
     trim_start(trim_end(text))
 }
 
-/// Tells whether a byte means itself in a command, wherever it stands in a word.
+/// Reports whether a byte is literal at any position of a word in a command.
 pub(crate) fn is_plain_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_-./:=,@+*~^!?&|<>()[]{}#;`".contains(&byte)
 }
 
-/// Tells whether a character may stand in a unit file at all.
+/// Reports whether a character is allowed in a unit file.
 ///
-/// A single noncharacter (U+FDD0 to U+FDEF, U+xxFFFE, U+xxFFFF) makes systemd refuse the whole file as not UTF-8
-/// (`unichar_is_valid()` in `src/basic/utf8.c`), although it is valid UTF-8 by the Unicode standard.
+/// A single noncharacter (U+FDD0 to U+FDEF, U+xxFFFE, U+xxFFFF) makes systemd reject the whole file
+/// as not UTF-8 (`unichar_is_valid()` in `src/basic/utf8.c`). The Unicode standard allows these
+/// characters in UTF-8.
 pub(crate) fn is_unit_char(character: char) -> bool {
     let code = u32::from(character);
     !(0xFDD0..=0xFDEF).contains(&code) && code & 0xFFFE != 0xFFFE
 }
 
-/// Tells whether a character can be written as it is inside double quotes.
+/// Reports whether a character needs no escape inside double quotes.
 pub(crate) fn is_clean_char(character: char) -> bool {
     !character.is_control() && is_unit_char(character)
 }
 
-/// systemd's `string_is_safe()` (`src/basic/string-util.c`): the first byte that it refuses, if any.
+/// Returns the first byte that systemd's `string_is_safe()` (`src/basic/string-util.c`) rejects, if
+/// any.
 pub(crate) fn unsafe_byte(bytes: &[u8]) -> Option<u8> {
     bytes.iter().copied().find(|byte| matches!(byte, 1..=0x1f | b'"' | b'\'' | b'\\' | 0x7f))
 }
 
-/// Decodes the bytes of a line as systemd does: `None` if it would refuse the file for them.
+/// Decodes the bytes of a line as systemd does: `None` if it would reject the file.
 pub(crate) fn decode(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok().filter(|text| text.chars().all(is_unit_char))
 }
 
-/// Tells whether a text ends with a backslash that nothing escapes: one that would continue its line.
+/// Reports whether a text ends with an unescaped backslash, which would continue its line.
 pub(crate) fn ends_with_backslash(bytes: &[u8]) -> bool {
     bytes.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }

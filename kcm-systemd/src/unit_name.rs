@@ -1,4 +1,4 @@
-//! Unit names, by systemd's rules.
+//! Unit names, by the rules of systemd.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::unit::UnitError;
 
-/// Every unit type of systemd, as the suffix of a name.
+/// Unit types of systemd, as suffixes of names.
 const TYPES: [&str; 11] = [
     "service",
     "socket",
@@ -22,40 +22,41 @@ const TYPES: [&str; 11] = [
     "scope",
 ];
 
-/// The unit types that can be a template (`unit_type_may_template()` in `src/basic/unit-file.c`).
+/// Unit types that can be a template (`unit_type_may_template()` in `src/basic/unit-file.c`).
 const TEMPLATE_TYPES: [&str; 5] = ["service", "socket", "target", "timer", "path"];
 
-/// The unit types that can have another name (`unit_type_may_alias()` in `src/basic/unit-file.c`).
+/// Unit types that can have an alias (`unit_type_may_alias()` in `src/basic/unit-file.c`).
 const ALIAS_TYPES: [&str; 6] = ["service", "socket", "target", "device", "timer", "path"];
 
 /// A valid unit name, such as `kube-controller-manager.service`.
 ///
-/// At most 255 bytes of letters, digits and `:-_.\`, at most one `@` outside the instance, and the suffix of a unit
-/// type. See [systemd.unit(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.unit.html#Description).
+/// A name has at most 255 bytes: letters, digits and `:-_.\`, at most one `@` outside the instance,
+/// and the suffix of a unit type. See
+/// [systemd.unit(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.unit.html#Description).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct UnitName(String);
 
-/// What a unit name stands for.
+/// The kind of a unit name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnitNameKind {
-    /// One unit: `kube-controller-manager.service`.
+    /// A single unit: `kube-controller-manager.service`.
     Plain,
-    /// A pattern for units: `getty@.service`. It cannot be started.
+    /// A template: `getty@.service`. It cannot be started.
     Template,
-    /// A unit made from a template: `getty@tty1.service`.
+    /// An instance of a template: `getty@tty1.service`.
     Instance,
 }
 
 impl UnitName {
-    /// The longest unit name, in bytes.
+    /// Maximum length in bytes.
     pub const MAX_BYTES: usize = 255;
 
     /// Parses a name.
     ///
     /// # Errors
     ///
-    /// [`UnitError::Name`], which says what to change.
+    /// [`UnitError::Name`], whose message names the fix.
     pub fn parse(name: &str) -> Result<Self, UnitError> {
         let refuse = |problem| Err(UnitError::Name { name: name.into(), problem });
         if name.len() > Self::MAX_BYTES {
@@ -82,13 +83,13 @@ impl UnitName {
         Self(name.into())
     }
 
-    /// The whole name.
+    /// Returns the complete name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Tells plain names, templates and instances apart.
+    /// Returns the kind: plain name, template or instance.
     #[must_use]
     pub fn kind(&self) -> UnitNameKind {
         match self.instance() {
@@ -98,41 +99,43 @@ impl UnitName {
         }
     }
 
-    /// The unit type: `service`, `target`, …
+    /// Returns the unit type: `service`, `target`, …
     #[must_use]
     pub fn unit_type(&self) -> &str {
         self.0.rsplit_once('.').map_or("", |(_, suffix)| suffix)
     }
 
-    /// The name without its suffix, instance included: `%N`.
+    /// Returns the name without its suffix, including the instance: `%N`.
     #[must_use]
     pub fn stem(&self) -> &str {
         self.0.rsplit_once('.').map_or(&self.0, |(stem, _)| stem)
     }
 
-    /// What stands before the first `@`, or the stem: `%p`.
+    /// Returns the part before the first `@`, or the stem: `%p`.
     #[must_use]
     pub fn prefix(&self) -> &str {
         self.stem().split_once('@').map_or(self.stem(), |(prefix, _)| prefix)
     }
 
-    /// What stands between the first `@` and the suffix: `%i`. Empty for a template, `None` for a plain name.
+    /// Returns the part between the first `@` and the suffix: `%i`. Empty for a template, `None`
+    /// for a plain name.
     #[must_use]
     pub fn instance(&self) -> Option<&str> {
         self.stem().split_once('@').map(|(_, instance)| instance)
     }
 
-    /// The template of an instance or template.
+    /// Returns the template of an instance or template.
     #[must_use]
     pub fn template(&self) -> Option<Self> {
         self.instance().map(|_| Self(format!("{}@.{}", self.prefix(), self.unit_type())))
     }
 
-    /// The instance of this template, or of this instance's template.
+    /// Returns the given instance of this template, or of this instance's template.
     ///
     /// # Errors
     ///
-    /// [`UnitError::Name`] if the name is plain, or the instance is empty or makes an invalid name.
+    /// [`UnitError::Name`] if the name is plain, or if the instance is empty or results in an
+    /// invalid name.
     pub fn with_instance(&self, instance: &str) -> Result<Self, UnitError> {
         let name = format!("{}@{instance}.{}", self.prefix(), self.unit_type());
         if self.kind() == UnitNameKind::Plain {

@@ -1,4 +1,4 @@
-//! `kcm adopt` on folders: what it says, writes and refuses.
+//! Tests of `kcm adopt` on folders: its output, the files that it writes, and its refusals.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ pub(crate) const MASTERS: [&str; 3] = [
     "--master=k8s-master-03=192.168.1.206",
 ];
 
-/// Masters with everything on them, and an empty folder `new` for whoever adopts them.
+/// Masters with a complete deployment, and an empty folder `new` for the adopted cluster file.
 pub(crate) fn masters() -> Site {
     let site = Site::new();
     site.bring_everything();
@@ -33,7 +33,7 @@ fn edit(site: &Site, master: &str, from: &str, to: &str) {
     edit_file(site, master, UNIT, from, to);
 }
 
-/// Replaces a part of a master's file that must be there.
+/// Replaces a part of a file on a master. The part must exist.
 pub(crate) fn edit_file(site: &Site, master: &str, path: &str, from: &str, to: &str) {
     let at = site.on_master(master, path);
     let before = fs::read_to_string(&at).unwrap();
@@ -41,7 +41,7 @@ pub(crate) fn edit_file(site: &Site, master: &str, path: &str, from: &str, to: &
     fs::write(&at, before.replace(from, to)).unwrap();
 }
 
-/// Diffs are shown with a margin.
+/// Asserts that `text` contains all `parts`, without the indentation of diffs.
 fn assert_says(text: &str, parts: &[&str]) {
     let text = &text.replace("\n      ", "\n");
     for part in parts {
@@ -219,7 +219,7 @@ fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
         &["k8s-master-02: /etc/systemd/system/kube", "systemd does not load the unit: line 6"],
     );
     edit(&site, "k8s-master-02", "ExecStart=opt", "ExecStart=/opt");
-    // Another CA here than there.
+    // The operator's CA differs from that of the masters.
     let (other, _) = kcm_tests::ca(KeyAlgorithm::EcdsaP256, "other");
     site.write("ca.pem", other);
     let ran = adopt(&site, &["--ca-cert", "ca.pem"]);
@@ -236,7 +236,7 @@ fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
 pub(crate) const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
 const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
 pub(crate) const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
-/// Flags that people set, each with values.
+/// Common flags, each with values.
 const FLAGS: &[(&str, &[&str])] = &[
     ("allocate-node-cidrs", &["true", "false"]),
     ("authentication-kubeconfig", &[KUBECONFIG]),
@@ -256,7 +256,7 @@ const FLAGS: &[(&str, &[&str])] = &[
     ("use-service-account-credentials", &["true"]),
     ("v", &["2", "4"]),
 ];
-/// Further lines that people write.
+/// Further lines of a unit.
 const LINES: &[(&str, &str)] = &[
     ("Unit", "After=network.target kube-apiserver.service"),
     ("Unit", "Description=ours"),
@@ -271,7 +271,7 @@ const LINES: &[(&str, &str)] = &[
     ("Install", "WantedBy=kubernetes.target"),
 ];
 
-/// A flag as somebody may spell it in a unit.
+/// Returns one of the spellings of a flag in a unit.
 fn spelled(name: &str, value: &str, way: u8) -> String {
     let name = if way & 1 == 0 { name.to_owned() } else { name.replace('-', "_") };
     let value =
@@ -307,7 +307,7 @@ fn units() -> impl Strategy<Value = String> {
     })
 }
 
-/// Whatever runs can be said, and then there is nothing to do but to enable what is not.
+/// Checks that any unit can be adopted, and that the plan then contains no step except `enable`.
 #[test]
 fn after_adopting_any_unit_there_is_nothing_to_write() {
     let site = Site::one_master();
@@ -324,7 +324,7 @@ fn after_adopting_any_unit_there_is_nothing_to_write() {
         fs::write(site.on_master("k8s-master-01", UNIT), &unit).unwrap();
         let ran = site.kcm(&["adopt", "--root", "out", "-f", "kcm.yaml", "--overwrite", "-o", "json", MASTERS[0]]);
         prop_assert!(matches!(ran.code, 0 | 3), "{unit}\n{ran:?}");
-        // `kcm plan` refuses what lint calls an error; the same plan is shown here.
+        // `kcm plan` refuses the units with lint errors; `kcm adopt` shows the same plan.
         let adopted: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         let steps = adopted["plan"]["masters"][0]["steps"].as_array().unwrap();
         let steps: Vec<_> = steps.iter().filter(|step| step["step"] != "enable").collect();

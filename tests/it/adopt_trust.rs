@@ -1,4 +1,4 @@
-//! `kcm adopt` where one of the masters lies: it decides nothing for the others.
+//! Tests of `kcm adopt` with one hostile master, which must not affect the settings of the others.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn fingerprint(pem: &str) -> String {
     Certificate::from_pem(pem.as_bytes()).unwrap().fingerprint().to_string()
 }
 
-/// The cluster file says what it says for masters that are alike.
+/// Asserts that the cluster file equals the one for identical masters, except for the hostile one.
 #[track_caller]
 fn assert_is_what_the_others_have(site: &Site, ran: &Ran) {
     assert!(matches!(ran.code, 0 | 3), "{ran:?}");
@@ -193,7 +193,7 @@ fn a_ca_that_one_kubeconfig_trusts_is_not_trusted_by_the_others() {
     assert_is_what_the_others_have(&site, &ran);
     let named = "the set of CA certificates that the kubeconfig trusts is not the same";
     assert!(ran.code == 3 && ran.stdout.contains(named), "{ran:?}");
-    // Two of three is most.
+    // Two of three masters are the majority.
     edit(&site, HONEST[0], KUBECONFIG, &engine.encode(&ours), &engine.encode(&bundle));
     fs::remove_dir_all(site.file("new")).unwrap();
     let ran = adopt(&site, &MASTERS);
@@ -201,7 +201,7 @@ fn a_ca_that_one_kubeconfig_trusts_is_not_trusted_by_the_others() {
     assert_eq!(site.read("new/pki/ca/cert/ca-bundle.pem"), bundle);
 }
 
-/// The certificate of one master alone does not decide what the next one of all masters may do.
+/// Checks that one master's certificate does not decide the next identity of all masters.
 #[test]
 fn the_next_identity_is_like_that_of_most_masters() {
     let site = masters();

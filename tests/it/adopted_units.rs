@@ -1,5 +1,5 @@
-//! `kcm adopt` on units that people and packages write, in folders: where systemd finds them, what it makes of them, and that
-//! the plan sees the same.
+//! Tests of `kcm adopt` on units of packages and of operators, in folders. kcm finds the same files
+//! as systemd, derives the same command, and plans no change.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -15,7 +15,7 @@ mod refused;
 
 const MASTERS: [&str; 2] = ["k8s-master-01", "k8s-master-02"];
 const NAME: &str = "kube-controller-manager.service";
-/// A hand-made installation's flags, one a line.
+/// Flags of a manual installation.
 const FLAGS: [&str; 15] = [
     "--bind-address=127.0.0.1",
     "--allocate-node-cidrs=true",
@@ -35,7 +35,7 @@ const FLAGS: [&str; 15] = [
 ];
 const INSTALL: &str = "[Install]\nWantedBy=multi-user.target\n";
 
-/// A file of a master, or a link.
+/// A file or a symbolic link on a master.
 enum Thing {
     File(String),
     Link(&'static str),
@@ -45,7 +45,7 @@ fn file(text: impl Into<String>) -> Thing {
     Thing::File(text.into())
 }
 
-/// A unit with a command and further lines of `[Service]`.
+/// Returns a unit with a command and further lines of `[Service]`.
 fn unit(command: &str, further: &str) -> String {
     format!(
         "[Unit]\nDescription=Kubernetes Controller Manager\n[Service]\nExecStart={command}\nRestart=on-failure\n{further}{INSTALL}"
@@ -56,7 +56,7 @@ fn whole() -> String {
     unit(&format!("/opt/kube/bin/kube-controller-manager \\\n  {}", FLAGS.join(" \\\n  ")), "")
 }
 
-/// Two masters with kubeconfig and CA below /etc/kubernetes, and no unit.
+/// Two masters with kubeconfig and CA below /etc/kubernetes, and without a unit.
 fn ground() -> Site {
     let site = Site::new();
     site.bring_everything();
@@ -115,7 +115,8 @@ fn what_systemd_runs_is_adopted_whole_wherever_it_stands() {
         let ran = adopt(&site, further);
         assert_eq!(ran.code, 0, "{kind}: {ran:?}");
         let text = site.read("new/kcm.yaml");
-        // What decides something is said, and nothing that is lost at another place.
+        // The cluster file contains each effective setting, and no path of a package's environment
+        // file.
         for said in ["NoNewPrivileges", "ReadWritePaths", "TimeoutStopSec", "GOMAXPROCS", "Nice"] {
             let is_there =
                 things.iter().any(|(_, it)| matches!(it, Thing::File(text) if text.contains(said)));
@@ -140,7 +141,7 @@ fn drop_ins_are_those_that_systemd_reads_in_its_order() {
     });
     let mut drop_ins = 0;
     for (kind, mut things, _) in layouts {
-        // systemd tells of a key that it does not know, with the file; the order is that in which it reads.
+        // systemd reports an unknown key with its file, in the order in which it reads the files.
         for (_, thing) in &mut things {
             if let Thing::File(text) = thing {
                 *text = text.replacen("[Service]\n", "[Service]\nUnknownHere=1\n", 1);
@@ -186,7 +187,7 @@ fn drop_ins_are_those_that_systemd_reads_in_its_order() {
     assert!(drop_ins > 15, "{drop_ins}");
 }
 
-/// The files of the unit that systemd names, each once, in its order.
+/// Returns the files of the unit in the order in which systemd first reports them.
 fn read_by_systemd(root: &Path) -> Vec<String> {
     let mut command = Command::new("systemd-analyze");
     command.arg(format!("--root={}", root.display())).args(["--man=no", "verify", NAME]);

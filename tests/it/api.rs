@@ -1,4 +1,4 @@
-//! What the API server is asked, on servers that answer well, badly and not at all.
+//! Tests of the requests to the API server, with servers that answer well, badly or not at all.
 
 mod diagnosis;
 mod identity;
@@ -25,7 +25,7 @@ pub(super) const LEASE: &str =
 const WHO: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 const MAY: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
-/// Short, so that tests of silence are.
+/// Short timeouts, so that tests of silent servers are short.
 pub(super) const QUICK: Patience =
     Patience { connect: Duration::from_secs(4), request: Duration::from_secs(3) };
 
@@ -34,12 +34,12 @@ pub(super) fn control_plane() -> ControlPlane {
     ControlPlane::start(&Binaries::find(), address, 0, &Authority::new())
 }
 
-/// Runs a test on a runtime like the command's.
+/// Runs a test on a runtime like that of the command.
 pub(super) fn run<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
 }
 
-/// A client with this identity that trusts this CA.
+/// Creates a client with this identity that trusts this CA.
 pub(super) async fn client(url: &str, ca: &Authority, identity: &Identity, via: Via) -> ApiServer {
     let credentials = credentials(url, ca, identity);
     ApiServer::new(&credentials, via, QUICK).await.unwrap()
@@ -52,7 +52,7 @@ fn credentials(url: &str, ca: &Authority, identity: &Identity) -> Credentials {
     Credentials::Component { server, ca: ca.certificate.clone(), pair }
 }
 
-/// A server that is as it should be but for its script.
+/// Starts a server whose answers come from `script`.
 pub(super) fn scripted(
     ca: &Authority,
     script: impl Fn(&Heard) -> Answer + Send + Sync + 'static,
@@ -60,7 +60,7 @@ pub(super) fn scripted(
     Scripted::start(&Wire::Tls(ca.server(&["127.0.0.1"])), script)
 }
 
-/// What a server that is as it should be answers.
+/// Returns the answer of a valid server.
 pub(super) fn good(request: &Heard) -> Answer {
     match request.path.trim_end_matches('?') {
         "/version" => Answer::Json(
@@ -92,7 +92,7 @@ fn allowed(review: &Value, is_allowed: bool) -> Answer {
     Answer::Json(201, review)
 }
 
-/// Asks everything with kube-controller-manager's identity.
+/// Sends all checks with kube-controller-manager's identity.
 fn check(server: &Scripted, ca: &Authority) -> Result<Accepted, ApiError> {
     check_as(server, ca, &ca.controller_manager())
 }
@@ -104,7 +104,8 @@ fn check_as(server: &Scripted, ca: &Authority, identity: &Identity) -> Result<Ac
     })
 }
 
-/// What is wrong, once its words are seen to say where, and to hold every one of `words`.
+/// Returns the problem of a failed result. Its message must name the server and contain all of
+/// `words`.
 fn problem<T: std::fmt::Debug>(result: Result<T, ApiError>, words: &[&str]) -> Problem {
     let error = result.unwrap_err();
     let text = error.to_string();

@@ -1,4 +1,4 @@
-//! `kcm apply --root`: everything a master needs, where the tutorial has it, once.
+//! Tests of `kcm apply --root`: it writes every file of a master to the tutorial's path, once.
 
 mod certificates;
 mod init;
@@ -240,7 +240,8 @@ fn without_root_owners_are_not_set_and_that_is_said() {
     let unprivileged = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-        // The build folder may be closed to others; a copy beside the site is not.
+        // The build folder may be inaccessible to other users; a copy beside the site is
+        // accessible.
         command.arg(site.file("kcm")).args(arguments).current_dir(site.path());
         peers::output(&mut command)
     };

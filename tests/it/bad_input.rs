@@ -1,7 +1,8 @@
-//! Whatever is wrong, kcm says so once, where it is and how to mend it, and changes nothing.
+//! Tests of invalid input: kcm reports each problem once, with its location and a fix, and changes
+//! nothing.
 //!
-//! The cases are tables: what is spoilt in a site that is right, the exit code, and the message word for
-//! word, so that all messages can be read in one place.
+//! The cases are tables: the change to a valid site, the exit code, and the exact message. All
+//! messages can be read in one place.
 
 mod cluster_file;
 mod command_line;
@@ -17,22 +18,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kcm_tests::{Ran, Site, kcm, peers};
 
-/// The operator's words are wrong.
+/// Exit code of a usage, cluster file or lint error.
 const USAGE: i32 = 2;
-/// The world is not as it must be.
+/// Exit code of a run that failed and changed nothing.
 const FAILED: i32 = 1;
 
-/// Something wrong in a site that is right otherwise.
+/// One fault in an otherwise valid site.
 struct Case {
     name: String,
     spoil: Spoil,
-    /// What is typed after `kcm`.
+    /// Arguments of `kcm`.
     arguments: Vec<&'static str>,
-    /// Verbs that are tried in place of the first argument, each with the same result.
+    /// Verbs that replace the first argument one after the other, each with the same result.
     verbs: &'static [&'static str],
-    /// A shell script that prepares the world and runs its arguments.
+    /// Shell script that prepares the environment and runs its arguments.
     within: Option<&'static str>,
-    /// Whether `-o json` is tried too.
+    /// True if the case also runs with `-o json`.
     has_json: bool,
     code: i32,
     error: &'static str,
@@ -63,7 +64,7 @@ impl Case {
         Self { within: Some(script), ..self }
     }
 
-    /// Everything that is not as it must be, in words.
+    /// Returns a description of every unexpected result.
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for verb in self.verbs {
@@ -127,12 +128,12 @@ impl Case {
     }
 }
 
-/// The message without what is not its matter or differs from run to run: warnings, the site's folder,
-/// digests, and the time.
+/// Returns the message without warnings and without values that differ between runs: the site's
+/// folder, digests, and times.
 fn without_what_varies(text: &str, site: &Site) -> String {
     let folder = site.path().canonicalize().unwrap();
     let lines = text.lines().filter(|line| !line.starts_with("warning: "));
-    // clap adds a tip and how the verb is used.
+    // clap appends a tip and the usage after an empty line.
     let lines = lines.take_while(|line| !line.is_empty());
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
     let text = text.replace(&format!("{}/", folder.display()), "");
@@ -141,7 +142,7 @@ fn without_what_varies(text: &str, site: &Site) -> String {
     cut(&cut(&text, "not valid before ", |c| c == ' '), "expired at ", |c| c == ' ')
 }
 
-/// Replaces what follows each `mark`, up to the first character that `is_end`, by an ellipsis.
+/// Replaces the text after each `mark`, up to the first character that `is_end`, with an ellipsis.
 fn cut(text: &str, mark: &str, is_end: impl Fn(char) -> bool) -> String {
     let mut parts = text.split(mark);
     let first = parts.next().unwrap_or_default().to_owned();
@@ -151,7 +152,7 @@ fn cut(text: &str, mark: &str, is_end: impl Fn(char) -> bool) -> String {
     })
 }
 
-/// Runs all cases on all processors; fails with everything that is wrong.
+/// Runs all cases on all processors; fails with a list of all faults.
 fn check(cases: impl IntoIterator<Item = Case>) {
     let cases: Vec<_> = cases.into_iter().collect();
     let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -1,4 +1,4 @@
-//! `kcm certs check` on folders, judged by openssl.
+//! Tests of `kcm certs check` on folders, compared with openssl.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn document(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
-/// Fingerprint and end of a certificate in a file, as openssl has them.
+/// Returns the fingerprint and the end of validity of a certificate file, as openssl reports them.
 fn by_openssl(site: &Site, file: &str) -> (String, String) {
     let arguments = [
         "x509",
@@ -64,7 +64,7 @@ fn every_certificate_is_listed_with_the_end_that_openssl_reads() {
     let client = by_openssl(&site, "pki/kube-controller-manager/cert/kube-controller-manager.pem");
     for master in [None, Some("k8s-master-01"), Some("k8s-master-02"), Some("k8s-master-03")] {
         let mut expected = vec![("ca", &ca), ("client", &client)];
-        // In the kubeconfig is the same.
+        // The kubeconfig contains the same client certificate.
         expected.extend(master.map(|_| ("kubeconfig", &client)));
         for (role, (fingerprint, end)) in expected {
             let found = of(master, role);

@@ -1,32 +1,32 @@
-//! Every transport keeps the contract.
+//! Tests that every transport keeps the contract.
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use kcm::files::{Effect, Mode, NodeKind, Owner, RemotePath};
+use kcm::transport::conformance::{BackDoor, Folder, Subject, transport};
 use kcm::transport::{Fake, Local};
-use kcm_tests::contract::{BackDoor, Outside, Subject, run};
 
 #[tokio::test]
 async fn a_folder_keeps_the_contract() {
     let (folder, count) = (tempfile::tempdir().unwrap(), Cell::new(0));
-    run(|| {
+    transport(|| {
         count.set(count.get() + 1);
-        // Not there yet: the first file makes it.
+        // The folder does not exist yet; the first file creates it.
         let root = folder.path().join(format!("k8s-master-{}", count.get()));
-        Subject { transport: Arc::new(Local::new(&root)), back_door: Box::new(Outside(root)) }
+        Subject { transport: Arc::new(Local::new(&root)), back_door: Box::new(Folder(root)) }
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_fake_machine_keeps_the_contract() {
-    run(|| fake(Fake::new("k8s-master-01"))).await;
+    transport(|| fake(Fake::new("k8s-master-01"))).await;
 }
 
 #[tokio::test]
 async fn a_fake_folder_keeps_the_contract() {
-    run(|| fake(Fake::offline("k8s-master-01"))).await;
+    transport(|| fake(Fake::offline("k8s-master-01"))).await;
 }
 
 fn fake(fake: Fake) -> Subject {

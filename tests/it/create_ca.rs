@@ -1,4 +1,4 @@
-//! A CA is made only where none can be in use.
+//! Tests that kcm creates a CA only where none can be in use.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use kcm::{Cluster, Error, Fleet, Interrupt, Network, PreflightError, Run, Silent
 use kcm_tests::{Site, Tree};
 use time::OffsetDateTime;
 
-/// Applies on one fake master with the API server at `server`; nothing else is there.
+/// Applies to one fake master with the API server at `server`.
 async fn apply(
     site: &Site,
     server: &str,
@@ -31,7 +31,7 @@ async fn apply(
 }
 
 fn site() -> Site {
-    // One master is enough to refuse, and to be made.
+    // One master suffices for a refusal and for a deployment.
     let site = Site::one_master();
     std::fs::remove_dir_all(site.file("pki")).unwrap();
     site.bring_everything();
@@ -50,7 +50,7 @@ async fn refusal(server: &str, prepare: impl FnOnce(&Fake)) -> String {
     error.to_string()
 }
 
-/// An address on loopback where nobody listens.
+/// Returns the URL of a loopback address on which no process listens.
 fn silent_server() -> String {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     format!("https://127.0.0.1:{port}")
@@ -63,7 +63,7 @@ async fn not_while_the_server_answers() {
     let said = refusal(&url, |_| {}).await;
     assert!(said.contains(&format!("{url} answers")), "{said}");
 
-    // The same where the network must not be touched: the question is not asked.
+    // With the network forbidden, kcm does not connect to the server.
     let (site, fake) = (site(), Fake::new("k8s-master-01"));
     assert!(apply(&site, &url, Network::Forbidden, &fake).await.unwrap().is_done());
     server.set_nonblocking(true).unwrap();

@@ -1,4 +1,5 @@
-//! An apply that is cut anywhere: the next one finishes the job, and nothing was ever half or too wide.
+//! Tests of an apply that is killed at any system call. The next apply finishes the work, and no
+//! file was ever partial or too widely readable.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,13 +11,13 @@ use kcm_tests::{Site, Tree, is_kept, kcm, peers};
 
 const PAIR: &str = "pki/kube-controller-manager/cert";
 
-/// Every system call by which `kcm` changes something.
+/// System calls by which `kcm` changes something.
 const CHANGES: &str = "write,fsync,rename,mkdir,chmod,fchmod,unlink,rmdir,symlink,lchown,openat";
 
 #[test]
 fn a_first_apply_killed_before_any_system_call_is_finished_by_the_next() {
     let fresh = || {
-        // One master, because every cut is one process and one more.
+        // One master keeps the test short: every cut runs two processes.
         let site = Site::one_master();
         site.bring_everything();
         fs::remove_dir_all(site.file("pki")).unwrap();
@@ -43,8 +44,8 @@ fn a_renewal_killed_before_any_system_call_is_finished_by_the_next() {
     assert!(cuts > 60, "only {cuts} cuts");
 }
 
-/// Kills `kcm apply` before its first changing system call, its second, and so on until it gets through.
-/// Returns the number of cuts.
+/// Kills `kcm apply` before its first changing system call, its second, and so on until it
+/// succeeds. Returns the number of cuts.
 fn cut_everywhere(fresh: impl Fn() -> Site) -> usize {
     if !peers::has("strace") {
         return usize::MAX;
@@ -93,7 +94,7 @@ fn no_key_is_too_wide(site: &Site) {
 
 type Content = BTreeMap<PathBuf, (u32, Vec<u8>)>;
 
-/// Managed files, those under their final names, are never anything but whole.
+/// Asserts that each managed file under its final name has its old or its new content.
 fn each_file_is_old_or_new(cut_off: &Content, old: &Content, new: &Content) {
     for (path, entry) in cut_off {
         let is_staged = path.components().any(|part| is_leftover(Path::new(part.as_os_str())));
@@ -103,7 +104,7 @@ fn each_file_is_old_or_new(cut_off: &Content, old: &Content, new: &Content) {
     }
 }
 
-/// On both sides the certificate's key is the one beside it.
+/// Asserts that certificate and key match, on the operator's machine and on the master.
 fn pairs_match(site: &Site) {
     let on_master = format!("out/k8s-master-01/opt/kubernetes/{PAIR}");
     for folder in [PAIR, &on_master] {
@@ -124,7 +125,7 @@ fn a_signal_lets_the_master_at_hand_finish_and_the_next_apply_goes_on() {
         site.apply();
         site.edit("masters:\n", "controllerManager: {flags: {v: 4}}\nmasters:\n");
         let mut command = Command::new("strace");
-        // The first rename is of the first master's.
+        // The first rename belongs to the first master.
         let inject = format!("inject=rename:signal={signal}:when=1");
         command.args(["-o", "/dev/null", "-e", &inject]).arg(kcm());
         command.args(["apply", "--root", "out", "-o", "json"]).current_dir(site.path());

@@ -1,4 +1,4 @@
-//! From fresh masters to a control plane that has a leader, over SSH and with real systemd.
+//! Tests of a deployment from bare masters to an elected leader, over SSH and with real systemd.
 
 mod secrets;
 mod trouble;
@@ -12,7 +12,7 @@ use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
 use kcm_tests::lab::{Lab, Machine};
 use kcm_tests::{Ran, Site};
 
-/// The tutorial's paths, and their modes.
+/// Paths of the tutorial, with their modes.
 const FILES: [(&str, u32); 7] = [
     ("/etc/systemd/system/kube-controller-manager.service", 0o644),
     ("/opt/kubernetes/bin/kube-controller-manager", 0o755),
@@ -25,7 +25,7 @@ const FILES: [(&str, u32); 7] = [
 
 const UNIT: &str = "kube-controller-manager.service";
 
-/// A site whose masters are the lab's, and which brings everything that they need.
+/// A site with the lab's masters, whose cluster file uploads the program and the CA.
 fn site(lab: &Lab, server: &str, binaries: &Binaries) -> Site {
     let site = Site::new();
     let text = site.read("kcm.yaml");
@@ -41,7 +41,7 @@ fn authority(site: &Site) -> Authority {
     Authority::read(&site.file("pki/ca/cert"))
 }
 
-/// Everything about a master that a run which does nothing must leave as it is.
+/// Returns the state of a master that a run without changes must preserve.
 fn state(machine: &Machine) -> (String, BTreeMap<&'static str, (u64, i64, i64)>) {
     let invocation = machine.output(&["systemctl", "show", "-p", "InvocationID,NRestarts", UNIT]);
     let files = FILES.map(|(path, _)| {
@@ -57,7 +57,7 @@ fn apply(site: &Site) -> Ran {
     ran
 }
 
-/// The holder of the Lease, once there is one.
+/// Waits until the Lease has a holder, and returns it.
 fn leader(plane: &ControlPlane) -> String {
     let start = Instant::now();
     loop {
@@ -123,7 +123,7 @@ fn fresh_masters_get_a_leader_and_a_second_apply_touches_nothing() {
         assert_eq!(state(machine), state_before, "{}", machine.name());
     }
 
-    // One flag more: the unit alone is written, and every master restarts once.
+    // With one more flag, kcm writes only the unit and restarts every master once.
     let binary = "install:\n";
     site.edit(
         binary,

@@ -1,4 +1,5 @@
-//! The program and the CA on the masters: brought where the cluster file says so, asked for where not.
+//! Tests of the program and the CA on the masters: uploaded if the cluster file says so, otherwise
+//! required.
 
 use std::fs;
 
@@ -91,7 +92,7 @@ async fn what_is_replaced_by_hand_means_a_restart_and_then_nothing() {
         assert_ne!(before[1], after[1]);
         assert!(masters.plan().await.unwrap().plan.is_empty(), "{path}");
     }
-    // Brought by kcm, it is put right too.
+    // kcm repairs a program that it uploads.
     masters.site.bring_everything();
     masters.apply().await.unwrap();
     masters.fakes[2].inspect(|state| state.put_file(BINARY, &program(600), 0o700));
@@ -131,7 +132,7 @@ async fn what_no_flag_names_is_not_asked_for() {
         "masters:\n",
         "controllerManager: {flags: {cluster-signing-cert-file: null, cluster-signing-key-file: null, root-ca-file: /etc/ca.pem, service-account-private-key-file: /etc/sa.key}}\nmasters:\n",
     );
-    // What other flags name is.
+    // Files that other flags name are required, too.
     let error = masters.plan().await.unwrap_err().to_string();
     assert!(error.contains("/etc/sa.key is missing; put it there"), "{error}");
     for fake in &masters.fakes {
@@ -141,7 +142,7 @@ async fn what_no_flag_names_is_not_asked_for() {
         });
     }
     assert!(masters.apply().await.unwrap().is_done());
-    // What the service does not read means no restart either.
+    // A file that the service does not read causes no restart.
     masters.fakes[0].inspect(|state| state.put_file(CA, b"another", 0o644));
     assert!(masters.plan().await.unwrap().plan.is_empty());
 }

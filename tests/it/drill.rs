@@ -1,4 +1,4 @@
-//! Drills on masters in memory: who is ended, who leads then, and what is put back whatever happens.
+//! Tests of drills on fake masters: the stopped leader, its successor, and the restored state.
 
 mod refused;
 mod released;
@@ -24,7 +24,7 @@ use crate::masters::Masters;
 
 const UNIT: &str = "kube-controller-manager.service";
 
-/// Calls somebody with every step.
+/// Event sink that passes each drill step to a closure.
 struct Listener<F>(F);
 
 impl<F: Fn(&DrillStep) + Send + Sync> EventSink for Listener<F> {
@@ -35,11 +35,11 @@ impl<F: Fn(&DrillStep) + Send + Sync> EventSink for Listener<F> {
     }
 }
 
-/// Masters that run, the first of which leads.
+/// Running masters, of which the first leads.
 struct Stage {
     masters: Masters,
     election: Arc<Election>,
-    /// Whether candidates go on to ask for the Lease.
+    /// True while candidates continue to ask for the Lease.
     is_asked_for: AtomicBool,
     interrupt: Interrupt,
 }
@@ -100,7 +100,7 @@ impl Stage {
         self.drill_on(Network::Allowed, request, &kcm::Silent).await.unwrap()
     }
 
-    /// As [`Stage::drill`], with somebody who hears of every step.
+    /// Runs a drill like [`Stage::drill`], with a callback for every step.
     async fn drill_heard(
         &self,
         request: &DrillRequest,
@@ -109,7 +109,7 @@ impl Stage {
         self.drill_on(Network::Allowed, request, &Listener(hear)).await.unwrap()
     }
 
-    /// Counts how many are down at most from now on.
+    /// Counts the largest number of services that are down at once from now on.
     fn count_down(&self) -> Arc<AtomicUsize> {
         let most = Arc::new(AtomicUsize::new(0));
         for (place, fake) in self.masters.fakes.iter().enumerate() {
@@ -128,7 +128,7 @@ impl Stage {
         most
     }
 
-    /// Everybody runs, no timer is left, nobody holds a lock.
+    /// Asserts that all services run, and that no timer and no lock is left.
     fn is_whole(&self) {
         for fake in &self.masters.fakes {
             assert!(is_up(fake), "{fake:?}");
@@ -156,7 +156,7 @@ async fn each_takes_over_once_in_as_many_successions_as_there_are_masters_and_on
         let mut takers = takers(&report);
         assert_eq!(takers.len(), 3, "{report:#?}");
         let last = &report.successions[2];
-        // Of those that could lead then, the first would rather have been another.
+        // One candidate had already led, so kcm restarted it to let the other one lead.
         assert_eq!(last.held_back.len(), 1, "{last:?}");
         assert!(last.held_back[0] != last.from && Some(&last.held_back[0]) != last.to.as_ref());
         takers.sort_unstable();
@@ -166,7 +166,7 @@ async fn each_takes_over_once_in_as_many_successions_as_there_are_masters_and_on
             let gap = succession.gap_milliseconds.unwrap();
             assert!((15_000..24_500).contains(&gap), "{succession:?}");
             let back = succession.back_milliseconds.unwrap() - succession.ended_milliseconds;
-            // systemd waits for 5 s, kcm until no other can be overtaken.
+            // systemd waits for 5 s; kcm waits until the service cannot overtake another candidate.
             let least = if method == DrillMethod::Kill { 4900 } else { 9000 };
             assert!((least..12_000).contains(&back), "{succession:?}");
         }
@@ -188,7 +188,7 @@ async fn a_handover_frees_the_lease_of_the_ended_leader_alone_and_somebody_leads
     stage.is_whole();
     stage.election.judge().unwrap();
 
-    // Where each is to lead once, nobody starts before another leads.
+    // If each master must lead once, no stopped service starts before another master leads.
     let stage = Stage::set().await;
     let report = stage.drill(&request(DrillMethod::Handover, DrillExtent::All)).await;
     assert!(report.successions.iter().all(|it| it.to.as_ref() != Some(&it.from)), "{report:#?}");
@@ -199,7 +199,7 @@ async fn a_handover_frees_the_lease_of_the_ended_leader_alone_and_somebody_leads
 
 #[tokio::test(start_paused = true)]
 async fn whoever_never_gets_the_lead_is_named_after_so_many_tries() {
-    // Once the Lease is free, the first two take it from each other.
+    // Once the Lease is free, the first two masters take it from each other.
     let stage = Stage::set().await;
     let report = stage.drill(&request(DrillMethod::Handover, DrillExtent::All)).await;
     assert!(!report.is_passed());
@@ -295,14 +295,14 @@ async fn a_master_that_is_lost_in_the_gap_is_named_and_its_timer_starts_it() {
         .drill_heard(&request(DrillMethod::Stop, DrillExtent::Once), |step| match step {
             DrillStep::Ended { .. } => leader.inspect(|state| {
                 assert!(state.is_armed(&UNIT.parse().unwrap()));
-                // It goes on, but nobody reaches it.
+                // The service continues to run, but its master is unreachable.
                 state.power = Power::Off;
             }),
             DrillStep::Led { .. } => leader.inspect(|state| state.power = Power::On),
             _ => {}
         })
         .await;
-    // What could not be asked for a while was started by its timer, and is well.
+    // The timer restarted the service while its master was unreachable.
     assert!(report.is_put_back(), "{report:#?}");
     assert_eq!(takers(&report), ["k8s-master-02"]);
     assert!(is_up(&leader));

@@ -1,5 +1,5 @@
-//! Every cut enumerated: whatever befalls a command, at whatever moment, the masters are never worse off, and the same
-//! command again finishes.
+//! Tests that interrupt a command in every way at every moment. The masters are never worse off,
+//! and the same command run again finishes.
 
 mod asked;
 mod changed;
@@ -18,10 +18,10 @@ mod uncut;
 use cut::{cut_everywhere, cut_master};
 use scenario::Scenario;
 
-/// The operator's pair.
+/// Folder of the operator's pair.
 const PAIR: &str = "pki/kube-controller-manager/cert";
 
-/// How many masters there are: three have a first, one between two, and a last.
+/// Numbers of masters: of three, one is first, one is in the middle, and one is last.
 const SIZES: [usize; 2] = [1, 3];
 
 #[tokio::test(start_paused = true)]
@@ -38,7 +38,7 @@ async fn a_change_of_flags_that_is_cut_is_finished_by_the_next() {
     }
 }
 
-/// More masters differ only in how many come before and after.
+/// More masters differ only in the numbers before and after the interrupted one.
 #[tokio::test(start_paused = true)]
 async fn of_five_the_one_in_the_middle_is_cut_like_that_of_three() {
     cut_master(&Scenario::flag_change(5).await, 2).await;

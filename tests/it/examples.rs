@@ -1,9 +1,10 @@
-//! The examples for embedders run, and show what they promise.
+//! Tests that the examples for embedders run and print the expected lines.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Returns the built example. `cargo test --workspace` builds it beside the folder of the test binary.
+/// Returns the built example. `cargo test --workspace` builds it beside the folder of the test
+/// binary.
 fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
@@ -53,4 +54,9 @@ fn build_kubeconfig_shows_a_digest_in_place_of_the_key() {
 #[test]
 fn unit_test_with_fake_sees_a_rollback_and_an_error() {
     prints("unit_test_with_fake", "deployed, rolled back, and reported a lost connection");
+}
+
+#[test]
+fn another_ssh_library_keeps_the_contract_and_runs_a_batch() {
+    prints("another_ssh_library", "a command of a batch");
 }

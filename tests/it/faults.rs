@@ -1,5 +1,5 @@
-//! What goes wrong in the middle, on real systems: a report that names masters and what to do, and an apply after it that
-//! finishes the work.
+//! Tests of faults during a rollout, on real systems. The report names the masters and the fix, and
+//! the next apply finishes the work.
 
 mod account;
 mod adopt;
@@ -48,11 +48,12 @@ pub(crate) struct Ground {
     _places: Places,
 }
 
-/// Machines that these tests have at once. Each takes 7 of the 128 inotify instances that Linux gives a user.
+/// Number of machines that these tests run at once. Each takes 7 of the 128 inotify instances that
+/// Linux gives a user.
 const AT_ONCE: usize = 14;
 static TAKEN: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
-/// Places for machines, waited for and given back.
+/// Reserved machines, which are released on drop.
 struct Places(usize);
 
 impl Places {
@@ -72,18 +73,18 @@ impl Drop for Places {
     }
 }
 
-/// `masters` plain machines.
+/// Returns the variants of `masters` plain machines.
 pub(crate) fn plain(masters: usize) -> Vec<Variant> {
     vec![Variant::new(); masters]
 }
 
 impl Ground {
-    /// Nothing is deployed, but the program lies on every master already, which saves its upload.
+    /// Starts bare masters that already have the program, which saves its upload.
     pub(crate) fn new(variants: &[Variant]) -> Option<Self> {
         Self::with(&Binaries::standins(), variants)
     }
 
-    /// The same with these programs.
+    /// Starts masters with these programs.
     fn with(binaries: &Binaries, variants: &[Variant]) -> Option<Self> {
         let places = Places::take(variants.len());
         let lab = Lab::up(variants)?;
@@ -98,14 +99,15 @@ impl Ground {
         Some(ground)
     }
 
-    /// The same with a service on every master.
+    /// Starts masters with a deployed service.
     pub(crate) fn deployed(variants: &[Variant]) -> Option<Self> {
         let ground = Self::new(variants)?;
         ground.apply(&[]);
         Some(ground)
     }
 
-    /// The stand-in in the site, without what only debuggers read: it is copied and digested often.
+    /// Returns the stand-in in the site. It has no debug symbols, because it is copied and digested
+    /// often.
     fn program(&self) -> std::path::PathBuf {
         let program = self.site.file("kube-controller-manager");
         if !program.exists() {
@@ -120,7 +122,8 @@ impl Ground {
     fn bring_program(&self, machine: &Machine, path: &str) {
         let at = machine.file(path);
         fs::create_dir_all(at.parent().unwrap()).unwrap();
-        // By another process: a file that is open for writing here, a child of another thread may hold when it is run.
+        // `cp` avoids ETXTBSY: a child of another thread could inherit a descriptor of this process
+        // that is open for writing.
         let mut copy = Command::new("cp");
         kcm_tests::peers::run(copy.arg(self.program()).arg(at));
     }
@@ -132,7 +135,8 @@ impl Ground {
         self.write_bare(&format!("{install}{sections}"));
     }
 
-    /// As [`Ground::write`]; nothing is brought unless the sections say so.
+    /// Writes the cluster file like [`Ground::write`], without `install` unless `sections` contains
+    /// it.
     fn write_bare(&self, sections: &str) {
         let text = Site::new().read("kcm.yaml");
         let (head, _) = text.split_once("masters:\n").unwrap();
@@ -140,7 +144,7 @@ impl Ground {
         self.site.write("kcm.yaml", format!("{head}{sections}{}", self.lab.cluster_sections()));
     }
 
-    /// Writes a cluster file that differs from that of every other number.
+    /// Writes a cluster file that differs for every `number`.
     fn change(&self, number: usize) {
         self.write(&changed(number));
     }
@@ -151,7 +155,7 @@ impl Ground {
         ran
     }
 
-    /// Starts kcm, whose output goes to a file.
+    /// Starts kcm with its output in a file.
     fn start(&self, arguments: &[&str]) -> Process {
         let mut command = Command::new(kcm());
         command.current_dir(self.site.path()).args(arguments);
@@ -168,7 +172,7 @@ impl Ground {
         ran
     }
 
-    /// The next apply finishes the work, and the one after it finds nothing to do.
+    /// Asserts that the next apply finishes the work, and that the one after it has nothing to do.
     fn converges(&self) -> Ran {
         let first = self.apply(&[]);
         let second = self.apply(&[]);
@@ -177,7 +181,7 @@ impl Ground {
         first
     }
 
-    /// Everybody serves, and nothing is left over.
+    /// Asserts that every service is healthy, and that no leftovers exist.
     fn is_whole(&self) {
         for machine in self.lab.machines() {
             let name = machine.name();
@@ -192,7 +196,7 @@ pub(crate) fn changed(number: usize) -> String {
     format!("controllerManager: {{flags: {{concurrent-deployment-syncs: {}}}}}\n", 5 + number)
 }
 
-/// What only a rollout that goes on may have on a machine.
+/// Returns the files and timers on a machine that exist only during a rollout.
 fn leftovers(machine: &Machine) -> String {
     let staged = "/opt/kubernetes /etc/systemd/system -name .kcm-stage";
     let pending = "/opt/kubernetes/.kcm -name pending.json";
@@ -202,7 +206,7 @@ fn leftovers(machine: &Machine) -> String {
     machine.output(&["sh", "-fc", &find])
 }
 
-/// Waits at least a minute: a machine may be busy.
+/// Waits at least a minute, because a machine may be busy.
 fn until(what: &str, patience: Duration, is_so: impl Fn() -> bool) -> Duration {
     let start = Instant::now();
     let patience = patience.max(Duration::from_secs(60));
@@ -213,7 +217,7 @@ fn until(what: &str, patience: Duration, is_so: impl Fn() -> bool) -> Duration {
     start.elapsed()
 }
 
-/// Until a kcm that was started has said something.
+/// Waits until the output of kcm contains `text`.
 fn until_said(kcm: &Process, text: &str) {
     let start = Instant::now();
     while !kcm.log().contains(text) {
@@ -223,14 +227,14 @@ fn until_said(kcm: &Process, text: &str) {
     }
 }
 
-/// Waits for a kcm's end; its exit code and what it said.
+/// Waits until kcm ends; returns its exit code and its output.
 fn ended(mut kcm: Process) -> (i32, String) {
     let code = kcm.wait(Duration::from_secs(120)).unwrap();
     println!("{}= {code}", kcm.log());
     (code, kcm.log())
 }
 
-/// The line of a report about a machine.
+/// Returns the last line of a report about a machine.
 fn line_of<'r>(report: &'r str, machine: &Machine) -> &'r str {
     let mut lines = report.lines().filter(|line| line.starts_with(machine.name()));
     lines.next_back().unwrap_or_else(|| panic!("no word of {} in:\n{report}", machine.name()))
@@ -242,7 +246,7 @@ fn assert_says(text: &str, parts: &[&str]) {
     }
 }
 
-/// Puts a script where the program is expected.
+/// Installs a script at the path of the program.
 fn put_script(machine: &Machine, path: &str, script: &str) {
     let at = machine.file(path);
     fs::create_dir_all(at.parent().unwrap()).unwrap();
@@ -250,8 +254,8 @@ fn put_script(machine: &Machine, path: &str, script: &str) {
     fs::set_permissions(&at, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Carries out all at once, each on a thread of its own: they mostly wait. What failed is said last, after the output of
-/// all.
+/// Runs everything at once, each in its own thread, because the tests mostly wait. Reports the
+/// failures after all output.
 fn together(all: Vec<Box<dyn FnOnce() + Send>>) {
     let threads: Vec<_> = all.into_iter().map(std::thread::spawn).collect();
     let ended = threads.into_iter().map(std::thread::JoinHandle::join);

@@ -1,4 +1,4 @@
-//! Freeing the Lease of a leader that was stopped.
+//! Tests of freeing the Lease of a stopped leader.
 
 mod cases;
 mod model;
@@ -16,10 +16,10 @@ use super::api::run;
 
 pub(super) const STARTED: OffsetDateTime = datetime!(2026-11-23 06:00 UTC);
 pub(super) const GONE: OffsetDateTime = datetime!(2026-11-23 07:00 UTC);
-/// Long enough for everything that does not wait for it.
+/// Timeout that no test reaches unless it waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The specification of a Lease that the process has renewed a second before it was gone.
+/// Returns the specification of a Lease that the process renewed a second before it ended.
 fn spec() -> Value {
     json!({
         "holderIdentity": "k8s-master-01_a", "leaseDurationSeconds": 15, "leaseTransitions": 3,
@@ -43,7 +43,7 @@ fn process() -> EndedProcess<'static> {
     }
 }
 
-/// A store with this specification, and the Lease as it was read there.
+/// Returns a store with this specification, and the Lease read from it.
 fn store(spec: &Value) -> (FakeLeases, Lease) {
     let store = FakeLeases::new();
     store.put(spec);

@@ -1,9 +1,10 @@
-//! Whoever controls one master cannot make kcm panic, print what is no document, drive the operator's terminal, forge lines,
-//! take away what the other masters say, or use unbounded memory or time.
+//! Tests of an attacker who controls one master. kcm must not panic, print invalid documents or
+//! forged lines, or control the operator's terminal. The attacker must not hide the reports of
+//! other masters, or cause unbounded use of memory or time.
 //!
-//! The login shell of the first of three masters changes what it answers (`kcm_tests::hostile`). A failure names the plan
-//! to repeat: `KCM_HOSTILE_PLAN="77 Coded" cargo test -p kcm-tests hostile`. `KCM_HOSTILE_ROUNDS=1000` runs more of them, from
-//! `KCM_HOSTILE_SEED` on.
+//! The login shell of the first of three masters changes its answers (`kcm_tests::hostile`). A
+//! failure names the plan to repeat: `KCM_HOSTILE_PLAN="77 Coded" cargo test -p kcm-tests hostile`.
+//! `KCM_HOSTILE_ROUNDS=1000` runs more plans, beginning with `KCM_HOSTILE_SEED`.
 
 mod changing;
 mod checks;
@@ -37,7 +38,7 @@ impl Front {
         Some(Self::of(Ground::deployed(&plain(3))?, false))
     }
 
-    /// The same; `sudo` of the hostile one wants a password.
+    /// Starts the masters with a hostile one whose `sudo` asks for a password.
     fn asking() -> Option<Self> {
         let [first, second, third] = [lab::Sudo::Password, lab::Sudo::Free, lab::Sudo::Free]
             .map(|sudo| Variant::new().sudo(sudo));
@@ -72,7 +73,7 @@ impl Front {
         }
     }
 
-    /// Turns the first master hostile, or honest again.
+    /// Makes the first master hostile, or honest again.
     fn follow(&self, plan: Option<Plan>) {
         let file = self.ground.lab.machine(0).file(PLAN);
         match plan {
@@ -87,7 +88,7 @@ impl Front {
         }
     }
 
-    /// Keeps a run, and what is wrong with it.
+    /// Records a run and its faults.
     fn keep(&mut self, run: Run) {
         let found = checks::faults(&run);
         self.blame(&run, found);
@@ -102,7 +103,7 @@ impl Front {
         }
     }
 
-    /// The other two serve.
+    /// Checks that the other two masters are healthy.
     fn honest_ones_serve(&mut self, run: &Run) {
         for place in [1, 2] {
             let machine = self.ground.lab.machine(place);
@@ -117,7 +118,7 @@ impl Front {
         }
     }
 
-    /// Says what was run, and fails if something was wrong.
+    /// Prints a summary of the runs, and fails if there was a fault.
     fn end(self) {
         let mut counts: BTreeMap<(String, Option<Kind>), usize> = BTreeMap::new();
         for run in &self.runs {
@@ -133,7 +134,7 @@ impl Front {
         let marked = self.runs.iter().filter(|run| has_mark(&run.stdout) || has_mark(&run.stderr));
         let marked = marked.count();
         println!("{marked} runs show hostile words");
-        // Else nothing was tried.
+        // Without a hostile word in a report, the test would prove nothing.
         assert!(marked > 0 || self.runs.len() < 50, "no hostile word came as far as a report");
         println!(
             "{} runs, at most {} MB, {late} over 10 s; {slowest:?}",
@@ -149,7 +150,7 @@ impl Front {
     }
 }
 
-/// The plans of a test: `rounds` of them, unless the environment says otherwise.
+/// Returns `rounds` plans, unless the environment says otherwise.
 fn plans(rounds: u64, first: u64) -> Vec<Plan> {
     let said = |name: &str| std::env::var(name).ok();
     if let Some(plan) = said("KCM_HOSTILE_PLAN") {
@@ -160,7 +161,7 @@ fn plans(rounds: u64, first: u64) -> Vec<Plan> {
     let first = number("KCM_HOSTILE_SEED").unwrap_or_default() + first;
     let kind = |seed: u64| {
         let kinds = Kind::QUICK.len() as u64;
-        // What reaches furthest comes twice as often.
+        // The kinds that reach furthest occur twice as often.
         let place = usize::try_from(seed % (kinds + 3)).unwrap();
         *Kind::QUICK.get(place).unwrap_or(&[Kind::Coded, Kind::Failure, Kind::Plain][place % 3])
     };
@@ -175,7 +176,7 @@ fn words(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// Takes out what is of one moment or of one process.
+/// Removes the values of one moment or one process.
 fn strip(value: &mut Value) {
     const PASSING: [&str; 8] = [
         "at",

@@ -1,4 +1,4 @@
-//! Kubeconfigs, judged by kubectl.
+//! Tests of kubeconfigs, compared with kubectl.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,7 +20,7 @@ const CA: &str = "pki/ca/cert/ca.pem";
 const CERTIFICATE: &str = "pki/kube-controller-manager/cert/kube-controller-manager.pem";
 const KEY: &str = "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
 
-/// Runs `kubectl config`, which must succeed, on a file in a folder; returns what it prints.
+/// Runs `kubectl config` on a file in a folder; returns its output. The command must succeed.
 fn kubectl(folder: &Path, file: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("kubectl");
     command.current_dir(folder).env("HOME", folder).env_remove("KUBECONFIG");
@@ -28,12 +28,12 @@ fn kubectl(folder: &Path, file: &str, arguments: &[&str]) -> String {
     peers::run(&mut command)
 }
 
-/// What kubectl reads in a file.
+/// Returns the content of a file as kubectl reads it.
 fn read_by_kubectl(folder: &Path, file: &str) -> Json {
     serde_json::from_str(&kubectl(folder, file, &["view", "--raw", "-o", "json"])).unwrap()
 }
 
-/// The tutorial's four commands of section 2.4.
+/// Runs the four commands of the tutorial's section 2.4.
 fn by_tutorial(site: &Site, cluster: &str, server: &str) -> String {
     let file = "by-tutorial.kubeconfig";
     let run = |arguments: &[&str]| kubectl(site.path(), file, arguments);
@@ -166,7 +166,7 @@ fn known_hostile_texts_are_printed_with_kubectls_bytes() {
 
 const HOSTILE: &str = include_str!("../../kcm-kubeconfig/testdata/kubectl-1.32/hostile.json");
 
-/// The same texts in every run: kubectl is asked anew for each, and a fault must come back to be mended.
+/// Fixed seed: a fault must be reproducible.
 const SEED: RngSeed = RngSeed::Fixed(2026);
 
 proptest! {
@@ -201,13 +201,14 @@ proptest! {
     }
 }
 
-/// Whether kubectl can write it: it makes a blank of NEL, and refuses what YAML calls unprintable even
-/// though it is about to escape it.
+/// True if kubectl can write the text. It replaces NEL with a blank, and refuses unprintable
+/// characters of YAML although it would escape them.
 fn is_kubectls(text: &str) -> bool {
     !text.contains(|c| matches!(c, '\u{7F}'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}'))
 }
 
-/// Characters that matter to YAML, what looks like another type, and long texts that are folded.
+/// Returns texts of characters that are special in YAML, texts that look like another type, and
+/// long texts that are folded.
 fn text() -> impl Strategy<Value = String> {
     let special = " \n\t'\":#-?,[]{}&*!|>%@`~=<\\ab01_.eExyn+/".chars().collect::<Vec<_>>();
     let rare = "\r\u{85}\u{2028}\u{2029}\u{FEFF}\u{A0}é集😀\u{7F}\u{1B}\u{1}\u{FFFD}\u{E000}";
@@ -224,13 +225,14 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// One document with the texts in every place that takes any: ours, and the same as JSON for kubectl.
+/// Returns a document with the texts in every field that takes any, as a kubeconfig and as JSON for
+/// kubectl.
 fn documents(texts: &[String]) -> (Kubeconfig, Json) {
     let mut ours = Kubeconfig::default();
     let (mut clusters, mut contexts, mut users) = (Vec::new(), Vec::new(), Vec::new());
     let secret = |text: &str| Value::Text(text.to_owned().into());
     for (index, text) in texts.iter().enumerate() {
-        // Names are unique, and an empty field is no field.
+        // Names must be unique, and an empty field is omitted.
         let mut name = text.clone();
         while ours.clusters.iter().any(|cluster| cluster.name == name)
             || (name != *text && texts.contains(&name))
@@ -254,8 +256,8 @@ fn documents(texts: &[String]) -> (Kubeconfig, Json) {
         };
         ours.contexts.push(Named::new(&name, context));
 
-        // Longer keys must be announced by a question mark, which JSON does not have; the merge key is one that
-        // kubectl writes and cannot read.
+        // A longer key needs a question mark in YAML, which JSON does not have. kubectl writes the
+        // merge key but cannot read it.
         let keys = [&texts[texts.len() - 1 - index], &name].into_iter();
         let keys = keys.filter(|key| escaped(&json!(key)).len() < 1024 && *key != "<<");
         let map: serde_json::Map<_, _> = keys.map(|key| (key.clone(), json!(text))).collect();
@@ -279,7 +281,8 @@ fn documents(texts: &[String]) -> (Kubeconfig, Json) {
     (ours, input)
 }
 
-/// JSON as kubectl can read it: it reads all as YAML, for which some characters need an escape.
+/// Returns JSON that kubectl can read. It reads JSON as YAML, which needs an escape for some
+/// characters.
 fn escaped(json: &Json) -> String {
     let escape = |c: char| match c {
         ' '..='~' => c.to_string(),
@@ -288,7 +291,7 @@ fn escaped(json: &Json) -> String {
     json.to_string().chars().map(escape).collect()
 }
 
-/// Lets kubectl write the document, and compares.
+/// Compares the document that kubectl writes with kcm's.
 fn same_bytes(texts: &[String]) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let (mut ours, input) = documents(texts);
@@ -303,7 +306,7 @@ fn same_bytes(texts: &[String]) -> Result<(), TestCaseError> {
     prop_assert_eq!(&*printed, &theirs);
     let read = match Kubeconfig::from_yaml(&theirs) {
         Ok(read) => read,
-        // YAML 1.2 breaks no line there. kcm reads them where their text is on one line.
+        // YAML 1.2 does not break lines at these characters. kcm reads them within one line.
         Err(error) => {
             prop_assert!(theirs.contains(['\u{2028}', '\u{2029}']), "{error}");
             return Ok(());

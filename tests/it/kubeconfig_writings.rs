@@ -1,4 +1,5 @@
-//! Ways of writing a kubeconfig: kcm reads what kubectl reads, with the same effect, and no secret is shown.
+//! Tests of spellings of a kubeconfig: kcm reads the same as kubectl, with the same effect, and
+//! shows no secret.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,7 +19,7 @@ use writings::{hidden, pem, writings};
 
 mod writings;
 
-/// What kubectl makes of a text, if it takes it.
+/// Returns the content of a text as kubectl reads it, if kubectl accepts it.
 fn by_kubectl(folder: &Path, text: &str) -> Option<Json> {
     fs::write(folder.join("file"), text).unwrap();
     let mut command = Command::new("kubectl");
@@ -36,10 +37,10 @@ fn access(text: &str) -> Result<Access, AccessError> {
     Access::of_public_view(&view(text))
 }
 
-/// What a shell with the functions of a master shows of each text.
+/// Returns the public view of each text, as the shell functions of a master print it.
 fn by_shell(shell: &[&str], texts: &[String]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    let functions = include_str!("../../kcm-cli/src/transport/ssh/shell/kubeconfig.sh");
+    let functions = include_str!("../../kcm-cli/src/transport/shell/scripts/kubeconfig.sh");
     let mut script = format!("LC_ALL=C; export LC_ALL; set -fuC\nnewline='\n'\n{functions}\n");
     for (index, text) in texts.iter().enumerate() {
         fs::write(folder.path().join(index.to_string()), text).unwrap();
@@ -77,7 +78,7 @@ fn every_writing_is_accepted_exactly_if_kubectl_accepts_it() {
             assert!(ours.as_ref().is_err_and(|it| it.contains("line ")), "{text}\n{ours:?}");
             continue;
         };
-        // Written by kubectl, the same says the same.
+        // The form that kubectl writes has the same effect.
         let canonical = access(&serde_json::to_string(&theirs).unwrap());
         match (ours, canonical) {
             (Ok(ours), Ok(canonical)) => {
@@ -136,7 +137,7 @@ fn a_shell_shows_of_every_writing_what_kcm_shows() {
     }
 }
 
-/// Texts of the pieces of YAML, with a secret in each, always the same.
+/// Returns texts of YAML fragments with a secret in each, from a fixed seed.
 fn hostile() -> Vec<String> {
     let piece = prop::sample::select(vec![
         "client-key-data",

@@ -1,4 +1,4 @@
-//! The lab is what it says it is, as the system's own `ssh` sees it.
+//! Tests that the lab behaves as documented, with the system's `ssh`.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use kcm_tests::lab::{Lab, Machine, Opt, SUDO_PASSWORD, SshCounts, Sudo, Variant};
 use kcm_tests::peers;
 
-/// Exit code and standard output of a command given to `ssh`.
+/// Returns exit code and standard output of a command that `ssh` runs.
 fn ssh(machine: &Machine, command: &str) -> (i32, String) {
     let output = peers::output(machine.ssh().arg(command).stdin(Stdio::null()));
     let stdout = String::from_utf8(output.stdout).unwrap();
@@ -54,7 +54,7 @@ fn three_masters_are_real_systems_with_the_tutorials_user() {
         assert_eq!(said(machine, "getent hosts k8s-master-02 | cut -d' ' -f1"), {
             lab.machine(1).address().to_string()
         });
-        // The harness reaches it past SSH, and its files from outside.
+        // The harness reaches the machine without SSH, and its files from outside.
         assert_eq!(machine.output(&["hostname"]).trim(), machine.name());
         said(machine, "echo by-ssh | sudo -n tee /opt/written");
         assert_eq!(fs::read_to_string(machine.file("/opt/written")).unwrap(), "by-ssh\n");
@@ -313,7 +313,7 @@ fn people_get_a_lab_that_stays_until_they_are_done() {
     assert!(lab(&["status"]).contains("k8s-master-03  off"));
     lab(&["on", "k8s-master-03"]);
     assert_eq!(lab(&["status"]), up);
-    // The next test's lab does not sweep it away.
+    // The next test's lab must not remove the kept one.
     drop(Lab::up(&[]));
     assert_eq!(lab(&["ssh", "k8s-master-03", "hostname"]).trim(), "k8s-master-03");
     let traces = Traces::of(Lab::kept().unwrap().machine(0));
@@ -322,7 +322,7 @@ fn people_get_a_lab_that_stays_until_they_are_done() {
     assert!(Lab::kept().is_none());
 }
 
-/// What a machine leaves on the host while its lab lives.
+/// Resources of a machine on the host while its lab exists.
 struct Traces {
     data: PathBuf,
     address: String,
@@ -349,7 +349,7 @@ impl Traces {
     }
 }
 
-/// A connection with a command that repeats what it hears.
+/// A connection to a command that echoes its input.
 struct Talk {
     child: Child,
     heard: BufReader<std::process::ChildStdout>,

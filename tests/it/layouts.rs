@@ -1,4 +1,5 @@
-//! Layouts that people make by hand: adopted, they leave nothing for `kcm plan` to do, or the difference is named.
+//! Tests of manual layouts: after an adoption `kcm plan` has nothing to do, or the difference is
+//! reported.
 
 mod hand;
 mod own_forms;

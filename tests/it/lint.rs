@@ -1,11 +1,11 @@
-//! Lint: offline, in `plan` and `apply` before anything is written, in `status` and `adopt`.
+//! Tests of lint: offline, in `plan` and `apply` before a change, and in `status` and `adopt`.
 
 use std::fs;
 
 use kcm_tests::{Ran, Site};
 use serde_json::Value;
 
-/// The tutorial's site with flags for all masters, one a line.
+/// Returns the tutorial's site with flags for all masters, one a line.
 fn site(flags: &[&str]) -> Site {
     let site = Site::new();
     let lines = flags.iter().map(|flag| format!("    {flag}\n"));
@@ -102,7 +102,7 @@ fn json_has_every_finding_with_code_key_and_place() {
     assert_eq!(shown, expected);
 }
 
-/// The properties that the schema of SARIF 2.1.0 requires, of those that are written.
+/// Checks the properties that the schema of SARIF 2.1.0 requires.
 #[test]
 fn sarif_has_what_its_schema_requires() {
     let site = site(&["profiling: yes", "leader-elect: \"false\"", "concurrent-gc-syncs: 0"]);

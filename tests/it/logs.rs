@@ -1,4 +1,4 @@
-//! `logs` over masters in memory, as an embedder has it.
+//! Tests of `logs` on fake masters, through the library.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -29,7 +29,8 @@ impl LogSink for Seen {
     }
 }
 
-/// Calls for an end when a master is connected again and has had time to tell.
+/// Event sink that reconnects a lost master with a new entry, and interrupts `logs` once the
+/// journal is resumed.
 struct Ends<'a>(&'a Interrupt, &'a Fake);
 
 impl EventSink for Ends<'_> {

@@ -1,4 +1,4 @@
-//! One binary, one module per subject.
+//! Integration tests: one binary, with one module for each subject.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! A site's masters in memory, and runs on them.
+//! Fake masters of a site, and runs on them.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ pub(crate) struct Masters {
 }
 
 impl Masters {
-    /// Bare machines.
+    /// Returns bare machines.
     pub(crate) fn of(site: Site) -> Self {
         let cluster = Cluster::parse(&site.read("kcm.yaml"), &site.file("kcm.yaml")).unwrap();
         let fakes = cluster.masters.iter().map(|master| Fake::new(master.name.as_str())).collect();
         Self { site, fakes }
     }
 
-    /// Machines on which somebody put the program and the CA.
+    /// Returns machines on which an operator installed the program and the CA.
     pub(crate) fn furnished(site: Site) -> Self {
         let masters = Self::of(site);
         let (ca, key) =
@@ -59,7 +59,7 @@ impl Masters {
         self.apply_through(|fake| Arc::new(fake), &Silent, &Interrupt::new()).await
     }
 
-    /// Applies through transports that `wrap` makes.
+    /// Applies through the transports that `wrap` creates.
     pub(crate) async fn apply_through(
         &self,
         wrap: impl Fn(Fake) -> Arc<dyn Transport>,
@@ -71,7 +71,7 @@ impl Masters {
         kcm::apply(run(&cluster, &fleet, events, interrupt)).await
     }
 
-    /// What is to be done on each master, in short.
+    /// Returns the planned steps of each master, in a short form.
     pub(crate) async fn steps(&self) -> Vec<Vec<String>> {
         let prepared = self.plan().await.unwrap();
         prepared
@@ -82,7 +82,7 @@ impl Masters {
             .collect()
     }
 
-    /// What has been done on each master since it was made, by number.
+    /// Returns the number of effects on each master since its creation.
     pub(crate) fn effects(&self) -> Vec<usize> {
         self.fakes.iter().map(|fake| fake.inspect(|state| state.effects)).collect()
     }

@@ -1,4 +1,5 @@
-//! `install.paths` and `install.compare`: files where others put them and as others write them, on folders.
+//! Tests of `install.paths` and `install.compare` on folders: files at other paths and in other
+//! spellings.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +10,7 @@ use serde_json::Value;
 const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 const KUBECONFIG: &str = "/etc/kubernetes/kube-controller-manager.kubeconfig";
 
-/// A site whose masters have things where kubeasz puts them, and the identity in the kubeconfig alone.
+/// A site with the paths of kubeasz, and the identity in the kubeconfig only.
 fn elsewhere(compare: &str) -> Site {
     let site = Site::new();
     site.edit(
@@ -23,7 +24,7 @@ fn elsewhere(compare: &str) -> Site {
     site
 }
 
-/// The steps of each master's plan.
+/// Returns the steps of each master's plan.
 fn steps(plan: &Value) -> Vec<&Vec<Value>> {
     let masters = plan["masters"].as_array().unwrap().iter();
     masters.map(|master| master["steps"].as_array().unwrap()).collect()
@@ -60,7 +61,7 @@ fn files_are_where_single_paths_have_them_and_nowhere_else() {
     assert!(steps(&site.plan()).iter().all(|steps| steps.is_empty()));
     let ran = site.kcm(&["certs", "check", "--root", "out"]);
     assert!(ran.stdout.contains(KUBECONFIG) && !ran.stdout.contains("client not seen"), "{ran:?}");
-    // The folder of a path is not kcm's own to remove.
+    // kcm must not remove the parent folder of a configured path.
     let ran = site.kcm(&["remove", "--all", "--root", "out"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(!site.on_master("k8s-master-02", KUBECONFIG).exists());
@@ -108,7 +109,7 @@ fn what_is_written_otherwise_and_comes_to_the_same_stays_where_the_meaning_count
             "{status:?}"
         );
 
-        // What comes to something else is written, and shown.
+        // A unit with another effect is written, and the difference is shown.
         rewrite(&site, "k8s-master-01", UNIT, |unit| unit.replace("-v 2", "-v 3"));
         let plan = site.plan();
         let diff = steps(&plan)[0][0]["diff"].as_str().unwrap().to_owned();
@@ -137,7 +138,7 @@ fn a_drop_in_is_part_of_what_a_unit_comes_to() {
     );
     write("k8s-master-01", "/etc/kubernetes/kcm.env", "VERBOSITY=\"--v=2\"\n");
     let plan = site.plan();
-    // The environment file only feeds the command, whose flags the cluster file has.
+    // The environment file only supplies flags that the cluster file has, too.
     assert_eq!(steps(&plan)[0].len(), 0, "{plan}");
     site.edit(
         "masters:\n",
@@ -148,7 +149,7 @@ fn a_drop_in_is_part_of_what_a_unit_comes_to() {
     assert_eq!(numbers, [0, 1, 1], "{plan}");
     write("k8s-master-01", "/etc/kubernetes/kcm.env", "VERBOSITY=\"--v=4\"\n");
     assert_eq!(steps(&site.plan())[0].len(), 1);
-    // What cannot be read is not taken for the same.
+    // An unreadable file is not equal.
     fs::remove_file(site.on_master("k8s-master-01", "/etc/kubernetes/kcm.env")).unwrap();
     assert_eq!(steps(&site.plan())[0].len(), 1);
 }

@@ -1,4 +1,5 @@
-//! Some masters cannot be observed: all are named at once, and who answered.
+//! Tests of masters that cannot be observed: all are reported at once, with the masters that
+//! answered.
 
 use kcm::Error;
 use kcm::files::FileErrorKind;

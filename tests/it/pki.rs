@@ -1,4 +1,4 @@
-//! Certificates and keys, compared with what cfssl makes of the same CA and judged by OpenSSL, Go and rustls.
+//! Tests of certificates and keys, compared with cfssl's and verified by OpenSSL, Go and rustls.
 
 mod alike;
 mod bytes;
@@ -28,11 +28,11 @@ const CERTIFICATE: &str = "pki/kube-controller-manager/cert/kube-controller-mana
 const KEY: &str = "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
 const KUBECONFIG: &str = "opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
 
-/// Every kind of CA key that cfssl makes in reasonable time.
+/// CA keys that cfssl generates in reasonable time.
 const CA_KEYS: [(&str, u32); 6] =
     [("rsa", 2048), ("rsa", 3072), ("rsa", 4096), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521)];
 
-/// Runs `cfssl gencert`, and `cfssljson -bare` on what it prints.
+/// Runs `cfssl gencert`, and `cfssljson -bare` on its output.
 fn gencert(site: &Site, arguments: &[&str], csr: &Json, bare: &str) {
     let (csr_file, made) = (format!("{bare}-csr.json"), format!("{bare}.json"));
     site.write(&csr_file, csr.to_string());
@@ -62,7 +62,7 @@ fn tutorials_csr() -> Json {
     serde_json::from_str(csr_json()).unwrap()
 }
 
-/// The tutorial's cluster and CSR with a CA that cfssl has made.
+/// Returns the tutorial's cluster and CSR, with a CA that cfssl generated.
 fn site_of(algorithm: &str, bits: u32, expiry: &str) -> Site {
     let site = Site::new();
     let paths = "  csr: csr.json\n  signingConfig: pki/ca/ca-config.json\n";
@@ -90,7 +90,7 @@ fn verify_with_openssl(site: &Site, certificate: &str) -> Result<(), Output> {
     if output.status.success() { Ok(()) } else { Err(output) }
 }
 
-/// `cfssl bundle`, which looks for a chain with Go's own verifier; it exits 0 whatever it finds.
+/// Runs `cfssl bundle`, which finds a chain with Go's verifier. It always exits with 0.
 fn verify_with_go(site: &Site, certificate: &str) -> Result<(), Output> {
     let mut bundle = Command::new("cfssl");
     bundle.current_dir(site.path());
@@ -112,7 +112,8 @@ fn verify_with_rustls(leaf: &str, ca: &str) -> Result<(), webpki::Error> {
     leaf.verify_for_usage(algorithms, &trusted, &[], UnixTime::now(), usage, None, None).map(|_| ())
 }
 
-/// The certificate as OpenSSL describes it, without key, serial number, times and signature.
+/// Returns OpenSSL's description of the certificate, without key, serial number, times and
+/// signature.
 fn text(site: &Site, file: &str) -> String {
     let text =
         peers::run(&mut peers::openssl(site.path(), &["x509", "-noout", "-text", "-in", file]));
@@ -129,7 +130,7 @@ fn text(site: &Site, file: &str) -> String {
     lines.join("\n")
 }
 
-/// Issues what cfssl has issued, for the same key, with the same serial number, at the same time.
+/// Issues the certificate of cfssl again, with the same key, serial number and time.
 fn issue(
     ca: &CertificateAuthority,
     profile: &str,

@@ -1,4 +1,4 @@
-//! What holds for every input.
+//! Properties that hold for every input.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use time::OffsetDateTime;
 
-/// Many lines for one shell: starting one for each would take most of the time.
+/// Lines for each shell; one shell for each line would take most of the time.
 const LINES_PER_SHELL: usize = 40;
 
 #[test]
@@ -53,7 +53,7 @@ fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// What one master looks like before kcm comes.
+/// Initial state of one master.
 #[derive(Clone, Debug)]
 struct Before {
     offline: bool,
@@ -84,7 +84,7 @@ fn before() -> impl Strategy<Value = Before> {
     )
 }
 
-/// Flags for all masters as YAML: real ones, odd values, and removals.
+/// Flags for all masters as YAML: valid ones, unusual values, and removals.
 fn flags() -> impl Strategy<Value = String> {
     let flag = prop_oneof![
         "[ -~]{0,20}".prop_map(|value| ("profiling".to_owned(), Some(value))),
@@ -101,7 +101,7 @@ fn flags() -> impl Strategy<Value = String> {
         if lines.is_empty() {
             String::new()
         } else {
-            // Odd values are meant here.
+            // This test uses unusual values on purpose.
             let allowed = ["bad-value", "controller-unknown"];
             let allowed = allowed.map(|code| format!("{{code: {code}, reason: odd}}")).join(", ");
             format!("controllerManager:\n  flags:\n{lines}lint: {{allow: [{allowed}]}}\n")
@@ -120,7 +120,7 @@ fn after_an_apply_the_plan_is_empty_whatever_was_there_before() {
     TestRunner::new(cases(2_000))
         .run(&(masters, flags(), renew), |(masters, flags, renew)| {
             if renew {
-                // A pair that is gone is issued anew.
+                // kcm issues a missing pair again.
                 let _ = std::fs::remove_dir_all(site.file("pki/kube-controller-manager"));
             }
             runtime.block_on(applies_once(site.path(), &masters, &flags))

@@ -1,4 +1,4 @@
-//! The order of commits, what is sent with them, and what is taken back.
+//! Tests of the order of commits, of their content, and of rollbacks.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -18,14 +18,14 @@ use tokio::sync::Barrier;
 
 use crate::masters::{BINARY, Masters};
 
-/// Called with each batch and its master's name before the batch is carried out.
+/// Function that receives each batch and its master's name before the batch runs.
 type Hook = Arc<dyn Fn(&str, &Batch) + Send + Sync>;
 
-/// A fake with somebody at the line.
+/// A fake that passes each batch to a hook.
 struct Tapped {
     fake: Fake,
     hook: Hook,
-    /// Where commits wait for each other.
+    /// Barrier at which commits wait for each other.
     meeting: Option<Arc<Barrier>>,
 }
 
@@ -63,13 +63,17 @@ impl Transport for Tapped {
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {
         self.fake.lock(claim).await
     }
+
+    async fn close(&self) {
+        self.fake.close().await;
+    }
 }
 
 fn commits(batch: &Batch) -> bool {
     matches!(batch.operations[0], Operation::Commit(_))
 }
 
-/// A hook by which the commit on the master of `fake` fails before it has changed anything.
+/// Returns a hook with which the commit on the master of `fake` fails before it changes anything.
 fn failing_at_commit(fake: &Fake) -> impl Fn(&str, &Batch) + Send + Sync + 'static {
     let fake = fake.clone();
     move |name, batch| {
@@ -136,7 +140,7 @@ async fn where_nothing_runs_all_begin_at_once() {
 async fn where_something_runs_it_comes_last_one_after_the_other() {
     let masters = Masters::furnished(Site::new());
     masters.apply().await.unwrap();
-    // The second is new; the others run.
+    // The second master is new; services run on the others.
     let fresh = Masters::furnished(Site::new()).fakes.remove(1);
     let ca = |path: &str| masters.site.read(path);
     fresh.inspect(|state| {
@@ -203,7 +207,7 @@ async fn an_interrupt_after_the_stage_leaves_not_even_a_folder() {
     assert!(masters.effects().iter().all(|effects| *effects > 0), "it was staged");
 }
 
-/// Remembers every event.
+/// Event sink that records every event.
 #[derive(Default)]
 struct Told(Mutex<Vec<Event>>);
 

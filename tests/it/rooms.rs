@@ -1,10 +1,11 @@
-//! The rooms of `kcm-cli/src`: what is there, and that each uses only rooms below it.
+//! Tests of the top-level modules of `kcm-cli/src`: the list is complete, and each module uses only
+//! lower ones.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms, the lowest first.
+/// The modules, the lowest first.
 const ORDER: [&str; 18] = [
     "util",
     "finding",
@@ -46,8 +47,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns the first segment of every path that begins with `crate::`, those in braces included. A comment may refer to any
-/// room.
+/// Returns the first segment of every path that begins with `crate::`, including those in braces. A
+/// comment may refer to any module.
 fn used(source: &str) -> BTreeSet<String> {
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code: String = code.flat_map(|line| [line, "\n"]).collect();

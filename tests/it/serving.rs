@@ -1,4 +1,4 @@
-//! The certificate that is served with, judged by openssl.
+//! Tests of the serving certificate, verified by openssl.
 
 use kcm_tests::{Site, peers};
 

@@ -1,7 +1,8 @@
-//! Snapshots of everything that kcm prints and returns, so that a change of its structure changes nothing else.
+//! Snapshots of all output and results of kcm, so that a refactoring cannot change them by
+//! accident.
 //!
-//! A changed snapshot fails and leaves a `.snap.new` beside the old one. `INSTA_UPDATE=always cargo test -p kcm-tests --test it
-//! snapshots` accepts all changes; `git diff` then shows them.
+//! A changed snapshot fails and leaves a `.snap.new` beside the old one. To accept all changes, run
+//! `INSTA_UPDATE=always cargo test -p kcm-tests --test it snapshots`; `git diff` then shows them.
 
 mod adopt;
 mod certs;

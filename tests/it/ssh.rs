@@ -1,4 +1,4 @@
-//! Masters behind a real sshd.
+//! Tests of masters behind a real sshd.
 
 mod batches;
 mod connect;
@@ -25,40 +25,44 @@ use std::time::{Duration, Instant};
 use kcm::cluster::Ssh;
 use kcm::files::RemotePath;
 use kcm::transport::{
-    Batch, Connections, Exec, Operation, Output, Password, Probe, Replies, Reply, SshMaster,
-    Transport, TransportError,
+    Batch, Connections, Exec, OpenSsh, Operation, Output, Password, Probe, Replies, Reply,
+    ShellTransport, Transport, TransportError,
 };
 use kcm_systemd::UnitName;
 use kcm_tests::lab::{Lab, Machine};
 use kcm_tests::{Site, kcm};
 use zeroize::Zeroizing;
 
-/// How the lab's operator reaches a machine.
+/// Returns the SSH settings with which the lab's operator reaches a machine.
 fn settings(machine: &Machine) -> Ssh {
     let operator = machine.identity_file();
     let config_file = Some(operator.parent().unwrap().join("ssh_config"));
     Ssh { config_file, ..Ssh::default() }
 }
 
-/// A machine as kcm sees it, with settings of its own.
-fn master_with(machine: &Machine, ssh: Ssh, connections: &Connections) -> Arc<SshMaster> {
+/// Returns a machine as kcm reaches it with these settings.
+fn master_with(
+    machine: &Machine,
+    ssh: Ssh,
+    connections: &Connections,
+) -> Arc<ShellTransport<OpenSsh>> {
     let password = machine.sudo_password().map(|it| Password::new(Zeroizing::new(it.to_owned())));
     let address = machine.address().to_string().parse().unwrap();
-    Arc::new(SshMaster::new(machine.name(), address, ssh, password, connections))
+    Arc::new(OpenSsh::new(address, ssh, connections).into_transport(machine.name(), password))
 }
 
-pub(super) fn master(machine: &Machine) -> Arc<SshMaster> {
+pub(super) fn master(machine: &Machine) -> Arc<ShellTransport<OpenSsh>> {
     master_with(machine, settings(machine), &Connections::new())
 }
 
-/// Whoever answers at an address, as kcm sees it.
-fn master_at(address: &str, ssh: Ssh) -> Arc<SshMaster> {
+/// Returns the master at an address.
+fn master_at(address: &str, ssh: Ssh) -> Arc<ShellTransport<OpenSsh>> {
     let address = address.parse().unwrap();
-    Arc::new(SshMaster::new("k8s-master-01", address, ssh, None, &Connections::new()))
+    Arc::new(OpenSsh::new(address, ssh, &Connections::new()).into_transport("k8s-master-01", None))
 }
 
-/// Runs a test on a runtime like the command's, and ends the connection.
-pub(super) fn on<F: Future>(master: &Arc<SshMaster>, test: F) -> F::Output {
+/// Runs a test on a runtime like the command's, and then closes the connection.
+pub(super) fn on<F: Future>(master: &Arc<ShellTransport<OpenSsh>>, test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let done = test.await;
@@ -96,34 +100,38 @@ fn within(seconds: u64, operations: Vec<Operation>) -> Batch {
     Batch { deadline: Duration::from_secs(seconds), ..Batch::new(operations) }
 }
 
-/// Replies to operations that must all be carried out.
-async fn done(master: &SshMaster, operations: Vec<Operation>) -> Vec<Reply> {
+/// Returns the replies to operations, all of which must succeed.
+async fn done(master: &ShellTransport<OpenSsh>, operations: Vec<Operation>) -> Vec<Reply> {
     let replies = master.call(&Batch::new(operations)).await.unwrap();
     assert!(replies.failed.is_none(), "{replies:?}");
     replies.done
 }
 
-/// Runs a program there.
-async fn output(master: &SshMaster, argv: &[&str], stdin: impl Into<Vec<u8>>) -> Output {
+/// Runs a program on the master.
+async fn output(
+    master: &ShellTransport<OpenSsh>,
+    argv: &[&str],
+    stdin: impl Into<Vec<u8>>,
+) -> Output {
     match done(master, vec![exec(argv, stdin)]).await.remove(0) {
         Reply::Exec(output) => output,
         other => panic!("{other:?}"),
     }
 }
 
-/// What a program that must succeed says there.
-async fn said(master: &SshMaster, argv: &[&str]) -> String {
+/// Returns the trimmed output of a program on the master, which must succeed.
+async fn said(master: &ShellTransport<OpenSsh>, argv: &[&str]) -> String {
     let output = output(master, argv, "").await;
     assert_eq!(output.status, Some(0), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// That a shell script of a test runs to its end there.
-async fn reaches(master: &Arc<SshMaster>, user: &str) {
+/// Asserts that a program runs on the master as `user`.
+async fn reaches(master: &Arc<ShellTransport<OpenSsh>>, user: &str) {
     assert_eq!(said(master, &["id", "-un"]).await, user);
 }
 
-/// Why nothing was done, in the words that a user reads.
+/// Returns the user-visible reason why a batch never ran.
 fn never_ran(result: Result<Replies, TransportError>) -> String {
     match result {
         Err(error @ TransportError::NeverRan { .. }) => {
@@ -136,8 +144,8 @@ fn never_ran(result: Result<Replies, TransportError>) -> String {
     }
 }
 
-/// Why a master cannot be reached, in the words that a user reads.
-fn refusal(master: &Arc<SshMaster>) -> String {
+/// Returns the user-visible reason why a master is unreachable.
+fn refusal(master: &Arc<ShellTransport<OpenSsh>>) -> String {
     on(master, async { never_ran(master.call(&Batch::new(vec![probe(&[])])).await) })
 }
 
@@ -147,12 +155,12 @@ fn assert_says(text: &str, parts: &[&str]) {
     }
 }
 
-/// The commands that a message names.
+/// Returns the commands that a message names.
 fn commands(message: &str) -> Vec<&str> {
     message.split('`').skip(1).step_by(2).collect()
 }
 
-/// Runs a command of a message as a person would.
+/// Runs a command of a message, as an operator would.
 fn follow(command: &str) {
     println!("$ {command}");
     let mut shell = Command::new("sh");
@@ -175,7 +183,7 @@ async fn until_async(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Holds the lock of a script on a machine, as one does that runs, until it is dropped.
+/// Holder of a machine's script lock until it is dropped, like a running script.
 struct Busy<'m> {
     machine: &'m Machine,
     holder: Child,
@@ -198,7 +206,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// A site whose only master is a machine, with further lines for the section on ssh.
+/// A site whose only master is a machine, with further lines for the `ssh` section.
 fn site(lab: &Lab, machine: &Machine, ssh: &str) -> Site {
     let site = Site::one_master();
     site.bring_everything();
@@ -216,7 +224,7 @@ fn site(lab: &Lab, machine: &Machine, ssh: &str) -> Site {
     site
 }
 
-/// The `kcm` command in a site, with a folder of its own for control sockets.
+/// Returns the `kcm` command in a site, with a separate folder for control sockets.
 fn kcm_in(site: &Site, arguments: &[&str]) -> Command {
     let runtime = runtime_folder(site);
     let mut command = Command::new(kcm());
@@ -227,12 +235,13 @@ fn kcm_in(site: &Site, arguments: &[&str]) -> Command {
 fn runtime_folder(site: &Site) -> std::path::PathBuf {
     let runtime = site.file("run");
     fs::create_dir_all(&runtime).unwrap();
-    // As pam_systemd makes it; kcm uses no other.
+    // pam_systemd creates the folder with this mode; kcm refuses any other.
     fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
     runtime
 }
 
-/// The processes of this machine whose command line holds a text, with their command lines.
+/// Returns the processes of this machine whose command line contains a text, with their command
+/// lines.
 fn processes_with(text: &str) -> Vec<(u32, String)> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());

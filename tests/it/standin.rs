@@ -1,6 +1,6 @@
-//! The contract of kube-apiserver and kube-controller-manager, as far as tests of kcm rely on it.
+//! Tests of the parts of kube-apiserver and kube-controller-manager on which the tests of kcm rely.
 //!
-//! It is kept by the stand-ins, and by the real ones when `KCM_LAB_KUBE_BIN` names their folder.
+//! They run with the stand-ins, or with the real programs if `KCM_LAB_KUBE_BIN` names their folder.
 
 mod access;
 mod command_line;
@@ -25,14 +25,14 @@ const MANAGER: &str = "system:kube-controller-manager";
 const CORE: &str = "/api/v1/namespaces";
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
 
-/// Longer than anything takes on a busy machine, but for what takes its time by design.
+/// Timeout for everything that is not slow by design, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn control_plane() -> ControlPlane {
     ControlPlane::start(&Binaries::find(), address(), 0, &Authority::new())
 }
 
-/// A loopback address of this test's own; 127.1 is nobody's lab.
+/// Returns a loopback address for this test only; no lab uses 127.64.0.0/10.
 fn address() -> IpAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let last = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +40,7 @@ fn address() -> IpAddr {
     Ipv4Addr::new(127, 64 + high % 64, low, last).into()
 }
 
-/// Waits at least a minute: a machine may be busy.
+/// Waits at least a minute, because a machine may be busy.
 fn until(what: &str, patience: Duration, is_so: impl FnMut() -> bool) -> Duration {
     let (start, mut is_so) = (Instant::now(), is_so);
     let patience = patience.max(Duration::from_secs(60));
@@ -51,7 +51,7 @@ fn until(what: &str, patience: Duration, is_so: impl FnMut() -> bool) -> Duratio
     start.elapsed()
 }
 
-/// A master's worth of files, and the flags of the tutorial with their paths.
+/// Files of one master, and the tutorial's flags with their paths.
 pub(super) struct Candidate<'a> {
     plane: &'a ControlPlane,
     folder: tempfile::TempDir,
@@ -79,7 +79,7 @@ impl<'a> Candidate<'a> {
         self.folder.path().join(name)
     }
 
-    /// The tutorial's flags.
+    /// Returns the tutorial's flags.
     fn flags(&self) -> Vec<String> {
         let path = |name: &str| self.file(name).display().to_string();
         vec![
@@ -107,7 +107,8 @@ impl<'a> Candidate<'a> {
         self.start_with(&[])
     }
 
-    /// The tutorial's flags, and others after them; what is empty after `=` takes the flag away.
+    /// Starts with the tutorial's flags and more after them; an empty value after `=` removes the
+    /// flag.
     fn start_with(&self, more: &[&str]) -> Process {
         let mut flags = self.flags();
         for flag in more {
@@ -120,7 +121,7 @@ impl<'a> Candidate<'a> {
         Process::start(self.plane.binaries().controller_manager_binary(), &flags, &self.file("log"))
     }
 
-    /// Starts it where it must end by itself; returns its exit code and what it wrote.
+    /// Starts with flags with which it must exit; returns its log.
     fn fails_with(&self, more: &[&str]) -> String {
         let mut process = self.start_with(more);
         let code = process.wait(PATIENCE);
@@ -129,7 +130,7 @@ impl<'a> Candidate<'a> {
         log
     }
 
-    /// The status of `/healthz` and its text, if anybody answers.
+    /// Returns status and text of `/healthz`, if the server answers.
     fn healthz(&self) -> Option<(u16, Value)> {
         let at = std::net::SocketAddr::new(self.address, self.port);
         let url = format!("https://{at}/healthz");
@@ -147,7 +148,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Waits until somebody holds the Lease; returns who.
+/// Waits until the Lease has a holder, and returns it.
 pub(super) fn leader(plane: &ControlPlane) -> String {
     let admin = plane.admin();
     until("somebody leads", PATIENCE, || admin.holder().is_some());

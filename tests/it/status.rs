@@ -1,4 +1,4 @@
-//! `kcm status` on folders, and as an embedder asks for it.
+//! Tests of `kcm status` on folders and through the library.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -55,7 +55,7 @@ fn folders_are_compared_with_the_cluster_file_and_nothing_is_written() {
     ];
     let expected = expected.map(|(master, code)| (master.to_owned(), code.to_owned()));
     assert_eq!(codes(&ran), expected);
-    // A warning alone is something to do.
+    // A warning alone also exits with 3.
     let one = status(&site, &["--master", "k8s-master-02"]);
     assert_eq!(one.code, 3, "{one:?}");
 }

@@ -1,4 +1,4 @@
-//! Units and links, judged by systemd.
+//! Tests of units and links, verified by systemd.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -14,7 +14,7 @@ const MASTERS: [&str; 3] = ["k8s-master-01", "k8s-master-02", "k8s-master-03"];
 const UNIT: &str = "kube-controller-manager.service";
 const UNIT_FOLDER: &str = "etc/systemd/system";
 const EXECUTABLE: &str = "opt/kubernetes/bin/kube-controller-manager";
-/// What every service needs to be loaded, where nothing else of a system is there.
+/// Targets that every service needs to be loaded in an otherwise empty root.
 const TARGETS: [&str; 5] =
     ["sysinit.target", "basic.target", "shutdown.target", "multi-user.target", "default.target"];
 
@@ -48,7 +48,7 @@ fn systemd_analyze_has_nothing_to_say_about_the_units() {
     assert!(complaint.contains("Unknown key 'RestartSecs'"), "{complaint}");
 }
 
-/// Adds what an image has, so that the unit can be judged as it was written.
+/// Adds the files of an image, so that systemd can verify the unit as written.
 fn furnish(site: &Site, master: &str) {
     for target in TARGETS {
         site.write(&format!("out/{master}/{UNIT_FOLDER}/{target}"), "[Unit]\n");
@@ -58,7 +58,7 @@ fn furnish(site: &Site, master: &str) {
     fs::set_permissions(executable, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Exit code and output of `systemd-analyze verify`.
+/// Returns exit code and output of `systemd-analyze verify`.
 fn verify(site: &Site, master: &str) -> (i32, String) {
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--root"]).arg(site.on_master(master, "")).arg(UNIT);
@@ -79,7 +79,7 @@ const SYSTEMD_SECTION: &str = r"systemd:
     Install: {Alias: kcm.service}
 ";
 
-/// `[Service]` after the tutorial's own directives, with that section.
+/// Directives of `[Service]` after the tutorial's own, with that section.
 const SERVICE: &str = "\
 User=kube-controller-manager
 Group=kube
@@ -155,7 +155,7 @@ fn systemd_analyze_finds_a_hardened_service_little_exposed_and_well_written() {
     }
 }
 
-/// Whether `systemd-analyze security` finds an exposure of 2.0 at most, and which it finds.
+/// Reports whether `systemd-analyze security` finds an exposure of at most 2.0, and the exposure.
 fn exposure(unit: &Path) -> (bool, String) {
     let mut command = Command::new("systemd-analyze");
     command.args(["security", "--no-pager", "--offline=true", "--threshold=20"]).arg(unit);
@@ -198,7 +198,7 @@ fn hostile_flags_of_the_cluster_file_reach_the_process_verbatim() {
     let values = hostile_values();
     assert!(values.len() > 300, "{}", values.len());
     let site = Site::new();
-    // Every character escaped: how YAML would read it plainly is not at stake here.
+    // Every character is escaped, because this test is not about plain scalars of YAML.
     let escape = |c: char| format!("\\U{:08x}", u32::from(c));
     let flags = values.iter().enumerate().map(|(index, value)| {
         let escaped = value.chars().map(escape).collect::<Vec<_>>().concat();
@@ -222,7 +222,8 @@ fn hostile_flags_of_the_cluster_file_reach_the_process_verbatim() {
     }
 }
 
-/// Every ASCII character but NUL alone and between others, and what means something to systemd, a shell or YAML.
+/// Returns every ASCII character except NUL, alone and between others, and texts that are special
+/// in systemd, a shell or YAML.
 fn hostile_values() -> Vec<String> {
     let ascii = ('\u{1}'..='\u{7F}').flat_map(|c| [c.to_string(), format!("a{c}b {c}{c}")]);
     let long = ["a b'\"".repeat(500), "%".repeat(3000), "\\".repeat(3000), "é ".repeat(2000)];
@@ -299,7 +300,8 @@ proptest! {
     }
 }
 
-/// Mostly characters that matter to systemd; sometimes any bytes but NUL.
+/// Returns arguments: mostly characters that are special in systemd, sometimes any bytes except
+/// NUL.
 fn argument() -> impl Strategy<Value = Vec<u8>> {
     let special =
         " \t\n\r\\'\"$%;#{}abx01@+-:!=é日\u{85}\u{A0}\u{7F}\u{1}".chars().collect::<Vec<_>>();
@@ -319,10 +321,10 @@ fn has_systemd() -> bool {
 
 const SYSTEMD: &str = "/lib/systemd/systemd";
 
-/// The arguments with which systemd starts the process of a unit.
+/// Returns the arguments with which systemd starts the process of a unit.
 ///
-/// systemd prints them as it keeps them, before it replaces variables; without any in it, all that
-/// replacing does is to make `$` of `$$` in what follows the executable.
+/// systemd prints them before it expands variables. Without variables, the expansion only turns
+/// `$$` into `$` after the executable.
 fn argv(unit: &str) -> Vec<Vec<u8>> {
     let mut argv = raw_argv(unit);
     for argument in &mut argv[1..] {
@@ -337,7 +339,7 @@ fn argv(unit: &str) -> Vec<Vec<u8>> {
 fn raw_argv(unit: &str) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    // systemd tests only as an ordinary user, who must be able to read the unit.
+    // systemd has a test mode for ordinary users only, who must be able to read the unit.
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(path.join(UNIT), unit).unwrap();
     for target in TARGETS {
@@ -360,7 +362,7 @@ fn raw_argv(unit: &str) -> Vec<Vec<u8>> {
     words(line)
 }
 
-/// Takes apart what systemd prints: words as they are, or in double quotes with the escapes of C.
+/// Parses words of systemd's output: plain ones, and ones in double quotes with the escapes of C.
 fn words(line: &str) -> Vec<Vec<u8>> {
     let mut words = vec![Vec::new()];
     let (mut bytes, mut is_quoted) = (line.bytes(), false);

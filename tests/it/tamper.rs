@@ -1,4 +1,4 @@
-//! Files on a master that somebody has changed: what `status`, `plan --check`, `certs check` and `apply` make of each.
+//! Tests of changed files on a master, with `status`, `plan --check`, `certs check` and `apply`.
 
 mod attributes;
 mod helps;
@@ -30,7 +30,7 @@ const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
 const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
 
-/// What is done to a file.
+/// A change of a file.
 #[derive(Clone, Copy, Debug)]
 enum Tampering {
     Removed,
@@ -38,13 +38,13 @@ enum Tampering {
     Garbage,
     Folder,
     DanglingLink,
-    /// A certificate or key, or both, of another CA.
+    /// A certificate, a key, or both, of another CA.
     Another,
-    /// The certificate of another CA follows.
+    /// An additional certificate of another CA.
     WithAnother,
-    /// The last byte is another; the size stays.
+    /// Another last byte, with the same size.
     Flipped,
-    /// A part of a text is another.
+    /// Another part of a text.
     Edited(&'static str, &'static str),
 }
 
@@ -95,19 +95,19 @@ impl Tampering {
     }
 }
 
-/// Who has the pair beside the masters, and how the masters got the CA's files.
+/// Holder of the pair besides the masters, and origin of the CA files on the masters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Holder {
     Operator,
-    /// Only the masters do, and kcm distributes the CA.
+    /// Only the masters have the pair, and kcm distributes the CA.
     Masters,
-    /// Only the masters do, and somebody put the CA's files there.
+    /// Only the masters have the pair, and an operator installed the CA files.
     MastersWithTheirCa,
 }
 
 const HOLDERS: [Holder; 3] = [Holder::Operator, Holder::Masters, Holder::MastersWithTheirCa];
 
-/// Two masters as folders with everything in its place.
+/// Two fully deployed masters, as folders.
 fn site(form: &str, holder: Holder) -> Site {
     let site = Site::new();
     let text = site.read("kcm.yaml");
@@ -148,7 +148,7 @@ fn run(site: &Site, arguments: &[&str]) -> Ran {
     site.kcm(&[arguments, &["--root", "out"]].concat())
 }
 
-/// The codes of what `status` finds, and how it ends.
+/// Returns the codes of the findings of `status`, and its exit code.
 fn found(site: &Site) -> (BTreeSet<String>, i32) {
     let ran = run(site, &["status", "-o", "json"]);
     let status: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
@@ -157,13 +157,13 @@ fn found(site: &Site) -> (BTreeSet<String>, i32) {
     (codes, ran.code)
 }
 
-/// How `status`, `plan --check`, `certs check` and `apply` end.
+/// Exit codes of `status`, `plan --check`, `certs check` and `apply`.
 type Exits = [i32; 4];
 
 struct Case {
     path: &'static str,
     tampering: Tampering,
-    /// A code that `status` must find.
+    /// Code that `status` must report.
     code: &'static str,
     exits: Exits,
 }
@@ -172,7 +172,7 @@ const fn case(path: &'static str, tampering: Tampering, code: &'static str, exit
     Case { path, tampering, code, exits }
 }
 
-/// Carries out each case on a copy of its own.
+/// Runs each case on a separate copy.
 fn hold(form: &str, holder: Holder, cases: &[Case]) {
     let clean = site(form, holder);
     assert_eq!(found(&clean), (BTreeSet::new(), 0), "{form} {holder:?}");
@@ -197,7 +197,7 @@ fn hold(form: &str, holder: Holder, cases: &[Case]) {
     }
 }
 
-/// What everybody must say of the files that are the same in every form.
+/// Returns the cases of the files that are equal in all forms.
 fn common() -> Vec<Case> {
     let server = Edited("https://192.168.1.210:6443", "https://192.168.1.211:6443");
     vec![

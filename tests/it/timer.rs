@@ -1,4 +1,4 @@
-//! `kcm certs timer`, judged by systemd.
+//! Tests of `kcm certs timer`, verified by systemd.
 
 use std::process::Command;
 
@@ -81,7 +81,7 @@ fn a_booted_machine_loads_the_timer_and_its_service_leaves_the_metrics() {
     let machine = lab.machine(0);
     let site = Site::new();
     site.bring_everything();
-    // The machine is its own operator: kcm and a site are there, and the masters are asked in vain.
+    // The machine acts as the operator's: it has kcm and a site, and cannot reach the masters.
     for (from, to) in
         [(kcm().to_path_buf(), "/usr/local/bin/kcm"), (site.path().to_path_buf(), "/srv/site")]
     {

@@ -1,4 +1,4 @@
-//! What the kernel sees of an apply: no key where it does not belong, no network.
+//! Tests of the system calls of an apply: no key in a wrong file, and no network access.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kcm_tests::{Site, Tree, kcm, peers};
 
-/// A kcm that waits for a server which says nothing: no core of it is written, and a process of the same user cannot read its
-/// memory, because the kernel gives what stands for it in `/proc` to root.
+/// Checks a kcm that waits for a silent server. It writes no core dump. Another process of the same
+/// user cannot read its memory, because its files in `/proc` belong to root.
 #[test]
 fn the_memory_of_a_running_kcm_is_not_to_be_had() {
     // ssh needs a user with a name.
@@ -33,7 +33,7 @@ fn the_memory_of_a_running_kcm_is_not_to_be_had() {
     command.args(ids).args([&program.display().to_string(), "status"]).current_dir(site.path());
     command.env_remove("XDG_RUNTIME_DIR").env("HOME", site.path());
     let mut running = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    // From here on it has read its files and waits for the server's banner.
+    // At this point kcm has read its files and waits for the server's banner.
     server.set_nonblocking(true).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     let connection = loop {
@@ -56,8 +56,8 @@ fn the_memory_of_a_running_kcm_is_not_to_be_had() {
     assert!(!other.unwrap().status.success(), "its environment can be read");
 }
 
-/// Every system call of a first apply that makes a CA, too; strings in full, as hex, with the paths of
-/// descriptors. `None` where there is no strace.
+/// Returns every system call of a first apply that also creates a CA, with full strings in hex and
+/// the paths of descriptors. `None` without strace.
 fn trace(site: &Site) -> Option<String> {
     if !peers::has("strace") {
         return None;
@@ -77,13 +77,13 @@ fn first_try() -> Site {
     site
 }
 
-/// Everything in which bytes of a key could be recognised: parts of its PEM, its DER, its base64 in a
-/// kubeconfig, and its hex, each as strace prints it.
+/// Returns the texts from which bytes of a key could be recognised: parts of its PEM, its DER, its
+/// base64 in a kubeconfig, and its hex, as strace prints them.
 pub(crate) fn recognisable(pem: &str) -> Vec<String> {
     let lines: Vec<_> = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let der = STANDARD.decode(lines.concat()).unwrap();
-    // PKCS#1 of 2048 bits: the modulus, which is public, ends before octet 275; all that follows but the
-    // exponent 65537 is secret.
+    // In PKCS#1 of 2048 bits, the public modulus ends before octet 275. Everything after it is
+    // secret, except the exponent 65537.
     let secret = &der[300..];
     let mut parts: Vec<Vec<u8>> = secret.chunks_exact(24).map(<[u8]>::to_vec).collect();
     parts.extend(lines[7..lines.len() - 1].iter().map(|line| line.as_bytes().to_vec()));
@@ -99,7 +99,7 @@ fn as_strace_prints(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
 }
 
-/// Where key material may be read from and written to.
+/// True if key material may be read from and written to this path.
 pub(crate) fn may_hold_a_key(path: &str) -> bool {
     let name = Path::new(path).file_name().unwrap().to_str().unwrap();
     let name = name.trim_start_matches('.').trim_end_matches(".new").trim_end_matches(".pair");
@@ -128,7 +128,8 @@ fn no_byte_of_a_key_is_in_argv_the_environment_a_message_or_a_wrong_file() {
         assert!(transfer && path.is_some_and(|path| may_hold_a_key(&unescaped(path))), "{shown}");
         seen += 1;
     }
-    // Two keys, a pair and a pair file each, three masters with two files: the pattern does see them.
+    // At least two keys, a pair and a pair file each, and three masters with two files are
+    // expected.
     assert!(seen >= 10, "the keys were seen {seen} times only");
 }
 
@@ -163,7 +164,7 @@ fn no_file_with_a_key_is_ever_wider_than_0600() {
 #[test]
 fn with_root_the_network_is_never_touched() {
     let site = first_try();
-    // A name that would have to be looked up, for the server and for a master.
+    // A lookup would be needed for these names of the server and of a master.
     site.edit("https://192.168.1.210:6443", "https://k8s.invalid:6443");
     site.edit("192.168.1.206}", "master-3.invalid, bindAddress: any}");
     let Some(trace) = trace(&site) else { return };
@@ -178,7 +179,7 @@ fn with_root_the_network_is_never_touched() {
     assert!(trace.contains("execve("), "the trace is one");
 }
 
-/// tokio's own pipe for signals is a socket pair within the process.
+/// True if the call creates tokio's pipe for signals, a socket pair within the process.
 fn is_signal_pipe(line: &str) -> bool {
     line.contains("socketpair(AF_UNIX")
 }

@@ -1,11 +1,14 @@
 #!/bin/sh
-# Sets up kube-controller-manager as kubeasz does (roles deploy and kube-master), with the commands that its tasks run: other
-# paths, other names in the kubeconfig, other flags in another order, everything root's, and no files with the identity on the
-# masters. Ansible's own part, copying and templating, is done by scp, sudo and this shell.
+# Sets up kube-controller-manager as kubeasz does (roles deploy and kube-master), with the commands
+# that its tasks run.
+# Paths, kubeconfig names, flags and their order differ from the tutorial. All files belong to root.
+# The kubeconfig embeds the identity; the masters have no separate files with its certificate and
+# key.
+# scp, sudo and this shell copy and template files in place of Ansible.
 #
 #   kubeasz.sh SSH_CONFIG SERVER KUBECONFIG_MODE ADDRESS…
 #
-# The working folder is the deploy node's, with the CA in pki/ca/cert.
+# Runs in the working folder of the deploy node, with the CA in pki/ca/cert.
 set -eu
 config=$1
 server=$2

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Sets up kube-controller-manager as the tutorial does, sections 2.1 to 2.5 and 4, with its own commands.
+# Sets up kube-controller-manager with the commands of the tutorial, sections 2.1 to 2.5 and 4.
 #
 #   tutorial.sh SSH_CONFIG SERVER ADDRESS…
 #
-# The working folder is /opt/kubernetes of the operation machine, with the CA of the chapters before. /opt/kubernetes on the
-# masters belongs to kube and has the program.
+# Runs in /opt/kubernetes of the operation machine, with the CA from the earlier chapters. On the
+# masters, user kube owns /opt/kubernetes, and the program is installed.
 set -eu
 config=$1
 server=$2
@@ -64,7 +64,7 @@ kubectl_config set-context default --cluster=kubernetes --user=kube-controller-m
 kubectl_config use-context default
 
 for address; do
-  # What earlier chapters leave on a master.
+  # State that the earlier chapters leave on a master.
   ssh -F "$config" "kube@$address" "mkdir -p /opt/kubernetes/pki/ca/cert /opt/kubernetes/kubeconfig"
   scp -q -F "$config" pki/ca/cert/ca.pem pki/ca/cert/ca-key.pem "kube@$address:/opt/kubernetes/pki/ca/cert/"
 
@@ -73,7 +73,7 @@ for address; do
     "kube@$address:/opt/kubernetes/pki/kube-controller-manager/cert/"
   scp -q -F "$config" "$kubeconfig" "kube@$address:/opt/kubernetes/$kubeconfig"
 
-  # In place of vim.
+  # The tutorial writes this file with vim.
   ssh -F "$config" "kube@$address" "sudo tee /etc/systemd/system/kube-controller-manager.service >/dev/null" <<UNIT
 [Unit]
 Description=Kubernetes Controller Manager

@@ -1,6 +1,7 @@
-//! The harness: a site to work on, the `kcm` command to run there, and the peers that judge what it made.
+//! The test harness: an operator's folder, the `kcm` command to run in it, and other
+//! implementations that check the results.
 //!
-//! Everything here fails loudly: a helper of a test that cannot do its work is a failed test.
+//! A helper that cannot do its work panics, so that the test fails.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,7 +12,6 @@
     reason = "a harness reports by panicking, and says on standard error what it skips"
 )]
 
-pub mod contract;
 pub mod control_plane;
 pub mod hostile;
 pub mod lab;

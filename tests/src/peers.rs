@@ -1,10 +1,11 @@
-//! Other implementations, which judge ours.
+//! Other implementations, which check the results of kcm.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Whether a peer is on this machine. With `KCM_REQUIRE_PEERS=1` a missing one is a failure; without, the
-/// test prints that it skips.
+/// Reports whether a program is installed on this machine.
+///
+/// If it is not, prints that the test skips, or panics under `KCM_REQUIRE_PEERS=1`.
 #[must_use]
 pub fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -15,7 +16,7 @@ pub fn has(program: &str) -> bool {
     found
 }
 
-/// Whether tests run as root, which some peers need. As [`has`].
+/// Reports whether tests run as root, which some peers need; if not, prints or panics like [`has`].
 #[must_use]
 pub fn is_root() -> bool {
     let is_root = run(Command::new("id").arg("-u")).trim() == "0";
@@ -25,7 +26,7 @@ pub fn is_root() -> bool {
     is_root
 }
 
-/// Prints why a test skips, or fails where that is not allowed.
+/// Prints why a test skips, or panics under `KCM_REQUIRE_PEERS=1`.
 pub fn skip(why: &str) {
     assert!(
         std::env::var_os("KCM_REQUIRE_PEERS").is_none_or(|value| value != "1"),
@@ -46,12 +47,12 @@ pub fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs a command, however it ends.
+/// Runs a command, whatever its exit status.
 pub fn output(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-/// `openssl` in a folder.
+/// Returns an `openssl` command that runs in a folder.
 #[must_use]
 pub fn openssl(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("openssl");

@@ -1,4 +1,4 @@
-//! A TCP proxy that lets everything arrive late, as a long line does.
+//! A TCP proxy that adds latency, as a long-distance line does.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Passes connections at `listen` on to `target`; every byte takes `delay` each way. Serves until the process ends.
+/// Forwards connections at `listen` to `target` with a latency of `delay` each way, until the
+/// process ends.
 pub fn delaying(listen: SocketAddr, target: SocketAddr, delay: Duration) {
     let listener = TcpListener::bind(listen).unwrap();
     thread::spawn(move || {
@@ -20,7 +21,7 @@ pub fn delaying(listen: SocketAddr, target: SocketAddr, delay: Duration) {
     });
 }
 
-/// One thread reads and notes when, another writes when that is `delay` ago.
+/// Forwards one direction. One thread reads and records the time, another writes after `delay`.
 fn carry(mut from: TcpStream, to: TcpStream, delay: Duration) {
     let (sender, receiver) = channel();
     thread::spawn(move || deliver(&receiver, to, delay));
@@ -28,7 +29,7 @@ fn carry(mut from: TcpStream, to: TcpStream, delay: Duration) {
         let mut piece = vec![0; 64 * 1024];
         loop {
             let length = from.read(&mut piece).unwrap_or(0);
-            // An empty piece is the end.
+            // An empty piece marks the end of the stream.
             if sender.send((Instant::now(), piece[..length].to_vec())).is_err() || length == 0 {
                 return;
             }

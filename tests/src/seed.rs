@@ -1,12 +1,12 @@
-//! The tutorial's own files, as its sections 2.1 and 4.1 to 4.3 print them.
+//! The tutorial's files, as its sections 2.1 and 4.1 to 4.3 print them.
 
-/// The CSR file of section 2.1.
+/// Returns the CSR file of section 2.1.
 #[must_use]
 pub fn csr_json() -> &'static str {
     include_str!("../testdata/tutorial/kube-controller-manager-csr.json")
 }
 
-/// The unit of master 1, 2 or 3, of sections 4.1 to 4.3.
+/// Returns the unit of master 1, 2 or 3 from sections 4.1 to 4.3.
 #[must_use]
 pub fn unit_of(master: usize) -> &'static str {
     match master {

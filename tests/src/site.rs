@@ -12,16 +12,16 @@ use time::{Duration, OffsetDateTime};
 use crate::Tree;
 use crate::peers;
 
-/// An operator's folder.
+/// An operator's folder, removed when this value is dropped.
 #[derive(Debug)]
 pub struct Site {
     folder: tempfile::TempDir,
 }
 
-/// How `kcm` ended.
+/// The exit code and the output of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
-    /// Exit code.
+    /// Exit code, -1 after a signal.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
@@ -30,7 +30,8 @@ pub struct Ran {
 }
 
 impl Site {
-    /// The tutorial's cluster with a P-256 CA and P-256 keys, which take no time to make.
+    /// Creates a folder for the tutorial's cluster. CA and keys are P-256, which are generated
+    /// quickly.
     #[must_use]
     pub fn new() -> Self {
         let site = Self::empty();
@@ -43,7 +44,7 @@ impl Site {
         site
     }
 
-    /// The same with the first master alone.
+    /// Creates a folder like [`Site::new`] with the first master only.
     #[must_use]
     pub fn one_master() -> Self {
         let site = Self::new();
@@ -53,31 +54,31 @@ impl Site {
         site
     }
 
-    /// An empty folder.
+    /// Creates an empty folder.
     #[must_use]
     pub fn empty() -> Self {
         Self { folder: tempfile::Builder::new().prefix("kcm-site-").tempdir().unwrap() }
     }
 
-    /// The folder.
+    /// Path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A file in it.
+    /// Path of a file in the folder.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A file of a master under `out`.
+    /// Path of a master's file under `out`.
     #[must_use]
     pub fn on_master(&self, master: &str, path: &str) -> PathBuf {
         self.file("out").join(master).join(path.trim_start_matches('/'))
     }
 
-    /// Writes a file and its folders.
+    /// Writes a file and creates its parent folders.
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.file(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -90,14 +91,15 @@ impl Site {
         fs::read_to_string(self.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Replaces a part of the cluster file that must be there.
+    /// Replaces text of the cluster file, which must contain it.
     pub fn edit(&self, from: &str, to: &str) {
         let text = self.read("kcm.yaml");
         assert!(text.contains(from), "the cluster file has no {from:?}");
         self.write("kcm.yaml", text.replace(from, to));
     }
 
-    /// Lets kcm bring everything that the service reads: a program that never runs, and the CA.
+    /// Configures kcm to upload everything that the service reads: the CA, and a program that never
+    /// runs.
     pub fn bring_everything(&self) {
         self.write("kube-controller-manager", program(3000));
         self.edit(
@@ -106,13 +108,13 @@ impl Site {
         );
     }
 
-    /// Everything in it.
+    /// Returns the content of the folder.
     #[must_use]
     pub fn tree(&self) -> Tree {
         Tree::of(self.path())
     }
 
-    /// Runs `kcm` with `arguments` in this folder.
+    /// Runs `kcm` with `arguments` in the folder.
     #[must_use]
     pub fn kcm(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(kcm());
@@ -143,7 +145,7 @@ impl Default for Site {
     }
 }
 
-/// Runs a prepared command to its end.
+/// Runs a prepared command, whatever its exit status.
 pub(crate) fn ran(command: &mut Command) -> Ran {
     let output = peers::output(command);
     Ran {
@@ -153,15 +155,16 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
     }
 }
 
-/// The `kcm` command, built from this checkout.
+/// Builds the `kcm` command from this checkout and returns its path.
 pub fn kcm() -> &'static Path {
     static KCM: OnceLock<PathBuf> = OnceLock::new();
     KCM.get_or_init(|| {
-        // The test itself lies in `<profile>/deps/`; what cargo builds beside it is what is tested.
+        // The test is in `<profile>/deps/`. Tests run the `kcm` that cargo builds into
+        // `<profile>/`.
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let mut build = Command::new(env!("CARGO"));
-        // The features of the whole workspace, with which it is built already.
+        // With the features of the whole workspace, cargo can reuse its build.
         build.args(["build", "--quiet", "--workspace", "--bin", "kcm"]);
         build.arg("--target-dir").arg(profile.parent().unwrap());
         if profile.ends_with("release") {
@@ -173,7 +176,7 @@ pub fn kcm() -> &'static Path {
     })
 }
 
-/// What looks like a program for Linux on amd64, `size` bytes long.
+/// Returns `size` bytes (at least 20) that look like a program for Linux on amd64.
 #[must_use]
 pub fn program(size: usize) -> Vec<u8> {
     let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1];
@@ -183,14 +186,16 @@ pub fn program(size: usize) -> Vec<u8> {
     bytes
 }
 
-/// A script that says of itself that it is kube-controller-manager, then sleeps: for tests of everything but the service. It
-/// listens nowhere, so its flags must say [`SERVES_NOT`].
+/// A script that reports the version of kube-controller-manager and then sleeps, for tests without
+/// a real service.
+///
+/// It does not listen, so that its flags must contain [`SERVES_NOT`].
 pub const SLEEPER: &str = "#!/bin/sh\ncase $1 in --version) echo Kubernetes v1.36.0 ;; --help) ;; *) exec sleep infinity ;; esac\n";
 
-/// A section of a cluster file for a service that serves nothing.
+/// Section of a cluster file for a service that does not listen.
 pub const SERVES_NOT: &str = "controllerManager: {flags: {secure-port: 0}}\n";
 
-/// A fresh root CA: certificate and key as PEM.
+/// Creates a root CA; returns its certificate and key as PEM.
 #[must_use]
 pub fn ca(algorithm: KeyAlgorithm, common_name: &str) -> (String, String) {
     let csr = CsrFile::parse(&format!(r#"{{"CN": "{common_name}"}}"#)).unwrap().value;
@@ -205,7 +210,7 @@ pub fn ca(algorithm: KeyAlgorithm, common_name: &str) -> (String, String) {
     (certificate.to_pem(), key.to_pem().to_string())
 }
 
-/// A random serial number.
+/// Returns a random serial number.
 #[must_use]
 pub fn serial() -> SerialNumber {
     let mut random = [0; 20];

@@ -1,20 +1,20 @@
-//! A folder as a value, to compare before and after.
+//! The content of a folder as a value, to compare before and after.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Everything below a folder.
+/// The content of a folder by relative path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree(pub BTreeMap<PathBuf, Entry>);
 
-/// One file, folder or link.
+/// A file, folder or link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Type and permission bits, as `st_mode` has them.
+    /// Type and permission bits, as in `st_mode`.
     pub mode: u32,
-    /// Bytes of a file, target of a link.
+    /// Bytes of a file, target of a link; empty for others.
     pub content: Vec<u8>,
     /// Inode number.
     pub inode: u64,
@@ -23,7 +23,7 @@ pub struct Entry {
 }
 
 impl Tree {
-    /// Reads everything below `folder`, itself included; empty if there is no such folder.
+    /// Reads `folder` and everything below it; empty if it does not exist.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
         let mut tree = BTreeMap::new();
@@ -33,24 +33,24 @@ impl Tree {
         Self(tree)
     }
 
-    /// The same without what changes when nothing does: inode numbers and times.
+    /// Returns mode and content of each entry, without inode numbers and change times.
     #[must_use]
     pub fn content(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
         let entries = self.0.iter();
         entries.map(|(path, e)| (path.clone(), (e.mode, e.content.clone()))).collect()
     }
 
-    /// The same without what kcm keeps on masters of earlier generations.
+    /// Returns the entries of [`Tree::content`] without kcm's folders of earlier generations.
     #[must_use]
     pub fn in_place(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
         self.content().into_iter().filter(|(path, _)| !is_kept(path)).collect()
     }
 }
 
-/// The names of what kcm keeps on a master of earlier generations.
+/// Names of kcm's folders on a master that hold its records and earlier generations.
 const KEPT: [&str; 3] = [".kcm", ".kcm.a", ".kcm.b"];
 
-/// Whether a path is part of what kcm keeps on a master of earlier generations.
+/// Reports whether a path is in one of kcm's folders of records and earlier generations.
 #[must_use]
 pub fn is_kept(path: &Path) -> bool {
     path.iter().any(|name| KEPT.iter().any(|kept| name == *kept))

@@ -1,9 +1,12 @@
-//! What a master had before its last change, so that it can be had again. Pure.
+//! Records the state of a master before its last change, so that the change can be rolled back.
+//! Pure.
 //!
-//! Files that are replaced get a second name in a folder beside them ([`Slot`]), and a note says what each path was. While
-//! the change is not proven the note is called `pending`; then it becomes `previous` in one rename. So a note that is
-//! pending means that kcm has not seen the service healthy since, and what it names is the last generation that was.
-//! There are two slots: what `previous` names stays until the next change is proven.
+//! Replaced files get a hard link in a directory beside them ([`Slot`]). A note records the former
+//! state of each path. The note is named `pending` until the change is verified. One rename then
+//! makes it `previous`.
+//! So a pending note means that kcm has not seen the service healthy since the change. It names the
+//! last generation that was healthy. Two slots exist, because the files of `previous` must stay
+//! until the next change is verified.
 
 use std::collections::BTreeSet;
 
@@ -15,67 +18,69 @@ use crate::cluster::layout::Layout;
 use crate::transport::{Commit, Enablement, Keep, KeptFile, PathState, Rename, Stage, UnitAction};
 use crate::util::files::{Mode, Owner, RemotePath};
 
-/// A generation of files, as far as it differs from the one that replaced it.
+/// A former generation of files: the paths in which it differs from the one that replaced it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Generation {
-    /// When the change that replaced it began. Masters that were changed together have the same moment here.
+    /// Start of the change that replaced this generation. Equal on all masters that were changed
+    /// together.
     #[serde(with = "time::serde::rfc3339")]
     pub replaced_at: OffsetDateTime,
-    /// If that change was a rollback: when the change began that it took back.
+    /// Start of the change that a rollback undid. Present only if the replacing change was a
+    /// rollback.
     #[serde(
         default,
         with = "time::serde::rfc3339::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub undoes: Option<OffsetDateTime>,
-    /// Where its files are kept.
+    /// Slot that holds the files.
     pub slot: Slot,
-    /// Whether the unit started at boot.
+    /// True if the unit was enabled.
     pub enabled: bool,
-    /// What the paths were.
+    /// Former state of each path.
     pub files: Vec<Former>,
 }
 
-/// A change, as the notes of all masters that it comes to name it.
+/// A change, as identified in the notes of all masters that it affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// When it began.
+    /// Start of the change.
     pub(crate) began: OffsetDateTime,
-    /// If it is a rollback: when the change began that it takes back.
+    /// Start of the change that this rollback undoes. `None` if this is not a rollback.
     pub(crate) undoes: Option<OffsetDateTime>,
 }
 
-/// What a path was.
+/// Former state of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Former {
     /// The path.
     pub path: RemotePath,
-    /// The file, if there was one.
+    /// The file. `None` if the path was not a regular file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<FormerFile>,
 }
 
-/// A file that was replaced or removed; its bytes are kept.
+/// A file that was replaced or removed. Its content is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FormerFile {
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the content.
     pub digest: Fingerprint,
-    /// Its permission bits.
+    /// Permission bits.
     pub mode: Mode,
-    /// Its owner.
+    /// Owner.
     pub owner: Owner,
 }
 
-/// One of two places beside each file.
+/// One of the two directories beside each managed file that keep former files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Slot {
-    /// The one.
+    /// Directory `.kcm.a`.
     A,
-    /// The other.
+    /// Directory `.kcm.b`.
     B,
 }
 
@@ -87,7 +92,7 @@ impl Slot {
         }
     }
 
-    /// The folder beside `path`.
+    /// Returns the slot's directory beside `path`.
     pub(crate) fn folder(self, path: &RemotePath) -> RemotePath {
         path.sibling(match self {
             Self::A => ".kcm.a",
@@ -95,44 +100,46 @@ impl Slot {
         })
     }
 
-    /// Whose folder that is.
+    /// Returns the slot whose directory is at `path`.
     pub(crate) fn of_folder(path: &RemotePath) -> Option<Self> {
         [Self::A, Self::B].into_iter().find(|slot| slot.folder(path) == *path)
     }
 
-    /// Where the file that was at `path` is kept.
+    /// Returns the path at which the slot keeps the former file of `path`.
     #[must_use]
     pub fn place(self, path: &RemotePath) -> RemotePath {
         self.folder(path).child(path.name())
     }
 }
 
-/// The generations that a master has beside the one in place.
+/// The former generations that a master keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Generations {
-    /// The one before a change that is not proven.
+    /// Generation before a change that is not verified yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Generation>,
-    /// The one before the last change that was.
+    /// Generation before the last verified change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<Generation>,
 }
 
 impl Generations {
-    /// The one before the last change, whether that was proven or not.
+    /// Returns the generation before the last change, verified or not.
     #[must_use]
     pub fn last(&self) -> Option<&Generation> {
         self.pending.as_ref().or(self.previous.as_ref())
     }
 
-    /// Whether files of this slot are named.
+    /// Reports whether a generation uses this slot.
     pub(crate) fn name(&self, slot: Slot) -> bool {
         self.pending.iter().chain(&self.previous).any(|generation| generation.slot == slot)
     }
 
-    /// The generation that a change leaves behind: what the changed paths are now, unless a change that is not proven
-    /// has noted already what they were before it.
+    /// Returns the generation that a change will leave behind.
+    ///
+    /// A path that the pending generation already records keeps that record. For other paths,
+    /// `changed` is recorded.
     #[must_use]
     pub(crate) fn leaving(
         &self,
@@ -157,7 +164,7 @@ impl Generations {
         left
     }
 
-    /// The files of `left` whose bytes are not kept yet.
+    /// Returns the files of `left` whose content is not kept yet.
     pub(crate) fn to_keep(&self, left: &Generation) -> Vec<Keep> {
         let known = |path: &RemotePath| {
             let mut known = self.pending.iter().flat_map(|pending| &pending.files);
@@ -171,28 +178,28 @@ impl Generations {
 }
 
 impl Generation {
-    /// Reads a note.
+    /// Parses a note.
     ///
     /// # Errors
-    /// When it is not one of this version: in words.
+    /// A message, if the note is not valid for this version.
     pub fn parse(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| error.to_string())
     }
 
-    /// The note. It names no secret.
+    /// Returns the note as JSON. It contains no secret.
     #[must_use]
     pub fn to_note(&self) -> String {
-        // Nothing in it can fail to be written.
+        // Serialization of these types cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Whether there was no unit: before the first deployment.
+    /// Reports whether the unit file did not exist, as before the first deployment.
     #[must_use]
     pub fn is_before_the_first(&self, unit_file: &RemotePath) -> bool {
         self.files.iter().any(|former| former.path == *unit_file && former.file.is_none())
     }
 
-    /// What brings its files back in place of a change that is not proven.
+    /// Returns the operations that restore the files after an unverified change.
     pub(crate) fn restore(&self) -> (Stage, Commit) {
         let kept: Vec<_> = self.files.iter().filter_map(|former| self.kept(former)).collect();
         let absent = self.files.iter().filter(|former| former.file.is_none());
@@ -204,7 +211,8 @@ impl Generation {
         (Stage { files: Vec::new(), kept }, commit)
     }
 
-    /// What is done once everything is again as it was: the change that is not proven is forgotten.
+    /// Returns the commit that removes the pending note and the kept files, once everything is
+    /// restored.
     pub(crate) fn drop_change(&self, layout: &Layout) -> Commit {
         let leftovers = folders(layout, self.slot);
         Commit { remove: vec![layout.pending.clone()], leftovers, ..Commit::default() }
@@ -216,7 +224,7 @@ impl Generation {
         Some(KeptFile { from, target, digest, mode, owner })
     }
 
-    /// What makes its unit start at boot, or not, as it was.
+    /// Returns the action that enables or disables the unit, as it was.
     pub(crate) fn enablement(&self, layout: &Layout) -> UnitAction {
         let (unit, path) = (layout.unit.clone(), layout.unit_file.clone());
         if self.enabled {
@@ -226,7 +234,8 @@ impl Generation {
         }
     }
 
-    /// What is done once the change that replaced it is proven: it is the previous one, and the one before it goes.
+    /// Returns the commit that ends a verified change. This generation becomes the previous one,
+    /// and the older one is removed.
     pub(crate) fn conclude(&self, layout: &Layout) -> Commit {
         if self.is_before_the_first(&layout.unit_file) {
             return forget(layout);
@@ -237,25 +246,25 @@ impl Generation {
     }
 }
 
-/// Removes all notes and everything that they name.
+/// Removes all notes and all kept files.
 pub(crate) fn forget(layout: &Layout) -> Commit {
     let notes = layout.pending.parent();
     let leftovers = slot_folders(layout).into_iter().chain(notes).collect();
     Commit { leftovers, ..Commit::default() }
 }
 
-/// Every folder in which files of earlier generations may be kept.
+/// Returns every directory in which files of former generations may be kept.
 pub(crate) fn slot_folders(layout: &Layout) -> Vec<RemotePath> {
     [Slot::A, Slot::B].into_iter().flat_map(|slot| folders(layout, slot)).collect()
 }
 
-/// A slot's folders beside all managed files, each once.
+/// Returns the slot's directories beside all managed files, without duplicates.
 fn folders(layout: &Layout, slot: Slot) -> Vec<RemotePath> {
     let folders: BTreeSet<_> = layout.managed().map(|path| slot.folder(path)).collect();
     folders.into_iter().collect()
 }
 
-/// What a path is before it is replaced or removed: it comes back as it was, mode and owner included.
+/// Records the state of a path before it is replaced or removed, including mode and owner.
 pub(crate) fn former(path: &RemotePath, before: &PathState) -> Former {
     let file = match before {
         PathState::File { digest, mode, owner, .. } => {

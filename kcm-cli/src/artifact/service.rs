@@ -1,4 +1,4 @@
-//! The service: what a rollout has to know of it.
+//! Properties of the service that a rollout needs.
 
 use std::net::SocketAddr;
 
@@ -7,51 +7,53 @@ use serde::Serialize;
 
 use crate::util::files::{Owner, RemotePath};
 
-/// What a rollout has to know of the service.
+/// Properties of the service that a rollout needs.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DesiredService {
-    /// The flags that it is started with, by name.
+    /// Names of the flags in its command line.
     pub flags: Vec<FlagName>,
     /// The files that flags name.
     pub files: Vec<RemotePath>,
-    /// Those of them that hold a key: kubeconfigs and private keys.
+    /// Files among `files` that hold a key: kubeconfigs and private keys.
     #[serde(skip)]
     pub(crate) secrets: Vec<RemotePath>,
-    /// Those of them that must hold one certificate and no more: it signs with them once it leads.
+    /// Files among `files` that must hold exactly one certificate, because the leader signs with
+    /// it.
     #[serde(skip)]
     pub(crate) signing_certificates: Vec<RemotePath>,
-    /// The certificates and keys that it signs with once it leads, but for those that kcm puts there itself.
+    /// Certificates and keys that the leader signs with, except a CA that kcm distributes.
     #[serde(skip)]
     pub(crate) signers: Vec<SigningFiles>,
-    /// Those of them that it reads when it starts, and then never again.
+    /// Files among `files` that the process reads only at startup.
     pub read_once: Vec<RemotePath>,
-    /// The key that it signs tokens with.
+    /// Path of the key that signs service account tokens.
     pub service_account_key: Option<String>,
-    /// Where it answers for its health, as seen from the master; nowhere if a flag says so.
+    /// Address of the health endpoint, as seen from the master. `None` if a flag disables it.
     pub serving: Option<SocketAddr>,
-    /// As whom it runs where that user has no more rights than its files give; root with all of root's if none.
+    /// User whose file permissions bind the service: another user, or root without capabilities.
+    /// `None` for root with capabilities.
     pub account: Option<Owner>,
-    /// The name of the user that the cluster file has it run as; none for root.
+    /// Name of the user in the cluster file. `None` for root.
     #[serde(skip)]
     pub(crate) user: Option<String>,
 }
 
-/// A certificate and the key beside it, as the flags of one signer name them.
+/// The certificate and key of one signer, as its flags name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SigningFiles {
-    /// The flag of the certificate.
+    /// Flag that names the certificate.
     pub(crate) certificate_flag: String,
-    /// The certificate's path.
+    /// Path of the certificate.
     pub(crate) certificate: RemotePath,
-    /// The flag of the key.
+    /// Flag that names the key.
     pub(crate) key_flag: String,
-    /// The key's path.
+    /// Path of the key.
     pub(crate) key: RemotePath,
 }
 
 impl DesiredService {
-    /// Names the user that it runs as, for messages.
+    /// Describes the user that the service runs as, for messages.
     pub(crate) fn runs_as(&self) -> String {
         match (&self.user, self.account) {
             (Some(user), _) => format!("user `{user}`"),
@@ -60,7 +62,8 @@ impl DesiredService {
         }
     }
 
-    /// Whether it makes the certificate that it shows for itself when it starts, and never renews it.
+    /// Reports whether the service generates its own serving certificate at startup, and never
+    /// renews it.
     pub(crate) fn makes_its_certificate(&self) -> bool {
         self.serving.is_some() && !self.flags.iter().any(|flag| flag.as_str() == "tls-cert-file")
     }

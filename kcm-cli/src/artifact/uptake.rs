@@ -1,10 +1,14 @@
-//! Whether a service that runs uses the credentials file that its kubeconfig names. Pure.
+//! Reports whether a running service has reloaded the credentials file that its kubeconfig names.
+//! Pure.
 //!
-//! The service reads that file for each connection that it makes, so it uses the new one once no connection is left that
-//! was there when the file came. The kernel tells nobody how old a socket is: its own times are all 0, and those of its
-//! link in `/proc/PID/fd` are of when somebody first looked. So what was there is noted: kcm lists the connections *after*
-//! the rename, when whatever connects finds the new file. One that connected in between is noted as well, though it has
-//! the new certificate: that can only hide what is proven, never prove what is not.
+//! The service reads the file for each new connection. So it uses the new certificate once all
+//! connections from before the file was replaced are closed.
+//!
+//! The kernel does not report the age of a socket. Its timestamps are 0, and those of the link in
+//! `/proc/PID/fd` are of the first access. So kcm notes the connections, and does so *after* the
+//! rename, when new connections already use the new file. A connection made in between is noted
+//! although it uses the new certificate. That can delay the proof of a reload, but never give a
+//! wrong one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,64 +18,74 @@ use serde::{Deserialize, Serialize};
 
 use crate::transport::{Connection, Observation, Settled};
 
-/// Whether a service that runs uses the certificate and key in the file that its kubeconfig names.
+/// State of the certificate reload of a running service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "uptake", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Uptake {
-    /// It does: it was started after the file came, or all its connections to the API server were made after that.
+    /// The service uses the current file. It started after the file was replaced, or all its
+    /// connections to the API server are newer.
     Proven,
-    /// It has connections from before. Those that it made with the certificate it closes within five minutes of the
-    /// change; a leader also has some of controllers with tokens of their own, which stay, and look the same from outside.
+    /// The service still has connections from before the file was replaced.
+    ///
+    /// Those authenticated by the certificate close within five minutes of the change. A leader
+    /// also has connections of controllers that use their own tokens. These stay open and cannot be
+    /// distinguished from outside.
     NotYet {
-        /// How many of them are left.
+        /// Number of old connections that are still open.
         left: usize,
-        /// How many there were.
+        /// Number of old connections at first.
         of: usize,
     },
-    /// It cannot be told.
+    /// The state cannot be determined.
     Unknown {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// What connections a service had right after its credentials file was replaced. It names no secret.
+/// The connections of a service right after its credentials file was replaced. Contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Noted {
     /// SHA-256 of the file.
     pub file: Fingerprint,
-    /// systemd's name for the service's run (`InvocationID`).
+    /// systemd's ID of the service's run (`InvocationID`).
     pub invocation: String,
-    /// The API server's port, by which the connections to it are known.
+    /// Port of the API server, which identifies connections to it.
     pub port: u16,
-    /// The connections to it.
+    /// The connections to the API server.
     pub connections: BTreeSet<Connection>,
 }
 
 impl Noted {
-    /// What is noted of a service that was seen right after the file came; why nothing, if its connections are not seen.
+    /// Creates the note of a service observed right after the file was replaced.
+    ///
+    /// # Errors
+    /// The reason why the connections are unknown.
     pub(crate) fn of(file: Fingerprint, port: u16, seen: &Settled) -> Result<Self, String> {
         let connections = to_server(seen, port)?;
         Ok(Self { file, invocation: seen.invocation.clone(), port, connections })
     }
 
-    /// Reads a note; one that is not of this version is none.
+    /// Parses a note. `None` if the note is not valid for this version.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// The note.
+    /// Returns the note as JSON.
     pub(crate) fn to_note(&self) -> String {
-        // Nothing in it can fail to be written.
+        // Serialization of these types cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Whether none of the connections is left in the same run, and there are others.
+    /// Evaluates the reload from the current connections.
+    ///
+    /// It is proven by a new invocation, or if no noted connection is open and at least one other
+    /// is.
     #[must_use]
     pub fn judge(&self, seen: &Settled) -> Uptake {
         if seen.invocation != self.invocation {
-            // It was started again, and reads the file when it connects.
+            // A new process reads the file when it connects.
             return Uptake::Proven;
         }
         match to_server(seen, self.port) {
@@ -87,7 +101,7 @@ impl Noted {
     }
 }
 
-/// The connections of a service to the API server, which is whatever it reaches on that port.
+/// Returns the connections of a service to the API server: all to that remote port.
 fn to_server(seen: &Settled, port: u16) -> Result<BTreeSet<Connection>, String> {
     match &seen.connections {
         Some(Observation::Known(all)) => {

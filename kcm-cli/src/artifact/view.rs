@@ -1,4 +1,4 @@
-//! Artifacts for people: what is public as it is, fingerprints in place of everything else.
+//! Renders artifacts for display: public content as is, secrets as fingerprints.
 
 use std::borrow::Cow;
 
@@ -10,16 +10,16 @@ use kcm_pki::{Certificate, Fingerprint};
 use crate::pki::IdentityRequest;
 use crate::util::words::size;
 
-/// Stands for a certificate that is not made yet, where a rendering needs one.
+/// Placeholder for a certificate that is not issued yet.
 pub(crate) const STAND_IN_CERTIFICATE: &str =
     "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-/// Stands for a key that is not made yet or not here.
+/// Placeholder for a key that is not generated yet or not on this machine.
 pub(crate) const STAND_IN_KEY: &str =
     "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 
 const KEY_FIELD: &str = "client-key-data: ";
 
-/// A certificate in a few lines.
+/// Renders a certificate chain: the first certificate in detail, the others a line each.
 pub(crate) fn certificate(pem: &str) -> String {
     let all = Certificate::all_from_pem(pem.as_bytes()).unwrap_or_default();
     let Some((certificate, others)) = all.split_first() else {
@@ -40,7 +40,7 @@ pub(crate) fn certificate(pem: &str) -> String {
     first + &others.iter().map(line).collect::<String>()
 }
 
-/// The certificates of a bundle, a line each.
+/// Renders the certificates of a bundle, a line each.
 pub(crate) fn certificates(pem: &str) -> String {
     match Certificate::all_from_pem(pem.as_bytes()) {
         Ok(all) => {
@@ -52,7 +52,7 @@ pub(crate) fn certificates(pem: &str) -> String {
     }
 }
 
-/// A certificate that is yet to be issued.
+/// Renders a certificate that will be issued.
 pub(crate) fn request(request: &IdentityRequest) -> String {
     format!(
         "a new certificate\nsubject: {}\nkey: {}\nusages: {}\nlifetime: {} hours\n",
@@ -63,22 +63,22 @@ pub(crate) fn request(request: &IdentityRequest) -> String {
     )
 }
 
-/// A private key.
+/// Renders a private key as the digest of its file.
 pub(crate) fn key(digest: Fingerprint) -> String {
     format!("private key, file {digest}\n")
 }
 
-/// kube-controller-manager itself.
+/// Renders the kube-controller-manager binary.
 pub(crate) fn binary(bytes: u64, digest: Fingerprint) -> String {
     format!("{} ({bytes} bytes), {digest}\n", size(bytes))
 }
 
-/// A certificate and its key in one file.
+/// Renders a file with a certificate and its key.
 pub(crate) fn combined(certificates: &str, digest: Fingerprint) -> String {
     format!("{}with its private key, file {digest}\n", certificate(certificates))
 }
 
-/// A kubeconfig's public view for people: certificates as fingerprints.
+/// Renders the public view of a kubeconfig, with certificates as fingerprints.
 pub(crate) fn kubeconfig(public: &str) -> String {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     let view = public.split_inclusive(|c| !is_base64(c)).fold(String::new(), |mut view, piece| {
@@ -96,27 +96,28 @@ pub(crate) fn kubeconfig(public: &str) -> String {
     view.replace(&stand_in_key(), "a new private key")
 }
 
-/// A kubeconfig's public lines without the key: what can be compared where the key is not here.
+/// Returns the lines of a kubeconfig's public view except the key, for comparison if the key is not
+/// on this machine.
 pub(crate) fn without_key(view: &str) -> impl Iterator<Item = &str> {
     view.lines().filter(|line| !line.trim_start().starts_with(KEY_FIELD))
 }
 
-/// The client certificate in what may be shown of a kubeconfig.
+/// Returns the client certificate embedded in a kubeconfig, from its public view.
 pub(crate) fn embedded(view: &str) -> Option<Vec<u8>> {
     Access::of_public_view(view).ok()?.certificate().map(<[u8]>::to_vec)
 }
 
-/// The first certificate of a PEM file, which its intermediates may follow.
+/// Returns the fingerprint of the first certificate in a PEM file. Intermediates may follow it.
 pub(crate) fn leaf(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::first_from_pem(pem).ok().map(|certificate| certificate.fingerprint())
 }
 
-/// The file that a kubeconfig names for the certificate, as it is written there, by its public view.
+/// Returns the path of the client certificate, as written in a kubeconfig, from its public view.
 pub(crate) fn client_certificate(public: &str) -> Option<String> {
     Access::of_public_view(public).ok()?.certificate_file().map(str::to_owned)
 }
 
-/// The server that a kubeconfig names, by its public view.
+/// Returns the server URL of a kubeconfig, from its public view.
 pub(crate) fn server(public: &str) -> Option<String> {
     Access::of_public_view(public).ok().map(|access| access.server().to_owned())
 }
@@ -138,10 +139,13 @@ fn embedded_certificate(pem: &str) -> String {
     }
 }
 
-/// The longest text that a difference is shown of, in bytes.
+/// Longest text, in bytes, of which a difference is computed.
 const LONGEST: usize = 64 << 10;
 
-/// The whole lines in the first [`LONGEST`] bytes of a text, and how many more lines there are: a difference takes time.
+/// Truncates a text to the whole lines in its first [`LONGEST`] bytes, and appends the number of
+/// omitted lines.
+///
+/// This bounds the time to compute a difference.
 pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
     let Some(first) = text.as_bytes().get(..LONGEST).filter(|_| text.len() > LONGEST) else {
         return text.into();

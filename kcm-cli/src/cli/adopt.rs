@@ -1,4 +1,4 @@
-//! `kcm adopt`.
+//! Runs `kcm adopt`: observes masters that were set up by hand and writes a cluster file for them.
 
 mod files;
 
@@ -47,7 +47,7 @@ pub(super) async fn run(
         let adopted = adopt(&request, &fleet, origin, now).await.map_err(failure)?;
         finish(arguments, origin, &fleet, interrupt, now, adopted).await
     };
-    // There is nothing to finish: whoever interrupts a look wants it to end.
+    // An observation leaves nothing to clean up, so the first interrupt ends it.
     let done = tokio::select! {
         biased;
         () = interrupt.asked() => Err(Error::Interrupted.into()),
@@ -70,7 +70,7 @@ fn failure(error: AdoptError) -> Failure {
     }
 }
 
-/// Plans for the cluster file that was found, shows it, and only then puts it and the CA certificate in place.
+/// Plans with the generated cluster file, shows the plan, and writes the files once confirmed.
 async fn finish(
     arguments: &AdoptArguments,
     origin: &Path,
@@ -83,7 +83,7 @@ async fn finish(
     let missing = (!arguments.prints())
         .then(|| Missing::of(&adopted.cluster, &adopted, arguments.overwrite))
         .transpose()?;
-    // The plan needs files that are not there yet.
+    // The plan needs files that do not exist yet.
     let elsewhere = tempfile::tempdir()?;
     let mut cluster = adopted.cluster.clone();
     redirect(&mut cluster, elsewhere.path(), missing.as_ref());
@@ -117,7 +117,9 @@ async fn finish(
     Ok(if is_clean { Exit::Done } else { Exit::ToDo })
 }
 
-/// Asks a person whether these files are to be written; where nobody can be asked, they are.
+/// Asks on the terminal whether to write these files.
+///
+/// Returns true without asking if standard input or standard error is not a terminal.
 async fn confirm(files: &[&Path]) -> io::Result<bool> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(true);
@@ -135,7 +137,7 @@ async fn confirm(files: &[&Path]) -> io::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Has the files that are missing in another folder; all of them, where it is not said which are.
+/// Points the missing files of the cluster to another folder; all files if `missing` is `None`.
 fn redirect(cluster: &mut Cluster, folder: &Path, missing: Option<&Missing<'_>>) {
     let pki = &mut cluster.pki;
     let moved = |path: &mut PathBuf, name: &str| {

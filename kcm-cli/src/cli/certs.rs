@@ -1,4 +1,4 @@
-//! `kcm certs`.
+//! Runs `kcm certs check` and `kcm certs renew`.
 
 use std::path::Path;
 use std::time::Duration;

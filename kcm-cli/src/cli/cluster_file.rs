@@ -1,4 +1,4 @@
-//! The cluster file on this machine: reading it, and writing the first one.
+//! Reads the cluster file on this machine, and writes the first one.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -21,7 +21,7 @@ pub(super) fn read(file: &Path) -> Result<Cluster, Failure> {
 /// Reads the text of a cluster file.
 pub(super) fn text(file: &Path) -> Result<String, Failure> {
     let mut text = Vec::new();
-    // One byte more than a cluster file can have: a device that never ends must not fill the memory.
+    // One byte more than the limit, because a device without an end must not fill the memory.
     let limit = cluster::LONGEST_FILE + 1;
     fs::File::open(file)
         .and_then(|open| open.take(limit).read_to_end(&mut text))
@@ -34,7 +34,7 @@ pub(super) fn text(file: &Path) -> Result<String, Failure> {
     })
 }
 
-/// Writes the whole file or none: it appears under its name only when it is complete.
+/// Writes a new cluster file atomically.
 pub(super) fn write(arguments: &InitArguments) -> Result<Exit, Failure> {
     let file = &arguments.file;
     let text = init(&arguments.answers(), file).map_err(|error| {
@@ -45,7 +45,7 @@ pub(super) fn write(arguments: &InitArguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Puts a cluster file in place, whole; one that is there only if it is to be replaced.
+/// Writes a cluster file atomically; replaces an existing file only if `overwrites` is true.
 pub(super) fn place(file: &Path, text: &str, overwrites: bool) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let written = tempfile::Builder::new()
@@ -70,12 +70,12 @@ pub(super) fn place(file: &Path, text: &str, overwrites: bool) -> Result<(), Fai
     }
 }
 
-/// A cluster file is there already.
+/// Returns the failure for a cluster file that already exists.
 pub(super) fn exists(file: &Path, mend: &str) -> Failure {
     Failure::new(Exit::Failed, format!("{} exists already; {mend}", file.display()))
 }
 
-/// Why a cluster file cannot be read or written, and what to do.
+/// Returns the message for a cluster file that cannot be read or written, with its fix.
 fn unreadable(file: &Path, error: &io::Error) -> String {
     let error = FileError::from_io(file.display(), error);
     match error.kind {

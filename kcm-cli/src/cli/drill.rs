@@ -1,4 +1,4 @@
-//! `kcm drill`.
+//! Runs `kcm drill`.
 
 use std::io;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(super) async fn run(arguments: DrillArguments, interrupt: &Interrupt) -> Res
     }
     let masters = Masters::of(&arguments.select, Consent::default());
     let request = request(&arguments);
-    // Nobody is ended for a picture that cannot be kept.
+    // The leader is stopped only if the timeline can be written.
     let picture = arguments.svg.as_deref().map(Picture::begin).transpose()?;
     let show = async |run: Run<'_>, report: &Report| {
         let shown = drill(run, &request).await?;
@@ -48,7 +48,7 @@ fn request(arguments: &DrillArguments) -> DrillRequest {
     }
 }
 
-/// A picture that is to be drawn.
+/// A timeline that the drill will write.
 struct Picture<'a> {
     file: &'a Path,
     fresh: report::FreshFile,

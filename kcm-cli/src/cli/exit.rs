@@ -1,4 +1,4 @@
-//! How an invocation ends: its exit code, and why there is no result.
+//! The result of an invocation: its exit code and its failure.
 
 use std::io;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::preflight::PreflightError;
 use crate::util::files::FileError;
 use crate::util::words::harmless;
 
-/// What the exit code says.
+/// The exit codes of `kcm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
     Done = 0,
@@ -25,7 +25,7 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// Of a proof that leaves everything as it was, if it can.
+    /// Returns the exit code of a smoke test or a drill, which restore the previous state.
     pub(super) fn of_proof(is_put_back: bool, is_interrupted: bool, is_passed: bool) -> Self {
         match (is_put_back, is_interrupted, is_passed) {
             (false, _, _) => Self::Partly,
@@ -35,7 +35,7 @@ impl Exit {
         }
     }
 
-    /// The same for somebody who failed beside that.
+    /// Turns success into a failure, for a run that could not write its output.
     pub(super) fn or_failed(self) -> Self {
         if self == Self::Done { Self::Failed } else { self }
     }
@@ -47,7 +47,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why there is no result.
+/// A failure with its exit code, its message and its JSON document.
 pub(super) struct Failure {
     exit: Exit,
     message: String,
@@ -60,7 +60,7 @@ impl Failure {
         Self { exit, document: serde_json::json!({ "error": message }), message }
     }
 
-    /// The same in other words.
+    /// Replaces the message.
     pub(super) fn saying(mut self, message: String) -> Self {
         if let Some(error) = self.document.get_mut("error") {
             *error = serde_json::json!(message);
@@ -68,7 +68,7 @@ impl Failure {
         Self { message, ..self }
     }
 
-    /// The same with what was found until then.
+    /// Adds the findings reported before the failure.
     pub(super) fn with_findings(self, findings: &[Finding]) -> Self {
         let mut document = self.document;
         if let (Some(document), false) = (document.as_object_mut(), findings.is_empty()) {
@@ -79,14 +79,14 @@ impl Failure {
         Self { message, document, ..self }
     }
 
-    /// Metrics could not be left where they were to be.
+    /// Returns the failure for metrics that cannot be written.
     pub(super) fn of_metrics(file: &Path, error: &io::Error) -> Self {
         let error = FileError::from_io(file.display(), error);
         Self::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
     }
 
     pub(super) fn report(self, form: Form) -> ExitCode {
-        // If even this cannot be written, the exit code is all there is left to say.
+        // If standard error fails too, only the exit code is left.
         let _ = report::failure(form, &self.message, &self.document);
         self.exit.into()
     }
@@ -103,7 +103,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// The text of an error. Lists keep their line breaks, because what they list is in one line each.
+/// Returns the text of an error. Lists keep their line breaks, because each item is one line.
 pub(super) fn text(error: &Error) -> String {
     match error {
         Error::Observe(_) | Error::Lint(_) | Error::Preflight(PreflightError::Findings { .. }) => {
@@ -113,7 +113,7 @@ pub(super) fn text(error: &Error) -> String {
     }
 }
 
-/// The text of an error of `adopt`. Two of them have a second line for the help.
+/// Returns the text of an error of `adopt`. Two variants have a second line for the help.
 pub(super) fn text_of_adopt(error: &AdoptError) -> String {
     match error {
         AdoptError::Kubeconfig { .. } | AdoptError::Disagree { .. } => error.to_string(),

@@ -1,4 +1,4 @@
-//! `kcm lint`.
+//! Runs `kcm lint`.
 
 use super::cluster_file;
 use super::exit::{Exit, Failure};

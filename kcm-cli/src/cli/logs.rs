@@ -1,4 +1,4 @@
-//! `kcm logs`.
+//! Runs `kcm logs`.
 
 use super::exit::{Exit, Failure};
 use super::{Masters, with_fleet};
@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: LogsArguments, interrupt: &Interrupt) -> Resu
     with_fleet(masters, interrupt, show).await
 }
 
-/// Ctrl-C is how a reading that follows ends.
+/// Returns the exit code. Ctrl-C is the normal end of `--follow`.
 fn exit(outcome: &LogsOutcome, follow: bool) -> Exit {
     match (outcome.interrupted && !follow, outcome.unread.len()) {
         (true, _) => Exit::Interrupted,

@@ -1,4 +1,4 @@
-//! The `kcm` command: reads arguments and files, calls the library, reports, and chooses the exit code.
+//! The `kcm` command: parses arguments, calls the library, reports, and chooses the exit code.
 
 mod adopt;
 mod args;
@@ -58,7 +58,7 @@ pub fn main() -> ExitCode {
         Err(error) => return Failure::new(Exit::Failed, error.to_string()).report(form),
     };
     let done = runtime.block_on(run_until_interrupted(arguments.verb));
-    // A key that is still being made for an interrupted run must not be waited for.
+    // Generating a key blocks its thread; an interrupted run must not wait for it.
     runtime.shutdown_background();
     match done {
         Ok(exit) => exit.into(),
@@ -66,15 +66,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Keeps keys out of core dumps, and other processes of this user out of the memory (`prctl(2)`, `PR_SET_DUMPABLE`).
+/// Disables core dumps, and access to the memory by other processes of this user.
+///
+/// Core dumps would hold keys. See `PR_SET_DUMPABLE` in `prctl(2)`.
 fn forbid_core_dumps() -> io::Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none)?;
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-/// Runs to the end. The first Ctrl-C, SIGTERM or SIGHUP asks to stop where it is safe, the second stops at
-/// once, which loses nothing: the next run goes on from what it finds.
+/// Runs to the end. The first Ctrl-C, SIGTERM or SIGHUP requests a stop at the next safe point.
+///
+/// The second signal stops immediately. The next run resumes from the observed state.
 async fn run_until_interrupted(verb: Verb) -> Result<Exit, Failure> {
     let interrupt = Interrupt::default();
     let (mut int, mut term, mut hup) = (
@@ -171,7 +174,7 @@ async fn run_plan(run: Run<'_>, report: &Report, check: bool) -> Result<Exit, Fa
     Ok(if check && prepared.is_to_do() { Exit::ToDo } else { Exit::Done })
 }
 
-/// Reports how a rollout ended.
+/// Reports the outcome of a rollout and returns its exit code.
 fn finish(run: Run<'_>, report: &Report, outcome: &Outcome, end: End) -> Result<Exit, Failure> {
     let changed = outcome.has_changed_masters();
     report.outcome(outcome, end).map_err(|error| {
@@ -189,7 +192,7 @@ fn finish(run: Run<'_>, report: &Report, outcome: &Outcome, end: End) -> Result<
     })
 }
 
-/// Which masters a verb is about, and what was asked for by name.
+/// The selected masters of a command, and the risks that the operator accepted.
 struct Masters<'a> {
     fleet: &'a FleetArguments,
     only: &'a [String],
@@ -203,7 +206,7 @@ impl<'a> Masters<'a> {
     }
 }
 
-/// Opens what every verb about masters needs, uses it, and ends the connections however that went.
+/// Opens the cluster file and the fleet, runs `verb`, and closes the connections in every case.
 async fn with_fleet(
     masters: Masters<'_>,
     interrupt: &Interrupt,

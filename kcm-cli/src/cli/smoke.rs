@@ -1,4 +1,4 @@
-//! `kcm smoke`.
+//! Runs `kcm smoke`.
 
 use std::io;
 use std::path::Path;

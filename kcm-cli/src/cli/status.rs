@@ -1,4 +1,4 @@
-//! `kcm status`.
+//! Runs `kcm status`.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) async fn run(
 }
 
 async fn once(run: Run<'_>, report: &Report, arguments: &StatusArguments) -> Result<Exit, Failure> {
-    // There is nothing to finish: whoever interrupts a look wants it to end.
+    // An observation leaves nothing to clean up, so the first interrupt ends it.
     let status = tokio::select! {
         biased;
         () = run.interrupt.asked() => return Err(Error::Interrupted.into()),
@@ -38,7 +38,7 @@ async fn once(run: Run<'_>, report: &Report, arguments: &StatusArguments) -> Res
     Ok(exit(&status))
 }
 
-/// Looks until it is interrupted, which is how it ends: the exit code is the last look's.
+/// Repeats the status until interrupted. The exit code is that of the last report.
 async fn watch(
     run: Run<'_>,
     report: &Report,

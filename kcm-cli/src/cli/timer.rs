@@ -1,4 +1,4 @@
-//! `kcm certs timer`: two units on this machine.
+//! Runs `kcm certs timer`: writes a systemd service and timer on this machine.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
@@ -44,7 +44,9 @@ pub(super) fn write(arguments: &CertsTimerArguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// systemd leaves out a time that it does not understand, and the timer would never run: it is asked here, where it is.
+/// Checks a time with `systemd-analyze calendar`, if it is installed.
+///
+/// systemd ignores an invalid `OnCalendar=` value, and the timer would never run.
 fn check_calendar(time: &str) -> Result<(), Failure> {
     let asked = Command::new("systemd-analyze").args(["calendar", "--", time]).output();
     match asked {
@@ -54,7 +56,7 @@ fn check_calendar(time: &str) -> Result<(), Failure> {
             );
             Err(Failure::new(Exit::Usage, message))
         }
-        // Where there is no systemd to ask, these units are for another machine.
+        // Without systemd on this machine, the units are for another machine.
         _ => Ok(()),
     }
 }
@@ -72,7 +74,7 @@ fn usual_directory(manager: Manager) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Both or neither; `false` if both are there already.
+/// Writes both units or neither. Returns `false` if both already have this content.
 fn write_both(directory: &Path, units: &[UnitText; 2]) -> Result<bool, Failure> {
     let mut fresh = Vec::new();
     for unit in units {
@@ -107,7 +109,7 @@ fn write_both(directory: &Path, units: &[UnitText; 2]) -> Result<bool, Failure> 
     for (path, before, file) in staged {
         if let Err(error) = file.persist(&path) {
             for (path, before) in placed {
-                // What cannot be taken back is whole all the same.
+                // A unit that cannot be restored is still a complete file.
                 let _ = match before {
                     None => fs::remove_file(&path),
                     Some(before) => stage(directory, &before)

@@ -1,4 +1,4 @@
-//! What the parts of a cluster file mean together: defaults, contradictions, one value per question.
+//! Checks of a cluster file as a whole: defaults, contradictions and warnings.
 
 mod ranges;
 mod ssh;
@@ -22,13 +22,14 @@ use super::{Cluster, Install, Master, Paths, Pki};
 use crate::cluster::layout::{self, Layout};
 use crate::util::files::RemotePath;
 
-/// Where the tutorial keeps the identity, beside the cluster file.
+/// Folder of the identity in the tutorial, relative to the cluster file.
 const IDENTITY_FOLDER: &str = "pki/kube-controller-manager/cert";
-/// The tutorial's lifetime of a leaf: ten years.
+/// Lifetime of a leaf certificate in the tutorial: ten years.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(87_600 * 3600);
-/// Certificates begin five minutes ago; what ends soon after would be issued again and again.
+/// Minimum lifetime. Certificates are backdated by five minutes, and a shorter lifetime would cause
+/// constant renewal.
 pub(crate) const SHORTEST_LIFETIME: Duration = Duration::from_secs(3600);
-/// What `ssh` takes if nobody says otherwise.
+/// Default port of `ssh`.
 const SSH_PORT: u16 = 22;
 const PROFILE: &str = "kubernetes";
 
@@ -89,7 +90,7 @@ pub(super) fn check(
     })
 }
 
-/// Makes errors that know their place.
+/// Creates errors that know the position of their key.
 struct At<'a> {
     text: &'a str,
     origin: &'a Path,
@@ -101,7 +102,7 @@ impl At<'_> {
         ClusterFileError::new(self.origin, Places::of(self.text).get(&key), &key, problem)
     }
 
-    /// Takes a constant of kcm's own through the same check as the operator's values.
+    /// Validates a built-in default with the same check as the operator's values.
     fn known<T, E: std::fmt::Display>(&self, value: Result<T, E>) -> Result<T, ClusterFileError> {
         value.map_err(|error| ClusterFileError::new(self.origin, None, "", error))
     }
@@ -228,7 +229,8 @@ fn masters(
     Ok(masters)
 }
 
-/// One address may be several masters only behind different ports, as with forwarded ones.
+/// True if both are the same host. One address may serve several masters on different ports, as
+/// with port forwarding.
 fn is_same_target(master: &Master, entry: &MasterEntry) -> bool {
     let is_same_host = match (&master.address, &entry.address.0) {
         (HostAddress::Name(one), HostAddress::Name(other)) => one.eq_ignore_ascii_case(other),
@@ -274,7 +276,7 @@ fn master(
     })
 }
 
-/// Flags that have a key of their own in the cluster file, and that key.
+/// Flags that have their own key in the cluster file, with that key.
 const OWN_KEY: &[(&str, &str)] = &[
     ("bind-address", "bindAddress, under controllerManager or the master"),
     ("cluster-cidr", "cluster.clusterCidr"),

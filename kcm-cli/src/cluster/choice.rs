@@ -1,30 +1,31 @@
-//! Scalars that choose one of a few ways.
+//! Scalars that accept a fixed set of words.
 
 use std::str::FromStr;
 
 use super::scalar::Scalar;
 use super::value::{InvalidValue, invalid};
 
-/// From where the API server is asked.
+/// The route of requests to the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ApiVia {
-    /// Through each master: it proves the path from where it counts.
+    /// Through each master, which tests the path that kube-controller-manager uses.
     #[default]
     Master,
-    /// From this machine.
+    /// Directly from this machine.
     Direct,
 }
 
-/// Where a kubeconfig has certificate and key.
+/// The storage of certificate and key for the kubeconfig.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CredentialsForm {
-    /// In itself. kube-controller-manager reads them when it starts, and never again.
+    /// In the kubeconfig. kube-controller-manager reads them only at its start.
     #[default]
     Embedded,
-    /// In itself, and nowhere else: no files with certificate and key are beside it.
+    /// In the kubeconfig only, without separate files for certificate and key.
     EmbeddedOnly,
-    /// In one file beside the certificate, which it names for both. kube-controller-manager reads that again for
-    /// every connection and closes its connections within five minutes of a change.
+    /// In one file beside the certificate, which the kubeconfig names for both.
+    /// kube-controller-manager reads it again for every connection, and closes its connections
+    /// within five minutes of a change.
     Files,
 }
 
@@ -46,13 +47,13 @@ impl FromStr for CredentialsForm {
     }
 }
 
-/// How unit and kubeconfig on a master are compared with what kcm would write.
+/// The comparison of unit and kubeconfig on a master with the desired files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Comparison {
-    /// Byte for byte.
+    /// Byte by byte.
     #[default]
     Bytes,
-    /// By what systemd and a client make of them: what comes to the same stays as it is.
+    /// By their effect on systemd and on a client; a semantically equal file stays unchanged.
     Meaning,
 }
 

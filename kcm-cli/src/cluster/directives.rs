@@ -1,4 +1,4 @@
-//! Directives of a unit as they stand in the file: values by key by section.
+//! Unit directives in the cluster file: values by key and section.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -11,16 +11,16 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 
 use super::scalar::{Scalar, Text};
 
-/// Directives by section, in the file's order.
+/// Directives by section, in the order of the file.
 #[derive(Debug, Default)]
 pub(super) struct DirectiveMap(pub(super) Vec<(SectionName, Vec<(Key, Values)>)>);
 
-/// What stands at a directive's key.
+/// The values of a directive's key.
 #[derive(Debug)]
 pub(super) enum Values {
     /// One value.
     One(Value),
-    /// A list of values, each to become a directive.
+    /// A list of values, each for one directive.
     Several(Vec<Value>),
 }
 
@@ -31,14 +31,14 @@ impl<'de> Deserialize<'de> for DirectiveMap {
     }
 }
 
-/// Lines `name: …`, where no name stands twice.
+/// Lines `name: …` without duplicate names.
 struct Lines<K, V>(Vec<(K, V)>);
 
-/// What the errors say about such a name.
+/// The terms for a name in errors.
 trait Name: Scalar + fmt::Display + Clone + Ord {
-    /// What it names.
+    /// Noun for the named item.
     const KIND: &'static str;
-    /// What to do about one that is there twice.
+    /// Fix for a duplicate name.
     const MEND: &'static str;
 }
 
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for Values {
             }
 
             fn visit_f64<E: Error>(self, _: f64) -> Result<Values, E> {
-                // 1.10 would become 1.1.
+                // A float would turn 1.10 into 1.1.
                 Err(E::custom("put a number with a fraction in quotes, so that it stays as it is"))
             }
 

@@ -1,11 +1,11 @@
-//! What is wrong with a cluster file.
+//! The error of an invalid cluster file.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// One thing that is wrong with a cluster file, where, and how to mend it.
+/// An error in a cluster file, with its position and its fix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}{}: {message}", file.display(), Place(*line, *column))]
 pub struct ClusterFileError {
@@ -17,12 +17,12 @@ pub struct ClusterFileError {
     pub column: Option<usize>,
     /// Path of the field, as in `masters[1].name`; empty for the whole file.
     pub field: String,
-    /// What is wrong and how to mend it; names the field.
+    /// The problem and its fix; names the field.
     pub message: String,
 }
 
 impl ClusterFileError {
-    /// An error about a field; `place` is its line and column.
+    /// Creates an error about a field; `place` is its line and column.
     pub(super) fn new(
         file: &Path,
         place: Option<(usize, usize)>,
@@ -43,7 +43,7 @@ impl ClusterFileError {
     }
 }
 
-/// What the operator wrote may hold anything and be as long as the file; what kcm says is one line.
+/// Reduces a message to one line of bounded length, because it may quote any text of the file.
 fn one_line(message: &str) -> String {
     const EDGE: usize = 300;
     let length = message.chars().count();

@@ -1,4 +1,4 @@
-//! The cluster file as it is written: names, shapes and scalars. What they mean together is `check`'s.
+//! The cluster file as serde types: names, shapes and scalars. `check` validates their combination.
 
 use kcm_kubeconfig::ServerUrl;
 use kcm_pki::{GoDuration, KeyAlgorithm};
@@ -18,40 +18,41 @@ use super::value::{
     OperatorPath, ProfileName, SshUser,
 };
 
-/// kcm's cluster file: a highly available kube-controller-manager on your own masters.
+/// The cluster file of kcm: a highly available kube-controller-manager on your own masters.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schemars(title = "kcm cluster file")]
 pub(super) struct ClusterFile {
-    /// The form of this file.
+    /// Version of the file format.
     #[expect(dead_code, reason = "reading it is checking it")]
     pub(super) api_version: Text<ApiVersion>,
-    /// The cluster.
+    /// The Kubernetes cluster.
     pub(super) cluster: ClusterSection,
     /// Certificates and keys, on the operator's machine.
     pub(super) pki: PkiSection,
-    /// kube-controller-manager itself, on all masters.
+    /// Settings of kube-controller-manager on all masters.
     pub(super) controller_manager: Option<ControllerManagerSection>,
     /// The kubeconfig.
     pub(super) kubeconfig: Option<KubeconfigSection>,
-    /// How systemd runs it, on all masters.
+    /// Settings of the systemd service on all masters.
     pub(super) systemd: Option<SystemdSection>,
-    /// Where things are on the masters, and what is brought there.
+    /// Paths on the masters, and the files that kcm uploads there.
     pub(super) install: Option<InstallSection>,
-    /// How the API server is asked who leads.
+    /// Access to the API server, to determine the leader.
     pub(super) api: Option<ApiSection>,
-    /// The hosts that run kube-controller-manager. Their order is the order of everything kcm does.
+    /// The hosts that run kube-controller-manager. kcm always works in this order.
     pub(super) masters: Vec<MasterEntry>,
-    /// How to reach the masters.
+    /// SSH access to the masters.
     pub(super) ssh: Option<SshSection>,
-    /// Version of kube-controller-manager, as in v1.36.2; flags, controllers and feature gates are checked against it. Default: the
-    /// version of the program on a master where it can be asked, else every known one.
+    /// Version of kube-controller-manager, such as v1.36.2, to check flags, controllers and feature
+    /// gates against. Default: the version of the program on a master, or every known version if no
+    /// master can be queried.
     pub(super) kubernetes_version: Option<Text<KubernetesVersion>>,
-    /// Findings of `kcm lint` that are accepted.
+    /// Accepted findings of `kcm lint`.
     pub(super) lint: Option<LintSection>,
 }
 
-/// Findings of `kcm lint` that are accepted.
+/// Accepted findings of `kcm lint`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct LintSection {
@@ -59,77 +60,88 @@ pub(super) struct LintSection {
     pub(super) allow: Option<Vec<AllowEntry>>,
 }
 
-/// A finding that is accepted, wherever it is found.
+/// A finding that is accepted at every place where it occurs.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct AllowEntry {
-    /// The code of the finding, as in cis-1.3.2.
+    /// Code of the finding, such as cis-1.3.2.
     pub(super) code: Text<LintName>,
-    /// The reason why it is accepted.
+    /// Reason for the acceptance.
     pub(super) reason: Text<Reason>,
 }
 
-/// The cluster.
+/// The Kubernetes cluster.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ClusterSection {
-    /// URL of the API server, as the masters reach it: the load balancer. A master can have its own.
+    /// URL of the API server as the masters reach it, usually of a load balancer. A master can
+    /// override it.
     pub(super) server: Text<ServerUrl>,
-    /// Name of the cluster (`--cluster-name`, and in the kubeconfig). Default: kubernetes.
+    /// Name of the cluster, for `--cluster-name` and the kubeconfig. Default: kubernetes.
     pub(super) name: Option<Text<ClusterName>>,
-    /// Range of Pod addresses (`--cluster-cidr`), or with dual stack a list of one IPv4 and one IPv6 range.
+    /// Address range of Pods (`--cluster-cidr`), or for dual stack a list of one IPv4 and one IPv6
+    /// range.
     pub(super) cluster_cidr: Ranges,
-    /// Range of Service addresses (`--service-cluster-ip-range`), or with dual stack a list of one IPv4 and one IPv6 range.
+    /// Address range of Services (`--service-cluster-ip-range`), or for dual stack a list of one
+    /// IPv4 and one IPv6 range.
     pub(super) service_cluster_ip_range: Ranges,
-    /// Prefix length of each node's part of clusterCidr, where that is one range. Default: 24, or 64 for IPv6.
+    /// Prefix length of each node's Pod range, if clusterCidr is one range. Default: 24, or 64 for
+    /// IPv6.
     pub(super) node_cidr_mask_size: Option<u8>,
-    /// Prefix length of each node's part of the IPv4 range. Default with two ranges: 24.
+    /// Prefix length of each node's IPv4 Pod range. Default with two ranges: 24.
     pub(super) node_cidr_mask_size_ipv4: Option<u8>,
-    /// Prefix length of each node's part of the IPv6 range. Default with two ranges: 64.
+    /// Prefix length of each node's IPv6 Pod range. Default with two ranges: 64.
     pub(super) node_cidr_mask_size_ipv6: Option<u8>,
 }
 
-/// Certificates and keys, on the operator's machine. Relative paths start at this file's folder.
+/// Certificates and keys on the operator's machine. Relative paths start at the folder of this
+/// file.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct PkiSection {
-    /// The CA certificate, PEM.
+    /// Path of the CA certificate (PEM).
     pub(super) ca_cert: Text<OperatorPath>,
-    /// The CA key, PEM. Read only to sign, or to distribute (install.distributeCa).
+    /// Path of the CA key (PEM). kcm reads it only to sign, or to distribute it
+    /// (install.distributeCa).
     pub(super) ca_key: Text<OperatorPath>,
-    /// A bundle of CA certificates, PEM, that clients accept in place of caCert alone: in the kubeconfig, and on the masters in
-    /// --root-ca-file. A CA that a master trusts is never dropped unasked. Default: caCert alone.
+    /// Path of a bundle of CA certificates (PEM) that clients accept instead of caCert alone: in
+    /// the kubeconfig, and on the masters in --root-ca-file. A CA that a master trusts is dropped
+    /// only if the operator requests it. Default: caCert alone.
     pub(super) trust: Option<Text<OperatorPath>>,
-    /// Makes a root CA if neither file exists and nothing is deployed yet: for first tries. Default: false.
+    /// Create a root CA if neither file exists and nothing is deployed yet; for trials. Default:
+    /// false.
     pub(super) create_ca: Option<bool>,
-    /// A cfssl CSR file with the certificate's subject. Default: the tutorial's subject.
+    /// Path of a cfssl CSR file with the subject of the certificate. Default: the subject of the
+    /// tutorial.
     pub(super) csr: Option<Text<OperatorPath>>,
-    /// A cfssl signing config (ca-config.json) with the certificate's usages and lifetime.
+    /// Path of a cfssl signing config (ca-config.json) with usages and lifetime of the certificate.
     pub(super) signing_config: Option<Text<OperatorPath>>,
-    /// The profile in signingConfig. Default: kubernetes.
+    /// Name of the profile in signingConfig. Default: kubernetes.
     pub(super) profile: Option<Text<ProfileName>>,
-    /// Algorithm and size of the new key. Default: what the CSR file says, else rsa-2048.
+    /// Algorithm and size of a new key. Default: those of the CSR file, or rsa-2048.
     pub(super) key_algorithm: Option<Text<KeyAlgorithm>>,
-    /// Lifetime of the certificate. Default: what the profile says, else 87600h.
+    /// Lifetime of the certificate. Default: that of the profile, or 87600h.
     pub(super) lifetime: Option<Text<GoDuration>>,
-    /// How long before its end a certificate is replaced. Default: 720h, at most a third of the lifetime.
+    /// Remaining lifetime at which a certificate is replaced. Default: 720h, but at most a third of
+    /// the lifetime.
     pub(super) renew_before: Option<Text<GoDuration>>,
-    /// Issues the certificate that kube-controller-manager serves with, too: from the CA, with the address and name of
-    /// each master, so that Prometheus can verify it and it is renewed without a restart. Default: false, it makes its
-    /// own when it starts.
+    /// Issue the serving certificate of kube-controller-manager from the CA, with address and name
+    /// of each master. Prometheus can then verify it, and a renewal needs no restart. Default:
+    /// false, kube-controller-manager generates a self-signed one at its start.
     pub(super) serving_certificate: Option<bool>,
-    /// Folder of kube-controller-manager's certificate and key. Default: pki/kube-controller-manager/cert.
+    /// Folder of the client certificate and key of kube-controller-manager. Default:
+    /// pki/kube-controller-manager/cert.
     pub(super) directory: Option<Text<OperatorPath>>,
 }
 
-/// kube-controller-manager itself, on all masters.
+/// Settings of kube-controller-manager on all masters.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ControllerManagerSection {
-    /// Address it serves /healthz and metrics on: host (the master's address), loopback, any, or an IP
+    /// Address for /healthz and metrics: host (the master's address), loopback, any, or an IP
     /// address. Default: host.
     pub(super) bind_address: Option<Text<BindAddress>>,
-    /// Flags added, changed or (with null) removed.
+    /// Flags to add, change or (with null) remove.
     pub(super) flags: Option<FlagMap>,
 }
 
@@ -137,77 +149,83 @@ pub(super) struct ControllerManagerSection {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct KubeconfigSection {
-    /// Where certificate and key are: embedded (in the kubeconfig, the tutorial's, with their files beside it; a renewal restarts
-    /// the service), embedded-only (the same without those files), or files (in a file that it names and the service reads again within 5 minutes; a renewal
-    /// restarts nothing). Default: embedded.
+    /// Storage of certificate and key: embedded, embedded-only or files. With embedded they are in
+    /// the kubeconfig as in the tutorial, and in separate files; a renewal restarts the service.
+    /// With embedded-only, separate files do not exist. With files they are in one file that the
+    /// kubeconfig names. The service reads it again within 5 minutes, and a renewal restarts
+    /// nothing. Default: embedded.
     pub(super) credentials: Option<Text<CredentialsForm>>,
 }
 
-/// How systemd runs kube-controller-manager, on all masters.
+/// Settings of the systemd service on all masters.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct SystemdSection {
-    /// The user that the service runs as. It must exist on the masters. Default: root.
+    /// User that the service runs as. The account must exist on the masters. Default: root.
     pub(super) user: Option<Text<AccountName>>,
-    /// The group that it runs as. Default: the user's own.
+    /// Group that the service runs as. Default: the primary group of the user.
     pub(super) group: Option<Text<AccountName>>,
-    /// What is closed to the service: none, or strict (all that it can do without; directives can change
-    /// it). Default: none.
+    /// Sandboxing of the service: none, or strict (removes all access that the service does not
+    /// need; directives can override it). Default: none.
     pub(super) hardening: Option<Text<HardeningName>>,
-    /// Further directives of the unit, by section, as they would stand there. They come after kcm's own: the
-    /// last one counts, or adds to a list that "" empties.
+    /// Additional directives of the unit, by section, in systemd syntax. They follow kcm's
+    /// directives: the last value applies, or is added to a list; the value "" empties a list.
     pub(super) directives: Option<DirectiveMap>,
 }
 
-/// Where things are on the masters, and what is brought there.
+/// Paths on the masters, and the files that kcm uploads there.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct InstallSection {
-    /// Folder with bin/, kubeconfig/ and pki/. Default: /opt/kubernetes.
+    /// Folder of bin/, kubeconfig/ and pki/. Default: /opt/kubernetes.
     pub(super) root: Option<Text<InstallRoot>>,
-    /// kube-controller-manager on this machine, put into bin/ on every master. Default: it is expected there.
+    /// Path of the kube-controller-manager program on this machine, for upload to every master.
+    /// Default: the program must already exist on the masters.
     pub(super) binary: Option<Text<OperatorPath>>,
-    /// Brings the CA certificate and key to pki/ca/cert/ on every master; others that are there are never
-    /// replaced. Default: false, they are expected there.
+    /// Upload the CA certificate and key to pki/ca/cert/ on every master; a different CA is never
+    /// replaced. Default: false, both must already exist on the masters.
     pub(super) distribute_ca: Option<bool>,
-    /// Owner of the files that kcm places, USER or USER:GROUP. Default: the service's user, else root with
-    /// sudo, else the SSH user.
+    /// Owner of the files that kcm writes, as USER or USER:GROUP. Default: the user of the service,
+    /// or root with sudo, or the SSH user.
     pub(super) owner: Option<Text<Ownership>>,
-    /// Single files that are elsewhere than below root.
+    /// Paths of single files outside root.
     pub(super) paths: Option<PathsSection>,
-    /// How unit and kubeconfig on a master are compared with what kcm would write: bytes, or meaning (what systemd and a client
-    /// make of them: what comes to the same stays as it is). Default: bytes.
+    /// Comparison of unit and kubeconfig on a master with the desired files: bytes or meaning. With
+    /// meaning, a file stays unchanged if systemd or a client treats it as equal. Default: bytes.
     pub(super) compare: Option<Text<Comparison>>,
 }
 
-/// Single files on the masters that are elsewhere than below install.root.
+/// Paths of single files on the masters outside install.root.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct PathsSection {
-    /// The unit; its name is the file's. Default: /etc/systemd/system/kube-controller-manager.service.
+    /// Path of the unit, whose file name is the unit name. Default:
+    /// /etc/systemd/system/kube-controller-manager.service.
     pub(super) unit: Option<Text<MasterFile>>,
-    /// kube-controller-manager itself. Default: bin/kube-controller-manager.
+    /// Path of the kube-controller-manager program. Default: bin/kube-controller-manager.
     pub(super) binary: Option<Text<MasterFile>>,
-    /// The kubeconfig. Default: kubeconfig/kube-controller-manager.kubeconfig.
+    /// Path of the kubeconfig. Default: kubeconfig/kube-controller-manager.kubeconfig.
     pub(super) kubeconfig: Option<Text<MasterFile>>,
-    /// The CA certificate. Default: pki/ca/cert/ca.pem.
+    /// Path of the CA certificate. Default: pki/ca/cert/ca.pem.
     pub(super) ca_cert: Option<Text<MasterFile>>,
-    /// The CA key. Default: pki/ca/cert/ca-key.pem.
+    /// Path of the CA key. Default: pki/ca/cert/ca-key.pem.
     pub(super) ca_key: Option<Text<MasterFile>>,
-    /// The bundle of pki.trust. Default: pki/ca/cert/ca-bundle.pem.
+    /// Path of the bundle of pki.trust. Default: pki/ca/cert/ca-bundle.pem.
     pub(super) trust: Option<Text<MasterFile>>,
-    /// The identity's certificate; kcm's further files with certificates are beside it. Default:
-    /// pki/kube-controller-manager/cert/kube-controller-manager.pem.
+    /// Path of the client certificate; kcm puts its other certificate files into the same folder.
+    /// Default: pki/kube-controller-manager/cert/kube-controller-manager.pem.
     pub(super) cert: Option<Text<MasterFile>>,
-    /// The identity's key. Default: pki/kube-controller-manager/cert/kube-controller-manager-key.pem.
+    /// Path of the client key. Default:
+    /// pki/kube-controller-manager/cert/kube-controller-manager-key.pem.
     pub(super) key: Option<Text<MasterFile>>,
 }
 
-/// How the API server is asked who leads.
+/// Access to the API server, to determine the leader.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct ApiSection {
-    /// From where: master (through each master's SSH connection) or direct (from this machine). Default: master.
+    /// Route of the requests: master (through each master's SSH connection) or direct (from this
+    /// machine). Default: master.
     pub(super) via: Option<Text<ApiVia>>,
 }
 
@@ -215,21 +233,22 @@ pub(super) struct ApiSection {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct MasterEntry {
-    /// Its name in messages and reports; under --root its folder.
+    /// Name of the master in messages and reports; its folder under --root.
     pub(super) name: Text<MasterName>,
-    /// Its IP address or host name, for SSH, and with bindAddress `host` what the process binds.
+    /// IP address or host name for SSH; also the address that the process binds if bindAddress is
+    /// `host`.
     pub(super) address: Text<HostAddress>,
-    /// Overrides cluster.server here, such as the API server on the same host.
+    /// Override of cluster.server for this master, such as the API server on the same host.
     pub(super) server: Option<Text<ServerUrl>>,
-    /// Overrides controllerManager.bindAddress here.
+    /// Override of controllerManager.bindAddress for this master.
     pub(super) bind_address: Option<Text<BindAddress>>,
-    /// Flags added, changed or removed here, after controllerManager.flags.
+    /// Flags to add, change or remove on this master, after controllerManager.flags.
     pub(super) flags: Option<FlagMap>,
-    /// Overrides the ssh section here.
+    /// Override of the ssh section for this master.
     pub(super) ssh: Option<SshSection>,
 }
 
-/// How to reach the masters. What is absent is what `ssh` itself would do.
+/// SSH access to the masters. The default of each absent key is that of `ssh`, unless stated.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct SshSection {
@@ -239,43 +258,43 @@ pub(super) struct SshSection {
     pub(super) port: Option<u16>,
     /// Private key file.
     pub(super) identity_file: Option<Text<OperatorPath>>,
-    /// An ssh configuration file used in place of ~/.ssh/config.
+    /// Path of an ssh configuration file to use instead of ~/.ssh/config.
     pub(super) config_file: Option<Text<OperatorPath>>,
-    /// Hosts to jump through, first to last.
+    /// Jump hosts, first to last.
     pub(super) jump: Option<Vec<JumpEntry>>,
-    /// How root's part is done: passwordless (`sudo -n`, unless the login is root's), password, or none
-    /// (nothing is run as another user). Default: passwordless.
+    /// Use of sudo: passwordless (`sudo -n`, unless the login is root), password, or none (no
+    /// command runs as another user). Default: passwordless.
     pub(super) sudo: Option<Text<Sudo>>,
-    /// Where the password for sudo is read. Default: asked for once on the terminal.
+    /// Source of the sudo password. Default: one prompt on the terminal.
     pub(super) sudo_password: Option<SudoPasswordSection>,
-    /// What becomes of host keys that are not known: strict (refused) or accept-new (accepted at first
-    /// contact). Default: strict.
+    /// Policy for unknown host keys: strict (refuse) or accept-new (accept at first contact).
+    /// Default: strict.
     pub(super) host_keys: Option<Text<HostKeys>>,
-    /// How long connecting may take, in whole seconds from 1s to 300s. Default: 10s.
+    /// Timeout for a connection, in whole seconds from 1s to 300s. Default: 10s.
     pub(super) connect_timeout: Option<Text<ConnectTimeout>>,
 }
 
-/// Where the password for sudo is read: one of the two.
+/// Source of the sudo password: exactly one of file and env.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct SudoPasswordSection {
-    /// A file that holds it.
+    /// Path of a file that holds the password.
     pub(super) file: Option<Text<OperatorPath>>,
-    /// The name of an environment variable that holds it.
+    /// Name of an environment variable that holds the password.
     pub(super) env: Option<Text<VariableName>>,
 }
 
-/// A host to jump through.
+/// A jump host.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct JumpEntry {
-    /// Its IP address or host name.
+    /// IP address or host name of the jump host.
     pub(super) host: Text<HostAddress>,
-    /// Login name there.
+    /// Login name on the jump host.
     pub(super) user: Option<Text<SshUser>>,
-    /// TCP port there.
+    /// TCP port of sshd on the jump host.
     pub(super) port: Option<u16>,
-    /// Private key file for it.
+    /// Private key file for the jump host.
     pub(super) identity_file: Option<Text<OperatorPath>>,
 }
 

@@ -1,10 +1,10 @@
-//! `kcm init`: a commented cluster file from a few answers.
+//! The text of a new, commented cluster file for `kcm init`.
 
 use std::path::Path;
 
 use crate::cluster::{Cluster, ClusterFileError};
 
-/// What a cluster file cannot be without.
+/// The answers for a new cluster file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Init {
     /// URL of the API server as the masters reach it.
@@ -17,14 +17,14 @@ pub struct Init {
     pub masters: Vec<(String, String)>,
     /// Login name on the masters.
     pub user: Option<String>,
-    /// Whether a CA is to be made for a first try.
+    /// True if kcm may create a root CA, for a trial.
     pub create_ca: bool,
 }
 
-/// Writes the text of a commented cluster file. `origin` names it in errors.
+/// Returns the text of a commented cluster file. `origin` names it in errors.
 ///
 /// # Errors
-/// When an answer is not what its key needs.
+/// If an answer is not a valid value of its key.
 pub fn init(answers: &Init, origin: &Path) -> Result<String, ClusterFileError> {
     let masters = answers.masters.iter().fold(String::new(), |list, (name, address)| {
         format!("{list}  - {{name: {}, address: {}}}\n", quoted(name), quoted(address))
@@ -110,7 +110,7 @@ const REST: &str = "\
 #   compare: bytes                # or meaning: a unit or kubeconfig that comes to the same stays as it is
 ";
 
-/// A plain YAML scalar where that is safe, else a JSON string, which YAML reads as it is.
+/// Returns a plain YAML scalar if that is safe, else a JSON string, which is valid YAML.
 pub(crate) fn quoted(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c))
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn what_is_commented_out_is_a_file_too_and_means_the_same() {
         what_is_commented_out_means_the_same(&answers(), Some("kube"));
-        // The section's whole is commented out, and shows a login name.
+        // The whole section is commented out, and shows a login name.
         what_is_commented_out_means_the_same(&Init { user: None, ..answers() }, None);
     }
 

@@ -1,4 +1,4 @@
-//! Where the tutorial has things. One place, so that every path can be found by its name.
+//! Default paths and names of the tutorial, and the paths of all managed files on a master.
 
 use std::fmt;
 
@@ -9,34 +9,35 @@ use crate::cluster::{Comparison, Install};
 use crate::util::files::{Mode, RemotePath};
 use crate::util::words::in_full;
 
-/// The tutorial's name for the cluster.
+/// Name of the cluster in the tutorial.
 pub(crate) const CLUSTER_NAME: &str = "kubernetes";
-/// The folder on the masters with `bin/`, `kubeconfig/` and `pki/`.
+/// Folder of `bin/`, `kubeconfig/` and `pki/` on the masters.
 pub(crate) const INSTALL_ROOT: &str = "/opt/kubernetes";
 /// File name of the identity's certificate, on the operator's machine and on the masters.
 pub(crate) const CERTIFICATE: &str = "kube-controller-manager.pem";
 /// File name of the identity's key.
 pub(crate) const KEY: &str = "kube-controller-manager-key.pem";
-/// File name of both in one file, which a kubeconfig names; kubelet's is `kubelet-client-current.pem`.
+/// File name of certificate and key in one file, which a kubeconfig names. The counterpart of
+/// kubelet is `kubelet-client-current.pem`.
 pub(crate) const COMBINED: &str = "kube-controller-manager-current.pem";
-/// File name of the certificate and key that are served with, in one file.
+/// File name of the serving certificate and its key in one file.
 pub(crate) const SERVING: &str = "kube-controller-manager-serving.pem";
-/// On the operator's machine, the key alone.
+/// File name of the serving key alone, on the operator's machine.
 pub(crate) const SERVING_KEY: &str = "kube-controller-manager-serving-key.pem";
 /// File name of the bundle of CA certificates that clients accept.
 pub(crate) const TRUST: &str = "ca-bundle.pem";
-/// The user that stock RBAC binds; groups play no part.
+/// User that the default RBAC roles bind. No group is needed.
 pub(crate) const USER: &str = "system:kube-controller-manager";
-/// The kubeconfig's names for user and context.
+/// Names of user and context in the kubeconfig.
 pub(crate) const KUBECONFIG_USER: &str = "kube-controller-manager";
 pub(crate) const KUBECONFIG_CONTEXT: &str = "default";
 
 /// File name of the unit.
 pub(crate) const UNIT: &str = "kube-controller-manager.service";
-/// The folder with it.
+/// Folder of the unit.
 pub(crate) const UNIT_FOLDER: &str = "/etc/systemd/system";
 
-/// What a managed file is.
+/// The role of a managed file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
@@ -44,26 +45,26 @@ pub enum Role {
     CaCertificate,
     /// The CA's key.
     CaKey,
-    /// Every CA certificate that clients accept, where that is not the CA's alone.
+    /// CA bundle that clients accept, if it is not the CA certificate alone.
     Trust,
     /// The identity's certificate.
     Certificate,
     /// The identity's key.
     Key,
-    /// Both in one file, where the kubeconfig names files.
+    /// Certificate and key of the identity in one file, which the kubeconfig names.
     Combined,
-    /// Certificate and key that the service serves with, in one file.
+    /// Serving certificate and key in one file.
     Serving,
-    /// The kubeconfig, with both or with the path of both.
+    /// Kubeconfig, with certificate and key or with their path.
     Kubeconfig,
-    /// kube-controller-manager itself.
+    /// The kube-controller-manager program.
     Binary,
     /// The systemd unit.
     Unit,
 }
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub(crate) const ALL: [Self; 10] = [
         Self::CaCertificate,
         Self::CaKey,
@@ -77,7 +78,7 @@ impl Role {
         Self::Unit,
     ];
 
-    /// The permission bits of its file.
+    /// Returns the permission bits of the file.
     pub(crate) fn mode(self) -> Mode {
         match self {
             Self::CaKey | Self::Key | Self::Combined | Self::Serving | Self::Kubeconfig => {
@@ -92,13 +93,13 @@ impl Role {
 /// Every path on a master that kcm reads, writes or names in the unit.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    /// What everything but the unit is below.
+    /// Default folder of all files except the unit.
     pub(crate) root: RemotePath,
     pub(crate) certificate: RemotePath,
     pub(crate) key: RemotePath,
-    /// Both in one file, where the kubeconfig names files.
+    /// Certificate and key in one file, if the kubeconfig names files.
     pub(crate) combined: RemotePath,
-    /// What is served with, certificate and key in one file.
+    /// Serving certificate and key in one file.
     pub(crate) serving: RemotePath,
     pub(crate) kubeconfig: RemotePath,
     pub(crate) unit: UnitName,
@@ -106,24 +107,24 @@ pub(crate) struct Layout {
     pub(crate) executable: RemotePath,
     pub(crate) ca_certificate: RemotePath,
     pub(crate) ca_key: RemotePath,
-    /// Every CA certificate that clients accept, where that is not the CA's alone.
+    /// CA bundle that clients accept, if it is not the CA certificate alone.
     pub(crate) trust: RemotePath,
-    /// The note of what was before a change that is not proven.
+    /// Record of the state before a change that is not verified yet.
     pub(crate) pending: RemotePath,
-    /// The note of what was before the last change that was.
+    /// Record of the state before the last verified change.
     pub(crate) previous: RemotePath,
-    /// The note of what the service was connected to when its credentials came.
+    /// Record of the service's connections when its credentials were replaced.
     pub(crate) connections: RemotePath,
-    /// The note of the program's digest and version.
+    /// Record of the program's digest and version.
     pub(crate) program: RemotePath,
-    /// How unit and kubeconfig at these paths are compared with what kcm would write.
+    /// Comparison of unit and kubeconfig with the desired files.
     pub(crate) compare: Comparison,
 }
 
-/// Why files cannot be where the cluster file has them.
+/// An error of a path in the `install` section.
 #[derive(Debug)]
 pub(crate) struct LayoutError {
-    /// The key below `install`.
+    /// Key below `install`.
     pub(crate) key: &'static str,
     pub(crate) reason: String,
 }
@@ -135,10 +136,10 @@ impl fmt::Display for LayoutError {
 }
 
 impl Layout {
-    /// The tutorial's layout below `root`.
+    /// Returns the tutorial's layout below `root`.
     ///
     /// # Errors
-    /// When `root` is so long that a path below it would be too long.
+    /// If a path below `root` would be too long.
     pub(crate) fn below(root: &RemotePath) -> Result<Self, LayoutError> {
         let wrong = |reason: String| LayoutError { key: "root", reason };
         let below = |names: &str| root.join(names).map_err(|error| wrong(error.to_string()));
@@ -164,10 +165,10 @@ impl Layout {
         })
     }
 
-    /// What a cluster file says.
+    /// Returns the layout of a cluster file.
     ///
     /// # Errors
-    /// When two files would be at one path, or one is where it cannot be.
+    /// If two files have the same path, or a path is not valid for its file.
     pub(crate) fn of(install: &Install) -> Result<Self, LayoutError> {
         let mut layout = Self { compare: install.compare, ..Self::below(&install.root)? };
         let paths = &install.paths;
@@ -216,7 +217,8 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Whether a path in the kubeconfig, which may be relative to its folder, is that of the combined file.
+    /// True if a path in the kubeconfig names the combined file. It may be relative to the
+    /// kubeconfig's folder.
     pub(crate) fn is_combined(&self, path: &str) -> bool {
         let folder = self.kubeconfig.parent();
         let folder = folder.as_ref().map_or("/", |it| it.as_str());
@@ -224,13 +226,15 @@ impl Layout {
         named(path) == named(self.combined.as_str())
     }
 
-    /// Every path that kcm may put a file at.
+    /// Returns every path where kcm may write a file.
     pub(crate) fn managed(&self) -> impl Iterator<Item = &RemotePath> {
         Role::ALL.iter().map(|role| self.path(*role))
     }
 
-    /// The folders that are nobody else's, outermost first: those of the identity, kubeconfig and program, and what
-    /// holds them.
+    /// Returns the folders that only kcm uses, outermost first.
+    ///
+    /// They are the folders of identity, kubeconfig and program, and their parents down from the
+    /// root.
     pub(crate) fn own_folders(&self) -> Vec<RemotePath> {
         let innermost = [&self.certificate, &self.kubeconfig, &self.executable];
         let mut folders: Vec<_> = innermost
@@ -238,7 +242,7 @@ impl Layout {
             .flat_map(|path| {
                 let above = std::iter::successors(path.parent(), RemotePath::parent);
                 let root = self.root.as_str();
-                // Folders elsewhere are others' too.
+                // Folders outside the root may belong to others.
                 above.take_while(move |folder| {
                     let below = folder.as_str().strip_prefix(root);
                     below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
@@ -250,7 +254,7 @@ impl Layout {
         folders
     }
 
-    /// Where the file of this role is.
+    /// Returns the path of a role.
     pub(crate) fn path(&self, role: Role) -> &RemotePath {
         match role {
             Role::CaCertificate => &self.ca_certificate,

@@ -1,4 +1,4 @@
-//! What the cluster file says about lints: accepted codes, and where its text is.
+//! The `lint` section of the cluster file, and the positions of its keys for findings.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use super::value::{InvalidValue, invalid};
 use crate::finding::lint_code;
 use crate::util::nearest::nearest;
 
-/// A finding that is accepted, wherever it is found.
+/// A finding that is accepted at every place where it occurs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowed {
     /// The code of the finding.
     pub code: &'static str,
-    /// The reason why it is accepted.
+    /// The reason for the acceptance.
     pub reason: String,
 }
 
@@ -43,7 +43,7 @@ impl FromStr for LintName {
     }
 }
 
-/// The reason why a finding is accepted.
+/// The reason for the acceptance.
 pub(super) struct Reason(pub(super) String);
 
 impl Scalar for Reason {
@@ -62,7 +62,7 @@ impl FromStr for Reason {
     }
 }
 
-/// The text of a cluster file, for the places of findings.
+/// The text of a cluster file, to find the positions of its keys.
 #[derive(Clone)]
 pub struct Source {
     file: PathBuf,
@@ -82,19 +82,21 @@ impl Source {
         &self.file
     }
 
-    /// Returns the line and column of a key, as in `cluster.clusterCidr`, both from 1; nothing where the file does not have it.
+    /// Returns the line and column of a key such as `cluster.clusterCidr`, both from 1.
+    ///
+    /// Returns `None` if the file does not have the key.
     #[must_use]
     pub fn place(&self, key: &str) -> Option<(usize, usize)> {
         self.places.get_or_init(|| Places::of(&self.text)).get(key)
     }
 
-    /// Returns the place of a master in the file's list, from 0.
+    /// Returns the index of a master in the file's list, from 0.
     pub(crate) fn position(&self, master: &str) -> Option<usize> {
         self.masters.iter().position(|name| name == master)
     }
 }
 
-/// The text would only be in the way.
+/// Omits the text of the file.
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("file", &self.file).finish_non_exhaustive()

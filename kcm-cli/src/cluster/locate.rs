@@ -1,4 +1,4 @@
-//! Places of the values of a YAML text, for errors that are found after reading.
+//! Positions of values in a YAML text, for errors found after parsing.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ pub(super) enum Step<'a> {
     Index(usize),
 }
 
-/// The path in messages: `masters[1].name`.
+/// Formats a path for messages, such as `masters[1].name`.
 pub(super) fn show(path: &[Step<'_>]) -> String {
     path.iter().fold(String::new(), |shown, step| match step {
         Step::Key(key) => below(&shown, key),
@@ -23,18 +23,18 @@ fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// Lines and columns of values, both from 1, by their paths as messages show them.
+/// Lines and columns of values, both from 1, by their formatted paths.
 #[derive(Debug, Default)]
 pub(super) struct Places(HashMap<String, (usize, usize)>);
 
-/// A collection that has begun and not ended.
+/// A collection whose end is not parsed yet.
 enum Open {
     List { path: String, next: usize },
     Map { path: String, key: Option<String> },
 }
 
 impl Open {
-    /// Returns the path of its next node, or nothing if that is a key.
+    /// Returns the path of the next node, or `None` if that node is a key.
     fn next(&mut self, event: &Event<'_>) -> Option<String> {
         match self {
             Self::List { path, next } => {
@@ -54,7 +54,7 @@ impl Open {
 }
 
 impl Places {
-    /// Finds the values of the first document, as far as it is YAML.
+    /// Finds the values of the first document, up to the first syntax error.
     pub(super) fn of(text: &str) -> Self {
         let mut places = Self::default();
         let mut open: Vec<Open> = Vec::new();
@@ -78,7 +78,7 @@ impl Places {
         places
     }
 
-    /// Returns the line and column of the value at a path as messages show it.
+    /// Returns the line and column of the value at a formatted path.
     pub(super) fn get(&self, path: &str) -> Option<(usize, usize)> {
         self.0.get(path).copied()
     }

@@ -1,7 +1,7 @@
-//! The cluster file `kcm.yaml`: read, completed with the tutorial's defaults, and checked.
+//! The cluster file `kcm.yaml`: parsing, defaults and checks.
 //!
-//! Reading is strict: an unknown key, a key that this version does not build yet, a value of the wrong
-//! form and a contradiction are each one [`ClusterFileError`] with line, column and mend.
+//! Parsing is strict. Unknown keys, keys that are not implemented yet, invalid values and
+//! contradictions are errors. A [`ClusterFileError`] has line, column and fix.
 
 mod check;
 mod choice;
@@ -43,145 +43,148 @@ pub use value::{
     BindAddress, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
 };
 
-/// The longest cluster file that is read, in bytes.
+/// Maximum length of a cluster file, in bytes.
 pub const LONGEST_FILE: u64 = 1024 * 1024;
 
 /// A cluster file, complete and consistent.
 #[derive(Clone, Debug)]
 pub struct Cluster {
-    /// URL of the API server as masters reach it that have none of their own.
+    /// URL of the API server for masters without an override.
     pub server: ServerUrl,
     /// Name of the cluster.
     pub name: ClusterName,
-    /// Ranges of Pod addresses.
+    /// Address ranges of Pods.
     pub cluster_cidr: Ranges,
-    /// Ranges of Service addresses.
+    /// Address ranges of Services.
     pub service_cluster_ip_range: Ranges,
-    /// Prefix lengths of each node's parts of the Pod ranges.
+    /// Prefix lengths of each node's Pod ranges.
     pub node_masks: NodeMasks,
     /// Certificates and keys on the operator's machine.
     pub pki: Pki,
-    /// Where things are on the masters, and what is brought there.
+    /// Paths on the masters, and the files that kcm uploads.
     pub install: Install,
-    /// From where the API server is asked.
+    /// Route of requests to the API server.
     pub api_via: ApiVia,
-    /// Where the kubeconfig has certificate and key.
+    /// Storage of certificate and key for the kubeconfig.
     pub credentials: CredentialsForm,
-    /// How systemd runs the service.
+    /// Settings of the systemd service.
     pub service: Service,
-    /// The masters, in the file's order, which is the order of everything.
+    /// The masters in the order of the file, in which kcm always works.
     pub masters: Vec<Master>,
-    /// Masters of the file that are left out of this run.
+    /// Masters of the file that are excluded from this run.
     pub left_out: Vec<MasterName>,
-    /// What is legal and still looks like a mistake, in words.
+    /// Warnings about valid settings that are likely mistakes.
     pub warnings: Vec<String>,
-    /// The version of kube-controller-manager, if the file says.
+    /// Version of kube-controller-manager, if set in the file.
     pub kubernetes_version: Option<KubernetesVersion>,
-    /// The findings that are accepted.
+    /// The accepted findings.
     pub allowed: Vec<Allowed>,
-    /// The file itself.
+    /// The text of the file, with the positions of its keys.
     pub source: Source,
 }
 
-/// Certificates and keys on the operator's machine. Paths are absolute or relative to the working
-/// folder, never to the cluster file any more.
+/// Certificates and keys on the operator's machine.
+///
+/// Paths are absolute or relative to the working directory, no longer to the cluster file.
 #[derive(Clone, Debug)]
 pub struct Pki {
-    /// The CA certificate.
+    /// Path of the CA certificate.
     pub ca_cert: PathBuf,
-    /// The CA key.
+    /// Path of the CA key.
     pub ca_key: PathBuf,
-    /// The bundle of CA certificates that clients accept, if it is not the CA certificate alone.
+    /// Path of the CA bundle that clients accept, if it is not the CA certificate alone.
     pub trust: Option<PathBuf>,
-    /// Whether a CA is made if there is none and nothing is deployed.
+    /// True if kcm may create a CA if none exists and nothing is deployed.
     pub create_ca: bool,
-    /// cfssl CSR file.
+    /// Path of the cfssl CSR file.
     pub csr: Option<PathBuf>,
-    /// cfssl signing config and the profile in it.
+    /// Path of the cfssl signing config, and the name of its profile.
     pub signing: Option<(PathBuf, ProfileName)>,
-    /// Algorithm of new keys, if the file says.
+    /// Algorithm of new keys, if set in the file.
     pub key_algorithm: Option<KeyAlgorithm>,
-    /// Lifetime of new certificates, if the file says.
+    /// Lifetime of new certificates, if set in the file.
     pub lifetime: Option<Duration>,
-    /// How long before its end a certificate is replaced, if the file says.
+    /// Remaining lifetime at which a certificate is replaced, if set in the file.
     pub renew_before: Option<Duration>,
-    /// Whether the certificate that is served with is issued, too.
+    /// True if kcm issues the serving certificate.
     pub serving_certificate: bool,
-    /// Folder of the identity's certificate and key.
+    /// Folder of the client certificate and key.
     pub directory: PathBuf,
 }
 
-/// Where things are on the masters, and what is brought there beside the identity, kubeconfig and unit.
+/// Paths on the masters, and the files that kcm uploads beside identity, kubeconfig and unit.
 #[derive(Clone, Debug)]
 pub struct Install {
-    /// Folder on the masters below which everything but the unit is.
+    /// Default folder on the masters of all files except the unit.
     pub root: RemotePath,
-    /// kube-controller-manager itself, on the operator's machine; `None` where the masters have it already.
+    /// Path of the kube-controller-manager program on the operator's machine; `None` if the masters
+    /// already have it.
     pub binary: Option<PathBuf>,
-    /// Whether the CA's certificate and key are brought to the masters.
+    /// True if kcm uploads the CA certificate and key to the masters.
     pub distribute_ca: bool,
-    /// Whose the files are, if the file says.
+    /// Owner of the files, if set in the file.
     pub owner: Option<Ownership>,
-    /// Single files that are elsewhere than below the root.
+    /// Paths of single files outside the root.
     pub paths: Paths,
-    /// How unit and kubeconfig are compared.
+    /// Comparison of unit and kubeconfig with the desired files.
     pub compare: Comparison,
 }
 
-/// Single files on the masters that are elsewhere than below [`Install::root`].
+/// Paths of single files on the masters outside [`Install::root`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paths {
-    /// The unit, whose name is the file's.
+    /// Path of the unit, whose file name is the unit name.
     pub unit: Option<RemotePath>,
-    /// kube-controller-manager itself.
+    /// Path of the kube-controller-manager program.
     pub binary: Option<RemotePath>,
-    /// The kubeconfig.
+    /// Path of the kubeconfig.
     pub kubeconfig: Option<RemotePath>,
-    /// The CA certificate.
+    /// Path of the CA certificate.
     pub ca_cert: Option<RemotePath>,
-    /// The CA key.
+    /// Path of the CA key.
     pub ca_key: Option<RemotePath>,
-    /// The bundle of CA certificates that clients accept.
+    /// Path of the CA bundle that clients accept.
     pub trust: Option<RemotePath>,
-    /// The identity's certificate.
+    /// Path of the client certificate.
     pub cert: Option<RemotePath>,
-    /// The identity's key.
+    /// Path of the client key.
     pub key: Option<RemotePath>,
 }
 
 /// A host that runs kube-controller-manager.
 #[derive(Clone, Debug)]
 pub struct Master {
-    /// Its name.
+    /// Name of the master.
     pub name: MasterName,
-    /// Where it is.
+    /// Address of the master for SSH.
     pub address: HostAddress,
-    /// URL of the API server that it uses.
+    /// URL of the API server that the master uses.
     pub server: ServerUrl,
-    /// What kube-controller-manager binds there.
+    /// Address that kube-controller-manager binds.
     pub bind_address: IpAddr,
-    /// Changes to the flags: those of all masters, then its own.
+    /// Changes to the flags: those of all masters, then those of this master.
     pub flags: Vec<(FlagName, FlagChange)>,
-    /// How to reach it.
+    /// SSH access to the master.
     pub ssh: Ssh,
 }
 
 impl Cluster {
-    /// Reads a cluster file's text. `origin` names it in errors; relative paths start at its folder.
+    /// Parses the text of a cluster file. `origin` names it in errors; relative paths start at its
+    /// folder.
     ///
     /// # Errors
-    /// The first thing that is wrong: where it is and how to mend it.
+    /// The first problem, with its position and its fix.
     pub fn parse(text: &str, origin: &Path) -> Result<Self, ClusterFileError> {
-        // Some editors begin a UTF-8 file with a byte order mark, which YAML allows and the parser takes for a document.
+        // A byte order mark is valid YAML, but the parser takes it for a document.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file = read::read(text, origin)?;
         check::check(file, text, origin)
     }
 
-    /// Leaves masters out: all but those of `only`, if it names any, and those of `skip`.
+    /// Excludes masters: all except those in `only`, if it is not empty, and those in `skip`.
     ///
     /// # Errors
-    /// When a name is that of no master, or no master is left: in words.
+    /// A message, if a name is unknown or no master is left.
     pub fn select(mut self, only: &[String], skip: &[String]) -> Result<Self, String> {
         self.check_names(only.iter().chain(skip))?;
         let is_in = |name: &str| {
@@ -198,10 +201,10 @@ impl Cluster {
         Ok(self)
     }
 
-    /// Checks that each name is that of a master that takes part.
+    /// Checks that each name is that of a selected master.
     ///
     /// # Errors
-    /// When one is not: in words, with the names that are.
+    /// A message with the known names, if a name is unknown.
     pub(crate) fn check_names<'n>(
         &self,
         names: impl IntoIterator<Item = &'n String>,
@@ -219,7 +222,7 @@ impl Cluster {
         self.master(name).map_or(&self.server, |master| &master.server)
     }
 
-    /// The master of this name.
+    /// Returns the master with this name.
     #[must_use]
     pub fn master(&self, name: &str) -> Option<&Master> {
         self.masters.iter().find(|master| master.name.as_str() == name)

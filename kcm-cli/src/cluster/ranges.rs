@@ -1,4 +1,4 @@
-//! Ranges of addresses: one, or one of each IP family (dual stack).
+//! Address ranges: one, or one of each IP family (dual stack).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use super::scalar::{Scalar, Text};
 use super::value::{InvalidValue, invalid};
 
-/// A range of addresses without host bits. It is displayed as it was written.
+/// An address range without host bits, displayed as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cidr {
     net: IpNet,
@@ -34,7 +34,7 @@ impl Cidr {
         }
     }
 
-    /// Returns `true` if two ranges share an address.
+    /// True if two ranges share an address.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.net.contains(&other.net.network()) || other.net.contains(&self.net.network())
@@ -89,7 +89,7 @@ impl fmt::Display for IpFamily {
     }
 }
 
-/// One range of addresses, or one of each IP family. The order counts: Kubernetes prefers the first family.
+/// One address range, or one of each IP family. Kubernetes prefers the family of the first range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ranges(Vec<Cidr>);
 
@@ -99,7 +99,7 @@ impl Ranges {
         self.0.iter()
     }
 
-    /// Returns `true` for one range of each IP family.
+    /// True if there is one range of each IP family.
     #[must_use]
     pub fn is_dual_stack(&self) -> bool {
         self.0.len() > 1
@@ -111,10 +111,10 @@ impl Ranges {
         self.0.iter().find(|range| range.family() == family)
     }
 
-    /// Joins ranges.
+    /// Combines ranges.
     ///
     /// # Errors
-    /// When there is none, more than two, or two of one family: in words.
+    /// A message, if the list is empty, has more than two ranges, or has two of one family.
     fn new(ranges: Vec<Cidr>) -> Result<Self, String> {
         match &ranges[..] {
             [] => Err("the list is empty; write a range, as in 172.20.0.0/16".to_owned()),
@@ -135,7 +135,7 @@ impl Ranges {
 impl FromStr for Ranges {
     type Err = String;
 
-    /// Reads ranges as kube-controller-manager's flags have them, joined with commas.
+    /// Parses ranges in the syntax of kube-controller-manager's flags, separated by commas.
     fn from_str(text: &str) -> Result<Self, String> {
         let ranges = text.split(',').map(|range| range.trim().parse::<Cidr>());
         let ranges = ranges.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
@@ -144,7 +144,7 @@ impl FromStr for Ranges {
 }
 
 impl fmt::Display for Ranges {
-    /// Writes ranges as kube-controller-manager's flags have them.
+    /// Formats ranges in the syntax of kube-controller-manager's flags.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts: Vec<_> = self.0.iter().map(|range| range.text.as_str()).collect();
         f.write_str(&texts.join(","))
@@ -200,16 +200,16 @@ impl JsonSchema for Ranges {
     }
 }
 
-/// Prefix lengths of each node's parts of the Pod ranges, by the flags that say them.
+/// Prefix lengths of each node's Pod ranges, by the flags that set them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeMasks {
-    /// `--node-cidr-mask-size`, for the only family.
+    /// Prefix length for one range: `--node-cidr-mask-size`.
     One(u8),
     /// `--node-cidr-mask-size-ipv4` and `--node-cidr-mask-size-ipv6`.
     ByFamily {
-        /// For the IPv4 range, if there is one.
+        /// Prefix length for the IPv4 range, if there is one.
         ipv4: Option<u8>,
-        /// For the IPv6 range, if there is one.
+        /// Prefix length for the IPv6 range, if there is one.
         ipv6: Option<u8>,
     },
 }

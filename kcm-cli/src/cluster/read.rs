@@ -1,4 +1,4 @@
-//! From YAML to the file's shape, with errors that say where and what else could have been meant.
+//! Deserialisation of the YAML text, with errors that give the position and a suggestion.
 
 use std::path::Path;
 
@@ -11,13 +11,14 @@ use super::locate::Places;
 use super::unbuilt;
 use crate::util::nearest::nearest;
 
-/// Far beyond any section; the parser's time grows with the square of what is open.
+/// Maximum number of open brackets, far above any valid file. The parser's time is quadratic in it.
 const MOST_BRACKETS: usize = 100;
 
 pub(super) fn read(text: &str, origin: &Path) -> Result<ClusterFile, ClusterFileError> {
     check_form(text)
         .map_err(|(place, problem)| ClusterFileError::new(origin, place, "", problem))?;
-    // What is wrong as YAML comes first: half a document, or the first of two, lacks keys for another reason.
+    // Syntax errors come first. Half a document, or the first of two, would lack keys for another
+    // reason.
     serde_yaml::from_str(text)
         .and_then(|IgnoredAny| serde_yaml::from_str(text))
         .map_err(|error| explain(&error, text, origin))
@@ -25,7 +26,7 @@ pub(super) fn read(text: &str, origin: &Path) -> Result<ClusterFile, ClusterFile
 
 type Place = Option<(usize, usize)>;
 
-/// Finds what the parser takes too long for, or has no good words for.
+/// Finds problems that the parser handles slowly or reports badly.
 fn check_form(text: &str) -> Result<(), (Place, String)> {
     if text.len() as u64 > LONGEST_FILE {
         return Err((None, "the file is longer than 1 MiB; is it the right one?".to_owned()));
@@ -57,7 +58,7 @@ fn control_character(text: &str) -> Option<((usize, usize), char)> {
     })
 }
 
-/// The most brackets that are open at once, not looking for those in quotes and comments.
+/// Returns the maximum number of open brackets, including those in quotes and comments.
 fn open_brackets(text: &str) -> usize {
     let open = text.bytes().scan(0_usize, |open, byte| {
         *open = match byte {
@@ -99,7 +100,7 @@ fn explain(error: &serde_yaml::Error, text: &str, origin: &Path) -> ClusterFileE
         );
     }
     if field.ends_with("sudoPassword") && problem.starts_with("invalid type: ") {
-        // What stands here may be the password.
+        // The value may be the password itself.
         let problem =
             "write {file: PATH} or {env: NAME}; the password itself never stands in this file";
         return ClusterFileError::new(origin, place, field, problem);
@@ -121,7 +122,7 @@ fn split_field(text: &str) -> (&str, &str) {
     }
 }
 
-/// The key that serde names after `words`, and the rest of what it says.
+/// Returns the key that serde names after `words`, and the rest of its message.
 fn named<'a>(problem: &'a str, words: &str) -> Option<(&'a str, &'a str)> {
     problem.strip_prefix(words)?.split_once('`')
 }
@@ -137,7 +138,7 @@ fn unknown_key(key: &str, expected: &str) -> String {
     }
 }
 
-/// serde's words about a value of the wrong type, for people who know YAML but not Rust.
+/// Translates serde's message about a wrong type for readers who know YAML but not Rust.
 fn wrong_type(problem: &str) -> Option<String> {
     let words = problem
         .strip_prefix("invalid type: ")
@@ -164,7 +165,7 @@ fn wrong_type(problem: &str) -> Option<String> {
     Some(format!("{found} stands here; write {expected}"))
 }
 
-/// The YAML parser's words, and what to do about them.
+/// Returns the YAML parser's message with a fix.
 fn wrong_yaml(problem: &str) -> Option<String> {
     const MENDS: &[(&str, &str)] = &[
         (

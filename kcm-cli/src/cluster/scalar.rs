@@ -1,4 +1,4 @@
-//! Scalars of the cluster file, checked while they are read, so that an error has its line and column.
+//! Scalars of the cluster file, checked during parsing, so that errors have line and column.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,14 +10,14 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use kcm_systemd::FlagName;
 
-/// A value that is written as text in the file.
+/// A value that the file holds as text.
 pub(super) struct Text<T>(pub(super) T);
 
-/// What the schema and the errors say about a scalar.
+/// The description of a scalar in the schema and in errors.
 pub(super) trait Scalar: FromStr<Err: fmt::Display> {
-    /// Completes "expected …".
+    /// Noun phrase that completes "expected …".
     const EXPECTED: &'static str;
-    /// A value that is right, for editors.
+    /// A valid value, for editors.
     const EXAMPLE: &'static str;
 }
 
@@ -53,16 +53,16 @@ impl<T: Scalar> JsonSchema for Text<T> {
     }
 }
 
-/// What becomes of one flag.
+/// The change of one flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FlagChange {
-    /// It is added, or gets this value.
+    /// Adds the flag, or changes its value.
     Set(String),
-    /// It is not rendered at all.
+    /// Removes the flag.
     Remove,
 }
 
-/// Flags by name; `null` removes one.
+/// Flags by name; `null` removes a flag.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FlagMap(pub(super) Vec<(FlagName, FlagChange)>);
 
@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for FlagMap {
     }
 }
 
-/// The text of a scalar as it stands in the file (`010` stays `010`), or `null`.
+/// The text of a scalar as written (`010` stays `010`), or `null`.
 struct FlagValue(FlagChange);
 
 impl<'de> Deserialize<'de> for FlagValue {

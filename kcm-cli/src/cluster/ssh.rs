@@ -1,4 +1,4 @@
-//! How to reach a master: the public values, and the scalars that only the ssh section has.
+//! SSH access to a master: the public types, and the scalars of the ssh section.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,10 +9,10 @@ use kcm_pki::GoDuration;
 use super::scalar::Scalar;
 use super::value::{HostAddress, InvalidValue, SshUser, invalid};
 
-/// How long `ssh` may take to connect, if the file does not say.
+/// Default timeout for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How to reach a master. `None` is what `ssh` itself would do.
+/// SSH access to a master. `None` leaves the choice to `ssh`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ssh {
     /// Login name.
@@ -21,64 +21,64 @@ pub struct Ssh {
     pub port: Option<u16>,
     /// Private key file.
     pub identity_file: Option<PathBuf>,
-    /// Configuration file in place of `~/.ssh/config`.
+    /// Configuration file to use instead of `~/.ssh/config`.
     pub config_file: Option<PathBuf>,
-    /// Hosts to jump through, first to last.
+    /// Jump hosts, first to last.
     pub jump: Vec<Jump>,
-    /// How root's part is done.
+    /// Use of sudo.
     pub sudo: Sudo,
-    /// Where the password for [`Sudo::Password`] is read.
+    /// Source of the password for [`Sudo::Password`].
     pub sudo_password: SudoPassword,
-    /// What becomes of a host key that is not known.
+    /// Policy for unknown host keys.
     pub host_keys: HostKeys,
-    /// How long connecting may take: whole seconds, from 1 to 300.
+    /// Timeout for a connection: whole seconds, from 1 to 300.
     pub connect_timeout: Duration,
 }
 
-/// A host to jump through.
+/// A jump host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jump {
-    /// Where it is.
+    /// Address of the jump host.
     pub host: HostAddress,
-    /// Login name there.
+    /// Login name on the jump host.
     pub user: Option<SshUser>,
-    /// TCP port there.
+    /// TCP port of sshd on the jump host.
     pub port: Option<u16>,
-    /// Private key file for it.
+    /// Private key file for the jump host.
     pub identity_file: Option<PathBuf>,
 }
 
-/// How root's part is done on a master.
+/// The use of sudo on a master.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sudo {
-    /// Through `sudo -n`, which asks for no password, unless the login is root's.
+    /// `sudo -n`, which never prompts, unless the login is root.
     #[default]
     Passwordless,
-    /// Through `sudo` with a password, unless the login is root's.
+    /// `sudo` with a password, unless the login is root.
     Password,
-    /// Not at all: nothing is run as another user than the login's.
+    /// No sudo: every command runs as the login user.
     None,
 }
 
-/// Where the password for `sudo` is read. The password itself is never in a cluster file.
+/// The source of the sudo password. The password itself is never in a cluster file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SudoPassword {
-    /// From the terminal, asked for once.
+    /// One prompt on the terminal.
     #[default]
     Terminal,
-    /// From this file.
+    /// The first line of this file.
     File(PathBuf),
-    /// From the environment variable of this name.
+    /// The environment variable of this name.
     Env(String),
 }
 
-/// What becomes of a host key that is not known. One that has changed is refused in any case.
+/// The policy for unknown host keys. A changed host key is always refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostKeys {
-    /// It is refused.
+    /// Refuses an unknown host key.
     #[default]
     Strict,
-    /// It is accepted and remembered at first contact.
+    /// Accepts an unknown host key at first contact, and remembers it.
     AcceptNew,
 }
 
@@ -150,14 +150,14 @@ impl FromStr for VariableName {
         if starts_plain && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             Ok(Self(text.to_owned()))
         } else {
-            // What stands here may be the password.
+            // The value may be the password itself.
             let reason = "use letters, digits and underscores; the password itself never stands in this file";
             Err(invalid::<Self>("…", reason))
         }
     }
 }
 
-/// How long connecting may take.
+/// The timeout for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ConnectTimeout(pub(super) Duration);
 
@@ -170,7 +170,7 @@ impl FromStr for ConnectTimeout {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        // `ssh` counts in whole seconds.
+        // `ssh` supports whole seconds only.
         let whole = |duration: &Duration| {
             duration.subsec_nanos() == 0 && (1..=300).contains(&duration.as_secs())
         };

@@ -1,4 +1,4 @@
-//! How systemd runs the service, and whose the files are: the public values, and the scalars for them.
+//! The systemd service and the owner of files: the public types, and their scalars.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,25 +8,25 @@ use kcm_systemd::{AccountName, Directive, Hardening, SectionName};
 use super::scalar::Scalar;
 use super::value::{InvalidValue, invalid};
 
-/// How systemd runs the service.
+/// The settings of the systemd service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
-    /// The user that it runs as; `None` is root.
+    /// User that the service runs as; `None` is root.
     pub user: Option<AccountName>,
-    /// Its group; `None` is the user's own.
+    /// Group that the service runs as; `None` is the user's primary group.
     pub group: Option<AccountName>,
-    /// What is closed to it.
+    /// Sandboxing preset.
     pub hardening: Hardening,
-    /// Further directives of the unit, in the order in which they stand after kcm's own.
+    /// Additional directives of the unit, in order, after kcm's directives.
     pub directives: Vec<(SectionName, Directive)>,
 }
 
-/// Whose the files are that kcm places.
+/// The owner of the files that kcm writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership {
     /// The user.
     pub user: AccountName,
-    /// The group; `None` is the user's own.
+    /// The group; `None` is the user's primary group.
     pub group: Option<AccountName>,
 }
 
@@ -61,7 +61,7 @@ impl FromStr for Ownership {
     }
 }
 
-/// The word for a hardening preset.
+/// The name of a hardening preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HardeningName(pub(super) Hardening);
 

@@ -1,6 +1,6 @@
-//! Keys that kcm's design has and this version does not build: refused by name, never ignored.
+//! Keys that are planned but not implemented: refused with a specific error, never ignored.
 
-/// What a key is for, if it is one that this version does not build.
+/// Returns the planned feature of a key, if it is not implemented yet.
 pub(super) fn feature(key: &str) -> Option<&'static str> {
     let folded = key.to_ascii_lowercase().replace(['-', '_'], "");
     UNBUILT.iter().find(|(key, _)| *key == folded).map(|(_, feature)| *feature)

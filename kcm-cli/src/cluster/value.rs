@@ -1,4 +1,4 @@
-//! The cluster file's own scalars: read once, right from then on.
+//! Scalars of the cluster file, validated when they are parsed.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use super::scalar::Scalar;
 use crate::cluster::layout::Layout;
 use crate::util::files::RemotePath;
 
-/// Why a scalar is not what its key needs, and what to write instead.
+/// The error of a scalar that is not valid for its key, with the fix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{value}` is not {expected}: {reason}")]
 pub struct InvalidValue {
@@ -25,7 +25,7 @@ pub(super) fn invalid<T: Scalar>(value: &str, reason: impl Into<String>) -> Inva
     InvalidValue { value: value.to_owned(), expected: T::EXPECTED, reason: reason.into() }
 }
 
-/// The form of the cluster file.
+/// The version of the file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ApiVersion;
 
@@ -52,7 +52,7 @@ macro_rules! text_scalar {
         pub struct $name(String);
 
         impl $name {
-            /// The text.
+            /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -83,7 +83,8 @@ macro_rules! text_scalar {
 }
 
 text_scalar!(
-    /// A master's name: a host name's letters, because under `--root` it is a folder.
+    /// A master's name, limited to the characters of a host name, because it is a folder under
+    /// `--root`.
     MasterName, "a master's name", "k8s-master-01",
     |text| plain_name(text, ".-_")
 );
@@ -120,17 +121,17 @@ fn plain_name(text: &str, marks: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Where a host is: an IP address or a host name. Never looked up by kcm itself.
+/// The address of a host: an IP address or a host name. kcm itself never resolves it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostAddress {
-    /// An IP address that can be that of one host.
+    /// An IP address of a single host.
     Ip(IpAddr),
     /// A host name, or a `Host` of an ssh configuration.
     Name(String),
 }
 
 impl HostAddress {
-    /// The IP address, if it is written as one.
+    /// Returns the IP address, unless the address is a name.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
@@ -156,7 +157,7 @@ impl FromStr for HostAddress {
                 Ok(Self::Ip(ip))
             };
         }
-        // Four numbers are meant as an address: 192.168.1.256 is no host name.
+        // Digits and dots are meant as an IPv4 address: 192.168.1.256 is not a host name.
         let is_numeric = text.chars().all(|c| c.is_ascii_digit() || c == '.');
         if text.contains(':') {
             return Err(invalid::<Self>(
@@ -181,19 +182,19 @@ impl fmt::Display for HostAddress {
     }
 }
 
-/// Where kube-controller-manager listens.
+/// The address that kube-controller-manager binds.
 ///
-/// The tutorial binds the host's address: Prometheus reaches it there, `kubectl get componentstatuses`
-/// does not, and the CIS Benchmark (1.3.7) asks for loopback.
+/// The tutorial binds the host's address. Prometheus can reach it there, but
+/// `kubectl get componentstatuses` cannot, and the CIS Benchmark (1.3.7) requires loopback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindAddress {
-    /// The master's own address.
+    /// The master's address.
     Host,
-    /// `127.0.0.1`.
+    /// `127.0.0.1` or `::1`.
     Loopback,
-    /// `0.0.0.0`: every address of the host.
+    /// `0.0.0.0` or `::`: every address of the host.
     Any,
-    /// This address.
+    /// A specific address.
     Ip(IpAddr),
 }
 
@@ -223,7 +224,7 @@ impl FromStr for BindAddress {
 pub(super) struct OperatorPath(PathBuf);
 
 impl OperatorPath {
-    /// The path itself if it is absolute, else starting at the cluster file's `folder`.
+    /// Returns an absolute path unchanged, and a relative path below the cluster file's `folder`.
     pub(super) fn from(self, folder: &Path) -> PathBuf {
         folder.join(self.0)
     }
@@ -253,7 +254,7 @@ impl FromStr for OperatorPath {
     }
 }
 
-/// The folder on the masters below which everything but the unit is.
+/// The default folder on the masters of all files except the unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InstallRoot(pub(super) RemotePath);
 
@@ -281,7 +282,7 @@ impl FromStr for InstallRoot {
     }
 }
 
-/// A file on the masters.
+/// The path of a file on the masters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MasterFile(pub(super) RemotePath);
 

@@ -1,4 +1,4 @@
-//! A pair that only the masters hold. Pure.
+//! Comparison with a pair that only the masters hold. Pure.
 
 use super::Identity;
 use crate::artifact::view;
@@ -7,17 +7,17 @@ use crate::desired::meaning::Held;
 use crate::observed::ObservedMaster;
 use crate::transport::PathState;
 
-/// A pair as one master holds it, with which the files of all are compared.
+/// A pair held by one master, with which the files of all masters are compared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeldPair<'a> {
     /// The certificate, as PEM.
     pub(crate) certificate: &'a str,
-    /// The master; none where files are rendered and compared with none.
+    /// The master. `None` if files are rendered without a comparison.
     pub(crate) master: Option<&'a ObservedMaster>,
 }
 
 impl Identity<'_> {
-    /// What the file of this role must be where only the masters hold the pair.
+    /// Returns the requirement on the file of this role if only the masters hold the pair.
     pub(super) fn held(&self, role: Role) -> Option<Held> {
         match self {
             Self::OnMasters(held) => held.held(role),
@@ -27,11 +27,11 @@ impl Identity<'_> {
 }
 
 impl HeldPair<'_> {
-    /// What the file of this role must be.
+    /// Returns the requirement on the file of this role.
     fn held(&self, role: Role) -> Option<Held> {
         let file = self.master?.files.of(role);
         let certificate = view::leaf(self.certificate.as_bytes());
-        // Certificate and key in one file: of a file with another certificate, the bytes are not the ones to have.
+        // The bytes of a combined file with another certificate must not become the reference.
         let is_of_another = role == Role::Combined && file.leaf() != certificate;
         match file.state {
             PathState::File { digest, .. } if role != Role::Certificate && !is_of_another => {

@@ -1,4 +1,4 @@
-//! The kubeconfig, one for each server. Pure.
+//! Rendering of kubeconfigs, one per API server. Pure.
 
 use kcm_kubeconfig::{
     CertificateSource, ComponentKubeconfig, KeySource, Secret, ServerUrl, path_in_kubeconfig,
@@ -13,7 +13,7 @@ use crate::transport;
 use crate::util::files::Bytes;
 use crate::util::words::in_full;
 
-/// Kubeconfigs by their server; most masters have the same.
+/// Kubeconfigs cached by server, because most masters use the same one.
 pub(super) struct Kubeconfigs<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) layout: &'a Layout,

@@ -1,4 +1,4 @@
-//! Whether what is on a master comes to the same as what kcm would write, where the cluster file asks for that
+//! Semantic comparison of files on a master with the rendered ones, if the cluster file asks for it
 //! (`install.compare: meaning`). Pure.
 
 use kcm_kubeconfig::Access;
@@ -10,35 +10,37 @@ use crate::cluster::layout::{Layout, Role};
 use crate::observed::{ObservedMaster, trust};
 use crate::transport::{self, PathState};
 
-/// What an artifact comes to.
+/// The effective content of an artifact.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are two on each master")]
 pub(crate) enum Meaning {
-    /// A unit, as systemd runs it.
+    /// A unit as systemd applies it.
     Unit(ServiceMeaning),
-    /// A kubeconfig, as a client takes it.
+    /// A kubeconfig as a client uses it.
     Kubeconfig {
         access: Access,
-        /// Where the kubeconfig is, and the file with CA certificates that it may name.
+        /// Paths of the kubeconfig and of the file with CA certificates that it may name.
         layout: Box<Layout>,
     },
 }
 
 impl Meaning {
-    /// Of a unit that kcm writes; nothing where the cluster file's directives make that untellable.
+    /// Returns the effective content of a rendered unit. `None` if directives of the cluster file
+    /// make it impossible to determine.
     pub(crate) fn of_unit(text: &str, unit: &UnitName) -> Option<Self> {
         let around = Surroundings::of(unit.clone());
         ServiceMeaning::of(&UnitFile::parse(text), &around).ok().map(Self::Unit)
     }
 
-    /// Of a kubeconfig that kcm writes.
+    /// Returns the effective content of a rendered kubeconfig.
     pub(crate) fn of_kubeconfig(text: &str, layout: &Layout) -> Option<Self> {
         let view = transport::public_kubeconfig(text);
         let access = comparable(Access::of_public_view(&view).ok()?);
         Some(Self::Kubeconfig { access, layout: Box::new(layout.clone()) })
     }
 
-    /// Whether a master has it, drop-ins and environment included. What cannot be told is not the same.
+    /// Reports whether a master has the same effective content, including drop-ins and environment.
+    /// Content that cannot be determined is not equal.
     pub(crate) fn is_on(&self, observed: &ObservedMaster) -> bool {
         match self {
             Self::Unit(wanted) => {
@@ -54,7 +56,7 @@ impl Meaning {
         }
     }
 
-    /// The same but for the key, which is not here.
+    /// Compares like [`is_on`](Self::is_on), but without the key, which is not on this machine.
     pub(crate) fn is_on_but_for_key(&self, observed: &ObservedMaster) -> bool {
         let Self::Kubeconfig { access: wanted, layout } = self else {
             return self.is_on(observed);
@@ -63,7 +65,8 @@ impl Meaning {
     }
 }
 
-/// What a client takes from the kubeconfig there. A file that it names for its CA certificates is taken in, if it is observed.
+/// Returns the access that the observed kubeconfig gives a client, including CA certificates from a
+/// named file, if observed.
 fn access(observed: &ObservedMaster, layout: &Layout) -> Option<Access> {
     let access = Access::of_public_view(observed.files.kubeconfig.text.as_deref()?).ok()?;
     let named = match trust::named_by(&access, observed, layout) {
@@ -76,7 +79,7 @@ fn access(observed: &ObservedMaster, layout: &Layout) -> Option<Access> {
     }))
 }
 
-/// The CA certificates in an order of their own, each once: a client asks for no order.
+/// Sorts the CA certificates and removes duplicates: their order does not matter to a client.
 fn comparable(access: Access) -> Access {
     let pem = access.authority().and_then(|pem| Certificate::all_from_pem(pem).ok());
     let Some(mut all) = pem else { return access };
@@ -86,16 +89,17 @@ fn comparable(access: Access) -> Access {
     access.with_authority(pem.as_bytes())
 }
 
-/// What a file that only the masters hold must be, as far as it can be determined without its key.
+/// The requirement on a file that only the masters hold, as far as it can be determined without its
+/// key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
-    /// A certificate, in any writing.
+    /// A certificate, in any PEM encoding.
     Certificate(Fingerprint),
-    /// These bytes, which are the same on every master: a file with a key.
+    /// The digest of a file with a key, which must be the same on every master.
     Bytes(Fingerprint),
-    /// A kubeconfig with the content of this view, and a key with this digest if one is known.
+    /// A kubeconfig with the content of this view and, if known, a key with this digest.
     Kubeconfig {
-        /// The view of what kcm would write.
+        /// View of the rendered kubeconfig.
         view: String,
         /// Digest of the embedded key.
         key: Option<String>,
@@ -103,7 +107,7 @@ pub(crate) enum Held {
 }
 
 impl Held {
-    /// Whether the file of this role on a master is that.
+    /// Reports whether the file of this role on a master meets the requirement.
     pub(crate) fn is_on(
         &self,
         role: Role,
@@ -128,7 +132,7 @@ impl Held {
     }
 }
 
-/// The digest of the key in a master's kubeconfig.
+/// Returns the digest of the key in a master's kubeconfig.
 pub(crate) fn embedded_key(observed: &ObservedMaster) -> Option<String> {
     let text = observed.files.kubeconfig.text.as_deref()?;
     Access::of_public_view(text).ok()?.key_digest().map(ToString::to_string)

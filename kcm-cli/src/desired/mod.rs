@@ -1,4 +1,4 @@
-//! What should be on each master. Pure: the same cluster and identity give the same bytes.
+//! Desired state of each master. Pure: the same cluster and identity give the same bytes.
 
 mod held;
 mod kubeconfig;
@@ -21,26 +21,27 @@ use self::kubeconfig::Kubeconfigs;
 use self::service::{Service, service};
 pub(crate) use self::service::{flags, known_services};
 
-/// What should be there, in the cluster file's order.
+/// The desired state of all masters, in the order of the cluster file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Desired {
     /// The masters.
     pub masters: Vec<DesiredMaster>,
 }
 
-/// What should be on one master.
+/// The desired state of one master.
 #[derive(Clone, Debug, Serialize)]
 pub struct DesiredMaster {
-    /// Its name.
+    /// Name of the master.
     pub name: String,
-    /// The managed files, in the order in which they are put in place.
+    /// The managed files, in the order in which they are written.
     pub artifacts: Vec<Artifact>,
     /// The files that the service reads when it starts, whether kcm manages them or not.
     pub reads: Vec<Role>,
-    /// Where certificate and key are in one file if the kubeconfig names it, and nothing is if it does not.
+    /// Path of the file with certificate and key that the kubeconfig may name. The file must not
+    /// exist if it does not.
     #[serde(skip)]
     pub(crate) combined: RemotePath,
-    /// The same for what is served with.
+    /// Path of the file with serving certificate and key, with the same rule.
     #[serde(skip)]
     pub(crate) serving: RemotePath,
     /// The service.
@@ -50,22 +51,22 @@ pub struct DesiredMaster {
 /// One managed file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Artifact {
-    /// What it is.
+    /// Role of the file.
     pub role: Role,
-    /// Where it is.
+    /// Path of the file.
     pub path: RemotePath,
-    /// Its permission bits.
+    /// Permission bits of the file.
     pub mode: Mode,
-    /// Its owner.
+    /// Owner of the file.
     pub owner: Owner,
-    /// Its bytes.
+    /// Content of the file.
     pub content: Content,
-    /// Its content for people, with fingerprints in place of secrets.
+    /// Content for display, with fingerprints in place of secrets.
     pub view: String,
-    /// What it comes to, where that is what counts.
+    /// Effective content, if files are compared semantically.
     #[serde(skip)]
     pub(crate) meaning: Option<Meaning>,
-    /// What it must be where only the masters hold it.
+    /// Requirement on the file, if only the masters hold it.
     #[serde(skip)]
     pub(crate) held: Option<Held>,
 }
@@ -73,11 +74,11 @@ pub struct Artifact {
 /// The bytes of a managed file, as far as they are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// These.
+    /// Known bytes.
     Known(Bytes),
-    /// Known once the identity or the CA is made.
+    /// Bytes that are known once the identity or the CA is created.
     Pending,
-    /// Whatever is there: it is held by the masters, and as far as it can be told it is right.
+    /// The observed content, which stays, because kcm does not hold the bytes.
     AsItIs,
 }
 
@@ -91,30 +92,30 @@ impl Serialize for Content {
     }
 }
 
-/// What cannot be rendered from the cluster file.
+/// An error of rendering the desired state.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DesiredError {
-    /// A unit.
+    /// The unit of a master cannot be rendered.
     #[error("{master}: {reason}")]
     Unit {
         /// The master.
         master: String,
-        /// Why, and how to mend it.
+        /// The reason and how to fix it.
         reason: String,
     },
-    /// The kubeconfig.
+    /// The kubeconfig cannot be rendered.
     #[error("the kubeconfig cannot be made: {reason}")]
     Kubeconfig {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A path on the masters.
+    /// A path on the masters is invalid.
     #[error("install.{key}: {reason}")]
     Layout {
         /// The key below `install`.
         key: &'static str,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -126,34 +127,34 @@ impl DesiredError {
     }
 }
 
-/// The identity that the artifacts are made from.
+/// The identity from which the artifacts are rendered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Identity<'a> {
-    /// Certificate and key are here.
+    /// Certificate and key are on this machine.
     Pair(&'a Pair),
-    /// They will be made.
+    /// Certificate and key will be issued.
     ToBeIssued(&'a IdentityRequest),
-    /// The certificate is known; the key is on the masters and stays there.
+    /// The certificate is known; the key stays on the masters and is not fetched.
     OnMasters(HeldPair<'a>),
 }
 
-/// What the artifacts are made from, beside the cluster file.
+/// The materials from which the artifacts are rendered, besides the cluster file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Materials<'a> {
     pub(crate) identity: Identity<'a>,
-    /// What is served with, if it is issued.
+    /// The serving identity, if kcm issues it.
     pub(crate) serving: Option<Identity<'a>>,
-    /// The CA certificate's PEM, absent while it is to be made.
+    /// PEM of the CA certificate; absent until it is created.
     pub(crate) ca: Option<&'a str>,
-    /// The PEM of every CA certificate that clients accept, if it is not the CA's alone.
+    /// PEM of all CA certificates that clients accept, if there are others than the CA's.
     pub(crate) trust: Option<&'a str>,
-    /// The CA key, if it is to be distributed and is here.
+    /// The CA key, if it is distributed and is on this machine.
     pub(crate) ca_key: Option<&'a Bytes>,
-    /// kube-controller-manager, if it is to be distributed.
+    /// The kube-controller-manager program, if it is distributed.
     pub(crate) binary: Option<&'a Binary>,
 }
 
-/// Renders everything for every master.
+/// Renders the desired state of every master.
 pub(crate) fn desired(
     cluster: &Cluster,
     layout: &Layout,
@@ -168,7 +169,7 @@ pub(crate) fn desired(
     if cluster.credentials != CredentialsForm::EmbeddedOnly {
         shared.extend([certificate(layout, identity), key(layout, identity)]);
     }
-    // What names a file comes after it.
+    // Files that name another file are written after it.
     shared.extend(
         (cluster.credentials == CredentialsForm::Files)
             .then(|| both(layout, Role::Combined, identity)),
@@ -186,7 +187,7 @@ pub(crate) fn desired(
         let trust = trust.filter(|_| reads.contains(&Role::Trust));
         artifacts.splice(0..0, trust.map(|pem| self::trust(layout, pem)));
         let owned = artifacts.into_iter().map(|artifact| match artifact.role {
-            // Whoever runs the program must not be able to replace it.
+            // The user that runs the program must not be able to replace it.
             Role::Binary | Role::Unit => artifact,
             _ => Artifact { owner: owners.files, ..artifact },
         });
@@ -246,7 +247,7 @@ fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
         Identity::Pair(Pair { certificate, .. }) => {
             (Content::Known(Bytes::new(certificate.as_str())), view::certificate(certificate))
         }
-        // All hold this one; in which bytes is of no matter.
+        // All masters hold this certificate. Its encoding does not matter.
         Identity::OnMasters(held) => (Content::AsItIs, view::certificate(held.certificate)),
         Identity::ToBeIssued(request) => (Content::Pending, view::request(request)),
     };
@@ -271,7 +272,8 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
     Artifact { held: identity.held(Role::Key), ..artifact(layout, Role::Key, content, view) }
 }
 
-/// One file, because a process that reads two while they are replaced would find a key that is not the certificate's.
+/// Renders certificate and key as one file. A process that reads two files during their replacement
+/// could get a key that does not belong to the certificate.
 fn both(layout: &Layout, role: Role, identity: Identity<'_>) -> Artifact {
     let (content, view) = match identity {
         Identity::Pair(pair) => {

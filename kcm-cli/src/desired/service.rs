@@ -1,4 +1,4 @@
-//! The service: its flags, its unit, and what a rollout has to know of both.
+//! Desired state of the service: its flags, its unit, and the facts that a rollout needs.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,10 +13,10 @@ use crate::observed::accounts::Owners;
 use crate::util::files::{Bytes, Owner, RemotePath};
 use crate::util::words::in_full;
 
-/// Where kube-controller-manager serves if no flag says otherwise.
+/// Default of `--secure-port`.
 const SECURE_PORT: u16 = 10257;
 
-/// The unit, the files that the service reads when it starts, and what else there is to know of it.
+/// The unit, the files that the service reads when it starts, and further facts.
 pub(super) struct Service {
     pub(super) unit: Artifact,
     pub(super) reads: Vec<Role>,
@@ -37,7 +37,7 @@ pub(super) fn service(
         |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
     let named = [Role::CaCertificate, Role::CaKey, Role::Trust].into_iter().filter(is_named);
     let reads = named.chain([Role::Kubeconfig, Role::Binary, Role::Unit]).collect();
-    // Root without capabilities has no more rights than its files give, either.
+    // Root without capabilities is also limited by file permissions.
     let is_bound = owners.service != Owner::ROOT || cluster.service.hardening == Hardening::Strict;
     let known = DesiredService {
         flags: flags.iter().map(|(name, _)| name.clone()).collect(),
@@ -71,7 +71,7 @@ pub(super) fn service(
     Ok(Service { unit, reads, known })
 }
 
-/// What a rollout has to know of every master's service, before anything is known of the masters.
+/// Returns the facts about every master's service that are known before the masters are observed.
 pub(crate) fn known_services(
     cluster: &Cluster,
     layout: &Layout,
@@ -81,7 +81,7 @@ pub(crate) fn known_services(
     services.map(known).collect()
 }
 
-/// The files that flags name: kubeconfigs, and whatever says of itself that it is a file.
+/// Returns the files that flags name: kubeconfigs, and the values of flags that end in `-file`.
 fn files_of(flags: &Flags, is_of: impl Fn(&str) -> bool) -> Vec<RemotePath> {
     let named = flags.iter().filter(|(name, _)| {
         let name = name.as_str();
@@ -90,7 +90,8 @@ fn files_of(flags: &Flags, is_of: impl Fn(&str) -> bool) -> Vec<RemotePath> {
     named.filter_map(|(_, value)| RemotePath::new(value).ok()).collect()
 }
 
-/// The certificates and keys that flags name for signers, without the CA where kcm distributes it.
+/// Returns the certificates and keys that flags name for signers, without a CA that kcm
+/// distributes.
 fn signers(cluster: &Cluster, layout: &Layout, flags: &Flags) -> Vec<SigningFiles> {
     let signer = |(name, value): (&FlagName, &str)| {
         let signer = name.as_str().strip_prefix("cluster-signing-")?.strip_suffix("cert-file")?;
@@ -108,15 +109,18 @@ fn signers(cluster: &Cluster, layout: &Layout, flags: &Flags) -> Vec<SigningFile
     flags.iter().filter_map(signer).filter(|it| !is_distributed(it)).collect()
 }
 
-/// Whether the file of a flag is read again while the process runs: client-go's and apiserver's dynamic certificates,
-/// and the signer's (`pkg/controller/certificates/signer`).
+/// Reports whether a running process reloads the file of a flag.
+///
+/// These are the dynamic certificates of client-go and apiserver, and those of the signer
+/// (`pkg/controller/certificates/signer`).
 fn is_reloaded(flag: &str) -> bool {
     let dynamic =
         ["client-ca-file", "requestheader-client-ca-file", "tls-cert-file", "tls-private-key-file"];
     dynamic.contains(&flag) || flag.starts_with("cluster-signing-")
 }
 
-/// Where a process with these flags answers, from its own machine.
+/// Returns the address at which a process with these flags is reached from its own machine. `None`
+/// if it does not serve.
 fn serving(flags: &Flags) -> Option<SocketAddr> {
     let port = flags.get("secure-port").map_or(Ok(SECURE_PORT), str::parse::<u16>).ok()?;
     let address = match flags.get("bind-address").and_then(|address| address.parse().ok()) {
@@ -127,7 +131,7 @@ fn serving(flags: &Flags) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(address, port))
 }
 
-/// The flags that name what is served with.
+/// The flags that name the serving certificate and key.
 const SERVED_FROM: [&str; 2] = ["tls-cert-file", "tls-private-key-file"];
 
 fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
@@ -135,7 +139,8 @@ fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
     flags.set(name, value).map(drop).map_err(|error| in_full(&error))
 }
 
-/// The tutorial's flags, then the changes of all masters, then this master's own.
+/// Returns the flags of a master: the tutorial's flags, changed first for all masters and then for
+/// this one.
 pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
     let kubeconfig = layout.kubeconfig.as_str();
     let (ca_certificate, ca_key) = (layout.ca_certificate.as_str(), layout.ca_key.as_str());

@@ -1,56 +1,56 @@
-//! What happens in a failover drill.
+//! Events of a failover drill.
 
 use serde::Serialize;
 
-/// How a leader is ended.
+/// The method of ending a leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DrillMethod {
-    /// Its service is stopped, and its Lease runs out, unless the leader releases it (KEP-5366).
+    /// Stops the service. The Lease expires, unless the leader releases it itself (KEP-5366).
     Stop,
-    /// Its process is killed as in a crash, and its Lease runs out.
+    /// Kills the process as in a crash. The Lease expires.
     Kill,
-    /// It is stopped and its Lease is freed, as every rollout of kcm does it.
+    /// Stops the service and releases the Lease, as every rollout of kcm does.
     Handover,
 }
 
-/// Something that happens in a drill, as it happens.
+/// A step of a drill, reported as it happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum DrillStep {
-    /// A leader is ended now.
+    /// kcm starts to end the leader.
     Ends {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// How.
+        /// The method of ending the leader.
         method: DrillMethod,
     },
-    /// Its process is gone.
+    /// The process of the ended leader has exited.
     Ended {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
-    /// Another process leads.
+    /// Another process became the leader.
     Led {
-        /// Who, as the Lease names it.
+        /// Identity of the new leader, as in the Lease.
         holder: String,
-        /// How long nobody did.
+        /// Leaderless gap in milliseconds.
         gap_milliseconds: u64,
     },
-    /// The probe has its Pod.
+    /// The Deployment of the probe has its Pod.
     Reconciled {
-        /// How long the leader took for it; nothing for the one at the beginning.
+        /// Time that the leader took for the Pod; `None` for the probe before the first succession.
         delay_milliseconds: Option<u64>,
     },
-    /// A master runs again.
+    /// The service on a master runs again.
     Back {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
-    /// A master was restarted so that it does not lead next.
+    /// A master was restarted so that it does not become the next leader.
     HeldBack {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
 }

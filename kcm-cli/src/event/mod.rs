@@ -1,4 +1,4 @@
-//! What happened, as it happens. Events hold no secrets.
+//! The events of an operation, reported as they happen. Events hold no secrets.
 
 mod drill;
 mod smoke;
@@ -15,155 +15,157 @@ use crate::util::files::RemotePath;
 pub use drill::{DrillMethod, DrillStep};
 pub use smoke::{CheckName, CheckResult, SmokeCheck};
 
-/// One thing that happened.
+/// An event of an operation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Event {
-    /// Something is legal and still looks like a mistake.
+    /// A valid setting is likely a mistake.
     Warning {
-        /// What, and what to do.
+        /// The problem and its fix.
         text: String,
     },
     /// A master answered.
     Observed {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
-    /// A root CA was made.
+    /// A root CA was created.
     CaCreated {
-        /// Its certificate.
+        /// Path of the certificate.
         path: String,
-        /// Its end.
+        /// Expiry of the certificate.
         #[serde(with = "time::serde::rfc3339")]
         not_after: OffsetDateTime,
-        /// Its key.
+        /// Algorithm of the key.
         algorithm: String,
     },
     /// A new identity was issued and stored on this machine.
     IdentityIssued {
-        /// Its certificate.
+        /// Path of the certificate.
         path: String,
-        /// Why.
+        /// Reasons for the new identity.
         why: Vec<Reason>,
-        /// Its end.
+        /// Expiry of the certificate.
         #[serde(with = "time::serde::rfc3339")]
         not_after: OffsetDateTime,
     },
-    /// kube-controller-manager itself is brought to masters that do not have it in these bytes.
+    /// kcm uploads kube-controller-manager to masters that do not have this version of the file.
     BringsBinary {
-        /// Where it will be on the masters.
+        /// Path of the program on the masters.
         path: RemotePath,
-        /// The machine that it is for.
+        /// Machine architecture of the program.
         machine: &'static str,
-        /// Its size in bytes.
+        /// Size in bytes.
         size: u64,
-        /// Its SHA-256.
+        /// SHA-256 of the program.
         digest: Fingerprint,
     },
     /// A master's journal cannot be read, or not to its end.
     JournalUnread {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Why, and what to do.
+        /// The cause and its fix.
         reason: String,
     },
-    /// The connection to a master whose journal is followed was lost, and is being made again.
+    /// The connection that follows a master's journal was lost; kcm connects again.
     JournalLost {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
-    /// A master's journal goes on after its last entry.
+    /// A master's journal continues after its last entry.
     JournalResumed {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
-    /// A master goes back to an earlier generation.
+    /// A master returns to an earlier generation.
     GoesBack {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// When that generation was replaced.
+        /// Time when that generation was replaced.
         #[serde(with = "time::serde::rfc3339")]
         replaced_at: OffsetDateTime,
     },
-    /// Files are on their way to a master. Told for big ones only.
+    /// An upload to a master makes progress. Reported for large files only.
     Uploading {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Bytes that have left.
+        /// Number of bytes sent.
         sent: u64,
-        /// Bytes of all files.
+        /// Number of bytes of all files.
         total: u64,
     },
-    /// All files for a master are beside their targets and checked.
+    /// All files of a master are staged beside their targets and verified.
     Staged {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// How many.
+        /// Number of files.
         files: usize,
     },
-    /// Whether a service uses the credentials file that its kubeconfig names: told while that is newer than the service.
+    /// The certificate reload of a service: reported while the credentials file is newer than the
+    /// service.
     Uptake {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Whether it does.
+        /// State of the certificate reload.
         #[serde(flatten)]
         uptake: Uptake,
     },
-    /// A master is as it should be.
+    /// A master reached the desired state.
     Committed {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
-    /// The lead went from a master to another process.
+    /// The leader changed.
     LeadChanged {
-        /// From whom to whom, and how long that took.
+        /// The previous and the new leader, with the gap.
         #[serde(flatten)]
         change: LeadChange,
     },
-    /// A master has everything, and its service could not be proven healthy, for a reason that was there before.
+    /// A master has the desired state, but its service could not be verified as healthy, for a
+    /// reason that existed before.
     Unproven {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Why.
+        /// The reason.
         cause: String,
     },
-    /// A master has again what it had before.
+    /// A master was rolled back to its previous state.
     RolledBack {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Why.
+        /// The cause of the rollback.
         error: String,
     },
-    /// A check of a proof has ended.
+    /// A check of a smoke test ended.
     Checked {
-        /// The check.
+        /// The check with its result.
         check: SmokeCheck,
     },
-    /// Something happened in a drill.
+    /// A step of a drill happened.
     Drilled {
-        /// What.
+        /// The step.
         #[serde(flatten)]
         step: DrillStep,
     },
-    /// A master is not as it should be.
+    /// A master failed to reach the desired state.
     Failed {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Why, and what to do.
+        /// The cause and its fix.
         error: String,
     },
 }
 
-/// Takes events; called from one task at a time.
+/// A receiver of events, called from one task at a time.
 pub trait EventSink: Send + Sync {
-    /// Takes one event. Must not block for long.
+    /// Receives one event. Must not block for long.
     fn event(&self, event: &Event);
 }
 
-/// Drops every event: for embedders who want the outcome alone.
+/// An event sink that drops every event, for embedders that need the outcome only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 

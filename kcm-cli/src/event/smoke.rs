@@ -4,78 +4,79 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// One check.
+/// A check and its result.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmokeCheck {
-    /// Which.
+    /// Name of the check.
     pub name: CheckName,
-    /// The master that it is about, if it is about one.
+    /// Name of the master, if the check is about a single one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
-    /// What was asked.
+    /// The condition that the check verifies.
     pub asked: String,
-    /// What came of it.
+    /// Result of the check.
     #[serde(flatten)]
     pub result: CheckResult,
-    /// How long that took.
+    /// Duration of the check in milliseconds.
     pub milliseconds: u64,
 }
 
-/// Which check.
+/// The name of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum CheckName {
-    /// The API server is there and takes the credentials.
+    /// The API server responds and accepts the credentials.
     ApiServer,
     /// One of the masters holds the Lease and renews it.
     Leader,
-    /// A master that does not lead is healthy and asks the API server.
+    /// A standby master is healthy and connected to the API server.
     Standby,
-    /// A namespace gets its default service account, and a token of a service account is taken.
+    /// A namespace gets its default service account, and the API server accepts a token of a
+    /// service account.
     ServiceAccount,
     /// A Deployment gets its `ReplicaSet`.
     Deployment,
     /// A `ReplicaSet` gets its Pods.
     ReplicaSet,
-    /// Fewer replicas take Pods away.
+    /// A scale-down removes Pods.
     Scale,
-    /// A `ResourceQuota` is counted.
+    /// The usage of a `ResourceQuota` is counted.
     ResourceQuota,
-    /// The keys are in etcd.
+    /// The objects of the smoke test are in etcd.
     Etcd,
-    /// What belonged to a Deployment goes with it.
+    /// The dependents of a deleted Deployment are deleted.
     GarbageCollector,
-    /// A namespace that is deleted goes, with everything in it.
+    /// A deleted namespace disappears with all its objects.
     Namespace,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum CheckResult {
-    /// It is as it should be.
+    /// The check passed.
     Passed {
-        /// What was seen.
+        /// The observation.
         seen: String,
     },
-    /// It is not.
+    /// The check failed.
     Failed {
-        /// What was seen instead, and the cause where it is known.
+        /// The observation, with the cause if it is known.
         seen: String,
-        /// Where to look, or what to do.
+        /// The place to look at, or the fix.
         look: String,
     },
-    /// It was not carried out.
+    /// The check was not run.
     Skipped {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
 impl CheckName {
-    /// Those that every proof has, in order; etcd only where it is asked.
+    /// The checks of every smoke test, in order. etcd is optional.
     pub(crate) const ALL: [Self; 9] = [
         Self::ApiServer,
         Self::Leader,
@@ -88,7 +89,7 @@ impl CheckName {
         Self::Namespace,
     ];
 
-    /// Its name for people.
+    /// Returns the human-readable name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

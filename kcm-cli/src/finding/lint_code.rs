@@ -1,14 +1,14 @@
-//! The codes of findings: those of flags, and kcm's own.
+//! The codes of lint findings: those of flags, and those of kcm itself.
 
 use kcm_systemd::LintCode;
 
 /// The cluster file cannot be read.
 pub(crate) const CLUSTER_FILE: &str = "cluster-file";
-/// A version that is older or newer than the tables.
+/// The Kubernetes version is older or newer than the tables.
 pub(crate) const VERSION_UNKNOWN: &str = "kubernetes-unknown";
-/// The program is of another version than the cluster file says.
+/// The program has a different version than the cluster file.
 pub(crate) const VERSION_DIFFERS: &str = "kubernetes-differs";
-/// An accepted code that is not found.
+/// An accepted code has no finding.
 pub(crate) const ALLOW_UNUSED: &str = "allow-unused";
 
 /// The codes that are not about flags, with their descriptions.
@@ -33,7 +33,7 @@ pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
     LintCode::ALL.iter().map(|code| code.as_str()).chain(own)
 }
 
-/// Returns a sentence on what a code is about.
+/// Returns a one-sentence description of a code.
 pub(crate) fn description(code: &str) -> &'static str {
     let own = OWN.iter().find(|(own, _)| *own == code).map(|(_, description)| *description);
     let of_flags = || code.parse::<LintCode>().ok().map(LintCode::description);

@@ -1,4 +1,4 @@
-//! What speaks against a rollout, or looks like a mistake: each with a code that stays, its place and its mend.
+//! Findings: problems and likely mistakes, each with a stable code, a location and a fix.
 
 pub(crate) mod lint_code;
 
@@ -8,160 +8,160 @@ use serde::Serialize;
 
 use crate::util::words::harmless;
 
-/// One thing that was found.
+/// A problem or a likely mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// What it is, for programs.
+    /// Stable code for programs.
     pub code: FindingCode,
-    /// Whether it stops the rollout.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// The master; none for this machine, or where it is about several.
+    /// Name of the master; `None` for this machine or for several masters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do.
+    /// The fix.
     pub mend: String,
 }
 
-/// Whether a finding stops the rollout.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
-    /// It is told.
+    /// The finding is reported, and the rollout continues.
     Warning,
-    /// Nothing is begun.
+    /// The finding prevents the rollout.
     Error,
 }
 
-/// What a finding is. The words stay the same from version to version.
+/// The stable code of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FindingCode {
-    /// A managed path names something else than a file.
+    /// A managed path is not a regular file.
     NotAFile,
-    /// The unit is masked: nothing can start it.
+    /// The unit is masked and cannot be started.
     UnitMasked,
-    /// systemd takes the unit from another file than the managed one.
+    /// systemd loads the unit from another file than the managed one.
     UnitShadowed,
-    /// A file of the CA is there, and it is not ours.
+    /// A CA file on a master differs from the configured CA.
     OtherCa,
-    /// The service would sign tokens with another key than it does now.
+    /// The service would sign tokens with a different key than now.
     OtherServiceAccountKey,
-    /// A CA key does not belong to the certificate beside it.
+    /// A CA key does not match the certificate beside it.
     CaKeyMismatch,
-    /// The masters' files of the CA are not the same.
+    /// The CA files differ between masters.
     CaDiffers,
-    /// A file that the service reads is not there.
+    /// A file that the service reads does not exist.
     FileMissing,
-    /// A file that the service reads holds nothing of use to it.
+    /// A file that the service reads has no valid content for its purpose.
     FileUnusable,
-    /// A file that the service reads cannot be read by its user.
+    /// The user of the service cannot read a file that the service needs.
     FileUnreadable,
-    /// Somebody else than root can exchange files that kcm reads and writes as root.
+    /// A user other than root can replace files that kcm reads and writes as root.
     FolderUntrusted,
-    /// Files cannot be written, or do not fit.
+    /// Files cannot be written, or the disk space is insufficient.
     NoRoom,
-    /// Two masters have one host name: nobody could tell who leads.
+    /// Two masters have the same host name, which makes the leader ambiguous.
     HostnameTwice,
-    /// A master's clock is not this machine's.
+    /// A master's clock differs from the clock of this machine.
     ClockOff,
-    /// kube-controller-manager cannot be run.
+    /// kube-controller-manager cannot be executed.
     ProgramFails,
     /// kube-controller-manager does not know a flag of the unit.
     FlagUnknown,
     /// kube-controller-manager is newer than the API server, which Kubernetes does not support.
     ProgramTooNew,
-    /// The API server is not to be had just now.
+    /// The API server is unreachable.
     ApiUnreachable,
-    /// The API server does not take the identity.
+    /// The API server rejects the identity.
     IdentityRefused,
-    /// Who leads cannot be seen from here.
+    /// The leader cannot be determined from this machine.
     LeadUnknown,
-    /// A process that is none of ours leads.
+    /// The leader is an unknown process.
     StrangerLeads,
-    /// Somebody else's file changes the unit.
+    /// A drop-in file that kcm did not write changes the unit.
     DropIn,
-    /// A kube-controller-manager runs that is not the unit's.
+    /// A kube-controller-manager runs outside the unit.
     StrayProcess,
-    /// Somebody else listens where kube-controller-manager would.
+    /// Another process listens on the port of kube-controller-manager.
     PortTaken,
-    /// A master did not answer further questions.
+    /// A master did not answer further queries.
     NotExamined,
     /// An account does not exist.
     AccountMissing,
-    /// What an earlier run noted on a master cannot be read.
+    /// A record that an earlier run left on a master is unreadable.
     NoteUnreadable,
-    /// There is no earlier generation to go back to.
+    /// No earlier generation exists.
     NothingEarlier,
-    /// No other master would be left that is healthy.
+    /// No other healthy master would remain.
     LastHealthy,
-    /// A master could not be asked.
+    /// A master could not be queried.
     NotSeen,
-    /// There is no kube-controller-manager.
+    /// kube-controller-manager is not deployed.
     NotDeployed,
-    /// It was stopped.
+    /// The service was stopped.
     ServiceStopped,
-    /// It ended, and is not started again.
+    /// The service failed and is not restarted.
     ServiceFailed,
-    /// It ends again and again.
+    /// The service fails repeatedly.
     CrashLooping,
-    /// It ended by itself a short time ago.
+    /// The service was restarted by systemd a short time ago.
     Restarted,
-    /// It does not start at boot.
+    /// The service does not start at boot.
     NotEnabled,
-    /// It runs and is not healthy.
+    /// The service runs but is not healthy.
     Unhealthy,
-    /// It was started from other files than are there.
+    /// The running process was started with other files than those on disk.
     RestartPending,
-    /// Files are not what the cluster file says.
+    /// Files differ from the cluster file.
     Drifted,
-    /// It does not use the credentials file that is there.
+    /// The service does not use the current credentials file.
     NotTakenUp,
-    /// It was not put there by kcm.
+    /// The deployment was not created by kcm.
     NotManaged,
-    /// A key is open to everybody.
+    /// A key is readable by every user.
     SecretReadable,
-    /// Everybody can change a file.
+    /// A file is writable by every user.
     FileWritable,
-    /// A certificate ends soon.
+    /// A certificate expires soon.
     CertificateDue,
-    /// A certificate has ended, or has not begun.
+    /// A certificate has expired, or is not valid yet.
     CertificateExpired,
-    /// A certificate is not as the cluster file asks, and would be replaced.
+    /// A certificate does not match the cluster file and would be replaced.
     CertificateReplaced,
-    /// A certificate could not be seen.
+    /// A certificate could not be read.
     CertificateUnseen,
-    /// The masters' keys for service-account tokens are not the same.
+    /// The keys for service account tokens differ between masters.
     ServiceAccountKeyDiffers,
-    /// Nobody renews the Lease.
+    /// No process renews the Lease.
     NobodyLeads,
     /// Files cannot be compared with the cluster file.
     NotCompared,
-    /// systemd does not do what a unit seems to say.
+    /// systemd does not apply a setting of the unit as written.
     UnitLoss,
-    /// A unit's arguments come from more than its file.
+    /// The arguments of a unit come from more than its file.
     UnitExpanded,
-    /// A flag is given more than once.
+    /// A flag occurs more than once.
     FlagRepeated,
-    /// Masters are not alike where they must be.
+    /// Masters differ in a setting that must be equal.
     MastersDiffer,
-    /// What is there cannot be said in a cluster file.
+    /// A setting on a master cannot be expressed in a cluster file.
     NotReproduced,
-    /// Something would be better otherwise, by what is known of the flags.
+    /// A flag has a lint finding.
     FlagLint,
     /// The CA key is not on this machine.
     CaKeyMissing,
-    /// A renewal would issue a certificate for another subject.
+    /// A renewal would issue a certificate with another subject.
     OtherSubject,
-    /// Clients accept more CA certificates than the one that signs.
+    /// Clients accept more CA certificates than the signing CA.
     TrustBundle,
 }
 
 impl Finding {
-    /// One about a master that stops the rollout.
+    /// Creates an error about a master.
     pub(crate) fn error(
         code: FindingCode,
         master: &str,
@@ -177,7 +177,7 @@ impl Finding {
         }
     }
 
-    /// One about this machine, or several masters, that is told.
+    /// Creates a warning about this machine or several masters.
     pub(crate) fn general(
         code: FindingCode,
         problem: impl Into<String>,
@@ -187,7 +187,7 @@ impl Finding {
         Self { code, severity: Severity::Warning, master: None, problem, mend }
     }
 
-    /// The same, told and not stopped for.
+    /// Turns a finding into a warning.
     pub(crate) fn into_warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }

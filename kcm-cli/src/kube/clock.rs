@@ -1,10 +1,11 @@
-//! How far clocks are apart.
+//! Differences between clocks.
 
 use std::fmt;
 
 use time::{Duration, OffsetDateTime, UtcDateTime};
 
-/// How far another clock is ahead of this machine's (behind, if negative): somewhere between two bounds.
+/// The offset of another clock from this machine's clock, as a range. Positive values are ahead,
+/// negative ones behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockOffset {
     least: Duration,
@@ -12,11 +13,13 @@ pub struct ClockOffset {
 }
 
 impl ClockOffset {
-    /// What this machine says of itself.
+    /// The offset of this machine's own clock: exactly zero.
     pub const NONE: Self = Self { least: Duration::ZERO, most: Duration::ZERO };
 
-    /// From a reading of the other clock that was made between two readings of ours, and that was cut down to
-    /// multiples of `resolution`.
+    /// Computes the offset from a reading of the other clock between two readings of this machine's
+    /// clock.
+    ///
+    /// The other clock truncates its readings to multiples of `resolution`.
     #[must_use]
     pub fn between(
         reading: OffsetDateTime,
@@ -26,23 +29,24 @@ impl ClockOffset {
     ) -> Self {
         let resolution = Duration::try_from(resolution).unwrap_or(Duration::MAX);
         let (least, most) = (reading - answered, (reading - asked).saturating_add(resolution));
-        // A clock that was set meanwhile gives bounds the wrong way round.
+        // A clock that was set between the readings swaps the bounds.
         Self { least: least.min(most), most: most.max(least) }
     }
 
-    /// Whether it is certainly more than `tolerance`, in either direction.
+    /// Reports whether the offset certainly exceeds `tolerance`, in either direction.
     #[must_use]
     pub fn exceeds(self, tolerance: std::time::Duration) -> bool {
         let tolerance = Duration::try_from(tolerance).unwrap_or(Duration::MAX);
         self.least > tolerance || self.most < -tolerance
     }
 
-    /// The likeliest difference.
+    /// Returns the middle of the range.
     pub(super) fn middle(self) -> Duration {
         self.least.saturating_add(self.most) / 2
     }
 
-    /// The greatest difference that there may be between any two of these clocks and ours.
+    /// Returns the greatest possible difference between any two of these clocks and this machine's
+    /// clock.
     #[must_use]
     pub fn spread(clocks: impl IntoIterator<Item = Self>) -> std::time::Duration {
         let (mut least, mut most) = (Duration::ZERO, Duration::ZERO);
@@ -60,12 +64,13 @@ impl fmt::Display for ClockOffset {
     }
 }
 
-/// This machine's clock. The one place that reads it: a difference to it cannot be given as an argument.
+/// Reads this machine's clock. Only this function of `kube` does, because a clock offset refers to
+/// the real time.
 pub(super) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// A time of HTTP: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
+/// Parses an HTTP date: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
 pub(super) fn http_date(text: &str) -> Option<OffsetDateTime> {
     let format = time::macros::format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -116,7 +121,7 @@ mod tests {
         assert_eq!(ClockOffset::spread([]), Plain::ZERO);
         assert_eq!(ClockOffset::spread([ClockOffset::NONE]), Plain::ZERO);
         assert!(ClockOffset::spread([offset(0)]) <= Plain::from_secs(2));
-        // Ours is off, and all others agree.
+        // This machine's clock is off, and all others agree.
         assert!(ClockOffset::spread([offset(120), offset(120)]) > Plain::from_secs(119));
         assert!(ClockOffset::spread([offset(60), offset(-60)]) > Plain::from_secs(119));
     }

@@ -1,4 +1,4 @@
-//! Why the API server gave no answer that is of use.
+//! Errors of requests to the API server.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,22 +9,24 @@ use time::OffsetDateTime;
 use super::clock::ClockOffset;
 use crate::util::words::{in_full, moment};
 
-/// What went wrong, at which server, and from where it was asked.
+/// A failed request: the problem, the server, and the origin of the request.
 #[derive(Debug, Error)]
 #[error("{server}, asked from {from}: {problem}")]
 pub struct ApiError {
-    /// The server's URL.
+    /// URL of the server.
     pub server: Box<str>,
-    /// A master's name, or `here`.
+    /// Name of the master that the request went through, or `here` for this machine.
     pub from: Box<str>,
-    /// What, and how to mend it.
+    /// The problem; its text includes the fix.
     pub problem: Problem,
 }
 
 impl ApiError {
-    /// Whether the request may have been carried out all the same, so that only asking again tells.
+    /// Reports whether the server may have processed the request despite the error. Only a new read
+    /// can tell.
     ///
-    /// etcd's own timeouts arrive as a 500, a load balancer's as a 502 or 504: no 5xx is a "no".
+    /// A timeout of etcd arrives as 500, one of a load balancer as 502 or 504. So no 5xx status
+    /// proves a rejection.
     #[must_use]
     pub fn is_fate_unknown(&self) -> bool {
         match self.problem {
@@ -35,14 +37,15 @@ impl ApiError {
         }
     }
 
-    /// What is wrong, and what to do: its text ends with that.
+    /// Splits the text into the problem and the fix, which follows the last semicolon.
     pub(crate) fn with_mend(&self) -> (String, String) {
         let text = format!("{}: {}", self.server, self.problem);
         let (said, mend) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
         (said.to_owned(), mend.to_owned())
     }
 
-    /// Whether the server is not to be had at all just now, as opposed to refusing us.
+    /// Reports whether the server is unreachable or unavailable, as opposed to refusing the
+    /// request.
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         use Problem::{Closed, Lost, Refused, TimedOut, Unavailable, Unknown};
@@ -53,7 +56,7 @@ impl ApiError {
     }
 }
 
-/// What took too long.
+/// The phase of a request that timed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
@@ -75,196 +78,196 @@ impl fmt::Display for Step {
     }
 }
 
-/// The problems that are told apart, because their mends differ.
+/// The problems that kcm distinguishes, because their fixes differ.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Nobody listens.
+    /// The connection was refused.
     #[error(
         "nobody listens there, or its name is unknown where it was asked from; start kube-apiserver or the load balancer before it, or correct `cluster.server`"
     )]
     Refused,
-    /// The name leads nowhere, or there is no route.
+    /// The host name cannot be resolved, or no route leads to it.
     #[error(
         "cannot be reached: {reason}; correct `cluster.server`, or the name's entry in DNS or /etc/hosts"
     )]
     Unknown {
-        /// What the system says.
+        /// The system's error message.
         reason: String,
     },
-    /// Something did not happen in time.
+    /// A phase of the request took too long.
     #[error(
         "{step} within {} s; see whether a firewall drops packets on the way, or the server is overloaded",
         patience.as_secs_f64()
     )]
     TimedOut {
-        /// What.
+        /// The phase.
         step: Step,
-        /// How long was waited.
+        /// The time limit.
         patience: Duration,
     },
-    /// Connections are taken and closed before a word is said.
+    /// The server accepts connections and closes them during the TLS handshake.
     #[error(
         "takes connections and closes them at once, as a load balancer does that has no live server behind it; start kube-apiserver"
     )]
     Closed,
-    /// The connection broke after the request may have been sent.
+    /// The connection broke, possibly after the request was sent.
     #[error("the connection was lost in the middle ({reason}); ask again")]
     Lost {
-        /// What happened.
+        /// The cause.
         reason: String,
     },
-    /// The sshd of the master lets no connection through.
+    /// The master's sshd forbids TCP forwarding.
     #[error(
         "the sshd of {master} forwards nothing; allow it with `AllowTcpForwarding local` in its sshd_config"
     )]
     ForwardingForbidden {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
-    /// The master gives no stream for another reason.
+    /// The master cannot open a stream for another reason.
     #[error("there is no way through the master: {reason}")]
     Way {
-        /// Why, and how to mend it.
+        /// The reason and the fix.
         reason: String,
     },
-    /// What answers speaks something else than TLS.
+    /// The server does not speak TLS.
     #[error(
         "what answers there speaks no TLS; `cluster.server` must name the secure port of kube-apiserver"
     )]
     NoTls,
-    /// The server's certificate is no certificate of the CA.
+    /// The CA did not sign the server's certificate.
     #[error(
         "its certificate was not signed by the CA that was given{}; give kcm the CA of this cluster, or correct `cluster.server`",
         issued_by(issuer.as_deref())
     )]
     AnotherCa {
-        /// The issuer that it names, where it could be read: it may have the CA's name and another key.
+        /// Issuer in the certificate, if readable. A CA with the same name may have another key.
         issuer: Option<String>,
     },
-    /// The server's certificate is for other names.
+    /// The server's certificate does not name the host of the URL.
     #[error(
         "its certificate is for {}, not for {expected}; issue it with that among its hosts, too, or name one of these in `cluster.server`",
         listed(presented)
     )]
     AnotherName {
-        /// The host of the URL.
+        /// Host in the URL.
         expected: String,
-        /// The names and addresses in the certificate.
+        /// Names and addresses in the certificate.
         presented: Vec<String>,
     },
-    /// The server's certificate has ended.
+    /// The server's certificate has expired.
     #[error(
         "its certificate expired on {}; it is {} here; renew it", moment(*not_after), moment(*now)
     )]
     ServerCertificateExpired {
-        /// Its last second.
+        /// End of the certificate's validity.
         not_after: OffsetDateTime,
-        /// When that was seen, by this machine's clock.
+        /// Time of the check, by this machine's clock.
         now: OffsetDateTime,
     },
-    /// The server's certificate has not begun.
+    /// The server's certificate is not valid yet.
     #[error(
         "its certificate is valid from {}; it is {} here; set this machine's clock, or the clock of who issued it",
         moment(*not_before), moment(*now)
     )]
     ServerCertificateNotYetValid {
-        /// Its first second.
+        /// Start of the certificate's validity.
         not_before: OffsetDateTime,
-        /// When that was seen, by this machine's clock.
+        /// Time of the check, by this machine's clock.
         now: OffsetDateTime,
     },
-    /// The server's certificate is wrong in another way.
+    /// The server's certificate is invalid for another reason.
     #[error("its certificate cannot be a server's: {reason}; issue another")]
     ServerCertificate {
-        /// In which.
+        /// The reason.
         reason: String,
     },
-    /// TLS failed in another way.
+    /// TLS failed for another reason.
     #[error("TLS failed: {reason}")]
     Tls {
-        /// In which.
+        /// The reason.
         reason: String,
     },
-    /// The server knows nobody by these credentials.
+    /// The server rejects the credentials (401).
     #[error("does not accept the credentials: {reason}")]
     Unauthenticated {
-        /// Why, as far as that can be told, and how to mend it.
+        /// The probable reason and its fix.
         reason: String,
     },
-    /// The server took us for somebody without credentials.
+    /// The server treats the request as anonymous.
     #[error(
         "takes us for system:anonymous: the client certificate did not arrive; a proxy that ends TLS must pass connections through instead"
     )]
     Anonymous,
-    /// The server takes us for somebody else.
+    /// The server authenticates the credentials as an unexpected user.
     #[error("takes us for {found:?} instead of {expected:?}; issue the certificate for that user")]
     WrongUser {
-        /// The user as the server names it.
+        /// The user name that the server reports.
         found: String,
-        /// The user that it must be.
+        /// The expected user name.
         expected: String,
     },
-    /// It knows us, but we may not.
+    /// The user lacks the permission (403).
     #[error(
         "forbids to {verb}: {message}; restore the stock RBAC roles (kube-apiserver does when it starts), or grant it"
     )]
     Forbidden {
-        /// What was asked for.
+        /// The forbidden action.
         verb: String,
-        /// The server's words.
+        /// Message of the server.
         message: String,
     },
-    /// The clocks differ.
+    /// The clocks differ too much.
     #[error(
         "its clock is {offset} off ours, and at most {} s are safe; synchronise both, with chrony for example",
         tolerance.as_secs()
     )]
     Clock {
-        /// The server's clock against ours.
+        /// Offset of the server's clock from this machine's.
         offset: ClockOffset,
-        /// The greatest that was allowed.
+        /// Greatest allowed offset.
         tolerance: Duration,
     },
-    /// The object was changed since it was read.
+    /// The object has changed since it was read (409).
     #[error("the object has been changed meanwhile: {message}")]
     Conflict {
-        /// The server's words.
+        /// Message of the server.
         message: String,
     },
-    /// It cannot answer now.
+    /// The server cannot answer now (429 or 5xx).
     #[error("cannot answer now ({code}): {message}; see its log, and etcd's")]
     Unavailable {
-        /// The status code.
+        /// HTTP status code.
         code: u16,
-        /// The server's words.
+        /// Message of the server.
         message: String,
     },
-    /// It refuses a request for a reason of its own.
+    /// The server refuses the request for another reason.
     #[error("refuses the request ({code}): {message}")]
     Refusal {
-        /// The status code.
+        /// HTTP status code.
         code: u16,
-        /// The server's words.
+        /// Message of the server.
         message: String,
     },
-    /// The answer makes no sense.
+    /// The answer is not one of a Kubernetes API server.
     #[error("does not answer as a Kubernetes API server does: {what}; correct `cluster.server`")]
     Garbage {
-        /// What came instead.
+        /// Description of the answer.
         what: String,
     },
-    /// Something that was given cannot be used, and nothing was asked.
+    /// An argument cannot be used. No request was sent.
     #[error("{what} cannot be used: {reason}")]
     Unusable {
-        /// What: a certificate, a key, a kubeconfig, a request.
+        /// The argument: a certificate, a key, a kubeconfig, a request.
         what: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
-/// A request that cannot even be built.
+/// Reports a request that cannot be built.
 pub(super) fn unsendable(error: &dyn std::error::Error) -> Problem {
     Problem::Unusable { what: "the request".to_owned(), reason: in_full(error) }
 }

@@ -1,22 +1,22 @@
-//! A Lease in memory, as strict as the API server about versions, and as unreliable as a test wants it.
+//! A Lease in memory for tests. It checks resource versions as the API server does, and fails as
+//! scripted.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::check::Accepted;
 use super::clock::ClockOffset;
-use super::control_plane::{Api, ControlPlane};
+use super::control_plane::{Accepted, Api, ControlPlane, LeaseStore};
+use super::credentials::Credentials;
 use super::error::{ApiError, Problem, Step};
 use super::lease::{LEASE_NAME, LEASE_NAMESPACE, Lease};
-use super::leases::LeaseStore;
-use super::server::Credentials;
 use super::via::Via;
 use crate::cluster::layout;
 
-/// A store of one Lease. Clones are the same store.
+/// A store of one Lease. Clones share the same store.
 #[derive(Clone, Debug, Default)]
 pub struct FakeLeases {
     state: Arc<Mutex<State>>,
@@ -30,29 +30,29 @@ struct State {
     script: VecDeque<Scripted>,
 }
 
-/// What happens at the next request that is not scripted yet.
+/// The behavior of the store for one request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scripted {
-    /// It is answered.
+    /// The request is processed and answered.
     Answers,
-    /// Somebody else has just written this specification.
+    /// Another client writes this `spec` just before the request is processed.
     After(Value),
-    /// It is carried out, and the answer is lost.
+    /// The request is processed, but its answer is lost.
     LosesAnswer,
-    /// It is not carried out, and nobody says so.
+    /// The request is lost. The caller sees the same timeout as for a lost answer.
     LosesRequest,
-    /// The server cannot answer.
+    /// The server answers with this status code.
     Fails(u16),
 }
 
 impl FakeLeases {
-    /// A store without a Lease.
+    /// Creates a store without a Lease.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Writes a specification, as another client would.
+    /// Writes a `spec`, as another client would.
     pub fn put(&self, spec: &Value) {
         self.state().put(spec);
     }
@@ -62,19 +62,19 @@ impl FakeLeases {
         self.state().lease = None;
     }
 
-    /// The specification that is there.
+    /// Returns the current `spec`.
     #[must_use]
     pub fn spec(&self) -> Option<Value> {
         self.state().lease.as_ref()?.get("spec").cloned()
     }
 
-    /// The specifications that were written through [`LeaseStore`], oldest first.
+    /// Returns the specs written through [`LeaseStore`], oldest first.
     #[must_use]
     pub fn writes(&self) -> Vec<Value> {
         self.state().writes.clone()
     }
 
-    /// Says what happens at the requests to come, one each; those after it are answered.
+    /// Scripts the next requests, one entry each. Requests after the script succeed.
     pub fn script(&self, script: impl IntoIterator<Item = Scripted>) {
         self.state().script.extend(script);
     }
@@ -97,7 +97,7 @@ impl State {
         }));
     }
 
-    /// What is to happen now, after what happens before it.
+    /// Takes the next script entry, and applies its concurrent write.
     fn next(&mut self) -> Scripted {
         let next = self.script.pop_front().unwrap_or(Scripted::Answers);
         if let Scripted::After(spec) = &next {
@@ -150,7 +150,7 @@ impl LeaseStore for FakeLeases {
     }
 }
 
-/// Takes every identity.
+/// Accepts every identity.
 #[async_trait]
 impl Api for FakeLeases {
     async fn check_identity(&self) -> Result<Accepted, ApiError> {
@@ -165,7 +165,7 @@ impl Api for FakeLeases {
     }
 }
 
-/// One store, from wherever it is asked.
+/// Returns the same store for all credentials and paths.
 #[async_trait]
 impl ControlPlane for FakeLeases {
     async fn open(&self, _credentials: &Credentials, _via: Via) -> Result<Arc<dyn Api>, ApiError> {
@@ -174,7 +174,7 @@ impl ControlPlane for FakeLeases {
 }
 
 fn lost() -> Problem {
-    Problem::TimedOut { step: Step::Answer, patience: super::Patience::USUAL.request }
+    Problem::TimedOut { step: Step::Answer, patience: Duration::from_secs(5) }
 }
 
 fn unavailable(code: u16) -> Problem {

@@ -1,37 +1,37 @@
-//! What becomes of the leadership, as values.
+//! Changes of leadership, observed and predicted.
 
 use serde::Serialize;
 
-/// How the lead went from one to another.
+/// A change of leader, as observed during a handover.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadChange {
-    /// The master that led.
+    /// The former leader's master.
     pub from: String,
-    /// Who leads now, as the Lease names it; nobody yet, if that took too long.
+    /// The holder of the Lease after the handover. `None` if no new leader was seen in time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// From the moment at which the old leader was told to stop until a process was seen to lead, in milliseconds.
+    /// Milliseconds from the request to stop the old leader until a new leader was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap_milliseconds: Option<u64>,
-    /// Why the Lease was left to run out, if it was.
+    /// The reason why the Lease was left to expire instead of being released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
 }
 
-/// What a plan does to the lead.
+/// The effect of a plan on leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadForecast {
-    /// How often it changes, at most.
+    /// Maximum number of leader changes.
     pub at_most: u8,
-    /// The master that leads, if that could be seen and is one of ours.
+    /// The current leader, if it is known and runs on one of the cluster's masters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<String>,
 }
 
 impl LeadChange {
-    /// Whether somebody led soon, or was not expected to.
+    /// True if a new leader was seen, or if the Lease was left to expire.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.to.is_some() || self.left.is_some()

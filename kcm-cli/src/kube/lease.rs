@@ -1,4 +1,4 @@
-//! The Lease by which candidates agree on who leads.
+//! The Lease that candidates use for leader election.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,26 +8,28 @@ use thiserror::Error;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-/// Times from this year on make no sense; durations can be added to any before.
+/// First year that is rejected as invalid. Durations can be added to any earlier time.
 const LATEST_YEAR: i32 = 9000;
 
-/// The namespace of kube-controller-manager's Lease.
+/// Namespace of kube-controller-manager's Lease.
 pub const LEASE_NAMESPACE: &str = "kube-system";
-/// Its name, unless a flag says otherwise, which kcm does not allow.
+/// Name of kube-controller-manager's Lease. kcm refuses the flag that would change it.
 pub const LEASE_NAME: &str = "kube-controller-manager";
 
-/// Who holds a Lease: of kube-controller-manager, `<hostname>_<uuid>`, anew with each process.
+/// Identity of a Lease holder. kube-controller-manager uses `<hostname>_<uuid>`, with a new UUID
+/// for each process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Holder(String);
 
 impl Holder {
-    /// The identity as the Lease has it.
+    /// Returns the identity as in the Lease.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host that it names, as that host's kernel has it; `None` if it is no component's identity.
+    /// Returns the host name in the identity, as the kernel of that host reports it. `None` if the
+    /// identity has no `_`.
     #[must_use]
     pub fn hostname(&self) -> Option<&str> {
         self.0.rsplit_once('_').map(|(hostname, _)| hostname)
@@ -40,7 +42,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A Lease as it was read: what kcm understands of it, and all the rest for sending it back.
+/// A Lease as read. The whole object is kept, so that an update does not lose unknown fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lease {
     holder: Option<Holder>,
@@ -54,22 +56,22 @@ pub struct Lease {
     object: Value,
 }
 
-/// What is no Lease.
+/// An error of an object that is not a valid Lease.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the Lease's {field} makes no sense: {value}")]
 pub struct LeaseError {
-    /// The field.
+    /// Name of the invalid field.
     pub field: &'static str,
-    /// What is there.
+    /// Value of the field, as JSON.
     pub value: String,
 }
 
 impl Lease {
-    /// Reads an object, and keeps all of it: an update that leaves out what a client of another version does not know
-    /// would remove it.
+    /// Parses a Lease and keeps the whole object. An update without the fields of a newer client
+    /// would remove them.
     ///
     /// # Errors
-    /// When it is no Lease of the server's, or a field has the wrong type.
+    /// The object is not a Lease with a resource version, or a field is invalid.
     pub fn from_object(object: Value) -> Result<Self, LeaseError> {
         let at = |path: &str| object.pointer(path).unwrap_or(&Value::Null);
         if at("/kind") != "Lease" {
@@ -78,7 +80,7 @@ impl Lease {
         if !at("/spec").is_object() && !at("/spec").is_null() {
             return Err(wrong("spec", at("/spec")));
         }
-        // Without it, an update would be sent whatever has happened meanwhile.
+        // An update without a resource version would overwrite concurrent changes.
         let version = at("/metadata/resourceVersion");
         let Some(resource_version) = text(("resourceVersion", version))? else {
             return Err(wrong("resourceVersion", version));
@@ -97,65 +99,68 @@ impl Lease {
         })
     }
 
-    /// The holder, if somebody holds it. An empty identity, which a holder that gives it up leaves, is nobody.
+    /// Returns the holder, if any. A holder that releases the Lease leaves an empty identity, which
+    /// counts as none.
     #[must_use]
     pub fn holder(&self) -> Option<&Holder> {
         self.holder.as_ref()
     }
 
-    /// When the holder got it, by the holder's own clock.
+    /// Time at which the holder acquired the Lease, by the holder's clock.
     #[must_use]
     pub fn acquired(&self) -> Option<OffsetDateTime> {
         self.acquired
     }
 
-    /// When the holder last renewed it, by the holder's own clock.
+    /// Time at which the holder last renewed the Lease, by the holder's clock.
     #[must_use]
     pub fn renewed(&self) -> Option<OffsetDateTime> {
         self.renewed
     }
 
-    /// How long others wait after the last change that they have seen.
+    /// Time that candidates wait after the last renewal that they observed.
     #[must_use]
     pub fn duration(&self) -> Option<Duration> {
         self.duration
     }
 
-    /// How often it has changed hands.
+    /// Number of times that the Lease has changed holders.
     #[must_use]
     pub fn transitions(&self) -> Option<u64> {
         self.transitions
     }
 
-    /// The strategy by which the API server picks a leader, if it does: coordinated leader election (KEP 4355).
+    /// The strategy by which the API server picks a leader in coordinated leader election
+    /// (KEP-4355).
     #[must_use]
     pub fn strategy(&self) -> Option<&str> {
         self.strategy.as_deref()
     }
 
-    /// Whom that strategy would rather have.
+    /// The holder that the strategy prefers.
     #[must_use]
     pub fn preferred_holder(&self) -> Option<&str> {
         self.preferred_holder.as_deref()
     }
 
-    /// The version that an update must name.
+    /// The resource version that an update must name.
     #[must_use]
     pub fn resource_version(&self) -> &str {
         &self.resource_version
     }
 
-    /// The whole object.
+    /// Returns the whole object.
     #[must_use]
     pub fn object(&self) -> &Value {
         &self.object
     }
 
-    /// The same Lease, given up at `now`, with everything else and its resource version as read.
+    /// Returns this Lease, released at `now`. All other fields and the resource version stay as
+    /// read.
     ///
-    /// The fields that change are those that `LeaderElector.release` of client-go (tools/leaderelection) changes: no
-    /// holder, one second, both times `now`; the count of transitions stays. Candidates take a Lease without a holder
-    /// whatever its times are.
+    /// The same fields change as in `LeaderElector.release` of client-go (tools/leaderelection).
+    /// The holder becomes empty, the duration one second, and both times `now`. The number of
+    /// transitions stays. Candidates take a Lease without a holder regardless of its times.
     #[must_use]
     pub fn freed(&self, now: OffsetDateTime) -> Self {
         let mut object = self.object.clone();
@@ -182,14 +187,14 @@ impl Lease {
     }
 }
 
-/// A `MicroTime`: the API server wants exactly six digits after the point.
+/// Formats a `MicroTime`. The API server requires exactly six fractional digits.
 fn micro(time: OffsetDateTime) -> String {
     let time = time.to_offset(time::UtcOffset::UTC);
     let (date, hour, minute, second) = (time.date(), time.hour(), time.minute(), time.second());
     format!("{date}T{hour:02}:{minute:02}:{second:02}.{:06}Z", time.microsecond())
 }
 
-/// A field of an object: its name and what is there.
+/// Name and value of a field.
 type Field<'v> = (&'static str, &'v Value);
 
 fn text((field, value): Field<'_>) -> Result<Option<String>, LeaseError> {
@@ -202,7 +207,7 @@ fn text((field, value): Field<'_>) -> Result<Option<String>, LeaseError> {
 }
 
 fn moment((field, value): Field<'_>) -> Result<Option<OffsetDateTime>, LeaseError> {
-    // An offset may lead out of the years that a time can have.
+    // A UTC offset can move a time out of the supported years.
     let read = |text: String| {
         let time = OffsetDateTime::parse(&text, &Rfc3339).ok()?;
         time.checked_to_offset(UtcOffset::UTC)
@@ -217,7 +222,7 @@ fn moment((field, value): Field<'_>) -> Result<Option<OffsetDateTime>, LeaseErro
 fn number((field, value): Field<'_>) -> Result<Option<u64>, LeaseError> {
     match value {
         Value::Null => Ok(None),
-        // The API has `int32` for both.
+        // Both fields are `int32` in the API.
         number => match number.as_u64() {
             Some(known) if known <= i32::MAX.unsigned_abs().into() => Ok(Some(known)),
             _ => Err(wrong(field, number)),
@@ -276,7 +281,6 @@ mod tests {
         spec["acquireTime"] = json!("2026-11-23T06:00:07.250000Z");
         spec["renewTime"] = json!("2026-11-23T06:00:07.250000Z");
         assert_eq!(*freed.object(), expected);
-        // What is sent reads as what it says it is.
         assert_eq!(Lease::from_object(freed.object().clone()).unwrap(), freed);
     }
 

@@ -1,22 +1,26 @@
-//! What kcm asks the API server, and how it gets there.
+//! The client of the API server: requests, connections and the rules of leader election.
 //!
-//! An [`ApiServer`] is asked [`Via`] a master's stream, which proves the path from where it counts, or directly. It
-//! authenticates as kube-controller-manager itself ([`Credentials::Component`]): the stock role lets that user read and
-//! replace exactly the one Lease, and nothing that kcm asks here needs more. [`check_identity`] asks everything that a
-//! start depends on; [`LeaseStore`] reads the Lease and replaces it as read.
+//! An [`ApiServer`] is reached [`Via`] a master or directly. A stream through a master proves that
+//! this master can reach the API server.
+//! Requests about the Lease authenticate as kube-controller-manager itself
+//! ([`Credentials::Component`]). The stock role lets that user read and replace exactly this Lease.
+//! [`check_identity`] checks everything that a start depends on. [`LeaseStore`] reads the Lease and
+//! replaces it as read.
 //!
 //! # Guarantees
 //!
-//! - Nothing waits without end: [`Patience`] bounds each connection, each handshake and each request. `kube` has no
-//!   such bound of its own.
-//! - A request that writes is sent once. Who does not hear its answer asks again what is there
-//!   ([`ApiError::is_fate_unknown`]).
-//! - Only the API itself can say that something is absent: a page that a load balancer makes is no "no".
-//! - Certificate, key and CA are values; nothing of them is written to disk, and `Debug` and errors show no key.
-//! - The server's certificate must be signed by the CA that was given and name the host of its URL; there is no way to
-//!   leave that out, but a kubeconfig that says so itself.
+//! - Every wait is bounded: [`Patience`] limits each connection, each handshake and each request.
+//!   `kube` has no such limit.
+//! - A request that writes is sent once. If its answer is lost, the caller must read the object
+//!   again ([`ApiError::is_fate_unknown`]).
+//! - An object is reported as absent only if the API itself says so. An error page of a load
+//!   balancer does not count.
+//! - Certificate, key and CA are passed as values and never written to disk. `Debug` and errors
+//!   show no key.
+//! - The server's certificate must be signed by the given CA and name the host of the URL. Only a
+//!   kubeconfig can turn this check off.
 //!
-//! The cryptography is aws-lc-rs, as everywhere in kcm.
+//! All cryptography is aws-lc-rs, as in the rest of kcm.
 //!
 //! ```no_run
 //! # async fn example(
@@ -38,35 +42,27 @@
 //! # }
 //! ```
 
-mod check;
+#[cfg(feature = "kube")]
+mod client;
 mod clock;
-mod connect;
 mod control_plane;
 mod credentials;
 mod error;
-mod etcd;
 mod fake;
 pub mod handover;
 mod lead;
 mod lease;
-mod leases;
-mod objects;
-mod review;
-mod server;
-mod tls;
 mod via;
 
-pub use check::{Accepted, CLOCK_TOLERANCE, check_identity};
+#[cfg(feature = "kube")]
+pub use client::{ApiServer, Networked, Patience, ServerVersion, Verb, check_identity};
+#[cfg(feature = "kube")]
+pub(crate) use client::{Change, Etcd};
 pub use clock::ClockOffset;
-pub use connect::Patience;
-pub use control_plane::{Api, ControlPlane, Networked};
+pub use control_plane::{Accepted, Api, CLOCK_TOLERANCE, ControlPlane, LeaseStore};
+pub use credentials::Credentials;
 pub use error::{ApiError, Problem, Step};
-pub(crate) use etcd::Etcd;
 pub use fake::{FakeLeases, Scripted};
 pub use lead::{LeadChange, LeadForecast};
 pub use lease::{Holder, LEASE_NAME, LEASE_NAMESPACE, Lease, LeaseError};
-pub use leases::LeaseStore;
-pub(crate) use objects::Change;
-pub use review::{ServerVersion, Verb};
-pub use server::{ApiServer, Credentials};
 pub use via::Via;

@@ -1,4 +1,4 @@
-//! The way to the API server.
+//! The network path to the API server.
 
 use std::fmt;
 use std::io;
@@ -12,20 +12,21 @@ use super::error::{Problem, Step};
 use crate::transport::{Stream, StreamAddress, StreamError, Transport};
 use crate::util::files::words;
 
-/// From where the API server is asked.
+/// The origin of connections to the API server.
 #[derive(Clone, Debug)]
 pub enum Via {
-    /// Through a master: it proves the path from where it counts, and this machine needs none of its own.
+    /// Through a master. Proves that the master reaches the server; this machine needs no route to
+    /// it.
     ///
-    /// The stream keeps the master's connection open, so an [`ApiServer`](super::ApiServer) is to be dropped before
-    /// the masters are closed.
+    /// The stream keeps the connection to the master open. Drop the [`ApiServer`](super::ApiServer)
+    /// before you close the masters.
     Master {
-        /// Its name, for messages.
+        /// Name of the master, for messages.
         name: String,
-        /// The way to it.
+        /// Transport to the master.
         transport: Arc<dyn Transport>,
     },
-    /// From this machine, by TCP, without regard to proxies.
+    /// Directly from this machine over TCP, ignoring proxy settings.
     Direct,
 }
 
@@ -39,7 +40,7 @@ impl fmt::Display for Via {
 }
 
 impl Via {
-    /// Opens a stream within `patience`.
+    /// Opens a stream, or fails after `patience`.
     pub(super) async fn open(
         &self,
         address: &StreamAddress,
@@ -64,7 +65,7 @@ async fn direct(address: &StreamAddress) -> Result<Box<dyn Stream>, Problem> {
         io::ErrorKind::ConnectionRefused => Problem::Refused,
         _ => Problem::Unknown { reason: words(&error) },
     })?;
-    // A request is one write, and waits for its answer.
+    // A request is one write that waits for its answer, so Nagle's algorithm would only delay it.
     stream.set_nodelay(true).map_err(|error| Problem::Lost { reason: words(&error) })?;
     Ok(Box::new(stream))
 }

@@ -1,4 +1,4 @@
-//! Whose files and processes they are: names in the cluster file, numbers on each master.
+//! Resolves the user and group names of the cluster file to numeric IDs on each master.
 
 use kcm_systemd::AccountName;
 
@@ -9,21 +9,21 @@ use crate::transport::{Account, Observation};
 use crate::util::files::Owner;
 use crate::util::words::command;
 
-/// The accounts that a cluster file names.
+/// The accounts that the cluster file names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
-    /// As whom the service runs; root, if nobody is named.
+    /// Account that the service runs as. `None` for root.
     service: Option<Account>,
-    /// Whose the files are that the service reads; the service's, if nobody is named.
+    /// Owner of the files that the service reads. `None` for the service's account.
     files: Option<Account>,
 }
 
-/// The same on one master.
+/// Numeric IDs of the accounts on one master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owners {
-    /// As whom the service runs.
+    /// Account that the service runs as.
     pub(crate) service: Owner,
-    /// Whose the files are that the service reads.
+    /// Owner of the files that the service reads.
     pub(crate) files: Owner,
 }
 
@@ -44,12 +44,13 @@ impl Accounts {
         Self { service, files }
     }
 
-    /// What to ask each master.
+    /// Returns the accounts that each master must resolve.
     pub(crate) fn questions(&self) -> Vec<Account> {
         self.service.iter().chain(&self.files).cloned().collect()
     }
 
-    /// The numbers on one master, from its answers.
+    /// Returns the numeric IDs on one master, from its probe. Adds a finding for each account that
+    /// is not resolved.
     pub(crate) fn on(&self, master: &ObservedMaster, found: &mut Vec<Finding>) -> Owners {
         let mut answers = master.probe.accounts.iter();
         let mut number = |account: &Option<Account>, otherwise: Owner| match account {
@@ -87,7 +88,7 @@ fn missing(master: &str, account: &Account) -> Finding {
     Finding::error(FindingCode::AccountMissing, master, problem, mend)
 }
 
-/// In a folder that is no whole system.
+/// Reports an account whose IDs are unknown, as in a directory that is not a complete system.
 fn unknown(master: &str, account: &Account, why: &str) -> Finding {
     let problem = format!("the number of user `{}` cannot be told ({why})", account.user);
     let mend = "files that are its own belong to root; give them to it when the system is whole";

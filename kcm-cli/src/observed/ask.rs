@@ -1,4 +1,4 @@
-//! Asking one master, in one exchange.
+//! Observes one master in one exchange.
 
 use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster, links};
 use crate::artifact::DesiredService;
@@ -14,7 +14,7 @@ use crate::transport::{
 };
 use crate::util::files::RemotePath;
 
-/// The files that flags name and that kcm does not manage, those of all masters.
+/// Returns the unmanaged files that flags name, for all masters together.
 pub(crate) fn beside_managed<'a>(
     layout: &Layout,
     services: impl IntoIterator<Item = &'a DesiredService>,
@@ -29,7 +29,8 @@ pub(crate) fn beside_managed<'a>(
     others
 }
 
-/// The files of signers that have to be read, each once. The CA's certificate is read anyway.
+/// Returns the signers' files to read, without duplicates. The CA's certificate is always read and
+/// therefore excluded.
 pub(crate) fn signing_files<'a>(
     layout: &Layout,
     services: impl IntoIterator<Item = &'a DesiredService>,
@@ -47,7 +48,7 @@ pub(crate) fn signing_files<'a>(
     files
 }
 
-/// The probe's paths and the reads, in the order in which [`ask`] takes the answers.
+/// Builds the batch of an observation. [`ask`] expects the replies in this order.
 pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
     let files = [
@@ -94,43 +95,43 @@ pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -
     Batch::new(operations)
 }
 
-/// What to ask a master beside the usual.
+/// Optional parts of an observation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Beside {
-    /// Whether the program's digest is of interest. It is 100 MB long.
+    /// True if the digest of the binary is needed. The binary has about 100 MB.
     pub(crate) reads_program: bool,
-    /// Other files.
+    /// Other files to probe.
     pub(crate) others: Vec<RemotePath>,
-    /// The files that signers use, with what is seen of them.
+    /// The signers' files to read, with the view of each.
     pub(crate) signing: Vec<(RemotePath, View)>,
-    /// The look at the service as it runs, if there is to be one.
+    /// Inspection of the running service, if required.
     pub(crate) inspects: Option<Inspects>,
-    /// Whether one exchange is to do: units are not completed, and nothing is compared with former connections.
+    /// True to skip the certificate reload, which can take another exchange.
     pub(crate) only_once: bool,
 }
 
-/// The look at a service as it runs.
+/// Options of the inspection of a running service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inspects {
-    /// Whether the program is asked for its version, which takes it a while.
+    /// True to run the binary for its version, which takes some time.
     pub(crate) version: bool,
 }
 
-/// A master, and what was asked beside the usual.
+/// An observed master, with the optional parts of the observation.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) master: ObservedMaster,
-    /// The service as it runs, where anything can.
+    /// Inspection of the running service. `None` if it was not requested, or is not supported.
     pub(crate) inspected: Option<Inspected>,
 }
 
-/// What kcm keeps on a master for itself.
+/// Returns the paths of kcm's own files on a master: notes and slots.
 fn own(layout: &Layout) -> Vec<RemotePath> {
     let notes = [&layout.pending, &layout.previous].map(RemotePath::clone);
     notes.into_iter().chain(slot_folders(layout)).collect()
 }
 
-/// Asks one master.
+/// Observes one master without optional parts.
 pub(crate) async fn look_at(
     name: &str,
     transport: &dyn Transport,
@@ -141,7 +142,7 @@ pub(crate) async fn look_at(
     Ok(seen.master)
 }
 
-/// Asks one master, and more than the usual.
+/// Observes one master with optional parts.
 pub(crate) async fn look_beside(
     name: &str,
     transport: &dyn Transport,
@@ -152,7 +153,7 @@ pub(crate) async fn look_beside(
     ask(name, transport, layout, &questions(layout, accounts, beside), beside).await
 }
 
-/// Asks one master what a batch of [`questions`] holds.
+/// Sends a batch of [`questions`] to one master and interprets the replies.
 pub(super) async fn ask(
     name: &str,
     transport: &dyn Transport,
@@ -171,7 +172,7 @@ pub(super) async fn ask(
         Some(Reply::Inspected(inspected)) => Some(inspected),
         _ => None,
     };
-    // Where there is no link, this is no exchange.
+    // Without links, this takes no exchange.
     master.behind = links::behind(&master, transport, layout, &beside.signing).await?;
     if !beside.only_once {
         master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
@@ -179,16 +180,17 @@ pub(super) async fn ask(
     Ok(Seen { master, inspected })
 }
 
-/// Tells whether an inspection failed because nothing runs in a folder.
+/// Reports whether an inspection failed because the target is a directory, in which nothing can
+/// run.
 fn is_of_a_folder(failure: &OperationFailure) -> bool {
     failure.operation == "inspect" && matches!(failure.error, OperationError::Unsupported { .. })
 }
 
-/// A reply that does not belong to the question, or none.
+/// A missing reply, or one of the wrong type.
 struct Unexpected;
 
-/// Takes the replies to [`questions`] up to the inspection. Returns the master with all that one exchange shows, and the
-/// text of the noted connections.
+/// Takes the replies to [`questions`] up to the inspection. Returns the master and the text of the
+/// connections note.
 fn observed_master(
     name: &str,
     layout: &Layout,
@@ -249,7 +251,7 @@ fn observed_files(
     })
 }
 
-/// Takes the notes of earlier generations. Returns what is wrong with those that cannot be read, too.
+/// Takes the notes of former generations. Also returns the problems of notes that cannot be parsed.
 fn generations(
     replies: &mut impl Iterator<Item = Reply>,
 ) -> Result<(Generations, Vec<String>), Unexpected> {
@@ -264,7 +266,7 @@ fn generations(
     Ok((Generations { pending, previous }, problems))
 }
 
-/// Takes the texts of the files of signers; those that are not there are left out.
+/// Takes the texts of the signers' files, without files that do not exist.
 fn signing_texts(
     files: &[(RemotePath, View)],
     replies: &mut impl Iterator<Item = Reply>,
@@ -276,7 +278,7 @@ fn signing_texts(
     Ok(texts)
 }
 
-/// Takes the text of one file; none where there is no file.
+/// Takes the text of one file. `None` if the file does not exist.
 fn text(replies: &mut impl Iterator<Item = Reply>) -> Result<Option<String>, Unexpected> {
     match replies.next() {
         Some(Reply::Read(content)) => {
@@ -286,7 +288,10 @@ fn text(replies: &mut impl Iterator<Item = Reply>) -> Result<Option<String>, Une
     }
 }
 
-/// One more exchange, where the credentials file is newer than the service and kcm has noted what that was connected to.
+/// Evaluates the certificate reload.
+///
+/// This takes another exchange if the credentials file is newer than the service and kcm has noted
+/// its connections.
 async fn uptake(
     master: &ObservedMaster,
     text: Option<&str>,

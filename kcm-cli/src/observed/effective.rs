@@ -1,4 +1,4 @@
-//! A unit as systemd runs it: its file, its drop-ins, and the environment that its arguments are expanded with.
+//! The effective unit: its file, its drop-ins, and the environment that expands its arguments.
 
 use std::collections::BTreeSet;
 
@@ -10,53 +10,55 @@ use thiserror::Error;
 
 use crate::transport::{EnvironmentState, FoundUnit, UnitSource};
 
-/// Variables that kube-controller-manager itself goes by, or a library in it: a file with one of them is for the process too.
+/// Prefixes of variables that kube-controller-manager or its libraries read. Environment files that
+/// set one are also for the process.
 const OF_THE_PROCESS: [&str; 7] =
     ["GO", "KUBE_FEATURE_", "KUBERNETES_", "SSL_CERT_", "AWS_", "AZURE_", "GOOGLE_"];
 
-/// A unit with everything that systemd reads for it. Of the variables only those are kept that a command line names, which
-/// everybody on the master can see.
+/// A unit with all files that systemd reads for it.
+///
+/// Only variables that a command line names are kept. Every user on the master can see those.
 #[derive(Clone)]
 pub(crate) struct EffectiveUnit {
     /// The unit's file and its drop-ins, in systemd's order.
     pub(crate) parts: Vec<UnitPart>,
-    /// The files of `EnvironmentFile=`.
+    /// The files named by `EnvironmentFile=`.
     pub(crate) environment: Vec<EnvironmentPart>,
     around: Surroundings,
-    /// Files that count and cannot be read.
+    /// Files that systemd reads but kcm cannot.
     unread: Vec<String>,
 }
 
-/// A file of a unit.
+/// A unit file or drop-in.
 #[derive(Clone)]
 pub(crate) struct UnitPart {
     pub(crate) path: String,
-    /// The path to which it leads, if it is a symbolic link.
+    /// Target, if the path is a symbolic link.
     pub(crate) target: Option<String>,
     pub(crate) file: UnitFile,
     pub(crate) text: String,
 }
 
-/// An environment file; none of its values.
+/// An environment file, without its values.
 #[derive(Clone)]
 pub(crate) struct EnvironmentPart {
     pub(crate) path: String,
     pub(crate) is_optional: bool,
     pub(crate) is_there: bool,
-    /// The variables that it sets; unknown where no command refers to any.
+    /// Variables that the file sets. `None` if its content was not read.
     names: Option<BTreeSet<String>>,
     findings: Vec<Finding>,
 }
 
-/// Words that look like flags and reach no command.
+/// Words in a unit file that look like flags but reach no command.
 pub(crate) struct Lost {
     pub(crate) path: String,
-    /// The line of the first one.
+    /// Line of the first such word.
     pub(crate) line: usize,
     pub(crate) flags: Vec<String>,
 }
 
-/// The reason why the effect of a unit is unknown.
+/// The reason why the effective configuration of a unit is unknown.
 #[derive(Debug, Error)]
 pub(crate) enum EffectiveError {
     #[error("{path} counts and cannot be read; it must be a regular file that root can read")]
@@ -66,7 +68,7 @@ pub(crate) enum EffectiveError {
 }
 
 impl EffectiveUnit {
-    /// Takes in what a master has of a unit; `None` if there is no unit.
+    /// Builds the effective unit from the files that were found. `None` if the unit does not exist.
     pub(crate) fn new(found: &FoundUnit, unit: &UnitName, hostname: Option<&str>) -> Option<Self> {
         let main = found.file.as_ref()?;
         let primary = main.path.rsplit('/').next().and_then(|name| name.parse().ok());
@@ -109,19 +111,19 @@ impl EffectiveUnit {
             self.environment.push(part);
         }
         let mut around = around.without_unset(&merged);
-        // What no command line names may be a secret, and is of no use here.
+        // Other variables may be secrets, and are not needed.
         let commands = merged.values("Service", "ExecStart");
         let named: BTreeSet<_> = commands.flat_map(|entry| references(&entry.value)).collect();
         around.variables.retain(|name, _| named.contains(name.as_str()));
         self.around = around;
     }
 
-    /// All of it as one unit.
+    /// Returns the unit merged with its drop-ins.
     pub(crate) fn merged(&self) -> UnitFile {
         UnitFile::merged(self.parts.iter().map(|part| part.file.clone()))
     }
 
-    /// The text of the unit's own file, if there is no drop-in.
+    /// Returns the text of the unit file, if the unit has no drop-ins.
     pub(crate) fn only_text(&self) -> Option<&str> {
         match &self.parts[..] {
             [only] if self.unread.is_empty() => Some(&only.text),
@@ -129,24 +131,25 @@ impl EffectiveUnit {
         }
     }
 
-    /// The effect without the arguments that kube-controller-manager refuses, and those.
+    /// Returns the effective configuration without arguments that kube-controller-manager rejects,
+    /// and those arguments.
     pub(crate) fn meaning_without_strays(
         &self,
     ) -> Result<(ServiceMeaning, Vec<String>), EffectiveError> {
         Ok(ServiceMeaning::without_strays(&self.whole()?, &self.around)?)
     }
 
-    /// Flags that are given more than once.
+    /// Returns the flags that are given more than once.
     pub(crate) fn repeated(&self) -> Vec<FlagName> {
         ServiceMeaning::repeated(&self.merged(), &self.around)
     }
 
-    /// The effect.
+    /// Returns the effective configuration of the service.
     pub(crate) fn meaning(&self) -> Result<ServiceMeaning, EffectiveError> {
         Ok(ServiceMeaning::of(&self.whole()?, &self.around)?)
     }
 
-    /// The executable of the unit's only command.
+    /// Returns the executable, if the unit has exactly one command.
     pub(crate) fn executable(&self) -> Option<String> {
         let merged = self.merged();
         let mut lines = merged.values("Service", "ExecStart");
@@ -156,7 +159,7 @@ impl EffectiveUnit {
         String::from_utf8(command.executable).ok()
     }
 
-    /// All of it as one unit, if nothing that counts is missing.
+    /// Returns the merged unit, unless one of its files cannot be read.
     fn whole(&self) -> Result<UnitFile, EffectiveError> {
         match self.unread.first() {
             Some(path) => Err(EffectiveError::Unread { path: path.clone() }),
@@ -164,8 +167,9 @@ impl EffectiveUnit {
         }
     }
 
-    /// The values of `EnvironmentFile=` whose files do nothing but set variables for `ExecStart=`: whoever writes the flags out
-    /// needs none of them.
+    /// Returns the `EnvironmentFile=` values whose files only set variables for `ExecStart=`.
+    ///
+    /// A unit with the flags written out does not need these files.
     pub(crate) fn feeding(&self) -> BTreeSet<String> {
         let merged = self.merged();
         let others = merged.entries.iter().filter(|entry| entry.key != "ExecStart");
@@ -186,7 +190,7 @@ impl EffectiveUnit {
         values.map(|entry| entry.value.clone()).collect()
     }
 
-    /// Everything that systemd drops or takes otherwise than it looks, each with its file.
+    /// Returns all settings that systemd ignores or interprets unexpectedly, each with its file.
     pub(crate) fn findings(&self) -> Vec<(&str, Finding)> {
         let reset = self.parts.iter().rposition(|part| {
             part.file.entries.iter().any(|it| is_command(it) && it.value.is_empty())
@@ -232,7 +236,7 @@ impl EffectiveUnit {
         found
     }
 
-    /// Words that look like flags, stand in a unit's file outside of comments, and reach no command.
+    /// Returns the words outside of comments that look like flags but reach no command.
     pub(crate) fn lost(&self) -> Vec<Lost> {
         let mut lost = Vec::new();
         for part in &self.parts {
@@ -282,7 +286,7 @@ fn is_command(entry: &kcm_systemd::Entry) -> bool {
     entry.section == "Service" && entry.key == "ExecStart"
 }
 
-/// The variables that a value refers to.
+/// Returns the variables that a value refers to.
 fn references(value: &str) -> impl Iterator<Item = &str> {
     let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let after = value.split('$').skip(1).map(|after| after.strip_prefix('{').unwrap_or(after));

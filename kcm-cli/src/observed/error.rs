@@ -1,4 +1,4 @@
-//! The errors of an observation.
+//! Errors of an observation.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use crate::transport::{OperationError, TransportError};
 use crate::util::tasks::Panicked;
 use crate::util::words::harmless;
 
-/// Some masters could not be observed. Nothing was changed on any.
+/// An error of masters that could not be observed. No master was changed.
 #[derive(Debug, Error)]
 pub struct ObserveError {
-    /// All masters, in the cluster file's order, each with why it could not be observed if it could not.
+    /// All masters in the cluster file's order, each with its error if it could not be observed.
     pub masters: Vec<(String, Option<AskError>)>,
 }
 
 impl ObserveError {
-    /// Who could not be observed and why, without what to do about it.
+    /// Describes the failed masters and their errors, without a suggestion.
     pub(crate) fn cause(&self) -> String {
         let errors = self.masters.iter().filter_map(|(_, error)| error.as_ref());
         let lines = errors.map(|error| format!("  {}\n", harmless(&error.to_string())));
@@ -47,41 +47,41 @@ impl fmt::Display for ObserveError {
     }
 }
 
-/// Why a master could not be observed.
+/// The reason why a master could not be observed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// It could not be asked.
+    /// The transport failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// It could not answer.
+    /// An operation on the master failed.
     #[error("{master}: {error}")]
     Failed {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Why.
+        /// The cause.
         error: OperationError,
     },
-    /// Its transport did not keep the contract.
+    /// The transport violated its contract.
     #[error(
         "{master}: its transport answered other questions than it was asked; this is a bug in the transport"
     )]
     Contract {
-        /// The master.
+        /// Name of the master.
         master: String,
     },
-    /// Its answer made kcm fail.
+    /// The task that observed the master panicked.
     #[error("{master}: {problem}")]
     Panicked {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// The panic.
+        /// Message of the panic.
         problem: String,
     },
 }
 
 impl AskError {
-    /// The result of one master's task.
+    /// Returns the result of one master's task, or an error if it panicked.
     pub(crate) fn of_task<T, E: From<Self>>(
         master: &str,
         ended: Result<Result<T, E>, Panicked>,
@@ -93,7 +93,7 @@ impl AskError {
         Self::Panicked { master: master.to_owned(), problem: panicked.to_string() }
     }
 
-    /// The same without the master's name, for where that is said already.
+    /// Formats the error without the master's name, for messages that already contain it.
     pub(crate) fn without_name(&self) -> String {
         let (master, text) = match self {
             Self::Transport(error) => return error.without_name(),

@@ -1,4 +1,4 @@
-//! The identities that were seen, on masters and on this machine. Pure.
+//! Determines the identities held by masters and by this machine. Pure.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use crate::pki::identity::{IdentityFacts, KeyMatch, NotHeld, Reason};
 use crate::pki::{Ca, IdentityRequest, Inputs};
 use crate::transport::PathState;
 
-/// The identity that a master holds: its certificate, if a key is beside it.
+/// Returns the identity that a master holds: its certificate, if the key is stored with it.
 pub(super) fn held_identity(
     master: &ObservedMaster,
     form: CredentialsForm,

@@ -1,14 +1,16 @@
-//! What symbolic links lead to, where flags name them: kcm replaces no link, and the service follows it.
+//! Follows symbolic links at paths that flags name. kcm does not replace such links, and the
+//! service follows them.
 
 use super::{AskError, ObservedFile, ObservedMaster};
 use crate::cluster::layout::{Layout, Role};
 use crate::transport::{Batch, Operation, PathState, Probe, Read, Reply, Transport, View};
 use crate::util::files::RemotePath;
 
-/// As many links as are followed, one exchange each: more than anybody puts in a row.
+/// Maximum length of a chain of links. Each step takes one exchange for all chains together.
 const MOST_LINKS: usize = 8;
 
-/// Returns what the links among the CA's files and the other files that flags name lead to; asks nothing where there is none.
+/// Returns the targets of links among the CA's files and the other files that flags name. Without
+/// links, nothing is sent.
 pub(super) async fn behind(
     master: &ObservedMaster,
     transport: &dyn Transport,
@@ -84,7 +86,7 @@ async fn look(
     Ok(files)
 }
 
-/// How much is seen of the file that a link leads to.
+/// Returns the view in which a link's target is read. `None` to probe its state only.
 fn view_of(link: &RemotePath, layout: &Layout, signing: &[(RemotePath, View)]) -> Option<View> {
     if *link == layout.ca_certificate {
         return Some(View::Certificates);
@@ -92,7 +94,7 @@ fn view_of(link: &RemotePath, layout: &Layout, signing: &[(RemotePath, View)]) -
     signing.iter().find(|(path, _)| path == link).map(|(_, view)| *view)
 }
 
-/// Where a link leads, seen from its own folder.
+/// Resolves the target of a link relative to the link's directory.
 fn target(path: &RemotePath, state: &PathState) -> Option<RemotePath> {
     let PathState::Link { target } = state else { return None };
     let folder = path.parent();

@@ -1,4 +1,5 @@
-//! What is there: on the masters, asked all at once in one exchange each, and on the operator's machine.
+//! Observes the state of the masters, in one exchange each, and of the operator's machine.
+//!
 //! Nothing in an [`Observed`] is secret.
 
 pub(crate) mod accounts;
@@ -39,95 +40,97 @@ use held::{held_identity, operator_facts, operator_identity};
 pub(crate) use ask::{Beside, Inspects, Seen, beside_managed, look_at, look_beside, signing_files};
 pub use error::{AskError, ObserveError};
 
-/// Everything that was seen, in the cluster file's order.
+/// The observed state of all masters, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observed {
-    /// When.
+    /// Time of the observation.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The operator's pair, or why it is no use.
+    /// The operator's pair, or the reason why it cannot be used.
     #[serde(serialize_with = "operator_identity")]
     pub operator: Result<Option<IdentityFacts>, Reason>,
     /// The masters.
     pub masters: Vec<ObservedMaster>,
 }
 
-/// What was seen on one master.
+/// The observed state of one master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedMaster {
-    /// Its name.
+    /// Name of the master.
     pub name: String,
-    /// Paths, unit, processes; `paths` in the order of [`ObservedFiles`].
+    /// Reply to the probe: paths, unit and processes. Its `paths` start in the order of
+    /// [`ObservedFiles`].
     pub probe: ProbeReply,
     /// The managed files.
     pub files: ObservedFiles,
-    /// The identity in its certificate file, if that can be read.
+    /// The identity that the master holds, if its certificate and key are usable.
     pub identity: Option<IdentityFacts>,
-    /// The reason why it holds no identity.
+    /// The reason why the master holds no identity.
     #[serde(skip)]
     pub(crate) not_held: NotHeld,
-    /// Whether the service uses the credentials file that the kubeconfig names; none where it names none, or nothing runs.
+    /// Certificate reload of the service. `None` if the kubeconfig names no credentials file, the
+    /// service is not running, or the reload was not evaluated.
     pub uptake: Option<Uptake>,
     /// The files from which systemd loads the unit.
     #[serde(skip)]
     pub(crate) found_unit: FoundUnit,
-    /// The unit as systemd runs it; none where there is no unit.
+    /// The effective unit. `None` if the unit does not exist.
     #[serde(skip)]
     pub(crate) effective: Option<EffectiveUnit>,
-    /// What it had before its last changes.
+    /// The former generations that the master keeps.
     pub generations: Generations,
-    /// What is wrong with the notes of that.
+    /// Problems of the notes about former generations.
     pub notes: Vec<String>,
-    /// Folders on the way to the managed files that somebody else can change.
+    /// Directories above the managed files that another user can change.
     pub untrusted_folders: Vec<UntrustedFolder>,
-    /// What kcm keeps there for itself: notes, and folders with files of earlier generations.
+    /// Files of kcm itself: notes, and directories with files of former generations.
     pub own: Vec<(RemotePath, PathState)>,
-    /// Other files that flags name, as far as they were asked for.
+    /// Other files that flags name, if the observation includes them.
     #[serde(skip)]
     pub(crate) others: Vec<(RemotePath, PathState)>,
-    /// What was seen of the files of signers: certificates, and digests of the public parts of keys.
+    /// Views of the signers' files: certificates, and digests of the public parts of keys.
     #[serde(skip)]
     pub(crate) signing: Vec<(RemotePath, View, String)>,
-    /// What links lead to, by the links.
+    /// Targets of symbolic links, each with the path of the link.
     #[serde(skip)]
     pub(crate) behind: Vec<(RemotePath, ObservedFile)>,
 }
 
-/// The files of a master that kcm manages or asks about.
+/// The managed files of a master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedFiles {
     /// The certificate, with its PEM text.
     pub certificate: ObservedFile,
-    /// The key: its digest alone.
+    /// The key. Only its digest is observed.
     pub key: ObservedFile,
-    /// Certificate and key in one file: the certificate's PEM text.
+    /// The file that holds both certificate and key, with the PEM text of the certificate.
     pub combined: ObservedFile,
-    /// What is served with, with its certificate as PEM.
+    /// The serving pair, with the PEM text of its certificate.
     pub serving: ObservedFile,
-    /// The kubeconfig: its public lines.
+    /// The kubeconfig, with its public lines.
     pub kubeconfig: ObservedFile,
     /// The unit, with its text.
     pub unit: ObservedFile,
     /// The CA's certificate, with its PEM text.
     pub ca_certificate: ObservedFile,
-    /// The CA's key: its digest alone.
+    /// The CA's key. Only its digest is observed.
     pub ca_key: ObservedFile,
-    /// The CA certificates that clients accept, with their PEM text.
+    /// The trust bundle, with its PEM text.
     pub trust: ObservedFile,
-    /// kube-controller-manager itself: its digest alone.
+    /// The kube-controller-manager binary. Only its digest is observed.
     pub binary: ObservedFile,
 }
 
 impl ObservedMaster {
-    /// The identity that it holds, or the reason why it holds none.
+    /// Returns the identity that the master holds, or the reason why it holds none.
     pub(crate) fn held(&self) -> HeldIdentity<'_> {
         HeldIdentity { master: &self.name, facts: self.identity.as_ref().ok_or(&self.not_held) }
     }
 
-    /// The certificate of the identity that it holds, as PEM, by where the cluster file has it.
+    /// Returns the certificate of the master's identity as PEM, from the file that `form` implies.
     pub(crate) fn certificate(&self, form: CredentialsForm) -> Option<Cow<'_, str>> {
         match form {
             CredentialsForm::EmbeddedOnly => {
@@ -140,7 +143,8 @@ impl ObservedMaster {
         }
     }
 
-    /// What was seen of the certificate or the key of a signer, also behind a link; nothing of what is no file.
+    /// Returns the view of a signer's certificate or key, following links. `None` unless the path
+    /// is a readable file.
     pub(crate) fn signs_with(&self, path: &RemotePath, view: View) -> Option<&str> {
         let seen = self.signing.iter().find(|(at, by, _)| (at, *by) == (path, view));
         let behind = || self.behind.iter().find(|(link, _)| link == path);
@@ -148,7 +152,7 @@ impl ObservedMaster {
         text.or_else(|| behind()?.1.text.as_deref())
     }
 
-    /// The file at a path, or the file that a link there leads to.
+    /// Returns the state and text of a path, or those of the target if the path is a link.
     pub(crate) fn followed<'a>(
         &'a self,
         path: &RemotePath,
@@ -161,7 +165,7 @@ impl ObservedMaster {
         }
     }
 
-    /// A digest by which its keys can be told apart; nothing where there is none.
+    /// Returns a digest that identifies the master's key. `None` if the master has no key.
     fn key(&self, form: CredentialsForm) -> Option<Fingerprint> {
         match (form, &self.files.key.state) {
             (CredentialsForm::EmbeddedOnly, _) => {
@@ -173,17 +177,18 @@ impl ObservedMaster {
         }
     }
 
-    /// Whether the kubeconfig there names the file with certificate and key.
+    /// Reports whether the master's kubeconfig names the combined credentials file.
     pub(crate) fn names_credentials(&self, layout: &Layout) -> bool {
         let public = self.files.kubeconfig.text.as_deref();
         public.and_then(client_certificate).is_some_and(|path| layout.is_combined(&path))
     }
 
-    /// What interrupted runs left: folders with staged files, and with files that no note names.
+    /// Returns the leftovers of interrupted runs: directories with staged files, and slots that no
+    /// note names.
     pub(crate) fn leftovers(&self) -> impl Iterator<Item = &RemotePath> {
         let orphans = self.own.iter().filter(|(path, state)| {
             let slot = Slot::of_folder(path).filter(|_| *state != PathState::Absent);
-            // A note that cannot be read may name them.
+            // An unreadable note may name them.
             self.notes.is_empty() && slot.is_some_and(|slot| !self.generations.name(slot))
         });
         self.probe.leftovers.iter().chain(orphans.map(|(path, _)| path))
@@ -191,7 +196,7 @@ impl ObservedMaster {
 }
 
 impl ObservedFiles {
-    /// The file of this role.
+    /// Returns the file of a role.
     #[must_use]
     pub fn of(&self, role: Role) -> &ObservedFile {
         match role {
@@ -209,27 +214,27 @@ impl ObservedFiles {
     }
 }
 
-/// One file.
+/// The observed state of one file.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedFile {
-    /// What is at its path.
+    /// State of the path.
     pub state: PathState,
-    /// What may be seen of its content.
+    /// The part of the content that is not secret, if it was read.
     pub text: Option<String>,
 }
 
 impl ObservedFile {
-    /// The first certificate in it.
+    /// Returns the fingerprint of the first certificate in the file.
     pub(crate) fn leaf(&self) -> Option<Fingerprint> {
         view::leaf(self.text.as_deref()?.as_bytes())
     }
 }
 
-/// Asks all masters at once and looks at the operator's pair.
+/// Observes all masters concurrently, and evaluates the operator's pair.
 ///
 /// # Errors
-/// When a master cannot be observed: with every such master, after all have been asked.
+/// All masters that cannot be observed, after all have been queried.
 pub(crate) async fn observe(
     run: Run<'_>,
     layout: &Layout,
@@ -250,7 +255,7 @@ pub(crate) async fn observe(
 }
 
 impl Observed {
-    /// Masters as they were seen, their identities judged.
+    /// Evaluates the identities of masters that were observed.
     pub(crate) fn of(
         mut masters: Vec<ObservedMaster>,
         inputs: &Inputs,
@@ -260,7 +265,7 @@ impl Observed {
             Ca::Present(ca) => Some(ca),
             Ca::ToBeCreated => None,
         };
-        // Usually one certificate is on all masters: it is verified once.
+        // Usually all masters hold the same certificate, so it is verified once.
         let mut known: HashMap<String, Result<IdentityFacts, String>> = HashMap::new();
         for master in &mut masters {
             let held = held_identity(master, inputs.credentials, |pem| {
@@ -277,10 +282,10 @@ impl Observed {
     }
 }
 
-/// Asks all masters at once, and judges no identity.
+/// Observes all masters concurrently, without evaluating identities.
 ///
 /// # Errors
-/// When a master cannot be observed: with every such master, after all have been asked.
+/// All masters that cannot be observed, after all have been queried.
 pub(crate) async fn look(
     fleet: &Fleet,
     layout: &Layout,
@@ -305,7 +310,7 @@ async fn look_further(
     answered(fleet, answers.map(|((name, _), ended)| AskError::of_task(name, ended)))
 }
 
-/// All answers, or all errors.
+/// Returns all observed masters, or all errors.
 fn answered(
     fleet: &Fleet,
     answers: impl Iterator<Item = Result<ObservedMaster, AskError>>,

@@ -1,4 +1,4 @@
-//! The CA certificates that clients accept. Pure.
+//! The CA certificates that clients on a master accept. Pure.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,8 @@ use kcm_pki::{Certificate, Fingerprint};
 use crate::cluster::layout::{Layout, Role};
 use crate::observed::ObservedMaster;
 
-/// Returns what a PEM file's certificates are told apart by; nothing where one of them cannot be read.
+/// Returns the fingerprints of all certificates in a PEM file. `None` if one of them cannot be
+/// parsed.
 pub(crate) fn fingerprints(pem: &[u8]) -> Option<BTreeSet<Fingerprint>> {
     let all = Certificate::all_from_pem(pem).ok()?;
     Some(all.iter().map(Certificate::fingerprint).collect())
@@ -16,15 +17,15 @@ pub(crate) fn fingerprints(pem: &[u8]) -> Option<BTreeSet<Fingerprint>> {
 
 /// The CA certificates of a file that a kubeconfig names.
 pub(crate) enum Named<'a> {
-    /// It names none.
+    /// The kubeconfig names no file.
     Nothing,
-    /// These, as PEM.
+    /// The certificates, as PEM.
     Known(&'a str),
-    /// Those of a file that is not observed.
+    /// The path of a file that was not observed.
     Unknown(String),
 }
 
-/// Finds what a kubeconfig accepts that names a file for its CA certificates.
+/// Finds the CA certificates in the file that a kubeconfig names for them.
 pub(crate) fn named_by<'a>(
     access: &Access,
     observed: &'a ObservedMaster,
@@ -42,7 +43,7 @@ pub(crate) fn named_by<'a>(
     }
 }
 
-/// Lists certificates for people: subject, end and fingerprint of each.
+/// Formats certificates for display: subject, end of validity and fingerprint of each.
 pub(crate) fn described<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> String {
     let lines = certificates.into_iter().map(|it| {
         let end = it.not_after().date();

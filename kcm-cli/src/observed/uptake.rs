@@ -1,12 +1,15 @@
-//! Whether a service uses the credentials file that is there, as far as the master shows it. Pure.
+//! Determines the certificate reload of a service from an observation of its master. Pure.
 
 use super::ObservedMaster;
 use crate::artifact::uptake::{Noted, Uptake};
 use crate::cluster::layout::Layout;
 use crate::transport::{Activity, PathState};
 
-/// Whether the service of a master uses the credentials file that is there, as far as the files and its start tell: `None`
-/// where its kubeconfig names none or it does not run, and [`Uptake::Unknown`] where its connections would have to be seen.
+/// Evaluates the reload from the start time of the service and the change time of the credentials
+/// file.
+///
+/// Returns `None` if the kubeconfig names no such file or the service is not running. Returns
+/// [`Uptake::Unknown`] if only the connections could prove a reload.
 pub(crate) fn by_its_start(observed: &ObservedMaster, layout: &Layout) -> Option<Uptake> {
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return None };
     if !observed.names_credentials(layout) {
@@ -21,7 +24,7 @@ pub(crate) fn by_its_start(observed: &ObservedMaster, layout: &Layout) -> Option
     })
 }
 
-/// The note, if it is of the file that is there and of this run.
+/// Parses the note, if it is about the current file and the current run of the service.
 pub(crate) fn noted(observed: &ObservedMaster, text: Option<&str>) -> Option<Noted> {
     let noted = Noted::parse(text?)?;
     let Activity::Active { invocation, .. } = &observed.probe.unit.activity else { return None };

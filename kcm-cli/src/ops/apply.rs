@@ -1,4 +1,4 @@
-//! `plan` and `apply`: the masters become what the cluster file says.
+//! `plan` and `apply`: bring the masters to the state in the cluster file.
 
 use super::sources::{Sources, checked};
 use crate::context::Run;
@@ -13,25 +13,26 @@ use crate::preflight::{self, lint};
 use crate::rollout::{Lead, Outcome, PlanInputs, Prepared, execute};
 use crate::transport::Activity;
 
-/// Plans what [`apply`] would do. Writes nothing anywhere.
+/// Plans the changes that [`apply`] would make. Writes nothing.
 ///
 /// # Errors
-/// When the plan cannot be made, or could not be executed.
+/// If the plan cannot be made, or a check shows that it could not be executed.
 pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
     let mut prepared = prepare(run).await?;
     ask_api_servers(run, &mut prepared).await?;
     Ok(prepared)
 }
 
-/// Makes every master what the cluster file says: plans, and executes the plan.
+/// Brings every master to the state in the cluster file: plans, then executes the plan.
 ///
-/// The second run changes nothing. Interrupted anywhere, the next run goes on from what it finds.
+/// A second run changes nothing. After an interruption at any point, the next run continues from
+/// the observed state.
 ///
 /// # Errors
-/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+/// If it stopped before any master changed. Later failures are in the [`Outcome`].
 pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
     pki::recover(&run.cluster.pki)?;
-    // It is long: callers should not have to carry it on their stack.
+    // The future is large, so it is boxed to keep it off the callers' stacks.
     let prepared = Box::pin(prepare(run)).await?;
     Box::pin(execute(run, prepared)).await
 }
@@ -41,7 +42,7 @@ async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
     checked(run, compare(run).await?).await
 }
 
-/// Plans, whether or not the plan could be executed.
+/// Makes the plan, whether or not it could be executed.
 pub(crate) async fn compare(run: Run<'_>) -> Result<Prepared, Error> {
     let sources = Sources::read(run, None).await?;
     let (decisions, desired) = sources.choose(run, sources.decisions())?;
@@ -49,8 +50,10 @@ pub(crate) async fn compare(run: Run<'_>) -> Result<Prepared, Error> {
     Ok(sources.prepared(decisions, desired, masters, false))
 }
 
-/// Asks the API servers what an execution asks before it changes a master. Whether they accept a new identity is not known
-/// before it is issued.
+/// Queries the API servers as an execution does before it changes a master.
+///
+/// If the plan issues a new identity, findings about the identity are dropped: they would concern
+/// the old one.
 async fn ask_api_servers(run: Run<'_>, prepared: &mut Prepared) -> Result<(), Error> {
     let Prepared { plan, observed, findings, inputs, .. } = prepared;
     let PlanInputs::ClusterFile(from) = inputs else { return Ok(()) };
@@ -69,7 +72,7 @@ async fn ask_api_servers(run: Run<'_>, prepared: &mut Prepared) -> Result<(), Er
     let masters = plan.masters.iter().zip(observed).enumerate();
     let restarted = masters.filter(|(_, (planned, master))| planned.starts() && runs(master));
     let restarted: Vec<_> = restarted.map(|(place, _)| place).collect();
-    // At most once, because the leader comes last.
+    // Leadership changes at most once, because the leader is restarted last.
     plan.lead_changes = match &restarted[..] {
         [] => None,
         _ => Some(lead.forecast(&restarted).await),

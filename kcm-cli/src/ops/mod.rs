@@ -1,13 +1,16 @@
-//! What kcm does, an operation a module: each observes, plans, and executes its plan if it changes masters.
+//! Operations of kcm, one module each. An operation observes, plans, and executes its plan if it
+//! changes masters.
 
 pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod certs;
+#[cfg(feature = "kube")]
 pub mod drill;
 pub(crate) mod logs;
 pub(crate) mod remove;
 pub(crate) mod renew;
 pub(crate) mod rollback;
+#[cfg(feature = "kube")]
 pub mod smoke;
 mod sources;
 pub mod status;

@@ -1,4 +1,4 @@
-//! `remove`: takes kube-controller-manager off masters.
+//! `remove`: removes kube-controller-manager from masters.
 
 use crate::artifact::generation::Change;
 use crate::cluster::Cluster;
@@ -15,22 +15,24 @@ use crate::transport::{Activity, Enablement, PathState};
 use crate::util::tasks::at_once;
 use crate::{pki, preflight};
 
-/// Which masters it is taken off.
+/// The masters to remove kube-controller-manager from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum From {
-    /// All that take part in this run.
+    /// All masters that take part in this run.
     All,
-    /// Those of these names.
+    /// The masters with these names.
     These(Vec<String>),
 }
 
-/// Stops and disables kube-controller-manager and removes its unit, kubeconfig and identity, and the program where it is
-/// the one that kcm brought. What kcm did not place stays, and so does the CA, which others use.
+/// Stops and disables kube-controller-manager, and removes its unit, kubeconfig and identity.
 ///
-/// The last master that is healthy is left alone unless that is consented to.
+/// Removes the program only if it is the one that kcm uploaded. Files that kcm did not write stay,
+/// and so does the CA, which others use.
+///
+/// Refuses to remove the last healthy master without consent (`run.consent.remove_last`).
 ///
 /// # Errors
-/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+/// If it stopped before any master changed. Later failures are in the [`Outcome`].
 pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
     let prepared = prepare(run, from).await?;
     execute(run, prepared).await
@@ -66,7 +68,7 @@ fn is_meant(from: &From, name: &str) -> bool {
     }
 }
 
-/// What takes it off one master. Pure.
+/// Returns the steps that remove kube-controller-manager from one master. Pure.
 fn steps(
     observed: &ObservedMaster,
     layout: &Layout,
@@ -95,7 +97,7 @@ fn steps(
     if runs && (is_there(Role::Unit) || unit.needs_reload) {
         steps.push(Step::Reload);
     }
-    // Even if nothing else is left of an interrupted run.
+    // An interrupted run may have left only kcm's own files.
     let keeps = observed.own.iter().any(|(_, state)| *state != PathState::Absent);
     if keeps || !steps.is_empty() {
         steps.push(Step::Forget);
@@ -103,7 +105,8 @@ fn steps(
     steps
 }
 
-/// Whether somebody is healthy who is not touched.
+/// Checks that the plan leaves at least one healthy master unchanged. Passes if the plan changes no
+/// healthy master.
 async fn leaves_a_healthy_one(
     run: Run<'_>,
     plan: &Plan,

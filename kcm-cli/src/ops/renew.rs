@@ -1,4 +1,4 @@
-//! `certs renew`: new certificates and nothing else, through the whole rollout.
+//! `certs renew`: issues new certificates through a full rollout, and changes nothing else.
 
 use std::time::Duration;
 
@@ -19,24 +19,26 @@ use crate::preflight::{self, PreflightError};
 use crate::rollout::{Outcome, Prepared, execute};
 use crate::transport::{Activity, PathState};
 
-/// What is renewed, and how.
+/// Options of a renewal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Renewal {
-    /// Also what is not due.
+    /// Renew certificates even if they are not due.
     pub force: bool,
-    /// The new certificate is for the key that the operator's side has, if it has one that is of use.
+    /// Issue the new certificate for the existing key, if the operator's side has a usable one.
     pub same_key: bool,
-    /// What ends within this time is due; if it is not given, as [`check_certificates`] has it.
+    /// Time before expiry from which a certificate is due. The default is that of
+    /// [`check_certificates`].
     pub within: Option<Duration>,
 }
 
-/// Renews what is due: the client certificate everywhere, and by a restart what a service shows that has signed it itself.
+/// Renews due certificates on all masters. A service that generates its own serving certificate is
+/// restarted.
 ///
-/// Whatever else differs from the cluster file stays as it is, and masters on which nothing is deployed stay bare.
-/// Interrupted anywhere, the next run goes on from what it finds.
+/// Other differences from the cluster file stay, and masters without a deployment do not change.
+/// After an interruption at any point, the next run continues from the observed state.
 ///
 /// # Errors
-/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+/// If it stopped before any master changed. Later failures are in the [`Outcome`].
 pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
     let check = check_certificates(run, renewal.within).await?;
     let due = check.certificates.into_iter().filter(|it| {
@@ -66,7 +68,7 @@ async fn prepare(
     checked(run, sources.prepared(decisions, desired, masters, renewal.same_key)).await
 }
 
-/// The masters whose services make what they show for themselves.
+/// Returns the masters whose services generate their own serving certificate.
 fn makers(run: Run<'_>) -> Result<Vec<String>, DesiredError> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let services = known_services(run.cluster, &layout)?;
@@ -75,7 +77,7 @@ fn makers(run: Run<'_>) -> Result<Vec<String>, DesiredError> {
     Ok(makers.map(|(master, _)| master.name.to_string()).collect())
 }
 
-/// What a renewal makes of a decision that was made without it.
+/// Replaces `Keep` with `Issue` if the renewal is forced.
 fn decision(renewal: Renewal, decision: Decision) -> Decision {
     match decision {
         Decision::Keep { .. } if renewal.force => Decision::Issue { why: vec![Reason::Asked] },
@@ -83,7 +85,7 @@ fn decision(renewal: Renewal, decision: Decision) -> Decision {
     }
 }
 
-/// The part of a plan that a renewal carries out.
+/// Returns the part of a plan that a renewal executes.
 fn narrowed(desired: &Desired, observed: &Observed, restarted: &[String]) -> Vec<MasterPlan> {
     let masters = Plan::masters(desired, observed).into_iter();
     let masters = masters.zip(&desired.masters).zip(&observed.masters);
@@ -108,19 +110,19 @@ fn narrow(
         Step::RemoveLeftover { .. } => true,
         step => step.role().is_some_and(is_of_identity),
     });
-    // One that was interrupted goes on.
+    // An interrupted change is completed.
     let goes_on = observed.generations.pending.is_some();
     let runs = matches!(observed.probe.unit.activity, Activity::Active { .. });
     let is_read = |step: &Step| step.role().is_some_and(|role| desired.reads.contains(&role));
     let is_stale = || !plan::is_running_what_is_there(&desired.reads, observed);
     let is_offline = observed.probe.unit.activity == Activity::Offline;
     if is_offline {
-        // Nothing runs in a folder, so nothing is restarted for it.
+        // Services do not run in a folder, so nothing is restarted.
         steps.extend(goes_on.then_some(Step::Prove));
     } else if restarted || steps.iter().any(is_read) || goes_on && is_stale() {
         steps.push(Step::Restart);
     } else if goes_on || runs && steps.iter().any(|step| step.role() == Some(Role::Combined)) {
-        // A service that runs takes a named file up by itself.
+        // A running service reloads a credentials file on its own.
         steps.push(Step::Prove);
     }
     MasterPlan { name, steps }
@@ -137,10 +139,10 @@ fn is_deployed(observed: &ObservedMaster) -> bool {
     observed.files.unit.state != PathState::Absent
 }
 
-/// Tells what a renewal leaves alone.
+/// Reports masters without a deployment, and differences that a renewal leaves unchanged.
 ///
 /// # Errors
-/// When nothing is deployed on any master.
+/// If kube-controller-manager is not deployed on any master.
 fn tell(
     run: Run<'_>,
     desired: &Desired,

@@ -1,4 +1,4 @@
-//! `rollback`: back to what the masters had before their last change.
+//! `rollback`: restores the state of the masters before their last change.
 
 use time::OffsetDateTime;
 
@@ -17,13 +17,16 @@ use crate::rollout::{Outcome, Prepared, execute};
 use crate::transport::{Activity, Enablement, PathState};
 use crate::util::files::RemotePath;
 
-/// Takes the last change back on every master that had it, in the order and with the gate of every rollout. What is there
-/// now becomes the earlier generation, so that a second rollback undoes the first; of a change that was never proven
-/// nothing is kept. One that was cut goes on: masters that are back already stay.
+/// Reverts the last change on every master that received it, in the order and with the gate of
+/// every rollout.
+///
+/// The current files become the previous generation, so a second rollback undoes the first. An
+/// unverified change is not kept. After an interruption, the next run continues: masters that are
+/// already restored stay.
 ///
 /// # Errors
-/// When it stopped before any master changed: also when there is no earlier generation. What happens from then on is in
-/// the [`Outcome`].
+/// If it stopped before any master changed, also if an earlier generation is missing. Later
+/// failures are in the [`Outcome`].
 pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
     let prepared = prepare(run).await?;
     execute(run, prepared).await
@@ -52,7 +55,7 @@ async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
     Ok(Prepared::of_masters(plan, observed, layout, changes, run.now))
 }
 
-/// Which change is taken back, and by which rollback.
+/// The change to revert, and the start of the rollback that reverts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Undoing {
     change: OffsetDateTime,
@@ -60,7 +63,8 @@ struct Undoing {
 }
 
 impl Undoing {
-    /// The last change; if that was a rollback which has not come to its end everywhere, what that takes back. Pure.
+    /// Selects the last change. If that was a rollback that is not finished on all masters, selects
+    /// the change that it reverts. Pure.
     fn of(observed: &[ObservedMaster], now: OffsetDateTime) -> Option<Self> {
         let last = || observed.iter().filter_map(|master| master.generations.last());
         let latest = last().max_by_key(|last| last.replaced_at)?;
@@ -78,20 +82,20 @@ impl Undoing {
     }
 }
 
-/// What a rollback is on one master.
+/// The part of one master in a rollback.
 #[derive(Clone, Copy)]
 enum Part<'o> {
-    /// It goes back to this.
+    /// The master returns to this generation.
     Back(&'o Generation),
-    /// A change that was never proven is taken back.
+    /// An unverified change is reverted to this generation.
     Unproven(&'o Generation),
-    /// It goes on where a run that was cut has left it.
+    /// An interrupted rollback continues, with the generation to restore if the master keeps it.
     GoesOn(Option<&'o Generation>),
-    /// The change never came to it, or is taken back already.
+    /// The change never reached the master, or is already reverted.
     Stays,
 }
 
-/// Pure.
+/// Determines the part of one master. Pure.
 fn part<'o>(
     observed: &'o ObservedMaster,
     undoing: Option<Undoing>,
@@ -129,12 +133,12 @@ fn part<'o>(
     })
 }
 
-/// What is done on one master. Pure.
+/// Returns the steps on one master. Pure.
 fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> MasterPlan {
     let name = observed.name.clone();
     let (earlier, is_unproven) = match part {
         Part::Stays => {
-            // What is not proven there is another change's to prove.
+            // An unverified change needs its leftovers, and this rollback does not revert it.
             let leftovers = observed.leftovers().filter(|_| observed.generations.pending.is_none());
             let steps = leftovers.cloned().map(|path| Step::RemoveLeftover { path });
             return MasterPlan { name, steps: steps.collect() };
@@ -161,7 +165,7 @@ fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> Ma
     let reload = runs && (touches(&layout.unit_file) || unit.needs_reload);
     let there = Role::ALL.into_iter();
     let there = there.filter(|role| observed.files.of(*role).state != PathState::Absent);
-    // What the kubeconfig names is read again by a service that runs.
+    // A running service rereads the files that the kubeconfig names.
     let is_named = observed.names_credentials(layout) && !touches(&layout.kubeconfig);
     let is_reread = |path: &RemotePath| {
         is_named && [&layout.certificate, &layout.key, &layout.combined].contains(&path)
@@ -188,7 +192,7 @@ fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> Ma
     MasterPlan { name, steps }
 }
 
-/// What makes a path again what it was; nothing if it is.
+/// Returns the step that restores a path, or `None` if the path is unchanged.
 fn step(former: &Former, slot: Slot, observed: &ObservedMaster, layout: &Layout) -> Option<Step> {
     let role = Role::ALL.into_iter().find(|role| *layout.path(*role) == former.path)?;
     let (path, before) = (former.path.clone(), observed.files.of(role).state.clone());

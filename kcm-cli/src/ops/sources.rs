@@ -1,4 +1,4 @@
-//! What a plan from the cluster file is made from, and the checks that follow it.
+//! Inputs of a plan that is made from the cluster file, and the checks before its execution.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::preflight::{self, PreflightError, Subject};
 use crate::rollout::{FromClusterFile, PlanInputs, Prepared, authority};
 use crate::transport::Activity;
 
-/// Everything that a plan is made from, beside the cluster file itself.
+/// Inputs of a plan, besides the cluster file.
 pub(super) struct Sources {
     inputs: Inputs,
     layout: Layout,
@@ -25,8 +25,10 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Reads the operator's files and observes the masters. What ends `within` this time is due; if it is not given, as the
-    /// cluster file has it.
+    /// Reads the operator's files and observes the masters.
+    ///
+    /// Certificates that expire `within` this time are due. The default is the time in the cluster
+    /// file.
     pub(super) async fn read(run: Run<'_>, within: Option<Duration>) -> Result<Self, Error> {
         let mut inputs = Inputs::read(run.cluster, run.now)?;
         let serving = inputs.serving.as_mut().map(|serving| &mut serving.request);
@@ -53,12 +55,12 @@ impl Sources {
         &self.observed
     }
 
-    /// Decides which certificates stay.
+    /// Decides which certificates are kept.
     pub(super) fn decisions(&self) -> Decisions {
         decided(&self.inputs, &self.observed)
     }
 
-    /// Renders what should be on the masters.
+    /// Renders the desired state of the masters.
     pub(super) fn choose(
         &self,
         run: Run<'_>,
@@ -68,7 +70,7 @@ impl Sources {
         choose(Site { cluster: run.cluster, layout, owners, inputs, observed }, decisions)
     }
 
-    /// Returns the plan with these parts of the masters.
+    /// Assembles a plan from these decisions and the steps of each master.
     pub(super) fn prepared(
         self,
         decisions: Decisions,
@@ -96,11 +98,11 @@ impl Sources {
     }
 }
 
-/// Makes every check that can be made before anything is written.
+/// Runs every check that is possible before anything is written.
 pub(super) async fn checked(run: Run<'_>, mut prepared: Prepared) -> Result<Prepared, Error> {
     let Prepared { observed, desired, plan, layout, inputs, findings } = &mut prepared;
     if let (PlanInputs::ClusterFile(from), Some(desired)) = (inputs, desired) {
-        // One that is missing or wrong is known before anything is done.
+        // A missing or wrong CA key is reported before anything is done.
         authority(run, plan)?;
         let Inputs { ca, request, trust, .. } = &from.inputs;
         let (cluster, trust) = (run.cluster, trust.as_deref());
@@ -122,7 +124,8 @@ fn owners(
     Ok(owners)
 }
 
-/// Tells how far services have taken up new certificates. Most were started after their files came, which is no news.
+/// Reports how far services have reloaded new certificates. Skips services that were started after
+/// their credentials file changed.
 fn tell_of_uptake(observed: &Observed, events: &dyn EventSink) {
     for master in &observed.masters {
         let Activity::Active { since, .. } = master.probe.unit.activity else { continue };

@@ -1,4 +1,5 @@
-//! `certs timer`: a systemd service and timer for the operator's machine that look after certificates. Pure.
+//! `certs timer`: renders a systemd service and timer that check or renew certificates on the
+//! operator's machine. Pure.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -11,76 +12,76 @@ use thiserror::Error;
 
 use crate::cluster::{Cluster, Sudo, SudoPassword};
 
-/// The line with which every unit that kcm writes for this machine begins.
+/// First line of every unit that kcm writes for this machine.
 pub const TIMER_MARK: &str = "# Written by `kcm certs timer`, which writes it again; changes belong into `systemctl edit`.\n";
 
-/// Whose systemd it is for.
+/// The systemd manager that runs the units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manager {
-    /// The system's, as root.
+    /// The system manager, as root.
     System,
-    /// A user's own.
+    /// The manager of one user.
     User,
 }
 
-/// What the timer runs, and when. Paths are absolute.
+/// Settings of the service and its timer. Paths are absolute.
 #[derive(Clone, Debug)]
 pub struct CertificateTimer {
-    /// The name of both units, without a suffix.
+    /// Name of both units, without a suffix.
     pub name: String,
-    /// Whose systemd runs it.
+    /// The systemd manager that runs the units.
     pub manager: Manager,
-    /// `kcm` itself.
+    /// Path of the `kcm` program.
     pub program: PathBuf,
-    /// The cluster file.
+    /// Path of the cluster file.
     pub cluster_file: PathBuf,
-    /// Where metrics are left.
+    /// Path of the metrics file, if metrics are written.
     pub textfile: Option<PathBuf>,
-    /// Renews what is due, rather than telling.
+    /// Renew due certificates instead of only checking them.
     pub renew: bool,
-    /// That something is due is no failure of the service: whoever reads the metrics is told by them.
+    /// Treat due certificates (exit status 3) as success, for sites that monitor the metrics.
     pub due_succeeds: bool,
-    /// When, as systemd.time(7) has it.
+    /// Schedule, in the format of systemd.time(7).
     pub on_calendar: String,
 }
 
-/// A unit's file.
+/// A unit file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitText {
-    /// Its name.
+    /// Name of the unit.
     pub name: UnitName,
-    /// What is in it.
+    /// Content of the unit file.
     pub text: String,
 }
 
-/// Why there can be no timer.
+/// An error in rendering the timer.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerError {
-    /// Something cannot be written into a unit.
+    /// A value cannot be written into a unit.
     #[error("{what}: {reason}")]
     Unusable {
-        /// What.
+        /// The option or kind of value.
         what: &'static str,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// Nobody is there to type a password.
+    /// A sudo password comes from a terminal or a shell's environment, which a timer does not have.
     #[error(
         "master {master}: ssh.sudoPassword asks {whom}, and a timer has none; name a file in ssh.sudoPassword, or set ssh.sudo to passwordless"
     )]
     Password {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// Where the password would come from.
+        /// Source of the password.
         whom: &'static str,
     },
 }
 
-/// Renders service and timer, in this order.
+/// Renders the service and the timer, in this order.
 ///
 /// # Errors
-/// When a name, path or time cannot be in a unit, or a password would have to be typed.
+/// If a name, path or time cannot be written into a unit, or a password would have to be typed.
 pub fn certificate_timer(
     timer: &CertificateTimer,
     cluster: &Cluster,
@@ -112,7 +113,7 @@ fn service(timer: &CertificateTimer, cluster: &Cluster) -> Result<Unit, TimerErr
     if timer.due_succeeds {
         service.push(("SuccessExitStatus", "3".to_owned()));
     }
-    // A master that is silent must not keep the next run from beginning.
+    // A master that does not answer must not block the next run.
     service.push(("TimeoutStartSec", if timer.renew { "1h" } else { "10min" }.to_owned()));
     let closed = [
         ("NoNewPrivileges", "yes"),
@@ -123,7 +124,7 @@ fn service(timer: &CertificateTimer, cluster: &Cluster) -> Result<Unit, TimerErr
         ("RestrictAddressFamilies", "AF_UNIX AF_INET AF_INET6 AF_NETLINK"),
     ];
     service.extend(closed.map(|(key, value)| (key, value.to_owned())));
-    // A user's own systemd cannot mount, so all of these would fail or do nothing there.
+    // A user manager cannot mount, so these settings would fail or have no effect.
     if timer.manager == Manager::System {
         let closed = [
             ("ProtectSystem", "strict"),
@@ -181,7 +182,7 @@ fn command(timer: &CertificateTimer) -> Result<String, TimerError> {
     Ok(line)
 }
 
-/// What the service may write: metrics, `~/.ssh/known_hosts`, and what a renewal stores.
+/// Returns the paths that the service may write: metrics, `~/.ssh`, and the files of a renewal.
 fn writable(timer: &CertificateTimer, cluster: &Cluster) -> Result<String, TimerError> {
     let mut paths = vec!["-%h/.ssh".to_owned()];
     let mut folders: Vec<&Path> = Vec::new();

@@ -1,4 +1,4 @@
-//! kube-controller-manager itself, on the operator's machine.
+//! The kube-controller-manager binary on the operator's machine.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
@@ -14,30 +14,30 @@ use crate::util::files::Bytes;
 use crate::util::words::size;
 
 const BINARY: &str = "kube-controller-manager (install.binary)";
-/// Several times what kube-controller-manager has ever been.
+/// Largest accepted binary, in bytes: several times the size of any release so far.
 const LONGEST: u64 = 1 << 30;
-/// Several times what the program takes to print its help.
+/// Time limit for `--version` and `--help`: several times what they need.
 const LONGEST_ANSWER: Duration = Duration::from_secs(10);
-/// Several times the length of its help.
+/// Largest accepted output, in bytes: several times the length of the help.
 const LONGEST_HELP: u64 = 1 << 20;
-/// Where a program's header ends, as far as it is looked at.
+/// Number of bytes of the ELF header that are read.
 const HEADER: usize = 20;
 
-/// kube-controller-manager, read once for all masters.
+/// The kube-controller-manager binary, read once for all masters.
 #[derive(Clone, Debug)]
 pub struct Binary {
     /// The program.
     pub bytes: Bytes,
-    /// The machine it is for, as Kubernetes names its downloads.
+    /// Architecture of the program, as in the names of Kubernetes downloads.
     pub machine: &'static str,
 }
 
-/// Reads the program that the cluster file names, if it names one.
+/// Reads the binary, if the cluster file names one.
 pub(crate) fn brought_binary(cluster: &Cluster) -> Result<Option<Binary>, OperatorError> {
     cluster.install.binary.as_deref().map(read_binary).transpose()
 }
 
-/// Tells whether a file holds these bytes somewhere; not if it cannot be read.
+/// Reports whether a file contains these bytes. False if the file cannot be read.
 pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
     let Ok(file) = File::open(path) else { return false };
     let mut content = Vec::new();
@@ -47,17 +47,18 @@ pub(crate) fn holds(path: &Path, bytes: &[u8]) -> bool {
     content.windows(bytes.len()).any(|window| window == bytes)
 }
 
-/// Runs the program on this machine with `--version` and `--help`. `None` if it does not run here: it may be for another kind
-/// of machine.
+/// Runs the program on this machine with `--version` and `--help`.
+///
+/// Returns `None` if it does not run, for example because it is for another architecture.
 pub(crate) fn program_facts(path: &Path) -> Option<ProgramFacts> {
     Some(ProgramFacts { version: output(path, "--version")?, help: output(path, "--help")? })
 }
 
-/// What the program prints, if it ends well and soon.
+/// Runs the program and returns its output. `None` if it fails or exceeds the time limit.
 fn output(path: &Path, argument: &str) -> Option<String> {
-    // A name without a folder would be looked for in PATH.
+    // A name without a directory would be searched for in `PATH`.
     let path = std::path::absolute(path).ok()?;
-    // A pipe holds less than the help.
+    // A file, because a pipe buffer is smaller than the help.
     let mut printed = tempfile::tempfile().ok()?;
     let mut command = Command::new(path);
     command.arg(argument).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
@@ -80,11 +81,11 @@ fn output(path: &Path, argument: &str) -> Option<String> {
     status.success().then_some(text)
 }
 
-/// Reads the program, if it is one.
+/// Reads the program and checks that it is an executable for a supported architecture.
 fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
     let failed = |error| OperatorError::unreadable(BINARY, path, &error);
     let wrong = |reason: String| OperatorError::content(BINARY, path, reason);
-    // A pipe would be waited for.
+    // Opening a named pipe would block.
     let found = fs::metadata(path).map_err(failed)?;
     if found.is_dir() {
         return Err(wrong("it is a folder; name the program in it".to_owned()));
@@ -98,7 +99,7 @@ fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
     }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
-    // It may grow meanwhile.
+    // The file may grow after the check.
     file.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
     let machine = machine(&bytes).map_err(|reason| {
         wrong(format!(
@@ -108,7 +109,8 @@ fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
     Ok(Binary { bytes: Bytes::new(bytes), machine })
 }
 
-/// The machine that a Linux program is for (ELF header: `e_ident`, `e_type`, `e_machine`), or what it is instead.
+/// Returns the architecture of a Linux program (ELF header: `e_ident`, `e_type`, `e_machine`). The
+/// error says why a file is not one.
 fn machine(bytes: &[u8]) -> Result<&'static str, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
@@ -125,7 +127,7 @@ fn machine(bytes: &[u8]) -> Result<&'static str, String> {
         2 => u16::from_be_bytes(bytes),
         _ => u16::from_le_bytes(bytes),
     };
-    // Programs are executables, or shared objects where they can be loaded anywhere.
+    // Position-independent executables have the type of shared objects.
     if !matches!(number([kind1, kind2]), 2 | 3) {
         return Err("it is a part of a program only".to_owned());
     }

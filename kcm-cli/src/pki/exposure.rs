@@ -1,4 +1,4 @@
-//! Keys on this machine that others can read or exchange. kcm changes nothing that it did not make.
+//! Checks private keys on this machine that other users can read or replace. Changes nothing.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,7 +9,7 @@ use crate::transport::{UntrustedFolder, untrusted_here};
 use crate::util::files::{FileError, FileErrorKind, Mode, RemotePath};
 use crate::util::words::command;
 
-/// Warnings about a key that is read.
+/// Returns warnings about a key file that kcm reads.
 pub(super) fn of_key(what: &'static str, path: &Path) -> Vec<String> {
     let mode = fs::metadata(path).map(|found| Mode::from_bits(found.permissions().mode()));
     let Ok(mode) = mode else { return Vec::new() };
@@ -24,7 +24,7 @@ pub(super) fn of_key(what: &'static str, path: &Path) -> Vec<String> {
     warnings
 }
 
-/// Refuses to write a key below a folder that somebody else can change.
+/// Rejects a key path below a directory that another user can change.
 pub(super) fn check(what: &'static str, path: &Path) -> Result<(), OperatorError> {
     match above(path).first() {
         None => Ok(()),
@@ -39,8 +39,9 @@ pub(super) fn check(what: &'static str, path: &Path) -> Result<(), OperatorError
     }
 }
 
-/// The folders above a file, and links on the way to it, that somebody else can change. One that cannot be seen is reported when
-/// the file is read or written.
+/// Returns the directories and links above a file that another user can change.
+///
+/// Directories that cannot be inspected are ignored. The read or write of the file reports them.
 fn above(path: &Path) -> Vec<UntrustedFolder> {
     let named = std::path::absolute(path).ok();
     let named = named.and_then(|path| RemotePath::new(path.to_str()?).ok());

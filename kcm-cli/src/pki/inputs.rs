@@ -1,4 +1,5 @@
-//! Reading what the cluster file points at: CA, CSR, signing config, and the identity's pair.
+//! Reads the files that the cluster file names: CA, CSR, signing config, trust bundle, binary and
+//! pairs.
 
 mod ca;
 mod request;
@@ -30,47 +31,47 @@ const IDENTITY_KEY: &str = "kube-controller-manager's key (pki.directory)";
 pub(crate) const SERVING_PAIR: &str = "the serving certificate's pair (pki.directory)";
 pub(crate) const IDENTITY: &str = "kube-controller-manager's pair (pki.directory)";
 
-/// Everything on the operator's side, read once.
+/// All inputs on the operator's machine, read once.
 #[derive(Debug)]
 pub struct Inputs {
-    /// What a certificate for kube-controller-manager must be.
+    /// The properties that kube-controller-manager's client certificate must have.
     pub request: IdentityRequest,
     /// The CA.
     pub ca: Ca,
-    /// The PEM of every CA certificate that clients accept, if that is not the CA's alone.
+    /// The trust bundle as PEM. `None` if clients accept only the CA itself.
     pub trust: Option<String>,
-    /// The CA key, if it is to be distributed and is there.
+    /// The CA key, if it exists and must be distributed.
     pub ca_key: Option<Bytes>,
-    /// kube-controller-manager itself, if it is to be distributed.
+    /// The kube-controller-manager binary, if kcm distributes it.
     pub binary: Option<Binary>,
-    /// The pair that is there, if its files are.
+    /// The existing client pair, if both files exist.
     pub pair: Option<Pair>,
-    /// Whether the certificate is there and its key is not.
+    /// True if the certificate exists without its key.
     pub key_is_missing: bool,
-    /// What is served with, if that is issued.
+    /// The serving certificate, if kcm issues one.
     pub serving: Option<Serving>,
-    /// Where the kubeconfigs have certificate and key.
+    /// The form in which kubeconfigs hold the certificate and key.
     pub credentials: CredentialsForm,
-    /// What is legal and still looks like a mistake, in words.
+    /// Warnings about valid input that looks like a mistake.
     pub warnings: Vec<String>,
 }
 
-/// The certificate that kube-controller-manager serves with, as far as it is there.
+/// The serving certificate of kube-controller-manager.
 #[derive(Clone, Debug)]
 pub struct Serving {
-    /// What it must be.
+    /// The properties that the certificate must have.
     pub request: IdentityRequest,
-    /// The pair that is there, if its files are.
+    /// The existing pair, if both files exist.
     pub pair: Option<Pair>,
-    /// Whether the certificate is there and its key is not.
+    /// True if the certificate exists without its key.
     pub key_is_missing: bool,
 }
 
 impl Inputs {
-    /// Reads everything but the CA key, and that too if it is to be distributed. Changes nothing.
+    /// Reads all inputs. Reads the CA key only if it must be distributed. Changes nothing.
     ///
     /// # Errors
-    /// The first file that is missing, unreadable or not what it should be.
+    /// The first file that is missing, unreadable or invalid.
     pub fn read(cluster: &Cluster, now: OffsetDateTime) -> Result<Self, OperatorError> {
         let mut warnings = Vec::new();
         let request = identity_request(&cluster.pki, &mut warnings)?;
@@ -133,7 +134,7 @@ fn read_serving(
     Ok(Some(Serving { request, pair, key_is_missing }))
 }
 
-/// A pair that cannot be read is refused, because a new one would replace it.
+/// Rejects a pair that cannot be parsed, because a new pair would replace it.
 fn check_pair(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
     const MEND: &str = "mend it, or move both files away to get a new pair";
     let (certificate, key) = (pki.directory.join(CERTIFICATE), pki.directory.join(KEY));
@@ -150,7 +151,8 @@ fn check_pair(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
     Ok(())
 }
 
-/// A warning if the CA's end makes renewing pointless before long.
+/// Warns if the CA expires within the renewal period, because renewed certificates would expire
+/// with it.
 fn ends_soon(ca: &Ca, request: &IdentityRequest, now: OffsetDateTime) -> Option<String> {
     let Ca::Present(ca) = ca else { return None };
     let end = ca.certificate().not_after();
@@ -160,7 +162,7 @@ fn ends_soon(ca: &Ca, request: &IdentityRequest, now: OffsetDateTime) -> Option<
     (end - now <= request.renew_before).then(text)
 }
 
-/// kube-controller-manager's pair, if both files are here.
+/// Returns kube-controller-manager's client pair, if both files exist.
 pub(crate) fn pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorError> {
     Ok(match read_identity(&cluster.pki)? {
         Found::Pair(pair) => Some(pair),
@@ -168,7 +170,7 @@ pub(crate) fn pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorError> {
     })
 }
 
-/// What is served with, if that is issued and both files are here.
+/// Returns the serving pair, if kcm issues one and both files exist.
 pub(crate) fn serving_pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorError> {
     if !cluster.pki.serving_certificate {
         return Ok(None);
@@ -179,7 +181,8 @@ pub(crate) fn serving_pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorEr
     })
 }
 
-/// An error in one line: the cause where there is one, and what to do where it does not say so itself.
+/// Formats an error in one line: its cause if it has one, and the given fix unless the text has
+/// one.
 fn with_mend(error: &dyn std::error::Error, mend: &str) -> String {
     let reason = in_full(error.source().unwrap_or(error));
     if reason.contains("; ") { reason } else { format!("{reason}; {mend}") }

@@ -1,4 +1,5 @@
-//! The operator's side: the files on this machine that kcm reads, and the two pairs that it writes.
+//! The operator's PKI: reads the CA, the configuration and the issued pairs on this machine, and
+//! stores new pairs.
 
 mod binary;
 mod exposure;
@@ -26,37 +27,37 @@ pub use pair::Pair;
 pub(crate) use pair::{Found, PairStore};
 pub(crate) use store::{recover, store_ca, store_identity, store_serving};
 
-/// What is wrong on the operator's side. Nothing was changed.
+/// An error of the files on the operator's machine. No file was changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OperatorError {
     /// A file cannot be read or written.
     #[error("{what} {error}")]
     File {
-        /// What the file is, and its key in the cluster file.
+        /// Description of the file, with its key in the cluster file.
         what: &'static str,
-        /// Why.
+        /// The cause.
         error: FileError,
     },
-    /// A file that the cluster file names does not hold what it should.
+    /// A file that the cluster file names has invalid content.
     #[error("{what} {}: {reason}", path.display())]
     Content {
-        /// What the file is, and its key in the cluster file.
+        /// Description of the file, with its key in the cluster file.
         what: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong, and how to mend it.
+        /// The problem and its fix.
         reason: String,
     },
-    /// A configuration file does not hold what it should; as [`Content`](Self::Content), but written by the
-    /// operator, so a mistake of the same kind as one in the cluster file.
+    /// A configuration file has invalid content. Unlike [`Content`](Self::Content), it is a mistake
+    /// of the operator, like one in the cluster file.
     #[error("{what} {}: {reason}", path.display())]
     Configuration {
-        /// What the file is, and its key in the cluster file.
+        /// Description of the file, with its key in the cluster file.
         what: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong, and how to mend it.
+        /// The problem and its fix.
         reason: String,
     },
 }
@@ -83,7 +84,7 @@ impl OperatorError {
     }
 }
 
-/// What is where a file should be, or a folder on the way to it, and what to do.
+/// Describes the directory in place of a file, or the file in place of a directory, with the fix.
 fn in_the_way(path: &Path) -> String {
     match path.ancestors().find(|at| at.exists()) {
         Some(file) if file != path => {
@@ -96,11 +97,13 @@ fn in_the_way(path: &Path) -> String {
     }
 }
 
-/// The absolute, normal form of a path: symbolic links and `..` resolved as far as it exists. `what` is
-/// the path's key in the cluster file.
+/// Returns the absolute, normalized form of a path: symbolic links and `..` are resolved in its
+/// existing part.
+///
+/// `what` is the path's key in the cluster file.
 pub(crate) fn absolute(what: &'static str, path: &Path) -> Result<RemotePath, OperatorError> {
     let unusable = |reason: String| OperatorError::content(what, path, reason);
-    // The folder of a bare file name.
+    // The parent of a bare file name is empty.
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let whole = std::path::absolute(path).map_err(|error| unusable(error.to_string()))?;
     let mut existing = whole.as_path();

@@ -1,10 +1,11 @@
-//! A certificate and its key on the operator's machine: both old or both new, whatever happens.
+//! Stores a certificate and its key on the operator's machine, atomically as a pair.
 //!
-//! A new pair is first written into one private file, durable under its name; from then on it is the
-//! pair. Then key and certificate are renamed into place and that file is removed. Whoever reads a pair
-//! looks for that file first, and [`PairStore::recover`] finishes what an interrupted run began. So after
-//! a cut at any point the next reader sees a matching pair: the old one before the file has its name,
-//! the new one after.
+//! A new pair is first written to one private staging file. Once that file has its name and is
+//! durable, it is the pair. Then key and certificate are renamed into place, and the staging file
+//! is removed.
+//! Readers check the staging file first. [`PairStore::recover`] completes an interrupted run. So
+//! after an interruption at any point, the next reader sees a matching pair. Before the staging
+//! file has its name this is the old pair, afterwards the new one.
 
 use std::fmt;
 use std::path::Path;
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 use super::in_the_way;
 use crate::util::files::{self, Effect, FileError, FileErrorKind, FileSystem, Mode, RemotePath};
 
-/// A certificate and its key, as PEM. `Debug` shows neither; the key is wiped when dropped.
+/// A certificate and its key, as PEM. `Debug` shows neither, and the key is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
     /// The certificate.
@@ -30,20 +31,20 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// What is there.
+/// The stored files of a pair.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Neither file.
+    /// Neither file exists.
     Nothing,
-    /// A certificate without its key.
+    /// The certificate exists without its key.
     CertificateAlone,
-    /// A key without its certificate.
+    /// The key exists without its certificate.
     KeyAlone,
-    /// Both files; whether they match is for the reader to see.
+    /// Both files exist. They may not match.
     Pair(Pair),
 }
 
-/// Where a pair is kept.
+/// A store of one pair.
 pub(crate) struct PairStore<'f> {
     files: &'f mut dyn FileSystem,
     certificate: RemotePath,
@@ -59,7 +60,7 @@ impl<'f> PairStore<'f> {
         Self { files, certificate, key }
     }
 
-    /// Reads the pair, as a recovery would leave it. Changes nothing.
+    /// Reads the pair as it would be after a recovery. Changes nothing.
     pub(crate) fn read(&mut self) -> Result<Found, FileError> {
         if let Some(pair) = self.staged()? {
             return Ok(Found::Pair(pair));
@@ -76,8 +77,8 @@ impl<'f> PairStore<'f> {
         })
     }
 
-    /// Reads the certificate alone, as a recovery would leave it, and whether the key is there: the key
-    /// stays closed. Changes nothing.
+    /// Reads the certificate as it would be after a recovery, and whether the key exists. Changes
+    /// nothing, and does not open the key file.
     pub(crate) fn read_certificate(&mut self) -> Result<(Option<String>, bool), FileError> {
         if let Some(pair) = self.staged()? {
             return Ok((Some(pair.certificate), true));
@@ -87,7 +88,7 @@ impl<'f> PairStore<'f> {
         Ok((certificate.map(|text| text.to_string()), key))
     }
 
-    /// Whether an interrupted run left something.
+    /// Reports whether an interrupted run left files.
     pub(crate) fn has_leftovers(&mut self) -> Result<bool, FileError> {
         for left in
             [self.staged_path(), self.unfinished(), fresh(&self.key), fresh(&self.certificate)]
@@ -99,7 +100,7 @@ impl<'f> PairStore<'f> {
         Ok(false)
     }
 
-    /// Finishes or discards what an interrupted run left.
+    /// Completes or discards the writes of an interrupted run.
     pub(crate) fn recover(&mut self) -> Result<(), FileError> {
         if let Some(pair) = self.staged()? {
             self.put_in_place(&pair)?;
@@ -110,7 +111,7 @@ impl<'f> PairStore<'f> {
         Ok(())
     }
 
-    /// Replaces the pair. After an error the old pair or the new one is there, and matches.
+    /// Replaces the pair. After an error the old pair or the new one is stored, and matches.
     pub(crate) fn write(&mut self, pair: &Pair) -> Result<(), FileError> {
         self.recover()?;
         for path in [&self.key, &self.certificate] {
@@ -123,7 +124,7 @@ impl<'f> PairStore<'f> {
         let written =
             files::write_new(self.files, &unfinished, both.as_bytes(), Mode::PRIVATE, None);
         if let Err(error) = written {
-            // The old pair stays; the part that was written would only fill a full disk further.
+            // The old pair stays. The partial file would only take space on a full disk.
             let _ = files::remove_if_present(self.files, &unfinished);
             return Err(error);
         }
@@ -132,7 +133,7 @@ impl<'f> PairStore<'f> {
         self.put_in_place(pair)
     }
 
-    /// From a durable staged file to both files in place. Can be repeated.
+    /// Puts both files in place from the durable staging file. Can be repeated.
     fn put_in_place(&mut self, pair: &Pair) -> Result<(), FileError> {
         let key = self.key.clone();
         self.put(&key, pair.key.as_bytes(), Mode::PRIVATE)?;
@@ -153,7 +154,7 @@ impl<'f> PairStore<'f> {
         files::replace(self.files, &fresh, path)
     }
 
-    /// The pair that an interrupted run was about to put in place.
+    /// Reads the staged pair of an interrupted run, if any.
     fn staged(&mut self) -> Result<Option<Pair>, FileError> {
         let path = self.staged_path();
         let Some(both) = self.text(&path)? else { return Ok(None) };
@@ -204,12 +205,12 @@ impl<'f> PairStore<'f> {
     }
 }
 
-/// Where a file of the pair is written before it has its name.
+/// Returns the temporary path of a file of the pair.
 fn fresh(path: &RemotePath) -> RemotePath {
     path.sibling(&format!(".{}.new", path.name()))
 }
 
-/// Whether the key belongs to the certificate.
+/// Reports whether the key belongs to the certificate.
 fn is_matching(pair: &Pair) -> bool {
     let certificate = Certificate::first_from_pem(pair.certificate.as_bytes());
     let key = PrivateKey::from_pem(pair.key.as_bytes());
@@ -228,7 +229,7 @@ mod tests {
     const CERTIFICATE: &str = "/pki/cert/x.pem";
     const KEY: &str = "/pki/private/x-key.pem";
 
-    /// A pair that matches; who signed it plays no part here.
+    /// Creates a matching, self-signed pair.
     fn pair(serial: u8) -> Pair {
         let subject = CsrFile::parse(r#"{"CN": "x"}"#).unwrap().value.subject;
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();

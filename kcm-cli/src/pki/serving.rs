@@ -1,5 +1,5 @@
-//! The certificate that kube-controller-manager serves with, from the cluster's CA: one for all masters, with the address
-//! and name of each. Pure.
+//! The serving certificate of kube-controller-manager. The cluster's CA issues one for all masters,
+//! with their addresses and names. Pure.
 
 use kcm_pki::{Certificate, CsrFile, Hosts, Usage, Usages};
 
@@ -7,13 +7,14 @@ use crate::cluster::Cluster;
 use crate::pki::IdentityRequest;
 use crate::util::words::in_full;
 
-/// Its subject: nobody goes by that, but people read it.
+/// CSR with the subject of the serving certificate. Clients ignore the subject; it is for people.
 const CSR: &str = r#"{"CN": "kube-controller-manager"}"#;
 
-/// What it must be, beside what the client's must.
+/// Returns the properties of the serving certificate. All except subject, names and usages are
+/// those of the client certificate.
 ///
 /// # Errors
-/// When a master's address or name cannot be in a certificate: in words.
+/// A message, if a certificate cannot contain the address or name of a master.
 pub(crate) fn request(
     cluster: &Cluster,
     client: &IdentityRequest,
@@ -28,7 +29,7 @@ pub(crate) fn request(
             }
         }
     }
-    // A master that is left out of this run has the same certificate, and must not lose its name in it.
+    // Masters excluded from this run share the certificate, so their names must stay in it.
     names.extend(cluster.left_out.iter().map(ToString::to_string));
     let hosts = Hosts::parse(names.iter().map(String::as_str)).map_err(|error| in_full(&error))?;
     let usages = Usages::parse([
@@ -41,7 +42,7 @@ pub(crate) fn request(
     Ok(IdentityRequest { subject, hosts, usages, ..client.clone() })
 }
 
-/// Whether a certificate is one that kcm issues to serve with.
+/// Reports whether a certificate has the subject of the serving certificates that kcm issues.
 pub(crate) fn is_of_kcm(pem: &str) -> bool {
     let subject =
         Certificate::first_from_pem(pem.as_bytes()).map(|certificate| certificate.subject());

@@ -1,4 +1,4 @@
-//! Writing the two pairs on the operator's machine.
+//! Stores the CA, the client pair and the serving pair on the operator's machine.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::util::files::{
     Disk, FileError, FileErrorKind, FolderLock, FolderLockError, RemotePath, words,
 };
 
-/// Finishes or discards what an interrupted run left. Writes nothing if it left nothing.
+/// Completes or discards the writes of an interrupted run. Writes nothing if there are none.
 pub(crate) fn recover(pki: &Pki) -> Result<(), OperatorError> {
     for place in [Place::ca(pki)?, Place::identity(pki)?, Place::serving(pki)?] {
         let mut disk = Disk::folder("/");
@@ -25,7 +25,7 @@ pub(crate) fn recover(pki: &Pki) -> Result<(), OperatorError> {
     Ok(())
 }
 
-/// Stores a new identity, if what is there is still what it replaces.
+/// Stores a new client pair, if the stored pair is still the one in `replaces`.
 pub(crate) fn store_identity(
     pki: &Pki,
     replaces: Option<&Pair>,
@@ -38,7 +38,7 @@ pub(crate) fn store_identity(
     })
 }
 
-/// Stores what is served with, if what is there is still what it replaces.
+/// Stores a new serving pair, if the stored pair is still the one in `replaces`.
 pub(crate) fn store_serving(
     pki: &Pki,
     replaces: Option<&Pair>,
@@ -46,50 +46,50 @@ pub(crate) fn store_serving(
 ) -> Result<(), OperatorError> {
     Place::serving(pki)?.write(pair, |found| match found {
         Found::Pair(found) => Some(found) == replaces,
-        // What is incomplete is of no use to anybody.
+        // An incomplete pair is useless and can be overwritten.
         Found::CertificateAlone | Found::KeyAlone | Found::Nothing => replaces.is_none(),
     })
 }
 
-/// Stores a new CA, if there is still none.
+/// Stores a new CA, if none exists yet.
 pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
     Place::ca(pki)?.write(pair, |found| *found == Found::Nothing)
 }
 
-/// Reads the identity's pair as a recovery would leave it.
+/// Reads the client pair as it would be after a recovery.
 pub(super) fn read_identity(pki: &Pki) -> Result<Found, OperatorError> {
     let place = Place::identity(pki)?;
     let found = place.store(&mut Disk::folder("/")).read();
     found.map_err(|error| OperatorError::File { what: place.what, error })
 }
 
-/// Reads the pair that is served with as a recovery would leave it.
+/// Reads the serving pair as it would be after a recovery.
 pub(super) fn read_serving_pair(pki: &Pki) -> Result<Found, OperatorError> {
     let place = Place::serving(pki)?;
     let found = place.store(&mut Disk::folder("/")).read();
     found.map_err(|error| OperatorError::File { what: place.what, error })
 }
 
-/// Reads the CA certificate as a recovery would leave it, and whether the key is there.
+/// Reads the CA certificate as it would be after a recovery, and whether the CA key exists.
 pub(super) fn read_ca_certificate(pki: &Pki) -> Result<(Option<String>, bool), OperatorError> {
     let place = Place::ca(pki)?;
     let found = place.store(&mut Disk::folder("/")).read_certificate();
     found.map_err(|error| OperatorError::File { what: place.what, error })
 }
 
-/// Reads the CA's pair as a recovery would leave it.
+/// Reads the CA's pair as it would be after a recovery.
 pub(super) fn read_ca_pair(pki: &Pki) -> Result<Found, OperatorError> {
     let place = Place::ca(pki)?;
     let found = place.store(&mut Disk::folder("/")).read();
     found.map_err(|error| OperatorError::File { what: place.what, error })
 }
 
-/// Where a pair is.
+/// Paths of a pair.
 struct Place {
     what: &'static str,
     certificate: RemotePath,
     key: RemotePath,
-    /// The key's path before links are resolved.
+    /// Path of the key before symbolic links are resolved.
     named: PathBuf,
 }
 

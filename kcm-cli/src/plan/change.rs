@@ -1,4 +1,4 @@
-//! Which change a master's part is of, so that a rollback takes back the same one everywhere. Pure.
+//! Assignment of masters to a change, so that a rollback reverts the same change everywhere. Pure.
 
 use time::OffsetDateTime;
 
@@ -9,8 +9,10 @@ use crate::observed::ObservedMaster;
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::util::files::RemotePath;
 
-/// The change that an apply is on each master: the one that others have already, if this master missed it, because a run
-/// was cut or the master was left out; else a new one.
+/// Returns the change to which an apply belongs on each master.
+///
+/// It is the change that other masters already have, if this master missed it because a run was
+/// interrupted or the master was excluded. Otherwise it is a new change.
 pub(crate) fn of_apply(
     plan: &Plan,
     observed: &[ObservedMaster],
@@ -40,7 +42,8 @@ pub(crate) fn of_apply(
     began.map(|began| Change { began, undoes: None }).collect()
 }
 
-/// Whether every file will be what it was before a change that is not proven: then that change never was.
+/// Reports whether the plan restores every file to its state before the pending, unverified change.
+/// The pending change is then dropped.
 pub(crate) fn takes_back(planned: &MasterPlan, observed: &ObservedMaster, layout: &Layout) -> bool {
     let Some(pending) = &observed.generations.pending else { return false };
     let is_noted = |path: &RemotePath| pending.files.iter().any(|noted| noted.path == *path);
@@ -57,7 +60,7 @@ pub(crate) fn takes_back(planned: &MasterPlan, observed: &ObservedMaster, layout
         })
 }
 
-/// The file that a step replaces.
+/// Returns the file that a step replaces or removes.
 fn replaced(step: &Step) -> Option<&RemotePath> {
     match step {
         Step::Write { path, .. } | Step::Restore { path, .. } | Step::Remove { path, .. } => {
@@ -67,7 +70,8 @@ fn replaced(step: &Step) -> Option<&RemotePath> {
     }
 }
 
-/// What such a step puts there, if that is known: nothing where it removes the file.
+/// Returns the file that such a step leaves at its path, if known. The inner `None` is a removed
+/// file.
 #[expect(clippy::option_option, reason = "no file is not the same as not known")]
 fn brings(step: &Step) -> Option<Option<FormerFile>> {
     match step {

@@ -1,4 +1,4 @@
-//! What should be on the masters, by what happens to the certificates.
+//! Choice of the desired state according to the decisions on the certificates.
 
 use super::serving;
 use crate::cluster::Cluster;
@@ -12,23 +12,23 @@ use crate::pki::identity::{Decision, Held, Reason, decide};
 use crate::pki::{Ca, Inputs, Serving};
 use crate::plan;
 
-/// What happens to the certificates.
+/// The decisions on the certificates.
 #[derive(Clone, Debug)]
 pub(crate) struct Decisions {
-    /// The client's.
+    /// The decision on the client identity.
     pub(crate) identity: Decision,
-    /// The one that is served with, if it is issued.
+    /// The decision on the serving certificate, if kcm issues it.
     pub(crate) serving: Option<Decision>,
 }
 
-/// Whether the certificates stay.
+/// Decides whether the certificates stay.
 pub(crate) fn decided(inputs: &Inputs, observed: &Observed) -> Decisions {
     let held: Vec<_> = observed.masters.iter().map(ObservedMaster::held).collect();
     let identity = decide(&inputs.request, &observed.operator, &held, observed.at);
     Decisions { identity, serving: serving::decide(inputs, observed) }
 }
 
-/// What desired state is rendered from, beside the certificates.
+/// The inputs from which the desired state is rendered, besides the decisions.
 #[derive(Clone, Copy)]
 pub(crate) struct Site<'a> {
     pub(crate) cluster: &'a Cluster,
@@ -55,19 +55,20 @@ impl<'a> Site<'a> {
         desired(cluster, layout, owners, materials)
     }
 
-    /// The pair that a master holds.
+    /// Returns the certificate of the pair that a master holds, with the master.
     fn held(self, master: &ObservedMaster) -> Option<(String, &ObservedMaster)> {
         Some((master.certificate(self.inputs.credentials)?.into_owned(), master))
     }
 
-    /// The master whose pair most masters hold; of those, one whose pair is as it should be.
+    /// Returns the master with the reference pair. A pair with a valid chain comes first, then the
+    /// pair that most masters hold.
     fn reference(self) -> Option<&'a ObservedMaster> {
         let masters = &self.observed.masters;
         let holders = |master: &ObservedMaster| {
             masters.iter().filter(|other| other.identity == master.identity).count()
         };
         let held = masters.iter().filter(|master| master.identity.is_some());
-        // Of several that are as good, the first.
+        // `max_by_key` returns the last maximum; reversed, that is the first master.
         held.rev().max_by_key(|master| {
             let facts = master.identity.as_ref();
             (facts.is_some_and(|facts| facts.chain_error.is_none()), holders(master))
@@ -75,7 +76,11 @@ impl<'a> Site<'a> {
     }
 }
 
-/// What should be on the masters, and the decisions as far as they can be kept.
+/// Returns the desired state and the final decisions.
+///
+/// A decision to keep an identity whose key is not on this machine may have to change. It becomes
+/// [`Decision::Issue`] if the files of the masters differ, since kcm cannot write them without the
+/// key.
 pub(crate) fn choose(
     site: Site<'_>,
     decisions: Decisions,
@@ -107,7 +112,8 @@ pub(crate) fn choose(
     }
 }
 
-/// What the files there are compared with: the pair that this machine or most masters hold, also where another is due.
+/// Renders the desired state with the current pair, even if a new one is due: that of this machine,
+/// else that of the reference master.
 pub(crate) fn as_held(site: Site<'_>) -> Result<Desired, DesiredError> {
     let Site { inputs, observed, .. } = site;
     let serving = inputs.serving.as_ref().map(|Serving { request, pair, .. }| match pair {
@@ -126,7 +132,7 @@ pub(crate) fn as_held(site: Site<'_>) -> Result<Desired, DesiredError> {
     }
 }
 
-/// What is served with.
+/// Returns the serving identity according to the decision.
 fn served<'a>(
     decision: &Decision,
     inputs: &'a Inputs,
@@ -148,8 +154,8 @@ fn served_by_masters(observed: &Observed) -> Option<Identity<'_>> {
     })
 }
 
-/// The files that only the masters hold and that are not the same on all, each with its master: their key is not here, so
-/// they cannot be written anew.
+/// Returns the files, each with its master, that only the masters hold and that differ. Their key
+/// is not on this machine, so kcm cannot rewrite them.
 fn unlike(desired: &Desired, observed: &Observed) -> Vec<String> {
     let masters = desired.masters.iter().zip(&observed.masters);
     let files = masters.flat_map(|(desired, observed)| {

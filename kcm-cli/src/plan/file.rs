@@ -11,8 +11,10 @@ use crate::desired::{Artifact, Content};
 use crate::observed::{ObservedFile, ObservedMaster, trust};
 use crate::transport::PathState;
 
-/// Whether what is there is right: the bytes, or what is as good as they are. A certificate is the same in any writing, and so
-/// are unit and kubeconfig where the cluster file has them compared by meaning.
+/// Reports whether the observed file equals the desired one, byte for byte or semantically.
+///
+/// CA certificates are equal in any PEM encoding. Unit and kubeconfig may be semantically equal if
+/// the cluster file asks for that (`install.compare: meaning`).
 pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
     let found = observed.files.of(artifact.role);
     match (&found.state, &artifact.content) {
@@ -39,7 +41,7 @@ pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
     }
 }
 
-/// Whether a file holds these certificates, in whatever order and writing.
+/// Reports whether a file holds exactly these certificates, in any order and PEM encoding.
 fn same_certificates(pem: &[u8], found: &ObservedFile) -> bool {
     let of = |pem: &[u8]| trust::fingerprints(pem);
     let theirs = found.text.as_deref().and_then(|text| of(text.as_bytes()));
@@ -50,7 +52,7 @@ pub(crate) fn certificate_in(found: &ObservedFile) -> Option<Fingerprint> {
     certificate(found.text.as_deref()?.as_bytes())
 }
 
-/// The only certificate of a file.
+/// Returns the fingerprint of the only certificate in a file.
 pub(crate) fn certificate(pem: &[u8]) -> Option<Fingerprint> {
     Certificate::from_pem(pem).ok().map(|certificate| certificate.fingerprint())
 }
@@ -83,8 +85,10 @@ pub(super) fn artifact_step(
     })
 }
 
-/// Whether a file has the bytes that kcm writes and nobody else does: only then are mode and owner kcm's to set. Others use
-/// the CA's files too, and may have put them there.
+/// Reports whether a file has the exact bytes that only kcm writes. Only then does kcm set mode and
+/// owner.
+///
+/// Files of the CA never count: other components use them too, and may have created them.
 fn is_written_by_kcm(artifact: &Artifact, found: &PathState) -> bool {
     let is_cas = matches!(artifact.role, Role::CaCertificate | Role::CaKey | Role::Trust);
     match (found, &artifact.content) {
@@ -111,7 +115,7 @@ fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
     }
 }
 
-/// The change as a unified diff of what people may see.
+/// Returns the change as a unified diff of the redacted views.
 fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
     let before = match (&found.state, &found.text, artifact.role) {
         (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => view::key(*digest),

@@ -1,5 +1,6 @@
-//! The ordered difference between what should be and what is there. Pure, and a value: what is shown is
-//! what is done.
+//! The plan: the ordered difference between the desired and the observed state. Pure.
+//!
+//! A plan is an immutable value: the plan that is shown is the plan that is executed.
 
 pub(crate) mod change;
 pub(crate) mod choose;
@@ -22,43 +23,46 @@ use file::artifact_step;
 pub(crate) use file::{certificate, certificate_in, is_right};
 pub use step::{MasterPlan, Step};
 
-/// What will be done.
+/// The plan of an operation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// Whether a root CA is made first.
+    /// True if a root CA is created first.
     pub creates_ca: bool,
-    /// What happens to the identity; nothing, and it is not judged, where files come back or go.
+    /// The decision on the client identity. `None` if the plan restores or removes files; the
+    /// identity is then not evaluated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Decision>,
-    /// What happens to the certificate that is served with; nothing where kube-controller-manager makes its own.
+    /// The decision on the serving certificate. `None` if kube-controller-manager generates its
+    /// own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving: Option<Decision>,
-    /// The masters, in the cluster file's order.
+    /// The masters, in the order of the cluster file.
     pub masters: Vec<MasterPlan>,
-    /// What it does to the lead, if services that run are restarted.
+    /// The expected changes of leadership, if running services are restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead_changes: Option<LeadForecast>,
 }
 
 impl Plan {
-    /// The masters' part.
+    /// Returns the plans of all masters.
     pub(crate) fn masters(desired: &Desired, observed: &Observed) -> Vec<MasterPlan> {
         let masters = desired.masters.iter().zip(&observed.masters);
         masters.map(|(desired, observed)| Self::of_master(desired, observed)).collect()
     }
 
-    /// A plan that issues nothing: files come back or are removed.
+    /// Returns a plan that issues nothing, only restores or removes files.
     pub(crate) fn without_certificates(masters: Vec<MasterPlan>) -> Self {
         Self { creates_ca: false, identity: None, serving: None, masters, lead_changes: None }
     }
 
-    /// One master's part.
+    /// Returns the plan of one master.
     pub(crate) fn of_master(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan {
         master_plan(desired, observed)
     }
 
-    /// Puts content that is known by now into the steps that write files. A file that has it already is not written.
+    /// Updates the steps that write files with content that is now known. Drops the step of a file
+    /// that already has this content.
     pub(crate) fn refresh(&mut self, desired: &Desired, observed: &Observed) {
         let masters = self.masters.iter_mut().zip(&desired.masters).zip(&observed.masters);
         for ((planned, desired), observed) in masters {
@@ -71,14 +75,14 @@ impl Plan {
         }
     }
 
-    /// Whether a new certificate is issued.
+    /// Reports whether a new certificate is issued.
     #[must_use]
     pub fn issues(&self) -> bool {
         let issues = |decision: &Option<Decision>| matches!(decision, Some(Decision::Issue { .. }));
         issues(&self.identity) || issues(&self.serving)
     }
 
-    /// Whether there is nothing to do.
+    /// Reports whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.creates_ca
@@ -86,13 +90,14 @@ impl Plan {
             && self.masters.iter().all(|master| master.steps.is_empty())
     }
 
-    /// Whether the CA key that is there is needed: to sign, or to distribute it. One that is made is at hand.
+    /// Reports whether the existing CA key is needed, to sign or to be distributed. A CA that the
+    /// plan creates does not have to be loaded.
     #[must_use]
     pub(crate) fn needs_ca_key(&self) -> bool {
         !self.creates_ca && (self.issues() || self.writes(Role::CaKey))
     }
 
-    /// Whether a file of this role is written on any master.
+    /// Reports whether a file of this role is written on any master.
     #[must_use]
     pub(crate) fn writes(&self, role: Role) -> bool {
         self.masters.iter().any(|master| master.writes(role))
@@ -112,7 +117,7 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     let restart = !runs_nothing
         && (desired.reads.iter().any(touches)
             || !is_running_what_is_there(&desired.reads, observed));
-    // The service reads it when it connects, not when it starts.
+    // The service reads this file for each connection, so a new one needs no restart.
     let renews = !runs_nothing && touches(&Role::Combined);
     steps.extend(unnamed(desired, observed));
     let leftovers = observed.leftovers().cloned();
@@ -131,7 +136,8 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     MasterPlan { name: desired.name.clone(), steps }
 }
 
-/// A file with a key that kcm has put there does not stay where nothing names it any more.
+/// Returns steps that remove files with a key that kcm created and that no flag and no kubeconfig
+/// names any more.
 fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<Step> {
     let files = [(Role::Combined, &desired.combined), (Role::Serving, &desired.serving)];
     let left = files.into_iter().filter_map(|(role, path)| {
@@ -144,8 +150,8 @@ fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<Step> {
     left.collect()
 }
 
-/// Whether kcm has put a file with certificate and key there: it holds what kcm would have put into it, or kcm has noted
-/// what was there before.
+/// Reports whether kcm created a file with certificate and key. Either its content is what kcm
+/// would write, or a generation note of kcm names the path.
 fn is_kcms(role: Role, path: &RemotePath, observed: &ObservedMaster) -> bool {
     let generations = &observed.generations;
     let mut noted = generations.pending.iter().chain(&generations.previous);
@@ -160,12 +166,13 @@ fn is_kcms(role: Role, path: &RemotePath, observed: &ObservedMaster) -> bool {
     is_like_kcms || noted.any(|note| note.files.iter().any(|former| former.path == *path))
 }
 
-/// Whether the service runs and started after the files that it reads got there. A rename keeps a file's
-/// modification time, so it is the change time that counts.
+/// Reports whether the service runs and started after the last change of the files that it reads.
+///
+/// The change time (ctime) counts, because a rename keeps the modification time.
 pub(crate) fn is_running_what_is_there(reads: &[Role], observed: &ObservedMaster) -> bool {
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return false };
     reads.iter().all(|role| match &observed.files.of(*role).state {
-        // Where a file that kcm does not manage really is, is not looked at.
+        // kcm does not follow links of files that it does not manage.
         PathState::Link { .. } => true,
         state => state.changed().is_some_and(|changed| changed <= since),
     })

@@ -1,4 +1,4 @@
-//! Whether the serving certificate stays, or a new one is issued, and why. Pure.
+//! Decision to keep or issue the serving certificate, with reasons. Pure.
 
 use kcm_pki::{
     CaCertificate, Certificate, ChainError, Host, PrivateKey, ValidityError, verify_server_chain,
@@ -11,7 +11,8 @@ use crate::pki::{Ca, IdentityRequest, Inputs, Pair, Serving};
 use crate::transport::PathState;
 use crate::util::words::in_full;
 
-/// Keep it, or issue another; nothing if kube-controller-manager makes its own.
+/// Decides whether to keep the serving certificate or issue another. `None` if
+/// kube-controller-manager generates its own.
 pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
     let Serving { request, pair, key_is_missing } = inputs.serving.as_ref()?;
     let ca = match &inputs.ca {
@@ -40,7 +41,8 @@ pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
     })
 }
 
-/// The decision where this machine has no pair: a second operator has none, and all masters hold the same.
+/// Decides without a pair on this machine, as for a second operator. The certificate stays if all
+/// masters hold the same valid one.
 fn held_by_all(observed: &Observed, reasons: impl Fn(&str) -> Vec<Reason>) -> Decision {
     let mut texts = observed.masters.iter().filter_map(|it| it.files.serving.text.as_deref());
     let Some(first) = texts.next() else { return Decision::Issue { why: vec![Reason::Missing] } };
@@ -73,7 +75,7 @@ fn matches(pair: &Pair) -> bool {
     key.ok().zip(certificate.ok()).is_some_and(|(key, certificate)| key.matches(&certificate))
 }
 
-/// Everything that speaks for a new one.
+/// Returns all reasons for a new certificate.
 fn reasons(
     pem: &str,
     ca: Option<&CaCertificate>,
@@ -86,7 +88,7 @@ fn reasons(
     };
     let mut why = Vec::new();
     match ca.map(|ca| verify_server_chain(&certificate, ca, now)) {
-        // An end that has come is a matter of days left.
+        // The check of the remaining lifetime below covers an expired certificate.
         Some(
             Ok(()) | Err(ChainError::LeafNotValid { source: ValidityError::Expired { .. }, .. }),
         ) => {}

@@ -1,4 +1,4 @@
-//! The steps of a plan: one change on one master each.
+//! The steps of a plan: each is one change on one master.
 
 use kcm_pki::Fingerprint;
 use serde::Serialize;
@@ -8,31 +8,31 @@ use crate::desired::Content;
 use crate::transport::PathState;
 use crate::util::files::{Mode, Owner, RemotePath};
 
-/// What will be done on one master.
+/// The plan of one master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterPlan {
-    /// Its name.
+    /// Name of the master.
     pub name: String,
-    /// What is done, in this order; empty when everything is as it should be.
+    /// The steps in order; empty if the master already has its desired state.
     pub steps: Vec<Step>,
 }
 
 impl MasterPlan {
-    /// Tells whether a file of this role is written.
+    /// Reports whether a file of this role is written.
     pub(crate) fn writes(&self, role: Role) -> bool {
         let mut steps = self.steps.iter();
         steps.any(|step| matches!(step, Step::Write { role: written, .. } if *written == role))
     }
 
-    /// Whether its service is started or restarted.
+    /// Reports whether the service is started or restarted.
     #[must_use]
     pub fn starts(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Restart))
     }
 
-    /// Whether it replaces the file that the kubeconfig names for certificate and key, from which a service that runs takes
-    /// them up by itself.
+    /// Reports whether the plan replaces the file that the kubeconfig names for certificate and
+    /// key. A running service reloads it automatically.
     #[must_use]
     pub fn replaces_named_credentials(&self) -> bool {
         let is_combined = |role| role == Some(Role::Combined);
@@ -41,89 +41,90 @@ impl MasterPlan {
     }
 }
 
-/// One thing that is done on a master.
+/// One step on a master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Step {
-    /// A file is made or replaced.
+    /// Creates or replaces a file.
     Write {
-        /// What it is.
+        /// Role of the file.
         role: Role,
-        /// Where it is.
+        /// Path of the file.
         path: RemotePath,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: Mode,
-        /// Its owner.
+        /// Owner of the file.
         owner: Owner,
-        /// What is there now.
+        /// Observed state of the path.
         before: PathState,
-        /// Its new content: a digest, or that it is yet to be made.
+        /// New content of the file, serialized as a digest, or as pending if it does not exist yet.
         after: Content,
-        /// The size of its new content in bytes, if that is known.
+        /// Size of the new content in bytes, if known.
         #[serde(skip_serializing_if = "Option::is_none")]
         size: Option<u64>,
-        /// The change for people, secrets as fingerprints.
+        /// Unified diff for display, with fingerprints in place of secrets.
         diff: String,
     },
-    /// A file stays and gets another mode or owner.
+    /// Sets the mode or owner of a file, and keeps its content.
     SetAttributes {
-        /// What it is.
+        /// Role of the file.
         role: Role,
-        /// Where it is.
+        /// Path of the file.
         path: RemotePath,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: Mode,
-        /// Its owner, if it can be set.
+        /// Owner of the file, if it can be set.
         owner: Option<Owner>,
-        /// What is there now.
+        /// Observed state of the path.
         before: PathState,
     },
-    /// What an interrupted run left is removed.
+    /// Removes a folder that an interrupted run left behind.
     RemoveLeftover {
-        /// The folder.
+        /// Path of the folder.
         path: RemotePath,
     },
-    /// systemd reads unit files again.
+    /// Makes systemd reload its unit files.
     Reload,
-    /// The unit starts at boot.
+    /// Enables the unit, so that it starts at boot.
     Enable,
-    /// A file is what it was in an earlier generation.
+    /// Restores a file from an earlier generation.
     Restore {
-        /// Where it is.
+        /// Path of the file.
         path: RemotePath,
-        /// Where the file of that generation is kept.
+        /// Path at which the file of that generation is kept.
         from: RemotePath,
-        /// SHA-256 of its bytes.
+        /// SHA-256 digest of the content.
         digest: Fingerprint,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: Mode,
-        /// Its owner.
+        /// Owner of the file.
         owner: Owner,
-        /// What is there now.
+        /// Observed state of the path.
         before: PathState,
     },
-    /// A file is removed.
+    /// Removes a file.
     Remove {
-        /// Where it is.
+        /// Path of the file.
         path: RemotePath,
-        /// What is there now.
+        /// Observed state of the path.
         before: PathState,
     },
-    /// The unit does not start at boot any more.
+    /// Disables the unit, so that it no longer starts at boot.
     Disable,
-    /// The service ends, and stays down.
+    /// Stops the service for good.
     Stop,
-    /// The service starts, or starts again.
+    /// Starts or restarts the service.
     Restart,
-    /// What kcm keeps there for itself is removed.
+    /// Removes kcm's own files from the master: notes and kept generations.
     Forget,
-    /// What an earlier run put in place is proven: it has not been seen healthy since.
+    /// Verifies the service without a restart: after a certificate reload, or after a change that
+    /// an earlier run made and did not verify.
     Prove,
 }
 
 impl Step {
-    /// The file that the step is about, if it is about a managed one.
+    /// Returns the role of the file that a write or attribute step changes.
     #[must_use]
     pub fn role(&self) -> Option<Role> {
         match self {

@@ -1,4 +1,4 @@
-//! How far masters' clocks are from this machine's, where nothing else is asked.
+//! Clock offsets of masters from this machine, for operations without the other checks.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::kube::ClockOffset;
 use crate::transport::{Batch, Examine, Operation, Reply};
 use crate::util::tasks::at_once;
 
-/// Reads the clocks of masters at once; unknown where a master is not asked or does not say.
+/// Reads the clocks of masters at once. `None` for masters that are not queried or do not answer.
 pub(crate) async fn clocks(
     run: Run<'_>,
     layout: &Layout,

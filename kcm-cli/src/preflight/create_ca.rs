@@ -1,4 +1,4 @@
-//! Whether a root CA may be made.
+//! Check before kcm creates a root CA.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::fleet::{Fleet, Network};
 use crate::observed::{Observed, ObservedMaster};
 use crate::transport::{Observation, PathState};
 
-/// How long the API server has to take a connection before it counts as silent.
+/// Time limit for the API server to accept a connection.
 const SERVER_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether a root CA may be made: only where nothing is deployed and nothing answers.
+/// Allows a root CA only if nothing is deployed and no API server accepts a connection.
 pub(crate) async fn may_create_ca(
     cluster: &Cluster,
     fleet: &Fleet,

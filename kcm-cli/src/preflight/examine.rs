@@ -1,4 +1,4 @@
-//! What only a master itself can tell, asked in one exchange with each that has something to do.
+//! Checks that only a master can answer, in one exchange with each master that has planned steps.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -20,9 +20,10 @@ use crate::transport::{
 use crate::util::files::{Owner, RemotePath};
 use crate::util::tasks::at_once;
 
-/// From here on a clock is worth a word: leases and logs are compared by it.
+/// Clock offset from which kcm warns: Leases and logs depend on comparable clocks.
 const NOTABLE: Duration = Duration::seconds(10);
-/// Certificates begin five minutes ago. A clock that is nearly so far behind refuses a new one.
+/// Clock offset from which kcm refuses. New certificates are valid from five minutes before their
+/// issue: a clock that is further behind rejects them.
 const INTOLERABLE: Duration = Duration::minutes(4);
 pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) -> Vec<Examination> {
     let mut examinations = vec![Examination::default(); subject.plan.masters.len()];
@@ -79,7 +80,7 @@ pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) ->
     examinations
 }
 
-/// A master that runs and has something to do.
+/// Returns a master that is a running machine and has planned steps.
 fn to_ask(subject: Subject<'_>, place: usize) -> Option<(&DesiredMaster, &ObservedMaster)> {
     let planned = subject.plan.masters.get(place)?;
     let observed = subject.observed.masters.get(place)?;
@@ -94,7 +95,7 @@ fn question(
     observed: &ObservedMaster,
     steps: &[Step],
 ) -> Examine {
-    // What is written gets an owner and a mode with which it can be read.
+    // Files that the plan writes get an owner and a mode with which the service can read them.
     let brings = |path: &RemotePath| {
         steps.iter().any(|step| match step {
             Step::Write { path: touched, .. } | Step::SetAttributes { path: touched, .. } => {
@@ -108,7 +109,7 @@ fn question(
         PathState::File { .. } | PathState::Unread { .. } | PathState::Link { .. }
     );
     let program = (!brings(&layout.executable) && is_there).then(|| layout.executable.clone());
-    // Those that were looked at and are no use are told of already.
+    // Missing and unusable files among the observed ones are reported elsewhere.
     let is_missing = |role: &&Role| fault(**role, &observed.files.of(**role).state).is_some();
     let missing = desired.reads.iter().filter(is_missing);
     let absent = observed.others.iter().filter(|(_, state)| *state == PathState::Absent);
@@ -148,7 +149,7 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
         }));
     }
     if let Observation::Known(paths) = &examined.unreadable {
-        // Of some it is known already, by mode and owner.
+        // Some of these files were already reported because of mode and owner.
         let is_told = |path: &&RemotePath| {
             found.iter().any(|finding| {
                 finding.code == FindingCode::FileUnreadable
@@ -165,7 +166,7 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
     let by = desired.service.runs_as();
     let is_ca =
         [Role::CaCertificate, Role::CaKey].iter().any(|role| subject.layout.path(*role) == path);
-    // Only of the CA's files is it known that they are there.
+    // Only for the files of the CA is it known that they exist.
     let (problem, mend) = if is_ca {
         (
             format!("{path} is there, but {by}, as whom the service runs, cannot read it"),
@@ -180,13 +181,13 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
     Finding::error(FindingCode::FileUnreadable, &desired.name, problem, mend)
 }
 
-/// Whether two sockets cannot be side by side.
+/// Reports whether two listening sockets conflict.
 fn meet(one: SocketAddr, other: SocketAddr) -> bool {
     let covers = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified();
     one.port() == other.port() && (covers(one.ip(), other.ip()) || covers(other.ip(), one.ip()))
 }
 
-/// How far a clock that was read in between can be off, at least.
+/// Returns a finding if a clock read between `begun` and `ended` is off by [`NOTABLE`] or more.
 pub(crate) fn clock(
     master: &str,
     read: Option<OffsetDateTime>,

@@ -1,4 +1,4 @@
-//! Files that others than owner and group can read or change, and should not. Pure.
+//! Files that other users than owner and group can read or change, and must not. Pure.
 
 use crate::cluster::layout::{Layout, Role};
 use crate::finding::{Finding, FindingCode};
@@ -11,20 +11,20 @@ use super::files::is_touched;
 
 /// The managed files that hold a key.
 const KEYS: [Role; 5] = [Role::Key, Role::CaKey, Role::Combined, Role::Serving, Role::Kubeconfig];
-/// The managed files that everybody may read and nobody but the owner may change.
+/// The managed files that every user may read, and that other users must not change.
 const PUBLIC: [Role; 5] =
     [Role::CaCertificate, Role::Trust, Role::Certificate, Role::Unit, Role::Binary];
 
-/// Files that are open to everybody on one master.
+/// Findings on files of one master that are open to all users.
 pub(crate) struct Exposed {
-    /// Those that `apply` closes.
+    /// Findings that `apply` fixes.
     pub(crate) closed: Vec<Finding>,
-    /// Those that it leaves alone, because kcm did not put them there.
+    /// Findings that `apply` does not fix, because kcm did not create the files.
     pub(crate) left: Vec<Finding>,
 }
 
-/// Finds files that are open to everybody. `secrets` are the files with keys that flags name; `steps` is what `apply` would
-/// do.
+/// Finds files that are open to all users. `secrets` are the files with keys that flags name;
+/// `steps` are the steps that `apply` would carry out.
 pub(crate) fn exposed(
     layout: &Layout,
     master: &ObservedMaster,
@@ -58,7 +58,7 @@ pub(crate) fn exposed(
     exposed
 }
 
-/// The finding for keys that are open, at paths that a master named.
+/// Returns the finding for open key files at paths that a master reported.
 pub(crate) fn open_keys(master: &str, open: &[(RemotePath, Mode)]) -> Option<Finding> {
     let help = "run `chmod o-rwx` there on each of these files";
     finding(master, open, true, help.to_owned())

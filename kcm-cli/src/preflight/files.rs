@@ -1,4 +1,4 @@
-//! Files that flags name and kcm does not bring: there, and of use. Pure.
+//! Checks of files that flags name and kcm does not upload: they must exist and be usable. Pure.
 
 use super::signers;
 use crate::artifact::DesiredService;
@@ -11,12 +11,16 @@ use crate::transport::{Activity, PathState};
 use crate::util::files::RemotePath;
 use crate::util::words::command;
 
-/// Files of the CA, which kcm brings only where the cluster file says so.
+/// Files of the CA, which kcm uploads only if the cluster file says so.
 const CAS: [Role; 2] = [Role::CaCertificate, Role::CaKey];
 
-/// Finds files that flags of `service` name and that are missing, are no files, are empty, are of another CA, or cannot be
-/// read by the service's user, and keys that do not belong to their certificate. A folder may be the part of a system that is completed later: there they are warnings. What
-/// `steps` put right is none.
+/// Finds faults of files that flags of `service` name.
+///
+/// Such a file may be missing, not a regular file, empty, of another CA, or unreadable for the
+/// service's user. A key may not belong to its certificate. Files that `steps` write or change
+/// count as readable and matching.
+///
+/// For a folder, all findings are warnings: it may be part of a system that is completed later.
 pub(crate) fn named(
     layout: &Layout,
     ca: &Ca,
@@ -50,8 +54,8 @@ pub(crate) fn named(
     found.chain(mismatched).map(as_it_weighs).collect()
 }
 
-/// Files that the service's user certainly cannot read, by their own mode and owner. Groups that the user is in besides its
-/// own are not known here.
+/// Finds files that the service's user certainly cannot read, by the mode and owner of the file.
+/// Supplementary groups of the user are not known.
 fn unreadable(
     layout: &Layout,
     service: &DesiredService,
@@ -85,7 +89,7 @@ fn unreadable(
     closed.map(fault).collect()
 }
 
-/// Whether a step writes a file or sets its mode and owner.
+/// Reports whether a step writes or removes a file, or sets its mode and owner.
 pub(super) fn is_touched(steps: &[Step], path: &RemotePath) -> bool {
     steps.iter().any(|step| match step {
         Step::Write { path: touched, .. }

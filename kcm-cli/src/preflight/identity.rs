@@ -1,4 +1,4 @@
-//! Rights that a new identity would not have any more. Pure.
+//! Check for rights that a new identity would lose. Pure.
 
 use super::{Sink, Subject};
 use crate::desired::flags;
@@ -8,7 +8,8 @@ use crate::pki::identity::{Decision, IdentityFacts};
 
 const FLAG: &str = "use-service-account-credentials";
 
-/// Finds an identity that may do everything by its group, and whose successor may not, while all controllers act as it.
+/// Finds a loss of rights by a new identity: the current one is in the group [`MASTERS`], the new
+/// one is not, and the controllers act with it.
 pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
     if !matches!(subject.plan.identity, Some(Decision::Issue { .. })) {
         return;

@@ -1,4 +1,4 @@
-//! What can be told from what was observed. Pure.
+//! Checks of the observed state of masters. Pure.
 
 use kcm_pki::{Certificate, Fingerprint};
 use kcm_systemd::UnitFile;
@@ -15,7 +15,7 @@ use crate::transport::{Activity, Observation, PathState};
 use crate::util::words::command;
 
 const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
-/// What makes a new CA or a new key safe; nothing less does, so it is said whole.
+/// Help text with all steps that a safe change of the CA requires.
 const CA_ROTATION: &str = "first let the API server and every client trust both CAs, then issue with the new one, then drop the old; apply with --replace-ca once that is so";
 const KEY_ROTATION: &str = "first give every API server the new public key as a second --service-account-key-file, then apply with --replace-service-account-key, and drop the old key when the last token that it signed has ended";
 
@@ -35,7 +35,7 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
         let planned = subject.plan.masters.iter().find(|planned| planned.name == observed.name);
         let steps = planned.map_or(&[][..], |planned| &planned.steps);
         let secrets = &desired.service.secrets;
-        // What is being closed needs no word.
+        // Files that `apply` closes need no finding.
         let left = exposed(subject.layout, observed, secrets, steps).left;
         found.extend(left.into_iter().map(Finding::into_warning));
         let is_brought =
@@ -69,7 +69,7 @@ pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     }
 }
 
-/// Folders on the way to the managed files that somebody else can change.
+/// Returns findings on folders above managed files that other users can change.
 pub(crate) fn untrusted_folders(
     layout: &Layout,
     observed: &ObservedMaster,
@@ -81,7 +81,7 @@ pub(crate) fn untrusted_folders(
     })
 }
 
-/// A note of an earlier generation that cannot be read.
+/// Returns the finding for a generation note that cannot be read.
 pub(crate) fn unreadable_note(master: &str, problem: &str) -> Finding {
     let mend =
         "an earlier generation cannot be brought back there; remove the file if that is no loss";
@@ -112,7 +112,7 @@ fn kind(
     }
 }
 
-/// A CA is never replaced unasked: what the other one signed would be worth nothing at once.
+/// Refuses to replace a CA: certificates signed by the old one would become invalid at once.
 fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
     let (master, there) = (&observed.name, observed.files.of(artifact.role));
     let key = match artifact.role {
@@ -139,7 +139,7 @@ fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
     Some(Finding::error(FindingCode::OtherCa, master, problem, mend))
 }
 
-/// A running service goes on to sign tokens with the key that it signs with.
+/// Refuses to replace the key with which a running service signs tokens.
 fn service_account_key(
     subject: Subject<'_>,
     desired: &DesiredMaster,
@@ -158,12 +158,12 @@ fn service_account_key(
     Some(Finding::error(FindingCode::OtherServiceAccountKey, &observed.name, problem, KEY_ROTATION))
 }
 
-/// The key with which the service there signs tokens, by its flags.
+/// Returns the path of the key with which the service signs tokens, by its flags.
 fn token_key(observed: &ObservedMaster) -> Option<String> {
     unit_flag(observed, SERVICE_ACCOUNT_KEY)
 }
 
-/// The value of a flag in the unit there.
+/// Returns the value of a flag in the unit on the master.
 pub(super) fn unit_flag(observed: &ObservedMaster, flag: &str) -> Option<String> {
     if let Some(meaning) = observed.effective.as_ref().and_then(|unit| unit.meaning().ok()) {
         return meaning.flags.get(flag).map(str::to_owned);
@@ -176,7 +176,7 @@ pub(super) fn unit_flag(observed: &ObservedMaster, flag: &str) -> Option<String>
     Some(last.to_owned())
 }
 
-/// Whether the plan puts other bytes at a path.
+/// Reports whether the plan replaces the existing file at a path.
 fn replaces(subject: Subject<'_>, observed: &ObservedMaster, path: &str) -> bool {
     let planned = subject.plan.masters.iter().find(|planned| planned.name == observed.name);
     let mut steps = planned.into_iter().flat_map(|planned| &planned.steps);
@@ -185,7 +185,7 @@ fn replaces(subject: Subject<'_>, observed: &ObservedMaster, path: &str) -> bool
     })
 }
 
-/// The program, where kcm does not bring it.
+/// Finds a missing or unusable program where kcm does not upload it.
 fn missing(
     subject: Subject<'_>,
     desired: &DesiredMaster,
@@ -201,7 +201,7 @@ fn missing(
     }));
 }
 
-/// Why a service cannot use what is there.
+/// Returns the reason why a service cannot use a path in this state.
 pub(super) fn fault(role: Role, state: &PathState) -> Option<String> {
     match state {
         PathState::Absent => Some("is missing".to_owned()),
@@ -210,20 +210,21 @@ pub(super) fn fault(role: Role, state: &PathState) -> Option<String> {
         {
             Some(format!("has mode {mode}, so nobody can run it"))
         }
-        // Where a link leads is systemd's and the service's to see.
+        // systemd and the service resolve links themselves.
         PathState::File { .. } | PathState::Unread { .. } | PathState::Link { .. } => None,
         other => Some(format!("is {}", other.describe())),
     }
 }
 
-/// Processes that somebody started past systemd: they would hold the port, and perhaps the lead.
+/// Finds unmanaged processes, which systemd did not start for the unit. They would keep the port,
+/// and perhaps the leadership.
 pub(crate) fn strays(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
     let Observation::Known(processes) = &observed.probe.processes else { return None };
     let main = match observed.probe.unit.activity {
         Activity::Active { main_pid, .. } => Some(main_pid),
         _ => None,
     };
-    // One that systemd starts again every few seconds may be seen at any moment.
+    // systemd may restart a failed service at any moment, so its process may be among these.
     if matches!(observed.probe.unit.activity, Activity::Failed { .. }) {
         return None;
     }
@@ -238,7 +239,8 @@ pub(crate) fn strays(layout: &Layout, observed: &ObservedMaster) -> Option<Findi
     Some(Finding::error(FindingCode::StrayProcess, &observed.name, problem, mend))
 }
 
-/// The leader is known by its host name, so that no two masters may have one.
+/// Finds duplicate host names. Each master needs its own, because the Lease names the leader by
+/// host name.
 pub(crate) fn host_names(masters: &[&ObservedMaster]) -> Vec<Finding> {
     let names = masters.iter().filter_map(|it| Some((&*it.name, it.probe.hostname.as_deref()?)));
     let names: Vec<_> = names.collect();
@@ -251,8 +253,8 @@ pub(crate) fn host_names(masters: &[&ObservedMaster]) -> Vec<Finding> {
     names.iter().filter_map(finding).collect()
 }
 
-/// The master to which a host name belongs: the one that the cluster file calls so, else the first that has it. Whoever claims the
-/// name of another is the one that is named.
+/// Returns the master that owns a host name: the one of this name in the cluster file, else the
+/// first that has it. Other masters with the host name are reported.
 fn owner_of<'n>(hostname: &str, names: &[(&'n str, &str)]) -> Option<&'n str> {
     let having = || names.iter().filter(|(_, other)| *other == hostname).map(|(master, _)| *master);
     let label = hostname.split('.').next();
@@ -260,7 +262,8 @@ fn owner_of<'n>(hostname: &str, names: &[(&'n str, &str)]) -> Option<&'n str> {
     having().find(called).or_else(|| having().next())
 }
 
-/// Whoever leads signs with these files of the CA: all must sign alike.
+/// Finds masters whose CA file differs from that of the first master. Any of them may become the
+/// leader, and all must sign alike.
 pub(crate) fn equal_files(
     layout: &Layout,
     role: Role,

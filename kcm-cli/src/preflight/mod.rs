@@ -1,4 +1,5 @@
-//! What speaks against beginning, asked before anything is made or changed, and told all at once.
+//! Preflight checks. They run before kcm issues or changes anything, and report all findings at
+//! once.
 
 mod clocks;
 mod create_ca;
@@ -39,61 +40,65 @@ pub(crate) use masters::{equal_files, host_names, strays, unreadable_note, untru
 pub(crate) use program::{judge as judge_program, too_new, version as program_version};
 pub(crate) use units::units;
 
-/// Findings on their way.
+/// Collected findings.
 type Sink = Vec<Finding>;
 
-/// What speaks against beginning. Nothing was changed.
+/// An error of the preflight checks. No master has changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PreflightError {
-    /// A CA would be made beside one that is in use.
+    /// kcm would create a second CA although one is in use.
     #[error("pki.createCa: there is no CA on this machine, but {}; a second CA would cut them off: put the cluster's CA at {ca} instead", why.join(", and "))]
     CaInUse {
-        /// Signs of the CA that is in use.
+        /// The signs of the CA in use.
         why: Vec<String>,
-        /// Where the certificate is expected.
+        /// The path at which kcm expects the CA certificate.
         ca: String,
     },
-    /// Masters or this machine are not ready.
+    /// The masters or this machine are not ready.
     #[error("{}", listed(findings))]
     Findings {
-        /// Everything that was found and is an error, in the cluster file's order.
+        /// All findings with severity error, in the order of the cluster file.
         findings: Vec<Finding>,
     },
-    /// The operator's side cannot be examined.
+    /// Files on this machine cannot be examined.
     #[error(transparent)]
     Operator(#[from] OperatorError),
 }
 
-/// Everything that a preflight looks at.
+/// The input of the preflight checks.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) layout: &'a Layout,
     pub(crate) ca: &'a Ca,
-    /// What a new identity will be.
+    /// The request for a new identity.
     pub(crate) request: &'a IdentityRequest,
-    /// The PEM of every CA certificate that clients accept, if that is not the CA's alone.
+    /// PEM of all CA certificates that clients accept, if there are others than the CA's.
     pub(crate) trust: Option<&'a str>,
     pub(crate) desired: &'a Desired,
     pub(crate) observed: &'a Observed,
     pub(crate) plan: &'a Plan,
 }
 
-/// What an exchange with one master showed that is of use later.
+/// Facts from the preflight exchange with one master that later phases need.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Examination {
-    /// Its clock against ours.
+    /// The offset of the master's clock from this machine's.
     pub(crate) clock: Option<ClockOffset>,
-    /// The version of the program that will run there.
+    /// The version of the program that will run on the master.
     pub(crate) version: Option<KubernetesVersion>,
 }
 
-/// Finds everything that can be found without changing anything: first in what was observed, then in one more exchange
-/// with each master that has something to do.
+/// Runs all checks. None of them changes anything.
+///
+/// The first checks use the observed state. The others need further exchanges with masters that
+/// have planned steps. Returns the facts from these exchanges, and the warnings, which are also
+/// emitted as events.
 ///
 /// # Errors
-/// When something that was found is an error. Warnings are told.
+///
+/// [`PreflightError::Findings`] if at least one finding has severity error.
 pub(crate) async fn check(
     run: Run<'_>,
     subject: Subject<'_>,
@@ -118,7 +123,7 @@ pub(crate) async fn check(
     Ok((examined, warnings))
 }
 
-/// Tells warnings; all errors together are one.
+/// Emits warnings as events, and returns all errors as one.
 pub(crate) fn settle(
     mut found: Vec<Finding>,
     cluster: &Cluster,
@@ -137,7 +142,7 @@ pub(crate) fn settle(
     if findings.is_empty() { Ok(()) } else { Err(PreflightError::Findings { findings }) }
 }
 
-/// Findings as text; those of several masters that are equal are one.
+/// Formats findings. Equal findings of several masters become one.
 fn grouped(findings: &[Finding]) -> Vec<String> {
     let mut groups: Vec<(&Finding, Vec<&str>)> = Vec::new();
     for finding in findings {

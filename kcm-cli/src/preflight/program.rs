@@ -1,4 +1,4 @@
-//! Whether a program is a kube-controller-manager that takes our flags. Pure.
+//! Checks that a program is a kube-controller-manager and accepts the rendered flags. Pure.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::transport::{Observation, ProgramFacts};
 use crate::util::files::RemotePath;
 
-/// Judges what a program on `master` said of itself.
+/// Evaluates the version and help output of a program on `master`.
 pub(crate) fn judge(
     master: &str,
     path: &RemotePath,
@@ -46,8 +46,8 @@ pub(crate) fn judge(
     findings.collect()
 }
 
-/// Refuses a program on `master` that is newer than the API server, if that one's version is known: Kubernetes' version
-/// skew policy.
+/// Refuses a program on `master` that is newer than the API server, if both versions are known.
+/// This is the version skew policy of Kubernetes.
 pub(crate) fn too_new(
     master: &str,
     version: Option<KubernetesVersion>,
@@ -60,20 +60,23 @@ pub(crate) fn too_new(
     Some(Finding::error(FindingCode::ProgramTooNew, master, problem, mend))
 }
 
-/// `Kubernetes v1.36.2`.
+/// Parses the output of `--version`, such as `Kubernetes v1.36.2`.
 pub(crate) fn version(said: &str) -> Option<KubernetesVersion> {
     let mut words = said.lines().filter_map(|line| line.trim().strip_prefix("Kubernetes "));
     words.find_map(|version| KubernetesVersion::parse(version).ok())
 }
 
-/// The names of the flags in a help text, which is long and read once.
+/// Returns the names of the flags in a help text. The text is long, so it is parsed once for all
+/// flags.
 fn named(help: &str) -> BTreeSet<&str> {
     let words = help.split_ascii_whitespace().filter_map(|word| word.strip_prefix("--"));
     words.filter_map(|word| word.split(['=', ',']).next()).collect()
 }
 
-/// Help names every flag but those that are deprecated, which the table of versions has. The table knows no version
-/// that is newer than kcm, which help does.
+/// Reports whether a program knows a flag.
+///
+/// The help text omits deprecated flags, which the built-in table of versions contains. The table
+/// does not cover versions newer than kcm, which the help text does.
 fn knows(named: &BTreeSet<&str>, version: KubernetesVersion, flag: &FlagName) -> bool {
     named.contains(flag.as_str())
         || kcm_systemd::lookup(flag.as_str()).is_some_and(|known| known.exists_in(version))
@@ -109,7 +112,7 @@ mod tests {
                 "m1: kube-controller-manager 1.31 there does not know --pod-eviction-timeout; it is gone since 1.27: remove it with `pod-eviction-timeout: null` under controllerManager.flags [flag-unknown]"
             ]
         );
-        // In the text of another flag it is not named as one.
+        // A flag name within the description of another flag does not count.
         assert_eq!(judged("Kubernetes v1.36.2", "--a  see --brand-newer", &["brand-new"]).len(), 1);
     }
 

@@ -1,4 +1,4 @@
-//! Whether what will be written has room and may be written.
+//! Checks of free disk space and write access.
 
 use super::{Sink, Subject};
 use crate::cluster::Cluster;
@@ -7,12 +7,12 @@ use crate::pki::{CA_CERT, CA_KEY, IDENTITY, OperatorError, absolute};
 use crate::plan::{Plan, Step};
 use crate::util::files::{Disk, FileErrorKind, FileSystem as _, RemotePath, Room};
 
-/// Bytes that must be free beyond the files themselves: folders, and what else grows meanwhile.
+/// Bytes that must be free beyond the files themselves, for folders and concurrent writes.
 const MARGIN: u64 = 64 * 1024;
-/// What is counted for a file whose bytes are not made yet.
+/// Size assumed for a file whose content does not exist yet, in bytes.
 const PENDING_SIZE: u64 = 16 * 1024;
 
-/// On the masters: for each the first folder that is closed or full.
+/// Finds, on each master, the first folder that is not writable or is full.
 pub(super) fn on_masters(subject: Subject<'_>, found: &mut Sink) {
     let Subject { layout, observed, plan, .. } = subject;
     let written: Vec<_> = layout.managed().chain([&layout.pending]).collect();
@@ -21,7 +21,7 @@ pub(super) fn on_masters(subject: Subject<'_>, found: &mut Sink) {
         if planned.steps.is_empty() {
             continue;
         }
-        // Folders of files that are only read may well be closed.
+        // Folders of files that are only read need not be writable.
         let mut rooms = master.probe.rooms.iter().filter(|(folder, _)| written.contains(folder));
         found.extend(rooms.find_map(|(folder, room)| {
             let sizes = planned.steps.iter().map(|step| size(step, folder));
@@ -32,7 +32,7 @@ pub(super) fn on_masters(subject: Subject<'_>, found: &mut Sink) {
     }
 }
 
-/// On this machine, where keys and certificates are put.
+/// Checks the folders for keys and certificates on this machine.
 pub(super) fn on_this_machine(
     cluster: &Cluster,
     plan: &Plan,
@@ -57,8 +57,10 @@ pub(super) fn on_this_machine(
     Ok(())
 }
 
-/// What a step needs in `folder`. Small files count wherever they go, because folders may share a file system;
-/// a big one counts in its own folder only, because they may as well not.
+/// Returns the bytes that a step needs in `folder`.
+///
+/// Small files count in every folder, because folders may share a file system. A file larger than
+/// [`MARGIN`] counts only in its own folder, because they may not.
 fn size(step: &Step, folder: &RemotePath) -> u64 {
     let Step::Write { path, size, .. } = step else { return 0 };
     match size.unwrap_or(PENDING_SIZE) {

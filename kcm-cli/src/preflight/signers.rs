@@ -1,4 +1,4 @@
-//! The certificates and keys that the leader signs with: each key belongs to the certificate beside it. Pure.
+//! Check that each signing key of the leader belongs to its certificate. Pure.
 
 use kcm_pki::{Certificate, Fingerprint};
 
@@ -9,8 +9,11 @@ use crate::observed::ObservedMaster;
 use crate::transport::{View, public_part};
 use crate::util::files::RemotePath;
 
-/// Finds keys of signers that do not belong to the certificate beside them, and those of which that cannot be determined.
-/// `is_touched` names the files that the plan writes. What is no file, or holds no certificate, is reported elsewhere.
+/// Finds signing keys that do not belong to their certificate, or for which that cannot be
+/// determined.
+///
+/// `is_touched` names the files that the plan writes; these are skipped. Missing files and files
+/// without a certificate are reported elsewhere.
 pub(super) fn mismatched(
     layout: &Layout,
     service: &DesiredService,

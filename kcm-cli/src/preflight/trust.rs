@@ -1,4 +1,5 @@
-//! Trust that a plan would take from a master: CA certificates that its files accept and the cluster file does not.
+//! Check for lost trust: CA certificates that files on a master accept and the cluster file does
+//! not.
 
 use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
@@ -15,9 +16,9 @@ use crate::plan::Step;
 use crate::transport::{Batch, Operation, Read, Reply, Transport, View};
 use crate::util::files::RemotePath;
 
-/// The flag of the CA certificates that Pods get.
+/// The flag for the CA certificates that Pods receive.
 const ROOTS: &str = "root-ca-file";
-/// What makes a CA superfluous; nothing less does.
+/// Help text with all steps that a safe removal of a CA requires.
 const HELP: &str = "add it to the bundle of pki.trust, or put the cluster's CA at pki.caCert; to drop it, first let every client and server have certificates of another CA that all trust, then say --replace-ca";
 
 pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
@@ -47,8 +48,8 @@ pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
     }
 }
 
-/// Finds CA certificates that Pods would not get any more, where the unit is to name another file for them. One more exchange with
-/// each such master.
+/// Finds CA certificates that Pods would no longer receive because the new unit names another file.
+/// Reads the old and the new file in further exchanges with the master.
 pub(super) async fn roots(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) {
     let masters = run.cluster.masters.iter().zip(run.fleet.masters());
     let known = subject.observed.masters.iter().zip(&subject.plan.masters);
@@ -86,7 +87,7 @@ pub(super) async fn roots(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) 
     }
 }
 
-/// What kcm puts at a path, if that is a file with CA certificates.
+/// Returns the CA certificates that kcm writes to `path`, if it manages that file.
 fn brought(subject: Subject<'_>, path: Option<&str>) -> Option<String> {
     let path = path?;
     match subject.ca {
@@ -99,7 +100,7 @@ fn brought(subject: Subject<'_>, path: Option<&str>) -> Option<String> {
     }
 }
 
-/// The certificates of a file on a master; none where there is no such file.
+/// Reads the certificates of a file on a master. Empty if the file does not exist or holds none.
 async fn read(transport: &dyn Transport, path: Option<&str>) -> Result<Vec<Certificate>, String> {
     let Some(path) = path.and_then(|path| RemotePath::new(path).ok()) else {
         return Ok(Vec::new());
@@ -120,7 +121,7 @@ async fn read(transport: &dyn Transport, path: Option<&str>) -> Result<Vec<Certi
 enum Trusted {
     Nothing,
     Certificates(Vec<Certificate>),
-    /// Those of a file that was not read.
+    /// The certificates of a file that kcm did not read.
     Unknown {
         file: String,
     },
@@ -134,7 +135,7 @@ fn trusted(role: Role, observed: &ObservedMaster, subject: Subject<'_>) -> Trust
     if role == Role::Trust {
         return read(text.as_bytes());
     }
-    // What is no kubeconfig connects to nothing.
+    // A client cannot connect with an invalid kubeconfig.
     let Ok(access) = Access::of_public_view(text) else { return Trusted::Nothing };
     if let Some(pem) = access.authority() {
         return read(pem);

@@ -1,4 +1,4 @@
-//! What keeps a unit from being what kcm writes: drop-ins, masks, another file that systemd prefers. Pure.
+//! Checks for drop-ins of the unit, and for a unit file of higher precedence. Pure.
 
 use kcm_systemd::UNIT_FOLDERS;
 
@@ -9,7 +9,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::observed::ObservedMaster;
 use crate::plan::Step;
 
-/// Directives by which somebody else's file would undo what kcm renders.
+/// Directives that kcm renders and that another file must not override.
 const OURS: [&str; 8] =
     ["ExecStart", "User", "Group", "Restart", "RestartSec", "Type", "RootDirectory", "RootImage"];
 
@@ -19,14 +19,15 @@ pub(super) fn evaluate(subject: Subject<'_>, observed: &ObservedMaster, found: &
     found.extend(units(subject.layout, observed, steps));
 }
 
-/// What would make the unit of a master something else than kcm writes once `steps` are done.
+/// Finds files that would change the effect of the unit on a master once `steps` are done.
 pub(crate) fn units(layout: &Layout, observed: &ObservedMaster, steps: &[Step]) -> Vec<Finding> {
     let writes = steps.iter().any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
     let stays = layout.compare == Comparison::Meaning && !writes;
     drop_ins(observed, stays).into_iter().chain(shadowed(layout, observed)).collect()
 }
 
-/// The drop-ins of a unit. One that is part of the effect that is wanted (`stays`) undoes nothing while the unit stays.
+/// Returns findings on the drop-ins of a unit. With `stays`, the unit including its drop-ins is
+/// semantically equal to the desired one, so that they are only warnings.
 fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
     let sources = observed.found_unit.drop_ins.iter();
     let drop_ins = sources.filter_map(|source| {
@@ -61,7 +62,7 @@ fn drop_in(master: &str, path: &str, directives: &[String]) -> Finding {
     Finding::error(FindingCode::DropIn, master, problem, mend)
 }
 
-/// A unit of the same name that systemd prefers to the one that kcm manages.
+/// Finds a unit file of the same name that takes precedence over the managed one.
 fn shadowed(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
     let file = observed.found_unit.file.as_ref()?;
     let rank = |path: &str| {

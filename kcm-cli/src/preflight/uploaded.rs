@@ -1,4 +1,4 @@
-//! The program that is to be uploaded, asked on this machine before anything is staged.
+//! Check of the program to upload, run on this machine before anything is staged.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,11 @@ use crate::cluster::layout::Role;
 use crate::pki;
 use crate::transport::{Observation, ProgramFacts};
 
-/// Asks the program of `install.binary` for its version and its flags, if some master is to get it. A program for another
-/// kind of machine does not run here: each master asks it, once it is staged there.
+/// Queries the program of `install.binary` for its version and flags, if any master will receive
+/// it.
+///
+/// A program for another architecture does not run on this machine. The masters then check it once
+/// it is staged.
 pub(super) async fn ask(subject: Subject<'_>, examinations: &mut [Examination], found: &mut Sink) {
     let Some(path) = subject.cluster.install.binary.clone() else { return };
     let masters = subject.plan.masters.iter().zip(&subject.desired.masters).zip(examinations);

@@ -1,4 +1,4 @@
-//! One master's commit: one exchange, then the gate, and the way back where the gate is not passed.
+//! Commit of one master: one exchange, then the gate, and the rollback if the gate fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +18,19 @@ use crate::transport::{
 };
 use crate::util::files::{Bytes, FileErrorKind, Mode, Owner};
 
-/// What a commit needs to know of its master.
+/// The master that a commit changes, and its API server.
 pub(super) struct Site {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) layout: Layout,
-    /// The API server that it had, or is to have if it had none.
+    /// The API server of the previous kubeconfig, or of the cluster file if there was none.
     pub(super) server: StreamAddress,
-    /// Whether it reached that before; unknown where it gives no way to ask.
+    /// True if the master reached this API server before the commit; `None` if that is unknown.
     pub(super) reached_api_server: Option<bool>,
 }
 
 impl Site {
-    /// Changes the master and proves it; goes back where it is not proven. With `helm`, it leads, and hands over.
+    /// Changes the master and passes the gate, or rolls back if the gate fails. With `helm`, the
+    /// master is the leader, and hands over leadership.
     pub(super) async fn carry_out(
         &self,
         task: Task,
@@ -76,7 +77,7 @@ impl Site {
         }
     }
 
-    /// Carries out; what was seen of the service at the end, if that was looked at.
+    /// Carries out `operations`. Returns the observed service if the last operation observed it.
     pub(super) async fn send(&self, operations: Vec<Operation>) -> Result<Option<Settled>, Stop> {
         let replies = self.call(operations, FIRST_LOOK + LISTENS).await?;
         Ok(match replies.into_iter().next_back() {
@@ -85,7 +86,7 @@ impl Site {
         })
     }
 
-    /// Carries out within the usual time and `more`.
+    /// Carries out `operations` within the default deadline extended by `more`.
     pub(super) async fn call(
         &self,
         operations: Vec<Operation>,
@@ -106,7 +107,7 @@ impl Site {
         }
     }
 
-    /// Some of it was done, then something failed.
+    /// Handles an exchange that failed after some of its operations were done.
     async fn after_failure(
         &self,
         left: Option<&Left>,
@@ -117,13 +118,14 @@ impl Site {
             ("settle", Some(gate)) => {
                 self.unproven(left, gate, Unproven::Ended(failure.error)).await
             }
-            // The service has not noticed anything.
+            // The service was not restarted yet.
             ("commit", _) => self.go_back(left, None, &failure.error.to_string()).await,
             _ => self.go_back(left, gate, &failure.error.to_string()).await,
         }
     }
 
-    /// It is the same run as the gate has seen; what was before is let go.
+    /// Concludes a commit: verifies that the service is still the invocation that passed the gate,
+    /// makes the pending generation the previous one, and notes the program.
     async fn conclude(
         &self,
         left: Option<&Left>,
@@ -137,7 +139,7 @@ impl Site {
         operations.push(Operation::NoteProgram(note));
         match self.send(operations).await {
             Ok(_) => MasterResult::Done,
-            // A transport may not know it.
+            // A transport may not support this operation.
             Err(Stop::InTheMiddle(OperationFailure { operation: "noteProgram", .. })) => {
                 MasterResult::Done
             }
@@ -157,8 +159,10 @@ impl Site {
         }
     }
 
-    /// Notes what the service was connected to right after its credentials file came, and looks once how that is now. Nothing
-    /// hangs on it: where it cannot be told, that is what is told.
+    /// Determines the state of the certificate reload. Stores the connections seen right after the
+    /// credentials file was replaced, and compares them once with the current ones.
+    ///
+    /// Failures do not fail the commit: the result is then [`Uptake::Unknown`].
     async fn uptake(&self, file: Fingerprint, right_after: Option<Settled>) -> Uptake {
         let unknown = |reason: String| Uptake::Unknown { reason };
         let Some(seen) = right_after else {
@@ -189,7 +193,10 @@ impl Site {
         }
     }
 
-    /// The gate asks for no worse than before: where there was no API server, nothing can be healthy.
+    /// Decides the result of a failed gate.
+    ///
+    /// The gate requires a state no worse than before the commit. If the API server was unreachable
+    /// before and still is, no service can be healthy, and the change stays.
     async fn unproven(&self, left: Option<&Left>, gate: Serving, why: Unproven) -> MasterResult {
         match why {
             Unproven::Lost(error) => {
@@ -203,7 +210,7 @@ impl Site {
         let is_alone = self.reached_api_server == Some(false)
             && gate::reaches_api_server(transport, &self.server).await == Some(false);
         if is_alone {
-            // What its journal says is that, in more words.
+            // The journal lines after the first only repeat this.
             let why = why.to_string();
             let cause = format!(
                 "it reaches no API server at {}, neither before nor now; it is healthy by itself once that answers ({})",
@@ -215,7 +222,7 @@ impl Site {
         self.go_back(left, Some(gate), &why.to_string()).await
     }
 
-    /// Brings the generation back that was there before.
+    /// Restores the previous generation. Restarts the service only if there is a gate.
     async fn go_back(&self, left: Option<&Left>, gate: Option<Serving>, why: &str) -> MasterResult {
         let earlier = left.map(|left| &left.generation);
         let earlier = earlier.filter(|it| !it.is_before_the_first(&self.layout.unit_file));
@@ -243,7 +250,8 @@ impl Site {
                     gate::pass(&*self.transport, &self.layout, Serving::Wherever, seen).await;
                 passed.map(drop).map_err(|why| why.to_string())
             }
-            // Files are kept before the first is replaced: where one is not, none was.
+            // All files are kept before the first is replaced. A missing kept file means that none
+            // was.
             Err(Stop::InTheMiddle(failure)) if is_not_kept(&failure) => {
                 return MasterResult::Untouched { error: Some(why.to_owned()) };
             }
@@ -252,7 +260,7 @@ impl Site {
             Err(Stop::Unreached(error) | Stop::Lost(error)) => Err(error.without_name()),
         };
         if back.is_ok() && gate.is_some() {
-            // As long as it is noted, whoever comes next goes on with it: nothing is lost if this is not done.
+            // A failure here loses nothing: the next run continues from the note.
             drop(self.send(vec![forgets]).await);
         }
         match back {
@@ -270,19 +278,19 @@ fn is_not_kept(failure: &OperationFailure) -> bool {
     failure.operation == "stage" && failure.error.file_kind() == Some(FileErrorKind::NotFound)
 }
 
-/// Why an exchange did not come to its end.
+/// The reason why an exchange did not complete.
 pub(super) enum Stop {
-    /// Nothing was changed.
+    /// The master was not changed: it refused the operations.
     Untouched(String),
-    /// Nothing was done.
+    /// The master was not reached, so that no operation ran.
     Unreached(TransportError),
-    /// Something was.
+    /// An operation failed after earlier ones may have changed the master.
     InTheMiddle(OperationFailure),
-    /// Nobody knows.
+    /// The connection failed, and the outcome is unknown.
     Lost(TransportError),
 }
 
-/// How far it has come, why no further, and that the same command goes on from there.
+/// Formats the progress so far, the error, and the advice to run the same command again.
 fn again(so_far: &str, error: &TransportError) -> String {
     let reason = error.reason();
     let mend = "run the same command again";

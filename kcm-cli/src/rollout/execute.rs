@@ -1,4 +1,4 @@
-//! Execution of a plan, for every operation that changes masters.
+//! Execution of a plan, shared by all operations that change masters.
 
 use std::sync::Arc;
 
@@ -24,13 +24,15 @@ use crate::plan::choose::{Site, choose};
 use crate::preflight;
 use crate::util::tasks::at_once;
 
-/// Executes what was planned.
+/// Executes a prepared plan.
 ///
-/// The commit of a master that is not as it was observed is refused. Interrupted anywhere, the same operation run again goes on
-/// from what it finds.
+/// The commit of a master that no longer has its observed state is refused. After an interruption,
+/// the same operation run again continues from the state that it observes.
 ///
 /// # Errors
-/// When it stopped before any master changed. What happens from then on is in the [`Outcome`].
+///
+/// An error that stopped the rollout before any master changed. Later failures are part of the
+/// [`Outcome`].
 pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error> {
     if prepared.plan.is_empty() {
         return Ok(Outcome::unchanged(run, &prepared.plan));
@@ -49,11 +51,11 @@ pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error>
     Ok(Outcome::of(run, &prepared.plan, masters, leader))
 }
 
-/// Makes and stores the CA and the certificates that the plan asks for.
+/// Issues and stores the CA and the certificates that the plan requires.
 async fn issue_credentials(run: Run<'_>, prepared: &Prepared) -> Result<Option<Fresh>, Error> {
     match &prepared.inputs {
         PlanInputs::ClusterFile(from) => {
-            // What an interrupted run has stored is put in place first.
+            // A pair that an interrupted run stored is put in place first.
             pki::recover(&run.cluster.pki)?;
             issue::issue(run, &prepared.plan, &from.inputs, from.same_key).await
         }
@@ -61,7 +63,7 @@ async fn issue_credentials(run: Run<'_>, prepared: &Prepared) -> Result<Option<F
     }
 }
 
-/// Puts what was issued into the steps that were planned for it. No other step changes.
+/// Puts the issued certificates into the steps that were planned for them. No other step changes.
 fn refresh_plan(
     run: Run<'_>,
     mut prepared: Prepared,
@@ -87,7 +89,8 @@ fn refresh_plan(
     Ok(prepared)
 }
 
-/// Opens the ways to the Lease. Every API server must accept the identity with which masters are to start.
+/// Opens connections for reading the Lease. Every API server that answers must accept the identity
+/// with which masters will start.
 async fn connect_leader_election(run: Run<'_>, prepared: &Prepared) -> Result<Arc<Lead>, Error> {
     let Prepared { observed, plan, layout, inputs, .. } = prepared;
     let PlanInputs::ClusterFile(from) = inputs else {
@@ -102,8 +105,8 @@ async fn connect_leader_election(run: Run<'_>, prepared: &Prepared) -> Result<Ar
     Ok(Arc::new(lead))
 }
 
-/// Brings all files beside their targets, and meanwhile asks which masters reach their API server. Returns whether commits may
-/// begin.
+/// Stages all files, and at the same time probes which masters reach their API server. Returns true
+/// if commits may begin.
 async fn stage_all(
     run: Run<'_>,
     prepared: &Prepared,
@@ -122,7 +125,7 @@ async fn stage_all(
     }));
     let staging = stage_files(run, &prepared.layout, masters, lead.server_version());
     let (reached, ()) = tokio::join!(reaching, staging);
-    // A task that panicked has no answer.
+    // The result of a task that panicked stays unknown.
     for (place, reached) in reached.into_iter().flatten() {
         if let Some(master) = masters.get_mut(place) {
             master.reached_api_server = reached;
@@ -131,7 +134,8 @@ async fn stage_all(
     masters.iter().all(|master| !master.staged.has_failed()) && !run.interrupt.is_asked()
 }
 
-/// Commits group by group, in the order of [`next_masters`]; stops at the first group that is not as it should be.
+/// Commits group by group, in the order of [`next_masters`]. Stops after the first group with a
+/// failure.
 async fn commit_in_order(
     run: Run<'_>,
     prepared: &Prepared,
@@ -169,7 +173,7 @@ async fn commit_in_order(
     }
 }
 
-/// Commits a group at once. Returns the places of those that were begun.
+/// Commits a group at once. Returns the positions of the masters whose commit began.
 async fn commit_group(
     run: Run<'_>,
     prepared: &Prepared,
@@ -190,11 +194,11 @@ async fn commit_group(
         master.result = MasterResult::Failed { error };
         begun.push(place);
         committing.spawn(async move { (place, site.carry_out(task, helm).await) });
-        // Lets whoever asks to stop be heard, where a transport never waits.
+        // A transport may never wait. Yielding lets an interrupt be noticed between commits.
         tokio::task::yield_now().await;
     }
     while let Some(ended) = committing.join_next().await {
-        // It panicked: its result says already that there was no answer.
+        // The task panicked: its result already reports a missing answer.
         let Ok((place, (result, change))) = ended else { continue };
         let Some(master) = masters.get_mut(place) else { continue };
         master.result = result;
@@ -207,13 +211,13 @@ async fn commit_group(
     begun
 }
 
-/// Takes back what was staged for a commit that did not come: no secret stays without need.
+/// Removes files that were staged for a commit that did not happen, so that no secret stays behind.
 async fn unstage_untouched(masters: &[MasterRollout]) {
     let is_untouched = |it: &&MasterRollout| matches!(it.result, MasterResult::Untouched { .. });
     stage::unstage(masters.iter().filter(is_untouched)).await;
 }
 
-/// Waits until one of the masters leads, where all went well and something changed.
+/// Waits until a master leads, if all commits succeeded and at least one master changed.
 async fn verify_leader(lead: &Lead, masters: &[MasterRollout]) -> Option<LeadOutcome> {
     let is_unproven = |it: &MasterRollout| matches!(it.result, MasterResult::Unproven { .. });
     let is_expected = masters.iter().all(|it| it.result.is_good() && !is_unproven(it))

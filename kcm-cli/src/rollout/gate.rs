@@ -1,4 +1,4 @@
-//! The wait after a start until the service is proven healthy, or known not to be.
+//! The gate: waits after a start until the service is verified healthy, or known to be unhealthy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -13,47 +13,47 @@ use crate::transport::{
 };
 use crate::util::words::journal_of;
 
-/// How long a service must be healthy without a break.
+/// Time for which a service must be healthy without interruption.
 pub const SETTLE: Duration = Duration::from_secs(4);
-/// How long it may take until it is healthy for the first time.
+/// Time limit within which a service must become healthy.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a service that was just started is looked at first, before its health counts.
+/// Time for which a service must stay active after a start, before its health is probed.
 pub const FIRST_LOOK: Duration = Duration::from_millis(400);
-/// How much longer that look may take, until there is somebody to ask for health.
+/// Additional time for a started service to listen on a TCP port.
 pub(crate) const LISTENS: Duration = Duration::from_secs(3);
-/// How often its health is asked for.
+/// Interval between health probes.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Where a service answers for its health.
+/// The address at which the health of a service is probed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Serving {
-    /// Here, by its flags.
+    /// The address given by the flags.
     At(SocketAddr),
-    /// Wherever it listens: its flags are those of an earlier generation.
+    /// An address on which the process listens: its flags are those of an earlier generation.
     Wherever,
-    /// Nowhere, by its flags: that it stays up is all there is to see.
+    /// No address, by the flags: the gate only requires that the service is active.
     Nowhere,
 }
 
-/// Why a service is not proven.
+/// The reason why a service is not verified healthy.
 #[derive(Debug, Error)]
 pub(crate) enum Unproven {
-    /// It ended, or was never there.
+    /// The service ended, or never started.
     #[error("{0}")]
     Ended(OperationError),
-    /// It runs and is not healthy.
+    /// The service runs but is not healthy.
     #[error("{0}")]
     Unhealthy(String),
-    /// There is no way to ask for its health from here.
+    /// The health of the service cannot be probed.
     #[error("it runs, but its health cannot be asked for: {0}")]
     Unasked(String),
-    /// The master cannot be asked any more.
+    /// The connection to the master was lost.
     #[error("{0}")]
     Lost(TransportError),
 }
 
-/// Waits until the service has been healthy for [`SETTLE`], as one invocation: its name is returned. `seen` is what was
-/// seen of it already.
+/// Waits until the service has been healthy for [`SETTLE`] as one invocation, and returns the
+/// invocation ID. `seen` is an earlier observation of the service, if there is one.
 pub(crate) async fn pass(
     transport: &dyn Transport,
     layout: &Layout,
@@ -85,7 +85,7 @@ pub(crate) async fn pass(
                         "not healthy within {patience} s: {why}; `{journal}` there says what it waits for"
                     )));
                 }
-                // It may have ended, or listen by now.
+                // The process may have ended, or started to listen, in the meantime.
                 run = look(transport, layout, Some(run.invocation)).await?;
                 INTERVAL
             }
@@ -94,7 +94,7 @@ pub(crate) async fn pass(
     }
 }
 
-/// Whether the service is up, as one invocation if that is known.
+/// Observes the service once. Fails if it is not active, or not as `invocation` if that is given.
 async fn look(
     transport: &dyn Transport,
     layout: &Layout,
@@ -110,8 +110,10 @@ async fn look(
     }
 }
 
-/// A first look at a service that was just started: a wrong flag or an unreadable file ends kube-controller-manager
-/// within a third of a second, and it listens soon after.
+/// Returns the first observation of a service that was just started.
+///
+/// A wrong flag or an unreadable file ends kube-controller-manager within a third of a second.
+/// Otherwise it listens soon after.
 pub(crate) fn at_first(layout: &Layout, serving: Serving) -> Settle {
     let listens = match serving {
         Serving::At(_) | Serving::Wherever => LISTENS,
@@ -126,7 +128,7 @@ enum Health {
     Bad(String),
 }
 
-/// Whether the service is up and healthy now, wherever it listens.
+/// Reports whether the service is active and healthy now, on any address on which it listens.
 pub(crate) async fn is_healthy(transport: &dyn Transport, layout: &Layout) -> bool {
     match look(transport, layout, None).await {
         Ok(run) => matches!(health(transport, Serving::Wherever, &run).await, Ok(Health::Good)),
@@ -134,7 +136,7 @@ pub(crate) async fn is_healthy(transport: &dyn Transport, layout: &Layout) -> bo
     }
 }
 
-/// Asks the process itself: where it, and nobody else, listens.
+/// Probes the health of the service's own process, on an address on which that process listens.
 async fn health(
     transport: &dyn Transport,
     serving: Serving,
@@ -173,10 +175,12 @@ async fn health(
     }
 }
 
-/// Where the service's own process answers, as seen from its master: nowhere, if it listens nowhere.
+/// Returns the address of the service's own process as seen from its master. `None` if the process
+/// does not listen.
 ///
 /// # Errors
-/// When that cannot be seen: in words.
+///
+/// A description of the reason, if the listening addresses cannot be determined.
 pub(crate) async fn listener(
     transport: &dyn Transport,
     layout: &Layout,
@@ -188,12 +192,12 @@ pub(crate) async fn listener(
     }
 }
 
-/// Where a process that listens on these addresses answers, as seen from its master.
+/// Returns the address at which a process with these listening sockets is reached from its master.
 pub(crate) fn answers_at(listening: &[SocketAddr]) -> Option<StreamAddress> {
     listening.first().map(|bound| stream(reachable(*bound)))
 }
 
-/// The question for a service's health.
+/// Returns the health request to a service.
 pub(crate) fn health_question(address: StreamAddress) -> HttpsQuestion {
     HttpsQuestion { address, path: "/healthz" }
 }
@@ -206,7 +210,7 @@ fn stream(at: SocketAddr) -> StreamAddress {
     StreamAddress { host: at.ip().to_string(), port: at.port() }
 }
 
-/// An address on which a socket that is bound to `bound` is reached from its own machine.
+/// Returns the address at which a socket bound to `bound` is reached from its own machine.
 fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -216,13 +220,15 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-/// Whether a question to `asked` reaches a socket that is bound to `bound`.
+/// Reports whether a request to `asked` reaches a socket bound to `bound`.
 fn covers(bound: SocketAddr, asked: SocketAddr) -> bool {
     bound.port() == asked.port() && (bound.ip() == asked.ip() || bound.ip().is_unspecified())
 }
 
-/// Whether an API server answers there, as seen from the master: whatever it says but that it cannot serve. `None` where
-/// the master gives no way to ask.
+/// Reports whether an API server answers at `server`, as seen from the master. Any status below 500
+/// counts.
+///
+/// Returns `None` if the transport cannot open connections from the master.
 pub(super) async fn reaches_api_server(
     transport: &dyn Transport,
     server: &StreamAddress,

@@ -1,4 +1,5 @@
-//! Changing the master that leads: stop, see the process gone, free the Lease unless the leader released it, start at once.
+//! Handover of leadership: stop the leader, wait until its process is gone, release the Lease
+//! unless the leader released it, and start it at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,31 +16,33 @@ use crate::cluster::layout::Layout;
 use crate::kube::{LeadChange, Lease};
 use crate::transport::{Operation, OperationFailure, Probe, Reply, Settle, Settled, UnitAction};
 
-/// A stop takes its time (`TimeoutStopSec=` is 90 s by default), and the timer must not be armed too early for it.
+/// Additional deadline of an exchange that stops the service. It exceeds `TimeoutStopSec=`, 90 s by
+/// default.
 pub(crate) const STOPPING: Duration = Duration::from_secs(100);
 
-/// The lead, as it was read just before the commit of the master that has it.
+/// The handover of one leader, with the Lease as read just before the leader's commit.
 pub(super) struct Helm {
     pub(super) lead: Arc<Lead>,
     pub(super) place: usize,
     pub(super) name: String,
     /// The Lease before the stop.
     pub(super) before: Lease,
-    /// The process as it was observed: only that one's Lease is freed.
+    /// The invocation of the observed process: only the Lease of this process is released.
     pub(super) invocation: String,
     pub(super) started: OffsetDateTime,
-    /// Whether somebody is to lead afterwards.
+    /// True if another master, or this one after its restart, can become the leader.
     pub(super) has_successor: bool,
 }
 
-/// A handover that has taken place, as far as the master is concerned.
+/// The result of a handover on the master.
 pub(super) struct HandedOver {
     pub(super) seen: Result<Option<Settled>, Stop>,
     pub(super) change: Option<LeadChange>,
 }
 
 impl Helm {
-    /// Returns the handover of the master at `place`; `None` if it does not lead.
+    /// Returns the handover of the master at `place`. `None` if it is not the leader or its process
+    /// was not observed.
     pub(super) fn of(
         lead: &Arc<Lead>,
         masters: &[MasterRollout],
@@ -49,7 +52,7 @@ impl Helm {
         let Holding::Ours(holder, before) = holding else { return None };
         let master = masters.get(place).filter(|_| *holder == place)?;
         let (invocation, started) = master.process.clone()?;
-        // Whoever runs and does not stop leads next; so does this one, if it starts again.
+        // Every running master that does not stop for good can lead next, this one included.
         let mut successors =
             masters.iter().filter(|it| it.condition == Condition::Running && !it.stops);
         Some(Self {
@@ -63,8 +66,10 @@ impl Helm {
         })
     }
 
-    /// Carries out `operations`, which restart or stop the service, with a handover in place of that. `None` where that
-    /// cannot be: nothing was done then.
+    /// Carries out `operations`, replacing the restart or stop of the service by a handover.
+    ///
+    /// Returns `None`, with nothing done, if no operation ends the service or its process has
+    /// changed.
     pub(super) async fn hand_over(
         &self,
         site: &Site,
@@ -75,7 +80,7 @@ impl Helm {
         let (replies, early) = self.stop(site, until_gone, since).await;
         let replies = match replies {
             Ok(replies) => replies,
-            // It is not the process any more that was observed.
+            // The service's process is a different one from the observed process.
             Err(Stop::InTheMiddle(OperationFailure { index: 0, .. })) => return None,
             Err(stop) => return Some(HandedOver { seen: Err(stop), change: None }),
         };
@@ -101,7 +106,7 @@ impl Helm {
         Some(HandedOver { seen, change })
     }
 
-    /// Stops the leader, and sees who leads before its process is gone, if anybody does.
+    /// Stops the leader. Also returns the next leader if one appears before the process is gone.
     async fn stop(
         &self,
         site: &Site,
@@ -118,7 +123,8 @@ impl Helm {
         }
     }
 
-    /// What is done until the process is gone, and what afterwards. `None` if nothing ends it.
+    /// Splits `operations` into those until the process is gone and those after it. `None` if no
+    /// operation ends the service.
     fn split(
         &self,
         layout: &Layout,
@@ -146,7 +152,7 @@ impl Helm {
     }
 }
 
-/// A look at who else runs there.
+/// Returns the probe for other kube-controller-manager processes on a master.
 pub(crate) fn processes(layout: &Layout) -> Probe {
     Probe {
         unread: Vec::new(),

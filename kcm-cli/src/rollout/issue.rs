@@ -1,4 +1,4 @@
-//! Making a CA and an identity, and storing them on the operator's side before any master changes.
+//! Issuing of the CA and the certificates. Stores them on this machine before any master changes.
 
 use kcm_pki::{
     CaCertificate, CertificateAuthority, Clamped, CsrFile, Issued, KeyAlgorithm, LeafRequest,
@@ -18,25 +18,25 @@ use crate::plan::choose::Decisions;
 use crate::util::files::Bytes;
 use crate::util::words::in_full;
 
-/// The tutorial's root CA.
+/// CSR file of the tutorial's root CA.
 const CA_CSR: &str = r#"{
   "CN": "kubernetes",
   "key": {"algo": "rsa", "size": 2048},
   "names": [{"C": "CN", "ST": "Shanghai", "L": "Shanghai", "O": "kubernetes", "OU": "System"}]
 }"#;
 
-/// What was issued, and the CA that signed it.
+/// The issued certificates, and the CA that signed them.
 #[derive(Debug)]
 pub(crate) struct Fresh {
     pub(crate) identity: Option<Pair>,
     pub(crate) serving: Option<Pair>,
     pub(crate) ca: CaCertificate,
-    /// The CA key, if it is to be distributed.
+    /// The CA key, if the cluster file distributes it to the masters.
     pub(crate) ca_key: Option<Bytes>,
 }
 
 impl Fresh {
-    /// Puts what was issued in place of what was there; it is kept from now on.
+    /// Replaces the certificates in `inputs` by the issued ones. Returns decisions that keep them.
     pub(super) fn into_inputs(self, inputs: &mut Inputs, plan: &Plan) -> Decisions {
         let kept = |pair: Option<&Pair>, decided: &Option<Decision>| {
             let fingerprint = pair.and_then(|pair| view::leaf(pair.certificate.as_bytes()));
@@ -58,13 +58,14 @@ impl Fresh {
     }
 }
 
-/// Reads the CA key if the plan needs it, so that a missing or wrong one is known before anything is done.
+/// Loads the CA key if the plan needs it, so that a missing or wrong key fails before any change.
 pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateAuthority>, Error> {
     let needed = plan.needs_ca_key().then(|| pki::load_authority(&run.cluster.pki));
     Ok(needed.transpose()?)
 }
 
-/// Makes and stores what the plan says is to be made: `None` if nothing is.
+/// Issues and stores the CA and the certificates that the plan requires. Returns `None` if it
+/// requires none.
 pub(crate) async fn issue(
     run: Run<'_>,
     plan: &Plan,
@@ -91,7 +92,7 @@ pub(crate) async fn issue(
     };
     let (serving, authority) =
         new_pair(run, plan.serving.as_ref(), request, old, authority, same_key).await?;
-    // Keys take their time, and nothing is stored yet.
+    // Key generation is slow, and nothing is stored yet.
     if run.interrupt.is_asked() {
         return Err(Error::Interrupted);
     }
@@ -112,7 +113,7 @@ pub(crate) async fn issue(
     Ok(Some(Fresh { identity: pair(identity), serving: pair(serving), ca, ca_key }))
 }
 
-/// A new pair, if that is what was decided; and the authority again.
+/// Issues a new pair if `decision` requires one. Returns the authority for further use.
 async fn new_pair<'p>(
     run: Run<'_>,
     decision: Option<&'p Decision>,
@@ -136,7 +137,7 @@ async fn new_pair<'p>(
 }
 
 fn report(run: Run<'_>, file: &str, why: &[Reason], issued: &Issued) {
-    // Some minutes are no news.
+    // A difference within the same day is not worth a warning.
     let is_news = |clamped: &&Clamped| clamped.not_after.date() != clamped.requested.date();
     if let Some(clamped) = issued.clamped.as_ref().filter(is_news) {
         let text = format!(
@@ -157,7 +158,7 @@ fn report(run: Run<'_>, file: &str, why: &[Reason], issued: &Issued) {
     });
 }
 
-/// The pair's key, unless another algorithm is asked for.
+/// Returns the pair's key, or `None` if it is unreadable or the request names another algorithm.
 fn usable_key(pair: &Pair, algorithm: KeyAlgorithm) -> Option<PrivateKey> {
     let key = PrivateKey::from_pem(pair.key.as_bytes()).ok()?;
     (key.public_key().algorithm() == Some(algorithm)).then_some(key)
@@ -184,7 +185,7 @@ fn leaf(
         .issue(&leaf, key.public_key(), serial()?, now)
         .map_err(|error| in_full(&error))?;
     let ca = authority.certificate().certificate();
-    // Whoever has the root alone needs the intermediate to verify it.
+    // A verifier that has only the root CA needs the intermediate.
     let intermediate = if ca.is_self_issued() { String::new() } else { ca.to_pem() };
     let certificate = issued.certificate.to_pem() + &intermediate;
     let pair = Pair { certificate, key: key.to_pem() };
@@ -214,14 +215,16 @@ fn root(now: OffsetDateTime) -> Result<Pair, String> {
     Ok(Pair { certificate: certificate.to_pem(), key: key.to_pem() })
 }
 
-/// 20 random bytes (RFC 5280, section 4.1.2.2, asks for at most 20 octets and a positive number).
+/// Returns a serial number of 20 random bytes. RFC 5280, section 4.1.2.2, requires a positive
+/// number of at most 20 octets.
 fn serial() -> Result<SerialNumber, String> {
     let mut random = [0; 20];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| "the system has no randomness".to_owned())?;
     Ok(SerialNumber::from_random(random))
 }
 
-/// RSA keys take their time: off the thread that talks to masters.
+/// Runs `work` on a blocking thread: RSA key generation is slow, and must not delay exchanges with
+/// masters.
 async fn blocking<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> Result<T, String> + Send + 'static,

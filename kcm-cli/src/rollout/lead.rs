@@ -1,4 +1,5 @@
-//! Who leads, in the course of a rollout: asked before each commit, handed over by the leader's own, seen at the end.
+//! Leader election during a rollout: reads the Lease before each commit, releases it after a stop,
+//! and verifies the leader at the end.
 
 mod claims;
 mod release;
@@ -27,7 +28,7 @@ pub(crate) use claims::{Claim, owner};
 pub(crate) use release::LeaseAfterStop;
 pub(super) use succession::SUCCESSION;
 
-/// The ways to the Lease, one through each master that was asked.
+/// Connections to the API server for reading the Lease, at most one through each master.
 #[derive(Debug)]
 pub(crate) struct Lead {
     seats: Vec<Seat>,
@@ -39,29 +40,30 @@ struct Seat {
     name: String,
     hostname: Option<String>,
     api: Option<Arc<dyn Api>>,
-    /// This master's clock, and the API server's as it was seen from there.
+    /// Clock offsets of this master and of the API server as observed through it.
     clocks: Vec<ClockOffset>,
-    /// The API server's version as it was told there.
+    /// The API server's version as reported through this master.
     version: Option<KubernetesVersion>,
 }
 
-/// Who holds the Lease.
+/// The holder of the Lease.
 #[derive(Clone, Debug)]
 pub(crate) enum Holding {
-    /// The master at this place.
+    /// The master at this position in the cluster file.
     Ours(usize, Lease),
-    /// A master that is left out of this run: its host name is not known, so whoever is none of the others may be it.
+    /// Possibly a master that is excluded from this run. Its host name is not known, so any unknown
+    /// holder may be that master.
     LeftOut(Lease),
-    /// Nobody.
+    /// No leader.
     Away,
-    /// Somebody who is none of ours: this identity.
+    /// An unknown leader: the holder identity of a process that is not on any master.
     Stranger(String),
-    /// It cannot be seen.
+    /// The holder cannot be determined, for this reason.
     Unknown(String),
 }
 
-/// Opens the ways to the Lease where no identity is issued: with the one that is on this machine, if it is, through every
-/// master that runs.
+/// Opens connections for reading the Lease where no identity is issued, through every running
+/// master. Uses the identity on this machine, if there is one.
 pub(crate) async fn lead_as_deployed(
     run: Run<'_>,
     layout: &Layout,
@@ -71,7 +73,7 @@ pub(crate) async fn lead_as_deployed(
     let credentials = Credentials::of_cluster(run.cluster, pair)?;
     let runs = |place: usize| observed.get(place).map(Condition::of) == Some(Condition::Running);
     let can_ask = credentials.is_some() && run.fleet.control_plane().is_some();
-    // Without them no Lease is freed.
+    // A Lease is released only if the clock offsets are known.
     let clocks = preflight::clocks(run, layout, |place| can_ask && runs(place)).await;
     let (lead, found) = Lead::open(run, observed, &clocks, credentials.as_ref(), runs).await;
     let warnings = found.into_iter().map(Finding::into_warning).collect();
@@ -80,8 +82,11 @@ pub(crate) async fn lead_as_deployed(
 }
 
 impl Lead {
-    /// Opens a way through every master for which `is_asked`, with `credentials`, and asks from there whether the API
-    /// server takes them: what it finds. Nobody is asked where there is no API server or nothing to ask it with.
+    /// Opens a connection with `credentials` through every master for which `is_asked` returns
+    /// true. Checks through each whether the API server accepts the identity, and returns the
+    /// findings.
+    ///
+    /// Opens none if the control plane is not available or `credentials` is `None`.
     pub(crate) async fn open(
         run: Run<'_>,
         observed: &[ObservedMaster],
@@ -139,7 +144,8 @@ impl Lead {
                     seat.version = KubernetesVersion::parse(&version).ok();
                 }
                 Err(error) => {
-                    // A clock that is off refuses nothing; what depends on it is left alone.
+                    // A clock offset is not a refusal. Steps that depend on clocks evaluate it
+                    // themselves.
                     if let Problem::Clock { offset, .. } = error.problem {
                         seat.api = api;
                         seat.clocks.push(offset);
@@ -151,7 +157,8 @@ impl Lead {
         (lead, found)
     }
 
-    /// Opens a way through every master that is to start with the identity.
+    /// Opens a connection through every master whose service will start with the identity or reload
+    /// it.
     pub(crate) async fn of_plan(
         run: Run<'_>,
         plan: &Plan,
@@ -165,7 +172,8 @@ impl Lead {
         Self::open(run, observed, &clocks, credentials, starts).await
     }
 
-    /// Asks who leads, if that can be seen and may cost something: where a service that runs is to be restarted.
+    /// Returns the holder of the Lease if a service that is not idle may be restarted. Returns
+    /// [`Holding::Away`] without a query if all are idle or no connection is open.
     pub(super) async fn holding_if_it_matters(&self, waiting: &[(usize, Condition)]) -> Holding {
         if self.is_seen() && waiting.iter().any(|(_, condition)| *condition != Condition::Idle) {
             self.holding().await
@@ -174,7 +182,7 @@ impl Lead {
         }
     }
 
-    /// How often the lead changes if the services at these places are restarted.
+    /// Forecasts how often leadership changes if the services at these positions are restarted.
     pub(crate) async fn forecast(&self, restarted: &[usize]) -> LeadForecast {
         match self.holding().await {
             Holding::Ours(place, _) => LeadForecast {
@@ -185,7 +193,7 @@ impl Lead {
         }
     }
 
-    /// What speaks against beginning: who leads, and programs that are newer than the API server.
+    /// Returns preflight findings: an unknown leader, and programs newer than the API server.
     pub(crate) async fn findings(&self, examined: &[Examination]) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.is_seen()
@@ -207,17 +215,17 @@ impl Lead {
         found
     }
 
-    /// The API server's version; of several behind one address, the oldest that was told.
+    /// Returns the API server's version; of several servers, the oldest version reported.
     pub(super) fn server_version(&self) -> Option<KubernetesVersion> {
         self.seats.iter().filter_map(|seat| seat.version).min()
     }
 
-    /// Whether anybody can be asked.
+    /// Reports whether at least one connection for reading the Lease is open.
     pub(crate) fn is_seen(&self) -> bool {
         self.seats.iter().any(|seat| seat.api.is_some())
     }
 
-    /// Reads the Lease, through whichever master can.
+    /// Reads the Lease through the first master whose connection answers.
     pub(crate) async fn lease(&self) -> Result<Option<Lease>, String> {
         let mut error = "nobody can be asked".to_owned();
         for api in self.seats.iter().filter_map(|seat| seat.api.as_ref()) {
@@ -229,7 +237,7 @@ impl Lead {
         Err(error)
     }
 
-    /// Who holds the Lease now.
+    /// Returns the current holder of the Lease.
     pub(crate) async fn holding(&self) -> Holding {
         let lease = match self.lease().await {
             Ok(Some(lease)) => lease,
@@ -251,20 +259,21 @@ impl Lead {
         }
     }
 
-    /// The host names that the masters claim.
+    /// Returns the host names that the masters claim.
     fn claims(&self) -> Vec<Claim<'_>> {
         let seats = self.seats.iter();
         seats.map(|it| Claim { master: &it.name, hostname: it.hostname.as_deref() }).collect()
     }
 }
 
-/// What is found if a stranger leads, and the mend.
+/// Returns the problem and the help text for an unknown leader.
 pub(crate) fn stranger(holder: &str) -> (String, &'static str) {
     let mend = "find out what runs there (an old master, a static Pod, another cluster file) before kcm restarts anything";
     (format!("{holder} leads, and is none of the masters"), mend)
 }
 
-/// Whether a Lease has not been renewed for so long that whoever held it is gone, whatever clocks say.
+/// Reports whether the last renewal is more than four Lease durations ago, or unknown. The holder
+/// is then considered gone, even with some clock skew.
 fn has_run_out(lease: &Lease, now: OffsetDateTime) -> bool {
     match (lease.renewed(), lease.duration()) {
         (Some(renewed), Some(duration)) => now - renewed > duration.saturating_mul(4),

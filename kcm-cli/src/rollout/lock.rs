@@ -1,4 +1,4 @@
-//! Every master's lock, for as long as a rollout goes on.
+//! Locks on all masters for the duration of a rollout.
 
 use std::sync::Arc;
 
@@ -6,7 +6,10 @@ use crate::fleet::Fleet;
 use crate::transport::{LockClaim, LockError, LockGuard};
 use crate::util::tasks::{Panicked, at_once};
 
-/// Locks all masters: the first alone, so that of two kcm one wins, then the others at once.
+/// Locks all masters.
+///
+/// Takes the first lock alone, so that exactly one of two concurrent kcm processes wins. Then takes
+/// the others at once.
 pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
     let claim = LockClaim { owner: owner() };
     let mut masters = fleet.masters().map(|(name, transport)| (name, Arc::clone(transport)));
@@ -16,7 +19,7 @@ pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, L
     }
     let (names, others): (Vec<_>, Vec<_>) = masters.unzip();
     let taken = at_once(others.iter().map(|master| master.lock(&claim))).await;
-    // The first refusal in the cluster file's order is the one that is named.
+    // The error names the first master, in the order of the cluster file, that refused.
     for (lock, master) in taken.into_iter().zip(names) {
         let failed = |panicked: Panicked| LockError::Failed {
             master: master.to_owned(),
@@ -27,7 +30,7 @@ pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, L
     Ok(locks)
 }
 
-/// Who asks, for whoever is kept out.
+/// Returns the owner recorded in the lock: user, host and process ID of this kcm.
 fn owner() -> String {
     let host = rustix::system::uname();
     let user =

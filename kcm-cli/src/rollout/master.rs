@@ -1,4 +1,4 @@
-//! One master in a rollout.
+//! The state of one master during a rollout.
 
 use std::sync::Arc;
 
@@ -20,26 +20,26 @@ use crate::observed::ObservedMaster;
 use crate::plan::{Step, change};
 use crate::transport::{Activity, StreamAddress, Transport};
 
-/// One master in a rollout: what is to be done there, and what has become of it.
+/// One master in a rollout: its task and its result.
 pub(super) struct MasterRollout {
-    /// Its place in the cluster file.
+    /// Position of the master in the cluster file.
     pub(super) place: usize,
     pub(super) name: String,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) condition: Condition,
-    /// The process that was observed: its invocation and its start.
+    /// Invocation ID and start time of the observed process.
     pub(super) process: Option<(String, OffsetDateTime)>,
-    /// Whether its service stops for good.
+    /// True if the plan stops the service for good.
     pub(super) stops: bool,
-    /// What is done; `None` where everything is as it should be.
+    /// The task; `None` if the plan has no steps for the master.
     pub(super) task: Option<Task>,
-    /// The API server that it had, or is to have if it had none.
+    /// The API server of the previous kubeconfig, or of the cluster file if there was none.
     pub(super) server: StreamAddress,
-    /// Whether it reached that server before; `None` where it gives no way to ask.
+    /// True if the master reached this API server before the commit; `None` if that is unknown.
     pub(super) reached_api_server: Option<bool>,
     pub(super) staged: Staged,
     pub(super) result: MasterResult,
-    /// The handover, if it led.
+    /// The handover, if the master was the leader.
     pub(super) lead_change: Option<LeadChange>,
 }
 
@@ -77,7 +77,7 @@ impl MasterRollout {
         masters.collect()
     }
 
-    /// Returns what its commit needs to know.
+    /// Returns the data that the commit needs.
     pub(super) fn site(&self, layout: &Layout) -> Site {
         Site {
             transport: Arc::clone(&self.transport),
@@ -87,7 +87,7 @@ impl MasterRollout {
         }
     }
 
-    /// Sends the event of its result.
+    /// Emits the events of the master's result.
     pub(super) fn tell(&self, run: Run<'_>) {
         let master = self.name.clone();
         if let MasterResult::Renewed { uptake } = &self.result {
@@ -105,7 +105,7 @@ impl MasterRollout {
         });
     }
 
-    /// Tells whether its service runs once the rollout is done.
+    /// Reports whether the service is expected to run after the rollout.
     pub(super) fn runs_afterwards(&self) -> bool {
         match &self.task {
             Some(task) => task.gate.is_some(),

@@ -1,4 +1,5 @@
-//! Execution of a plan: lock everywhere, stage everywhere, then commit master by master, each with its gate.
+//! Execution of a plan: lock all masters, stage on all, then commit master by master, each with its
+//! gate.
 
 mod commit;
 mod execute;

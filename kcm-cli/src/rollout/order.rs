@@ -1,16 +1,16 @@
-//! Who comes next. Pure.
+//! The order in which masters are committed. Pure.
 
 use crate::observed::ObservedMaster;
 use crate::transport::Activity;
 
-/// How a master that waits for its commit was found.
+/// The observed condition of a master's service before its commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Condition {
-    /// Nothing runs there yet, or ever will: nobody misses it.
+    /// The service is inactive, or the master is a folder: a commit interrupts nothing.
     Idle,
-    /// Its service has failed, or fails again and again.
+    /// The service has failed, or systemd restarts it repeatedly.
     Down,
-    /// Its service runs.
+    /// The service is active.
     Running,
 }
 
@@ -24,10 +24,11 @@ impl Condition {
     }
 }
 
-/// Who is committed next, by places in the cluster file: all of them at once.
+/// Returns the masters to commit next, all at once, by their positions in the cluster file.
 ///
-/// First everybody on whom nothing runs; then, one at a time, those that are down, then those that run in the cluster
-/// file's order, and `holder`, who leads, last. Empty when nobody waits.
+/// First come all idle masters together. Then, one at a time, come masters that are down, and then
+/// running masters, in the order of the cluster file. `holder`, the leader, is the last of its
+/// group. The result is empty if no master is waiting.
 pub(super) fn next_masters(waiting: &[(usize, Condition)], holder: Option<usize>) -> Vec<usize> {
     let idle = waiting.iter().filter(|(_, condition)| *condition == Condition::Idle);
     let idle: Vec<_> = idle.map(|(place, _)| *place).collect();
@@ -44,7 +45,7 @@ mod tests {
     use super::Condition::{Down, Idle, Running};
     use super::*;
 
-    /// The order in which all are committed.
+    /// Returns the groups in the order in which they are committed.
     fn order(conditions: &[Condition], holder: Option<usize>) -> Vec<Vec<usize>> {
         let mut waiting: Vec<_> = conditions.iter().copied().enumerate().collect();
         let mut order = Vec::new();

@@ -1,4 +1,4 @@
-//! How a rollout ended.
+//! The outcome of a rollout.
 
 use serde::Serialize;
 
@@ -9,38 +9,39 @@ use crate::kube::LeadChange;
 use crate::pki::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
 
-/// How it ended.
+/// The outcome of a rollout.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// Whether a root CA was made.
+    /// True if a root CA was created.
     pub created_ca: bool,
-    /// What happened to the identity.
+    /// The decision on the client identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Decision>,
-    /// What happened to the certificate that is served with; nothing where kube-controller-manager makes its own.
+    /// The decision on the serving certificate. `None` if kube-controller-manager generates its
+    /// own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serving: Option<Decision>,
-    /// The masters, in the cluster file's order.
+    /// The masters, in the order of the cluster file.
     pub masters: Vec<MasterOutcome>,
-    /// Masters that were left out.
+    /// Masters that were excluded from the run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
-    /// Who leads, if that was looked at.
+    /// The leader, and handovers; absent if the leader was not verified and no handover took place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lead: Option<LeadOutcome>,
 }
 
-/// Who leads at the end, and how that came about.
+/// The leader at the end of a rollout, and the handovers before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadOutcome {
-    /// How the lead was handed over.
+    /// The handovers of leadership.
     pub changes: Vec<LeadChange>,
-    /// Who was seen to hold the Lease and to renew it.
+    /// The holder that was seen to renew the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<String>,
-    /// Why nobody was.
+    /// The reason why no leader was verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
@@ -51,53 +52,55 @@ impl LeadOutcome {
     }
 }
 
-/// How it ended on one master.
+/// The outcome of a rollout on one master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterOutcome {
-    /// Its name.
+    /// Name of the master.
     pub name: String,
-    /// What was done, or was to be done.
+    /// The planned steps, carried out or not.
     pub steps: Vec<Step>,
-    /// How it ended.
+    /// The result of the rollout on the master.
     #[serde(flatten)]
     pub result: MasterResult,
 }
 
-/// How it ended on one master.
+/// The result of a rollout on one master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum MasterResult {
-    /// Everything was as it should be.
+    /// The observed state already equalled the desired state.
     Unchanged,
     /// All steps were carried out.
     Done,
-    /// All steps were carried out, and the service, which is healthy, was not restarted for them.
+    /// All steps were carried out without a restart, and the service is healthy.
     Renewed {
-        /// Whether it uses the new credentials.
+        /// The state of the certificate reload: whether the process uses the new credentials.
         #[serde(flatten)]
         uptake: Uptake,
     },
-    /// Nothing changed there, because something failed there or elsewhere.
+    /// The master did not change: a step failed on it or on another master, or the rollout stopped.
     Untouched {
-        /// Why, if it failed there.
+        /// The failure, if it happened on this master.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
-    /// All steps were carried out; the service is not seen healthy, for a reason that was there before.
+    /// All steps were carried out, but the health of the service could not be verified. Either kcm
+    /// cannot probe it, or the master could not reach its API server before the change either.
     Unproven {
-        /// Why.
+        /// The reason.
         cause: String,
     },
-    /// The service was not healthy with it; what was there before is there again, and is.
+    /// The change failed. The previous generation was restored; if the service was restarted, it is
+    /// healthy again.
     RolledBack {
-        /// Why.
+        /// The failure that caused the rollback.
         error: String,
     },
-    /// It failed in the middle, or whether it did is unknown.
+    /// The rollout failed after the master had changed, or the state of the master is unknown.
     Failed {
-        /// Why, and what to do.
+        /// The failure and how to continue.
         error: String,
     },
 }
@@ -111,7 +114,7 @@ impl MasterResult {
         }
     }
 
-    /// Whether the master has what it should have, as far as that can be known.
+    /// Reports whether the master has its desired state, as far as kcm can determine.
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Unchanged | Self::Done | Self::Renewed { .. } | Self::Unproven { .. })
@@ -119,7 +122,7 @@ impl MasterResult {
 }
 
 impl Outcome {
-    /// Nothing had to be done.
+    /// Returns the outcome of a plan without steps.
     #[must_use]
     pub(crate) fn unchanged(run: Run<'_>, plan: &Plan) -> Self {
         Self::from_results(run, plan, plan.masters.iter().map(|_| MasterResult::Unchanged))
@@ -155,14 +158,14 @@ impl Outcome {
         }
     }
 
-    /// Whether every master is as it should be, and somebody leads as far as that was looked at.
+    /// Reports whether every master has its desired state and, if verified, a leader exists.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.masters.iter().all(|master| master.result.is_good())
             && self.lead.as_ref().is_none_or(LeadOutcome::is_good)
     }
 
-    /// Whether any master was, or may have been, changed.
+    /// Reports whether any master changed or may have changed.
     #[must_use]
     pub fn has_changed_masters(&self) -> bool {
         let mut results = self.masters.iter().map(|master| &master.result);
@@ -171,7 +174,7 @@ impl Outcome {
         })
     }
 
-    /// Whether there was nothing to do at all.
+    /// Reports whether nothing changed: no master, no CA and no certificate.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
         self.masters.iter().all(|master| master.result == MasterResult::Unchanged)

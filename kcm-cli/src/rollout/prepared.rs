@@ -1,4 +1,4 @@
-//! What an operation has planned, with everything that it was planned from.
+//! A prepared operation: the plan, and the state from which it was made.
 
 use time::OffsetDateTime;
 
@@ -12,29 +12,31 @@ use crate::pki::Inputs;
 use crate::plan::{Plan, Step};
 use crate::preflight::Examination;
 
-/// A plan, ready to be shown, approved and executed.
+/// A plan that is ready to be shown, approved and executed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Prepared {
-    /// The state of the masters.
+    /// The observed state of the masters.
     pub observed: Observed,
-    /// What should be on the masters, as far as it is known before certificates are issued; `None` where files come back
-    /// or are removed.
+    /// The desired state, as far as it is known before certificates are issued. `None` if the plan
+    /// restores or removes files.
     pub desired: Option<Desired>,
-    /// The difference.
+    /// The difference between the observed and the desired state.
     pub plan: Plan,
-    /// Warnings of the checks: faults that stop no rollout and that no rollout repairs.
+    /// Warnings of the preflight checks: faults that do not stop a rollout and that no rollout
+    /// fixes.
     pub findings: Vec<Finding>,
     pub(crate) layout: Layout,
     pub(crate) inputs: PlanInputs,
 }
 
-/// What the steps of a plan come from.
+/// The source of a plan's steps.
 #[derive(Debug)]
 pub(crate) enum PlanInputs {
-    /// The cluster file, and the files on this machine that it names.
+    /// The cluster file, and files on this machine named in it.
     ClusterFile(Box<FromClusterFile>),
-    /// What the masters keep, or nothing: the change of each master, in the order of the cluster file.
+    /// Files that the masters keep, or none: the change of each master, in the order of the cluster
+    /// file.
     Masters(Vec<Change>),
 }
 
@@ -44,14 +46,14 @@ pub(crate) struct FromClusterFile {
     pub(crate) inputs: Inputs,
     /// The owners of files and processes on each master.
     pub(crate) owners: Vec<Owners>,
-    /// What one more exchange with each master showed; empty before the checks.
+    /// Results of the preflight exchange with each master; empty before the checks.
     pub(crate) examined: Vec<Examination>,
-    /// Whether a new certificate is issued for the key that is there.
+    /// True if a new certificate reuses the existing key.
     pub(crate) same_key: bool,
 }
 
 impl Prepared {
-    /// Returns a plan that needs nothing from the cluster file but paths.
+    /// Returns a prepared plan that takes only paths from the cluster file.
     pub(crate) fn of_masters(
         plan: Plan,
         observed: Vec<ObservedMaster>,
@@ -69,15 +71,16 @@ impl Prepared {
         }
     }
 
-    /// Tells whether the masters differ from the cluster file, or something there is wrong or unknown. A drop-in that only
-    /// adds to the unit is neither.
+    /// Reports whether the masters differ from the cluster file or have findings.
+    ///
+    /// Findings of code [`FindingCode::DropIn`] do not count.
     #[must_use]
     pub fn is_to_do(&self) -> bool {
         let is_fault = |finding: &Finding| finding.code != FindingCode::DropIn;
         !self.plan.is_empty() || self.findings.iter().any(is_fault)
     }
 
-    /// Returns the number of steps on all masters together.
+    /// Returns the total number of steps on all masters.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.plan.masters.iter().map(|master| master.steps.len()).sum()

@@ -1,4 +1,4 @@
-//! Bringing files beside their targets, on all masters at once, and taking them back.
+//! Staging of files beside their targets, on all masters at once, and removal of staged files.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,21 +22,21 @@ use crate::transport::{
 use crate::util::files::RemotePath;
 use crate::util::tasks::at_once;
 
-/// What takes no time worth telling about.
+/// Size in bytes up to which an upload reports no progress.
 const SMALL: u64 = 1 << 20;
-/// What the slowest line that a binary is sent over carries in a second.
+/// Assumed throughput of the slowest connection, in bytes per second.
 const BYTES_PER_SECOND: u64 = 1 << 20;
-/// How often progress is told, for each master.
+/// Minimum interval between progress events of one master.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What became of staging on one master.
+/// The result of staging on one master.
 #[derive(Clone, Debug)]
 pub(super) enum Staged {
-    /// There was nothing to bring.
+    /// The master has no files to stage.
     Nothing,
-    /// Everything is beside its target.
+    /// All files are staged beside their targets.
     There(Unstage),
-    /// Why that is not so, and what is there all the same.
+    /// Staging failed; `there` holds the files that were staged nevertheless.
     Failed { error: String, there: Option<Unstage> },
 }
 
@@ -46,7 +46,7 @@ impl Staged {
     }
 }
 
-/// Stages on all masters at once, and tries programs there.
+/// Stages files on all masters at once, and runs uploaded programs to check them.
 pub(super) async fn stage_files(
     run: Run<'_>,
     layout: &Layout,
@@ -85,7 +85,7 @@ pub(super) async fn stage_files(
                         master.staged = result;
                     }
                 }
-                // It panicked: its state says already that there was no answer.
+                // The task panicked: its state already reports a missing answer.
                 Some(Err(_)) => {}
                 None => break,
             },
@@ -114,7 +114,7 @@ fn conclude(run: Run<'_>, layout: &Layout, rollout: &mut MasterRollout) {
     }
 }
 
-/// Takes back what was staged, as far as the masters can be reached.
+/// Removes staged files on the masters that can be reached.
 pub(super) async fn unstage(masters: impl Iterator<Item = &MasterRollout>) {
     let staged = masters.filter_map(|master| match &master.staged {
         Staged::There(unstage) | Staged::Failed { there: Some(unstage), .. } => {
@@ -122,14 +122,15 @@ pub(super) async fn unstage(masters: impl Iterator<Item = &MasterRollout>) {
         }
         Staged::Nothing | Staged::Failed { there: None, .. } => None,
     });
-    // What stays behind here is found and removed by the next run.
+    // The next run finds and removes files that stay behind.
     at_once(staged.map(async |(transport, unstage)| {
         drop(transport.call(&Batch::new(vec![Operation::Unstage(unstage.clone())])).await);
     }))
     .await;
 }
 
-/// One stage with the time that its bytes may need; big ones tell how far they have got.
+/// Returns the batch that stages a task's files, with a deadline extended by their size. Large
+/// batches report progress.
 fn batch(
     task: &Task,
     layout: &Layout,
@@ -155,7 +156,7 @@ fn batch(
     batch
 }
 
-/// Passes on the first word, the last, and between them at most one in an interval.
+/// Forwards the first and the last progress report, and at most one per interval between them.
 fn progress(place: usize, told: UnboundedSender<(usize, Sent)>) -> Progress {
     let last = Mutex::new(None::<Instant>);
     Progress::new(move |sent| {
@@ -164,13 +165,13 @@ fn progress(place: usize, told: UnboundedSender<(usize, Sent)>) -> Progress {
         let is_due = last.is_none_or(|last| now.duration_since(last) >= PROGRESS_INTERVAL);
         if is_due || sent.bytes >= sent.of {
             *last = Some(now);
-            // Nobody listens any more once the stage has ended.
+            // The receiver is gone once staging has ended.
             let _ = told.send((place, sent));
         }
     })
 }
 
-/// What a program that is brought is tried with.
+/// The check of an uploaded program: its path, the required flags and the API server's version.
 struct Trial {
     program: RemotePath,
     flags: Vec<FlagName>,
@@ -178,7 +179,7 @@ struct Trial {
 }
 
 impl Trial {
-    /// What speaks against it.
+    /// Returns the first reason to refuse the program.
     fn judge(&self, master: &str, said: &Observation<ProgramFacts>) -> Option<Finding> {
         let version = match said {
             Observation::Known(facts) => preflight::program_version(&facts.version),

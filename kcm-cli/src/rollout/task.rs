@@ -1,4 +1,4 @@
-//! One master's part of a plan, as what is sent to it. Pure.
+//! The operations that carry out one master's part of a plan. Pure.
 
 use std::time::Duration;
 
@@ -19,40 +19,41 @@ use crate::transport::{
 };
 use crate::util::files::{Bytes, Mode, Owner, RemotePath};
 
-/// How long the timer waits that starts a service again which kcm stopped and then left.
+/// Delay of the timer that starts a service again if kcm stopped it and then died.
 pub(super) const BACK_AFTER: Duration = Duration::from_secs(20);
-/// What is done on one master.
+/// The operations of a rollout on one master.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
-    /// What is brought beside its targets first.
+    /// The files staged before the commit.
     pub(super) stage: Stage,
-    /// The program that is brought, where it is tried before it is put in place, and the flags that it must take.
+    /// The staged path of an uploaded program and the flags that it must accept. The program is run
+    /// for this check before it is put in place.
     pub(super) trial: Option<(RemotePath, Vec<FlagName>)>,
-    /// The one exchange that changes the master.
+    /// The operations of the one exchange that changes the master.
     pub(super) commit: Vec<Operation>,
-    /// How what is there then is proven, if it is to be.
+    /// The address at which the gate probes the service; `None` for a commit without a gate.
     pub(super) gate: Option<Serving>,
-    /// What is left behind until then.
+    /// The generation kept until the gate is passed.
     pub(super) left: Option<Left>,
-    /// What is noted of the program once everything is proven.
+    /// The note on the program, written once the gate is passed.
     pub(super) note: NoteProgram,
-    /// The digest of the credentials file, if a service that runs is to take that up.
+    /// The digest of the credentials file, if a running service must reload it.
     pub(super) takes_up: Option<Fingerprint>,
 }
 
-/// What a change leaves behind until it is proven.
+/// The generation that a change keeps until it is verified.
 #[derive(Clone, Debug)]
 pub(super) struct Left {
     pub(super) generation: Generation,
-    /// What is done once it is.
+    /// The commit that concludes the change once it is verified.
     pub(super) concludes: Commit,
 }
 
-/// What is known beside the plan.
+/// The inputs of a task: the plan of one master and its state.
 #[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) planned: &'a MasterPlan,
-    /// What should be there; nothing where files come back or go.
+    /// The desired state; `None` if the plan restores or removes files.
     pub(super) desired: Option<&'a DesiredMaster>,
     pub(super) observed: &'a ObservedMaster,
     pub(super) layout: &'a Layout,
@@ -87,7 +88,7 @@ impl Task {
         };
         let enablement = observed.probe.unit.enablement;
         let is_first = enablement == Enablement::Absent && observed.generations.pending.is_none();
-        // Where nothing was and nothing is proven, there is nothing to come back to and nothing to wait for.
+        // Without an earlier unit and without a gate, a rollback has no target.
         let is_noted = !(changes.forgets || is_first && gate.is_none());
         let formers = std::mem::take(&mut changes.formers);
         let mut left = None;
@@ -95,7 +96,7 @@ impl Task {
             let generation = observed.generations.leaving(formers, enablement, change);
             commit.keep = observed.generations.to_keep(&generation);
             stage.files.push(note(layout, &generation));
-            // First of all: from the first file on that has its new bytes, the old ones can be had again.
+            // The note comes first: once any file is replaced, the old files can be restored.
             commit.files.push(layout.pending.clone());
             left = Some(generation);
         } else if is_noted {
@@ -132,7 +133,7 @@ impl Task {
     }
 }
 
-/// What is sent to change the master.
+/// Returns the operations that change the master, in order.
 fn operations(
     mut commit: Commit,
     changes: Changes,
@@ -142,13 +143,13 @@ fn operations(
 ) -> Vec<Operation> {
     let mut first = Commit::default();
     if !commit.keep.is_empty() {
-        // What nobody names goes before the same folders get what is kept now.
+        // Unreferenced kept files are removed before the same folders receive the newly kept files.
         let is_kept = |path: &RemotePath| Slot::of_folder(path).is_some();
         (first.leftovers, commit.leftovers) = commit.leftovers.into_iter().partition(is_kept);
     }
     let mut operations = Vec::new();
     if !changes.before.is_empty() || !first.leftovers.is_empty() {
-        // Nothing is stopped that is not what it was.
+        // The service is stopped only if the master still has its observed state.
         (first.expected, first.unit) = (std::mem::take(&mut commit.expected), commit.unit.take());
         operations.push(Operation::Commit(first));
         operations.extend(changes.before);
@@ -169,7 +170,7 @@ fn operations(
     operations
 }
 
-/// What steps come to.
+/// The changes that the steps of a plan require.
 #[derive(Default)]
 struct Changes {
     before: Vec<Operation>,
@@ -180,11 +181,11 @@ struct Changes {
     leftovers: Vec<RemotePath>,
     formers: Vec<Former>,
     after: Vec<Operation>,
-    /// Whether the service starts.
+    /// True if the service is started or restarted.
     starts: bool,
-    /// Whether something has to be seen of the service.
+    /// True if the service must pass the gate.
     proves: bool,
-    /// Whether kube-controller-manager goes, and what kcm knows of it.
+    /// True if kcm's own notes and folders are removed.
     forgets: bool,
 }
 
@@ -243,7 +244,8 @@ impl Changes {
     }
 }
 
-/// The digest of the credentials file that a service which runs has yet to take up, if the kubeconfig names one.
+/// Returns the digest of the credentials file that a running service must still reload. `None` if
+/// the kubeconfig does not name the file.
 fn to_take_up(
     planned: &MasterPlan,
     observed: &ObservedMaster,
@@ -259,7 +261,7 @@ fn to_take_up(
         Step::Restore { path, digest, .. } if *path == layout.combined => Some(*digest),
         _ => None,
     });
-    // An earlier run has put it there, and was cut before it could note anything.
+    // An earlier run replaced the file, and was interrupted before it noted the connections.
     let is_open = matches!(observed.uptake, Some(Uptake::Unknown { .. }));
     brought.or(match observed.files.combined.state {
         PathState::File { digest, .. } if is_open => Some(digest),
@@ -267,12 +269,13 @@ fn to_take_up(
     })
 }
 
-/// What was shown is what is done: nothing that kcm manages or the service reads may have changed since.
+/// Returns the observed state that the commit requires, so that kcm executes exactly the plan
+/// shown. No file of any [`Role`] and no generation note may have changed since.
 fn expected(observed: &ObservedMaster, layout: &Layout) -> Vec<(RemotePath, PathState)> {
     let all = Role::ALL.iter();
     let files = all.map(|role| {
         let state = observed.files.of(*role).state.clone();
-        // Its change time says as much as its digest, and takes no time.
+        // The change time detects a change as well as the digest does, and is cheaper.
         let state = if *role == Role::Binary { state.unread() } else { state };
         (layout.path(*role).clone(), state)
     });
@@ -281,7 +284,7 @@ fn expected(observed: &ObservedMaster, layout: &Layout) -> Vec<(RemotePath, Path
     files.chain(notes).collect()
 }
 
-/// The files that a plan writes on one master.
+/// Returns the files that a plan writes on one master.
 fn staged_files(planned: &MasterPlan, desired: Option<&DesiredMaster>) -> Vec<StagedFile> {
     let is_written = |target: &RemotePath| {
         planned.steps.iter().any(|step| matches!(step, Step::Write { path, .. } if path == target))

@@ -1,9 +1,9 @@
-//! Users and groups of a system that does not run, from its own files.
+//! Users and groups of a system that does not run, read from its own files.
 
 use super::{Account, Observation};
 use crate::util::files::{FileSystem, Owner, RemotePath};
 
-/// The numbers of an account in `/etc/passwd` and `/etc/group` below.
+/// Looks up the numeric IDs of an account in `/etc/passwd` and `/etc/group` of that system.
 pub(super) fn number(files: &mut dyn FileSystem, account: &Account) -> Observation<Option<Owner>> {
     let users = match table(files, "/etc/passwd") {
         Ok(users) => users,
@@ -35,7 +35,7 @@ fn table(files: &mut dyn FileSystem, path: &str) -> Result<String, String> {
     }
 }
 
-/// The fields of the line whose first is `name` (passwd(5), group(5)).
+/// Returns the fields of the line whose first field is `name` (passwd(5), group(5)).
 fn entry<'t>(table: &'t str, name: &str) -> Option<Vec<&'t str>> {
     table
         .lines()

@@ -23,35 +23,35 @@ pub use unit::{Settle, UnitAction};
 /// Operations for one exchange: all of them in order, or up to the first that fails.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// What to do, in order.
+    /// Operations, in order.
     pub operations: Vec<Operation>,
-    /// How long the master may take for all of it. The master enforces it too.
+    /// Time limit on the master for the whole batch. The master enforces it too.
     pub deadline: Duration,
-    /// Who is told how many bytes have left for the master.
+    /// Listener for the number of bytes sent to the master.
     pub progress: Option<Progress>,
 }
 
-/// Is told how far the bytes of a batch have got.
+/// A listener for the upload progress of a batch.
 #[derive(Clone)]
 pub struct Progress(Arc<dyn Fn(Sent) + Send + Sync>);
 
-/// How far the bytes of a batch have got.
+/// The upload progress of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Bytes of content that have left.
+    /// Bytes of content sent so far.
     pub bytes: u64,
     /// Bytes of content in the batch.
     pub of: u64,
 }
 
 impl Progress {
-    /// Tells `listener`, which must not block.
+    /// Creates a progress listener. `listener` must not block.
     #[must_use]
     pub fn new(listener: impl Fn(Sent) + Send + Sync + 'static) -> Self {
         Self(Arc::new(listener))
     }
 
-    /// Passes it on.
+    /// Reports progress to the listener.
     pub fn tell(&self, sent: Sent) {
         (self.0)(sent);
     }
@@ -64,50 +64,50 @@ impl fmt::Debug for Progress {
 }
 
 impl Batch {
-    /// Enough for small files and a slow disk; an operation that needs more says so.
+    /// Default deadline: enough for small files and a slow disk. Longer operations set their own.
     pub const DEADLINE: Duration = Duration::from_secs(60);
 
-    /// A batch with the usual deadline.
+    /// Creates a batch with the default deadline.
     #[must_use]
     pub fn new(operations: Vec<Operation>) -> Self {
         Self { operations, deadline: Self::DEADLINE, progress: None }
     }
 }
 
-/// One thing to do on a master.
+/// One operation on a master.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Operation {
-    /// Looks at paths and at a unit; changes nothing.
+    /// Observes paths and a unit; changes nothing.
     Probe(Probe),
     /// Reads one file; changes nothing.
     Read(Read),
-    /// Looks for folders that others can change; changes nothing.
+    /// Finds folders that others can change; changes nothing.
     CheckFolders(CheckFolders),
     /// Finds a unit's files and reads them; changes nothing.
     FindUnit(FindUnit),
-    /// Looks for what would keep a service from starting; changes nothing.
+    /// Finds obstacles to the start of a service; changes nothing.
     Examine(Examine),
-    /// Looks at a service as it runs; changes nothing.
+    /// Observes a running service; changes nothing.
     Inspect(Inspect),
-    /// Writes new files beside their targets, durable and checked. No target changes.
+    /// Writes new files beside their targets, durable and verified. No target changes.
     Stage(Stage),
-    /// Takes back what a stage wrote.
+    /// Removes what a stage wrote.
     Unstage(Unstage),
-    /// Gives staged files their final names, if nothing is other than expected.
+    /// Gives staged files their final names if every expectation holds.
     Commit(Commit),
-    /// Acts on a unit.
+    /// Performs an action on a unit.
     Unit(UnitAction),
-    /// Waits until a unit has proven that it stays up.
+    /// Waits until a unit has stayed up for a period.
     Settle(Settle),
-    /// Notes what takes long to find out about a program.
+    /// Records facts about a program that are slow to determine.
     NoteProgram(NoteProgram),
-    /// Runs a program: for what has no type yet.
+    /// Runs a program, for tasks without a typed operation.
     Exec(Exec),
 }
 
 impl Operation {
-    /// The operation's name in messages.
+    /// Returns the name of the operation in messages.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -127,7 +127,7 @@ impl Operation {
         }
     }
 
-    /// Whether it can change anything on a master.
+    /// Reports whether the operation can change anything on a master.
     #[must_use]
     pub const fn changes(&self) -> bool {
         !matches!(
@@ -141,12 +141,12 @@ impl Operation {
         )
     }
 
-    /// The files that it writes, renames, gives away or removes. Before it does, a transport makes sure that nobody but
-    /// root and the user who logged in can exchange them ([`CheckFolders`]).
+    /// Returns the files that the operation writes, renames, re-owns or removes. Before it starts,
+    /// a transport verifies that only root and the login user can replace them ([`CheckFolders`]).
     #[must_use]
     pub fn written(&self) -> Vec<RemotePath> {
         match self {
-            // The stage folders must be ours, too.
+            // The stage folders must be trusted, too.
             Self::Stage(stage) => {
                 let kept = stage.kept.iter().map(|kept| kept.from.clone());
                 stage.targets().map(staged).chain(kept).collect()
@@ -163,25 +163,26 @@ impl Operation {
     }
 }
 
-/// Notes the version of a program and its digest on the master, beside size, times and inode: whoever changes the program
-/// changes one of those. What is noted already and still true stays. Never fails: without the note, [`Probe`] reads the
-/// whole program again. A transport for which that costs nothing may note nothing.
+/// Records the version and digest of a program on the master, with its size, times and inode. A
+/// change of the program changes one of those. A note that is still valid stays. Never fails:
+/// without the note, [`Probe`] reads the whole program again. A transport that reads programs at no
+/// cost may skip the note.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoteProgram {
     /// The program.
     pub program: RemotePath,
-    /// The note; the folder that it is in is made.
+    /// The note; its folder is created.
     pub note: RemotePath,
-    /// Whether the digest is noted.
+    /// True if the digest is recorded.
     pub digest: bool,
 }
 
 /// A program to run.
 #[derive(Clone)]
 pub struct Exec {
-    /// The program and its arguments: never a secret among them, others can read argv.
+    /// The program and its arguments. Never put a secret here: other users can read argv.
     pub argv: Vec<String>,
-    /// What it reads on standard input: the only way for a secret.
+    /// Standard input of the program; the only channel for a secret.
     pub stdin: Zeroizing<Vec<u8>>,
 }
 

@@ -7,7 +7,7 @@ use crate::util::files::{
     self, Effect, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath,
 };
 
-/// Makes the links that the unit's `[Install]` section asks for. Links that are right stay as they are.
+/// Creates the links that the unit's `[Install]` section requests. Correct links stay as they are.
 pub(super) fn enable(
     files: &mut dyn FileSystem,
     unit: &UnitName,
@@ -29,7 +29,7 @@ pub(super) fn enable(
     Ok(())
 }
 
-/// Removes the links that the unit's `[Install]` section asks for, those that are its own.
+/// Removes the links that the unit's `[Install]` section requests, if they point to the unit.
 pub(super) fn disable(
     files: &mut dyn FileSystem,
     unit: &UnitName,
@@ -50,7 +50,7 @@ pub(super) fn disable(
     Ok(())
 }
 
-/// The files that change a unit, in systemd's order.
+/// Returns the drop-ins of a unit, in systemd's order.
 pub(super) fn drop_ins(
     files: &mut dyn FileSystem,
     unit: &UnitName,
@@ -59,7 +59,7 @@ pub(super) fn drop_ins(
     Ok(drop_ins.iter().map(ToString::to_string).collect())
 }
 
-/// Whether the unit is enabled, from its file and its links.
+/// Determines the enablement of the unit from its file and its links.
 pub(super) fn enablement(
     files: &mut dyn FileSystem,
     unit: &UnitName,
@@ -84,7 +84,8 @@ pub(super) fn enablement(
     }
     let links = links(files, unit, path)?;
     for (link, target) in &links {
-        // What counts of a link in a folder of dependencies is its name: systemd starts that unit, wherever the link leads.
+        // Only the name of a link in a dependency folder counts: systemd starts that unit, wherever
+        // the link points.
         let is_dependency = link.parent().is_some_and(|folder| {
             [".wants", ".requires", ".upholds"].iter().any(|kind| folder.as_str().ends_with(kind))
         });

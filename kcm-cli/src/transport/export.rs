@@ -1,4 +1,5 @@
-//! systemd's journal export format (<https://systemd.io/JOURNAL_EXPORT_FORMATS>), as `journalctl -o export` streams it.
+//! A parser of systemd's journal export format
+//! (<https://systemd.io/JOURNAL_EXPORT_FORMATS>), as `journalctl -o export` streams it.
 
 use std::collections::VecDeque;
 
@@ -7,12 +8,13 @@ use super::JournalEntry;
 /// The longest name or text of a field that is not a message.
 const LONGEST_LINE: usize = 4096;
 
-/// Something that is no journal.
+/// An error of input that is not in the export format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("what journalctl says there is not its export format; see `journalctl -o export` there")]
 pub(super) struct Garbled;
 
-/// Takes bytes as they come, gives entries. Holds no more than one entry and what was pushed last.
+/// A push parser that turns bytes into entries. It holds at most one entry and the bytes pushed
+/// last.
 pub(super) struct Parser {
     waiting: VecDeque<u8>,
     state: State,
@@ -28,7 +30,7 @@ struct Draft {
 }
 
 enum State {
-    /// In a field's name or text up to its line break.
+    /// In a field's name or text, up to its line break.
     Line { line: Vec<u8>, cut: u64 },
     /// In the eight bytes of a length.
     Length { is_message: bool, bytes: Vec<u8> },
@@ -50,7 +52,7 @@ impl Parser {
         self.waiting.extend(bytes);
     }
 
-    /// The next whole entry; none if more bytes are needed.
+    /// Returns the next whole entry, or `None` if more bytes are needed.
     pub(super) fn next(&mut self) -> Result<Option<JournalEntry>, Garbled> {
         while let Some(byte) = self.waiting.pop_front() {
             match &mut self.state {
@@ -101,12 +103,13 @@ impl Parser {
         Ok(None)
     }
 
-    /// A whole line: a field, the name of one whose value follows, or the end of an entry.
+    /// Handles a whole line: a field, the name of a field whose value follows, or the end of an
+    /// entry.
     fn line(&mut self, line: &[u8], cut: u64) -> Result<Option<JournalEntry>, Garbled> {
         if line.is_empty() {
             return std::mem::take(&mut self.entry).whole();
         }
-        // `-- No entries --`, which journalctl says in every format.
+        // `-- No entries --`, which journalctl prints in every format.
         if line.starts_with(b"-- ") {
             return Ok(None);
         }
@@ -133,14 +136,14 @@ impl Parser {
 }
 
 impl Draft {
-    /// Of several messages in one entry the first counts, as for journalctl.
+    /// Keeps the first of several messages in one entry, as journalctl does.
     fn value(&mut self, is_message: bool, value: Vec<u8>, cut: u64) {
         if is_message && self.message.is_none() {
             (self.message, self.cut) = (Some(value), cut);
         }
     }
 
-    /// An entry without a message has nothing to say.
+    /// Returns the finished entry, or `None` if it has no message.
     fn whole(self) -> Result<Option<JournalEntry>, Garbled> {
         let Self { cursor, microseconds, message, cut } = self;
         match (cursor, microseconds, message) {

@@ -1,88 +1,88 @@
-//! Why an operation was not carried out.
+//! Errors of operations.
 
 use thiserror::Error;
 
 use crate::util::files::{FileError, FileErrorKind, RemotePath};
 
-/// Why an operation was not carried out.
+/// The failure of one operation of a batch.
 #[derive(Debug, Error)]
 #[error("{operation}: {error}")]
 pub struct OperationFailure {
-    /// Which operation of the batch, from 0.
+    /// Index of the operation in the batch, from 0.
     pub index: usize,
-    /// The operation's name.
+    /// Name of the operation.
     pub operation: &'static str,
-    /// Why.
+    /// The error.
     pub error: OperationError,
 }
 
-/// Why one operation failed.
+/// The reason an operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OperationError {
-    /// A file could not be looked at or changed. A stage or commit may be partly done.
+    /// A file could not be read or changed. A stage or commit may be partly done.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Something is not what the plan was made from; nothing was changed.
+    /// A path differs from the state in the plan; nothing was changed.
     #[error(
         "{path} changed since the plan was made: expected {expected}, found {found}; run the command again"
     )]
     Changed {
         /// The path.
         path: RemotePath,
-        /// What the plan was made from.
+        /// The state in the plan.
         expected: String,
-        /// What is there now.
+        /// The observed state.
         found: String,
     },
-    /// A unit is not what the plan was made from; nothing was changed.
+    /// A unit differs from the state in the plan; nothing was changed.
     #[error(
         "{unit} changed since the plan was made: expected {expected}, found {found}; run the command again"
     )]
     UnitChanged {
         /// The unit.
         unit: String,
-        /// What the plan was made from.
+        /// The state in the plan.
         expected: String,
-        /// What systemd says now.
+        /// The state that systemd reports.
         found: String,
     },
-    /// A staged file does not have the bytes it was given; nothing was changed.
+    /// A staged file differs from the bytes that were sent; nothing was changed.
     #[error("{path}: what was written is not what is read back; check the disk")]
     Corrupt {
         /// The path.
         path: RemotePath,
     },
-    /// A unit cannot be acted on.
+    /// An action on a unit failed.
     #[error("{unit}: {reason}")]
     Unit {
         /// The unit.
         unit: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The master has no systemd that runs.
+    /// The master does not run systemd.
     #[error(
         "systemd does not run there (there is no /run/systemd/system); kcm needs a master that systemd manages"
     )]
     NoSystemd,
-    /// The work of an earlier run still goes on there; nothing was changed.
+    /// A script of an earlier run still runs on the master; nothing was changed.
     #[error(
         "the work of an earlier kcm still goes on there; wait a minute and run the command again"
     )]
     Busy,
-    /// The transport has no way to do this.
+    /// The transport does not support the operation.
     #[error("{transport} cannot do this: {reason}")]
     Unsupported {
         /// The transport.
         transport: String,
-        /// Why, and what can.
+        /// The reason, and an alternative.
         reason: String,
     },
 }
 
 impl OperationError {
-    /// The cause, if a file is.
+    /// Returns the kind of the file error, if it is one.
     #[must_use]
     pub fn file_kind(&self) -> Option<FileErrorKind> {
         match self {

@@ -1,10 +1,15 @@
-//! Folders on the way to kcm's files that somebody else can change.
+//! Detection of folders above kcm's files that other users can change.
 //!
-//! Root must not follow a name through a folder in which somebody else can exchange names: he would read, write, give away
-//! or remove a file of that person's choice. A folder is trusted if it belongs to root, or to the user who logged in and
-//! may become root without a password, and nobody else can write into it. A folder with the sticky bit may be on the way,
-//! because what is in it belongs to its owner alone, but nothing of kcm's may be directly in it. Where every folder from
-//! `/` on is trusted, and every link on the way, nobody else can exchange any of them while kcm works.
+//! Root must not follow a name through a folder in which another user can replace names. Otherwise
+//! it would read, write, re-own or remove a file of that user's choice. A folder is trusted if two
+//! conditions hold:
+//!
+//! - It belongs to root, or to the login user that may become root without a password.
+//! - No other user can write into it.
+//!
+//! A folder with the sticky bit may be on the path, because only the owner of an entry can replace
+//! it. No file of kcm may be directly in it. If every folder and link from `/` on is trusted, no
+//! other user can replace any of them while kcm works.
 
 use serde::Serialize;
 
@@ -15,30 +20,30 @@ use crate::util::files::{
 };
 use crate::util::words::command;
 
-/// Looks for folders above paths, from `/` on, that somebody else than root and the user who logged in can change; changes
-/// nothing.
+/// A search for folders above paths, from `/` on, that users other than root and the login user can
+/// change. Changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckFolders {
     /// Files, whether or not they exist.
     pub paths: Vec<RemotePath>,
 }
 
-/// A folder, or a symbolic link to one, that somebody else can change.
+/// A folder, or a symbolic link to one, that another user can change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UntrustedFolder {
-    /// Where it is.
+    /// Path of the folder or link.
     pub path: RemotePath,
-    /// Its user and group.
+    /// User and group.
     pub owner: Owner,
-    /// Its permission bits.
+    /// Permission bits.
     pub mode: Mode,
-    /// It is in the hands of another user, whatever its mode.
+    /// True if an untrusted user owns it, whatever its mode.
     pub is_foreign: bool,
 }
 
 impl UntrustedFolder {
-    /// Who can change it.
+    /// Describes which users can change it.
     #[must_use]
     pub fn problem(&self) -> String {
         let Self { path, owner, mode, is_foreign } = self;
@@ -52,8 +57,8 @@ impl UntrustedFolder {
         format!("{who}, and could exchange the files that kcm reads and writes below it")
     }
 
-    /// The command that takes it out of others' hands, if it is one of the folders above `asked`. Where a link on the master
-    /// led to it, its path is the master's own words, of which no command is made.
+    /// Returns the command that makes it safe, if it is one of the folders above `asked`. If a link
+    /// on the master led to it, its path is untrusted input and no command is built from it.
     #[must_use]
     pub fn help<'p>(&self, mut asked: impl Iterator<Item = &'p RemotePath>) -> String {
         let path = self.path.as_str();
@@ -69,7 +74,7 @@ impl UntrustedFolder {
         format!("run `{command}` there, after a look at what is in it")
     }
 
-    /// The command that takes a folder of this machine out of others' hands.
+    /// Returns the command that makes a folder of this machine safe.
     pub(crate) fn command_here(&self, user: &str) -> String {
         let change =
             if self.is_foreign { format!("chown -h {user}") } else { "chmod go-w".to_owned() };
@@ -84,15 +89,15 @@ impl UntrustedFolder {
 
 const HELP: &str = "give that folder to root there and let nobody else write into it, after a look at what is in it";
 
-/// Finds the folders of this machine above a file that somebody else can change.
+/// Finds the folders of this machine above a file that another user can change.
 ///
 /// # Errors
-/// When one of them cannot be seen.
+/// Returns an error if one of them cannot be inspected.
 pub(crate) fn untrusted_here(path: RemotePath) -> Result<Vec<UntrustedFolder>, OperationError> {
     untrusted(&mut Disk::folder("/"), &[path])
 }
 
-/// Finds the folders above `paths` that somebody else can change, outermost first.
+/// Finds the folders above `paths` that another user can change, outermost first.
 pub(super) fn untrusted(
     machine: &mut dyn Machine,
     paths: &[RemotePath],
@@ -115,8 +120,8 @@ pub(super) fn untrusted(
     Ok(ways.iter().filter_map(foreign).collect())
 }
 
-/// Adds every folder and link on the way to `folder` to `ways`, each once, and to `parents` the folder in which the first one
-/// that is missing will be made.
+/// Adds every folder and link on the path to `folder` to `ways`, each once. Adds to `parents` the
+/// folder in which the first missing one would be created.
 fn follow(
     machine: &mut dyn Machine,
     folder: &RemotePath,

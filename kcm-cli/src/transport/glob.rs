@@ -2,7 +2,7 @@
 
 use crate::util::files::{FileError, FileSystem, RemotePath};
 
-/// The files that a pattern stands for, sorted; none for a path that is no pattern.
+/// Returns the files that match a pattern, sorted; none for a path that is not a pattern.
 pub(super) fn paths(files: &mut dyn FileSystem, pattern: &str) -> Result<Vec<String>, FileError> {
     if !pattern.contains(['*', '?', '[']) {
         return Ok(Vec::new());
@@ -18,7 +18,7 @@ pub(super) fn paths(files: &mut dyn FileSystem, pattern: &str) -> Result<Vec<Str
                 next.push(format!("{above}/{part}"));
                 continue;
             }
-            // What is no folder holds nothing.
+            // A path that is not a folder has no entries.
             let names = files.list(&folder).unwrap_or_default();
             let names = names.iter().filter(|name| {
                 matches(part, name) && (!name.starts_with('.') || part.starts_with('.'))
@@ -38,7 +38,7 @@ pub(super) fn paths(files: &mut dyn FileSystem, pattern: &str) -> Result<Vec<Str
     Ok(there)
 }
 
-/// Whether a name matches a pattern of `*`, `?` and `[…]`.
+/// Reports whether a name matches a pattern of `*`, `?` and `[…]`.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
@@ -71,11 +71,11 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The members of a set, whether they are those that do not match, and what follows the set.
+/// Parses a bracket expression into its members, whether it is negated, and the text after it.
 fn set(text: &str) -> Option<(&str, bool, &str)> {
     let is_negated = text.starts_with(['!', '^']);
     let members = if is_negated { text.get(1..)? } else { text };
-    // A bracket in the first place is a member.
+    // A closing bracket in the first position is a member.
     let first = members.chars().next()?.len_utf8();
     let end = members.get(first..)?.find(']')? + first;
     Some((members.get(..end)?, is_negated, members.get(end + 1..)?))

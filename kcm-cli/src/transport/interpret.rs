@@ -1,4 +1,4 @@
-//! The meaning of a batch, in terms of single effects: what `local` and `fake` share.
+//! Interpretation of a batch as single effects, shared by `local` and `fake`.
 
 mod commit;
 mod read;
@@ -26,9 +26,9 @@ pub(crate) use read::public_kubeconfig;
 pub(super) use stage::stage_folders;
 pub(crate) use stage::staged;
 
-/// A master that effects can be carried out on, one after the other.
+/// A master on which effects can be carried out one by one.
 pub(super) trait Machine: FileSystem {
-    /// The kernel's host name, if there is a kernel.
+    /// Returns the kernel's host name, if there is a kernel.
     fn hostname(&self) -> Option<String>;
     fn unit_state(
         &mut self,
@@ -36,7 +36,7 @@ pub(super) trait Machine: FileSystem {
         path: &RemotePath,
     ) -> Result<UnitState, OperationError>;
     fn act(&mut self, action: &UnitAction) -> Result<(), OperationError>;
-    /// The time by its clock.
+    /// Returns the time by the master's clock.
     fn clock(&mut self) -> OffsetDateTime;
     fn settle(&mut self, settle: &Settle) -> Result<Settled, OperationError>;
     fn examine(&mut self, examine: &Examine) -> Result<Examined, OperationError>;
@@ -44,9 +44,10 @@ pub(super) trait Machine: FileSystem {
     fn account(&mut self, account: &Account) -> Observation<Option<Owner>>;
     fn processes(&mut self, executable: &RemotePath) -> Observation<Vec<u32>>;
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError>;
-    /// Tells whether a user may do everything here anyway: root, and whoever does the work.
+    /// Reports whether a user may do everything on the machine anyway: root, and the user that kcm
+    /// runs as.
     fn trusts(&self, uid: u32) -> bool;
-    /// Tells whether nobody else is in a group.
+    /// Reports whether a group has no other members.
     fn trusts_group(&self, gid: u32) -> bool;
 
     /// Called before and after each operation, with its place in the batch.
@@ -106,7 +107,7 @@ fn carry_out(machine: &mut dyn Machine, operation: &Operation) -> Result<Reply, 
         }
         Operation::Unit(action) => machine.act(action).map(|()| Reply::Unit),
         Operation::Settle(settle) => machine.settle(settle).map(Reply::Settled),
-        // Files are read at once here.
+        // Reading a whole file is cheap on this machine, so no note is needed.
         Operation::NoteProgram(_) => Ok(Reply::Noted),
         Operation::Exec(exec) => machine.exec(exec).map(Reply::Exec),
     }
@@ -140,7 +141,7 @@ fn probe(machine: &mut dyn Machine, probe: &Probe) -> Result<ProbeReply, Operati
     })
 }
 
-/// The folders of `paths`, each once.
+/// Returns the folders of `paths`, each once.
 pub(super) fn folders(paths: &[RemotePath]) -> BTreeSet<RemotePath> {
     paths.iter().filter_map(RemotePath::parent).collect()
 }

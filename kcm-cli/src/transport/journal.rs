@@ -1,4 +1,4 @@
-//! A unit's journal on a master, entry by entry.
+//! The journal of a unit on a master, entry by entry.
 
 use async_trait::async_trait;
 use kcm_systemd::UnitName;
@@ -7,90 +7,93 @@ use time::OffsetDateTime;
 
 use super::TransportError;
 
-/// What is wanted of a master's journal.
+/// A query for entries of a master's journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalQuestion {
-    /// Whose entries.
+    /// The unit whose entries are read.
     pub unit: UnitName,
-    /// Where to begin.
+    /// The start position.
     pub from: JournalStart,
-    /// Whether to wait for what is yet to come.
+    /// True to wait for entries still to come.
     pub follow: bool,
 }
 
-/// Where a journal begins.
+/// The start position in a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JournalStart {
-    /// With the first entry of this second or a later one, by the master's clock.
+    /// Start with the first entry of this second or a later one, by the master's clock.
     Since(OffsetDateTime),
-    /// With the entry after this one.
+    /// Start with the entry after this cursor.
     After(String),
 }
 
 /// An entry of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// Its place, for [`JournalStart::After`].
+    /// Position of the entry, for [`JournalStart::After`].
     pub cursor: String,
-    /// When the master's journal took it, by the master's clock (`__REALTIME_TIMESTAMP`), in microseconds since 1970.
+    /// Time at which the master's journal received it, by the master's clock
+    /// (`__REALTIME_TIMESTAMP`), in microseconds since 1970.
     pub microseconds: u64,
-    /// The message as it was written: any bytes, also those that drive a terminal. At most [`JournalEntry::LONGEST`].
+    /// The message as written: any bytes, including terminal control sequences. At most
+    /// [`JournalEntry::LONGEST`].
     pub message: Vec<u8>,
-    /// How many bytes of the message are left out.
+    /// Number of bytes cut from the end of the message.
     pub cut: u64,
 }
 
 impl JournalEntry {
-    /// The longest message that is kept, in bytes.
+    /// Maximum length of a stored message, in bytes.
     pub const LONGEST: usize = 64 * 1024;
 }
 
-/// A journal that is being read. Dropping it ends the reading on the master, too.
+/// An open journal. Dropping it ends the reading on the master, too.
 #[async_trait]
 pub trait Journal: Send {
-    /// The next entry; none after the last. Reads on only when asked, so whoever is slow holds back the master and
-    /// fills no memory.
+    /// Returns the next entry, or `None` after the last. Reads on only when called, so a slow
+    /// reader holds back the master and fills no memory.
     ///
     /// # Errors
-    /// When the connection is lost, or the journal cannot be read.
+    /// Returns an error if the connection is lost or the journal cannot be read.
     async fn next(&mut self) -> Result<Option<JournalEntry>, JournalError>;
 }
 
-/// Why a journal is not read, or not to its end.
+/// The reason a journal could not be read, or not to its end.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The transport has no journals.
+    /// The transport does not support journals.
     #[error("{master}: {reason}")]
     Unsupported {
         /// The master.
         master: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The master could not be asked.
+    /// The master could not be queried.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The connection was lost in between. Asking again after the last entry's cursor goes on where it was.
+    /// The connection was lost in between. A new query after the last entry's cursor continues from
+    /// there.
     #[error("{master}: {reason}")]
     Lost {
         /// The master.
         master: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
-    /// The master has the question and cannot answer it.
+    /// The master received the query and cannot answer it.
     #[error("{master}: its journal cannot be read: {reason}")]
     Refused {
         /// The master.
         master: String,
-        /// Why, and how to mend it.
+        /// The reason and how to fix it.
         reason: String,
     },
 }
 
 impl JournalError {
-    /// Why, without the master's name.
+    /// Returns the reason, without the master's name.
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Transport(error) => error.reason(),

@@ -1,4 +1,4 @@
-//! Masters as folders on this machine: for images, air gaps and a first try without SSH or root.
+//! Masters as folders on this machine: for images, air gaps and a first trial without SSH or root.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -9,16 +9,18 @@ use time::OffsetDateTime;
 
 use super::interpret::{Machine, interpret};
 use super::{
-    Account, Activity, Batch, Examine, Examined, Exec, Inspect, Inspected, LockClaim, LockError,
-    LockGuard, Observation, OperationError, Output, Replies, Settle, Settled, Stream,
-    StreamAddress, StreamError, Transport, TransportError, UnitAction, UnitState, accounts, enable,
+    Account, Activity, Batch, Examine, Examined, Exec, HttpsAnswer, HttpsError, HttpsQuestion,
+    Inspect, Inspected, Journal, JournalError, JournalQuestion, LockClaim, LockError, LockGuard,
+    Observation, OperationError, Output, Replies, Settle, Settled, Stream, StreamAddress,
+    StreamError, Transport, TransportError, UnitAction, UnitState, accounts, enable, https_over,
 };
 use crate::util::files::{Disk, FolderLock, FolderLockError, Owner, RemotePath};
 
-/// A master that is a folder: files are written, the unit is enabled as `systemctl --root` does,
-/// nothing is started, and the network is never touched.
+/// A master that is a folder. Files are written, and units are enabled as `systemctl --root` does.
+/// No unit is started, and the network is never used.
 ///
-/// Owners are set only when run as root; [`ProbeReply::can_set_owner`](super::ProbeReply) says so.
+/// Owners are set only when run as root; [`ProbeReply::can_set_owner`](super::ProbeReply) reports
+/// it.
 #[derive(Debug)]
 pub struct Local {
     folder: PathBuf,
@@ -26,14 +28,14 @@ pub struct Local {
 }
 
 impl Local {
-    /// The master whose `/` is `folder`. It is made when the first file is written.
+    /// Creates the master whose `/` is `folder`. The folder is created with the first file.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         Self { machine: Mutex::new(Disk::machine(folder.clone())), folder }
     }
 
-    /// The folder that stands for `/`.
+    /// Returns the folder that represents `/`.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -54,6 +56,10 @@ impl Transport for Local {
         })
     }
 
+    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
+        https_over(self.open_stream(&question.address).await?, question).await
+    }
+
     async fn lock(&self, _claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {
         let master = self.folder.display().to_string();
         let failed = |reason: String| LockError::Failed { master: master.clone(), reason };
@@ -66,6 +72,15 @@ impl Transport for Local {
             Err(FolderLockError::Io(error)) => Err(failed(error.to_string())),
         }
     }
+
+    async fn journal(&self, _question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
+        Err(JournalError::Unsupported {
+            master: self.folder.display().to_string(),
+            reason: "a folder has no journal".to_owned(),
+        })
+    }
+
+    async fn close(&self) {}
 }
 
 impl LockGuard for FolderLock {}
@@ -133,7 +148,8 @@ impl Machine for Disk {
     }
 
     fn trusts_group(&self, gid: u32) -> bool {
-        // Distributions that make folders 0775 give each user a group of the same number.
+        // Distributions that create folders with mode 0775 give each user a group of the same
+        // number.
         gid == 0
             || (gid == rustix::process::getegid().as_raw() && self.trusts(gid))
             || is_sudo_user(gid)
@@ -144,7 +160,7 @@ impl Machine for Disk {
     }
 }
 
-/// Tells whether this is the account that has become root with `sudo`: it is the operator's own.
+/// Reports whether this account has become root with `sudo`, that is, whether it is the operator's.
 fn is_sudo_user(uid: u32) -> bool {
     rustix::process::geteuid().is_root()
         && std::env::var("SUDO_UID").is_ok_and(|user| user == uid.to_string())

@@ -1,38 +1,45 @@
-//! The seam between what kcm decides and where it happens.
+//! Transports: the interface between kcm's decisions and their effects on a master.
 //!
-//! A [`Transport`] is one master. It carries out a [`Batch`] of typed operations in one exchange:
-//! [`Local`] in a folder, [`Fake`] in memory for tests, and an embedder's own wherever it likes.
+//! A [`Transport`] represents one master. It carries out a [`Batch`] of typed operations in one
+//! exchange. [`Local`] works in a folder and [`Fake`] in memory for tests; an embedder can supply
+//! its own.
 //!
 //! # Contract
 //!
-//! Every implementation holds these, and one suite of tests runs on all of them:
+//! Every implementation satisfies these clauses, and one test suite runs against all of them:
 //!
-//! 1. Operations of a batch are carried out in order, each whole before the next, up to the first that
-//!    fails. [`Replies`] has one reply for each that was carried out, then the failure; none after it
-//!    was begun.
-//! 2. `Err(TransportError)` means that no replies could be had, and says whether nothing was done
-//!    ([`TransportError::NeverRan`]) or nobody knows ([`TransportError::FateUnknown`]).
-//! 3. A file appears whole or not at all, with its mode and owner, and is durable before a reply calls
-//!    it done. Before it has its owner, nobody but the user who writes it can read it.
-//! 4. [`Stage`] changes no target. It puts files into a folder named [`STAGE_FOLDER`], mode 0700, beside
-//!    each target, reads them back and compares digests. What an earlier run left there is replaced;
-//!    if it fails, it leaves nothing behind.
-//! 5. [`Commit`] looks at everything it is told to expect first; if one thing is other than expected
-//!    it changes nothing and fails with [`OperationError::Changed`] or [`OperationError::UnitChanged`]. Then it keeps,
-//!    renames and removes file by file in the order given, and removes the stage folders. Interrupted, each file is old
-//!    or new, never half, and what was to be kept is kept before the first is replaced.
-//! 6. Secrets travel as content or standard input only: never in argv, the environment, a message or
-//!    `Debug`.
-//! 7. An operation that a transport cannot do is [`OperationError::Unsupported`], never silence.
-//! 8. [`UnitAction::Stop`] and [`UnitAction::Kill`] arm a timer of the master's own first, which starts the unit again whatever becomes of kcm;
-//!    only a start or [`UnitAction::Disarm`] takes it back.
+//! 1. Operations of a batch are carried out in order, each completely before the next, up to the
+//!    first that fails. [`Replies`] has one reply for each operation carried out, then the failure.
+//!    No operation after the failed one was started.
+//! 2. `Err(TransportError)` means that no replies could be obtained. It says whether nothing was
+//!    done ([`TransportError::NeverRan`]) or the outcome is unknown
+//!    ([`TransportError::FateUnknown`]).
+//! 3. A file appears whole or not at all, with its mode and owner. It is durable before a reply
+//!    reports it done. Before it has its owner, only the user who writes it can read it.
+//! 4. [`Stage`] changes no target. It writes files into a folder named [`STAGE_FOLDER`], mode 0700,
+//!    beside each target, reads them back and compares digests. It replaces the leftovers of an
+//!    earlier run. If it fails, it leaves nothing behind.
+//! 5. [`Commit`] first checks every expectation. If one does not hold, it changes nothing and fails
+//!    with [`OperationError::Changed`] or [`OperationError::UnitChanged`]. Then it keeps, renames
+//!    and removes file by file in the given order, and removes the stage folders. If it is
+//!    interrupted, each file is old or new, never half. Every file to be kept is kept before the
+//!    first is replaced.
+//! 6. Secrets travel only as content or standard input: never in argv, the environment, a message
+//!    or `Debug`.
+//! 7. An operation that a transport does not support fails with [`OperationError::Unsupported`]; it
+//!    is never ignored.
+//! 8. [`UnitAction::Stop`] and [`UnitAction::Kill`] first arm a timer on the master. The timer
+//!    starts the unit again even if kcm dies. Only a start or [`UnitAction::Disarm`] disarms it.
 //! 9. Bytes are cheap, exchanges are not: one batch is one exchange.
-//! 10. A [`Journal`] gives entries in the journal's own order, none twice and none left out, and reads ahead no more than
-//!     one entry and one piece of what the master sends. After a cursor it goes on with the entry that follows. Once it is
-//!     dropped, or whoever reads it is dead, nothing of it is left running on the master.
+//! 10. A [`Journal`] yields entries in the journal's own order, without duplicates or gaps. It
+//!     reads ahead at most one entry and one chunk of the master's output. After a cursor it
+//!     continues with the entry that follows. Once it is dropped, or its reader is dead, none of
+//!     its processes remains on the master.
 
 mod accounts;
 mod batch;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod enable;
 mod export;
 mod failure;
@@ -47,6 +54,7 @@ mod local;
 mod public_part;
 mod reply;
 mod shell;
+#[cfg(feature = "ssh")]
 mod ssh;
 mod unit_files;
 
@@ -66,7 +74,7 @@ pub use failure::{OperationError, OperationFailure};
 pub use fake::Fake;
 pub(crate) use folders::untrusted_here;
 pub use folders::{CheckFolders, UntrustedFolder};
-pub use https::{HttpsAnswer, HttpsError, HttpsQuestion};
+pub use https::{HttpsAnswer, HttpsError, HttpsQuestion, https_over};
 pub use inspect::{Inspect, Inspected, ProcessFacts};
 pub(crate) use interpret::{public_kubeconfig, staged};
 pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
@@ -76,55 +84,58 @@ pub use reply::{
     Activity, Connection, Enablement, Examined, Listener, Observation, Output, PathState,
     ProbeReply, ProgramFacts, Replies, Reply, Settled, UnitState,
 };
-pub use shell::{Unquotable, command_line};
-pub use ssh::{Connections, Password, SshMaster};
+pub use shell::{
+    Password, Shell, ShellError, ShellExit, ShellProcess, ShellStreamError, ShellTransport,
+    Unquotable, command_line,
+};
+#[cfg(feature = "ssh")]
+pub use ssh::{Connections, OpenSsh};
 pub use unit_files::{EnvironmentSource, EnvironmentState, FindUnit, FoundUnit, UnitSource};
 
-/// The folder beside a target in which files wait for their commit.
+/// Name of the folder beside a target in which files wait for their commit.
 pub const STAGE_FOLDER: &str = ".kcm-stage";
 
-/// One master. Object-safe; used as `Arc<dyn Transport>`. The module's contract binds.
+/// A connection to one master. Object-safe; used as `Arc<dyn Transport>`. The contract of the
+/// module binds implementors.
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Carries out `batch` in one exchange: all of it, or up to the first operation that failed, which
-    /// the replies name.
+    /// Carries out `batch` in one exchange: all of it, or up to the first operation that fails. The
+    /// replies name the failed operation.
     ///
     /// # Errors
-    /// When there are no replies: the error says whether nothing was done or nobody knows.
+    /// Returns an error if no replies could be obtained; it says whether nothing was done or the
+    /// outcome is unknown.
     async fn call(&self, batch: &Batch) -> Result<Replies, TransportError>;
 
     /// Opens a byte stream to `address` as seen from the master.
     ///
     /// # Errors
-    /// When it cannot be opened, or this transport has no way to.
+    /// Returns an error if the stream cannot be opened or the transport does not support streams.
     async fn open_stream(&self, address: &StreamAddress) -> Result<Box<dyn Stream>, StreamError>;
 
-    /// Asks a server, as seen from the master, over HTTPS, whoever it is: its certificate is not verified, so the answer
-    /// proves no identity and must carry no secret.
+    /// Sends an HTTPS request to a server as seen from the master. The server's certificate is not
+    /// verified: the answer proves no identity, and the request must not carry a secret.
+    /// [`https_over`] implements this over a stream.
     ///
     /// # Errors
-    /// When no answer was had within 10 s.
-    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError> {
-        https::ask(self.open_stream(&question.address).await?, question).await
-    }
+    /// Returns an error if no answer came within 10 s.
+    async fn insecure_https(&self, question: &HttpsQuestion) -> Result<HttpsAnswer, HttpsError>;
 
-    /// Takes the master's lock for as long as the guard lives. Does not wait for a holder.
+    /// Takes the master's lock for the lifetime of the guard. Does not wait for another holder.
     ///
     /// # Errors
-    /// When somebody else holds it, and who, as far as that can be known.
+    /// Returns an error if another process holds the lock; it names the holder as far as that is
+    /// known.
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError>;
 
     /// Reads the journal of a unit.
     ///
     /// # Errors
-    /// When it cannot be begun, or this transport has no way to.
-    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError> {
-        let reason = format!("the journal of {} cannot be read this way", question.unit);
-        Err(JournalError::Unsupported { master: "this master".to_owned(), reason })
-    }
+    /// Returns an error if reading cannot begin or the transport cannot read journals.
+    async fn journal(&self, question: &JournalQuestion) -> Result<Box<dyn Journal>, JournalError>;
 
-    /// Ends the connection, if there is one. What is asked afterwards may open a new one.
-    async fn close(&self) {}
+    /// Closes the connection, if there is one. A later call may open a new one.
+    async fn close(&self);
 }
 
 /// A byte stream through a master.
@@ -151,49 +162,49 @@ impl fmt::Display for StreamAddress {
     }
 }
 
-/// Who asks for a lock, for whoever finds it taken.
+/// A request for a lock, with the owner to show to others that find it held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockClaim {
-    /// User, host and process in words.
+    /// Description of user, host and process.
     pub owner: String,
 }
 
-/// Holds a master's lock; dropping it lets go.
+/// A held lock of a master; dropping the guard releases it.
 pub trait LockGuard: fmt::Debug + Send + Sync {}
 
-/// No replies.
+/// The reason a batch returned no replies.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// Nothing was done on the master.
+    /// The batch did not run: nothing was done on the master.
     #[error("{master}: could not be reached, nothing was done there: {reason}")]
     NeverRan {
         /// The master.
         master: String,
-        /// Why, and how to mend it.
+        /// The cause and how to fix it.
         reason: String,
     },
-    /// The connection was lost: the batch may have been carried out, in part or whole.
+    /// The connection was lost: the batch may have been carried out partly or completely.
     #[error(
         "{master}: lost in the middle, what was done there is unknown: {reason}; run the same command again, it goes on from what it finds"
     )]
     FateUnknown {
         /// The master.
         master: String,
-        /// What happened.
+        /// The cause.
         reason: String,
     },
 }
 
 impl TransportError {
-    /// Why, and how to mend it.
+    /// Returns the cause and how to fix it.
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::NeverRan { reason, .. } | Self::FateUnknown { reason, .. } => reason,
         }
     }
 
-    /// The same without the master's name, for where that is said already.
+    /// Returns the message without the master's name, for contexts that already name it.
     pub(crate) fn without_name(&self) -> String {
         let (Self::NeverRan { master, .. } | Self::FateUnknown { master, .. }) = self;
         let text = self.to_string();
@@ -201,19 +212,19 @@ impl TransportError {
     }
 }
 
-/// Why a stream could not be opened.
+/// The reason a stream could not be opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StreamError {
-    /// The transport has no streams.
+    /// The transport does not support streams.
     #[error("{master}: {reason}")]
     Unsupported {
         /// The master.
         master: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Nobody listens there.
+    /// No process listens on the address.
     #[error("{master}: nobody listens on {address}")]
     Refused {
         /// The master.
@@ -221,7 +232,7 @@ pub enum StreamError {
         /// The address, as seen from the master.
         address: StreamAddress,
     },
-    /// The master does not let connections through.
+    /// The SSH server of the master forbids forwarding.
     #[error(
         "{master}: its sshd forwards nothing; allow it with `AllowTcpForwarding local` in its sshd_config"
     )]
@@ -236,19 +247,19 @@ pub enum StreamError {
         master: String,
         /// The address, as seen from the master.
         address: StreamAddress,
-        /// How long was waited.
+        /// The time waited.
         patience: Duration,
     },
-    /// The master could not be asked.
+    /// The master could not be queried.
     #[error(transparent)]
     Transport(#[from] TransportError),
 }
 
-/// Why a lock was not had.
+/// The reason a lock could not be taken.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Somebody else holds it.
+    /// Another process holds the lock.
     #[error("{master}: another kcm is at work there ({holder}); wait for it to end")]
     Held {
         /// The master.
@@ -256,12 +267,12 @@ pub enum LockError {
         /// The holder, as far as it is known.
         holder: String,
     },
-    /// The question failed.
+    /// The lock request failed.
     #[error("{master}: the lock cannot be taken: {reason}")]
     Failed {
         /// The master.
         master: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,5 +1,7 @@
-//! The public part of a private key, found by a rule on its hexadecimal digits that a shell can follow, too
-//! (`shell/looking.sh`): so a key is compared with a certificate where it is, and no byte of it leaves the master. Pure.
+//! The public part of a private key, found by a rule on its hexadecimal digits.
+//!
+//! A shell can apply the same rule (`shell/scripts/looking.sh`). A key is therefore compared with a
+//! certificate on the master, and no byte of it leaves the master. Pure.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -10,13 +12,15 @@ use kcm_pki::{Certificate, Fingerprint};
 use regex::Regex;
 use zeroize::Zeroizing;
 
-/// RSA in PKCS#8 or PKCS#1 (RFC 8017, appendix A.1.2): the modulus ends where the exponent 65537 begins.
+/// Pattern of an RSA key in PKCS#8 or PKCS#1 (RFC 8017, appendix A.1.2): the modulus ends where the
+/// exponent 65537 begins.
 const RSA_KEY: &str = "^(?:3082.{4}020100300d06092a864886f70d01010105000482.{4})?3082.{4}020100(?:028181|0282.{4})00(.*?)0203010001";
-/// ECDSA on the three curves, in PKCS#8 or SEC 1 (RFC 5915, section 3): the point is what it ends with.
+/// Pattern of an ECDSA key on the three curves, in PKCS#8 or SEC 1 (RFC 5915, section 3): the point
+/// is at the end.
 const EC_KEY: &str = "^30.*a1(?:44034200|64036200|818903818600)(04(?:.{128}|.{192}|.{264}))$";
-/// RSA in a certificate (RFC 8017, appendix A.1.1).
+/// Pattern of an RSA public key in a certificate (RFC 8017, appendix A.1.1).
 const RSA_PUBLIC: &str = "300d06092a864886f70d010101050003(?:81..|82.{4})0030(?:81..|82.{4})(?:028181|0282.{4})00(.*?)0203010001";
-/// ECDSA in a certificate (RFC 5480, section 2.2).
+/// Pattern of an ECDSA public key in a certificate (RFC 5480, section 2.2).
 const EC_PUBLIC: &str = "03(?:4200|6200|818600)(04(?:.{128}|.{192}|.{264}))$";
 
 #[expect(clippy::expect_used, reason = "the patterns are constants")]
@@ -24,13 +28,14 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a valid pattern")
 }
 
-/// Returns the digest of the public part of the private key in a PEM file; none where the rule finds no public part.
+/// Returns the digest of the public part of the private key in a PEM file, or `None` if the rule
+/// finds no public part.
 pub(super) fn of_key(pem: &[u8]) -> Option<Fingerprint> {
     static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| [RSA_KEY, EC_KEY].map(pattern));
     digest_of(&*PATTERNS, &first_key(pem)?)
 }
 
-/// Returns the digest of the same part of a certificate's key; none for a key of another kind.
+/// Returns the digest of the same part of a certificate's key, or `None` for a key of another kind.
 pub(crate) fn of_certificate(certificate: &Certificate) -> Option<Fingerprint> {
     static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| [RSA_PUBLIC, EC_PUBLIC].map(pattern));
     digest_of(&*PATTERNS, certificate.public_key().der())

@@ -1,4 +1,4 @@
-//! What a transport answers.
+//! Replies of a transport.
 
 use std::net::SocketAddr;
 
@@ -11,161 +11,161 @@ use super::{FoundUnit, Inspected, OperationFailure, UntrustedFolder};
 use crate::util::files::{Mode, Owner, RemotePath, Room};
 use crate::util::words::harmless;
 
-/// The answers to a batch: one for every operation that was carried out, then why the next was not.
+/// The replies to a batch: one for every operation carried out, then the failure of the next.
 #[derive(Debug)]
 pub struct Replies {
     /// One reply for each operation carried out, in order.
     pub done: Vec<Reply>,
-    /// The operation that failed, if one did; none after it was begun.
+    /// The operation that failed, if one did. No later operation was started.
     pub failed: Option<OperationFailure>,
 }
 
-/// The answer to one operation.
+/// The reply to one operation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reply {
-    /// To a probe.
+    /// Reply to a probe.
     Probe(ProbeReply),
-    /// To a read: the bytes, or `None` if there is no regular file.
+    /// Reply to a read: the bytes, or `None` if the path is not a regular file.
     Read(Option<Zeroizing<Vec<u8>>>),
-    /// To a check of folders: those that others can change.
+    /// Reply to a check of folders: those that others can change.
     CheckedFolders(Vec<UntrustedFolder>),
-    /// To a search for a unit.
+    /// Reply to a search for a unit.
     FoundUnit(FoundUnit),
-    /// To an examination.
+    /// Reply to an examination.
     Examined(Examined),
-    /// To an inspection.
+    /// Reply to an inspection.
     Inspected(Inspected),
-    /// To a stage: all files are beside their targets, durable, and have the right digest.
+    /// Reply to a stage: all files are beside their targets, durable, and have the right digest.
     Staged {
-        /// The folders that had to be made for them, outermost first.
+        /// The folders that were created for them, outermost first.
         made: Vec<RemotePath>,
     },
-    /// To an unstage: nothing of the stage is left.
+    /// Reply to an unstage: all files of the stage are gone.
     Unstaged,
-    /// To a commit: everything is in place and durable.
+    /// Reply to a commit: all files are in place and durable.
     Committed,
-    /// To a unit action: done.
+    /// Reply to a completed unit action.
     Unit,
-    /// To a stop: its processes are gone.
+    /// Reply to a stop: the processes of the unit are gone.
     Stopped {
-        /// When that was seen, by the master's clock.
+        /// Time at which they were seen to be gone, by the master's clock.
         gone: OffsetDateTime,
     },
-    /// To a settle: the unit has stayed up.
+    /// Reply to a settle: the unit has stayed up.
     Settled(Settled),
-    /// To a note of a program.
+    /// Reply to a note about a program.
     Noted,
-    /// To an exec: how it ended. A non-zero exit is a result, not an error.
+    /// Reply to an exec: the exit status and output. A non-zero exit is a result, not an error.
     Exec(Output),
 }
 
 /// A service that has stayed up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// systemd's name for this run (`InvocationID`).
+    /// systemd's identifier of this run (`InvocationID`).
     pub invocation: String,
     /// The main process.
     pub main_pid: u32,
-    /// The TCP addresses on which that very process listens, those of IPv4 alone if it has any; unknown where others'
-    /// processes cannot be looked into.
+    /// The TCP addresses on which that process listens; only those of IPv4 if it has any. Unknown
+    /// if the processes of other users cannot be inspected.
     pub listening: Observation<Vec<SocketAddr>>,
-    /// The TCP connections of that process, of those that can carry data, if they were asked for.
+    /// The open TCP connections of that process, if they were requested.
     pub connections: Option<Observation<Vec<Connection>>>,
 }
 
-/// A TCP connection. No two have all of this alike while either is open; inode numbers alone come again after four
-/// billion sockets.
+/// A TCP connection. No two connections are equal while either is open. Inode numbers alone repeat
+/// after four billion sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Connection {
-    /// This end.
+    /// Local address.
     pub local: SocketAddr,
-    /// The other end.
+    /// Remote address.
     pub remote: SocketAddr,
-    /// The socket's number in the kernel.
+    /// Inode number of the socket.
     pub inode: u64,
 }
 
-/// What an examination saw.
+/// The result of an examination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined {
-    /// The master's clock, in the middle of the exchange; none in a folder.
+    /// The master's clock, in the middle of the exchange; `None` for a folder.
     pub clock: Option<OffsetDateTime>,
-    /// What the program said, if it was to be asked; a program that cannot be run has its reason.
+    /// The output of the program, if it was requested; the reason, if the program cannot be run.
     pub program: Option<Observation<ProgramFacts>>,
-    /// Listeners on the port that are not of the unit's main process.
+    /// Listeners on the port that do not belong to the unit's main process.
     pub strangers: Observation<Vec<Listener>>,
     /// The files that cannot be read.
     pub unreadable: Observation<Vec<RemotePath>>,
 }
 
-/// What a program says of itself.
+/// The self-description of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramFacts {
-    /// What it answers to `--version`.
+    /// Output of `--version`.
     pub version: String,
-    /// What it answers to `--help`.
+    /// Output of `--help`.
     pub help: String,
 }
 
-/// Who listens on a port.
+/// A process that listens on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// Where.
+    /// The address on which it listens.
     pub address: SocketAddr,
     /// The process, if it is known.
     pub process: Option<u32>,
 }
 
-/// How a program ended.
+/// The exit status and output of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Exit status, `None` if a signal ended it.
+    /// Exit status; `None` if a signal ended the program.
     pub status: Option<i32>,
-    /// What it wrote to standard output.
+    /// Bytes written to standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
+    /// Bytes written to standard error.
     pub stderr: Vec<u8>,
 }
 
-/// What a probe saw.
+/// The result of a probe.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProbeReply {
-    /// The kernel's host name; unknown for a folder.
+    /// The kernel's host name; `None` for a folder.
     pub hostname: Option<String>,
-    /// Whether files can be given to another user.
+    /// True if files can be given to another user.
     pub can_set_owner: bool,
-    /// The paths asked for, in order.
+    /// States of the requested paths, in order.
     pub paths: Vec<PathState>,
-    /// Whether the folders of these paths, each once, can be written into.
+    /// Reports for each folder of these paths whether it can be written into.
     pub rooms: Vec<(RemotePath, Room)>,
-    /// What an interrupted run left beside the paths asked for.
+    /// Leftovers of an interrupted run beside the requested paths.
     pub leftovers: Vec<RemotePath>,
     /// The unit.
     pub unit: UnitState,
-    /// Processes that run the executable asked for, the unit's own included.
+    /// Processes that run the requested executable, the unit's own included.
     pub processes: Observation<Vec<u32>>,
-    /// The numbers of the accounts asked for, in order; none for one that does not exist.
+    /// Numeric IDs of the requested accounts, in order; `None` for an account that does not exist.
     pub accounts: Vec<Observation<Option<Owner>>>,
 }
 
-/// An answer, or why there is none: a failed question is not a "no".
+/// An observed value, or the reason it is unknown: a failed question is not a "no".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Observation<T> {
-    /// The answer.
+    /// The value.
     Known(T),
-    /// Why it is not known.
+    /// The reason it is unknown.
     Unknown(String),
 }
 
-/// What a path names on a master.
+/// The state of a path on a master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum PathState {
-    /// Nothing.
+    /// The path does not exist.
     Absent,
     /// A regular file.
     File {
@@ -177,11 +177,11 @@ pub enum PathState {
         mode: Mode,
         /// User and group.
         owner: Owner,
-        /// When content, mode, owner or name last changed (`ctime`).
+        /// Time at which content, mode, owner or name last changed (`ctime`).
         #[serde(with = "time::serde::rfc3339")]
         changed: OffsetDateTime,
     },
-    /// A regular file whose content was not asked for.
+    /// A regular file whose content was not requested.
     Unread {
         /// Size in bytes.
         size: u64,
@@ -189,7 +189,7 @@ pub enum PathState {
         mode: Mode,
         /// User and group.
         owner: Owner,
-        /// When content, mode, owner or name last changed (`ctime`).
+        /// Time at which content, mode, owner or name last changed (`ctime`).
         #[serde(with = "time::serde::rfc3339")]
         changed: OffsetDateTime,
     },
@@ -202,7 +202,7 @@ pub enum PathState {
     },
     /// A symbolic link.
     Link {
-        /// Where it points.
+        /// Target of the link.
         target: String,
     },
     /// A device, socket or pipe.
@@ -210,8 +210,8 @@ pub enum PathState {
 }
 
 impl PathState {
-    /// Whether two observations are of the same thing: content, mode and owner. Times do not count, except where the
-    /// content was not asked for: then size and change time stand for it.
+    /// Reports whether two observations are equal in content, mode and owner. Times are ignored,
+    /// except where the content was not requested: then size and change time represent it.
     #[must_use]
     pub fn is_same_artifact(&self, other: &Self) -> bool {
         match (self, other) {
@@ -225,7 +225,7 @@ impl PathState {
         }
     }
 
-    /// The same without the digest.
+    /// Returns the same state without the digest.
     #[must_use]
     pub fn unread(self) -> Self {
         match self {
@@ -236,7 +236,7 @@ impl PathState {
         }
     }
 
-    /// When a regular file last changed: content, mode, owner or name.
+    /// Returns the time at which a regular file last changed in content, mode, owner or name.
     #[must_use]
     pub fn changed(&self) -> Option<OffsetDateTime> {
         match self {
@@ -245,7 +245,7 @@ impl PathState {
         }
     }
 
-    /// Permission bits and owner of a regular file.
+    /// Returns permission bits and owner of a regular file.
     #[must_use]
     pub fn attributes(&self) -> Option<(Mode, Owner)> {
         match self {
@@ -256,7 +256,7 @@ impl PathState {
         }
     }
 
-    /// What it is, in words.
+    /// Describes the state for a message.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -272,64 +272,64 @@ impl PathState {
     }
 }
 
-/// What systemd knows of a unit.
+/// The state of a unit in systemd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnitState {
-    /// Whether it starts at boot.
+    /// Enablement at boot.
     pub enablement: Enablement,
-    /// Whether it runs.
+    /// Activity of the unit.
     pub activity: Activity,
-    /// Whether its file is other than what systemd last read (`NeedDaemonReload`).
+    /// True if its file differs from what systemd last read (`NeedDaemonReload`).
     pub needs_reload: bool,
-    /// The files that change it (`DropInPaths`), in systemd's order.
+    /// Drop-ins that change the unit (`DropInPaths`), in systemd's order.
     pub drop_ins: Vec<String>,
-    /// How often systemd has started it again by itself since it was last started by somebody (`NRestarts`).
+    /// Number of automatic restarts since the last start by an operator or a program (`NRestarts`).
     pub restarts: u32,
 }
 
-/// Whether a unit starts at boot.
+/// The enablement of a unit at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Enablement {
-    /// There is no such unit.
+    /// The unit does not exist.
     Absent,
-    /// Not all links that its `[Install]` section asks for exist.
+    /// Not all links that its `[Install]` section requests exist.
     Disabled,
-    /// All of them exist.
+    /// All links that its `[Install]` section requests exist.
     Enabled,
-    /// Its file is a link to `/dev/null`: nothing can start it.
+    /// The unit file is empty or a link to `/dev/null`: the unit cannot be started.
     Masked,
 }
 
-/// Whether a unit runs.
+/// The activity of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Activity {
-    /// A folder, not a running machine: nothing can run, nothing can be started.
+    /// A folder, not a running machine: no unit can run or be started.
     Offline,
-    /// It does not run.
+    /// The unit does not run.
     Inactive,
-    /// It runs.
+    /// The unit runs.
     Active {
-        /// systemd's name for this run (`InvocationID`).
+        /// systemd's identifier of this run (`InvocationID`).
         invocation: String,
         /// The main process.
         main_pid: u32,
-        /// Since when.
+        /// Start time.
         #[serde(with = "time::serde::rfc3339")]
         since: OffsetDateTime,
     },
-    /// It ended with an error.
+    /// The unit ended with an error.
     Failed {
-        /// systemd's word for how (`Result`).
+        /// Result that systemd reports (`Result`).
         result: String,
-        /// Whether systemd is about to start it again by itself.
+        /// True if systemd is about to start it again automatically.
         returns: bool,
     },
 }
 
-/// What systemd says of a unit beside its file, in words.
+/// Describes the state of a unit beside its file, for a message.
 pub(crate) fn describe_unit(drop_ins: &[String], enablement: Enablement) -> String {
     let enablement = match enablement {
         Enablement::Absent => "no such unit",

@@ -1,4 +1,4 @@
-//! The files that systemd loads a unit from: where they are, and what they hold.
+//! The files that systemd loads a unit from: their paths and contents.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +12,12 @@ use super::glob;
 use super::interpret::check_length;
 use crate::util::files::{self, FileError, FileErrorKind, FileSystem, NodeKind, RemotePath};
 
-/// As many aliases as systemd follows (`FOLLOW_MAX` in `src/shared/unit-file.c`).
+/// Maximum number of aliases that systemd follows (`FOLLOW_MAX` in `src/shared/unit-file.c`).
 const MOST_ALIASES: usize = 8;
-/// The target of the link that masks a unit or a drop-in.
+/// Target of the link that masks a unit or a drop-in.
 const NULL: &str = "/dev/null";
 
-/// Finds the files that systemd loads a unit from, and reads them; changes nothing.
+/// A search for the files that systemd loads a unit from. Reads them; changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FindUnit {
     /// The unit, or an alias of it.
@@ -27,9 +27,9 @@ pub struct FindUnit {
 /// The files that systemd loads a unit from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundUnit {
-    /// The unit's own file; `None` if there is no such unit.
+    /// The unit's own file; `None` if the unit does not exist.
     pub file: Option<UnitSource>,
-    /// The drop-ins that count, in systemd's order; one that is masked is empty.
+    /// The effective drop-ins, in systemd's order; a masked one is empty.
     pub drop_ins: Vec<UnitSource>,
     /// The files of `EnvironmentFile=`, in systemd's order.
     pub environment: Vec<EnvironmentSource>,
@@ -38,40 +38,41 @@ pub struct FoundUnit {
 /// A file that is part of a unit.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnitSource {
-    /// The path at which systemd finds it.
+    /// Path at which systemd finds the file.
     pub path: String,
-    /// The path to which it leads, if it is a symbolic link.
+    /// Resolved path, if it is a symbolic link.
     pub target: Option<String>,
-    /// Its content; `None` if it cannot be read.
+    /// Content; `None` if it cannot be read.
     pub content: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// A file that `EnvironmentFile=` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentSource {
-    /// Its path.
+    /// Path of the file.
     pub path: String,
-    /// Whether the unit starts without it.
+    /// True if the unit starts without it.
     pub is_optional: bool,
-    /// What is there.
+    /// Observed state of the file.
     pub state: EnvironmentState,
 }
 
-/// What is at the path of an environment file.
+/// The state of an environment file.
 #[derive(Clone, PartialEq, Eq)]
 pub enum EnvironmentState {
-    /// Nothing.
+    /// No regular file exists at the path.
     Absent,
-    /// A file whose content is of no matter: no command refers to a variable.
+    /// The content is not needed: no command refers to a variable.
     Unread,
-    /// A file that cannot be read.
+    /// The file cannot be read.
     Unreadable,
-    /// A file with this content.
+    /// The content of the file.
     Read(Zeroizing<Vec<u8>>),
 }
 
 impl FoundUnit {
-    /// Whether systemd refuses to start the unit because its file is empty or leads to `/dev/null`.
+    /// Reports whether systemd refuses to start the unit because its file is empty or leads to
+    /// `/dev/null`.
     #[must_use]
     pub fn is_masked(&self) -> bool {
         self.file.as_ref().is_some_and(|file| {
@@ -101,14 +102,16 @@ impl fmt::Debug for EnvironmentState {
     }
 }
 
-/// Where a unit's files are.
+/// Paths of a unit's files.
 pub(super) struct Located {
     pub(super) file: Option<RemotePath>,
     pub(super) drop_ins: Vec<RemotePath>,
 }
 
-/// Finds a unit's files as systemd 252 does (`unit_file_build_name_map()` and `unit_file_find_fragment()` in
-/// `src/shared/unit-file.c`, `unit_file_find_dropin_paths()` in `src/shared/dropin.c`).
+/// Finds a unit's files as systemd 252 does.
+///
+/// See `unit_file_build_name_map()` and `unit_file_find_fragment()` in `src/shared/unit-file.c`,
+/// and `unit_file_find_dropin_paths()` in `src/shared/dropin.c`.
 pub(super) fn locate(files: &mut dyn FileSystem, unit: &UnitName) -> Result<Located, FileError> {
     let names = names(files)?;
     let file = follow(&names, unit.as_str()).cloned();
@@ -135,7 +138,7 @@ pub(super) fn locate(files: &mut dyn FileSystem, unit: &UnitName) -> Result<Loca
     Ok(Located { file, drop_ins })
 }
 
-/// What a name of a unit stands for.
+/// The target of a unit name.
 enum Target {
     File(RemotePath),
     Alias(String),
@@ -152,7 +155,7 @@ fn follow<'n>(names: &'n BTreeMap<String, Target>, name: &str) -> Option<&'n Rem
     None
 }
 
-/// All services by name, each as the most preferred folder has it.
+/// Returns all services by name, each from the folder with the highest precedence.
 fn names(files: &mut dyn FileSystem) -> Result<BTreeMap<String, Target>, FileError> {
     let mut found = BTreeMap::new();
     for folder in UNIT_FOLDERS {
@@ -180,8 +183,8 @@ fn names(files: &mut dyn FileSystem) -> Result<BTreeMap<String, Target>, FileErr
     Ok(found)
 }
 
-/// What a link among the units is: another unit's name if it leads into a folder of units, a unit's file anywhere else; nothing
-/// if it is an alias of itself or of no service.
+/// Resolves a link among the units. It is an alias if it leads into a unit folder, and a unit file
+/// anywhere else. It is `None` if it is an alias of itself or not of a service.
 fn linked(
     files: &mut dyn FileSystem,
     at: &RemotePath,
@@ -243,7 +246,7 @@ pub(super) fn find(
     Ok(FoundUnit { file: Some(file), drop_ins, environment })
 }
 
-/// A drop-in. One that is no regular file counts as little as an empty one.
+/// Reads a drop-in. One that is not a regular file counts as empty.
 fn drop_in(files: &mut dyn FileSystem, path: &RemotePath) -> Result<UnitSource, FileError> {
     let found = source(files, path)?;
     if found.content.is_some() {
@@ -257,7 +260,7 @@ fn drop_in(files: &mut dyn FileSystem, path: &RemotePath) -> Result<UnitSource, 
     Ok(if is_file { found } else { UnitSource { content: Some(Zeroizing::default()), ..found } })
 }
 
-/// One file of a unit.
+/// Reads one file of a unit.
 fn source(files: &mut dyn FileSystem, path: &RemotePath) -> Result<UnitSource, FileError> {
     let real = files::real(files, path)?;
     let target = real.as_ref().filter(|real| *real != path).map(ToString::to_string);
@@ -270,7 +273,8 @@ fn source(files: &mut dyn FileSystem, path: &RemotePath) -> Result<UnitSource, F
     Ok(UnitSource { path: path.to_string(), target, content })
 }
 
-/// The content of a file, `Some(None)` for what is no regular file, and `None` if it may not be read.
+/// Returns the content of a file, `Some(None)` if it is not a regular file, and `None` if
+/// permission is denied.
 #[expect(clippy::option_option, reason = "no file and no permission are two answers")]
 fn content(
     files: &mut dyn FileSystem,
@@ -302,7 +306,7 @@ fn environment_state(
         let is_there = files.stat(&real)?.is_some();
         return Ok(if is_there { EnvironmentState::Unread } else { EnvironmentState::Absent });
     }
-    // systemd reads whatever it can open: a device that is empty, too.
+    // systemd reads whatever it can open, including an empty device.
     if real.as_str() == NULL {
         return Ok(EnvironmentState::Read(Zeroizing::default()));
     }

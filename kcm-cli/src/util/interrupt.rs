@@ -1,10 +1,10 @@
-//! Asking a run to stop where it is safe.
+//! Requests to stop a run at a safe point.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Asks a run to stop at its next safe point: before the next master, never in the middle of one.
+/// A request to stop a run at its next safe point: before the next master, never during one.
 #[derive(Debug, Default)]
 pub struct Interrupt {
     is_asked: AtomicBool,
@@ -12,28 +12,28 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Nobody has asked yet.
+    /// Creates an interrupt that is not requested yet.
     #[must_use]
     pub const fn new() -> Self {
         Self { is_asked: AtomicBool::new(false), told: Notify::const_new() }
     }
 
-    /// Asks. Cannot be taken back.
+    /// Requests the stop. A request cannot be withdrawn.
     pub fn ask(&self) {
         self.is_asked.store(true, Ordering::Relaxed);
         self.told.notify_waiters();
     }
 
-    /// Whether somebody asked.
+    /// True if a stop was requested.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.is_asked.load(Ordering::Relaxed)
     }
 
-    /// Waits until somebody asks: for what can stop anywhere.
+    /// Waits for a request, for work that can stop anywhere.
     pub async fn asked(&self) {
         loop {
-            // Listens before it looks, so that nothing is missed in between.
+            // Registers before the check, so that no notification is lost in between.
             let told = self.told.notified();
             if self.is_asked() {
                 return;

@@ -1,4 +1,4 @@
-//! Helpers that know nothing of Kubernetes: words for people, files on this machine, tasks for each master.
+//! Helpers without knowledge of Kubernetes: message texts, files on this machine, concurrent tasks.
 
 pub mod files;
 pub(crate) mod interrupt;

@@ -1,6 +1,6 @@
-//! The known word that somebody who mistyped most likely meant.
+//! Suggestions for misspelled words.
 
-/// The nearest of `known` to `word`, if it is near enough to be what was meant.
+/// Returns the word of `known` nearest to `word`, if it is near enough for a suggestion.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_ascii_lowercase();
     known

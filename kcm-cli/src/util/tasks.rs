@@ -1,4 +1,4 @@
-//! One task for each master, all at once. A task that panics is one master's failure, and the others go on.
+//! Concurrent tasks, one for each master. A panic in a task is a failure of its master only.
 
 use std::any::Any;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
-/// The greatest number of masters that are asked at once.
+/// Maximum number of concurrent tasks.
 const AT_ONCE: usize = 32;
 
 /// The panic of a master's task.
@@ -30,16 +30,17 @@ impl Panicked {
     }
 }
 
-/// Carries out tasks, at most 32 at once: more would not be faster, and sshd refuses logins that come all at once. The
-/// results are in the order of the tasks.
+/// Runs tasks concurrently, at most 32 at once. The results are in the order of the tasks.
+///
+/// A higher limit would not be faster, and sshd refuses too many logins at once.
 pub(crate) fn at_once<T, F: Future<Output = T>>(
     tasks: impl IntoIterator<Item = F>,
 ) -> impl Future<Output = Vec<Result<T, Panicked>>> {
     let guarded = tasks.into_iter().map(|task| AssertUnwindSafe(task).catch_unwind());
-    // Without the closures of the iterator, which would make the future one of a single thread.
+    // Holding the iterator with its closures would make the future not `Send`.
     let guarded: Vec<_> = guarded.collect();
     async move {
-        // Lets tasks that were started earlier begin, where a transport never waits.
+        // Lets tasks that were started earlier begin, even if a transport never waits.
         tokio::task::yield_now().await;
         let ended = stream::iter(guarded).buffered(AT_ONCE);
         ended.map(|ended| ended.map_err(|payload| Panicked::new(&*payload))).collect().await

@@ -1,11 +1,11 @@
-//! Errors in words.
+//! Texts of errors, commands, times and sizes for messages.
 
 use std::error::Error;
 
 use kcm_systemd::UnitName;
 use time::{OffsetDateTime, UtcOffset};
 
-/// An error and all its causes in one line.
+/// Returns an error and all its causes in one line.
 pub(crate) fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -16,7 +16,7 @@ pub(crate) fn in_full(error: &dyn Error) -> String {
     text
 }
 
-/// What lies at the bottom of an error, for those whose own words repeat their causes; in one line.
+/// Returns the root cause of an error in one line, for errors whose text repeats their causes.
 pub(crate) fn at_bottom(error: &(dyn Error + 'static)) -> String {
     let mut bottom = error;
     while let Some(cause) = bottom.source() {
@@ -25,13 +25,15 @@ pub(crate) fn at_bottom(error: &(dyn Error + 'static)) -> String {
     in_one_line(&bottom.to_string())
 }
 
-/// A text from elsewhere without its line breaks.
+/// Returns an external text without its line breaks.
 pub(crate) fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Tells whether a character only shows itself: it neither drives a terminal nor breaks a line nor turns the direction of
-/// writing (Unicode `Bidi_Control`) nor hides.
+/// True if a character is safe to show.
+///
+/// It does not control a terminal, break a line, change the writing direction (Unicode
+/// `Bidi_Control`), or hide.
 pub(crate) fn is_plain(character: char) -> bool {
     let drives = character.is_control()
         || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -39,10 +41,10 @@ pub(crate) fn is_plain(character: char) -> bool {
     !drives
 }
 
-/// The most of a text from elsewhere that one line shows, in characters.
+/// Maximum length of an external text in one line, in characters.
 pub(crate) const LONGEST_LINE: usize = 4096;
 
-/// A text from elsewhere in one line of bounded length: whatever is not plain, line breaks included, is spelled out.
+/// Returns an external text as one line of bounded length, with unsafe characters escaped.
 pub(crate) fn harmless(text: &str) -> String {
     let mut shown = String::new();
     for (place, character) in text.chars().enumerate() {
@@ -58,26 +60,28 @@ pub(crate) fn harmless(text: &str) -> String {
     shown
 }
 
-/// A command for somebody to run, each word quoted for a shell. It runs with rights that a master or a server must not get: its
-/// words are kcm's own and the operator's, and none comes from elsewhere.
+/// Returns a command for the operator to run, with each word quoted for a shell.
+///
+/// It runs with the operator's rights. Its words must come from kcm or the operator, never from a
+/// master or a server.
 pub(crate) fn command<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
-    // A NUL is in no path and no name.
+    // Neither paths nor names contain a NUL.
     shlex::try_join(words).unwrap_or_default()
 }
 
-/// The command that shows what a unit has said.
+/// Returns the command that shows the journal of a unit.
 pub(crate) fn journal_of(unit: &UnitName) -> String {
     command(["journalctl", "-u", unit.as_str()])
 }
 
-/// A moment for people, to the second.
+/// Formats a time to the second.
 pub(crate) fn moment(time: OffsetDateTime) -> String {
     let time = time.to_offset(UtcOffset::UTC);
     let (hour, minute, second) = time.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02} UTC", time.date())
 }
 
-/// A number of bytes for people.
+/// Formats a number of bytes.
 pub(crate) fn size(bytes: u64) -> String {
     const MEBIBYTE: u64 = 1 << 20;
     match bytes {
@@ -90,7 +94,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// What is at a JSON pointer (RFC 6901) of a value, or null.
+/// Returns the value at a JSON pointer (RFC 6901), or null.
 pub(crate) fn at<'v>(value: &'v serde_json::Value, pointer: &str) -> &'v serde_json::Value {
     value.pointer(pointer).unwrap_or(&serde_json::Value::Null)
 }
@@ -102,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// The texts between backquotes of a source file's lines, where an odd number of backquotes leaves the rest out.
+    /// Returns the texts between backquotes in the lines of a source file, without comments.
     fn quoted(source: &str) -> impl Iterator<Item = &str> {
         let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
         lines.flat_map(|line| {
@@ -122,7 +126,7 @@ mod tests {
         }
     }
 
-    /// A command in a text is `{…}` alone, made by [`command`], or has no part that is filled in.
+    /// A command in a text is either `{…}` alone, from [`command`], or has no placeholder.
     #[test]
     fn every_command_in_a_text_is_made_by_one_function() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -1,67 +1,67 @@
 use crate::yaml::read::{Location, YamlError};
 
-/// A text that is no kubeconfig, or one of which something would be lost.
+/// A text that is not a kubeconfig, or whose contents would be partly lost.
 ///
-/// No variant holds a value from the text but names, keys, `apiVersion` and `kind`.
+/// Errors quote only names, keys, `apiVersion` and `kind` from the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// The text is not YAML.
     #[error("{at}: not YAML: {problem}")]
     Syntax {
-        /// The place.
+        /// Position of the error.
         at: Location,
-        /// The parser's words, which quote nothing.
+        /// Message of the parser, which quotes nothing from the text.
         problem: String,
     },
-    /// The text uses a feature of YAML that would not survive being printed again.
+    /// The text uses a YAML feature that would be lost when the document is printed.
     #[error("{at}: {what} is not supported; {mend}")]
     Unsupported {
-        /// Where.
+        /// Position of the feature.
         at: Location,
-        /// What stands there.
+        /// Name of the feature.
         what: &'static str,
-        /// What to do about it.
+        /// The fix.
         mend: &'static str,
     },
-    /// Collections are nested deeper than in any kubeconfig.
+    /// Collections are nested more deeply than in any kubeconfig.
     #[error("{at}: nested too deeply for a kubeconfig")]
     TooDeep {
-        /// Where the limit was passed.
+        /// Position at which the limit is exceeded.
         at: Location,
     },
-    /// Two entries of a list have the same name, which kubectl refuses.
+    /// Two entries of a list have the same name, which kubectl rejects.
     #[error("{at}: a second entry named `{name}` in `{list}`; rename or remove one of the two")]
     DuplicateEntry {
-        /// The second one.
+        /// Position of the second entry.
         at: Location,
         /// `clusters`, `contexts` or `users`.
         list: &'static str,
-        /// The name.
+        /// Name of both entries.
         name: String,
     },
     /// A value has the wrong type.
     #[error("{at}: `{field}` must be {expected}, not {found}; {mend}")]
     WrongType {
-        /// The value.
+        /// Position of the value.
         at: Location,
-        /// The field it belongs to.
+        /// Field with the value.
         field: String,
-        /// What is needed.
+        /// Required type.
         expected: &'static str,
-        /// What stands there.
+        /// Actual type.
         found: &'static str,
-        /// What to do about it.
+        /// The fix.
         mend: &'static str,
     },
     /// Embedded data is not base64.
     #[error("{at}: `{field}` is not base64; to name a file, use `{path_field}`")]
     Base64 {
-        /// The value.
+        /// Position of the value.
         at: Location,
-        /// The field.
+        /// Field with the value.
         field: &'static str,
-        /// The field that takes a path.
+        /// Field that accepts a path.
         path_field: &'static str,
     },
     /// `apiVersion` is not `v1`.
@@ -69,9 +69,9 @@ pub enum ReadError {
         "{at}: apiVersion is `{found}`, but kubeconfigs have `v1`; is this another kind of file?"
     )]
     ApiVersion {
-        /// The value.
+        /// Position of the value.
         at: Location,
-        /// What stands there.
+        /// Value of `apiVersion`.
         found: String,
     },
     /// `kind` is not `Config`.
@@ -79,15 +79,15 @@ pub enum ReadError {
         "{at}: kind is `{found}`, but kubeconfigs have `Config`; is this another kind of file?"
     )]
     Kind {
-        /// The value.
+        /// Position of the value.
         at: Location,
-        /// What stands there.
+        /// Value of `kind`.
         found: String,
     },
 }
 
 impl ReadError {
-    /// Returns the place in the text.
+    /// Returns the position in the text.
     #[must_use]
     pub fn at(&self) -> Location {
         match self {
@@ -113,50 +113,50 @@ impl From<YamlError> for ReadError {
     }
 }
 
-/// Something in a kubeconfig that kubectl ignores, or that is not there after it was read and printed again.
+/// A part of a kubeconfig that kubectl ignores, or that is lost when the document is printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// Comments, as with kubectl.
+    /// Comments, which kubectl loses too.
     CommentsDropped {
-        /// Where the first one begins.
+        /// Position of the first comment.
         first: Location,
-        /// How many there are.
+        /// Number of comments.
         count: usize,
     },
-    /// A key without quotes that kubectl reads as a boolean or a number, and renames (`n` to `false`, `0x10` to
-    /// `16`). It is kept as it was spelled, and printed in quotes.
+    /// A key without quotes that kubectl reads as a boolean or a number and renames (`n` to
+    /// `false`, `0x10` to `16`). This crate keeps the spelling and prints the key in quotes.
     KeyKept {
-        /// Where the key stands.
+        /// Position of the key.
         at: Location,
         /// The key.
         key: String,
     },
     /// A second YAML document, which kubectl ignores.
     SecondDocument {
-        /// The place where it begins.
+        /// Position at which the document begins.
         at: Location,
     },
-    /// A key that stands twice in one map; the last one counts.
+    /// A key that occurs twice in one map; the last one counts.
     DuplicateKey {
-        /// The second one.
+        /// Position of the second key.
         at: Location,
         /// The key.
         key: String,
     },
-    /// A known key in the wrong case, which kubectl ignores.
+    /// A known key with different capitalisation, which kubectl ignores.
     WrongCase {
-        /// The key.
+        /// Position of the key.
         at: Location,
-        /// The spelling in the text.
+        /// Spelling in the text.
         key: String,
-        /// The spelling that kubectl knows.
+        /// Spelling that kubectl knows.
         expected: &'static str,
     },
 }
 
 impl Warning {
-    /// Returns the place in the text.
+    /// Returns the position in the text.
     #[must_use]
     pub fn at(&self) -> Location {
         match self {

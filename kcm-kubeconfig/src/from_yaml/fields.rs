@@ -1,4 +1,4 @@
-//! One field each: types as Go's JSON decoder enforces them, and what is kept without being known.
+//! Reads single fields: enforces types as Go's JSON decoder does, and keeps unknown fields.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::public_view::is_hidden;
 use crate::yaml::read::{Entry, Kind, Node, Scalar};
 use crate::yaml::{Plain, resolve};
 
-/// The entries of a map; none for `null`.
+/// Returns the entries of a map; empty for `null`.
 pub(super) fn map<'a>(node: Node<'a>, field: &str) -> Result<Vec<Entry<'a>>, ReadError> {
     match node.kind {
         Kind::Map(entries) => Ok(entries),
@@ -27,7 +27,7 @@ pub(super) fn map<'a>(node: Node<'a>, field: &str) -> Result<Vec<Entry<'a>>, Rea
     }
 }
 
-/// The items of a list; none for `null`.
+/// Returns the items of a list; empty for `null`.
 pub(super) fn each<'a>(node: Node<'a>, field: &str) -> Result<Vec<Node<'a>>, ReadError> {
     match node.kind {
         Kind::List(items) => Ok(items),
@@ -36,17 +36,17 @@ pub(super) fn each<'a>(node: Node<'a>, field: &str) -> Result<Vec<Node<'a>>, Rea
     }
 }
 
-/// A text; empty for `null`. A boolean or a number is refused, as by kubectl.
+/// Returns a text; empty for `null`. Booleans and numbers are rejected, as by kubectl.
 pub(super) fn text(entry: Entry<'_>) -> Result<String, ReadError> {
     scalar_text(entry).map(Cow::into_owned)
 }
 
-/// A text that must not be shown.
+/// Returns a text that is a secret.
 pub(super) fn secret_text(entry: Entry<'_>) -> Result<Secret<String>, ReadError> {
     text(entry).map(Secret::new)
 }
 
-/// A YAML 1.1 boolean; `false` for `null`.
+/// Returns a YAML 1.1 boolean; `false` for `null`.
 pub(super) fn flag(entry: &Entry<'_>) -> Result<bool, ReadError> {
     if let Kind::Scalar(Scalar { text, plain: true }) = &entry.value.kind {
         match resolve(text) {
@@ -63,7 +63,7 @@ pub(super) fn flag(entry: &Entry<'_>) -> Result<bool, ReadError> {
     ))
 }
 
-/// Embedded public data. In a public view, a digest may stand for it.
+/// Returns embedded public data. In a public view, the value may be a digest.
 pub(super) fn data(entry: Entry<'_>, is_view: bool) -> Result<Vec<u8>, ReadError> {
     let (field, path_field) = match &*entry.key.text {
         "certificate-authority-data" => ("certificate-authority-data", "certificate-authority"),
@@ -82,12 +82,12 @@ pub(super) fn data(entry: Entry<'_>, is_view: bool) -> Result<Vec<u8>, ReadError
     decoded
 }
 
-/// Embedded data that must not be shown.
+/// Returns embedded data that are a secret.
 pub(super) fn key_data(entry: Entry<'_>, is_view: bool) -> Result<Secret<Vec<u8>>, ReadError> {
     data(entry, is_view).map(Secret::new)
 }
 
-/// Keeps a field that is not known.
+/// Keeps an unknown field.
 pub(super) fn other(
     warnings: &mut Vec<Warning>,
     fields: &mut Fields,
@@ -108,7 +108,7 @@ fn keep(warnings: &mut Vec<Warning>, fields: &mut Fields, entry: Entry<'_>) {
         warnings.push(Warning::KeyKept { at: entry.at, key: entry.key.text.clone().into_owned() });
     }
     let value = value(warnings, entry.value);
-    // Every key is there once.
+    // The YAML reader has removed duplicate keys.
     fields.push_new(entry.key.text.into_owned(), value);
 }
 
@@ -143,7 +143,7 @@ fn scalar_text(entry: Entry<'_>) -> Result<Cow<'_, str>, ReadError> {
     }
 }
 
-/// Base64 as Go decodes it: padded, with line breaks anywhere.
+/// Decodes base64 as Go does: padded, with line breaks anywhere.
 fn decode(text: &str) -> Option<Vec<u8>> {
     if text.bytes().any(|b| matches!(b, b'\n' | b'\r')) {
         let joined: Zeroizing<Vec<u8>> =

@@ -1,4 +1,4 @@
-//! From a tree to the document, refusing what would be lost.
+//! Converts a YAML tree to a document, and rejects what a document cannot represent.
 
 mod error;
 mod fields;
@@ -13,28 +13,31 @@ pub use error::{ReadError, Warning};
 use crate::model::{Cluster, Context, Fields, Kubeconfig, Named, User};
 use crate::yaml::read::{self, Entry, Node};
 
-/// A document, and what printing it again would change.
+/// A parsed document with warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// The document.
     pub kubeconfig: Kubeconfig,
-    /// What [`Kubeconfig::to_yaml`] cannot keep, in the order of the text. Empty means that nothing is lost.
+    /// Warnings in the order of the text about parts that [`Kubeconfig::to_yaml`] cannot keep or
+    /// kubectl ignores. Empty if nothing is lost.
     pub warnings: Vec<Warning>,
 }
 
 impl Kubeconfig {
-    /// Reads a kubeconfig in YAML or JSON. An empty text is an empty document, as it is to kubectl.
+    /// Parses a kubeconfig in YAML or JSON. An empty text is an empty document, as in kubectl.
     ///
-    /// Accepts what kubectl accepts, with the same meaning. Unknown fields are kept. Comments, and what kubectl drops
-    /// without a word (a second document, keys in the wrong case, all but the last of equal keys), are warnings.
+    /// The result has the same meaning as in kubectl, and unknown fields are kept. Comments are a
+    /// warning. So are parts that kubectl silently ignores: a second document, keys in the wrong
+    /// case, all but the last of duplicate keys.
     ///
     /// # Errors
-    /// Names the line and the column, and says how to mend it. Never quotes a value: it might be a secret.
+    /// A [`ReadError`] with line and column, and the fix. Errors never quote a value, which might
+    /// be a secret.
     pub fn from_yaml(text: &str) -> Result<Parsed, ReadError> {
         Self::read(text, false)
     }
 
-    /// Reads a public view: as [`Self::from_yaml`], but for the digests that stand for embedded data.
+    /// Parses a public view: as [`Self::from_yaml`], but accepts digests in place of embedded data.
     pub(crate) fn from_view(view: &str) -> Result<Self, ReadError> {
         Self::read(view, true).map(|parsed| parsed.kubeconfig)
     }
@@ -60,7 +63,7 @@ impl Kubeconfig {
     }
 }
 
-/// Collects warnings on the way down.
+/// Converts nodes and collects warnings.
 struct Reader {
     warnings: Vec<Warning>,
     is_view: bool,
@@ -140,7 +143,7 @@ impl Reader {
         Ok(kubeconfig)
     }
 
-    /// Reads one of the three lists.
+    /// Reads one of the lists `clusters`, `contexts` and `users`.
     fn named<T: Default>(
         &mut self,
         entry: Entry<'_>,
@@ -224,7 +227,7 @@ impl Reader {
     }
 }
 
-/// Checks one of the two fields that say what kind of document this is. Missing or empty is fine, as for kubectl.
+/// Checks `apiVersion` or `kind`. As in kubectl, the field may be missing or empty.
 fn check(
     entry: &Entry<'_>,
     expected: &str,

@@ -218,7 +218,7 @@ prop_compose! {
     }
 }
 
-/// Printing sorts maps that are not known; sort them to compare.
+/// Sorts unknown maps, since printing sorts them too.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::List(items) => Value::List(items.iter().map(sorted).collect()),

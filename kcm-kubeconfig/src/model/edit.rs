@@ -3,7 +3,8 @@ use std::fmt;
 use super::{Context, Kubeconfig, Named, User};
 use crate::{CertificateSource, KeySource, Secret};
 
-/// A credential of a user beside its client certificate, which clients may send instead of it or in addition to it.
+/// A credential of a user beside its client certificate, which clients may send instead of the
+/// certificate or in addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StaleCredential {
@@ -21,27 +22,28 @@ pub enum StaleCredential {
     AuthProvider,
 }
 
-/// The list and the name of an entry that was left out by [`Kubeconfig::merge`].
+/// An entry that [`Kubeconfig::merge`] has ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadowed {
-    /// `clusters`, `contexts` or `users`.
+    /// List of the entry: `clusters`, `contexts` or `users`.
     pub list: &'static str,
-    /// The name.
+    /// Name of the entry.
     pub name: String,
 }
 
-/// There is no context of that name, so that it cannot become the current one.
+/// An error for a context that does not exist and cannot become the current one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no context `{context}`")]
 pub struct SelectContextError {
-    /// The name asked for.
+    /// Requested name.
     pub context: String,
 }
 
 impl Kubeconfig {
-    /// Does `kubectl config set-cluster NAME --server --certificate-authority [--embed-certs]`.
+    /// Applies `kubectl config set-cluster NAME --server --certificate-authority [--embed-certs]`.
     ///
-    /// Other fields of a cluster of that name stay, but for `insecure-skip-tls-verify`, which a CA ends.
+    /// Other fields of an existing cluster are kept, except `insecure-skip-tls-verify`, which is
+    /// reset because it excludes a CA.
     pub fn set_cluster(
         &mut self,
         name: &str,
@@ -57,10 +59,11 @@ impl Kubeconfig {
         };
     }
 
-    /// Does `kubectl config set-credentials NAME --client-certificate --client-key [--embed-certs]`.
+    /// Applies `kubectl config set-credentials NAME --client-certificate --client-key
+    /// [--embed-certs]`.
     ///
-    /// Other fields of a user of that name stay, as with kubectl; those which are credentials are named in the
-    /// answer, and [`User::remove_stale_credentials`] removes them.
+    /// Other fields of an existing user are kept, as in kubectl. The returned list names those that
+    /// are credentials; [`User::remove_stale_credentials`] removes them.
     pub fn set_credentials(
         &mut self,
         name: &str,
@@ -79,17 +82,17 @@ impl Kubeconfig {
         user.stale_credentials()
     }
 
-    /// Does `kubectl config set-context NAME --cluster --user`. The namespace stays.
+    /// Applies `kubectl config set-context NAME --cluster --user`. The namespace is kept.
     pub fn set_context(&mut self, name: &str, cluster: impl Into<String>, user: impl Into<String>) {
         let context: &mut Context = entry(&mut self.contexts, name);
         context.cluster = cluster.into();
         context.user = user.into();
     }
 
-    /// Does `kubectl config use-context NAME`.
+    /// Applies `kubectl config use-context NAME`.
     ///
     /// # Errors
-    /// If there is no such context. Nothing has changed then.
+    /// [`SelectContextError`] if the context does not exist. The document is unchanged then.
     pub fn use_context(&mut self, name: &str) -> Result<(), SelectContextError> {
         if self.context(name).is_none() {
             return Err(SelectContextError { context: name.to_owned() });
@@ -98,10 +101,10 @@ impl Kubeconfig {
         Ok(())
     }
 
-    /// Adds what is missing here and present in `later`, as kubectl does with the files in `KUBECONFIG`: the first to
-    /// set something wins.
+    /// Adds entries and fields of `later` that this document lacks, as kubectl does with the files
+    /// in `KUBECONFIG`: the first file with an entry wins.
     ///
-    /// Returns the entries of `later` that were not taken although they differ from what is here.
+    /// Returns the entries of `later` that were ignored although they differ.
     pub fn merge(&mut self, later: Kubeconfig) -> Vec<Shadowed> {
         let mut shadowed = Vec::new();
         add_missing(&mut self.clusters, later.clusters, "clusters", &mut shadowed);
@@ -124,7 +127,7 @@ impl Kubeconfig {
 }
 
 impl User {
-    /// Returns the credentials that stand beside the client certificate.
+    /// Returns the credentials that exist beside the client certificate.
     #[must_use]
     pub fn stale_credentials(&self) -> Vec<StaleCredential> {
         [
@@ -140,7 +143,7 @@ impl User {
         .collect()
     }
 
-    /// Removes the credentials that stand beside the client certificate, and returns which ones.
+    /// Removes the credentials that exist beside the client certificate, and returns them.
     pub fn remove_stale_credentials(&mut self) -> Vec<StaleCredential> {
         let removed = self.stale_credentials();
         self.token = Secret::default();
@@ -167,7 +170,7 @@ impl fmt::Display for StaleCredential {
     }
 }
 
-/// Finds the entry of that name, or makes one.
+/// Returns the entry with this name, created if missing.
 fn entry<'a, T: Default>(entries: &'a mut Vec<Named<T>>, name: &str) -> &'a mut T {
     let index = entries.iter().position(|named| named.name == name).unwrap_or(entries.len());
     if index == entries.len() {

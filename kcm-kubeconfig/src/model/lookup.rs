@@ -1,59 +1,59 @@
 use super::{Cluster, Context, Kubeconfig, Named, User};
 use crate::Secret;
 
-/// What `current-context` comes to.
+/// The context, cluster and user to which `current-context` resolves.
 #[derive(Clone, Copy, Debug)]
 pub struct Current<'a> {
-    /// The context, by name.
+    /// Current context with its name.
     pub context: &'a Named<Context>,
-    /// The cluster it points to.
+    /// Cluster of the context.
     pub cluster: &'a Named<Cluster>,
-    /// The user it points to.
+    /// User of the context.
     pub user: &'a Named<User>,
 }
 
-/// A name that leads nowhere.
+/// A reference to an entry that does not exist, or a missing server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
     /// `current-context` is empty.
     #[error("no current context; contexts: {}", listed(.contexts))]
     NoCurrentContext {
-        /// The names of the contexts in the document.
+        /// Names of the contexts in the document.
         contexts: Vec<String>,
     },
-    /// `current-context` names a context that is not in the document.
+    /// `current-context` refers to a context that does not exist.
     #[error("no context `{context}`, which is the current one; contexts: {}", listed(.contexts))]
     NoSuchContext {
-        /// The dangling name.
+        /// Name of the missing context.
         context: String,
-        /// The names of the contexts in the document.
+        /// Names of the contexts in the document.
         contexts: Vec<String>,
     },
-    /// The context names a cluster that is not in the document.
+    /// The context refers to a cluster that does not exist.
     #[error("no cluster `{cluster}`, to which the context `{context}` refers; clusters: {}", listed(.clusters))]
     NoSuchCluster {
-        /// The context that points there.
+        /// Name of the context.
         context: String,
-        /// The dangling name.
+        /// Name of the missing cluster.
         cluster: String,
-        /// The names of the clusters in the document.
+        /// Names of the clusters in the document.
         clusters: Vec<String>,
     },
     /// The cluster of the current context has no server.
     #[error("no server in the cluster `{cluster}`")]
     NoServer {
-        /// The cluster.
+        /// Name of the cluster.
         cluster: String,
     },
-    /// The context names a user that is not in the document.
+    /// The context refers to a user that does not exist.
     #[error("no user `{user}`, to which the context `{context}` refers; users: {}", listed(.users))]
     NoSuchUser {
-        /// The context that points there.
+        /// Name of the context.
         context: String,
-        /// The dangling name.
+        /// Name of the missing user.
         user: String,
-        /// The names of the users in the document.
+        /// Names of the users in the document.
         users: Vec<String>,
     },
 }
@@ -62,7 +62,7 @@ impl Kubeconfig {
     /// Resolves `current-context` to its context, cluster and user.
     ///
     /// # Errors
-    /// A [`LookupError`] that says which name dangles.
+    /// A [`LookupError`] with the first name that does not resolve.
     pub fn current(&self) -> Result<Current<'_>, LookupError> {
         let contexts = || names(&self.contexts);
         if self.current_context.is_empty() {
@@ -88,19 +88,19 @@ impl Kubeconfig {
         Ok(Current { context, cluster, user })
     }
 
-    /// Looks a cluster up by name.
+    /// Returns the cluster with this name.
     #[must_use]
     pub fn cluster(&self, name: &str) -> Option<&Cluster> {
         find(&self.clusters, name).map(|named| &named.entry)
     }
 
-    /// Looks a user up by name.
+    /// Returns the user with this name.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<&User> {
         find(&self.users, name).map(|named| &named.entry)
     }
 
-    /// Looks a context up by name.
+    /// Returns the context with this name.
     #[must_use]
     pub fn context(&self, name: &str) -> Option<&Context> {
         find(&self.contexts, name).map(|named| &named.entry)
@@ -108,7 +108,7 @@ impl Kubeconfig {
 }
 
 impl Cluster {
-    /// Returns the embedded CA certificates, PEM as they were given, if there are any.
+    /// Returns the embedded CA certificates in PEM, verbatim, if there are any.
     #[must_use]
     pub fn embedded_ca(&self) -> Option<&[u8]> {
         Some(self.certificate_authority_data.as_slice()).filter(|pem| !pem.is_empty())
@@ -116,13 +116,13 @@ impl Cluster {
 }
 
 impl User {
-    /// Returns the embedded client certificate, PEM as it was given, if there is one.
+    /// Returns the embedded client certificate in PEM, verbatim, if there is one.
     #[must_use]
     pub fn embedded_certificate(&self) -> Option<&[u8]> {
         Some(self.client_certificate_data.as_slice()).filter(|pem| !pem.is_empty())
     }
 
-    /// Returns the embedded private key, PEM as it was given, if there is one.
+    /// Returns the embedded private key in PEM, verbatim, if there is one.
     #[must_use]
     pub fn embedded_key(&self) -> Option<&Secret<Vec<u8>>> {
         Some(&self.client_key_data).filter(|key| !key.expose_secret().is_empty())

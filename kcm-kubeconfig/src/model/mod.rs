@@ -1,4 +1,4 @@
-//! The document: what a kubeconfig holds, as kubectl's `v1` `Config` has it.
+//! Data model of a kubeconfig: kubectl's `v1` `Config`.
 
 mod edit;
 mod lookup;
@@ -12,97 +12,97 @@ use crate::Secret;
 
 /// A kubeconfig document of `apiVersion: v1`, `kind: Config`.
 ///
-/// As in kubectl, an empty field and a missing one are the same thing. What this crate does not know is kept in
-/// `other` at every level and printed again.
+/// As in kubectl, an empty field is equal to a missing one. Unknown fields are kept in `other` at
+/// every level and printed again.
 ///
 /// Reference: <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/>
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kubeconfig {
-    /// The clusters. Names are unique in every document that was read or edited by this crate.
+    /// Clusters. Names are unique in every document that this crate has parsed or edited.
     pub clusters: Vec<Named<Cluster>>,
-    /// The contexts.
+    /// Contexts.
     pub contexts: Vec<Named<Context>>,
-    /// The users, which kubectl's code also calls auth infos and its command line credentials.
+    /// Users; kubectl also calls them auth infos in its code, and credentials on its command line.
     pub users: Vec<Named<User>>,
-    /// The name of the context in use, or empty.
+    /// Name of the current context, or empty.
     pub current_context: String,
-    /// The preferences, which kubectl always prints.
+    /// Preferences, which kubectl always prints.
     pub preferences: Fields,
     /// `extensions` and unknown fields.
     pub other: Fields,
 }
 
-/// An entry of one of the three lists: `- name: …` beside `cluster:`, `context:` or `user:`.
+/// An entry of a list: `- name: …` beside `cluster:`, `context:` or `user:`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named<T> {
-    /// The name by which contexts and `current-context` refer to it.
+    /// Name to which contexts and `current-context` refer.
     pub name: String,
-    /// What the name stands for.
+    /// Cluster, context or user with this name.
     pub entry: T,
     /// Unknown fields beside `name`.
     pub other: Fields,
 }
 
-/// How to reach an API server, and how to know that it is the right one.
+/// Address of an API server, and settings to verify its identity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
     /// `server`: the URL of the API server.
     pub server: String,
-    /// `certificate-authority`: the path of a CA file. Overridden by the embedded data if both are given.
+    /// `certificate-authority`: path of a CA file. The embedded data take precedence.
     pub certificate_authority: String,
-    /// `certificate-authority-data`: the CA certificates, PEM, embedded.
+    /// `certificate-authority-data`: embedded CA certificates in PEM.
     pub certificate_authority_data: Vec<u8>,
-    /// `insecure-skip-tls-verify`: whether the server's certificate goes unchecked.
+    /// `insecure-skip-tls-verify`: true if clients do not verify the server's certificate.
     pub insecure_skip_tls_verify: bool,
-    /// `tls-server-name`: the name to expect in the server's certificate instead of the URL's host.
+    /// `tls-server-name`: name to verify in the server's certificate instead of the URL's host.
     pub tls_server_name: String,
-    /// `proxy-url`: the proxy to go through.
+    /// `proxy-url`: URL of the proxy.
     pub proxy_url: String,
-    /// `disable-compression`: whether responses are asked for uncompressed.
+    /// `disable-compression`: true if clients request uncompressed responses.
     pub disable_compression: bool,
     /// `extensions` and unknown fields.
     pub other: Fields,
 }
 
-/// What a client proves its identity with.
+/// Credentials with which a client authenticates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
-    /// `client-certificate`: the path of a certificate file. Overridden by the embedded data if both are given.
+    /// `client-certificate`: path of a certificate file. The embedded data take precedence.
     pub client_certificate: String,
-    /// `client-certificate-data`: the certificate and its intermediates, PEM, embedded.
+    /// `client-certificate-data`: embedded certificate and intermediates in PEM.
     pub client_certificate_data: Vec<u8>,
-    /// `client-key`: the path of a private key file. Overridden by the embedded data if both are given.
+    /// `client-key`: path of a private key file. The embedded data take precedence.
     pub client_key: String,
-    /// `client-key-data`: the private key, PEM, embedded.
+    /// `client-key-data`: embedded private key in PEM.
     pub client_key_data: Secret<Vec<u8>>,
     /// `token`: a bearer token.
     pub token: Secret<String>,
-    /// `tokenFile`: the path of a bearer token. Takes precedence over `token` if both are given.
+    /// `tokenFile`: path of a file with a bearer token. Takes precedence over `token`.
     pub token_file: String,
     /// `username` for basic authentication.
     pub username: String,
     /// `password` for basic authentication.
     pub password: Secret<String>,
-    /// `exec`, `auth-provider`, the impersonation fields (`as`, `as-uid`, `as-groups`, `as-user-extra`),
-    /// `extensions` and unknown fields.
+    /// `exec`, `auth-provider`, the impersonation fields (`as`, `as-uid`, `as-groups`,
+    /// `as-user-extra`), `extensions` and unknown fields.
     pub other: Fields,
 }
 
-/// A cluster, a user, and the namespace to work in.
+/// A cluster, a user and a namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The name of the cluster.
+    /// Name of the cluster.
     pub cluster: String,
-    /// The name of the user.
+    /// Name of the user.
     pub user: String,
-    /// The namespace, or empty for `default`.
+    /// Namespace, or empty for `default`.
     pub namespace: String,
     /// `extensions` and unknown fields.
     pub other: Fields,
 }
 
 impl<T> Named<T> {
-    /// Names an entry.
+    /// Creates an entry with this name.
     pub fn new(name: impl Into<String>, entry: T) -> Self {
         Self { name: name.into(), entry, other: Fields::default() }
     }

@@ -2,18 +2,19 @@ use std::fmt;
 
 use crate::Secret;
 
-/// A piece of a kubeconfig that this crate keeps without understanding it: an unknown field, an extension, an exec
+/// A value that this crate keeps without interpreting it: an unknown field, an extension, an exec
 /// plugin, an auth provider.
 ///
-/// Any text in it may be a credential (an exec plugin's environment, an auth provider's refresh token), so all text
-/// is a [`Secret`] and `Debug` shows the shape only.
+/// Any text in it may be a credential, such as an exec plugin's environment or an auth provider's
+/// refresh token. Therefore every text is a [`Secret`], and `Debug` shows the structure only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// `null`, `~` or nothing at all.
+    /// `null`, `~` or an absent value.
     Null,
     /// A YAML 1.1 boolean.
     Bool(bool),
-    /// A number, spelled as it was read (`0x1F`, `1_000`, `1.10`), so that nothing is lost on the way out.
+    /// A number with its original spelling (`0x1F`, `1_000`, `1.10`), so that printing loses
+    /// nothing.
     Number(String),
     /// Text.
     Text(Secret<String>),
@@ -23,14 +24,14 @@ pub enum Value {
     Map(Fields),
 }
 
-/// Fields kept in the order in which they were read; they are printed in kubectl's order.
+/// Fields in the order of the text; they are printed in kubectl's order.
 ///
-/// `Debug` shows the keys and the shape, never a text.
+/// `Debug` shows keys and structure, never texts.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Fields(Vec<(String, Value)>);
 
 impl Fields {
-    /// Returns whether there are none.
+    /// Returns `true` if the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -42,13 +43,13 @@ impl Fields {
         self.0.len()
     }
 
-    /// Looks a field up by its exact key.
+    /// Returns the field with exactly this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
-    /// Puts a field in, and returns the value it replaces.
+    /// Inserts a field and returns the value that it replaces.
     pub fn insert(&mut self, key: impl Into<String>, value: Value) -> Option<Value> {
         let key = key.into();
         if let Some((_, old)) = self.0.iter_mut().find(|(name, _)| *name == key) {
@@ -58,18 +59,18 @@ impl Fields {
         None
     }
 
-    /// Takes a field out.
+    /// Removes a field and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let index = self.0.iter().position(|(name, _)| name == key)?;
         Some(self.0.remove(index).1)
     }
 
-    /// Returns the fields in the order in which they were read.
+    /// Returns the fields in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
-    /// Appends a field that the caller knows to be new.
+    /// Appends a field whose key the caller knows to be new.
     pub(crate) fn push_new(&mut self, key: String, value: Value) {
         self.0.push((key, value));
     }

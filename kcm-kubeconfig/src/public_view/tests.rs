@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Not a digest, but as long as one, and safe to look for.
+/// Returns a fake digest of the usual length that is safe to search for.
 fn digest(bytes: &[u8]) -> String {
     let sum = bytes.iter().fold(0u64, |sum, b| sum.wrapping_mul(31).wrapping_add(u64::from(*b)));
     format!("{sum:064x}")
@@ -105,7 +105,7 @@ fn windows(secret: &str) -> impl Iterator<Item = &str> {
     (0..secret.len().saturating_sub(7)).filter_map(|at| secret.get(at..at + 8))
 }
 
-/// A value in every style of YAML, for a key at `indent`.
+/// Returns a value in every YAML style, for a key at `indent`.
 fn styles(indent: usize, s: &str) -> Vec<String> {
     let deeper = " ".repeat(indent + 2);
     let (a, b) = s.split_at(s.len() / 2);
@@ -234,7 +234,7 @@ fn harmless() -> impl Strategy<Value = &'static str> {
 }
 
 prop_compose! {
-    /// A secret, or the base64 of one, as it stands in a text.
+    /// Generates a secret, or its base64, as in a kubeconfig.
     fn secret()(
         bytes in prop::collection::vec(any::<u8>(), 24..60),
         form in 0..5,

@@ -1,4 +1,4 @@
-//! The tokens of a kubeconfig, as a POSIX shell with sed can find them too.
+//! Tokens of a kubeconfig, defined so that a POSIX shell with sed can find the same ones.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -9,10 +9,10 @@ pub(super) struct Rules {
     line_end: Regex,
     first_marker: Regex,
     next_marker: Regex,
-    /// A block scalar with lines of base64, and one that is in one line already.
+    /// A block scalar with lines of base64; `joined` matches one that is already in one line.
     wrapped: Regex,
     joined: Regex,
-    /// One token; the first alternative that fits is the longest.
+    /// One token; the first matching alternative is the longest.
     pub(super) token: Regex,
 }
 
@@ -36,7 +36,7 @@ pub(super) static RULES: LazyLock<Result<Rules, regex::Error>> = LazyLock::new(|
     })
 });
 
-/// The text as the tokens see it, unless it holds characters that make that unsafe.
+/// Normalises the text for tokenisation; `None` if it contains characters that make that unsafe.
 pub(super) fn normal(text: &str, rules: &Rules) -> Option<String> {
     let is_odd = |c: char| {
         (c.is_ascii_control() && !matches!(c, '\t' | '\r' | '\n'))
@@ -56,7 +56,7 @@ pub(super) fn normal(text: &str, rules: &Rules) -> Option<String> {
     Some(text)
 }
 
-/// Whether this token is a plain scalar that is no key.
+/// Reports whether this token is a plain scalar and not a key.
 pub(super) fn is_plain(token: &str) -> bool {
     let is_dash = token == "-"
         || token.starts_with("- ")

@@ -1,8 +1,8 @@
-//! YAML as kubectl reads and writes it.
+//! Reads and prints YAML as kubectl does.
 //!
-//! kubectl speaks YAML 1.1 by way of goyaml.v2. `granit-parser` reads: it tells how a scalar was quoted, on which depends
-//! whether `on`, `0x1F` or `1:30` is a text, and where it stands. Printing is own code, because no library quotes and folds as
-//! goyaml.v2 does.
+//! kubectl uses YAML 1.1 by means of goyaml.v2. `granit-parser` parses: it reports quoting, which
+//! decides whether `on`, `0x1F` or `1:30` is a text, and positions. The printer is part of this
+//! crate, because no library quotes and folds like goyaml.v2.
 
 mod resolve;
 mod timestamp;

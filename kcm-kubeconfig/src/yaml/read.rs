@@ -1,5 +1,5 @@
-//! The first document of a text as a tree that knows where its nodes stand and whether they were quoted, with aliases
-//! and merge keys resolved as goyaml.v2 does.
+//! Reads the first document of a text as a tree with positions and quoting. Aliases and merge keys
+//! are resolved as in goyaml.v2.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,17 +7,17 @@ use std::fmt;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag, options};
 
-/// How many collections may stand in each other. kubeconfigs need about eight.
+/// Maximum nesting depth of collections. kubeconfigs need about eight.
 const DEEPEST: usize = 64;
-/// How many nodes aliases may add.
+/// Maximum number of nodes that aliases may add.
 const MOST_COPIES: usize = 10_000;
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
-    /// The line, from 1.
+    /// Line, counted from 1.
     pub line: usize,
-    /// The column in characters, from 1.
+    /// Column in characters, counted from 1.
     pub column: usize,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// A value and where it stands.
+/// A value with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node<'a> {
     pub(crate) at: Location,
@@ -41,7 +41,7 @@ pub(crate) enum Kind<'a> {
     Map(Vec<Entry<'a>>),
 }
 
-/// A text and whether it stood there without quotes, so that it may mean something else.
+/// A text; `plain` if it was unquoted, so that it may be resolved to another type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scalar<'a> {
     pub(crate) text: Cow<'a, str>,
@@ -55,31 +55,31 @@ pub(crate) struct Entry<'a> {
     pub(crate) value: Node<'a>,
 }
 
-/// A document, and what printing it again would lose.
+/// A document with the parts that printing would lose.
 #[derive(Debug, Default)]
 pub(crate) struct Document<'a> {
-    /// `None` if there is nothing but blanks and comments.
+    /// Root node; `None` if the text contains only blanks and comments.
     pub(crate) root: Option<Node<'a>>,
-    /// Where the comments begin, first to last.
+    /// Positions of the comments, in order.
     pub(crate) comments: Vec<Location>,
-    /// Keys that stand a second time in their map: the last one counts.
+    /// Keys that occur again in their map: the last one counts.
     pub(crate) duplicates: Vec<(Location, String)>,
-    /// Where another document begins.
+    /// Position of the second document.
     pub(crate) second: Option<Location>,
 }
 
-/// An error in a YAML text. Never quotes a value: it might be a secret.
+/// An error in a YAML text. Messages never quote a value, which might be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum YamlError {
     /// The text is not YAML.
     Syntax { at: Location, problem: String },
-    /// The text is YAML, but not of the kind kubeconfigs are written in.
+    /// The text is YAML, but uses a feature that is not supported in kubeconfigs.
     Unsupported { at: Location, what: &'static str, mend: &'static str },
-    /// Collections are nested deeper than in any kubeconfig.
+    /// Collections are nested more deeply than in any kubeconfig, or aliases add too many nodes.
     TooDeep { at: Location },
 }
 
-/// Reads the first document of a text, which is all that kubectl reads.
+/// Reads the first document of a text; kubectl ignores the others.
 pub(crate) fn document(text: &str) -> Result<Document<'_>, YamlError> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     check_characters(text)?;
@@ -105,7 +105,8 @@ pub(crate) fn document(text: &str) -> Result<Document<'_>, YamlError> {
     }
 }
 
-/// LINE SEPARATOR and PARAGRAPH SEPARATOR. YAML 1.1 breaks lines at them, YAML 1.2 does not (5.4, Line Break Characters).
+/// LINE SEPARATOR and PARAGRAPH SEPARATOR, which are line breaks in YAML 1.1 but not in YAML 1.2
+/// (5.4, Line Break Characters).
 const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
 
 struct Builder<'a> {
@@ -113,7 +114,7 @@ struct Builder<'a> {
     document: Document<'a>,
     anchors: HashMap<usize, Node<'a>>,
     copies: usize,
-    /// Line and paragraph separators that were read as YAML 1.1 does.
+    /// Number of line and paragraph separators read as in YAML 1.1.
     separators: usize,
 }
 
@@ -129,7 +130,7 @@ impl<'a> Builder<'a> {
                 _ => {}
             }
         }
-        // Errors in what kubectl does not read are none.
+        // Errors after the first document are ignored, since kubectl does not read that text.
         while let Ok((event, span)) = self.event() {
             match event {
                 Event::StreamEnd => break,
@@ -143,7 +144,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The next event that is no comment.
+    /// Returns the next event other than a comment.
     fn event(&mut self) -> Result<(Event<'a>, Span), YamlError> {
         loop {
             match self.parser.next() {
@@ -210,8 +211,8 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
-    /// Removes the blanks around separators, as goyaml.v2 does where it folds lines. kubectl writes a separator within single
-    /// quotes and indents what follows it.
+    /// Removes the blanks around separators, as goyaml.v2 does when it folds lines. kubectl writes
+    /// separators within single quotes and indents the following text.
     fn fold_at_separators(&mut self, text: Cow<'a, str>) -> Cow<'a, str> {
         let count = text.matches(SEPARATORS).count();
         if count == 0 {
@@ -265,11 +266,11 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The entries of a map in the order in which their keys first stand there; the last value counts.
+/// Entries of a map in the order of the first occurrence of their keys; the last value counts.
 #[derive(Default)]
 struct Entries<'a> {
     list: Vec<Entry<'a>>,
-    /// Where a key is in the list, and whether it stands in the map itself.
+    /// Index of each key in the list, and true if the map itself contains the key.
     known: HashMap<String, (usize, bool)>,
 }
 
@@ -289,7 +290,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// What a merge key adds: of a list of maps, the first counts most.
+/// Returns the entries that a merge key adds: in a list of maps, earlier maps take precedence.
 fn merged(value: Node<'_>) -> Result<Vec<Entry<'_>>, YamlError> {
     let at = value.at;
     let maps = match value.kind {
@@ -308,7 +309,7 @@ fn merged(value: Node<'_>) -> Result<Vec<Entry<'_>>, YamlError> {
     }
 }
 
-/// Whether a scalar's text may mean something else than itself.
+/// Reports whether a scalar may be resolved to a type other than text.
 fn is_plain(style: ScalarStyle, tag: Option<&Tag>, at: Location) -> Result<bool, YamlError> {
     match tag {
         None => Ok(style == ScalarStyle::Plain),
@@ -335,7 +336,7 @@ fn place(marker: Marker) -> Location {
     Location { line: marker.line(), column: marker.col() + 1 }
 }
 
-/// Refuses what goyaml.v2 refuses before it begins, and NEL, which only YAML 1.1 takes for a line break.
+/// Rejects characters that goyaml.v2 rejects, and NEL, which is a line break in YAML 1.1 only.
 fn check_characters(text: &str) -> Result<(), YamlError> {
     let is_fit = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..);
     text.find(|c| !is_fit(c)).map_or(Ok(()), |offset| Err(unfit_character(text, offset)))

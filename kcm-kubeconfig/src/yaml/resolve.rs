@@ -1,16 +1,16 @@
-//! What a plain (unquoted) scalar means to goyaml.v2: YAML 1.1 with the exceptions of its authors.
+//! Resolves plain (unquoted) scalars as goyaml.v2 does: YAML 1.1 with some exceptions.
 //! Reference: <https://github.com/kubernetes-sigs/yaml/blob/v1.4.0/goyaml.v2/resolve.go>
 
 use super::timestamp::is_timestamp;
 
-/// The meaning of a plain scalar.
+/// The resolved type of a plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plain {
     Text,
     Null,
     Bool(bool),
     Number,
-    /// Quoted on the way out, yet read as text, as goyaml.v2 does.
+    /// Quoted when printed, but read as text, as in goyaml.v2.
     Timestamp,
 }
 
@@ -27,7 +27,8 @@ pub(crate) fn resolve(text: &str) -> Plain {
     }
 }
 
-/// Returns whether `text` is a base-60 float such as `1:30`: text to goyaml.v2, but quoted for the sake of others.
+/// Returns `true` if `text` is a base-60 float such as `1:30`: goyaml.v2 reads it as text, but
+/// quotes it for other readers.
 pub(crate) fn is_base60(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !unsigned.starts_with(|c: char| c.is_ascii_digit()) {
@@ -97,7 +98,8 @@ fn is_special_float(text: &str) -> bool {
         || matches!(text.strip_prefix(['+', '-']).unwrap_or(text), ".inf" | ".Inf" | ".INF")
 }
 
-/// Go's `ParseInt(text, 0, 64)` or `ParseUint(text, 0, 64)`: the base follows from the prefix.
+/// Reports whether Go's `ParseInt(text, 0, 64)` or `ParseUint(text, 0, 64)` accepts the text: the
+/// prefix determines the base.
 fn is_integer(text: &str) -> bool {
     let (signed, digits) = match text.strip_prefix(['+', '-']) {
         Some(digits) => (true, digits),
@@ -113,7 +115,7 @@ fn is_integer(text: &str) -> bool {
     in_range(digits.unwrap_or_default(), base, signed, text.starts_with('-'))
 }
 
-/// Fits an `i64`, or without a sign a `u64`.
+/// Reports whether the number fits in an `i64`, or without a sign in a `u64`.
 fn in_range(digits: &str, base: u32, signed: bool, negative: bool) -> bool {
     if !all(digits, |b| char::from(b).is_digit(base)) {
         return false;
@@ -128,7 +130,8 @@ fn in_range(digits: &str, base: u32, signed: bool, negative: bool) -> bool {
     }
 }
 
-/// goyaml.v2 tries `0b` and `-0b` once more by hand, and so takes a second sign after `0b`.
+/// Reports whether goyaml.v2's separate attempt for `0b` succeeds, which accepts a second sign
+/// after `0b`.
 fn is_binary(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("0b") else {
         return false;
@@ -139,7 +142,7 @@ fn is_binary(text: &str) -> bool {
     }
 }
 
-/// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, and finite.
+/// Matches `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?` with a finite value.
 fn is_yaml_float(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -154,11 +157,13 @@ fn is_yaml_float(text: &str) -> bool {
         None => digits(mantissa),
     };
     let exponent_fits = exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)));
-    // Go reports a value out of range as an error, and the scalar stays text; Rust returns an infinity.
+    // Go returns an error for a value out of range, so that the scalar stays text; Rust returns an
+    // infinity.
     mantissa_fits && exponent_fits && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
-/// Go's `ParseFloat` of something that starts with a dot: underscores may stand between digits.
+/// Reports whether Go's `ParseFloat` accepts a text that starts with a dot: underscores are allowed
+/// between digits.
 fn is_go_float(text: &str) -> bool {
     let bytes = text.as_bytes();
     let between_digits = |index: usize| {
@@ -171,7 +176,7 @@ fn is_go_float(text: &str) -> bool {
     underscores_fit && is_yaml_float(&text.replace('_', ""))
 }
 
-/// At least one byte, and all of them fit.
+/// Reports whether the text has at least one byte and all bytes match.
 fn all(text: &str, fits: impl Fn(u8) -> bool) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }

@@ -1,7 +1,8 @@
-//! Which texts goyaml.v2 takes for a timestamp: those that Go's `time.Parse` accepts in one of four layouts.
+//! Recognises timestamps as goyaml.v2 does: texts that Go's `time.Parse` accepts in one of four
+//! layouts.
 
-/// Returns whether `text` is a date (`2001-1-2`), or a date and a time with `T`, `t` and a zone, or with blanks and
-/// none.
+/// Returns `true` if `text` is a date (`2001-1-2`) or a date with a time: after `T` or `t` with a
+/// zone, or after blanks without one.
 pub(super) fn is_timestamp(text: &str) -> bool {
     let mut rest = Rest(text.as_bytes());
     let Some(year) = rest.four_digits() else {
@@ -43,7 +44,7 @@ fn days_in(month: u32, year: u32) -> Option<u32> {
     }
 }
 
-/// What is left to read.
+/// Remaining text.
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
@@ -72,7 +73,7 @@ impl Rest<'_> {
         Some(self.two_digits()? * 100 + self.two_digits()?)
     }
 
-    /// Go treats a run of blanks as one.
+    /// Skips blanks; Go treats a run of blanks as one.
     fn blanks(&mut self) {
         while self.literal(b' ').is_some() {}
     }

@@ -14,7 +14,7 @@ use crate::{
     warning::Warning,
 };
 
-/// A CA's certificate with its key: issues certificates.
+/// The certificate and the key of a CA, which issue certificates.
 #[derive(Debug)]
 pub struct CertificateAuthority {
     certificate: CaCertificate,
@@ -25,16 +25,16 @@ impl CertificateAuthority {
     /// Reads a CA from two PEM files.
     ///
     /// # Errors
-    /// [`CaError`] if one of them cannot be read, the certificate may not sign certificates, or the
-    /// key is not its own.
+    /// [`CaError`] if a file cannot be read, the certificate may not sign certificates, or the key
+    /// does not belong to the certificate.
     pub fn load(cert_pem: &[u8], key_pem: &[u8]) -> Result<Self, CaError> {
         Self::new(CaCertificate::load(cert_pem)?, PrivateKey::from_pem(key_pem)?)
     }
 
-    /// Joins a CA's certificate and key.
+    /// Combines the certificate and the key of a CA.
     ///
     /// # Errors
-    /// [`CaError::KeyMismatch`] if the key is not that of the certificate.
+    /// [`CaError::KeyMismatch`] if the key does not belong to the certificate.
     pub fn new(certificate: CaCertificate, key: PrivateKey) -> Result<Self, CaError> {
         if !key.matches(certificate.certificate()) {
             let certificate = certificate.certificate();
@@ -44,11 +44,11 @@ impl CertificateAuthority {
         Ok(Self { certificate, key })
     }
 
-    /// Makes a self-signed root certificate of `key`, as `cfssl gencert -initca` does.
+    /// Creates a self-signed root certificate for `key`, as `cfssl gencert -initca` does.
     ///
     /// # Errors
-    /// [`IssueError`] if the validity cannot be written or the library does not sign; nothing has
-    /// been signed then.
+    /// [`IssueError`] if the validity cannot be encoded or signing fails. No certificate exists
+    /// then.
     pub fn create(
         request: &RootRequest,
         key: &PrivateKey,
@@ -84,12 +84,13 @@ impl CertificateAuthority {
 
     /// Issues a leaf certificate for `public_key`.
     ///
-    /// The issuer is the CA's subject octet for octet, and there always is an AKI. The signature is
-    /// not verified again: the key was compared with the CA's certificate when the two were joined.
+    /// The issuer equals the CA's subject octet for octet, and the certificate always has an AKI.
+    /// The signature is not verified again, because [`Self::new`] has compared the key with the CA
+    /// certificate.
     ///
     /// # Errors
-    /// [`IssueError`] if the CA is not valid at `now`, if the request may not become a leaf, or if
-    /// it outlives the CA and [`OutlivesCa::Refuse`] is asked for. Nothing has been signed then.
+    /// [`IssueError`] if the CA is not valid at `now`, the request is not valid for a leaf, or the
+    /// leaf would outlive the CA under [`OutlivesCa::Refuse`]. No certificate exists then.
     pub fn issue(
         &self,
         request: &LeafRequest,
@@ -135,7 +136,7 @@ fn check_usages(usages: &Usages) -> Result<(), IssueError> {
     Ok(())
 }
 
-/// Shortens a validity that reaches beyond the CA's end, or refuses it.
+/// Shortens or rejects a validity that ends after the CA's.
 fn clamp(
     validity: &mut Validity,
     ca_not_after: OffsetDateTime,

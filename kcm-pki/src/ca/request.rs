@@ -11,68 +11,70 @@ use crate::{
     warning::Warning,
 };
 
-/// A root certificate to be made.
+/// A request for a root certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootRequest {
-    /// Subject, and so also issuer.
+    /// Subject and issuer.
     pub subject: Subject,
-    /// How long the certificate is valid, counted from five minutes ago; whole seconds count.
+    /// Lifetime of the certificate, counted from five minutes ago; fractions of a second are
+    /// dropped.
     pub lifetime: Duration,
-    /// How many CAs may follow below; unlimited if absent.
+    /// Maximum number of CAs below this one; unlimited if absent.
     pub path_len: Option<u8>,
 }
 
 impl RootRequest {
-    /// cfssl's lifetime of a root whose CSR has no section `ca` or no `expiry` in it: 43800 h, five
-    /// years.
+    /// cfssl's lifetime of a root whose CSR has no `ca.expiry`: 43800 h, five years.
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(43_800 * 3600);
 }
 
-/// A leaf certificate to be issued.
+/// A request for a leaf certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeafRequest {
     /// Subject.
     pub subject: Subject,
-    /// Subject alternative names; without any there is no such extension, as for a pure client.
+    /// Subject alternative names; if empty, the certificate has no such extension, as for a pure
+    /// client.
     pub hosts: Hosts,
     /// Key usages and extended key usages.
     pub usages: Usages,
-    /// How long the certificate is valid, counted from five minutes ago; whole seconds count.
+    /// Lifetime of the certificate, counted from five minutes ago; fractions of a second are
+    /// dropped.
     pub lifetime: Duration,
-    /// What to do if it would be valid longer than the CA.
+    /// Policy for a lifetime that ends after the CA's.
     pub outlives_ca: OutlivesCa,
 }
 
-/// What to do with a leaf that would be valid longer than its CA.
+/// Policy for a leaf that would outlive its CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutlivesCa {
-    /// Let it end with the CA, as kube-controller-manager's own signer does.
+    /// Shorten the leaf to end with the CA, as the signer of kube-controller-manager does.
     Clamp,
     /// Issue nothing.
     Refuse,
 }
 
-/// An issued certificate, and what the issuer has to say about it.
+/// An issued certificate with the issuer's remarks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {
     /// The certificate.
     pub certificate: Certificate,
-    /// Set if the certificate ends earlier than was asked for.
+    /// Set if the certificate ends earlier than requested.
     pub clamped: Option<Clamped>,
-    /// What is allowed but probably not meant.
+    /// Warnings about properties that are allowed but probably unintended.
     pub warnings: Vec<Warning>,
 }
 
-/// A certificate was made to end with its CA.
+/// The record of a certificate that was shortened to end with its CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clamped {
-    /// When it would have ended.
+    /// Requested end.
     pub requested: OffsetDateTime,
-    /// When it ends, together with the CA.
+    /// Actual end, which is the end of the CA.
     pub not_after: OffsetDateTime,
 }
 
-/// Why a certificate was not issued. Nothing has been signed.
+/// The reason a certificate was not issued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueError {
@@ -81,7 +83,7 @@ pub enum IssueError {
     CaNotValid {
         /// The CA's subject.
         subject: String,
-        /// On which side of its validity it is.
+        /// The side of the validity on which the current time is.
         source: ValidityError,
     },
     /// The leaf would be valid longer than the CA.
@@ -91,12 +93,12 @@ pub enum IssueError {
         utc(*ca_not_after)
     )]
     OutlivesCa {
-        /// When it would have ended.
+        /// Requested end of the leaf.
         requested: OffsetDateTime,
-        /// When the CA ends.
+        /// End of the CA.
         ca_not_after: OffsetDateTime,
     },
-    /// The certificate would have expired before it is used: certificates begin five minutes ago.
+    /// The certificate would already have expired, because certificates begin five minutes ago.
     #[error(
         "a lifetime of {} s is over before it begins: certificates start five minutes ago, \
          to allow for clocks that are behind",
@@ -106,20 +108,20 @@ pub enum IssueError {
         /// The lifetime.
         lifetime: Duration,
     },
-    /// The certificate would begin before year 0 or end after 9999, which X.509 cannot write (RFC
-    /// 5280 section 4.1.2.5).
+    /// The certificate would begin before year 0 or end after year 9999, which X.509 cannot encode
+    /// (RFC 5280 section 4.1.2.5).
     #[error("the validity reaches outside the years 0 to 9999, which X.509 cannot write")]
     YearOutOfRange,
-    /// A leaf with the usage `cert sign`, which RFC 5280 section 4.2.1.3 keeps for CAs.
+    /// A leaf requests the usage `cert sign`, which RFC 5280 section 4.2.1.3 reserves for CAs.
     #[error("the usage \"cert sign\" is for CA certificates; this one is for a leaf")]
     CertSignUsage,
-    /// No usage at all, which would allow every usage.
+    /// The request lists no usages, which would allow every usage.
     #[error("no usages are given")]
     NoUsages,
-    /// The cryptographic library refused to sign.
+    /// The cryptographic library failed to sign.
     #[error("signing failed: {reason}")]
     Signing {
-        /// What the library says.
+        /// Message of the library.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Writes certificates, field by field as RFC 5280 section 4.1 lists them.
+//! Encodes certificates in DER, field by field as RFC 5280 section 4.1 lists them.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,8 @@ use crate::{
     usages::{Usage, Usages},
 };
 
-/// What is signed, a `TBSCertificate`. Names and the signature algorithm are in DER already.
+/// The signed part of a certificate, a `TBSCertificate`. Names and the signature algorithm are
+/// already in DER.
 pub(super) struct TbsCertificate<'a> {
     pub(super) serial: &'a SerialNumber,
     pub(super) signature_algorithm: &'static [u8],
@@ -23,7 +24,7 @@ pub(super) struct TbsCertificate<'a> {
     pub(super) public_key: &'a PublicKey,
     pub(super) usages: &'a Usages,
     pub(super) basic_constraints: BasicConstraints,
-    /// The AKI's key identifier; absent in a root.
+    /// Key identifier of the AKI; absent in a root.
     pub(super) authority_key_id: Option<&'a [u8]>,
     pub(super) hosts: &'a Hosts,
 }
@@ -95,7 +96,7 @@ impl TbsCertificate<'_> {
     }
 }
 
-/// Writes the signed certificate.
+/// Encodes the signed certificate.
 pub(super) fn certificate(tbs: &[u8], signature_algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
     yasna::construct_der(|writer| {
         writer.write_sequence(|fields| {
@@ -106,7 +107,8 @@ pub(super) fn certificate(tbs: &[u8], signature_algorithm: &[u8], signature: &[u
     })
 }
 
-/// Writes an extension that a reader must refuse if it does not know it (RFC 5280 section 4.2).
+/// Writes a critical extension, which readers must reject if they do not know it (RFC 5280 section
+/// 4.2).
 fn write_critical(writer: DERWriter<'_>, oid: &[u8], value: impl FnOnce(DERWriter<'_>)) {
     writer.write_sequence(|fields| {
         fields.next().write_der(oid);
@@ -115,8 +117,8 @@ fn write_critical(writer: DERWriter<'_>, oid: &[u8], value: impl FnOnce(DERWrite
     });
 }
 
-/// Writes another extension; DER leaves out `critical` where it is false, its default (X.690
-/// section 11.5).
+/// Writes a non-critical extension; DER omits `critical` if it is false, the default (X.690 section
+/// 11.5).
 fn write_plain(writer: DERWriter<'_>, oid: &[u8], value: impl FnOnce(DERWriter<'_>)) {
     writer.write_sequence(|fields| {
         fields.next().write_der(oid);
@@ -124,7 +126,7 @@ fn write_plain(writer: DERWriter<'_>, oid: &[u8], value: impl FnOnce(DERWriter<'
     });
 }
 
-/// Writes a named bit list; DER leaves out its zero bits at the end (X.690 section 11.2.2).
+/// Writes a named bit list; DER omits trailing zero bits (X.690 section 11.2.2).
 fn write_named_bits(writer: DERWriter<'_>, bits: u16) {
     let octets = bits.reverse_bits().to_be_bytes();
     let length = 16 - usize::try_from(bits.leading_zeros()).unwrap_or_default();

@@ -124,7 +124,7 @@ fn the_subject_of_the_ca_is_warned_of_and_still_gets_an_aki() {
 
 #[test]
 fn the_aki_is_the_cas_ski_or_else_computed() {
-    // Made with `openssl req -x509` and `subjectKeyIdentifier=none`; the subject has two OUs.
+    // Created with `openssl req -x509` and `subjectKeyIdentifier=none`; the subject has two OUs.
     let key = key(testdata!("openssl/no-ski-key.pem"));
     let ca = CaCertificate::load(testdata!("openssl/no-ski.pem").as_bytes()).unwrap();
     assert_eq!(ca.certificate().subject_key_id(), None);
@@ -134,7 +134,7 @@ fn the_aki_is_the_cas_ski_or_else_computed() {
     assert_eq!(issued.authority_key_id(), Some(ca.key().public_key().key_id().as_slice()));
     assert_eq!(issued.issuer_der(), ca.certificate().certificate().subject_der());
 
-    // Made with `openssl req -x509` and `subjectKeyIdentifier=01:02:03`.
+    // Created with `openssl req -x509` and `subjectKeyIdentifier=01:02:03`.
     let ca = CertificateAuthority::load(
         testdata!("openssl/own-ski.pem").as_bytes(),
         testdata!("openssl/no-ski-key.pem").as_bytes(),

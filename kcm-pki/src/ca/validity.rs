@@ -8,7 +8,7 @@ use yasna::{
 
 use super::IssueError;
 
-/// How far in the past certificates begin, for peers whose clocks are behind; cfssl's value.
+/// Time between the start of validity and now, for peers whose clocks are behind; cfssl's value.
 const BACKDATE: time::Duration = time::Duration::minutes(5);
 
 /// A certificate's validity in UTC, to the second.
@@ -19,8 +19,8 @@ pub(super) struct Validity {
 }
 
 impl Validity {
-    /// Begins at `now` rounded to the nearest minute, half a minute up, less five minutes; lasts
-    /// for `lifetime`.
+    /// Returns a validity that begins five minutes before `now`, rounded to the nearest minute
+    /// (half a minute up), and lasts for `lifetime`.
     pub(super) fn starting(now: OffsetDateTime, lifetime: Duration) -> Result<Self, IssueError> {
         let minute = (now.unix_timestamp() + 30).div_euclid(60) * 60;
         let validity = || {
@@ -47,8 +47,8 @@ impl Validity {
     }
 }
 
-/// Writes `UTCTime` through 2049 and `GeneralizedTime` from 2050, each field by itself (RFC 5280
-/// section 4.1.2.5).
+/// Writes `UTCTime` for 1950 through 2049 and `GeneralizedTime` otherwise, separately for each
+/// field (RFC 5280 section 4.1.2.5).
 fn write_time(writer: DERWriter<'_>, moment: OffsetDateTime) {
     let year = moment.year();
     let rest = format!(

@@ -1,4 +1,4 @@
-//! Takes a certificate apart.
+//! Parses the fields of a certificate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +16,7 @@ use crate::{
     usages::{Usage, Usages},
 };
 
-/// Reads the fields of a certificate; the error says what is wrong.
+/// Reads the fields of a certificate; the error describes the defect.
 pub(super) fn fields(der: &[u8]) -> Result<Fields, String> {
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|error| match error {
         x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => {
@@ -54,7 +54,7 @@ pub(super) fn fields(der: &[u8]) -> Result<Fields, String> {
 }
 
 fn extensions(certificate: &X509Certificate<'_>, fields: &mut Fields) -> Result<(), String> {
-    // RFC 5280 section 4.2: no extension may be there twice. This asks for all of them at once.
+    // RFC 5280 section 4.2 forbids duplicate extensions; `extensions_map` checks all of them.
     certificate.extensions_map().map_err(|error| error.to_string())?;
     let (mut basic, mut extended) = (Usages::default(), Vec::new());
     for extension in certificate.extensions() {
@@ -69,7 +69,7 @@ fn extensions(certificate: &X509Certificate<'_>, fields: &mut Fields) -> Result<
             }
             ParsedExtension::ExtendedKeyUsage(_) => {
                 fields.has_extended_key_usage = true;
-                // The parsed form loses the order, so the list is read anew.
+                // The parsed form loses the order, so the list is read again.
                 extended = extended_usages(extension.value)?;
             }
             ParsedExtension::SubjectAlternativeName(names) => {
@@ -100,8 +100,8 @@ fn extensions(certificate: &X509Certificate<'_>, fields: &mut Fields) -> Result<
     Ok(())
 }
 
-/// Reads the object identifiers of an extKeyUsage extension; those without a name in cfssl are
-/// errors in dotted form.
+/// Reads the object identifiers of an extKeyUsage extension; an identifier without a name in cfssl
+/// is an `Err` in dotted form.
 fn extended_usages(der: &[u8]) -> Result<Vec<Result<Usage, String>>, String> {
     let list = yasna::parse_der(der, |reader| reader.collect_sequence_of(oid::read_element));
     let list = list.map_err(|_| "the extended key usage is unreadable".to_owned())?;

@@ -80,7 +80,7 @@ fn another_ca_is_told_from_a_ca_made_anew() {
     let other = CaCertificate::new(root("other", 1000, &p256(), NOW)).unwrap();
     let error = verify_client_chain(&leaf, &other, NOW).unwrap_err();
     assert_eq!(error.to_string(), "the certificate was issued by CN=kubernetes, not by CN=other");
-    // With another kind of key the signature's algorithm does not even fit.
+    // A key of another type cannot even have the signature's algorithm.
     let key = crate::PrivateKey::from_pem(crate::testing::RSA_2048.as_bytes()).unwrap();
     let anew = CaCertificate::new(root("kubernetes", 1000, &key, NOW)).unwrap();
     assert!(matches!(verify_client_chain(&leaf, &anew, NOW), Err(ChainError::BadSignature { .. })));

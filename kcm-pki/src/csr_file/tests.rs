@@ -29,7 +29,7 @@ fn warnings(text: &str) -> Vec<Warning> {
     CsrFile::parse(text).unwrap().warnings
 }
 
-/// The message and those of its sources, as a person sees them.
+/// Returns the error message joined with that of its source.
 fn message(text: &str) -> String {
     let error = CsrFile::parse(text).unwrap_err();
     let source = std::error::Error::source(&error).map(|source| format!(": {source}"));

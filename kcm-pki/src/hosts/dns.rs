@@ -1,4 +1,4 @@
-//! Checks DNS names as certificates hold them.
+//! Checks the syntax of DNS names in certificates.
 
 use super::{HostProblem, punycode};
 
@@ -8,9 +8,10 @@ pub(super) enum Wildcard {
     Refused,
 }
 
-/// Checks a name in the preferred syntax of RFC 1034 section 3.5, as RFC 5280 section 4.2.1.6 asks.
+/// Checks a name for the preferred syntax of RFC 1034 section 3.5, as RFC 5280 section 4.2.1.6
+/// requires.
 ///
-/// Underscores are allowed beyond that, since cfssl, Go and rustls take them and node names have
+/// Underscores are also allowed, since cfssl, Go and rustls accept them and node names contain
 /// them.
 pub(super) fn check(name: &str, wildcard: Wildcard) -> Result<(), HostProblem> {
     if !name.is_ascii() {
@@ -48,8 +49,8 @@ fn is_label(label: &str) -> bool {
 
 /// Suggests the ASCII form of an internationalised name.
 ///
-/// It only lowercases before encoding: no normalisation (NFC) and none of the mappings of UTS 46.
-/// Nothing is issued from it; it is shown to a person.
+/// The name is only lowercased before encoding, without normalisation (NFC) or the mappings of UTS
+/// 46. The result only appears in messages; certificates are never issued from it.
 fn to_ascii(name: &str) -> Option<String> {
     let labels = name.split(['.', '\u{3002}']).map(|label| {
         let label = label.to_lowercase();

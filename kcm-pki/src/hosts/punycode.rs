@@ -1,4 +1,4 @@
-//! Punycode (RFC 3492), the encoder only, to suggest A-labels.
+//! Punycode encoder (RFC 3492), to suggest A-labels.
 
 const BASE: u32 = 36;
 const T_MIN: u32 = 1;
@@ -51,7 +51,7 @@ fn push_variable_length(output: &mut String, delta: u32, bias: u32) {
     output.extend(digit(rest));
 }
 
-/// RFC 3492 section 6.1.
+/// Adapts the bias, RFC 3492 section 6.1.
 fn adapt(delta: u32, points: u32, first: bool) -> u32 {
     let mut delta = if first { delta / DAMP } else { delta / 2 };
     delta += delta / points;
@@ -63,7 +63,7 @@ fn adapt(delta: u32, points: u32, first: bool) -> u32 {
     k + (BASE - T_MIN + 1) * delta / (delta + SKEW)
 }
 
-/// `a` to `z` are 0 to 25, `0` to `9` are 26 to 35.
+/// Returns the digit of a value: `a` to `z` for 0 to 25, `0` to `9` for 26 to 35.
 fn digit(value: u32) -> Option<char> {
     char::from_digit((value + 10) % BASE, BASE)
 }

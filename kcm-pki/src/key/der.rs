@@ -1,5 +1,4 @@
-//! Tells private key structures apart by what is in them, since their PEM labels are not always
-//! right.
+//! Detects the structure of a private key from its DER contents, since PEM labels can be wrong.
 
 use yasna::{
     ASN1Result, BERReaderSeq, Tag,
@@ -21,9 +20,9 @@ pub(super) enum Structure {
     Sec1,
 }
 
-/// Finds out which structure and kind of key this is; `None` if it is no private key.
+/// Detects the structure and type of a private key; `None` if the contents are not a private key.
 ///
-/// The second field tells: an INTEGER in PKCS#1, an OCTET STRING in SEC1, an algorithm identifier
+/// The second field differs: an INTEGER in PKCS#1, an OCTET STRING in SEC1, an algorithm identifier
 /// in PKCS#8.
 pub(super) fn inspect(der: &[u8]) -> Option<(Structure, KeyType)> {
     let (tag, algorithm) = read(der, |fields| {
@@ -50,7 +49,7 @@ pub(super) fn inspect(der: &[u8]) -> Option<(Structure, KeyType)> {
 pub(super) const RSA_ENCRYPTION: &str = "1.2.840.113549.1.1.1";
 pub(super) const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
 
-/// Names a curve by its object identifier, RFC 5480 section 2.1.1.1.
+/// Returns the key type of a curve by its object identifier, RFC 5480 section 2.1.1.1.
 pub(super) fn curve(oid: &str) -> KeyType {
     match oid {
         "1.2.840.10045.3.1.7" => KeyType::EcdsaP256,
@@ -60,7 +59,7 @@ pub(super) fn curve(oid: &str) -> KeyType {
     }
 }
 
-/// Takes the key structure out of a PKCS#8 one.
+/// Extracts the key structure inside a PKCS#8 one.
 pub(super) fn pkcs8_contents(der: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     read(der, |fields| {
         fields.next().read_der()?;
@@ -77,8 +76,8 @@ fn modulus_bits(der: &[u8]) -> Option<u32> {
     positive.then_some((octets * 8).saturating_sub(leading_zeros))
 }
 
-/// Reads the curve, the field `[0]` of an `ECPrivateKey`. RFC 5915 has it optional; nothing can be
-/// done without it.
+/// Reads the curve, the field `[0]` of an `ECPrivateKey`. The field is optional in RFC 5915 but
+/// required here.
 fn sec1_curve(der: &[u8]) -> Option<String> {
     read(der, |fields| {
         fields.next().read_bytes()?.zeroize();
@@ -86,14 +85,14 @@ fn sec1_curve(der: &[u8]) -> Option<String> {
     })
 }
 
-/// Reads fields of an outer SEQUENCE after its first one, the version. What follows them is not
-/// looked at.
+/// Reads fields of an outer SEQUENCE after the version, its first field. Any later fields are
+/// ignored.
 fn read<T>(
     der: &[u8],
     fields: impl FnOnce(&mut BERReaderSeq<'_, '_>) -> ASN1Result<T>,
 ) -> Option<T> {
     let mut found = None;
-    // The result is an error whenever fields are left over, so only what was found counts.
+    // The result is an error whenever fields are left over, so only `found` counts.
     let _ = yasna::parse_der(der, |reader| {
         reader.read_sequence(|sequence| {
             sequence.next().read_u8()?;
@@ -104,7 +103,8 @@ fn read<T>(
     found
 }
 
-/// Reads an algorithm identifier: its object identifier, and its parameters where they are one too.
+/// Reads an algorithm identifier: its object identifier, and its parameters if they are also an
+/// object identifier.
 fn read_algorithm(fields: &mut BERReaderSeq<'_, '_>) -> ASN1Result<(String, Option<String>)> {
     let algorithm = oid::read_dotted(fields.next())?;
     let parameters = fields.read_optional(oid::read_element)?;

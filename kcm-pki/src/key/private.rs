@@ -22,24 +22,24 @@ use super::{
 };
 use crate::{certificate::Certificate, oid, pem};
 
-/// A private key, for signing as a CA or for a component to authenticate with.
+/// A private key, with which a CA signs or a component authenticates.
 ///
-/// `Debug` shows the public half only. What this crate and its libraries hold of the private half
-/// is wiped on drop; buffers that libraries free while they decode or encode PEM are not.
+/// `Debug` shows the public half only. This crate and its libraries wipe the private half on drop.
+/// They do not wipe temporary buffers of the PEM decoder and encoder.
 pub struct PrivateKey {
     signer: KeyPair,
-    /// The key as PKCS#1 or SEC1, re-encoded, so that the same key always gives the same file.
+    /// Key as re-encoded PKCS#1 or SEC1, so that the same key always results in the same file.
     encoded: Zeroizing<Vec<u8>>,
     public_key: PublicKey,
 }
 
 impl PrivateKey {
-    /// Generates a key pair from the operating system's randomness.
+    /// Generates a key pair with the randomness of the operating system.
     ///
-    /// RSA keys take from a tenth of a second (2048 bits) to a minute (8192 bits) of one core.
+    /// RSA keys take from a tenth of a second (2048 bits) to a minute (8192 bits) on one core.
     ///
     /// # Errors
-    /// [`KeyError::Generate`] if the library has no randomness.
+    /// [`KeyError::Generate`] if the library fails, for example without randomness.
     pub fn generate(algorithm: KeyAlgorithm) -> Result<Self, KeyError> {
         let encoded = match algorithm {
             KeyAlgorithm::Rsa2048 => generate_rsa(rsa::KeySize::Rsa2048),
@@ -55,13 +55,14 @@ impl PrivateKey {
         Self::from_encoded(encoded, &key_type)
     }
 
-    /// Reads the one private key of a PEM file.
+    /// Reads the only private key of a PEM file.
     ///
-    /// PKCS#1, PKCS#8 and SEC1 are read, whatever the label says, also after other blocks such as
-    /// certificates and `EC PARAMETERS`, with CRLF, and with text around them.
+    /// PKCS#1, PKCS#8 and SEC1 are detected independently of the label. The key may follow other
+    /// blocks, such as certificates and `EC PARAMETERS`. CRLF and text around the blocks are
+    /// allowed.
     ///
     /// # Errors
-    /// [`KeyError`] says whether there is no key or several, and what is wrong with the one.
+    /// [`KeyError`] if the file has no key or several, or if its key cannot be used.
     pub fn from_pem(file: &[u8]) -> Result<Self, KeyError> {
         let blocks = pem::blocks(file);
         let mut keys = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
@@ -107,9 +108,9 @@ impl PrivateKey {
         Self::from_encoded(encoded, &key_type)
     }
 
-    /// Takes PKCS#1 or SEC1 as the cryptographic library writes it.
+    /// Builds a key from PKCS#1 or SEC1 as encoded by the cryptographic library.
     fn from_encoded(encoded: Zeroizing<Vec<u8>>, key_type: &KeyType) -> Result<Self, KeyError> {
-        // The digest follows the key, with cfssl's bounds.
+        // The digest depends on the key size, with the same bounds as in cfssl.
         let algorithm = match key_type {
             KeyType::Rsa { bits: ..3072 } => &PKCS_RSA_SHA256,
             KeyType::Rsa { bits: ..4096 } => &PKCS_RSA_SHA384,
@@ -134,7 +135,7 @@ impl PrivateKey {
         Ok(Self { signer, encoded, public_key })
     }
 
-    /// Writes the key as cfssl and `openssl rsa -traditional` or `openssl ec` do: PKCS#1 as `RSA
+    /// Encodes the key as cfssl and `openssl rsa -traditional` or `openssl ec` do: PKCS#1 as `RSA
     /// PRIVATE KEY`, SEC1 with the curve and the public key as `EC PRIVATE KEY`.
     #[must_use]
     pub fn to_pem(&self) -> Zeroizing<String> {
@@ -145,13 +146,13 @@ impl PrivateKey {
         pem::encode(label, &self.encoded)
     }
 
-    /// Returns what kind of key this is.
+    /// Returns the type of the key.
     #[must_use]
     pub fn key_type(&self) -> &KeyType {
         self.public_key.key_type()
     }
 
-    /// Returns the algorithm that would generate such a key; `None` for an RSA key of an odd size.
+    /// Returns the algorithm that would generate such a key; `None` for an RSA key of another size.
     #[must_use]
     pub fn algorithm(&self) -> Option<KeyAlgorithm> {
         self.key_type().algorithm()
@@ -163,19 +164,18 @@ impl PrivateKey {
         &self.public_key
     }
 
-    /// Returns whether this is the key of `certificate`.
+    /// Returns `true` if `certificate` has the public half of this key.
     #[must_use]
     pub fn matches(&self, certificate: &Certificate) -> bool {
         self.public_key == *certificate.public_key()
     }
 
-    /// Signs a message with the digest that belongs to the key, as [`Self::signature_algorithm`]
-    /// says.
+    /// Signs a message with the digest of [`Self::signature_algorithm`].
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
         self.signer.sign(message).map_err(|error| error.to_string())
     }
 
-    /// Returns the algorithm identifier of signatures with this key in DER.
+    /// Returns the DER algorithm identifier of signatures with this key.
     pub(crate) fn signature_algorithm(&self) -> &'static [u8] {
         let used: &'static SignatureAlgorithm = self.signer.algorithm();
         let known = [
@@ -190,7 +190,7 @@ impl PrivateKey {
     }
 }
 
-/// A key as PKCS#1 or SEC1, or what the library says.
+/// A key as PKCS#1 or SEC1, or the message of the library.
 type Encoded = Result<Zeroizing<Vec<u8>>, String>;
 
 fn generate_rsa(size: rsa::KeySize) -> Encoded {
@@ -201,17 +201,17 @@ fn generate_ecdsa(curve: &'static EcdsaSigningAlgorithm) -> Encoded {
     encode_ecdsa(EcdsaKeyPair::generate(curve))
 }
 
-/// Encodes an RSA key as PKCS#1 with minimal numbers.
+/// Encodes an RSA key as PKCS#1 with minimal integers.
 fn encode_rsa(key: Result<rsa::KeyPair, impl fmt::Display>) -> Encoded {
     let key = key.map_err(|error| error.to_string())?;
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(|error| error.to_string())?;
     der::pkcs8_contents(pkcs8.as_ref()).ok_or_else(|| "it cannot be encoded".to_owned())
 }
 
-/// Reads an EC key and encodes it anew.
+/// Reads an EC key and re-encodes it in canonical form.
 ///
-/// A key that was read is written as it was: without its public key if that was absent, compressed
-/// if it was. One that is put together from its two numbers has neither peculiarity.
+/// The library keeps the form of a key that it reads: without a public key, or with a compressed
+/// one. A key built from scalar and point always has an uncompressed public key.
 fn reencode_ecdsa(curve: &'static EcdsaSigningAlgorithm, der: &[u8]) -> Encoded {
     let read = EcdsaKeyPair::from_private_key_der(curve, der).map_err(|error| error.to_string())?;
     let scalar: EcPrivateKeyBin<'_> =
@@ -236,7 +236,7 @@ fn not_a_key() -> KeyError {
 
 impl Drop for PrivateKey {
     fn drop(&mut self) {
-        // rcgen keeps its own copy of the DER form and wipes it only when asked.
+        // rcgen keeps its own copy of the DER form and wipes it only on request.
         self.signer.zeroize();
     }
 }

@@ -8,7 +8,7 @@ use super::{
     der::{EC_PUBLIC_KEY, RSA_ENCRYPTION, curve},
 };
 
-/// A public key as it stands in a certificate, a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7).
+/// A public key as in a certificate, a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PublicKey {
     spki: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct PublicKey {
     key_type: KeyType,
 }
 
-/// Octets that are no `SubjectPublicKeyInfo`.
+/// An error for octets that are not a `SubjectPublicKeyInfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the public key cannot be read")]
 pub struct PublicKeyError;
@@ -25,7 +25,7 @@ impl PublicKey {
     /// Reads a `SubjectPublicKeyInfo`.
     ///
     /// # Errors
-    /// [`PublicKeyError`] if it is none, or something follows it.
+    /// [`PublicKeyError`] if `spki` is not a `SubjectPublicKeyInfo` or has trailing data.
     pub fn from_der(spki: &[u8]) -> Result<Self, PublicKeyError> {
         match SubjectPublicKeyInfo::from_der(spki) {
             Ok(([], parsed)) => Ok(Self::from_parsed(&parsed)),
@@ -53,13 +53,13 @@ impl PublicKey {
         &self.key_id
     }
 
-    /// Returns what kind of key this is.
+    /// Returns the type of the key.
     #[must_use]
     pub fn key_type(&self) -> &KeyType {
         &self.key_type
     }
 
-    /// Returns the algorithm that would generate such a key, if there is one.
+    /// Returns the algorithm that would generate such a key, if this crate supports one.
     #[must_use]
     pub fn algorithm(&self) -> Option<KeyAlgorithm> {
         self.key_type.algorithm()

@@ -150,7 +150,7 @@ fn damaged_keys_are_refused() {
     let cut = &RSA_2048[..RSA_2048.len() / 2];
     let inner = RSA_2048.replacen("MII", "AII", 1);
     let mut swapped = P256_SEC1.to_owned();
-    // The last octets are the public key; another one does not belong to the private half.
+    // The last octets are the public key; a different one does not match the private half.
     let at = swapped.find("\n-----END").unwrap() - 8;
     let other = if &swapped[at..=at] == "A" { "B" } else { "A" };
     swapped.replace_range(at..=at, other);

@@ -22,7 +22,7 @@ fn config(profiles: &str) -> Result<Parsed<SigningConfig>, SigningConfigError> {
     ))
 }
 
-/// The message and those of its sources, as a person sees them.
+/// Returns the error message joined with that of its source.
 fn message(profiles: &str) -> String {
     let error = config(profiles).unwrap_err();
     let source = std::error::Error::source(&error).map(|source| format!(": {source}"));

@@ -25,7 +25,7 @@ fn order_is_that_of_cfssl_whatever_the_order_of_the_fields() {
 
 #[test]
 fn several_entries_make_one_sorted_set() {
-    // The set is what cfssl made of O "two longer", "one" and "ünï" in this order.
+    // The set is the output of cfssl for O "two longer", "one" and "ünï" in this order.
     let names = ["two longer", "one", "ünï"].map(organization).to_vec();
     let subject = Subject::new("x", names, None).unwrap();
     let expected = "303b\

@@ -7,7 +7,8 @@ use crate::executable::ExecutablePath;
 use crate::finding::FindingCode;
 use crate::text::unsafe_byte;
 
-/// Splits the prefixes off the first word. Each counts once; a repeated one belongs to the path.
+/// Splits the prefixes off the first word. Each prefix is accepted once; a repeated one is part of
+/// the path.
 pub(super) fn prefixes(word: &[u8]) -> (Prefixes, &[u8]) {
     let mut prefixes = Prefixes::default();
     let mut rest = word;
@@ -27,7 +28,7 @@ pub(super) fn prefixes(word: &[u8]) -> (Prefixes, &[u8]) {
 }
 
 impl CommandLine {
-    /// Reads the executable. `None` if systemd gives up on the whole value.
+    /// Parses the executable. `None` if systemd drops the whole value.
     pub(super) fn executable(
         &mut self,
         word: &[u8],
@@ -40,7 +41,8 @@ impl CommandLine {
             return None;
         }
         let path = specified.text;
-        // A path that starts with a specifier, such as `%h/bin/x`, is absolute only when that is resolved.
+        // A path that starts with a specifier, such as `%h/bin/x`, is absolute only after
+        // resolution.
         let depends = path.first() == Some(&b'%') && !specified.specifiers.is_empty();
         let absolute = path.first() == Some(&b'/') || depends;
         let fits = if absolute { is_path(&path) } else { is_file_name(&path) };
@@ -58,7 +60,7 @@ impl CommandLine {
     }
 }
 
-/// `path_is_valid()` in `src/basic/path-util.c`.
+/// Follows `path_is_valid()` in `src/basic/path-util.c`.
 fn is_path(path: &[u8]) -> bool {
     let components_fit = |path: &[u8]| {
         path.split(|&byte| byte == b'/')
@@ -67,7 +69,7 @@ fn is_path(path: &[u8]) -> bool {
     path.len() <= ExecutablePath::MAX_BYTES && components_fit(path)
 }
 
-/// `filename_is_valid()` in `src/basic/path-util.c`.
+/// Follows `filename_is_valid()` in `src/basic/path-util.c`.
 fn is_file_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..")
         && !name.contains(&b'/')

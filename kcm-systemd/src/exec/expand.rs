@@ -3,21 +3,24 @@
 use crate::environment::Surroundings;
 use crate::exec::word::{Escapes, WordRules, first_word};
 
-/// The specifiers that systemd 252 resolves in a command (`unit_full_printf_full()` in `src/core/unit-printf.c`).
+/// Specifiers that systemd 252 resolves in a command (`unit_full_printf_full()` in
+/// `src/core/unit-printf.c`).
 const SPECIFIERS: &[u8] = b"iIjJnNpPfyYcrRCdELSthsaAbBHlmMoqvwWgGuUTV";
 
-/// A text with its `%%` resolved, and what else the text has of specifiers.
+/// A text with resolved `%%`, and its other specifiers.
 pub(crate) struct Specified {
-    /// The text. Specifiers that depend on the unit or the machine are left as they are.
+    /// Text, in which specifiers that depend on the unit or the machine are unchanged.
     pub(crate) text: Vec<u8>,
-    /// `%x` for each of those.
+    /// Each unresolved specifier as `%x`.
     pub(super) specifiers: Vec<[u8; 2]>,
-    /// `%x` for the first one that does not exist, which makes systemd refuse the text.
+    /// First invalid specifier as `%x`, for which systemd rejects the text.
     pub(super) unknown: Option<[u8; 2]>,
 }
 
-/// Resolves `%%`, and what `known` knows. Follows `specifier_printf()` in `src/shared/specifier.c`: `%` before anything but a letter or digit,
-/// and at the end, is itself.
+/// Resolves `%%` and the specifiers that `known` returns.
+///
+/// Follows `specifier_printf()` in `src/shared/specifier.c`: `%` is literal at the end and before
+/// any character other than a letter or digit.
 pub(crate) fn specifiers<'k>(text: &[u8], known: impl Fn(u8) -> Option<&'k str>) -> Specified {
     let mut out =
         Specified { text: Vec::with_capacity(text.len()), specifiers: Vec::new(), unknown: None };
@@ -47,16 +50,17 @@ pub(crate) fn specifiers<'k>(text: &[u8], known: impl Fn(u8) -> Option<&'k str>)
     out
 }
 
-/// An argument with its `$$` resolved, and the variables it refers to.
+/// An argument with resolved `$$`, and its references to variables.
 pub(super) struct Expanded {
-    /// The argument. References are left as they are.
+    /// Argument, in which references are unchanged.
     pub(super) text: Vec<u8>,
-    /// Each reference, `$NAME` or `${NAME}`.
+    /// Each reference, as `$NAME` or `${NAME}`.
     pub(super) references: Vec<Vec<u8>>,
 }
 
-/// Resolves `$$`. Follows `replace_env_argv()` in `src/basic/env-util.c`: a whole argument `$NAME` is replaced by the
-/// words of the variable, `${NAME}` anywhere by its value, and any other `$` is itself.
+/// Resolves `$$`. Follows `replace_env_argv()` in `src/basic/env-util.c`: an argument `$NAME` is
+/// replaced by the words of the variable, and `${NAME}` anywhere by its value. Any other `$` is
+/// literal.
 pub(super) fn variables(text: &[u8]) -> Expanded {
     if text.first() == Some(&b'$') && !matches!(text.get(1), Some(b'{' | b'$')) {
         return Expanded { text: text.to_vec(), references: vec![text.to_vec()] };
@@ -72,7 +76,8 @@ pub(super) fn variables(text: &[u8]) -> Expanded {
         match after.split_first() {
             Some((b'$', after_second)) => rest = after_second,
             Some((b'{', name)) => {
-                // A reference ends at its brace; a colon before that means that it is none.
+                // A reference ends at its brace; with a colon before the brace, the text is not a
+                // reference.
                 let end =
                     name.iter().position(|byte| matches!(byte, b'}' | b':')).unwrap_or(name.len());
                 let is_reference = name.get(end) == Some(&b'}');
@@ -84,7 +89,7 @@ pub(super) fn variables(text: &[u8]) -> Expanded {
                 }
                 rest = left;
             }
-            // What follows is itself, even if it is a quote or another letter.
+            // The next character is literal, even if it is a quote or another letter.
             Some((&other, left)) => {
                 out.text.push(other);
                 rest = left;
@@ -95,8 +100,9 @@ pub(super) fn variables(text: &[u8]) -> Expanded {
     out
 }
 
-/// The words that an argument becomes: what [`variables`] finds is replaced. A variable that is not set is empty, and so is
-/// no word at all where it stands alone.
+/// Returns the words into which an argument expands, with the references of [`variables`] replaced.
+/// An unset variable is empty, and an argument that is only `$NAME` of an unset variable
+/// disappears.
 pub(super) fn expanded(text: &[u8], around: &Surroundings) -> Vec<Vec<u8>> {
     if let Some(name) = text.strip_prefix(b"$")
         && !matches!(name.first(), Some(b'{' | b'$'))

@@ -1,4 +1,4 @@
-//! Commands as `ExecStart=` and its relatives hold them.
+//! Parses the commands of `ExecStart=` and similar directives.
 
 mod executable;
 mod expand;
@@ -12,17 +12,18 @@ use crate::environment::Surroundings;
 use crate::finding::{Effect, Finding, FindingCode};
 use crate::text::{is_blank, trim_start};
 
-/// The value of `ExecStart=` or a relative as systemd 252 reads it: commands, and what is odd about them.
+/// The value of `ExecStart=` or a similar directive as systemd 252 reads it: commands and findings.
 ///
 /// See "Command lines" in
 /// [systemd.service(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.service.html#Command%20lines).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CommandLine {
-    /// The commands that systemd would run, in order. Nearly always one; none if the value is empty, which resets the
-    /// commands given before.
+    /// Commands that systemd would run, in order. Usually one; none if the value is empty, which
+    /// resets the preceding commands.
     pub commands: Vec<ExecCommand>,
-    /// What is odd about them. The lines are all 1: a value does not know where it stands.
+    /// Findings about the commands. Their line is always 1, because a value has no position in a
+    /// file.
     pub findings: Vec<Finding>,
 }
 
@@ -30,14 +31,14 @@ pub struct CommandLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExecCommand {
-    /// The prefixes before the executable.
+    /// Prefixes before the executable.
     pub prefixes: Prefixes,
-    /// The executable: an absolute path, or a name that systemd searches.
+    /// Executable: an absolute path, or a name for which systemd searches.
     pub executable: Vec<u8>,
-    /// What the process gets as argument 0, if it is not the executable: with the `@` prefix.
+    /// Argument 0, if the prefix `@` makes it differ from the executable.
     pub argv0: Option<Argument>,
-    /// Arguments 1 and following, as the process receives them. Specifiers but `%%`, and references to variables, are
-    /// left as they are; a finding names each.
+    /// Arguments from 1 on, as the process receives them. References to variables and specifiers
+    /// other than `%%` are unchanged unless resolved; findings list them.
     pub arguments: Vec<Argument>,
 }
 
@@ -45,7 +46,7 @@ pub struct ExecCommand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub struct Prefixes {
-    /// `-`: a failure of the command is no failure of the unit.
+    /// `-`: failures of the command are ignored.
     pub ignore_failure: bool,
     /// `:`: variables are not expanded.
     pub no_expansion: bool,
@@ -55,31 +56,31 @@ pub struct Prefixes {
     pub privileges: Privileges,
 }
 
-/// What a command's prefix says about privileges.
+/// The privileges of a command, by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Privileges {
-    /// No prefix: those of the unit.
+    /// No prefix: privileges of the unit.
     #[default]
     Unit,
     /// `+`: full privileges, no sandbox.
     Full,
-    /// `!`: the sandbox, but not the user of the unit.
+    /// `!`: sandbox of the unit, but not its user.
     NoUser,
-    /// `!!`: as `!` where the kernel has no ambient capabilities, else no effect.
+    /// `!!`: as `!` if the kernel lacks ambient capabilities, otherwise no effect.
     Ambient,
 }
 
 impl CommandLine {
-    /// Reads a value, as it stands right of the `=` with its lines joined. Never fails: what makes systemd refuse or
-    /// drop the command is a finding.
+    /// Parses a value, without its key and with its lines joined. Parsing never fails: if systemd
+    /// would reject or drop the command, the result has a finding.
     #[must_use]
     pub fn parse(value: &str) -> Self {
         Self::read_in(value, None)
     }
 
-    /// Reads a value and resolves variables and specifiers as far as they are known: the arguments are those that the process
-    /// receives. A reference to a variable that is not set is empty, as it is for systemd; each reference is still a finding, and
-    /// each specifier that is not known here.
+    /// Parses a value and resolves known variables and specifiers, so that the arguments are those
+    /// of the process. An unset variable is empty, as in systemd. Each reference to a variable and
+    /// each unknown specifier is a finding.
     #[must_use]
     pub fn resolve(value: &str, around: &Surroundings) -> Self {
         Self::read_in(value, Some(around))
@@ -91,7 +92,7 @@ impl CommandLine {
         line
     }
 
-    /// Tells whether systemd loads a unit with this value.
+    /// Reports whether systemd loads a unit with this value.
     #[must_use]
     pub fn loads(&self) -> bool {
         self.findings.iter().all(|finding| finding.effect() != Effect::Refused)
@@ -108,7 +109,7 @@ impl CommandLine {
                 Ok(None) => return,
                 Err(()) => return self.find(FindingCode::CommandDropped, rest),
             };
-            // A separator before any command.
+            // A separator before the first command.
             if first == b";" {
                 continue;
             }
@@ -137,8 +138,8 @@ impl CommandLine {
         }
     }
 
-    /// Reads the arguments of a command, and what follows the `;` after them if there is one. `None` if systemd gives
-    /// up on the whole value.
+    /// Parses the arguments of a command; also returns the text after a `;` that ends them. `None`
+    /// if systemd drops the whole value.
     fn arguments<'a>(
         &mut self,
         mut rest: &'a [u8],
@@ -174,7 +175,7 @@ impl CommandLine {
         Some((arguments, None))
     }
 
-    /// Resolves `%%` and `$$` in a word, and what is known beside. `None` if systemd refuses it.
+    /// Resolves `%%`, `$$` and known references in a word. `None` if systemd rejects the word.
     fn argument(
         &mut self,
         word: &[u8],
@@ -206,7 +207,7 @@ impl CommandLine {
         Some(words.into_iter().map(Argument::from_checked).collect())
     }
 
-    /// Finds references that do not come to what they seem to.
+    /// Records references whose expansion is probably not intended.
     fn check_variables(&mut self, word: &[u8], references: &[Vec<u8>], around: &Surroundings) {
         for reference in references {
             let name = reference.strip_prefix(b"$").unwrap_or_default();
@@ -223,8 +224,8 @@ impl CommandLine {
         }
     }
 
-    /// Takes a word, first strictly, then leaving unknown escapes as they are (`extract_first_word_and_warn()`). `Err`
-    /// for quotes that are not closed.
+    /// Splits off a word, at first strictly and then with unknown escapes unchanged
+    /// (`extract_first_word_and_warn()`). `Err` if a quote is not closed.
     fn word<'a>(&mut self, text: &'a [u8]) -> Result<Option<Split<'a>>, ()> {
         let rules = WordRules { unquote: true, escapes: Escapes::Strict };
         match first_word(text, rules) {
@@ -245,7 +246,8 @@ impl CommandLine {
         self.findings.push(Finding::new(1, code, subject));
     }
 
-    /// Records what makes systemd refuse the unit, or only drop the command if failures of it are ignored.
+    /// Records a finding for which systemd rejects the unit, or only drops the command if its
+    /// failures are ignored.
     fn refuse(&mut self, code: FindingCode, subject: &[u8], prefixes: Prefixes) {
         self.find(
             if prefixes.ignore_failure { FindingCode::IgnoredCommand } else { code },
@@ -254,7 +256,7 @@ impl CommandLine {
     }
 }
 
-/// The first `$NAME` inside of a word, which systemd leaves as it is.
+/// Returns the first `$NAME` inside a word, which systemd does not expand.
 fn dollar_in_word(word: &[u8]) -> Option<&[u8]> {
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let mut at = 0;
@@ -262,7 +264,7 @@ fn dollar_in_word(word: &[u8]) -> Option<&[u8]> {
         let name = word.get(at..)?.strip_prefix(b"$");
         match name.map(|name| name.iter().take_while(|byte| is_name(byte)).count()) {
             Some(length) if length > 0 && at > 0 => return word.get(at..=at + length),
-            // A literal dollar sign is two.
+            // Two dollar signs are a literal one.
             Some(_) => at += 2,
             None => at += 1,
         }
@@ -270,7 +272,7 @@ fn dollar_in_word(word: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// What follows `word` and the white space after it, if the text starts with it as a word of its own.
+/// Returns the text after `word` and white space, if `word` is the complete first word of the text.
 fn lone<'a>(text: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
     let after = text.strip_prefix(word)?;
     after.first().is_none_or(|&byte| is_blank(byte)).then(|| trim_start(after))

@@ -117,7 +117,7 @@ proptest! {
     }
 }
 
-/// Bytes of every kind: any at all, text, and what is special to systemd.
+/// Generates arbitrary bytes, text, and characters that are special in systemd.
 fn argument_bytes() -> impl Strategy<Value = Vec<u8>> {
     let special =
         prop::sample::select(b" \t\r\n\"'\\%$;#{}n0xu\x01\x7f\xc2\x85\xef\xbf\xbe\xff".to_vec());

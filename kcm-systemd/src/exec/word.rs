@@ -1,33 +1,33 @@
-//! Splitting text into words as systemd does, with quotes and escapes.
+//! Splits text into words as systemd does, with quotes and escapes.
 //!
-//! Follows `extract_first_word()` in `src/basic/extract-word.c` and `cunescape_one()` in `src/basic/escape.c` of
-//! systemd 252.
+//! Follows `extract_first_word()` in `src/basic/extract-word.c` and `cunescape_one()` in
+//! `src/basic/escape.c` of systemd 252.
 
 use crate::text::{is_blank, is_unit_char, trim_start};
 
-/// What a backslash does.
+/// The treatment of backslashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Escapes {
-    /// C escapes are resolved; others are an error.
+    /// C escapes are resolved; other escapes are an error.
     Strict,
-    /// C escapes are resolved; others stay as they are.
+    /// C escapes are resolved; other escapes are kept.
     Relaxed,
-    /// A backslash is a character like any other.
+    /// A backslash is an ordinary character.
     Kept,
-    /// A backslash is dropped, the character after it kept.
+    /// A backslash is dropped, and the next character is kept.
     Dropped,
 }
 
-/// How words are split.
+/// The rules for splitting text into words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WordRules {
-    /// Whether single and double quotes hold words together, and are removed.
+    /// True if single and double quotes group words and are removed.
     pub(crate) unquote: bool,
-    /// What a backslash does.
+    /// Treatment of backslashes.
     pub(crate) escapes: Escapes,
 }
 
-/// A word that cannot be read under the given rules.
+/// A word that is not valid under the given rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WordError {
     /// A quote is not closed.
@@ -36,10 +36,10 @@ pub(crate) enum WordError {
     Escape,
 }
 
-/// A word and what follows it, white space between them skipped.
+/// A word, and the remaining text after white space.
 pub(crate) type Split<'a> = (Vec<u8>, &'a [u8]);
 
-/// Takes the first word off `text`; `None` if there is none.
+/// Splits the first word off `text`; `None` if only white space is left.
 pub(crate) fn first_word(text: &[u8], rules: WordRules) -> Result<Option<Split<'_>>, WordError> {
     let mut rest = trim_start(text);
     if rest.is_empty() {
@@ -67,7 +67,7 @@ pub(crate) fn first_word(text: &[u8], rules: WordRules) -> Result<Option<Split<'
     }
 }
 
-/// Resolves what follows a backslash, and returns what follows that.
+/// Resolves the escape after a backslash, and returns the remaining text.
 fn unescape<'a>(
     text: &'a [u8],
     escapes: Escapes,
@@ -75,7 +75,7 @@ fn unescape<'a>(
     word: &mut Vec<u8>,
 ) -> Result<&'a [u8], WordError> {
     let Some((&byte, after)) = text.split_first() else {
-        // A backslash at the very end of the text.
+        // The backslash is the last character.
         return match escapes {
             Escapes::Dropped => Ok(text),
             Escapes::Relaxed if !quoted => {
@@ -106,15 +106,15 @@ fn unescape<'a>(
     }
 }
 
-/// What an escape sequence stands for.
+/// The resolved value of an escape sequence.
 enum Escaped {
-    /// One byte, whatever it means in UTF-8.
+    /// One byte, not necessarily valid UTF-8.
     Byte(u8),
-    /// A code point, to be encoded. Surrogates are possible: systemd does not refuse them in `\uXXXX`.
+    /// A code point, not encoded yet. Surrogates are possible: systemd accepts them in `\uXXXX`.
     Code(u32),
 }
 
-/// Resolves the escape sequence that starts with `byte`; NUL cannot be written.
+/// Resolves the escape sequence that starts with `byte`; NUL is rejected.
 fn escape(byte: u8, after: &[u8]) -> Option<(Escaped, &[u8])> {
     let simple = match byte {
         b'a' => 0x07,
@@ -148,7 +148,7 @@ fn escape(byte: u8, after: &[u8]) -> Option<(Escaped, &[u8])> {
     Some((Escaped::Byte(simple), after))
 }
 
-/// Reads exactly `count` digits; zero is refused.
+/// Parses exactly `count` digits; zero is rejected.
 fn digits(text: &[u8], count: usize, radix: u32) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_at_checked(count)?;
     let mut value = 0;
@@ -158,7 +158,7 @@ fn digits(text: &[u8], count: usize, radix: u32) -> Option<(u32, &[u8])> {
     (value != 0).then_some((value, rest))
 }
 
-/// Reads the two digits that follow the first one of `\NNN`; zero and what exceeds a byte are refused.
+/// Parses the last two digits of `\NNN`; zero and values above one byte are rejected.
 fn octal_tail(first: u8, after: &[u8]) -> Option<(u8, &[u8])> {
     let (tail, rest) = after.split_at_checked(2)?;
     let mut value = u32::from(first - b'0');
@@ -169,7 +169,8 @@ fn octal_tail(first: u8, after: &[u8]) -> Option<(u8, &[u8])> {
     (value != 0).then_some((value, rest))
 }
 
-/// Encodes a code point as UTF-8 is built, surrogates included. Codes beyond `\uXXXX` are valid characters here.
+/// Encodes a code point as UTF-8, including surrogates. Code points above four hexadecimal digits
+/// are valid characters.
 fn push_utf8(word: &mut Vec<u8>, code: u32) {
     if let Some(character) = char::from_u32(code) {
         word.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());

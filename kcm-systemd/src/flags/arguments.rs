@@ -1,4 +1,4 @@
-//! Reading flags from the arguments of a process, as kube-controller-manager does.
+//! Parses flags from the arguments of a process, as kube-controller-manager does.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,19 @@ use crate::argument::Argument;
 use crate::flags::{FlagError, FlagKind, FlagName, Flags, lookup};
 
 impl Flags {
-    /// Reads the arguments after the executable as kube-controller-manager reads them, by the rules of
-    /// [pflag](https://pkg.go.dev/github.com/spf13/pflag#hdr-Command_line_flag_syntax): `--name=value`, `--name value`, a bare
-    /// `--name` for booleans, `-v=2`, `-v 2` and `-v2`; `_` counts as `-`. Of several occurrences the last one wins,
-    /// except for lists and maps, whose values are joined with commas. The process means the same by the result.
+    /// Parses the arguments after the executable by the rules of
+    /// [pflag](https://pkg.go.dev/github.com/spf13/pflag#hdr-Command_line_flag_syntax).
+    ///
+    /// Accepted forms are `--name=value`, `--name value`, a bare `--name` for booleans, `-v=2`, `-v
+    /// 2` and `-v2`; `_` is equal to `-`. The last of several occurrences counts, except for lists
+    /// and maps, whose values are joined with commas. The result is semantically equal to the
+    /// arguments.
     ///
     /// # Errors
     ///
-    /// [`FlagError::NotAFlag`], [`FlagError::MissingValue`] and [`FlagError::BareUnknown`] for what the program would
-    /// refuse or what cannot be told without knowing the flag, and all that [`FlagName::parse`] and [`Flags::set`]
-    /// return.
+    /// [`FlagError::NotAFlag`] and [`FlagError::MissingValue`] for arguments that the program would
+    /// reject. [`FlagError::BareUnknown`] if the meaning depends on an unknown flag. All errors of
+    /// [`FlagName::parse`] and [`Flags::set`].
     pub fn from_arguments<'a>(
         arguments: impl IntoIterator<Item = &'a Argument>,
     ) -> Result<Self, FlagError> {
@@ -46,8 +49,9 @@ impl Flags {
         Ok(flags)
     }
 
-    /// The flags that arguments give more than once, in the order of their second times, lists and maps left out: of each only
-    /// the last counts. Nothing where the arguments are not flags.
+    /// Returns the flags that the arguments contain more than once, except lists and maps, in the
+    /// order of their second occurrences. Only the last occurrence of each counts. Arguments that
+    /// are not flags are skipped.
     #[must_use]
     pub fn repeated<'a>(arguments: impl IntoIterator<Item = &'a Argument>) -> Vec<FlagName> {
         let (mut seen, mut repeated) = (BTreeSet::new(), Vec::new());
@@ -78,7 +82,7 @@ impl<'a> Spelled<'a> {
                 long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
             return Ok(Self { name, value });
         }
-        // `-v` is the one short flag that takes a value.
+        // `-v` is the only short flag with a value.
         match argument.strip_prefix("-v") {
             Some("") => Ok(Self { name: "v", value: None }),
             Some(rest) => {
@@ -174,7 +178,7 @@ mod tests {
         assert_eq!(Flags::from_arguments(&more), Err(error.clone()));
         let pairs = (0..=Flags::MAX).map(|number| (format!("f{number}"), "x"));
         assert_eq!(Flags::from_pairs(pairs), Err(error));
-        // One flag many times is as many arguments.
+        // Repeated flags count as separate arguments.
         let same = vec![argument(0); Flags::MAX + 1];
         assert!(Flags::from_arguments(&same).is_err());
     }

@@ -1,23 +1,23 @@
-//! What is known of every flag: since when, until when, and what it takes.
+//! History of every flag: first version, last version, and type.
 
 use serde::Serialize;
 
 use crate::flags::version::KubernetesVersion;
 
-/// What a flag's value is.
+/// The type of a flag's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FlagKind {
     /// `true` or `false`; a bare `--name` means `true`.
     Bool,
-    /// A whole number of 32 bits.
+    /// A 32-bit integer.
     Int32,
-    /// A whole number of 64 bits.
+    /// A 64-bit integer.
     Integer,
-    /// A number with a fraction, of single precision.
+    /// A floating-point number of single precision.
     Float32,
-    /// A number with a fraction, of double precision.
+    /// A floating-point number of double precision.
     Float,
     /// A Go duration, such as `15s` or `1h30m`.
     Duration,
@@ -27,24 +27,25 @@ pub enum FlagKind {
     Quantity,
     /// Any text.
     String,
-    /// Texts parted by commas; further occurrences add to the list.
+    /// Texts separated by commas; further occurrences add to the list.
     StringList,
-    /// Whole numbers parted by commas; further occurrences add to the list.
+    /// Integers separated by commas; further occurrences add to the list.
     IntegerList,
-    /// `key=value` pairs parted by commas; further occurrences add to the map.
+    /// `key=value` pairs separated by commas; further occurrences add to the map.
     Map,
     /// `true`, `raw` or a version to report; a bare `--version` prints the version and exits.
     Version,
 }
 
 impl FlagKind {
-    /// Tells whether the flag may stand without a value: `--name` alone. All others take the next argument.
+    /// Reports whether the flag may occur without a value, as `--name`. All other flags consume the
+    /// next argument.
     #[must_use]
     pub fn may_be_bare(self) -> bool {
         matches!(self, Self::Bool | Self::Version)
     }
 
-    /// A value of the kind, in words.
+    /// Returns example values of this type for a message.
     pub(crate) fn example(self) -> &'static str {
         match self {
             Self::Bool => "`true` or `false`",
@@ -60,34 +61,38 @@ impl FlagKind {
         }
     }
 
-    /// Tells whether a further occurrence of the flag adds to its value; otherwise the last one wins.
+    /// Reports whether further occurrences of the flag add to its value; otherwise the last one
+    /// counts.
     #[must_use]
     pub fn accumulates(self) -> bool {
         matches!(self, Self::StringList | Self::IntegerList | Self::Map)
     }
 }
 
-/// The life of one flag of kube-controller-manager.
+/// The history of one flag of kube-controller-manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct FlagHistory {
-    /// The name, without dashes.
+    /// Name without dashes.
     pub name: &'static str,
-    /// The first version that has it; `None` if that is [`KubernetesVersion::OLDEST_KNOWN`] or an older one.
+    /// First version with the flag; `None` for [`KubernetesVersion::OLDEST_KNOWN`] or an older
+    /// version.
     pub first: Option<KubernetesVersion>,
-    /// The last known version that has it.
+    /// Last known version with the flag.
     pub last: KubernetesVersion,
-    /// The first version that refuses it; `None` if [`KubernetesVersion::NEWEST_KNOWN`] still has it.
+    /// First version that rejects the flag; `None` if [`KubernetesVersion::NEWEST_KNOWN`] still has
+    /// it.
     pub removed_in: Option<KubernetesVersion>,
-    /// What its value is.
+    /// Type of the value.
     pub kind: FlagKind,
 }
 
 impl FlagHistory {
-    /// Tells whether `version` has the flag.
+    /// Reports whether `version` has the flag.
     ///
-    /// For versions beyond [`KubernetesVersion::NEWEST_KNOWN`] and before [`KubernetesVersion::OLDEST_KNOWN`] this is a
-    /// guess: that the nearest known version has it.
+    /// Versions newer than [`KubernetesVersion::NEWEST_KNOWN`] or older than
+    /// [`KubernetesVersion::OLDEST_KNOWN`] are assumed to have the flags of the closest known
+    /// version.
     #[must_use]
     pub fn exists_in(&self, version: KubernetesVersion) -> bool {
         self.first.is_none_or(|first| first <= version)

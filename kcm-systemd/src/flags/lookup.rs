@@ -1,27 +1,27 @@
-//! Finding flags in the table.
+//! Looks up flags in the table.
 
 use crate::flags::history::FlagHistory;
 use crate::flags::table::FLAGS;
 use crate::flags::version::KubernetesVersion;
 use crate::nearest::nearest_of;
 
-/// Finds a flag by its exact name, without dashes.
+/// Returns the flag with this exact name, without dashes.
 #[must_use]
 pub fn lookup(name: &str) -> Option<&'static FlagHistory> {
     FLAGS.binary_search_by(|flag| flag.name.cmp(name)).ok().and_then(|index| FLAGS.get(index))
 }
 
-/// Finds the known flag that was probably meant by a misspelt name.
+/// Returns the known flag with the most similar spelling.
 ///
-/// `None` if no known name is near enough to be worth a suggestion. Leading dashes, underscores and upper case are
-/// forgiven.
+/// `None` if no known name is similar enough for a suggestion. Leading dashes, underscores and
+/// upper case are ignored.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
     let wanted = name.trim_start_matches('-').replace('_', "-").to_ascii_lowercase();
     nearest_of(&wanted, FLAGS.iter().map(|flag| flag.name))
 }
 
-/// Lists the flags of a version, in byte order of their names; see [`FlagHistory::exists_in`].
+/// Returns the flags of a version, in byte order of their names; see [`FlagHistory::exists_in`].
 pub fn known_in(version: KubernetesVersion) -> impl Iterator<Item = &'static FlagHistory> {
     FLAGS.iter().filter(move |flag| flag.exists_in(version))
 }
@@ -85,7 +85,7 @@ mod tests {
                 "Int32SliceVar" => FlagKind::IntegerList,
                 "StringToStringVar" => FlagKind::Map,
                 "version" => FlagKind::Version,
-                // The facts name the package and not the type; the table knows better.
+                // The JSON file has only the package of these types; the table has the type.
                 "klog" | "custom" => flag.kind,
                 other => panic!("{name}: a kind that the table does not know: {other}"),
             };

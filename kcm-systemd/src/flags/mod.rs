@@ -1,4 +1,4 @@
-//! The flags of kube-controller-manager: an ordered set of them, and what is known of each by version.
+//! Flags of kube-controller-manager: ordered sets of flags, and the history of each flag.
 
 mod arguments;
 mod history;
@@ -19,113 +19,114 @@ use crate::argument::{Argument, quote_into};
 use crate::executable::ExecutablePath;
 use crate::unit::Value;
 
-/// What a set of flags cannot hold.
+/// The reason a set of flags rejects a flag or an argument.
 ///
-/// When one of these is returned, the set is as it was.
+/// The set is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FlagError {
     /// A flag has an empty name.
     #[error("a flag name is empty; write it as `cluster-cidr`")]
     EmptyName,
-    /// A name cannot be that of a flag.
+    /// The text is not a valid flag name.
     #[error("flag name `{}` {problem}", name.escape_debug())]
     Name {
-        /// The name as given.
+        /// Name as given.
         name: String,
-        /// What is wrong, and how to mend it.
+        /// Description of the error with its fix.
         problem: &'static str,
     },
-    /// A value holds a NUL byte, which no process can receive.
+    /// A value contains a NUL byte, which no process can receive.
     #[error("the value of flag `{flag}` holds a NUL byte; no process can receive it")]
     ValueNul {
-        /// The flag.
+        /// Name of the flag.
         flag: FlagName,
     },
-    /// `--name=value` is longer than Linux takes for one argument.
+    /// The argument `--name=value` exceeds the limit of Linux.
     #[error(
         "flag `{flag}` and its value are {length} bytes long; Linux takes at most {limit} for one argument"
     )]
     ArgumentTooLong {
-        /// The flag.
+        /// Name of the flag.
         flag: FlagName,
-        /// Length of `--name=value`, in bytes.
+        /// Length of `--name=value` in bytes.
         length: usize,
-        /// The longest argument that works, in bytes.
+        /// Maximum length in bytes.
         limit: usize,
     },
-    /// An argument is no flag: kube-controller-manager takes nothing else.
+    /// An argument is not a flag; kube-controller-manager accepts only flags.
     #[error("argument `{}` is no flag; write it as `--name=value`", argument.escape_debug())]
     NotAFlag {
-        /// The argument, lossily decoded.
+        /// Argument, lossily decoded.
         argument: String,
     },
-    /// The last argument is a flag that wants a value.
+    /// The last argument is a flag without its required value.
     #[error("flag `{flag}` wants a value; write `--{flag}=VALUE`")]
     MissingValue {
-        /// The flag.
+        /// Name of the flag.
         flag: FlagName,
     },
-    /// A flag that no known version has stands without `=`: whether the next argument is its value cannot be told.
+    /// A flag that no known version has occurs without `=`, so that the meaning of the next
+    /// argument is unknown.
     #[error(
         "flag `{flag}` is unknown, and whether it takes the next argument cannot be told; write `--{flag}=VALUE`"
     )]
     BareUnknown {
-        /// The flag.
+        /// Name of the flag.
         flag: FlagName,
     },
-    /// There are more flags or arguments than any command of kube-controller-manager has.
+    /// The number of flags or arguments exceeds that of any command of kube-controller-manager.
     #[error(
         "there are more than {limit} flags or arguments; kube-controller-manager knows fewer than 200 flags"
     )]
     TooMany {
-        /// The most that are read.
+        /// Maximum number.
         limit: usize,
     },
-    /// All flags together are longer than systemd reads in one logical line.
+    /// All flags together exceed the length of one logical line in systemd.
     #[error(
         "with flag `{flag}` the command would be {length} bytes long; systemd reads at most {limit} in one line"
     )]
     CommandTooLong {
-        /// The flag that was to be set.
+        /// Flag that exceeds the limit.
         flag: FlagName,
-        /// Length of all flags as they would be written, in bytes.
+        /// Length of all flags as written, in bytes.
         length: usize,
-        /// The longest that is sure to work, in bytes.
+        /// Maximum guaranteed length in bytes.
         limit: usize,
     },
 }
 
-/// Flags and their values, each name once, in byte order of the names.
+/// Flags and their values, with unique names in byte order.
 ///
-/// Guarantees that a command made of them can be written to a unit and read back, and that every argument can reach
-/// the process.
+/// A command with these flags can be written to a unit and read back, and every argument can be
+/// passed to the process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Flags {
     values: BTreeMap<FlagName, String>,
-    /// How many bytes of the command they take as written, blanks between them included.
+    /// Length of the flags in a command as written, including blanks, in bytes.
     written: usize,
 }
 
 impl Flags {
-    /// The most bytes that flags may take in a unit, quotes, escapes and folds included: what remains of systemd's
-    /// 1 MiB beside the longest executable path.
+    /// Maximum length of the flags in a unit, with quotes, escapes and folds, in bytes: systemd's 1
+    /// MiB minus the longest executable path.
     pub const MAX_WRITTEN_BYTES: usize = Value::MAX_BYTES - 4 * (ExecutablePath::MAX_BYTES + 1);
 
-    /// The most flags in a set, and the most arguments of a command that are read.
+    /// Maximum number of flags in a set, and of arguments that are parsed.
     pub const MAX: usize = 1000;
 
-    /// No flags.
+    /// Returns an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Parses pairs of name and value; a later pair replaces an earlier one of the same name.
+    /// Parses pairs of name and value; a later pair replaces an earlier one with the same name.
     ///
     /// # Errors
     ///
-    /// As [`FlagName::parse`] and [`Flags::set`], for the first pair that fails.
+    /// Those of [`FlagName::parse`] and [`Flags::set`], for the first invalid pair.
     pub fn from_pairs<N: AsRef<str>, V: Into<String>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Result<Self, FlagError> {
@@ -136,11 +137,12 @@ impl Flags {
         Ok(flags)
     }
 
-    /// Sets a flag and returns the value that it had.
+    /// Sets a flag and returns its previous value.
     ///
     /// # Errors
     ///
-    /// [`FlagError::ValueNul`], [`FlagError::ArgumentTooLong`], [`FlagError::TooMany`] and [`FlagError::CommandTooLong`].
+    /// [`FlagError::ValueNul`], [`FlagError::ArgumentTooLong`], [`FlagError::TooMany`] and
+    /// [`FlagError::CommandTooLong`].
     pub fn set(
         &mut self,
         name: FlagName,
@@ -174,43 +176,43 @@ impl Flags {
         Ok(self.values.insert(name, value))
     }
 
-    /// Removes a flag, named without dashes, and returns the value that it had.
+    /// Removes a flag, given without dashes, and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let (name, value) = self.values.remove_entry(name)?;
         self.written -= written_length(&name, &value);
         Some(value)
     }
 
-    /// The value of a flag, named without dashes.
+    /// Returns the value of a flag, given without dashes.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
-    /// Names and values, in the order in which they are rendered.
+    /// Returns names and values in rendering order.
     pub fn iter(&self) -> impl Iterator<Item = (&FlagName, &str)> {
         self.values.iter().map(|(name, value)| (name, value.as_str()))
     }
 
-    /// How many flags there are.
+    /// Returns the number of flags.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Tells whether there is no flag.
+    /// Returns `true` if the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// The arguments as the process receives them: `--name=value`, in the order in which they are rendered.
+    /// Returns the arguments as the process receives them: `--name=value`, in rendering order.
     pub fn arguments(&self) -> impl Iterator<Item = Argument> {
         self.iter()
             .map(|(name, value)| Argument::from_checked(argument_text(name, value).into_bytes()))
     }
 
-    /// Each flag as a piece of `ExecStart=`, quoted where needed.
+    /// Returns each flag as a piece of `ExecStart=`, quoted if necessary.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = String> {
         self.iter().map(|(name, value)| piece(name, value))
     }
@@ -227,7 +229,8 @@ fn piece(name: &FlagName, value: &str) -> String {
     out
 }
 
-/// The bytes that a flag takes in a folded command as systemd reads it: four blanks stand before each.
+/// Returns the length of a flag in a folded command as systemd reads it, including four blanks
+/// before it.
 fn written_length(name: &FlagName, value: &str) -> usize {
     4 + piece(name, value).len()
 }
@@ -283,7 +286,7 @@ mod tests {
             Err(FlagError::CommandTooLong { .. })
         ));
         assert_eq!(flags.len(), 7);
-        // A value that is short but long to write counts as it is written.
+        // A short value with a long escaped form counts with the escaped length.
         assert!(matches!(
             flags.set(name("h"), "\u{1}".repeat(40_000)),
             Err(FlagError::CommandTooLong { .. })

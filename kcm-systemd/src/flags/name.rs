@@ -10,9 +10,9 @@ use crate::flags::FlagError;
 
 /// The long name of a flag, without its dashes: `cluster-cidr`, `v`.
 ///
-/// Lower-case letters, digits and `-`, starting with a letter and not ending with `-`: the shape of every flag that
-/// kube-controller-manager has had since 1.20. Whether a version has the flag is for
-/// [`lookup`](crate::lookup) to say.
+/// A name consists of lower-case letters, digits and `-`, starts with a letter and does not end
+/// with `-`. All flags of kube-controller-manager since 1.20 have this form.
+/// [`lookup`](crate::lookup) returns the versions of a flag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct FlagName(String);
@@ -22,7 +22,7 @@ impl FlagName {
     ///
     /// # Errors
     ///
-    /// [`FlagError::EmptyName`] and [`FlagError::Name`], which says how to mend the name.
+    /// [`FlagError::EmptyName`] and [`FlagError::Name`], whose message names the fix.
     pub fn parse(name: &str) -> Result<Self, FlagError> {
         let refuse = |problem| Err(FlagError::Name { name: name.into(), problem });
         if name.is_empty() {
@@ -52,7 +52,7 @@ impl FlagName {
         Ok(Self(name.into()))
     }
 
-    /// The name, without dashes.
+    /// Returns the name without dashes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -73,7 +73,7 @@ impl FromStr for FlagName {
     }
 }
 
-/// Lets a map keyed by name be asked with a plain string; both sort by bytes.
+/// Allows lookups by `&str` in a map keyed by name; both types sort by bytes.
 impl Borrow<str> for FlagName {
     fn borrow(&self) -> &str {
         &self.0

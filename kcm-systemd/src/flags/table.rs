@@ -1,8 +1,10 @@
-//! Every flag of kube-controller-manager from [`KubernetesVersion::OLDEST_KNOWN`] to [`KubernetesVersion::NEWEST_KNOWN`].
+//! Flags of kube-controller-manager from [`KubernetesVersion::OLDEST_KNOWN`] to
+//! [`KubernetesVersion::NEWEST_KNOWN`].
 //!
-//! Taken from the registrations in the Kubernetes sources of each minor version, collected in
-//! `testdata/kcm-flags.json`; a test holds the two together. The one name registered with underscores,
-//! `concurrent_rc_syncs`, is listed as the program takes and shows it: its flag set turns every `_` into `-`.
+//! The source is the flag registrations in the Kubernetes sources of each minor version, collected
+//! in `testdata/kcm-flags.json`; a test compares the two. `concurrent_rc_syncs`, the only name
+//! registered with underscores, is listed with dashes: the program's flag set replaces every `_` by
+//! `-`.
 
 use crate::flags::history::FlagHistory;
 use crate::flags::history::FlagKind::{
@@ -11,23 +13,23 @@ use crate::flags::history::FlagKind::{
 };
 use crate::flags::version::KubernetesVersion;
 
-/// A flag that every version has.
+/// Returns a flag that every version has.
 const fn always(name: &'static str, kind: FlagKind) -> FlagHistory {
     FlagHistory { name, first: None, last: KubernetesVersion::NEWEST_KNOWN, removed_in: None, kind }
 }
 
-/// A flag that came with `1.first` and is still there.
+/// Returns a flag that was added in `1.first` and still exists.
 const fn since(name: &'static str, first: u16, kind: FlagKind) -> FlagHistory {
     FlagHistory { first: Some(KubernetesVersion::v1(first)), ..always(name, kind) }
 }
 
-/// A flag that `1.last` was the last to have.
+/// Returns a flag that `1.last` was the last version to have.
 const fn removed(name: &'static str, last: u16, kind: FlagKind) -> FlagHistory {
     let (last, next) = (KubernetesVersion::v1(last), KubernetesVersion::v1(last + 1));
     FlagHistory { last, removed_in: Some(next), ..always(name, kind) }
 }
 
-/// The flags, in byte order of their names.
+/// All flags, in byte order of their names.
 #[rustfmt::skip]
 pub(super) static FLAGS: &[FlagHistory] = &[
     removed("add-dir-header", 25, Bool),

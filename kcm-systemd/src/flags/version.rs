@@ -1,4 +1,4 @@
-//! Kubernetes versions, as far as flags depend on them.
+//! Kubernetes minor versions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,51 +12,52 @@ pub struct KubernetesVersion {
     minor: u16,
 }
 
-/// A text that is no version of Kubernetes 1.x.
+/// A text that is not a version of Kubernetes 1.x.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is no Kubernetes version; write it as `1.36` or `v1.36.2`")]
 pub struct VersionError {
-    /// The text as given.
+    /// Text as given.
     pub text: String,
 }
 
 impl KubernetesVersion {
-    /// The oldest version whose flags are known.
+    /// Oldest version whose flags are known.
     pub const OLDEST_KNOWN: Self = Self::v1(20);
 
-    /// The newest version whose flags are known.
+    /// Newest version whose flags are known.
     pub const NEWEST_KNOWN: Self = Self::v1(37);
 
-    /// The oldest version whose controllers and feature gates are known.
+    /// Oldest version whose controllers and feature gates are known.
     pub const OLDEST_WITH_NAMES: Self = Self::v1(25);
 
-    /// Version `1.minor`.
+    /// Returns version `1.minor`.
     #[must_use]
     pub const fn v1(minor: u16) -> Self {
         Self { minor }
     }
 
-    /// Parses `1.36`, `v1.36.2`, `v1.36.0-rc.1` or `v1.36.2+k3s1`; everything after the minor number is dropped.
+    /// Parses `1.36`, `v1.36.2`, `v1.36.0-rc.1` or `v1.36.2+k3s1`; the part after the minor number
+    /// is dropped.
     ///
     /// # Errors
     ///
-    /// [`VersionError`] for anything else.
+    /// [`VersionError`] for any other text.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
         Self::minor_of(text).map(Self::v1).ok_or_else(|| VersionError { text: text.into() })
     }
 
-    /// Every version whose flags are known, oldest first.
+    /// Returns every version whose flags are known, oldest first.
     pub fn known() -> impl DoubleEndedIterator<Item = Self> + Clone {
         (Self::OLDEST_KNOWN.minor..=Self::NEWEST_KNOWN.minor).map(Self::v1)
     }
 
-    /// Tells whether the flags of the version are known.
+    /// Reports whether the flags of the version are known.
     #[must_use]
     pub fn is_known(self) -> bool {
         (Self::OLDEST_KNOWN..=Self::NEWEST_KNOWN).contains(&self)
     }
 
-    /// The number after `1.`.
+    /// Returns the number after `1.`.
     #[must_use]
     pub const fn minor(self) -> u16 {
         self.minor

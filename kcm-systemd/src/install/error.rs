@@ -1,53 +1,54 @@
-//! Why a unit cannot be enabled.
+//! Errors of enabling a unit.
 
 use thiserror::Error;
 
 use crate::unit_name::UnitName;
 
-/// Why a unit cannot be enabled as its `[Install]` section says.
+/// The reason a unit cannot be enabled as its `[Install]` section specifies.
 ///
-/// When one of these is returned, no link is proposed; `systemctl` makes the remaining ones and exits 1.
+/// No link is returned; `systemctl` would create the remaining links and exit with 1.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// A word is no unit name.
+    /// A word is not a unit name.
     #[error("`{key}={word}` in [Install]: {reason}")]
     Name {
-        /// The directive.
+        /// Name of the directive.
         key: &'static str,
-        /// The word as it stands in the file.
+        /// Word as written in the file.
         word: String,
-        /// What is wrong, and how to mend it.
+        /// Description of the error with its fix.
         reason: String,
     },
-    /// A word holds a specifier whose value depends on the machine.
+    /// A word contains a specifier whose value depends on the machine.
     #[error(
         "`{key}={word}` in [Install] depends on the machine through `{specifier}`; write the name out"
     )]
     Specifier {
-        /// The directive.
+        /// Name of the directive.
         key: &'static str,
-        /// The word as it stands in the file.
+        /// Word as written in the file.
         word: String,
-        /// The specifier, or what follows a percent sign.
+        /// The specifier, or the text after a percent sign.
         specifier: String,
     },
-    /// The unit cannot be enabled, whatever its `[Install]` section says.
+    /// The unit cannot be enabled, regardless of its `[Install]` section.
     #[error("{unit} cannot be enabled: {reason}")]
     Unit {
-        /// The name of the unit.
+        /// Name of the unit.
         unit: UnitName,
-        /// Why.
+        /// Description of the reason.
         reason: &'static str,
     },
-    /// The path of the unit is not absolute, or does not end with the name of the unit or its template.
+    /// The path of the unit is not absolute, or does not end with the name of the unit or its
+    /// template.
     #[error(
         "`{path}` is not the path of unit {unit}; it must be absolute and end with `/{unit}` or its template"
     )]
     Path {
-        /// The path as given.
+        /// Path as given.
         path: String,
-        /// The name of the unit.
+        /// Name of the unit.
         unit: UnitName,
     },
 }

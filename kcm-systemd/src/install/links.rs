@@ -1,4 +1,4 @@
-//! The links themselves: dependencies, aliases, specifiers.
+//! Links for dependencies and aliases, and their specifiers.
 
 use crate::install::error::InstallError;
 use crate::install::{CONFIG_DIRECTORY, Install, Link};
@@ -41,7 +41,7 @@ impl Links<'_> {
 
     /// Follows `unit_file_verify_alias()` in `src/shared/install.c`.
     pub(super) fn aliases(&mut self, words: &[String]) -> Result<(), InstallError> {
-        // systemd warns and reads no further for types that cannot have another name.
+        // systemd only warns about aliases of unit types that cannot have any.
         if !self.unit.may_alias() {
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl Links<'_> {
         Ok(())
     }
 
-    /// `Alias=x.target.wants/NAME`, by which old units ask for what `WantedBy=` does.
+    /// Adds `Alias=x.target.wants/NAME`, with which old units replace `WantedBy=`.
     fn dependency_alias(&mut self, word: &str) -> Result<(), InstallError> {
         let refuse = |reason| InstallError::Name { key: "Alias", word: word.into(), reason };
         let resolved = resolve(self.unit, "Alias", word)?;
@@ -93,7 +93,8 @@ impl Links<'_> {
         Ok(())
     }
 
-    /// Why a name cannot be an alias of the unit. Follows `unit_validate_alias_symlink_or_warn()`.
+    /// Returns the reason a name cannot be an alias of the unit. Follows
+    /// `unit_validate_alias_symlink_or_warn()`.
     fn alias_problem(&self, alias: &UnitName) -> Option<String> {
         let unit = self.unit;
         if alias.unit_type() != unit.unit_type() {
@@ -126,7 +127,8 @@ impl Links<'_> {
     }
 }
 
-/// The name that the links to dependencies carry: the unit's own, or that of a template's default instance.
+/// Returns the name in the links to dependencies: the unit's own, or that of a template's default
+/// instance.
 pub(super) fn enabled_name(unit: &UnitName, install: &Install) -> Result<UnitName, InstallError> {
     let (UnitNameKind::Template, Some(word)) = (unit.kind(), &install.default_instance) else {
         return Ok(unit.clone());
@@ -139,7 +141,7 @@ pub(super) fn enabled_name(unit: &UnitName, install: &Install) -> Result<UnitNam
     })
 }
 
-/// Resolves the specifiers that depend on the unit's name only (`install_name_printf()` in
+/// Resolves the specifiers that depend only on the unit's name (`install_name_printf()` in
 /// `src/shared/install-printf.c`).
 fn resolve(unit: &UnitName, key: &'static str, word: &str) -> Result<String, InstallError> {
     let mut out = String::with_capacity(word.len());

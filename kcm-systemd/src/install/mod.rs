@@ -1,4 +1,4 @@
-//! `[Install]`, and the links that enabling a unit makes.
+//! The `[Install]` section, and the links that `systemctl enable` creates.
 
 mod error;
 mod links;
@@ -11,10 +11,11 @@ use crate::exec::word::{Escapes, WordRules, first_word};
 use crate::reader::UnitFile;
 use crate::unit_name::{UnitName, UnitNameKind};
 
-/// Where `systemctl enable` makes links: the directory of the administrator.
+/// Directory in which `systemctl enable` creates links.
 const CONFIG_DIRECTORY: &str = "/etc/systemd/system";
 
-/// The directories in which systemd 252 finds system units (`lookup_paths_init()` in `src/basic/path-lookup.c`).
+/// Directories in which systemd 252 finds system units (`lookup_paths_init()` in
+/// `src/basic/path-lookup.c`).
 const SEARCH_PATH: [&str; 9] = [
     "/etc/systemd/system.control",
     "/run/systemd/system.control",
@@ -27,7 +28,7 @@ const SEARCH_PATH: [&str; 9] = [
     "/usr/lib/systemd/system",
 ];
 
-/// The directories of units that programs make at run time, which cannot be enabled.
+/// Directories of units that programs create at run time, which cannot be enabled.
 const GENERATED: [&str; 4] = [
     "/run/systemd/transient",
     "/run/systemd/generator.early",
@@ -35,7 +36,7 @@ const GENERATED: [&str; 4] = [
     "/run/systemd/generator.late",
 ];
 
-/// What `[Install]` says, specifiers unresolved.
+/// The contents of `[Install]`, with unresolved specifiers.
 ///
 /// See [systemd.unit(5)](https://www.freedesktop.org/software/systemd/man/252/systemd.unit.html#%5BInstall%5D%20Section%20Options).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,25 +47,25 @@ pub struct Install {
     pub required_by: Vec<String>,
     /// `Alias=`.
     pub alias: Vec<String>,
-    /// `Also=`: units that `systemctl enable` enables too, by their own `[Install]` sections. An empty assignment does
-    /// not reset it.
+    /// `Also=`: units that `systemctl enable` also enables, by their own `[Install]` sections. An
+    /// empty assignment does not reset the list.
     pub also: Vec<String>,
-    /// `DefaultInstance=`: the instance that stands in for a template. Ignored for other units.
+    /// `DefaultInstance=`: instance to enable for a template. Ignored for other units.
     pub default_instance: Option<String>,
 }
 
-/// A symbolic link. Both ends are absolute paths on the system whose unit is enabled.
+/// A symbolic link. Link and target are absolute paths on the system with the enabled unit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Link {
-    /// Where the link stands.
+    /// Path of the link.
     pub path: String,
-    /// What it holds, verbatim.
+    /// Target of the link, verbatim.
     pub target: String,
 }
 
 impl Install {
-    /// Gathers what the section says, words split as systemd does.
+    /// Collects the values of the section, split into words as in systemd.
     #[must_use]
     pub fn of(file: &UnitFile) -> Self {
         let list = |key| {
@@ -83,7 +84,8 @@ impl Install {
         }
     }
 
-    /// Tells whether enabling the unit makes no link and enables no other unit: `systemctl` calls such a unit static.
+    /// Reports whether enabling the unit creates no link and enables no other unit; `systemctl`
+    /// calls such a unit static.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.wanted_by.is_empty()
@@ -93,15 +95,17 @@ impl Install {
     }
 }
 
-/// Lists the links that `systemctl --root=DIR enable UNIT` makes for the unit itself, in its order and each once.
+/// Returns the links that `systemctl --root=DIR enable UNIT` creates for the unit itself, in its
+/// order and without duplicates.
 ///
-/// `path` is where the unit's file is (for an instance, its template's) on the system, not below `DIR`. A file outside
-/// systemd's search path is linked into it first. The units in [`Install::also`] are the caller's to read and enable.
-/// Follows `install_info_apply()` in `src/shared/install.c` of systemd 252.
+/// `path` is the path of the unit's file on the system, not below `DIR`; for an instance, that of
+/// its template. A file outside of systemd's search path is linked into it first. The caller reads
+/// and enables the units in [`Install::also`]. Follows `install_info_apply()` in
+/// `src/shared/install.c` of systemd 252.
 ///
 /// # Errors
 ///
-/// An [`InstallError`] for the first word that `systemctl` would complain about; no link is proposed then.
+/// An [`InstallError`] for the first word about which `systemctl` would complain.
 pub fn enable_links(
     unit: &UnitName,
     path: &str,
@@ -133,7 +137,7 @@ pub fn enable_links(
     Ok(links.found)
 }
 
-/// The words of a value, up to the first that cannot be read, as systemd takes them.
+/// Returns the words of a value up to the first invalid one, as systemd reads them.
 fn words(value: &str, rules: WordRules) -> Vec<String> {
     let mut rest = value.as_bytes();
     let mut words = Vec::new();

@@ -8,7 +8,7 @@ fn links_at(unit: &str, path: &str, section: &str) -> Result<Vec<(String, String
     Ok(links.into_iter().map(|link| (link.path, link.target)).collect())
 }
 
-/// The links of `a.service`, without the directory that all stand in.
+/// Returns the links of `a.service`, without their common directory.
 fn links(section: &str) -> Vec<String> {
     let links = links_at("a.service", UNIT_PATH, section).unwrap();
     assert!(links.iter().all(|(_, target)| target == UNIT_PATH));

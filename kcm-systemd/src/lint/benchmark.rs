@@ -1,4 +1,5 @@
-//! Section 1.3 of the [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes), and good practice.
+//! Lints of section 1.3 of the
+//! [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes) and good practice.
 
 use super::{LintCode, Linter};
 

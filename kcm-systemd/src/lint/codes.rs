@@ -5,15 +5,16 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// The weight of a lint.
+/// The severity of a lint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// The CIS Kubernetes Benchmark or good practice asks for something else; reported on request.
+    /// A recommendation of the CIS Kubernetes Benchmark or of good practice is not met; reported on
+    /// request.
     Benchmark,
-    /// kube-controller-manager starts, but hardly as intended.
+    /// kube-controller-manager starts, but probably not as intended.
     Warning,
-    /// kube-controller-manager does not start, or ends as soon as it leads.
+    /// kube-controller-manager does not start, or exits when it becomes the leader.
     Error,
 }
 
@@ -29,19 +30,19 @@ macro_rules! codes {
             /// All codes.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The stable name, such as `flag-removed`.
+            /// Returns the stable name, such as `flag-removed`.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// The greatest severity that a lint of this code has.
+            /// Returns the greatest severity of lints with this code.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)+ }
             }
 
-            /// A sentence on what the code is about.
+            /// Returns a sentence that describes the code.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),*).trim_ascii_start(),)+ }
@@ -121,24 +122,24 @@ codes! {
     SharedCredentials = "shared-credentials", Warning;
     /// The key of the CA signs service account tokens: rotating the CA ends all of them.
     CaKeySignsTokens = "ca-key-signs-tokens", Benchmark;
-    /// CIS 1.3.1: `--terminated-pod-gc-threshold` is to be chosen.
+    /// CIS 1.3.1: `--terminated-pod-gc-threshold` must be set.
     CisTerminatedPods = "cis-1.3.1", Benchmark;
     /// CIS 1.3.2: `--profiling=false`.
     CisProfiling = "cis-1.3.2", Benchmark;
     /// CIS 1.3.3: `--use-service-account-credentials=true`.
     CisCredentials = "cis-1.3.3", Benchmark;
-    /// CIS 1.3.4: `--service-account-private-key-file` is to be set.
+    /// CIS 1.3.4: `--service-account-private-key-file` must be set.
     CisServiceAccountKey = "cis-1.3.4", Benchmark;
-    /// CIS 1.3.5: `--root-ca-file` is to be set.
+    /// CIS 1.3.5: `--root-ca-file` must be set.
     CisRootCa = "cis-1.3.5", Benchmark;
-    /// CIS 1.3.6: the feature gate `RotateKubeletServerCertificate` is not to be off.
+    /// CIS 1.3.6: the feature gate `RotateKubeletServerCertificate` must not be off.
     CisRotateServing = "cis-1.3.6", Benchmark;
     /// CIS 1.3.7: `--bind-address=127.0.0.1`.
     CisBindAddress = "cis-1.3.7", Benchmark;
 }
 
 impl LintCode {
-    /// Tells whether the code is about names that are known from [`OLDEST_WITH_NAMES`] on only.
+    /// Reports whether the code concerns names that are known only from [`OLDEST_WITH_NAMES`] on.
     ///
     /// [`OLDEST_WITH_NAMES`]: crate::KubernetesVersion::OLDEST_WITH_NAMES
     pub(super) fn is_of_names(self) -> bool {

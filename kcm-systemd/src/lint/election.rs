@@ -1,10 +1,11 @@
-//! Leader election: it panics after the program listens, or leaves it without the Lease.
+//! Lints of leader election, whose errors end the program only after it listens, or prevent it from
+//! acquiring the Lease.
 
 use super::value::duration;
 use super::{LintCode, Linter};
 
 const SECOND: i64 = 1_000_000_000;
-/// The factor by which the retry period is lengthened at most (`JitterFactor` in client-go).
+/// Maximum factor by which the retry period is lengthened (`JitterFactor` in client-go).
 const JITTER: f64 = 1.2;
 
 impl Linter<'_> {
@@ -81,7 +82,7 @@ impl Linter<'_> {
     }
 }
 
-/// Returns the period with the most jitter, as Go computes it.
+/// Returns the period with maximum jitter, as Go computes it.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

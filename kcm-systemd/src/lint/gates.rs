@@ -1,4 +1,5 @@
-//! `--feature-gates`, by [component-base/featuregate](https://pkg.go.dev/k8s.io/component-base/featuregate).
+//! Lints of `--feature-gates`, by
+//! [component-base/featuregate](https://pkg.go.dev/k8s.io/component-base/featuregate).
 
 use std::collections::BTreeMap;
 
@@ -7,13 +8,13 @@ use super::{LintCode, Linter};
 use crate::flags::{Flags, KubernetesVersion};
 use crate::gates::{GATES, Gate, Maturity};
 
-/// The first version that takes `COMPONENT:NAME=BOOL`.
+/// First version that accepts `COMPONENT:NAME=BOOL`.
 const COMPONENTS: KubernetesVersion = KubernetesVersion::v1(31);
-/// The first version that checks what gates depend on.
+/// First version that checks dependencies of gates.
 const DEPENDENCIES: KubernetesVersion = KubernetesVersion::v1(35);
 const FLAG: &str = "feature-gates";
 
-/// The gates as flags set them in one version.
+/// The gates that the flags set, evaluated for one version.
 pub(super) struct GateSettings<'a> {
     version: KubernetesVersion,
     set: BTreeMap<&'a str, bool>,
@@ -29,7 +30,7 @@ impl<'a> GateSettings<'a> {
         Self { version, set: set.collect() }
     }
 
-    /// Tells whether a gate is on; nothing if that is not known.
+    /// Reports whether a gate is on; `None` if unknown.
     pub(super) fn is_on(&self, name: &str) -> Option<bool> {
         if let Some(set) = self.set.get(name) {
             return Some(*set);
@@ -45,9 +46,9 @@ impl<'a> GateSettings<'a> {
     }
 }
 
-/// One setting of a gate.
+/// One setting of `--feature-gates`.
 struct Setting<'a> {
-    /// The setting as a whole, blanks around it left out.
+    /// Complete setting without surrounding blanks.
     text: &'a str,
     component: Option<&'a str>,
     name: &'a str,
@@ -159,10 +160,11 @@ impl Linter<'_> {
         lint.about(name);
     }
 
-    /// Checks that whatever is on has what it depends on, also where only the other one is turned off.
+    /// Checks that the dependencies of each enabled gate are on, also if a setting only turns a
+    /// dependency off.
     fn gate_dependencies(&mut self) {
         for gate in &*GATES {
-            // What is not certain of a gate is nothing to refuse it for.
+            // A gate with an uncertain stage is never reported.
             let stage = gate.stage(self.version);
             let is_there = stage.is_some_and(|stage| stage.maturity != Maturity::Uncertain);
             if !is_there || self.gates.is_on(gate.name) != Some(true) {
@@ -181,7 +183,8 @@ impl Linter<'_> {
         }
     }
 
-    /// Returns the version that is emulated, if it is another one: its stages count then, which is not checked.
+    /// Returns the emulated version if it differs. Its stages are then in effect, and they are not
+    /// checked.
     fn emulated(&self) -> Option<&str> {
         self.set("emulated-version").filter(|text| !text.ends_with(&self.version.to_string()))
     }

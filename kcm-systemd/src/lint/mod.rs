@@ -1,4 +1,4 @@
-//! Lints of the flags of kube-controller-manager, before it is started with them.
+//! Lints of the flags of kube-controller-manager.
 
 mod benchmark;
 mod codes;
@@ -22,50 +22,51 @@ use crate::flags::{Flags, KubernetesVersion};
 pub use self::codes::{LintCode, Severity};
 pub use self::versions::{LintVersions, lint_flags};
 
-/// A problem of a set of flags.
+/// A problem in a set of flags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FlagLint {
-    /// The kind of problem.
+    /// Kind of the problem.
     pub code: LintCode,
-    /// The weight of this one; never greater than that of the code.
+    /// Severity of this problem; never greater than that of the code.
     pub severity: Severity,
-    /// The flag concerned, without dashes; the one to change, if several are.
+    /// Affected flag without dashes; the flag to change if several are affected.
     pub flag: String,
-    /// Other flags that take part, without dashes.
+    /// Other affected flags without dashes.
     pub related: Vec<String>,
-    /// The part of the value that is concerned; empty for the whole.
+    /// Affected part of the value; empty for the whole value.
     pub subject: String,
-    /// The problem.
+    /// Description of the problem.
     pub problem: String,
-    /// The way to solve it.
+    /// The fix.
     pub help: String,
-    /// The versions that have the problem, of those that were asked about.
+    /// Linted versions that have the problem.
     pub versions: Vec<KubernetesVersion>,
-    /// The same in words, such as `from 1.24 on`; nothing where all versions that were asked about have it.
+    /// Text for the versions, such as `from 1.24 on`; `None` if all linted versions have the
+    /// problem.
     pub scope: Option<String>,
 }
 
 impl FlagLint {
-    /// Adds flags that take part.
+    /// Adds other affected flags.
     fn with(&mut self, related: &[&str]) -> &mut Self {
         self.related.extend(related.iter().map(|&flag| flag.to_owned()));
         self
     }
 
-    /// Names the part of the value that is concerned.
+    /// Sets the affected part of the value.
     fn about(&mut self, subject: &str) -> &mut Self {
         subject.clone_into(&mut self.subject);
         self
     }
 
-    /// Lowers the severity: the program takes it.
+    /// Lowers the severity to a warning, for values that the program accepts.
     fn warning(&mut self) {
         self.severity = self.severity.min(Severity::Warning);
     }
 }
 
-/// The problem in one line, with the flag in front.
+/// The problem in one line, after the flag.
 impl fmt::Display for FlagLint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "--{}: {}", self.flag, self.problem)?;
@@ -76,7 +77,7 @@ impl fmt::Display for FlagLint {
     }
 }
 
-/// The lints of one version.
+/// Returns the lints of one version.
 fn lint_one(flags: &Flags, version: KubernetesVersion) -> Vec<FlagLint> {
     let gates = GateSettings::new(flags, version);
     let mut linter = Linter { flags, version, gates, lints: Vec::new() };
@@ -95,7 +96,7 @@ fn lint_one(flags: &Flags, version: KubernetesVersion) -> Vec<FlagLint> {
     linter.lints
 }
 
-/// A run over one set of flags for one version.
+/// The linter of one set of flags for one version.
 struct Linter<'a> {
     flags: &'a Flags,
     version: KubernetesVersion,
@@ -127,27 +128,28 @@ impl<'a> Linter<'a> {
         &mut self.lints[last]
     }
 
-    /// Returns the value of a flag, unless it is not set or empty.
+    /// Returns the value of a flag, unless it is unset or empty.
     fn set(&self, flag: &str) -> Option<&'a str> {
         self.flags.get(flag).filter(|value| !value.is_empty())
     }
 
-    /// Returns the value of a boolean flag, or its default; the default too if the value is none.
+    /// Returns the value of a boolean flag, or its default if unset or not a boolean.
     fn is_on(&self, flag: &str, default: bool) -> bool {
         self.flags.get(flag).and_then(value::boolean).unwrap_or(default)
     }
 
-    /// Returns the value of a whole number, or its default; nothing if the value is not a number.
+    /// Returns the value of an integer flag, or its default if unset; `None` if the value is not an
+    /// integer.
     fn number(&self, flag: &str, default: i64) -> Option<i64> {
         self.flags.get(flag).map_or(Some(default), |text| value::integer(text, 64))
     }
 
-    /// Returns the items of a list; none if it is not set or not a list.
+    /// Returns the items of a list; empty if the flag is unset or not a list.
     fn list(&self, flag: &str) -> Vec<String> {
         self.flags.get(flag).and_then(value::csv).unwrap_or_default()
     }
 
-    /// Tells whether the version is at least `1.minor`.
+    /// Reports whether the version is at least `1.minor`.
     fn is_from(&self, minor: u16) -> bool {
         self.version >= KubernetesVersion::v1(minor)
     }

@@ -1,4 +1,4 @@
-//! Names and kinds of flags, and the names in `--controllers`.
+//! Lints of flag names and types, and of the names in `--controllers`.
 
 use super::value::problem;
 use super::{LintCode, Linter};
@@ -61,7 +61,7 @@ impl Linter<'_> {
         }
     }
 
-    /// Returns the reason why a controller's name is refused, and the help.
+    /// Returns the problem and the help for a rejected controller name.
     fn unknown_controller(&self, name: &str) -> Option<(String, String)> {
         let version = self.version;
         let Some(controller) = Controller::find(name) else {
@@ -91,7 +91,8 @@ impl Linter<'_> {
         Some((problem, format!("remove it, or set `{gate}=true` in `--feature-gates`")))
     }
 
-    /// Tells whether a controller runs, as far as `--controllers` says. Of `NAME` and `-NAME` the first one counts.
+    /// Reports whether `--controllers` lets a controller run. The first of `NAME` and `-NAME`
+    /// counts.
     pub(super) fn runs(&self, name: &str) -> bool {
         let Some(list) = self.flags.get("controllers") else { return true };
         let Some(items) = super::value::csv(list) else { return true };

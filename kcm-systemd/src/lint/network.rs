@@ -1,11 +1,11 @@
-//! The addresses of pods and services. The program looks at them only once it leads.
+//! Lints of pod and service addresses, which the program checks only after it becomes the leader.
 
 use std::net::IpAddr;
 
 use super::value::address;
 use super::{LintCode, Linter};
 
-/// A block of addresses.
+/// A CIDR block.
 #[derive(Clone, Copy)]
 struct Cidr {
     address: IpAddr,
@@ -13,7 +13,7 @@ struct Cidr {
 }
 
 impl Cidr {
-    /// Parses a block as Kubernetes does: nothing but the block, octets may begin with zeros.
+    /// Parses a block as Kubernetes does: without surrounding text; octets may have leading zeros.
     fn parse(text: &str) -> Option<Self> {
         let (network, prefix) = text.split_once('/')?;
         let is_number = prefix.bytes().all(|byte| byte.is_ascii_digit());
@@ -26,14 +26,14 @@ impl Cidr {
         self.address.is_ipv6()
     }
 
-    /// Returns the length of an address, in bits.
+    /// Returns the length of an address in bits.
     fn bits(self) -> u8 {
         if self.is_v6() { 128 } else { 32 }
     }
 
     fn overlaps(self, other: Self) -> bool {
         let prefix = self.prefix.min(other.prefix);
-        // Addresses as numbers of 128 bits, the first bit of an address foremost.
+        // Addresses as numbers of 128 bits, aligned at the first bit.
         let network = |cidr: Self| match cidr.address {
             IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
             IpAddr::V6(address) => u128::from(address),
@@ -43,8 +43,8 @@ impl Cidr {
     }
 }
 
-/// The most bits by which a node's mask may be longer than the cluster's, for IPv6 (`clusterSubnetMaxDiff` in
-/// `pkg/controller/nodeipam/ipam/cidrset/cidr_set.go`).
+/// Maximum difference in bits between a node's mask and the cluster's for IPv6
+/// (`clusterSubnetMaxDiff` in `pkg/controller/nodeipam/ipam/cidrset/cidr_set.go`).
 const MAX_MASK_DIFFERENCE_V6: i64 = 16;
 
 const CLUSTER: &str = "cluster-cidr";
@@ -55,7 +55,7 @@ const MASK_V6: &str = "node-cidr-mask-size-ipv6";
 
 impl Linter<'_> {
     pub(super) fn network(&mut self) {
-        // Nobody else looks at the ranges.
+        // Only node-ipam-controller uses the ranges.
         let allocates =
             self.is_on("allocate-node-cidrs", false) && self.runs("node-ipam-controller");
         self.cidr_allocator(allocates);
@@ -104,7 +104,7 @@ impl Linter<'_> {
         }
     }
 
-    /// Returns the service ranges that can be read; a range that cannot is logged by the program and ignored.
+    /// Returns the valid service ranges; the program logs and ignores invalid ones.
     fn services(&mut self, allocates: bool) -> Vec<Cidr> {
         let Some(text) = self.set(SERVICE) else { return Vec::new() };
         let entries: Vec<_> = text.trim().split(',').collect();
@@ -134,7 +134,7 @@ impl Linter<'_> {
         );
     }
 
-    /// Returns the ranges of the pods; none if one of them cannot be read.
+    /// Returns the ranges of the pods; empty if one of them is invalid.
     fn cluster(&mut self) -> Vec<Cidr> {
         let text = self.set(CLUSTER).unwrap_or_default();
         let Some(cidrs) = text.trim().split(',').map(Cidr::parse).collect::<Option<Vec<_>>>()
@@ -188,7 +188,7 @@ impl Linter<'_> {
             let problem = format!("{mask} does not go with a cluster CIDR of /{least}");
             let help = format!("choose from {least} to {most}");
             let lint = self.lint(LintCode::NodeMaskSize, flag, problem, help).with(&[CLUSTER]);
-            // The program takes a mask that is longer than an address, and then no node gets a range.
+            // The program accepts a mask longer than an address, but then no node gets a range.
             if mask > i64::from(cidr.bits()) {
                 lint.warning();
             }

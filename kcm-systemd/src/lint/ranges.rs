@@ -1,10 +1,10 @@
-//! Values that the program checks one by one: numbers, words, durations, patterns.
+//! Lints of single values: numbers, words, durations, patterns.
 
 use super::value::{boolean, csv, duration, float, integer};
 use super::{LintCode, Linter};
 use crate::flags::KubernetesVersion;
 
-/// The numbers that `Validate` checks: the flag, the first minor version that does, the least and the greatest number.
+/// Numbers that `Validate` checks: flag, first minor version with the check, minimum, maximum.
 const RANGES: &[(&str, u16, i64, i64)] = &[
     ("concurrent-cron-job-syncs", 28, 1, i64::MAX),
     ("concurrent-daemonset-syncs", 32, 1, i64::MAX),
@@ -21,7 +21,7 @@ const RANGES: &[(&str, u16, i64, i64)] = &[
     ("secure-port", 0, 0, 65_535),
 ];
 
-/// Durations that make no sense below zero, or at zero.
+/// Durations that are not meaningful below or at zero.
 const SPANS: &[&str] = &[
     "cluster-signing-duration",
     "horizontal-pod-autoscaler-sync-period",
@@ -30,7 +30,7 @@ const SPANS: &[&str] = &[
     "node-startup-grace-period",
 ];
 
-/// Numbers that make no sense below zero.
+/// Numbers that are not meaningful below zero.
 const RATES: &[&str] = &[
     "horizontal-pod-autoscaler-tolerance",
     "node-eviction-rate",
@@ -66,7 +66,7 @@ impl Linter<'_> {
         }
     }
 
-    /// Checks the flags that take some words or one form only.
+    /// Checks flags that accept only certain words or a certain form.
     pub(super) fn values(&mut self) {
         self.attach_detach();
         self.hidden_metrics();
@@ -88,7 +88,7 @@ impl Linter<'_> {
         }
     }
 
-    /// Reports a value or a part of one that the program refuses.
+    /// Reports a value, or a part of it, that the program rejects.
     pub(super) fn bad(&mut self, flag: &str, part: &str, help: &str) {
         let problem = format!("`{part}` is not accepted");
         self.lint(LintCode::BadValue, flag, problem, help).about(part);
@@ -131,7 +131,7 @@ impl Linter<'_> {
         }
     }
 
-    /// Checks `metricName,labelName=values`. pflag splits the list only if there is more than one `=` in it.
+    /// Checks `metricName,labelName=values`. pflag splits the list only if it contains several `=`.
     fn metric_labels(&mut self) {
         let flag = "allow-metric-labels";
         let Some(text) = self.set(flag) else { return };
@@ -143,7 +143,7 @@ impl Linter<'_> {
         let Some(pairs) = pairs else { return self.bad(flag, text, help) };
         for pair in pairs {
             let key = pair.split_once('=').map(|(key, _)| key);
-            // 1.36 takes any key.
+            // 1.36 accepts any key.
             let is_right = match key {
                 None => false,
                 Some(_) if self.is_from(36) => true,
@@ -167,7 +167,8 @@ impl Linter<'_> {
         }
     }
 
-    /// Checks logging options, by [component-base/logs](https://pkg.go.dev/k8s.io/component-base/logs/api/v1).
+    /// Checks logging options, by
+    /// [component-base/logs](https://pkg.go.dev/k8s.io/component-base/logs/api/v1).
     pub(super) fn logging(&mut self) {
         let format = self.flags.get("logging-format").unwrap_or("text");
         if !matches!(format, "text" | "json") {
@@ -214,7 +215,8 @@ impl Linter<'_> {
     }
 }
 
-/// Tells whether a text is a name of letters, digits and some signs that does not begin with a digit.
+/// Reports whether a text consists of letters, digits and the given signs and does not begin with a
+/// digit.
 fn is_word(text: &str, signs: &str) -> bool {
     !text.is_empty()
         && !text.starts_with(|c: char| c.is_ascii_digit())

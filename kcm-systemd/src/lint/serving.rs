@@ -1,9 +1,10 @@
-//! Serving: certificates, cipher suites, curves, header names. Nothing of it counts where nothing is served.
+//! Lints of serving: certificates, cipher suites, curves, header names. Most apply only if the
+//! secure port is enabled.
 
 use super::value::integer;
 use super::{LintCode, Linter};
 
-/// The cipher suites that are accepted, those called insecure included; the same since Go 1.19.
+/// Accepted cipher suites, including insecure ones; unchanged since Go 1.19.
 const CIPHERS: &[&str] = &[
     "TLS_AES_128_GCM_SHA256",
     "TLS_AES_256_GCM_SHA384",
@@ -34,11 +35,11 @@ const CIPHERS: &[&str] = &[
     "TLS_RSA_WITH_RC4_128_SHA",
 ];
 
-/// One of these must be offered for HTTP/2, by RFC 9113 section 9.2.2 as Go applies it.
+/// Suites of which HTTP/2 requires one, by RFC 9113 section 9.2.2 as applied by Go.
 const HTTP2_CIPHERS: [&str; 2] =
     ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"];
 
-/// The numbers of Go's [`CurveID`](https://pkg.go.dev/crypto/tls#CurveID), in any version.
+/// Numbers of Go's [`CurveID`](https://pkg.go.dev/crypto/tls#CurveID) in any version.
 const CURVES: [i64; 7] = [23, 24, 25, 29, 4587, 4588, 4589];
 
 impl Linter<'_> {
@@ -140,8 +141,8 @@ impl Linter<'_> {
     }
 }
 
-/// Tells whether a text names a certificate and a key, with host names after a colon or without. Several pairs, as a flag
-/// that is given more than once has them, are not looked at.
+/// Reports whether a text names a certificate and a key, optionally with host names after a colon.
+/// Several pairs, from repeated flags, are not checked.
 fn is_certificate_and_key(text: &str) -> bool {
     let (pair, names) =
         text.split_once(':').map_or((text, None), |(pair, names)| (pair, Some(names)));

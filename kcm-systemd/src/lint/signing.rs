@@ -1,8 +1,8 @@
-//! The signers of certificates and tokens, and cloud providers.
+//! Lints of certificate and token signers, and of cloud providers.
 
 use super::{LintCode, Linter, Severity};
 
-/// The signers that can have a pair of their own, as in `--cluster-signing-NAME-cert-file`.
+/// Signers that can have separate pairs, as in `--cluster-signing-NAME-cert-file`.
 const SIGNERS: [&str; 4] =
     ["kubelet-serving", "kubelet-client", "kube-apiserver-client", "legacy-unknown"];
 
@@ -27,7 +27,7 @@ impl Linter<'_> {
         }
     }
 
-    /// Checks that a pair is whole, and tells whether any of it is set.
+    /// Checks that a pair is complete, and reports whether a part of it is set.
     fn signing_pair(&mut self, prefix: &str, severity: Severity) -> bool {
         let (cert, key) = (format!("{prefix}-cert-file"), format!("{prefix}-key-file"));
         let (has_cert, has_key) = (self.set(&cert).is_some(), self.set(&key).is_some());
@@ -36,7 +36,7 @@ impl Linter<'_> {
             let problem = format!("it is not set, and `--{present}` is");
             let help = "set both, or none";
             let lint = self.lint(LintCode::SigningPair, &missing, problem, help).with(&[&present]);
-            // Half of the general pair only turns the signers off.
+            // An incomplete general pair only turns the signers off.
             lint.severity = severity;
         }
         has_cert || has_key
@@ -52,7 +52,7 @@ impl Linter<'_> {
             "azure" | "gce" | "vsphere" => has_legacy,
             "aws" => !self.is_from(27),
             "openstack" => !self.is_from(26),
-            // Of older versions not every provider is known.
+            // The providers of older versions are not all known.
             _ => !self.is_from(25),
         };
         if !is_known {

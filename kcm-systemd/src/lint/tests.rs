@@ -3,7 +3,7 @@ use super::*;
 mod accepted;
 mod refused;
 
-/// The tutorial's flags, which break no rule but the benchmark's.
+/// The tutorial's flags, which cause only benchmark lints.
 const TUTORIAL: [(&str, &str); 14] = [
     ("allocate-node-cidrs", "true"),
     ("authentication-kubeconfig", "/k"),
@@ -21,7 +21,8 @@ const TUTORIAL: [(&str, &str); 14] = [
     ("v", "2"),
 ];
 
-/// The lints of the tutorial's flags with some changed (`-` in place of a value removes), benchmark apart.
+/// Returns the lints of the tutorial's flags with changes (`-` as a value removes the flag),
+/// without benchmark lints.
 fn all_lints(versions: &LintVersions, changes: &[(&str, &str)]) -> Vec<FlagLint> {
     let mut flags = Flags::from_pairs(TUTORIAL).unwrap();
     for (name, value) in changes {
@@ -40,7 +41,7 @@ fn in_minor(minor: u16) -> LintVersions {
     LintVersions::These(vec![KubernetesVersion::v1(minor)])
 }
 
-/// Code and flag of the same in one version.
+/// Returns code and flag of these lints in one version.
 fn lints(minor: u16, changes: &[(&str, &str)]) -> Vec<(&'static str, String)> {
     let lints = all_lints(&in_minor(minor), changes);
     lints.into_iter().map(|lint| (lint.code.as_str(), lint.flag)).collect()

@@ -1,10 +1,11 @@
-//! Values as the program's flag types parse them.
+//! Parses values as the program's flag types do.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::flags::FlagKind;
 
-/// The reason why a value is not of its kind; `None` if it is, or if the kind takes anything.
+/// Returns the reason a value does not have its type; `None` if it does, or if the type accepts any
+/// text.
 pub(super) fn problem(kind: FlagKind, text: &str) -> Option<&'static str> {
     let (valid, problem) = match kind {
         FlagKind::Bool => (boolean(text).is_some(), "is not `true` or `false`"),
@@ -37,7 +38,8 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Parses a whole number with any of Go's prefixes, by [`strconv.ParseInt`](https://pkg.go.dev/strconv#ParseInt) with base 0.
+/// Parses an integer with any of Go's prefixes, by
+/// [`strconv.ParseInt`](https://pkg.go.dev/strconv#ParseInt) with base 0.
 pub(super) fn integer(text: &str, bits: u32) -> Option<i64> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
@@ -61,7 +63,7 @@ pub(super) fn integer(text: &str, bits: u32) -> Option<i64> {
     (-limit..limit).contains(&value).then(|| i64::try_from(value).ok()).flatten()
 }
 
-/// Tells whether every `_` stands between digits; a base prefix counts as a digit.
+/// Reports whether every `_` is between digits; a base prefix counts as a digit.
 fn underscores_part_digits(number: &str, is_prefixed: bool) -> bool {
     let mut before = if is_prefixed { '0' } else { '_' };
     for c in number.chars() {
@@ -76,7 +78,8 @@ fn underscores_part_digits(number: &str, is_prefixed: bool) -> bool {
     before != '_'
 }
 
-/// Parses a number, by [`strconv.ParseFloat`](https://pkg.go.dev/strconv#ParseFloat). A hexadecimal one is not evaluated.
+/// Parses a number, by [`strconv.ParseFloat`](https://pkg.go.dev/strconv#ParseFloat). Hexadecimal
+/// numbers are not evaluated.
 pub(super) fn float(text: &str) -> Option<f64> {
     let bare = text.trim_start_matches(['+', '-']);
     if text.len() - bare.len() > 1 || text == "+nan" || text == "-nan" {
@@ -97,7 +100,8 @@ fn float32(text: &str) -> bool {
     float(text).is_some_and(|value| !value.is_finite() || value.abs() <= f64::from(f32::MAX))
 }
 
-/// Parses a duration to nanoseconds, by [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration).
+/// Parses a duration to nanoseconds, by
+/// [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration).
 pub(super) fn duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.as_bytes().first()? {
         b'-' => (true, text.get(1..)?),
@@ -130,21 +134,22 @@ pub(super) fn duration(text: &str) -> Option<i64> {
     i64::try_from(if negative { -nanoseconds } else { nanoseconds }).ok()
 }
 
-/// Multiplies a decimal number without sign.
+/// Multiplies an unsigned decimal number by `scale`.
 fn scaled(number: &str, scale: i128) -> Option<i128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
     let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    // More digits than the greatest unit has are less than a nanosecond.
+    // Digits beyond the precision of the largest unit amount to less than a nanosecond.
     let fraction = fraction.get(..fraction.len().min(15))?;
     let part: i128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
     let digits = u32::try_from(fraction.len()).ok()?;
     whole.checked_mul(scale)?.checked_add(part.checked_mul(scale)? / 10_i128.pow(digits))
 }
 
-/// Tells whether a text is a [quantity](https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity).
+/// Reports whether a text is a
+/// [quantity](https://pkg.go.dev/k8s.io/apimachinery/pkg/api/resource#Quantity).
 fn is_quantity(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
@@ -158,8 +163,9 @@ fn is_quantity(text: &str) -> bool {
     is_number && (is_exponent || units.contains(&suffix))
 }
 
-/// Parses a list of texts as pflag does: one record by [`encoding/csv`](https://pkg.go.dev/encoding/csv), blanks kept; an empty
-/// text is an empty list.
+/// Parses a list of texts as pflag does: one record of
+/// [`encoding/csv`](https://pkg.go.dev/encoding/csv) with its blanks; an empty text is an empty
+/// list.
 pub(super) fn csv(text: &str) -> Option<Vec<String>> {
     if text.is_empty() {
         return Some(Vec::new());
@@ -183,7 +189,7 @@ pub(super) fn csv(text: &str) -> Option<Vec<String>> {
     Some(items)
 }
 
-/// Parses a field after its opening quote: its content, and what follows the comma after it.
+/// Parses a field after its opening quote: returns its content, and the text after the next comma.
 fn quoted_field(text: &str) -> Option<(String, Option<&str>)> {
     let (mut item, mut rest) = (String::new(), text);
     loop {
@@ -200,7 +206,7 @@ fn quoted_field(text: &str) -> Option<(String, Option<&str>)> {
     }
 }
 
-/// Parses an address with octets that may begin with zeros, as Kubernetes does in CIDRs.
+/// Parses an address whose octets may have leading zeros, as Kubernetes does in CIDRs.
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     if text.contains(':') {
         return text.parse().ok();

@@ -1,19 +1,20 @@
-//! Lints over several versions: what all of them have, and what some have.
+//! Lints over several versions: merges lints, and reports the versions of each.
 
 use super::{FlagLint, LintCode, Severity, lint_one};
 use crate::flags::{Flags, KubernetesVersion};
 
-/// The versions that flags are checked against.
+/// The versions for which flags are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LintVersions {
-    /// These: what one of them refuses is an error.
+    /// The given versions: a flag that one of them rejects is an error.
     These(Vec<KubernetesVersion>),
-    /// The version is not known: what all known versions refuse is an error, what some refuse is a warning.
+    /// An unknown version: a flag is an error if all known versions reject it, and a warning if
+    /// some do.
     Unknown,
 }
 
 impl LintVersions {
-    /// Returns the versions to look at, oldest first.
+    /// Returns the versions to check, oldest first.
     #[must_use]
     pub fn to_vec(&self) -> Vec<KubernetesVersion> {
         match self {
@@ -28,10 +29,11 @@ impl LintVersions {
     }
 }
 
-/// Checks flags against versions, against each other, and against section 1.3 of the CIS Kubernetes Benchmark.
+/// Checks flags for versions, against each other, and against section 1.3 of the CIS Kubernetes
+/// Benchmark.
 ///
-/// The checks use the flags alone: files that they name are not looked at. Each flag counts with the default of the program
-/// where it is not set. The most severe lints come first.
+/// The checks use only the flags: files that they name are not read. An unset flag counts with the
+/// default of the program. The most severe lints come first.
 #[must_use]
 pub fn lint_flags(flags: &Flags, versions: &LintVersions) -> Vec<FlagLint> {
     let asked = versions.to_vec();
@@ -41,7 +43,7 @@ pub fn lint_flags(flags: &Flags, versions: &LintVersions) -> Vec<FlagLint> {
             (other.code, &other.flag, &other.subject) == (lint.code, &lint.flag, &lint.subject)
         };
         match merged.iter_mut().find(is_same) {
-            // Of several texts the newest version's counts.
+            // The text of the newest version counts.
             Some(known) => {
                 known.versions.extend(lint.versions);
                 known.versions.dedup();
@@ -54,7 +56,7 @@ pub fn lint_flags(flags: &Flags, versions: &LintVersions) -> Vec<FlagLint> {
     let is_unknown = *versions == LintVersions::Unknown;
     let disjoint = if is_unknown { no_common_version(&merged, &asked) } else { None };
     for lint in &mut merged {
-        // Nothing is known of the names of older versions.
+        // The names of older versions are unknown.
         let can_tell = |version: &&KubernetesVersion| {
             !lint.code.is_of_names() || **version >= KubernetesVersion::OLDEST_WITH_NAMES
         };
@@ -69,7 +71,7 @@ pub fn lint_flags(flags: &Flags, versions: &LintVersions) -> Vec<FlagLint> {
     merged
 }
 
-/// Finds flags that are each right in some version, and never all in one.
+/// Reports flags that are valid in some version each, but never together in one version.
 fn no_common_version(lints: &[FlagLint], asked: &[KubernetesVersion]) -> Option<FlagLint> {
     let errors = || lints.iter().filter(|lint| lint.severity == Severity::Error);
     let refuses = |version: &KubernetesVersion| errors().any(|it| it.versions.contains(version));
@@ -99,7 +101,8 @@ fn no_common_version(lints: &[FlagLint], asked: &[KubernetesVersion]) -> Option<
     })
 }
 
-/// Says in words which of the versions asked about have something; nothing where all have.
+/// Formats the versions that have a problem, relative to all checked versions; `None` if all have
+/// it.
 fn scope(having: &[KubernetesVersion], asked: &[KubernetesVersion]) -> Option<String> {
     let has = |version: &KubernetesVersion| having.contains(version);
     if asked.iter().all(has) {

@@ -1,28 +1,28 @@
 //! The directives that systemd 252 knows in a service unit.
 //!
-//! Names as printed by `systemd --dump-configuration-items`, deprecated ones and aliases included.
+//! Names are those of `systemd --dump-configuration-items`, including deprecated ones and aliases.
 
 use crate::nearest::nearest_of;
 
 /// The sections of a service unit.
 pub(super) const SECTIONS: [&str; 3] = ["Unit", "Service", "Install"];
 
-/// Tells whether a section of a service unit has the key.
+/// Reports whether a section of a service unit has the key.
 pub(super) fn is_known(section: &str, key: &str) -> bool {
     keys(section).binary_search(&key).is_ok()
 }
 
-/// The key of the section that was probably meant.
+/// Returns the key of the section with the most similar spelling.
 pub(super) fn nearest_key(section: &str, key: &str) -> Option<&'static str> {
     nearest_of(key, keys(section).iter().copied())
 }
 
-/// The section that was probably meant.
+/// Returns the section with the most similar spelling.
 pub(super) fn nearest_section(section: &str) -> Option<&'static str> {
     nearest_of(section, SECTIONS.into_iter())
 }
 
-/// The keys of a section, in byte order.
+/// Returns the keys of a section, in byte order.
 fn keys(section: &str) -> &'static [&'static str] {
     match section {
         "Unit" => UNIT,

@@ -1,4 +1,4 @@
-//! Lines as systemd reads them: physical ones first, then logical ones.
+//! Splits a file into physical and logical lines as systemd does.
 
 use std::ops::Range;
 
@@ -8,29 +8,30 @@ use crate::unit::LONG_LINE_MAX;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// One physical line, without its end.
+/// A physical line without its end.
 struct PhysicalLine<'a> {
     text: &'a [u8],
-    /// What ended it: `\n`, `\r` and NUL in any combination in which none is repeated, or nothing at the end.
+    /// End of the line: `\n`, `\r` and NUL in any combination without repetition, or empty at the
+    /// end of the file.
     end: &'a [u8],
 }
 
-/// A line as the parser of assignments sees it: physical lines joined at their backslashes, comments left out.
+/// A logical line: physical lines joined at their backslashes, without comments.
 #[derive(Debug)]
 pub(super) struct LogicalLine {
-    /// The text. Each backslash that continued a line is a blank.
+    /// Text, with a blank in place of each backslash that continued a line.
     pub(super) text: Vec<u8>,
-    /// Where each physical line lies in the text, with its number counted from 1. Never empty.
+    /// Number, counted from 1, and range in the text of each physical line. Never empty.
     pub(super) pieces: Vec<(usize, Range<usize>)>,
 }
 
 impl LogicalLine {
-    /// The number of its first physical line.
+    /// Returns the number of the first physical line.
     pub(super) fn line(&self) -> usize {
         self.pieces.first().map_or(0, |(line, _)| *line)
     }
 
-    /// The physical lines with their numbers.
+    /// Returns the physical lines with their numbers.
     pub(super) fn pieces(&self) -> impl Iterator<Item = (usize, &[u8])> {
         self.pieces
             .iter()
@@ -38,10 +39,11 @@ impl LogicalLine {
     }
 }
 
-/// Splits a file into logical lines, up to the first line that is too long, where systemd gives up on the file.
+/// Splits a file into logical lines, up to the first line that is too long, at which systemd
+/// rejects the file.
 ///
-/// Follows `config_parse()` in `src/shared/conf-parser.c` of systemd 252: comment lines are dropped even inside a
-/// continued line; the first byte order mark at the start of any line is dropped.
+/// Follows `config_parse()` in `src/shared/conf-parser.c` of systemd 252. Comment lines are dropped
+/// even inside a continued line. The first byte order mark at the start of any line is dropped.
 pub(super) fn logical_lines(mut rest: &[u8], findings: &mut Vec<Finding>) -> Vec<LogicalLine> {
     let mut lines = Vec::new();
     let mut number = 0;
@@ -50,7 +52,7 @@ pub(super) fn logical_lines(mut rest: &[u8], findings: &mut Vec<Finding>) -> Vec
     while let Some(physical) = next_physical_line(&mut rest) {
         number += 1;
         let mut text = physical.text;
-        // systemd reads up to the limit before it looks for the end of the line.
+        // systemd reads up to the limit before it searches for the end of the line.
         if text.len() >= LONG_LINE_MAX {
             findings.push(Finding::new(number, FindingCode::LineTooLong, text));
             return lines;
@@ -90,8 +92,9 @@ pub(super) fn logical_lines(mut rest: &[u8], findings: &mut Vec<Finding>) -> Vec
     lines
 }
 
-/// Takes the next physical line. Follows `read_line_full()` in `src/basic/fileio.c`: `\n`, `\r` and NUL all end a
-/// line, several different ones in a row end it together, and NUL is always the last of them.
+/// Splits off the next physical line. Follows `read_line_full()` in `src/basic/fileio.c`: `\n`,
+/// `\r` and NUL each end a line, and several different ones in a row end it together. NUL is always
+/// the last of them.
 fn next_physical_line<'a>(rest: &mut &'a [u8]) -> Option<PhysicalLine<'a>> {
     if rest.is_empty() {
         return None;
@@ -113,12 +116,12 @@ fn next_physical_line<'a>(rest: &mut &'a [u8]) -> Option<PhysicalLine<'a>> {
     Some(PhysicalLine { text, end })
 }
 
-/// Tells whether a line ended where most programs see no end: at NUL, or at a carriage return that is not part of
-/// `\r\n`.
+/// Reports whether a line ended where most programs do not end one: at NUL, or at a carriage return
+/// that is not part of `\r\n`.
 fn is_stray_end(end: &[u8], after: &[u8]) -> bool {
     match end {
         b"" | b"\n" | b"\r\n" => false,
-        // "\n\r": the carriage return may belong to a "\r\n" that ends the next, empty line.
+        // In "\n\r", the carriage return may belong to a "\r\n" that ends the next, empty line.
         b"\n\r" => after.first() != Some(&b'\n'),
         _ => true,
     }

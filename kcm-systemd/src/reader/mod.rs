@@ -1,4 +1,4 @@
-//! Reading unit files as systemd 252 does.
+//! Parses unit files as systemd 252 does.
 
 mod known;
 mod lines;
@@ -13,7 +13,7 @@ use crate::text::{
 };
 use crate::unit::{Directive, Section, SectionName, Unit, UnitError};
 
-/// The directives that hold commands.
+/// Directives with commands as values.
 const COMMAND_KEYS: [&str; 7] = [
     "ExecCondition",
     "ExecStartPre",
@@ -26,15 +26,15 @@ const COMMAND_KEYS: [&str; 7] = [
 
 /// A service unit, or a drop-in for one, as systemd 252 reads it.
 ///
-/// Reading never fails. Whatever systemd would drop, refuse or take otherwise than it looks is a [`Finding`]; what a
-/// value means to its directive is not checked, except for commands. See
+/// Parsing never fails. A [`Finding`] reports each part that systemd drops, rejects or reads in an
+/// unexpected way. Values are not checked, except for commands. See
 /// [systemd.syntax(7)](https://www.freedesktop.org/software/systemd/man/252/systemd.syntax.html).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct UnitFile {
-    /// The assignments that systemd takes in, in the order of the file.
+    /// Assignments that systemd accepts, in file order.
     pub entries: Vec<Entry>,
-    /// What is odd, in the order of the file.
+    /// Findings, in file order.
     pub findings: Vec<Finding>,
 }
 
@@ -42,18 +42,20 @@ pub struct UnitFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The first physical line, counted from 1.
+    /// First physical line, counted from 1.
     pub line: usize,
-    /// The section it stands in.
+    /// Section of the assignment.
     pub section: String,
-    /// What stands left of `=`, trimmed.
+    /// Text left of `=`, trimmed.
     pub key: String,
-    /// What stands right of `=`, trimmed; continued lines are joined with a blank in the place of each backslash.
+    /// Text right of `=`, trimmed; continued lines are joined with a blank in place of each
+    /// backslash.
     pub value: String,
 }
 
 impl UnitFile {
-    /// Reads the content of a file. It need not be UTF-8: systemd refuses such files, and so a finding does.
+    /// Parses the content of a file. Content that is not UTF-8 is a finding, since systemd rejects
+    /// such files.
     #[must_use]
     pub fn parse(content: impl AsRef<[u8]>) -> Self {
         let mut reader = Reader::default();
@@ -67,13 +69,14 @@ impl UnitFile {
         file
     }
 
-    /// Tells whether systemd loads the file: whether no finding's effect is [`Effect::Refused`].
+    /// Reports whether systemd loads the file: no finding has the effect [`Effect::Refused`].
     #[must_use]
     pub fn loads(&self) -> bool {
         self.findings.iter().all(|finding| finding.effect() != Effect::Refused)
     }
 
-    /// The assignments of a key that count: those after its last empty assignment, which resets what came before.
+    /// Returns the effective assignments of a key: those after its last empty assignment, which
+    /// resets the preceding ones.
     pub fn values(&self, section: &str, key: &str) -> impl Iterator<Item = &Entry> {
         let is_ours = |entry: &&Entry| entry.section == section && entry.key == key;
         let reset =
@@ -85,24 +88,26 @@ impl UnitFile {
             .filter(move |entry| entry.section == section && entry.key == key)
     }
 
-    /// The last assignment of a key that counts: the one that wins, if the directive is not a list.
+    /// Returns the last effective assignment of a key, which counts unless the directive is a list.
     #[must_use]
     pub fn value(&self, section: &str, key: &str) -> Option<&str> {
         self.values(section, key).last().map(|entry| entry.value.as_str())
     }
 
-    /// The commands of a key in `[Service]`, such as `ExecStart`, with the lines that they stand on.
+    /// Returns the commands of a key in `[Service]`, such as `ExecStart`, with their lines.
     pub fn commands(&self, key: &str) -> impl Iterator<Item = (usize, CommandLine)> {
         self.values("Service", key).map(|entry| (entry.line, CommandLine::parse(&entry.value)))
     }
 
-    /// The same content as a unit to be written. Sections of the same name become one, in the order of their first
-    /// assignments; comments, folds and what systemd ignores are gone.
+    /// Converts the file to a unit that can be rendered. Sections with the same name are merged, in
+    /// the order of their first assignments. Comments, folds and parts that systemd ignores are
+    /// lost.
     ///
     /// # Errors
     ///
-    /// The [`UnitError`] of the first key or value that the writer does not take: keys with other than letters, digits
-    /// and `-`, and values that end with a backslash. Neither does anything useful in a unit.
+    /// The [`UnitError`] of the first key or value that a unit cannot represent: keys with
+    /// characters other than letters, digits and `-`, and values that end with a backslash. Neither
+    /// has a useful effect in a unit.
     pub fn to_unit(&self) -> Result<Unit, UnitError> {
         let mut unit = Unit::default();
         let mut places = BTreeMap::new();
@@ -121,29 +126,29 @@ impl UnitFile {
     }
 }
 
-/// Where the reader stands.
+/// The state of the parser.
 #[derive(Default)]
 struct Reader {
     file: UnitFile,
     place: Place,
-    /// Whether text behind a backslash ended the line that is read.
+    /// True if text after a backslash ended the current line.
     is_cut: bool,
 }
 
-/// The section that the next line belongs to.
+/// The section of the next line.
 #[derive(Default)]
 enum Place {
-    /// Before the first header.
+    /// Before the first section header.
     #[default]
     Outside,
-    /// In a section that service units do not have.
+    /// In a section that does not exist in service units.
     Ignored,
-    /// In a section that they have.
+    /// In a section of service units.
     Section(String),
 }
 
 impl Reader {
-    /// Reads one logical line. Follows `parse_line()` in `src/shared/conf-parser.c`.
+    /// Parses one logical line. Follows `parse_line()` in `src/shared/conf-parser.c`.
     fn line(&mut self, line: &LogicalLine, next: Option<&LogicalLine>) {
         let text = trim(&line.text);
         if text.is_empty() {
@@ -191,7 +196,7 @@ impl Reader {
     fn assignment(&mut self, line: usize, section: String, key: &str, value: &str) {
         if section == "Service" && COMMAND_KEYS.contains(&key) {
             let mut findings = CommandLine::parse(value).findings;
-            // What ended the line is told already.
+            // The cause is already reported.
             findings.retain(|finding| {
                 let is_of_note = matches!(
                     finding.code,
@@ -217,7 +222,7 @@ impl Reader {
         self.file.entries.push(Entry { line, section, key: key.into(), value: value.into() });
     }
 
-    /// Finds what continuing lines can lose, or not continuing them.
+    /// Reports directives that are lost because a line is or is not continued.
     fn check_continuation(&mut self, line: &LogicalLine, next: Option<&LogicalLine>) {
         for (number, piece) in line.pieces().skip(1) {
             if self.looks_like_directive(piece) {
@@ -241,7 +246,7 @@ impl Reader {
         }
     }
 
-    /// Tells whether a line was meant to be a directive of a service unit, a section header, or nothing at all.
+    /// Reports whether a line is probably a section header or a directive of a service unit.
     fn looks_like_directive(&self, line: &[u8]) -> bool {
         let text = String::from_utf8_lossy(trim(line)).into_owned();
         if text.starts_with('[') {
@@ -261,7 +266,7 @@ impl Reader {
     }
 }
 
-/// What stands behind a backslash and blanks and starts as a comment does somewhere.
+/// Returns the text after a backslash and blanks, if it starts like a comment in any language.
 fn note_after_backslash(line: &[u8]) -> Option<&[u8]> {
     let starts: [&[u8]; 4] = [b"#", b";", b"//", b"<!"];
     let mut places = line.iter().enumerate().filter(|(_, byte)| **byte == b'\\');

@@ -43,7 +43,7 @@ fn an_empty_line_inside_a_command_ends_it() {
         codes(text),
         [(4, FindingCode::EmptyLineEndsDirective), (5, FindingCode::UnknownKey)]
     );
-    // Nothing is lost where a directive follows, or nothing.
+    // Nothing is lost if a directive or the end of the file follows.
     assert_eq!(codes("[Service]\nExecStart=/bin/a \\\n\nRestart=always\n"), []);
     assert_eq!(codes("[Service]\nExecStart=/bin/a \\\n\n"), []);
 }
@@ -59,7 +59,7 @@ fn a_blank_after_a_backslash_ends_the_command() {
     let mut found = codes(text);
     found.sort_by_key(|(line, code)| (*line, code.as_str() == "blank-after-backslash"));
     assert_eq!(found, expected);
-    // systemd keeps the backslash as an argument of its own.
+    // systemd keeps the backslash as a separate argument.
     let (_, line) = UnitFile::parse(text).commands("ExecStart").next().unwrap();
     assert_eq!(line.commands[0].arguments, [Argument::try_from("\\").unwrap()]);
 }
@@ -155,7 +155,7 @@ proptest! {
     ) {
         let text = pieces.concat();
         let file = UnitFile::parse(&text);
-        // Lines that exist, in their order.
+        // The lines exist and are in order.
         let last = text.split(['\n', '\r', '\0']).count();
         prop_assert!(file.findings.iter().all(|finding| (1..=last).contains(&finding.line)));
         prop_assert!(file.findings.is_sorted_by_key(|finding| finding.line));

@@ -1,4 +1,4 @@
-//! The model of a unit, and its writer.
+//! Data model of a unit, and its renderer.
 
 mod error;
 mod parts;
@@ -8,39 +8,40 @@ use std::fmt;
 pub use self::error::UnitError;
 pub use self::parts::{Key, SectionName, Value};
 
-/// systemd's `LONG_LINE_MAX`: the longest logical line, and one more than the longest physical one, in bytes.
+/// systemd's `LONG_LINE_MAX`: maximum length of a logical line, and one more than that of a
+/// physical line, in bytes.
 pub(crate) const LONG_LINE_MAX: usize = 1024 * 1024;
 
-/// A whole unit: sections in the order in which they are written.
+/// A complete unit, with its sections in the order of writing.
 ///
-/// Rendering cannot fail and is deterministic; systemd reads back exactly the sections, keys and values given, without
-/// a warning of its parser. Whether the keys exist is not the model's business.
+/// Rendering cannot fail and is deterministic. systemd reads back exactly the given sections, keys
+/// and values without a parser warning. The existence of the keys is not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unit {
-    /// The sections. systemd merges sections of the same name.
+    /// Sections. systemd merges sections with the same name.
     pub sections: Vec<Section>,
 }
 
 /// One `[Section]` and its directives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// The name between the brackets.
+    /// Name between the brackets.
     pub name: SectionName,
-    /// The assignments, in order; later ones override or extend earlier ones of the same key.
+    /// Assignments in order; later ones override or extend earlier ones of the same key.
     pub directives: Vec<Directive>,
 }
 
 /// One assignment, `Key=Value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
-    /// What stands left of `=`.
+    /// Key, left of `=`.
     pub key: Key,
-    /// What stands right of `=`.
+    /// Value, right of `=`.
     pub value: Value,
 }
 
 impl Unit {
-    /// Renders the unit: sections parted by one empty line, one final line break, no comments.
+    /// Renders the unit: an empty line between sections, one final line break, no comments.
     #[must_use]
     pub fn render(&self) -> String {
         self.to_string()
@@ -67,7 +68,7 @@ impl Directive {
     ///
     /// # Errors
     ///
-    /// As [`Key::parse`] and [`Value::parse`].
+    /// Those of [`Key::parse`] and [`Value::parse`].
     pub fn parse(key: &str, value: &str) -> Result<Self, UnitError> {
         Ok(Self { key: Key::parse(key)?, value: Value::parse(value)? })
     }

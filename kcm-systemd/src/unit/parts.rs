@@ -1,4 +1,4 @@
-//! Names, keys and values: what a line of a unit is made of.
+//! Section names, keys and values of a unit.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use crate::text::{WHITESPACE, ends_with_backslash, is_unit_char};
 use crate::unit::LONG_LINE_MAX;
 use crate::unit::error::UnitError;
 
-/// What the writer puts between two pieces of a folded value: a backslash at the end of the line, two blanks at the
-/// start of the next.
+/// Separator between two pieces of a folded value: a backslash at the end of the line, two blanks
+/// at the start of the next.
 const FOLD: &str = " \\\n  ";
 
-/// What systemd reads in its place: backslash and line break are one blank.
+/// The separator as systemd reads it: the backslash and the line break become one blank.
 const FOLD_AS_READ: &str = "    ";
 
 /// The name of a section: letters, digits and `-`.
@@ -19,10 +19,10 @@ const FOLD_AS_READ: &str = "    ";
 pub struct SectionName(String);
 
 impl SectionName {
-    /// The longest section name that the model takes, in bytes. systemd has no limit of its own.
+    /// Maximum length of a section name in bytes. systemd itself has no limit.
     pub const MAX_BYTES: usize = 255;
 
-    /// Takes a name without its brackets.
+    /// Parses a name without its brackets.
     ///
     /// # Errors
     ///
@@ -39,7 +39,7 @@ impl SectionName {
         Self(name.into())
     }
 
-    /// The name, without brackets.
+    /// Returns the name without brackets.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -65,10 +65,10 @@ impl FromStr for SectionName {
 pub struct Key(String);
 
 impl Key {
-    /// The longest key that the model takes, in bytes. systemd has no limit of its own.
+    /// Maximum length of a key in bytes. systemd itself has no limit.
     pub const MAX_BYTES: usize = 255;
 
-    /// Takes a key without its `=`.
+    /// Parses a key without its `=`.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Key {
         Self(key.into())
     }
 
-    /// The key, without `=`.
+    /// Returns the key without `=`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -106,26 +106,28 @@ impl FromStr for Key {
     }
 }
 
-/// The value of a directive, as it stands in the file: what quotes, `%` or `\` in it mean is up to the directive.
+/// The value of a directive as written in the file. The directive determines the meaning of quotes,
+/// `%` and `\`.
 ///
-/// Two values are equal if systemd reads the same text from them, however they are folded. An empty value resets a
-/// directive that is a list.
+/// Two values are equal if systemd reads the same text from them, regardless of folds. An empty
+/// value resets a directive that is a list.
 #[derive(Debug, Clone, Default)]
 pub struct Value {
-    /// The pieces of a folded value, each on a line of its own. Nearly always one.
+    /// Pieces of a folded value, one per line. Usually one.
     pieces: Vec<String>,
 }
 
 impl Value {
-    /// The longest value, in bytes as systemd reads it. Leaves room for the key in a line of 1 MiB.
+    /// Maximum length in bytes as systemd reads the value. Leaves room for the key in a line of 1
+    /// MiB.
     pub const MAX_BYTES: usize = LONG_LINE_MAX - 512;
 
-    /// Takes the text that is to stand in the file, specifiers and escapes included.
+    /// Parses the text to write to the file, with its specifiers and escapes.
     ///
     /// # Errors
     ///
-    /// [`UnitError::ValueCharacter`] for line breaks, NUL and Unicode noncharacters, [`UnitError::ValuePadding`],
-    /// [`UnitError::ValueBackslash`] and [`UnitError::TooLong`].
+    /// [`UnitError::ValueCharacter`] for line breaks, NUL and Unicode noncharacters,
+    /// [`UnitError::ValuePadding`], [`UnitError::ValueBackslash`] and [`UnitError::TooLong`].
     pub fn parse(text: &str) -> Result<Self, UnitError> {
         let stray =
             |&character: &char| matches!(character, '\n' | '\r' | '\0') || !is_unit_char(character);
@@ -142,21 +144,22 @@ impl Value {
         Ok(Self { pieces: vec![text.into()] })
     }
 
-    /// Takes plain text for a directive that resolves specifiers, such as `Description=`: `%` is doubled.
+    /// Parses plain text for a directive that resolves specifiers, such as `Description=`: `%` is
+    /// doubled.
     ///
     /// # Errors
     ///
-    /// As [`Value::parse`].
+    /// Those of [`Value::parse`].
     pub fn literal(text: &str) -> Result<Self, UnitError> {
         Self::parse(&text.replace('%', "%%"))
     }
 
-    /// Takes pieces which the caller knows to be valid, to be written one a line.
+    /// Creates a value from pieces that the caller knows to be valid, to write one per line.
     pub(crate) fn folded(pieces: Vec<String>) -> Self {
         Self { pieces }
     }
 
-    /// The text as systemd reads it: a fold is a run of blanks.
+    /// Returns the text as systemd reads it: a fold is a run of blanks.
     #[must_use]
     pub fn text(&self) -> String {
         self.pieces.join(FOLD_AS_READ)

@@ -1,4 +1,4 @@
-//! Any text is a CSR file or an error, a signing config or an error.
+//! Fuzzes the parsers of CSR files, signing configs and host lists.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

@@ -1,4 +1,4 @@
-//! Any text is a cluster file or one error that names the file.
+//! Fuzzes the parser of cluster files. Every error must name the file.
 #![no_main]
 
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! What is read is printed as something that reads and prints the same; any text has a view.
+//! Fuzzes the kubeconfig parser and the public view. Output of a parsed kubeconfig must parse and
+//! print to the same text.
 #![no_main]
 
 use kcm_kubeconfig::{Kubeconfig, public_view};

@@ -1,4 +1,5 @@
-//! Any bytes are a certificate or an error, a key or an error.
+//! Fuzzes the parsers of certificates and private keys. A certificate must survive a round trip
+//! through PEM.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

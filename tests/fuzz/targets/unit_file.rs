@@ -1,4 +1,5 @@
-//! Any bytes are read as a unit, with its commands, its links and what it comes to, and as an environment file.
+//! Fuzzes the parser of unit files: commands, install links, effective service and environment
+//! files.
 #![no_main]
 
 use kcm_systemd::{CommandLine, Install, ServiceMeaning, Surroundings, UnitFile};

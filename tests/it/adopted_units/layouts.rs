@@ -1,4 +1,4 @@
-//! Installations of Kubernetes by their kind, as their authors lay them out.
+//! Layouts of Kubernetes installations, by their kind.
 
 use super::{ETC, FLAGS, Thing, USR, WANTS, file, unit, whole};
 
@@ -14,7 +14,7 @@ pub(super) fn layouts() -> Vec<Layout> {
         .collect()
 }
 
-/// Units that people write themselves.
+/// Returns units that operators write themselves.
 fn by_hand() -> Vec<Layout> {
     let flags = FLAGS.join(" ");
     vec![
@@ -40,7 +40,7 @@ fn by_hand() -> Vec<Layout> {
     ]
 }
 
-/// Units whose flags come from environment files.
+/// Returns units whose flags come from environment files.
 fn with_environment_files() -> Vec<Layout> {
     let flags = FLAGS.join(" ");
     vec![
@@ -115,7 +115,7 @@ fn with_environment_files() -> Vec<Layout> {
     ]
 }
 
-/// Units of packages whose flags come from drop-ins.
+/// Returns units of packages whose flags come from drop-ins.
 fn with_drop_ins() -> Vec<Layout> {
     let flags = FLAGS.join(" ");
     let bare = unit(PROGRAM, "");
@@ -161,7 +161,7 @@ fn with_drop_ins() -> Vec<Layout> {
     ]
 }
 
-/// Units and programs behind links, or with other names.
+/// Returns units and programs behind symbolic links or with other names.
 fn with_links() -> Vec<Layout> {
     vec![
         (

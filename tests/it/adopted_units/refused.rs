@@ -1,4 +1,4 @@
-//! Units that `kcm adopt` refuses: which, and with what cause.
+//! Tests of the units that `kcm adopt` refuses, and of the reported causes.
 
 use std::fs;
 

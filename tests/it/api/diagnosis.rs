@@ -1,4 +1,4 @@
-//! Answers that are of no use, and that must not be taken for others.
+//! Tests of unusable answers, which kcm must not confuse with each other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -62,7 +62,7 @@ fn nothing_is_waited_for_without_end() {
     assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
 }
 
-/// A server that numbers its answers to `/version`, and answers the first in a way of its own.
+/// Starts a server that numbers its answers to `/version` and modifies the first one.
 fn numbering(ca: &Authority, first: fn(Answer) -> Answer) -> Scripted {
     let count = AtomicUsize::new(0);
     scripted(ca, move |_| {
@@ -116,6 +116,6 @@ fn a_connection_that_ended_unseen_costs_a_new_one_and_no_answer() {
             assert_eq!(asked.version().await.unwrap().version, "v1.36.2");
         }
     });
-    // Each answer ended its connection.
+    // Each answer closed its connection.
     assert_eq!(server.connections(), 5);
 }

@@ -1,10 +1,10 @@
-//! Servers that are the right ones, and do not have us.
+//! Tests of the right server that does not accept kcm's identity.
 
 use time::OffsetDateTime;
 
 use super::*;
 
-/// Answers well but at one path.
+/// Returns valid answers except at one path.
 fn but(path: &'static str, answer: Answer) -> impl Fn(&Heard) -> Answer + Send + Sync + 'static {
     move |request| match request.path.trim_end_matches('?') {
         asked if asked == path => answer.clone(),
@@ -61,7 +61,7 @@ fn who_is_not_known_there_is_told_why_as_far_as_that_shows() {
     let found = problem(check(&server, &ca), &["credentials", "CN=kubernetes", "--client-ca-file"]);
     assert!(matches!(found, Problem::Unauthenticated { .. }), "{found:?}");
 
-    // By the server's clock the certificate has not begun, or has ended.
+    // At the server's time, the certificate is not yet valid or has expired.
     let Answer::Json(code, object) = unauthorized else { unreachable!() };
     for (minutes, words) in [(-20, "valid from 20"), (6_000_000, "expired on 20")] {
         let clock = time::Duration::minutes(minutes);
@@ -69,7 +69,7 @@ fn who_is_not_known_there_is_told_why_as_far_as_that_shows() {
         let server = scripted(&ca, but("/version", answer));
         problem(check(&server, &ca), &["credentials", words]);
     }
-    // A kubeconfig's user is not looked into.
+    // kcm does not inspect the credentials of a kubeconfig.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("admin.kubeconfig");
     std::fs::write(&path, ca.kubeconfig(&server.url(), &ca.controller_manager())).unwrap();
@@ -89,7 +89,7 @@ fn a_proxy_that_takes_only_certificates_of_its_own_ca_is_told_by_its_alert() {
     let found = problem(check(&server, &ca), &["credentials", "alert"]);
     assert!(matches!(found, Problem::Unauthenticated { .. }), "{found:?}");
     check_as(&server, &ca, &other.controller_manager()).unwrap();
-    // Its time is over for a strict server, too.
+    // A strict server also rejects an expired certificate.
     let (now, hour) = (OffsetDateTime::now_utc(), time::Duration::HOUR);
     let past = other.valid_between(MANAGER, &[], now - 2 * hour, now - hour);
     let found = problem(check_as(&server, &ca, &past), &["CertificateExpired"]);

@@ -1,4 +1,4 @@
-//! Reading and replacing the Lease, on the wire.
+//! Tests of reading and replacing the Lease over HTTPS.
 
 use kcm::kube::{Lease, LeaseStore as _};
 
@@ -19,7 +19,7 @@ fn object() -> Value {
     })
 }
 
-/// Reads the Lease and replaces it by one that is freed, where each is answered so.
+/// Reads the Lease and replaces it with a freed one, with these answers to both requests.
 fn exchange(read: Answer, written: Answer) -> (Result<Lease, ApiError>, Vec<Heard>) {
     let ca = Authority::new();
     let server = scripted(&ca, move |request| match request.method.as_str() {

@@ -1,15 +1,16 @@
-//! The same questions to a control plane that keeps the API's rules, directly and through masters.
+//! Tests of the same requests with a control plane that enforces the rules of the API, directly and
+//! through masters.
 
 use std::time::Instant;
 
 use kcm::kube::{Lease, LeaseStore as _, Verb};
-use kcm::transport::{Fake, SshMaster};
+use kcm::transport::{Fake, OpenSsh, ShellTransport};
 use kcm_tests::lab::{Lab, SshCounts, Variant};
 
 use super::*;
 use crate::ssh;
 
-/// A Lease that somebody holds.
+/// A Lease with a holder.
 fn held() -> Value {
     json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -105,7 +106,7 @@ fn a_master_without_streams_says_so() {
     assert!(matches!(error.problem, Problem::Way { .. }), "{error:?}");
 }
 
-fn through(master: &std::sync::Arc<SshMaster>, name: &str) -> Via {
+fn through(master: &std::sync::Arc<ShellTransport<OpenSsh>>, name: &str) -> Via {
     Via::Master { name: name.to_owned(), transport: master.clone() }
 }
 
@@ -143,7 +144,7 @@ fn each_master_is_a_way_to_the_api_server() {
             let counts = machine.ssh_counts() - before;
             assert_eq!(counts, SshCounts { connections: 1, logins: 1, commands: 0 });
 
-            // Nobody listens there, and that is the master's word.
+            // The master reports that no process listens on this port.
             let url = format!("https://{}:1", lab.address(20));
             let via = through(&master, machine.name());
             let nobody = client(&url, ca, &ca.controller_manager(), via).await;

@@ -1,4 +1,4 @@
-//! Servers that are not reached, or that are not the one that was meant.
+//! Tests of unreachable servers and of the wrong server.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
@@ -39,7 +39,8 @@ fn who_does_not_answer_is_told_by_how_far_it_came() {
     assert!(matches!(version_at(&plain.url()), Problem::NoTls));
 }
 
-/// A listener whose queue is full, and what fills it: who comes now hears nothing.
+/// Returns a listener with a full queue, and the connections that fill it. A further connection
+/// gets no reply.
 fn deaf() -> (tokio::net::TcpListener, Vec<TcpStream>, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

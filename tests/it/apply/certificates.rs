@@ -1,4 +1,4 @@
-//! `kcm apply` keeps, renews and makes certificates.
+//! Tests of how `kcm apply` keeps, renews and issues certificates.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn an_identity_that_only_the_masters_hold_stays_and_its_key_is_not_fetched() {
     site.apply();
     assert!(!site.file("pki/kube-controller-manager").exists());
 
-    // A flag needs no key; another server does, because the kubeconfig holds it.
+    // A changed flag needs no key. A changed server does, because the kubeconfig contains the key.
     site.edit("masters:\n", "controllerManager: {flags: {v: 3}}\nmasters:\n");
     assert_eq!(steps(&site.plan()), vec![vec!["write unit"]; 3]);
     site.apply();

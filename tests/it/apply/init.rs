@@ -1,4 +1,4 @@
-//! `kcm init` writes a cluster file that `kcm apply` accepts and `kcm schema` describes.
+//! Tests that `kcm init` writes a cluster file that `kcm apply` accepts and `kcm schema` describes.
 
 use kcm_tests::Site;
 use serde_json::Value;
@@ -40,7 +40,8 @@ fn the_schema_knows_every_key_that_init_writes() {
     assert_known(&file, &schema, &schema);
 }
 
-/// Every key of `value` is a property of `schema`, at every level, and no other key would be allowed.
+/// Asserts that every key of `value` is a property of `schema` at every level, and that the schema
+/// allows no other key.
 fn assert_known(value: &Value, schema: &Value, root: &Value) {
     let schema = resolve(schema, root);
     match value {
@@ -60,7 +61,7 @@ fn assert_known(value: &Value, schema: &Value, root: &Value) {
     }
 }
 
-/// Follows `$ref`, and an option to what it is an option of.
+/// Resolves `$ref`, and an optional schema to its inner schema.
 fn resolve<'s>(schema: &'s Value, root: &'s Value) -> &'s Value {
     let schema = schema["anyOf"].as_array().map_or(schema, |choices| &choices[0]);
     match schema["$ref"].as_str() {

@@ -1,12 +1,12 @@
-//! `kcm.yaml` itself: its form, its keys, its values, and what they mean together.
+//! Tests of an invalid `kcm.yaml`: its syntax, its keys, its values, and their combinations.
 
 use super::{Case, USAGE, check};
 use kcm_tests::Site;
 
-/// Name, what stands in the right file, what stands there instead, and the message.
+/// An edit of a valid cluster file: its name, the old text, the new text, and the message.
 type Edit = (&'static str, &'static str, &'static str, &'static str);
 
-#[rustfmt::skip] // One case reads as four lines: what, from, to, message.
+#[rustfmt::skip] // One case reads as four lines: name, old text, new text, message.
 const FORM: &[Edit] = &[
     ("a tab", "  server:", "\tserver:", "kcm.yaml:3:1: found character that cannot start any token, while scanning for the next token; indent with blanks, not tabs, and quote a value that starts with @, % or a back-quote"),
     ("a line too far to the right", "  clusterCidr:", "   clusterCidr:", "kcm.yaml:4:15: mapping values are not allowed in this context; indent the line as the one above, or quote a value with a colon in it"),
@@ -208,14 +208,14 @@ const SYSTEMD: &[Edit] = &[
     ("an owner with a dot", "masters:\n", "install: {owner: kube.kube}\nmasters:\n", "kcm.yaml:10:18: install.owner: `kube.kube` is not an owner of files: account name `kube.kube` may hold letters, digits, `_` and `-` only"),
 ];
 
-/// Keys of the design that this version does not build, the line before them, and the message.
+/// Keys of a later version, the line before which each is inserted, and the message.
 #[rustfmt::skip]
 const PLANNED: &[(&str, &str, &str)] = &[
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: planned for a later version of kcm (one identity per master); remove the key until then"),
     ("  serviceAccountKey: sa.key\n", "masters:\n", "kcm.yaml:10:3: pki.serviceAccountKey: planned for a later version of kcm (a service-account key of its own); remove the key until then"),
 ];
 
-/// Whole files.
+/// Complete cluster files: name, content, and message.
 #[rustfmt::skip]
 const FILES: &[(&str, &[u8], &str)] = &[
     ("an empty file", b"", "kcm.yaml: the file is empty; `kcm init -f FILE` writes one to start from"),

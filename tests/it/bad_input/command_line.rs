@@ -1,11 +1,11 @@
-//! What is typed.
+//! Tests of invalid command lines.
 
 use std::fs;
 
 use super::{Case, FAILED, USAGE, check};
 use kcm_tests::Site;
 
-/// What is typed, and the message.
+/// A command line and its message.
 type Line = (&'static [&'static str], &'static str);
 
 #[rustfmt::skip]
@@ -107,7 +107,7 @@ fn named(name: &'static str, line: &[&'static str], error: &'static str) -> Case
     Case { arguments: line.to_vec(), ..Case::new(name, USAGE, |_| {}, error) }
 }
 
-/// Wrong before it is known in which form to answer.
+/// Returns a case whose error occurs before the output format is known.
 fn typed(line: &'static [&'static str], code: i32, error: &'static str) -> Case {
     Case {
         arguments: line.to_vec(),

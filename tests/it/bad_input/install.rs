@@ -1,4 +1,4 @@
-//! What is to be brought to the masters: the program and the CA.
+//! Tests of an invalid program or CA that kcm should upload to the masters.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::{Case, FAILED, check};
 
 const ARCHIVE: &str = "put the program there, as Kubernetes' server archive for Linux has it";
 
-/// The program's bytes are spoilt, or it is something else altogether.
+/// Returns a case with a damaged or unsuitable program.
 fn binary(name: &'static str, error: &str, spoil: impl Fn(&Site) + Send + Sync + 'static) -> Case {
     let error =
         format!("kube-controller-manager (install.binary) kube-controller-manager: {error}");
@@ -24,7 +24,7 @@ fn binary(name: &'static str, error: &str, spoil: impl Fn(&Site) + Send + Sync +
 
 const BINARY: &str = "kube-controller-manager";
 
-/// A program with another byte in its header.
+/// Writes a program with one changed byte in its header.
 fn with_byte(place: usize, byte: u8) -> impl Fn(&Site) + Send + Sync {
     move |site| {
         let mut bytes = program(100);
@@ -70,7 +70,7 @@ fn a_ca_that_cannot_be_brought_is_refused() {
             "no key",
             FAILED,
             |site| {
-                // The identity is there, so the key is needed for the masters only.
+                // The identity exists, so only the upload to the masters needs the CA key.
                 site.apply();
                 site.bring_everything();
                 fs::remove_file(site.file("pki/ca/cert/ca-key.pem")).unwrap();

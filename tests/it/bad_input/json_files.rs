@@ -1,9 +1,9 @@
-//! cfssl's CSR and signing config.
+//! Tests of invalid CSR and signing config files of cfssl.
 
 use super::{Case, USAGE, check};
 use kcm_tests::Site;
 
-/// Name, what the file holds, and the message.
+/// A file: its name, its content, and the message.
 type File = (&'static str, &'static str, &'static str);
 
 #[rustfmt::skip]

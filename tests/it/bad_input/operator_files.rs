@@ -1,4 +1,4 @@
-//! The CA on the operator's machine.
+//! Tests of an invalid CA on the operator's machine.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -299,7 +299,7 @@ pub(super) fn remove(site: &Site, name: &str) {
     fs::remove_file(site.file(name)).unwrap();
 }
 
-/// A root whose validity begins `from` days from now and lasts `days`.
+/// Writes a root CA whose validity begins `from` days from now and lasts `days`.
 fn root_of(site: &Site, from: i64, days: i64) {
     let csr = CsrFile::parse(r#"{"CN": "kubernetes"}"#).unwrap().value;
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
@@ -311,7 +311,7 @@ fn root_of(site: &Site, from: i64, days: i64) {
     site.write(CA_KEY, &*key.to_pem());
 }
 
-/// A client certificate of the site's CA, and its key.
+/// Returns a client certificate of the site's CA, and its key.
 fn leaf(site: &Site) -> (String, String) {
     let ca =
         CertificateAuthority::load(site.read(CA).as_bytes(), site.read(CA_KEY).as_bytes()).unwrap();
@@ -330,7 +330,7 @@ fn leaf(site: &Site) -> (String, String) {
     (issued.certificate.to_pem(), key.to_pem().to_string())
 }
 
-/// A root with other extensions than kcm makes.
+/// Writes a root CA with extensions that kcm does not set.
 fn root_by_openssl(site: &Site, key: &str, usage: &str) {
     let config = format!(
         "[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\nCN=kubernetes\n\

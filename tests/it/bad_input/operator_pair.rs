@@ -1,4 +1,5 @@
-//! kube-controller-manager's pair on the operator's machine, and files that the user may not read.
+//! Tests of an invalid kube-controller-manager pair on the operator's machine, and of unreadable
+//! files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -130,8 +131,8 @@ fn files_that_the_user_may_not_read_are_refused() {
     check(cases.into_iter().map(super::targets::as_nobody));
 }
 
-/// Whoever can change a folder on the way to the key could have it written to a place of their own; the command in the message
-/// helps.
+/// Another user who can change a parent folder could redirect the key. The command in the message
+/// fixes the folder.
 #[test]
 fn a_key_is_not_written_below_a_folder_that_somebody_else_can_change() {
     if !peers::is_root() {

@@ -1,4 +1,4 @@
-//! The masters' side: what is in the way, read-only, closed or full.
+//! Tests of unusable targets on the masters: occupied, read-only, inaccessible or full.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -179,7 +179,8 @@ fn a_target_that_is_read_only_is_refused() {
     ]);
 }
 
-/// A small file system at `out`, filled up to what is left; nothing may change in it.
+/// Runs the arguments with a small file system at `out` that has `$left` bytes free. Its content
+/// must not change.
 macro_rules! full {
     ($size:literal, $left:literal) => {
         concat!(
@@ -215,7 +216,7 @@ fn a_target_that_fills_up_meanwhile_is_left_as_it_was_and_the_next_run_goes_on()
         return;
     }
     let site = Site::new();
-    // Each master has room, but all are on one file system.
+    // Each master has enough space, but all share one file system.
     let more = (1..=7)
         .fold(String::new(), |list, n| format!("{list}  - {{name: m{n}, address: 10.0.0.{n}}}\n"));
     site.write("kcm.yaml", site.read("kcm.yaml") + &more);
@@ -234,7 +235,7 @@ fn a_target_that_fills_up_meanwhile_is_left_as_it_was_and_the_next_run_goes_on()
     assert!(site.read("second").ends_with("Done: 10 masters as kcm.yaml says.\n"));
 }
 
-/// The same without being root, in a site that everybody may read.
+/// Runs a case without root privileges, in a site that every user may read.
 pub(super) fn as_nobody(case: Case) -> Case {
     let spoil = case.spoil;
     let spoil = Box::new(move |site: &Site| {

@@ -1,4 +1,4 @@
-//! What the kernels on both ends see of an apply over SSH.
+//! Tests of the system calls on both ends of an apply over SSH.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,7 +21,7 @@ fn strace(output: &std::path::Path) -> Command {
     strace
 }
 
-/// Follows sshd and everything that it starts.
+/// Traces sshd and all processes that it starts.
 fn attach(machine: &Machine, output: &std::path::Path) -> Child {
     let mut strace = strace(output);
     for process in machine.processes("sshd") {
@@ -42,13 +42,14 @@ fn attach(machine: &Machine, output: &std::path::Path) -> Child {
     child
 }
 
-/// Asserts that keys are only read and written, through pipes and in their files; returns how often.
+/// Asserts that keys occur only in reads and writes of pipes and of their files; returns the number
+/// of occurrences.
 fn only_on_the_way(trace: &str, parts: &[String]) -> usize {
     let mut seen = 0;
     for line in trace.lines().filter(|line| parts.iter().any(|part| line.contains(part))) {
         let call = line.split_once(' ').unwrap().1.trim_start();
         let shown: String = unescaped(&call.chars().take(200).collect::<String>());
-        // Interrupted calls are printed in two lines; the second has no descriptor.
+        // strace prints an interrupted call in two lines; the second has no descriptor.
         let resumed = call.starts_with("<... read resumed>");
         let path = call.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
         let path = path.map(|(path, _)| unescaped(path)).unwrap_or_default();
@@ -67,7 +68,7 @@ fn no_byte_of_a_key_is_at_either_end_but_on_its_way_to_its_file() {
     }
     let Some(lab) = Lab::three() else { return };
     let site = super::site(&lab, "https://127.0.0.1:6443", &Binaries::standins());
-    // A real program would make a trace of gigabytes.
+    // A real program would produce a trace of gigabytes.
     site.edit("  binary: ", "  # binary: ");
     site.edit("install:\n", &format!("{SERVES_NOT}install:\n"));
     for machine in lab.machines() {
@@ -76,7 +77,7 @@ fn no_byte_of_a_key_is_at_either_end_but_on_its_way_to_its_file() {
         fs::write(&program, SLEEPER).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    // Keys long enough to be recognised in parts.
+    // RSA keys are long enough to be recognised in parts.
     let (certificate, key) = ca(KeyAlgorithm::Rsa2048, "kubernetes");
     site.write("pki/ca/cert/ca.pem", certificate);
     site.write("pki/ca/cert/ca-key.pem", key);
@@ -89,7 +90,7 @@ fn no_byte_of_a_key_is_at_either_end_but_on_its_way_to_its_file() {
     let mut command = strace(&here);
     command.arg(kcm()).arg("apply").current_dir(site.path());
     peers::run(&mut command);
-    // strace lets go of what it traces, and writes the rest.
+    // On SIGTERM, strace detaches from its processes and writes the rest.
     peers::run(Command::new("kill").arg(tracer.id().to_string()));
     tracer.wait().unwrap();
 

@@ -1,10 +1,10 @@
-//! What can be wrong with one master: one clear error that names it, and what became of the others.
+//! Tests of faults of one master: one clear error names it, and no other master changes.
 
 use kcm_tests::control_plane::Binaries;
 use kcm_tests::lab::{Lab, Machine, Opt, Sudo, Variant};
 use kcm_tests::{Ran, Site};
 
-/// A site with these masters, and more for the `ssh` section.
+/// A site with these masters and further lines for the `ssh` section.
 fn site(lab: &Lab, masters: &[&Machine], ssh: &str, binary: &str) -> Site {
     let site = Site::new();
     let text = site.read("kcm.yaml");
@@ -26,7 +26,7 @@ struct Trouble {
     variant: Variant,
     is_off: bool,
     ssh: &'static str,
-    /// What the error says of the master.
+    /// Part of the error about the master.
     says: &'static str,
 }
 
@@ -90,7 +90,7 @@ fn a_program_for_another_machine_is_found_before_any_master_changes() {
     let Some(lab) = Lab::up(&[Variant::new(), Variant::new().csh().noisy()]) else { return };
     let site = site(&lab, &[lab.machine(0), lab.machine(1)], "", "foreign");
     let mut foreign = kcm_tests::program(4096);
-    // e_machine: AArch64.
+    // `e_machine` is AArch64.
     foreign[18..20].copy_from_slice(&[0xb7, 0]);
     site.write("foreign", foreign);
     let ran = site.kcm(&["apply"]);

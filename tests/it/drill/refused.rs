@@ -1,4 +1,4 @@
-//! What a drill does not begin with.
+//! Tests of the conditions under which kcm refuses a drill.
 
 use std::sync::atomic::Ordering;
 
@@ -43,7 +43,7 @@ async fn what_must_not_be_drilled_is_refused_before_anything_changes() {
     assert!(text.contains("only k8s-master-01") && text.contains("--even-the-last"), "{text}");
     let (code, _) = refused(&|stage| (0..3).for_each(|place| end(stage, place))).await;
     assert_eq!(code, FindingCode::LastHealthy);
-    // Two are well, and it is the third that leads still.
+    // Two masters are healthy, and the stopped third one still holds the Lease.
     let (code, text) = refused(&|stage| end(stage, 0)).await;
     assert_eq!(code, FindingCode::Unhealthy, "{text}");
     let (code, text) = refused(&|stage| {

@@ -1,4 +1,4 @@
-//! Drills of leaders that release their Lease when they are stopped (KEP-5366).
+//! Tests of drills with leaders that release their Lease when they are stopped (KEP-5366).
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use kcm::event::{DrillMethod, DrillStep};
 
 use super::{Stage, request, takers};
 
-/// Drills with leaders that release their Lease before their process is gone, as they do.
+/// Runs a drill with leaders that release their Lease before their process ends.
 async fn drill(stage: &Stage, method: DrillMethod, extent: DrillExtent) -> DrillReport {
     let release = |step: &DrillStep| {
         if matches!(step, DrillStep::Ended { .. }) {
@@ -33,7 +33,8 @@ async fn a_graceful_stop_hands_over_at_once_and_promises_one_retry() {
     let succession = &report.successions[0];
     assert_eq!(succession.end, EndOfLead::Released);
     assert_eq!(succession.promise_milliseconds, Some(4400));
-    // In this model a candidate asks as late as client-go allows, seen twice a second.
+    // Candidates of this model ask as late as client-go allows, and the model advances twice a
+    // second.
     assert!(succession.gap_milliseconds.unwrap() <= 5000, "{succession:?}");
     assert!(succession.to.is_some() && succession.to.as_ref() != Some(&succession.from));
     let back = succession.back_milliseconds.unwrap() - succession.ended_milliseconds;
@@ -74,7 +75,7 @@ async fn with_nobody_to_take_over_the_master_is_back_after_one_retry() {
     let report = stage
         .drill_heard(&request(DrillMethod::Stop, DrillExtent::Once), |step| {
             if matches!(step, DrillStep::Ended { .. }) {
-                // It releases its Lease, and nobody asks for that.
+                // The leader releases its Lease, and no candidate asks for it.
                 stage.election.look();
                 stage.is_asked_for.store(false, Ordering::Relaxed);
             }

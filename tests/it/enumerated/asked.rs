@@ -1,4 +1,4 @@
-//! The API server as one kcm asks it, and what can befall a request.
+//! The API server as one kcm process reaches it, and faults of a request.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,18 +11,18 @@ use kcm::kube::{
 use super::election::Election;
 use super::line::Caller;
 
-/// What befalls one request.
+/// A fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Misfortune {
-    /// kcm is killed before it is sent.
+    /// kcm is killed before it sends the request.
     KilledBefore,
-    /// kcm is killed before the answer is there.
+    /// kcm is killed before it receives the answer.
     KilledAfter,
-    /// It is carried out, and the answer is lost.
+    /// The server carries out the request, and the answer is lost.
     AnswerLost,
-    /// It is not carried out, and nobody says so.
+    /// The server does not receive the request, and kcm gets no answer.
     RequestLost,
-    /// The server cannot answer.
+    /// The server answers with status 503.
     Unavailable,
 }
 
@@ -45,7 +45,7 @@ impl Misfortune {
     }
 }
 
-/// The way of one kcm to the Lease.
+/// Access of one kcm process to the Lease.
 #[derive(Clone)]
 pub(super) struct Asked {
     pub(super) caller: Arc<Caller>,

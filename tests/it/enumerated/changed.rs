@@ -1,4 +1,4 @@
-//! Somebody changes a master between the plan and its commit: then the commit refuses.
+//! Tests of changes by another user between the plan and a commit, which the commit must refuse.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::line::{Caller, Twist};
 use super::scenario::{SERVICE, Scenario};
 use super::uncut::Uncut;
 
-/// A change by somebody else.
+/// A change by another user.
 #[derive(Clone, Copy, Debug)]
 enum Edit {
-    /// Other bytes in a file that kcm manages.
+    /// Other content in a file that kcm manages.
     Content(&'static str),
-    /// A wider mode.
+    /// A wider mode of a file.
     Wider(&'static str),
-    /// A file is gone.
+    /// A removed file.
     Gone(&'static str),
-    /// Another file changes the unit.
+    /// A drop-in that changes the unit.
     DropIn,
-    /// The unit does not start at boot any more.
+    /// A disabled unit, which no longer starts at boot.
     Disabled,
 }
 
@@ -47,7 +47,7 @@ impl Edit {
         let path = |text: &str| RemotePath::new(text).unwrap();
         match self {
             Self::Content(at) => {
-                // Where nothing was, somebody puts something.
+                // An absent file is created.
                 let stat = state.files().stat(&path(at)).unwrap();
                 let mode = stat.map_or(0o600, |stat| stat.mode.bits());
                 state.put_file(at, b"somebody else's\n", mode);
@@ -67,7 +67,8 @@ impl Edit {
     }
 }
 
-/// Edits every master in every way right before its commit. `twist` is what a transport makes of batches.
+/// Edits every master in every way right before its commit. `twist` modifies the batches of the
+/// transport.
 pub(super) async fn before_every_commit(
     scenario: &Scenario,
     twist: Option<Twist>,
@@ -109,7 +110,7 @@ pub(super) async fn before_every_commit(
     Ok(count)
 }
 
-/// What matters on a master: all files in place, and what runs.
+/// Returns the relevant state of a master: all files in place, and the invocation that runs.
 fn seen(fake: &Fake) -> (Files, Option<String>) {
     fake.inspect(|state| {
         let mut in_place = files(state);

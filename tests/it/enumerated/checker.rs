@@ -1,4 +1,5 @@
-//! Looks at the fakes after every single effect, and shares no code with what it judges.
+//! Checker of the invariants on the fakes after every single effect. It shares no code with the
+//! code under test.
 
 mod content;
 pub(super) mod paths;
@@ -20,46 +21,48 @@ use self::paths::{
 };
 use super::scenario::SERVICE;
 
-/// Files by path: mode and content.
+/// Files by path, with mode and content.
 pub(super) type Files = BTreeMap<String, (u32, Vec<u8>)>;
-/// What is staged, by the path that it will have.
+/// Contents of staged files, by target path.
 pub(super) type Staged = BTreeMap<String, Vec<u8>>;
 
-/// Sees all masters of a cluster, and writes down what must not be.
+/// Observer of all masters of a cluster that records violations of the rules.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Checker {
-    /// What was seen that must not be: the rule by its number, and where.
+    /// Violations: the number of the rule, and a description.
     pub(super) violations: Vec<(u32, String)>,
     masters: Vec<Seen>,
     secrets: Secrets,
     whole: Whole,
-    /// What every master must have beside its files before the first of them changes; learned if there is none.
+    /// Files that every master must have staged before the first master changes; recorded if
+    /// `None`.
     staged: Option<Vec<Staged>>,
-    /// The operator's pair, where that is what belongs on the masters.
+    /// Folder of the operator's pair, if the masters must have that pair.
     operator: Option<PathBuf>,
-    /// Whether any managed file has changed since the command began.
+    /// True if any managed file has changed since the command began.
     has_changed: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Seen {
     name: String,
-    /// Whether its service ran before kcm came.
+    /// True if the service ran before the first command.
     was_up: bool,
-    /// Whether it runs now; unknown while it has no power.
+    /// True if the service runs now; `None` while the master has no power.
     is_up: Option<bool>,
-    /// Whether kube-controller-manager is to be taken off it.
+    /// True if the command removes kube-controller-manager from this master.
     leaves: bool,
     files: Files,
-    /// Its managed files before kcm came, and when the command began.
+    /// Managed files before the first command (`before`) and before the current one (`at_first`).
     before: Files,
     at_first: Files,
-    /// What was beside them then.
+    /// Staged files before the current command.
     left_over: Staged,
 }
 
 impl Checker {
-    /// Learns what is there; `leaving` are the masters that kube-controller-manager is to be taken off.
+    /// Records the state of all masters. The command removes kube-controller-manager from
+    /// `leaving`.
     pub(super) fn new(fakes: &[Fake], leaving: &[&str], operator: Option<PathBuf>) -> Self {
         let mut checker = Self { operator, ..Self::default() };
         for (place, fake) in fakes.iter().enumerate() {
@@ -81,7 +84,7 @@ impl Checker {
         checker
     }
 
-    /// Takes what is there for whole, and its keys for secrets.
+    /// Records these files as complete, and their keys as secrets.
     pub(super) fn learn(&mut self, files: &Files) {
         for (path, (_, content)) in files {
             let (target, stands) = stands(path);
@@ -94,7 +97,7 @@ impl Checker {
         }
     }
 
-    /// Takes what was staged in a run that nothing befell for what must be.
+    /// Requires the files that were staged in a run without a fault.
     pub(super) fn expect_staged(&mut self, staged: Vec<Staged>) {
         for (target, content) in staged.iter().flatten() {
             self.whole.learn(target, content);
@@ -102,17 +105,17 @@ impl Checker {
         self.staged = Some(staged);
     }
 
-    /// The command does something else from here on.
+    /// Drops the required staged files, because the next command does something else.
     pub(super) fn expect_another(&mut self) {
         self.staged = None;
     }
 
-    /// What was staged when the first file changed.
+    /// Returns the files that were staged when the first file changed.
     pub(super) fn staged(&self) -> Vec<Staged> {
         self.staged.clone().unwrap_or_else(|| vec![Staged::new(); self.masters.len()])
     }
 
-    /// Another command begins.
+    /// Prepares for another command.
     pub(super) fn begin(&mut self) {
         self.has_changed = false;
         for seen in &mut self.masters {
@@ -121,7 +124,8 @@ impl Checker {
         }
     }
 
-    /// Those whose service ran and does not run now, though it should.
+    /// Returns the masters whose service ran before and is down now, except those that are being
+    /// removed.
     pub(super) fn down(&self) -> Vec<&str> {
         let down = self.masters.iter().filter(|seen| {
             let is_taken_off = seen.leaves && !seen.files.contains_key(UNIT);
@@ -130,7 +134,8 @@ impl Checker {
         down.map(|seen| seen.name.as_str()).collect()
     }
 
-    /// Rule 7: time has passed since kcm died, so whoever was up is up again, unless it is being taken off.
+    /// Rule 7: some time after kcm died, every service that ran before runs again, unless its
+    /// master is being removed.
     pub(super) fn are_back(&mut self, is_disabled: impl Fn(usize) -> bool) {
         let mut away = Vec::new();
         for (place, seen) in self.masters.iter().enumerate() {
@@ -150,7 +155,7 @@ impl Checker {
         }
     }
 
-    /// Looks at one master.
+    /// Checks one master after an effect.
     pub(super) fn look(&mut self, place: usize, state: &FakeState, effect: &str) {
         let activity = state.activity(&SERVICE.parse().unwrap());
         let seen = &mut self.masters[place];
@@ -159,7 +164,7 @@ impl Checker {
         if !has_power {
             return;
         }
-        // What is synced looks as it did.
+        // A sync changes no content.
         let has_changed = !effect.starts_with("sync ") && self.look_at_files(place, state, effect);
         if has_changed {
             self.notes(place, effect);
@@ -173,7 +178,8 @@ impl Checker {
         }
     }
 
-    /// Rules 3 and 4: nothing is half or too wide, and no key is where none belongs.
+    /// Rules 3 and 4: no file is partial or too widely readable, and keys are only in files for
+    /// keys.
     fn look_at_files(&mut self, place: usize, state: &FakeState, effect: &str) -> bool {
         let (mut fresh, mut there) = (Vec::new(), 0);
         let mut has_changed = false;
@@ -225,7 +231,7 @@ impl Checker {
         }
     }
 
-    /// Rule 6: what a note says can be had again.
+    /// Rule 6: every file that a note lists can be restored.
     fn notes(&mut self, place: usize, effect: &str) {
         let seen = &self.masters[place];
         if seen.leaves {
@@ -261,7 +267,7 @@ impl Checker {
         }
     }
 
-    /// Rule 6: where no change is under way, certificate, key and kubeconfig belong together.
+    /// Rule 6: without a pending change, certificate, key and kubeconfig belong together.
     fn identity(&mut self, place: usize, effect: &str) {
         let seen = &self.masters[place];
         let both = if seen.files.contains_key(COMBINED) { COMBINED } else { KUBECONFIG };
@@ -283,7 +289,7 @@ impl Checker {
         }
     }
 
-    /// Rule 5: before the first managed file changes, everything is staged everywhere.
+    /// Rule 5: before the first managed file changes, everything is staged on all masters.
     fn order(&mut self, place: usize, effect: &str) {
         let seen = &self.masters[place];
         let is_same = MANAGED.iter().all(|path| seen.files.get(*path) == seen.at_first.get(*path));
@@ -341,7 +347,7 @@ impl Seen {
         managed.map(|(path, file)| (path.clone(), file.clone())).collect()
     }
 
-    /// What is beside its target, or has just got there.
+    /// Returns the files that are staged, or that were put in place since the command began.
     fn beside(&self) -> Staged {
         let mut beside = Staged::new();
         for target in MANAGED {
@@ -354,7 +360,7 @@ impl Seen {
     }
 }
 
-/// Every file there.
+/// Returns every file of a master.
 pub(super) fn files(state: &FakeState) -> Files {
     let nodes = state.nodes().into_iter();
     let files = nodes.filter_map(|node| {
@@ -363,7 +369,7 @@ pub(super) fn files(state: &FakeState) -> Files {
     files.collect()
 }
 
-/// Lets the checker see everything that happens on the masters.
+/// Lets the checker observe every effect on the masters.
 pub(super) fn watch(checker: &Arc<Mutex<Checker>>, fakes: &[Fake]) {
     for (place, fake) in fakes.iter().enumerate() {
         let checker = Arc::clone(checker);
@@ -375,7 +381,7 @@ pub(super) fn watch(checker: &Arc<Mutex<Checker>>, fakes: &[Fake]) {
     }
 }
 
-/// Looks at all masters at once.
+/// Checks all masters once.
 pub(super) fn look(checker: &Arc<Mutex<Checker>>, fakes: &[Fake], when: &str) {
     for (place, fake) in fakes.iter().enumerate() {
         fake.inspect(|state| checker.lock().unwrap().look(place, state, when));

@@ -1,5 +1,5 @@
-//! A master that claims to be another, or to be down: no Lease of a process that runs is freed, and no two masters that run are
-//! down at once.
+//! Tests of a master that reports another host name or a stopped service. kcm frees no Lease of a
+//! running process, and no two running masters are down at once.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use kcm::transport::{Activity, Fake};
 use super::line::Caller;
 use super::scenario::{Ended, SERVICE, Scenario, Verb};
 
-/// The most services that were down at once.
+/// The largest number of services that were down at once.
 #[derive(Clone, Default)]
 struct Downs(Arc<Mutex<(Vec<bool>, usize)>>);
 
@@ -40,15 +40,16 @@ impl Downs {
     }
 }
 
-/// What the first master claims.
+/// A false report of the first master.
 enum Lie {
-    /// This host name.
+    /// Another host name.
     HostName(&'static str),
-    /// That its service has ended.
+    /// A service that has ended.
     Down,
 }
 
-/// Runs a command while the second master leads and the first one lies. Returns how it ended.
+/// Runs a command while the second master leads and the first one reports `lie`. Returns how the
+/// command ended.
 async fn lied_to(scenario: &Scenario, lie: Lie) -> Ended {
     let fakes = scenario.fork();
     let election = scenario.election().unwrap();

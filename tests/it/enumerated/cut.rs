@@ -1,4 +1,4 @@
-//! Cutting a command everywhere.
+//! Interruption of a command at every moment.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use super::line::Caller;
 use super::scenario::Scenario;
 use super::uncut::{Kind, Uncut};
 
-/// How many cuts there were, by kind.
+/// Numbers of cuts by kind.
 #[derive(Debug, Default)]
 struct Count(BTreeMap<Kind, usize>);
 
@@ -22,8 +22,8 @@ impl Count {
     }
 }
 
-/// Cuts a scenario at every moment on every master in every way; with one master that nobody leads, at those moments too
-/// that differ in nothing.
+/// Cuts a scenario at every moment on every master in every way. With one master and no election,
+/// includes redundant moments.
 pub(super) async fn cut_everywhere(scenario: &Scenario) {
     cut_masters(scenario, 0..scenario.fakes.len()).await;
 }
@@ -72,7 +72,7 @@ async fn cut(
     befall(scenario, uncut, caller, Some((place, fault))).await
 }
 
-/// Lets something befall a command: all that must hold then, and the same command again.
+/// Runs a command with a fault, checks the result, and runs the same command again.
 async fn befall(
     scenario: &Scenario,
     uncut: &Uncut,
@@ -100,7 +100,7 @@ async fn befall(
     if all.is_empty() { Ok(()) } else { Err(format!("{}; after {first:?}", all.join("; "))) }
 }
 
-/// Lets everything befall every request that a command makes of the API server.
+/// Applies every fault to every request of a command to the API server.
 pub(super) async fn befall_every_request(scenario: &Scenario) {
     let uncut = Uncut::of(scenario).await;
     let (mut times, mut wrong) = (0, Vec::new());

@@ -1,4 +1,4 @@
-//! The services of a few fakes as candidates for the Lease. Shares no code with what frees it.
+//! Model of a leader election among the services of the fakes. It shares no code with the handover.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,22 +14,23 @@ use tokio::time::Instant;
 
 use super::scenario::SERVICE;
 
-/// How long a candidate waits after it last saw the Lease renewed, or first saw it: client-go's lease duration.
+/// client-go's lease duration: the wait of a candidate after it first saw the Lease or last saw it
+/// renewed.
 const LEASE: Duration = Duration::from_secs(15);
-/// How long it may take until it asks again: client-go's retry period with all of its jitter.
+/// Longest time until a candidate asks again: client-go's retry period with its full jitter.
 const RETRY: Duration = Duration::from_millis(4400);
-/// How often the fakes are looked at.
+/// Interval at which the fakes are observed.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long nobody may lead while somebody runs: the last renewal is seen one retry late, the Lease runs out, and it is
-/// asked for a retry after that; and two beats.
+/// Longest permitted time without a leader while a service runs. A candidate sees the last renewal
+/// one retry late, waits for the lease duration, and asks one retry later. Two beats are added.
 const LEADERLESS: Duration = Duration::from_millis(4400 + 15_000 + 4400 + 1000);
 
-/// Who could lead, and who does.
+/// The candidates and the leader.
 #[derive(Debug)]
 pub(crate) struct Election {
     fakes: Vec<Fake>,
     pub(crate) leases: FakeLeases,
-    /// Whether a leader that is stopped releases its Lease (KEP-5366).
+    /// True if a leader that is stopped releases its Lease (KEP-5366).
     pub(crate) releases: AtomicBool,
     state: Mutex<State>,
 }
@@ -37,7 +38,7 @@ pub(crate) struct Election {
 #[derive(Debug)]
 struct State {
     candidates: Vec<Option<Candidate>>,
-    /// Whose the Lease is, by master and invocation, and when it was last renewed.
+    /// Master and invocation of the Lease's holder, and the time of its last renewal.
     holder: Option<(usize, String)>,
     renewed: Instant,
     renew_time: OffsetDateTime,
@@ -47,30 +48,30 @@ struct State {
     seen: Seen,
 }
 
-/// What was seen.
+/// Observations of an election.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// How often somebody came to lead.
+    /// Number of times that a candidate acquired the Lease.
     pub(crate) acquisitions: usize,
-    /// The longest that nobody led while somebody ran.
+    /// Longest time without a leader while a service ran.
     pub(crate) leaderless: Duration,
-    /// What must not be.
+    /// Violations of the rules.
     pub(crate) violations: Vec<String>,
 }
 
-/// A process that asks for the Lease.
+/// Process that asks for the Lease.
 #[derive(Clone, Debug, PartialEq)]
 struct Candidate {
     invocation: String,
     since: OffsetDateTime,
-    /// The time on its master.
+    /// Current time on its master.
     time: OffsetDateTime,
-    /// When it first saw the Lease.
+    /// Moment at which it first saw the Lease.
     first: Instant,
 }
 
 impl Election {
-    /// The service of the master at `leader` leads.
+    /// Starts an election in which the service of the master at `leader` leads.
     pub(crate) fn begin(fakes: &[Fake], leader: usize) -> Arc<Self> {
         let now = Instant::now();
         let election = Self {
@@ -96,7 +97,7 @@ impl Election {
         Arc::new(election)
     }
 
-    /// Looks at the fakes for as long as it is not dropped.
+    /// Observes the fakes until this future is dropped.
     pub(crate) async fn beat(self: Arc<Self>) {
         loop {
             tokio::time::sleep(BEAT).await;
@@ -104,7 +105,7 @@ impl Election {
         }
     }
 
-    /// Lets time pass.
+    /// Advances the clock by `time`.
     pub(crate) async fn pass(&self, time: Duration) {
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -113,7 +114,7 @@ impl Election {
         }
     }
 
-    /// What must hold of all that was seen.
+    /// Checks the rules on all observations.
     pub(crate) fn judge(&self) -> Result<(), String> {
         let Seen { leaderless, mut violations, .. } = self.seen();
         if leaderless > LEADERLESS {
@@ -122,7 +123,7 @@ impl Election {
         if violations.is_empty() { Ok(()) } else { Err(violations.join("; ")) }
     }
 
-    /// What every candidate does by now.
+    /// Updates all candidates to the current time.
     pub(crate) fn look(&self) {
         let mut state = self.state.lock().unwrap();
         let running = self.running(&state.candidates);
@@ -139,7 +140,7 @@ impl Election {
         seen
     }
 
-    /// Somebody writes the Lease: it must not be taken from a process that runs.
+    /// Checks a write of the Lease: it must not free the Lease of a running process.
     pub(crate) fn is_written(&self, spec: &Value) {
         self.look();
         let mut state = self.state.lock().unwrap();
@@ -150,7 +151,7 @@ impl Election {
         }
     }
 
-    /// What a holder writes that was stopped; one that was killed writes nothing.
+    /// Releases the Lease of a stopped holder. A killed holder releases nothing.
     fn release(&self, state: &mut State) {
         let Some((place, _)) = state.holder.clone() else { return };
         let is_stopped = self.fakes[place].inspect(|fake| {
@@ -201,7 +202,7 @@ impl State {
         let named =
             leases.spec().and_then(|spec| spec["holderIdentity"].as_str().map(str::to_owned));
         if named.is_none_or(|named| named.is_empty() || Some(named) != identity) {
-            // Somebody freed it.
+            // Another process freed the Lease.
             self.holder = None;
             self.free_since.get_or_insert(now);
         }
@@ -224,8 +225,9 @@ impl State {
         }
     }
 
-    /// Who takes the Lease now, as late as client-go allows: one that is free, whoever starts at once and the others when
-    /// they ask again; one that was not renewed for long enough, as each has seen it, whoever has seen it so.
+    /// Returns the candidate that acquires the Lease now, as late as client-go allows. A free Lease
+    /// goes to a process that starts now, or to others when they ask again. An expired Lease goes
+    /// to a candidate that has seen no renewal for long enough.
     fn next(&self, now: Instant) -> Option<usize> {
         let candidates = self.candidates.iter().enumerate();
         let mut ready = candidates.filter(|(_, candidate)| {
@@ -256,7 +258,7 @@ impl State {
         let text = |time: OffsetDateTime| time.format(&Rfc3339).unwrap();
         leases.put(&json!({
             "holderIdentity": self.identity().unwrap(),
-            // There, a second passes with every effect; a rollout has not so many.
+            // On a fake, a second passes with every effect; a rollout has fewer than 3600 effects.
             "leaseDurationSeconds": 3600,
             "acquireTime": text(self.acquire_time),
             "renewTime": text(self.renew_time),
@@ -264,7 +266,7 @@ impl State {
         }));
     }
 
-    /// The holder, if it runs.
+    /// Returns the holder if it runs.
     fn living_holder(&self) -> Option<(usize, String)> {
         let (place, invocation) = self.holder.as_ref()?;
         let candidate = self.candidates[*place].as_ref()?;

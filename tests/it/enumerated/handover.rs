@@ -1,4 +1,4 @@
-//! The same where somebody leads, whose Lease is handed over.
+//! Tests of the same cuts with a leader, whose Lease is handed over.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use kcm::transport::Fake;
 use super::cut::{befall_every_request, cut_everywhere};
 use super::scenario::{Ended, SERVICE, Scenario};
 
-/// Nothing befalls the command: the Lease is written once, and the lead changes so often.
+/// Runs the command without a fault: it writes the Lease once, and the leader changes `changes`
+/// times.
 async fn is_handed_over(scenario: &Scenario, changes: usize) {
     let fakes = scenario.fork();
     let ended = scenario.run(&fakes, &scenario.verb).await;
@@ -28,7 +29,7 @@ async fn cut_led(scenario: &Scenario, changes: usize) {
     befall_every_request(scenario).await;
 }
 
-/// The first master leads, and comes last all the same.
+/// Checks a first master that leads and therefore comes last.
 #[tokio::test(start_paused = true)]
 async fn a_change_of_the_leader_that_is_cut_leaves_somebody_who_leads() {
     for masters in [1, 3] {
@@ -64,7 +65,7 @@ async fn a_removal_of_the_leader_that_is_cut_leaves_somebody_who_leads() {
     }
 }
 
-/// What judges can see what it is there for.
+/// Checks that the model detects the violations for which it exists.
 #[tokio::test(start_paused = true)]
 async fn it_sees_the_lease_of_a_process_freed_that_runs() {
     let scenario = Scenario::flag_change(3).await.led_by(0);
@@ -95,7 +96,7 @@ async fn it_sees_that_nobody_leads_for_too_long() {
 
     let fakes = scenario.fork();
     let election = scenario.election().unwrap();
-    // Whoever has waited long enough ends, and somebody runs all the time.
+    // The candidates that have waited long enough end, and one service always runs.
     for (fakes, then) in [(&fakes[..1], 18_000), (&fakes[1..], 5_700), (&fakes[..1], 14_000)] {
         fakes.iter().for_each(end);
         election.pass(Duration::from_millis(then)).await;

@@ -1,4 +1,4 @@
-//! What must hold after a cut.
+//! Conditions after a cut.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::checker::{Checker, Files, files, look};
 use super::scenario::{End, Ended, SERVICE, Scenario, Verb};
 use super::uncut::Uncut;
 
-/// The link that lets the service start at boot.
+/// Link that lets the service start at boot.
 pub(super) const ENABLED: &str =
     "/etc/systemd/system/multi-user.target.wants/kube-controller-manager.service";
-/// Longer than the timer that starts a service again, and systemd's own patience.
+/// Longer than the timer that starts a service again, and than systemd's own timeouts.
 const AWHILE: Duration = Duration::from_secs(40);
 
 pub(super) fn checker(scenario: &Scenario, fakes: &[Fake]) -> Arc<Mutex<Checker>> {
@@ -30,7 +30,7 @@ pub(super) fn checker(scenario: &Scenario, fakes: &[Fake]) -> Arc<Mutex<Checker>
     Arc::new(Mutex::new(Checker::new(fakes, leaving, operator)))
 }
 
-/// A checker that knows how the command goes that nothing befalls.
+/// Returns a checker that knows the run of the command without a fault.
 pub(super) fn knowing(scenario: &Scenario, fakes: &[Fake], uncut: &Uncut) -> Arc<Mutex<Checker>> {
     let checker = checker(scenario, fakes);
     let mut knowing = checker.lock().unwrap();
@@ -40,7 +40,7 @@ pub(super) fn knowing(scenario: &Scenario, fakes: &[Fake], uncut: &Uncut) -> Arc
     checker
 }
 
-/// What must hold after a cut, and after the same command again.
+/// Checks the conditions after a cut, and again after the same command.
 pub(super) async fn judge(
     scenario: &Scenario,
     uncut: &Uncut,
@@ -105,7 +105,7 @@ pub(super) async fn judge(
     Ok(())
 }
 
-/// Power and room, where they are gone; whether the power was.
+/// Restores power and disk space; returns true if the power was off.
 fn mend(fake: &Fake) -> Result<bool, String> {
     fake.inspect(|state| {
         state.set_full(false);
@@ -136,21 +136,22 @@ fn is_enabled(fake: &Fake) -> bool {
     fake.inspect(|state| state.nodes().iter().any(|node| node.path.as_str() == ENABLED))
 }
 
-/// Whether the managed files are those, and nothing waits for a proof.
+/// True if the managed files equal `files_there`, and no change awaits verification.
 fn is_at(fake: &Fake, files_there: &Files) -> bool {
     let found = fake.inspect(|state| files(state));
     !found.contains_key(PENDING)
         && MANAGED.iter().all(|path| found.get(*path) == files_there.get(*path))
 }
 
-/// The service's `--v`, which tells generations apart.
+/// Returns the service's `--v`, which identifies the generation.
 fn generation(fake: &Fake) -> Option<String> {
     let unit = fake.inspect(|state| files(state).remove(UNIT))?;
     let unit = String::from_utf8(unit.1).unwrap();
     Some(unit.split("--v=").nth(1).map_or_else(String::new, |rest| rest[..1].to_owned()))
 }
 
-/// A rollback that was cut goes on; one that had come to its end is undone. Never are there two generations.
+/// Checks a repeated rollback: it finishes an interrupted one and reverts a finished one. All
+/// masters have the same generation.
 fn rolled_back(
     scenario: &Scenario,
     uncut: &Uncut,
@@ -173,7 +174,8 @@ fn rolled_back(
     Ok(())
 }
 
-/// Whatever had come of the command is gone. If nothing had, a rollback takes back the change before it.
+/// Checks that `instead` removes all changes of the command. Without any changes, a rollback
+/// reverts the previous command.
 async fn taken_back(scenario: &Scenario, fakes: &[Fake], instead: &Verb) -> Result<(), String> {
     let is_at_first = || {
         let is_back = |(fake, base): (&Fake, &Fake)| is_at(fake, &base.inspect(|it| files(it)));
@@ -199,11 +201,11 @@ async fn taken_back(scenario: &Scenario, fakes: &[Fake], instead: &Verb) -> Resu
     if last.is_done() { are_one() } else { Err(format!("and then back: {last:?}")) }
 }
 
-/// Every file and folder is there and as wide as if nothing had befallen the command.
+/// Checks that every file and folder exists with the mode that it has without a fault.
 fn is_as_if_uncut(scenario: &Scenario, fake: &Fake, end: &Files) -> Result<(), String> {
     let found = fake.inspect(|state| files(state));
     let paths = |files: &Files| -> Vec<_> {
-        // It is noted after everything else, and nothing hangs on it.
+        // kcm writes this file last, and nothing depends on it.
         let files = files.iter().filter(|(path, _)| *path != CONNECTIONS);
         files.map(|(path, (mode, _))| (path.clone(), *mode)).collect()
     };
@@ -240,7 +242,7 @@ fn is_as_if_uncut(scenario: &Scenario, fake: &Fake, end: &Files) -> Result<(), S
     }
 }
 
-/// The command ended as it does if nothing befalls it.
+/// Checks that the command ended as it does without a fault.
 pub(super) fn ended_as_it_must(scenario: &Scenario, ended: &Ended) -> Result<(), String> {
     let results = ended.results();
     let is_as_it_must = match scenario.end {

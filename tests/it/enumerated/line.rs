@@ -1,4 +1,4 @@
-//! The line between a kcm and its masters, on which a test sits.
+//! Connection between a kcm process and its masters, with control for a test.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,48 +15,48 @@ use tokio::sync::Notify;
 
 use super::asked::Misfortune;
 
-/// What becomes of a batch for the master of this number.
+/// Modification of a batch for the master of this number.
 pub(super) type Twist = fn(usize, &mut Batch);
 
-/// An exchange with a master.
+/// One exchange with a master.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchange {
     pub(super) place: usize,
-    /// The number of its first operation on that master.
+    /// Number of its first operation on that master.
     pub(super) first: usize,
-    /// The name of that.
+    /// Name of its first operation.
     pub(super) name: &'static str,
-    /// The moment right before it.
+    /// Moment right before the exchange.
     pub(super) moment: usize,
 }
 
-/// One kcm, as its masters know it.
+/// A kcm process, as its masters observe it.
 #[derive(Default)]
 pub(super) struct Caller {
     pub(super) is_dead: AtomicBool,
     pub(super) death: Notify,
-    /// Whether it dies where a script of its own was stopped.
+    /// True if it dies when one of its scripts was stopped.
     pub(super) dies_with_its_script: bool,
     pub(super) twist: Option<Twist>,
-    /// The moment at which it waits until it is told to go on: before it sends this or takes a lock.
+    /// Moment at which it waits until `goes_on`: before it sends a batch or takes a lock.
     pub(super) waits_at: Option<usize>,
     pub(super) waits: Notify,
     pub(super) goes_on: Notify,
-    /// How many moments there have been.
+    /// Number of moments so far.
     pub(super) moments: AtomicUsize,
     pub(super) exchanges: Mutex<Vec<Exchange>>,
     /// Operations that failed, by master and number.
     pub(super) failed: Mutex<Vec<(usize, usize)>>,
-    /// How many effects its batches have had.
+    /// Number of effects of its batches so far.
     pub(super) effects: AtomicUsize,
-    /// How many requests it has made of the API server.
+    /// Number of its requests to the API server so far.
     pub(super) requests: AtomicUsize,
-    /// What befalls which of them.
+    /// Fault of a request, with the number of the request.
     pub(super) misfortune: Option<(usize, Misfortune)>,
 }
 
 impl Caller {
-    /// Returns once it is dead.
+    /// Waits until the process is dead.
     pub(super) async fn death(&self) {
         self.death.notified().await;
     }
@@ -67,7 +67,7 @@ impl Caller {
         std::future::pending().await
     }
 
-    /// A moment at which somebody else may come first.
+    /// Returns the number of a moment at which another process may act first.
     async fn moment(&self) -> usize {
         let number = self.moments.fetch_add(1, Ordering::Relaxed);
         if self.waits_at == Some(number) {
@@ -85,12 +85,12 @@ impl Caller {
     }
 }
 
-/// The way of one kcm to one master.
+/// Connection of one kcm process to one master.
 pub(super) struct Line {
     pub(super) caller: Arc<Caller>,
     pub(super) place: usize,
     pub(super) fake: Fake,
-    /// What answers where nothing is changed, if not the master itself.
+    /// Fake that answers batches without changes, if not the master itself.
     pub(super) seen: Option<Fake>,
 }
 
@@ -117,7 +117,7 @@ impl Transport for Line {
         let name = batch.operations.first().map_or("", Operation::name);
         let exchange = Exchange { place: self.place, first, name, moment };
         self.caller.exchanges.lock().unwrap().push(exchange);
-        // A fake answers at once, or never: then whoever asked is dead.
+        // A fake answers at once or never; without an answer, the caller is dead.
         let mut called = std::pin::pin!(self.fake.call(&batch));
         let answer = std::future::poll_fn(|context| match called.as_mut().poll(context) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
@@ -156,5 +156,9 @@ impl Transport for Line {
     async fn lock(&self, claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {
         self.caller.moment().await;
         self.fake.lock(claim).await
+    }
+
+    async fn close(&self) {
+        self.fake.close().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Masters and transports that break one rule each: the checker sees it.
+//! Tests that the checker detects masters and transports that break one rule each.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,10 +15,11 @@ use super::line::{Caller, Twist};
 use super::scenario::{Ended, SERVICE, Scenario};
 use super::uncut::Uncut;
 
-/// What a master does beside an effect: it knows itself, the others, its number and the effect.
+/// Action of a master beside an effect. Arguments: the master, the others, its number, and the
+/// effect.
 type Mischief = fn(&mut FakeState, &[Fake], usize, &str);
 
-/// The rules that were broken, and what the judge says in the end.
+/// Returns the broken rules, and the result of `judge`.
 async fn broken(
     scenario: &Scenario,
     mischief: Mischief,
@@ -45,7 +46,7 @@ async fn broken(
 fn with(mischief: Mischief, checker: &Arc<Mutex<Checker>>, fakes: &[Fake]) {
     for (place, fake) in fakes.iter().enumerate() {
         let checker = Arc::clone(checker);
-        // Itself is locked while it works.
+        // The fake itself is locked while it works.
         let others: Vec<_> = fakes.iter().filter(|it| !std::ptr::eq(*it, fake)).cloned().collect();
         fake.inspect(|state| {
             state.observer = Some(Box::new(move |state, effect| {
@@ -80,7 +81,7 @@ async fn it_sees_two_that_are_down() {
         if place == 1 && effect.starts_with("restart") {
             let unit = SERVICE.parse().unwrap();
             state.end_service(&unit, "a mutant");
-            // The first has been looked at while it was down.
+            // The checker observes the first master while its service is down.
             others[0].inspect(|state| {
                 state.end_service(&unit, "a mutant");
                 let mut observer = state.observer.take().unwrap();
@@ -193,7 +194,7 @@ async fn it_sees_a_service_that_stays_down() {
     };
     let (rules, _) = broken(&scenario, nothing, None, Some(fault(stop))).await;
     assert_eq!(rules, [0; 0]);
-    // Takes the timer back that starts it again.
+    // Disarms the timer that starts the service again.
     let twist: Twist = |_, batch: &mut Batch| {
         let stop = batch
             .operations
@@ -211,7 +212,7 @@ async fn it_sees_a_service_that_stays_down() {
 #[tokio::test(start_paused = true)]
 async fn it_sees_a_command_that_is_never_done() {
     let scenario = Scenario::flag_change(1).await;
-    // Files are put in place, and nobody starts what they are for.
+    // The unit is in place, but the service does not restart with it.
     let mischief: Mischief = |state, _, _, effect| {
         if effect.starts_with("restart ") {
             let content = state.files().read(&path(UNIT)).unwrap();

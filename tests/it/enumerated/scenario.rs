@@ -1,4 +1,4 @@
-//! What is done in each scenario, from where, and how it ends if nothing befalls it.
+//! Scenarios: the command, the initial state, and the result without a fault.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -22,10 +22,10 @@ use super::election::Election;
 use super::line::{Caller, Line};
 
 pub(super) const SERVICE: &str = "kube-controller-manager.service";
-/// What a service cannot stand.
+/// Flag with which a service exits.
 const DEADLY: &str = "--v=13";
 const HOUR: Duration = Duration::from_secs(3600);
-/// What makes it unhealthy.
+/// Flag with which a service is unhealthy.
 const UNHEALTHY: &str = "--v=14";
 
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub(super) enum Verb {
     Remove(Vec<&'static str>),
 }
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Debug)]
 pub(super) enum Ended {
     Killed,
@@ -61,37 +61,37 @@ impl Ended {
     }
 }
 
-/// How a command ends that nothing befalls.
+/// The expected end of a command without a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     Done,
-    /// The first master goes back, and the others are not touched.
+    /// The first master is rolled back, and the others are untouched.
     GoesBack,
 }
 
-/// A command and the masters that it is given to.
+/// A command and its masters.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     pub(super) verb: Verb,
     pub(super) end: End,
     pub(super) site: Site,
     pub(super) fakes: Vec<Fake>,
-    /// Whether an earlier generation can be had again when it is done.
+    /// True if a rollback to an earlier generation is possible after the command.
     pub(super) can_go_back: bool,
-    /// What the operator does after a cut, if it is not the same again.
+    /// Command of the operator after a cut, if it is not the same one.
     pub(super) instead: Option<Verb>,
-    /// Whether an API server answers only afterwards.
+    /// True if the API server is down until the command has ended.
     pub(super) without_api_server: bool,
     cluster: Cluster,
     pair: Vec<(PathBuf, Vec<u8>)>,
     commands: Cell<u32>,
-    /// The master that leads, if anybody can be asked who does.
+    /// Master that leads, if the leader can be determined.
     leader: Option<usize>,
-    /// How that goes on since the last fork.
+    /// Election since the last fork.
     election: RefCell<Option<Arc<Election>>>,
 }
 
-/// What is done on a master from here on, effect by effect, in words.
+/// Records the labels of the effects on a master from now on.
 pub(super) fn labels(fake: &Fake) -> Arc<Mutex<Vec<String>>> {
     let labels = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&labels);
@@ -103,16 +103,16 @@ pub(super) fn labels(fake: &Fake) -> Arc<Mutex<Vec<String>>> {
 }
 
 impl Scenario {
-    /// Bare machines; the operator has a pair already.
+    /// Bare machines; the operator already has a pair.
     pub(super) async fn first_deployment(masters: usize) -> Self {
         let scenario = Self::bare("first deployment", masters);
-        // Issues the pair.
+        // This run issues the pair.
         let done = scenario.run(&scenario.fork(), &Verb::Apply).await;
         assert!(done.is_done(), "{done:?}");
         scenario.keep_pair()
     }
 
-    /// Everything is there and runs, in the second generation.
+    /// A complete deployment that runs in its second generation.
     async fn deployed(name: &'static str, masters: usize) -> Self {
         let mut scenario = Self::bare(name, masters);
         for flags in ["", "controllerManager: {flags: {v: 3}}\n"] {
@@ -130,19 +130,20 @@ impl Scenario {
         scenario
     }
 
-    /// After the cut there is a rollback, not the same command again.
+    /// A flag change with a rollback after the cut, instead of the same command.
     pub(super) async fn flag_change_that_is_taken_back(masters: usize) -> Self {
         let scenario = Self::flag_change(masters).await;
         Self { name: "flag change, then a rollback", instead: Some(Verb::Rollback), ..scenario }
     }
 
-    /// After the cut there is an apply of what was there before.
+    /// A rollback with an apply of the former state after the cut.
     pub(super) async fn rollback_that_is_taken_back(masters: usize) -> Self {
         let scenario = Self::rollback(masters).await;
         Self { name: "rollback, then an apply", instead: Some(Verb::Apply), ..scenario }
     }
 
-    /// The key is missing on the operator's machine, so that another identity is issued.
+    /// A renewal that issues another identity, because the key is missing on the operator's
+    /// machine.
     pub(super) async fn renewal(masters: usize) -> Self {
         let mut scenario = Self::deployed("renewal", masters).await;
         scenario.verb = Verb::Renew;
@@ -150,7 +151,7 @@ impl Scenario {
         scenario
     }
 
-    /// The same where the kubeconfig names a file with both.
+    /// A renewal where the kubeconfig names a file with certificate and key.
     pub(super) async fn renewal_of_a_named_file(masters: usize) -> Self {
         let mut scenario = Self::deployed("renewal of a named file", masters).await;
         scenario.edit("masters:\n", "kubeconfig: {credentials: files}\nmasters:\n");
@@ -181,7 +182,7 @@ impl Scenario {
         Self { name: "removal of all", ..Self::removal(masters, names[..masters].to_vec()).await }
     }
 
-    /// The first master's service ends right after its start.
+    /// A change after which the first master's service exits right after its start.
     pub(super) async fn deadly_flag(masters: usize) -> Self {
         let mut scenario = Self::deployed("service that dies", masters).await;
         scenario.edit("v: 3", "v: 13");
@@ -189,7 +190,7 @@ impl Scenario {
         scenario
     }
 
-    /// The first master's service is never healthy.
+    /// A change after which the first master's service never becomes healthy.
     pub(super) async fn unhealthy_flag(masters: usize) -> Self {
         let mut scenario = Self::deployed("service that is never healthy", masters).await;
         scenario.edit("v: 3", "v: 14");
@@ -197,7 +198,7 @@ impl Scenario {
         scenario
     }
 
-    /// A change while no API server answers: nothing can be proven, and nothing was up before.
+    /// A change while the API server is down: nothing can be verified, and no service ran before.
     pub(super) async fn without_api_server(masters: usize) -> Self {
         let mut scenario = Self::flag_change(masters).await;
         scenario.name = "API server down";
@@ -211,7 +212,7 @@ impl Scenario {
         scenario
     }
 
-    /// The first master has a change that was never proven; `rollback` takes that back.
+    /// A rollback of an unverified change on the first master.
     pub(super) async fn rollback_of_the_unproven(masters: usize) -> Self {
         let mut scenario = Self::flag_change(masters).await;
         let fakes = scenario.fork();
@@ -230,23 +231,23 @@ impl Scenario {
         scenario
     }
 
-    /// The same with an API server to ask, where the master at `leader` leads.
+    /// Adds an API server, where the master at `leader` leads.
     pub(super) fn led_by(self, leader: usize) -> Self {
         Self { leader: Some(leader), ..self }
     }
 
-    /// The same without one master.
+    /// Excludes one master.
     pub(super) fn without(self, name: &str) -> Self {
         let cluster = self.cluster.clone().select(&[], &[name.to_owned()]).unwrap();
         Self { cluster, ..self }
     }
 
-    /// The masters that the command is about.
+    /// Returns the names of the command's masters.
     pub(super) fn names(&self) -> Vec<String> {
         self.cluster.masters.iter().map(|master| master.name.to_string()).collect()
     }
 
-    /// Who leads since the last fork, if anybody can be asked.
+    /// Returns the election since the last fork, if there is an API server.
     pub(super) fn election(&self) -> Option<Arc<Election>> {
         self.election.borrow().clone()
     }
@@ -300,7 +301,7 @@ impl Scenario {
         self.cluster = Cluster::parse(&text, &self.site.file("kcm.yaml")).unwrap();
     }
 
-    /// The masters as they are at the beginning, and the operator's pair with them.
+    /// Returns copies of the masters in their initial state, and restores the operator's pair.
     pub(super) fn fork(&self) -> Vec<Fake> {
         let folder = self.site.file(super::PAIR);
         for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -324,7 +325,7 @@ impl Scenario {
         self.run_seeing(Arc::new(caller), &masters, verb).await
     }
 
-    /// Runs a command to which others than the masters answer where nothing is changed.
+    /// Runs a command for which other fakes answer the batches without changes.
     pub(super) async fn run_seeing(
         &self,
         caller: Arc<Caller>,
@@ -343,7 +344,7 @@ impl Scenario {
             let asked = Asked { caller: Arc::clone(&caller), election };
             fleet = fleet.with_control_plane(Arc::new(asked));
         }
-        // No two commands begin at the same moment.
+        // Two commands never begin at the same moment.
         self.commands.set(self.commands.get() + 1);
         let now = OffsetDateTime::now_utc() + Duration::from_secs(1) * self.commands.get();
         let (interrupt, consent) =
@@ -381,7 +382,7 @@ impl Scenario {
         ended
     }
 
-    /// The pair that is there now is there at the beginning of each run.
+    /// Saves the current pair for the beginning of each run.
     fn keep_pair(mut self) -> Self {
         let folder = self.site.file(super::PAIR);
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -1,4 +1,4 @@
-//! A second kcm is started at every moment of a first.
+//! Tests of a second kcm process that starts at every moment of a first one.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -12,8 +12,9 @@ use super::line::Caller;
 use super::scenario::{Ended, Scenario};
 use super::uncut::Uncut;
 
-/// Starts a whole second command whenever the first is about to send something or to take a lock. It is refused while the
-/// first holds a lock, and changes nothing then; before that it runs, and the first finds it out.
+/// Runs a second command whenever the first is about to send a batch or to take a lock. While the
+/// first holds a lock, the second is refused and changes nothing. Earlier, the second runs, and the
+/// first detects its changes.
 pub(super) async fn at_every_exchange(scenario: &Scenario) -> usize {
     let uncut = Uncut::of(scenario).await;
     let (mut refused, mut wrong) = (0, Vec::new());
@@ -59,8 +60,8 @@ pub(super) async fn at_every_exchange(scenario: &Scenario) -> usize {
     uncut.moments
 }
 
-/// A second command looks at the masters after every single effect of the first, in the middle of a batch too, and goes on
-/// with what it saw when the first has ended.
+/// Lets a second command observe the masters after every effect of the first, also within a batch.
+/// It continues with this observation after the first has ended.
 pub(super) async fn after_every_effect(scenario: &Scenario) -> usize {
     let uncut = Uncut::of(scenario).await;
     let (mut count, mut wrong) = (0, Vec::new());
@@ -94,7 +95,8 @@ pub(super) async fn after_every_effect(scenario: &Scenario) -> usize {
     count
 }
 
-/// A command that came too late refuses, or has nothing to do: nothing fails in the middle.
+/// Returns the first failure in the middle of a command. A late command must refuse or have nothing
+/// to do.
 fn harm(ended: &Ended) -> Option<String> {
     let is_harm = |result: &&MasterResult| {
         matches!(result, MasterResult::Failed { .. } | MasterResult::RolledBack { .. })
@@ -106,7 +108,7 @@ fn with_nobody(fakes: &[Fake]) -> Vec<(Fake, Option<Fake>)> {
     fakes.iter().map(|fake| (fake.clone(), None)).collect()
 }
 
-/// Remembers what all masters are after one effect on one of them.
+/// Copies all masters after one effect on one of them.
 fn see_after(
     fakes: &[Fake],
     place: usize,
@@ -132,7 +134,7 @@ fn see_after(
     seen
 }
 
-/// Ends the watch; what the checker saw.
+/// Stops the observation; returns the violations.
 fn settle(fakes: &[Fake], checker: &Arc<Mutex<Checker>>) -> Vec<String> {
     for fake in fakes {
         fake.inspect(|state| state.observer = None);

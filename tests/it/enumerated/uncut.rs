@@ -1,4 +1,4 @@
-//! How a command goes that nothing befalls, and so the moments at which something can.
+//! Run of a command without a fault, and the moments at which a fault can occur.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,20 +11,20 @@ use super::judge::{checker, ended_as_it_must, wait};
 use super::line::{Caller, Exchange};
 use super::scenario::{Scenario, labels};
 
-/// What befalls a command.
+/// A fault of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// kcm is killed; its script goes on.
+    /// kcm is killed; its script continues.
     Killed,
     /// kcm and its script are killed.
     KilledWithItsScript,
-    /// The connection is lost; the script goes on, and kcm does not know.
+    /// The connection is lost; the script continues, and kcm does not know the result.
     ConnectionLost,
     /// The script is killed, and kcm does not know how far it got.
     ScriptKilled,
-    /// What is done there fails.
+    /// An operation on the master fails.
     Fails,
-    /// The disk is full from here on.
+    /// The disk is full from then on.
     DiskFull,
     /// The master loses its power.
     PowerOff,
@@ -52,28 +52,29 @@ impl Kind {
         }
     }
 
-    /// Whether the script runs to its end all the same, so that the moment within an exchange makes no difference.
+    /// True if the script still runs to its end. Then the moment within an exchange makes no
+    /// difference.
     fn lets_the_script_run(self) -> bool {
         matches!(self, Self::Killed | Self::ConnectionLost)
     }
 }
 
-/// How a command goes that nothing befalls.
+/// Record of a command without a fault.
 pub(super) struct Uncut {
-    /// All files at the end, master by master.
+    /// All files of each master at the end.
     pub(super) at_the_end: Vec<Files>,
     pub(super) staged: Vec<Staged>,
-    /// What was done on each master, effect by effect.
+    /// Effects on each master, in order.
     pub(super) effects: Vec<Vec<String>>,
     operations: Vec<usize>,
     pub(super) exchanges: Vec<Vec<Exchange>>,
-    /// Operations that fail by themselves, by master and number: nothing is after them.
+    /// Operations that fail without a fault, by master and number; no moment follows them.
     failed: Vec<(usize, usize)>,
     /// The moment right before each master's first commit.
     pub(super) commits: Vec<Option<usize>>,
-    /// The moments at which somebody else may come first.
+    /// Number of moments at which another process may act first.
     pub(super) moments: usize,
-    /// How many requests are made of the API server.
+    /// Number of requests to the API server.
     pub(super) requests: usize,
 }
 
@@ -119,7 +120,7 @@ impl Uncut {
         }
     }
 
-    /// Whether this is one of many exchanges that only wait for the service to become healthy.
+    /// True if this is one of many exchanges that only wait for the service to become healthy.
     fn is_one_of_many(&self, place: usize, number: usize) -> bool {
         let exchanges = &self.exchanges[place];
         let only_looks = |number: usize| {
@@ -130,7 +131,8 @@ impl Uncut {
         number >= 2 && (number - 2..=number + 2).all(only_looks)
     }
 
-    /// Every moment on one master that a kind of cut can come at. `every` takes those too that differ in nothing.
+    /// Returns every moment on one master at which a kind of cut can occur. `every` adds redundant
+    /// moments.
     pub(super) fn moments(&self, place: usize, kind: Kind, every: bool) -> Vec<FaultPoint> {
         let mut moments = Vec::new();
         let effect = |index, when| FaultPoint::Effect { index, when };
@@ -144,7 +146,7 @@ impl Uncut {
         }
         for (index, label) in self.effects[place].iter().enumerate() {
             moments.push(effect(index, When::Before));
-            // Everything else is indivisible.
+            // All other effects are indivisible.
             if label.starts_with("write ") {
                 moments.push(effect(index, When::Inside));
             }
@@ -158,7 +160,7 @@ impl Uncut {
             .collect();
         let firsts: Vec<_> = exchanges().collect();
         for index in (0..self.operations[place]).filter(|index| !skipped.contains(index)) {
-            // Within an exchange, after one operation is before the next.
+            // Within an exchange, the moment after an operation equals the moment before the next.
             if every || firsts.contains(&index) {
                 moments.push(operation(index, When::Before));
             }

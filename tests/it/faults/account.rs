@@ -1,4 +1,4 @@
-//! A service with a user of its own, behind everything that `hardening: strict` closes.
+//! Tests of a service with its own user and `hardening: strict`.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,7 +15,7 @@ const PLACED: [&str; 3] = [
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem",
 ];
 
-/// Number, owner, mode and time of change: all that a chown or chmod would touch.
+/// Returns inode, owner, group, mode and ctime: every value that a chown or chmod would change.
 fn touched(machine: &Machine, path: &str) -> (u64, u32, u32, u32, i64, i64) {
     let found = fs::metadata(machine.file(path)).unwrap();
     (found.ino(), found.uid(), found.gid(), found.mode(), found.ctime(), found.ctime_nsec())
@@ -44,7 +44,7 @@ fn exposure(machine: &Machine) -> f64 {
 #[test]
 fn a_service_with_its_own_user_behind_the_preset_is_healthy() {
     let Some(ground) = Ground::with(&Binaries::find(), &plain(2)) else { return };
-    // The CA is there, root's alone, and kcm is not to bring it.
+    // The CA exists with access for root only, and kcm must not distribute it.
     for machine in ground.lab.machines() {
         for (path, name, mode) in [(CA, "ca.pem", 0o644), (CA_KEY, "ca-key.pem", 0o600)] {
             let at = machine.file(path);
@@ -70,7 +70,7 @@ fn a_service_with_its_own_user_behind_the_preset_is_healthy() {
         let line = ran.stderr.lines().find(|line| line.contains(machine.name())).unwrap();
         assert_says(line, &[CA_KEY, "`kcm`", "cannot read", "[file-unreadable]"]);
     }
-    // As the operator decides.
+    // The operator grants the access.
     for machine in ground.lab.machines() {
         machine.output(&["chgrp", "kcm-files", CA_KEY]);
         machine.output(&["chmod", "0640", CA_KEY]);
@@ -97,7 +97,7 @@ fn a_service_with_its_own_user_behind_the_preset_is_healthy() {
         assert!(exposure < 2.0, "{exposure}");
     }
 
-    // Told to distribute the CA, kcm brings it where it is not, and leaves it as it is where it is.
+    // With `distributeCa`, kcm uploads a missing CA and does not change an existing one.
     let [has_it, has_it_not] = ground.lab.machines() else { panic!() };
     let was = before(has_it);
     for path in [CA, CA_KEY] {

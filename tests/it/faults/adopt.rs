@@ -1,5 +1,5 @@
-//! `kcm adopt` on real systems that were set up by hand: by the tutorial's own commands, by kubeasz's, and by units that do not
-//! do what they seem to. What a unit comes to is judged by the process that systemd started from it.
+//! Tests of `kcm adopt` on real systems that were set up manually: by the tutorial's commands, by
+//! kubeasz's, and by misleading units. The process that systemd started shows the effective flags.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn has_tools() -> bool {
 }
 
 impl Ground {
-    /// Runs a script in the operator's folder for all machines.
+    /// Runs a script for all machines in the operator's folder.
     fn by_hand(&self, script: &str, arguments: &[&str]) {
         let mut command = Command::new(Path::new(SCRIPTS).join(script));
         command.current_dir(self.site.path()).env("HOME", self.site.path());
@@ -29,7 +29,7 @@ impl Ground {
         }
     }
 
-    /// Runs `kcm adopt` in a folder for machines.
+    /// Runs `kcm adopt` for machines in the folder of `site`.
     fn adopt(&self, site: &Site, machines: &[&Machine], further: &[&str]) -> Ran {
         let config = self.lab.operator().join("ssh_config").display().to_string();
         let masters = machines.iter().map(|it| format!("--master={}={}", it.name(), it.address()));
@@ -43,7 +43,7 @@ impl Ground {
     }
 }
 
-/// The plan of a folder is empty, and an apply changes and restarts nothing.
+/// Asserts that the plan of a folder is empty, and that an apply changes and restarts nothing.
 fn stays(site: &Site, machines: &[&Machine]) {
     let state = || -> Vec<String> {
         let look = "systemctl show -p InvocationID,NRestarts kube-controller-manager; find /opt/kube* /etc/kubernetes \
@@ -58,14 +58,14 @@ fn stays(site: &Site, machines: &[&Machine]) {
     assert_eq!(state(), before);
 }
 
-/// Private keys below a folder.
+/// Returns the files below a folder that contain private keys.
 fn keys(folder: &Path) -> String {
     let mut grep = Command::new("grep");
     grep.args(["-rl", "-e", "PRIVATE KEY"]).arg(folder);
     String::from_utf8(peers::output(&mut grep).stdout).unwrap()
 }
 
-/// Three masters that the tutorial has set up.
+/// Starts three masters and sets them up with the tutorial's commands.
 fn by_the_tutorial() -> Option<Ground> {
     if !has_tools() {
         return None;
@@ -83,7 +83,7 @@ fn masters_that_the_tutorial_set_up_are_adopted_and_stay_as_they_are() {
     let Some(ground) = by_the_tutorial() else { return };
     let machines: Vec<_> = ground.lab.machines().iter().collect();
 
-    // Somebody who has names, addresses and a login.
+    // This operator has names, addresses and a login only.
     let site = Site::empty();
     let ran = ground.adopt(&site, &machines, &[]);
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -94,7 +94,7 @@ fn masters_that_the_tutorial_set_up_are_adopted_and_stay_as_they_are() {
     assert!(!ran.stdout.contains("masters-differ"), "{ran:?}");
     assert!(!ran.stdout.contains("other-subject"), "{ran:?}");
     let text = site.read("kcm.yaml");
-    // What is the tutorial's is kcm's default.
+    // The tutorial's settings are kcm's defaults.
     assert!(
         !text.contains("flags") && !text.contains("paths") && !text.contains("compare"),
         "{text}"
@@ -105,17 +105,17 @@ fn masters_that_the_tutorial_set_up_are_adopted_and_stay_as_they_are() {
     let status = site.kcm(&["status"]);
     assert_eq!(status.stdout.matches("in sync").count(), 3, "{status:?}");
 
-    // It is not replaced unasked.
+    // kcm does not replace the file unasked.
     let ran = ground.adopt(&site, &machines, &[]);
     assert!(ran.code == 1 && ran.stderr.contains("--overwrite"), "{ran:?}");
 
-    // The tutorial's operator, who has the pair and the CA key.
+    // The tutorial's operator has the pair and the CA key.
     fs::remove_file(ground.site.file("kcm.yaml")).unwrap();
     let ran = ground.adopt(&ground.site, &machines, &[]);
     assert_eq!(ran.code, 0, "{ran:?}");
     stays(&ground.site, &machines);
 
-    // A master that differs is shown, and nothing else is.
+    // Only the master that differs is reported.
     let unit = machines[1].file(UNIT_FILE);
     let changed =
         fs::read_to_string(&unit).unwrap().replace("--v=2", "--v=4").replace("172.20", "172.21");
@@ -169,7 +169,7 @@ fn masters_that_kubeasz_set_up_are_adopted_and_stay_as_they_are() {
     assert_eq!(keys(site.path()), "", "no key is fetched");
     stays(&site, &machines);
 
-    // A renewal writes kcm's own form, and after it there is again nothing to do.
+    // A renewal writes kcm's own form; after it there is again nothing to do.
     for name in ["ca.pem", "ca-key.pem"] {
         let path = format!("pki/ca/cert/{name}");
         fs::copy(ground.site.file(&path), site.file(&path)).unwrap();
@@ -181,7 +181,7 @@ fn masters_that_kubeasz_set_up_are_adopted_and_stay_as_they_are() {
     assert!(!kubeconfig.contains("system:kube-controller-manager"), "{kubeconfig}");
     stays(&site, &machines);
 
-    // What kubeasz's copy leaves open is shown, not hidden.
+    // kcm reports the file that kubeasz's copy leaves readable.
     let open = "/etc/kubernetes/kube-controller-manager.kubeconfig";
     machines[1].output(&["chmod", "0644", open]);
     machines[1].output(&["systemctl", "restart", UNIT]);
@@ -190,13 +190,13 @@ fn masters_that_kubeasz_set_up_are_adopted_and_stay_as_they_are() {
     assert_says(&ran.stdout, &["[secret-readable]", "1 master to change", "0644"]);
 }
 
-/// The flags of the running process: none is given in two words.
+/// Returns the effective flags of the running process. Each flag is one word.
 fn running(machine: &Machine) -> Vec<String> {
     let look = "tr '\\0' '\\n' <\"/proc/$(systemctl show -p MainPID --value kube-controller-manager)/cmdline\"";
     let mut words: Vec<_> =
         machine.output(&["sh", "-c", look]).lines().map(str::to_owned).collect();
     words.remove(0);
-    // Of a flag that is given twice, the last one counts.
+    // The last occurrence of a repeated flag is effective.
     let name = |word: &String| word.split('=').next().unwrap().to_owned();
     let last = |at: usize| words.iter().skip(at + 1).all(|later| name(later) != name(&words[at]));
     let mut counting: Vec<_> =
@@ -214,7 +214,7 @@ fn change(machine: &Machine, edit: impl Fn(&str) -> String) {
     fs::write(path, after).unwrap();
 }
 
-/// A unit that loses flags after an empty line, and its restart to a backslash.
+/// Makes a unit lose flags after an empty line, and its `Restart=` to a backslash.
 fn lose(machine: &Machine) {
     change(machine, |unit| {
         let lost = "  --v=2 \\\n\n  --profiling=false \\\n  --terminated-pod-gc-threshold=100\n";
@@ -225,7 +225,7 @@ fn lose(machine: &Machine) {
     });
 }
 
-/// A unit whose command comes from a drop-in, with variables and a specifier.
+/// Adds drop-ins that replace the command, with variables and a specifier.
 fn drop_into(machine: &Machine) {
     let command = "[Service]\nEnvironment=\"MORE=--v=3 --profiling=false\" MASK=25\nExecStart=\n\
         ExecStart=/opt/kubernetes/bin/kube-controller-manager \
@@ -239,7 +239,7 @@ fn drop_into(machine: &Machine) {
     fs::write(folder.join("20-more.conf"), more).unwrap();
 }
 
-/// A unit with flags from an environment file.
+/// Moves flags of a unit to an environment file.
 fn look_elsewhere(machine: &Machine) {
     let file = "# flags\nV=3\nARGS=\"--profiling=false \\\n  --feature-gates=AllAlpha=false,'AllBe'ta=false \
         --cluster-name=a\\b\"\nOTHER=hidden\n";
@@ -252,7 +252,7 @@ fn look_elsewhere(machine: &Machine) {
     });
 }
 
-/// The flags that kcm would write where nothing is, without a reader of units.
+/// Returns the flags that kcm would write to an empty master, without a parser of units.
 fn written(site: &Site) -> Vec<String> {
     let ran = site.kcm(&["plan", "-o", "json", "--root", "nowhere"]);
     let plan: serde_json::Value =
@@ -317,7 +317,7 @@ fn units_that_do_not_do_what_they_seem_to_are_adopted_as_systemd_runs_them() {
         }
         assert_eq!(written(&site), running(machine), "{}", machine.name());
         if machine.name() == drop_in.name() {
-            // A drop-in that is part of what the unit comes to does not stand in the way of other changes.
+            // A drop-in that is part of the adopted unit does not block other changes.
             let kubeconfig = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
             machine.output(&["chmod", "0640", kubeconfig]);
             let ran = site.kcm(&["plan"]);

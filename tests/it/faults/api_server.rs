@@ -1,4 +1,4 @@
-//! An API server that is away while kcm works.
+//! Tests of an API server that is down while kcm works.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ fn without_an_api_server_all_is_put_in_place_unproven_and_healthy_by_itself_late
     }
     assert_says(&ran.stdout, &["Done, not proven", "3 of them not seen healthy", "apply again"]);
 
-    // Still away: the same again is no error either, and no master is rolled back.
+    // The API server is still down: a second apply is not an error either, and rolls no master
+    // back.
     let again = ground.apply(&[]);
     assert_says(&again.stdout, &["3 of them not seen healthy"]);
 

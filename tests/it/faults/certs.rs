@@ -1,4 +1,4 @@
-//! `kcm certs check` on real masters, of which one is off and the API server is away.
+//! Tests of `kcm certs check` on real masters, of which one is off, without the API server.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Ground, assert_says, plain};
 
-/// The SHA-256 of what a machine's service shows, as openssl sees it.
+/// Returns the SHA-256 fingerprint of a machine's serving certificate, as openssl reports it.
 fn served(machine: &Machine) -> String {
     let at = format!("{}:10257", machine.address());
     let mut see = Command::new("sh");

@@ -1,4 +1,5 @@
-//! `kcm drill` on real masters: what it measures is what others measure, and everything is as it was, whatever happens.
+//! Tests of `kcm drill` on real masters: its measurements match independent ones, and the original
+//! state is always restored.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,8 @@ use super::{Ground, UNIT, assert_says, ended, plain, together, until, until_said
 
 /// systemd's message that a unit was stopped (`SD_MESSAGE_UNIT_STOPPED`).
 const STOPPED: &str = "MESSAGE_ID=9d1aaa27d60140bd96365438aad20286";
-/// How long a service may be down because kcm is gone, and what its start takes.
+/// Longest time for which a service may be down because kcm died (`PROMISE`), and the time of its
+/// start.
 const PROMISE: Duration = Duration::from_secs(20);
 const START: Duration = Duration::from_secs(3);
 
@@ -21,7 +23,7 @@ impl Ground {
         serde_json::from_str(&ran.stdout).unwrap()
     }
 
-    /// What `kcm status` says, without what another process or another leader changes.
+    /// Returns the output of `kcm status` without values of a process or of a leader.
     fn essence(&self) -> Value {
         let ran = self.kcm(&["status", "-o", "json"]);
         assert_eq!(ran.code, 0, "{ran:?}");
@@ -29,7 +31,7 @@ impl Ground {
         let is_served = |certificate: &mut Value| certificate["use"] == "served";
         for certificate in status["certificates"].as_array_mut().unwrap() {
             if is_served(certificate) {
-                // Each process makes its own.
+                // Each process creates its own serving certificate.
                 *certificate = certificate["place"].clone();
             }
         }
@@ -48,7 +50,7 @@ impl Ground {
     }
 }
 
-/// Takes out what is of one process, one leader or one moment.
+/// Removes the values of one process, one leader or one moment.
 fn strip(value: &mut Value) {
     const PASSING: [&str; 10] = [
         "at",
@@ -75,7 +77,7 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// When systemd has seen the service of a machine end, each time.
+/// Returns the times at which systemd recorded the end of a machine's service.
 fn stops(machine: &Machine) -> Vec<SystemTime> {
     let unit = format!("UNIT={UNIT}");
     let read = ["journalctl", "--quiet", "-o", "short-unix", STOPPED, &unit];
@@ -135,7 +137,8 @@ fn in_a_drill_each_takes_over_once_as_others_measure_it_and_then_all_is_as_it_wa
     assert!(bars > 12, "{svg}");
 }
 
-/// Killed, the leader is back with another process, and the Lease runs out as promised; handed over, nobody waits.
+/// A killed leader returns as another process, and the Lease expires as promised. After a handover,
+/// no candidate waits for the expiry.
 fn kill_and_hand_over() {
     let Some(ground) = Ground::deployed(&plain(2)) else { return };
     ground.is_led();
@@ -162,13 +165,14 @@ fn kill_and_hand_over() {
     assert!(gap > Duration::from_secs(10), "{report:#}");
     let journal = killed.output(&["journalctl", "--quiet", "-o", "cat", &format!("UNIT={UNIT}")]);
     assert_says(&journal, &["status=9/KILL"]);
-    // What systemd counted of that is forgotten again.
+    // kcm has reset the failure that systemd recorded.
     let ran = ground.kcm(&["status"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     ground.is_whole();
 }
 
-/// Whoever ends kcm in the gap finds everything running: at once if it is asked to stop, by the timer if it is killed.
+/// Every service runs after kcm ends during the gap: at once after SIGTERM, by the timer after
+/// SIGKILL.
 fn interrupted_and_killed() {
     let Some(ground) = Ground::deployed(&plain(2)) else { return };
     ground.is_led();
@@ -208,7 +212,7 @@ fn a_drill_that_is_ended_in_the_middle_leaves_nobody_down_and_kills_and_handover
     together(vec![Box::new(kill_and_hand_over), Box::new(interrupted_and_killed)]);
 }
 
-/// A cluster file's section that lets leaders release their Lease.
+/// Section of the cluster file that lets leaders release their Lease.
 const SELF_RELEASE: &str = "controllerManager: {flags: {feature-gates: \"ControllerManagerReleaseLeaderElectionLockOnExit=true\"}}
 ";
 
@@ -228,7 +232,7 @@ fn leaders_that_release_their_lease_are_drilled_and_changed_with_short_gaps() {
         (&"released".into(), &4400.into())
     );
     let ours = milliseconds(&succession["gapMilliseconds"]);
-    // Free, and taken: as somebody else sees it who reads the Lease.
+    // Another reader of the Lease measures the gap from its release to its acquisition.
     let free = history.holdings.iter().find(|it| it.holder.is_none()).unwrap();
     let (_, taken) = history.successions().next().unwrap();
     let theirs = taken.duration_since(free.since).unwrap();
@@ -241,7 +245,7 @@ fn leaders_that_release_their_lease_are_drilled_and_changed_with_short_gaps() {
     let exits = first.output(&["systemctl", "show", "-p", "Result", "--value", UNIT]);
     assert_eq!(exits.trim(), "success");
 
-    // A kill releases nothing.
+    // A killed leader does not release its Lease.
     let report = ground.drill(&["--kill"]);
     let succession = &report["successions"][0];
     assert_eq!(succession["end"], "processGone");

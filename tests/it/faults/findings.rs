@@ -1,4 +1,5 @@
-//! Everything that can stand in the way on real masters, found at once before any changes.
+//! Tests of preflight findings on real masters: kcm reports all of them at once and changes
+//! nothing.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +21,7 @@ fn put(machine: &Machine, path: &str, content: &str, mode: u32) {
     fs::set_permissions(&at, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// Starts something on a machine that runs on.
+/// Starts a background process on a machine.
 fn run_on(ground: &Ground, machine: &Machine, arguments: &[&str]) -> Process {
     let mut command: Command = machine.command(arguments);
     command.stdin(Stdio::null());
@@ -131,14 +132,14 @@ fn a_program_newer_than_the_api_server_is_refused_where_it_is_and_where_it_is_br
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
         assert_says(&ran.stderr, &says);
     };
-    // The first `apply` issues the certificate with which the API server is asked.
+    // The first `apply` issues the certificate for the requests to the API server.
     ["apply", "plan"].into_iter().for_each(refuses);
 
     fs::remove_file(machine.file(PROGRAM)).unwrap();
     ground.write("");
     ["plan", "apply"].into_iter().for_each(refuses);
 
-    // A program that does not run on this machine is asked on the master.
+    // A program that cannot run on this machine is run on the master.
     let silent = ground.site.file("silent");
     fs::copy(ground.program(), &silent).unwrap();
     fs::set_permissions(&silent, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();

@@ -1,8 +1,9 @@
-//! kcm gone between the stop and the start of a service, and two kcm at once.
+//! Tests of a kcm that dies between the stop and the start of a service, and of two concurrent
+//! runs.
 
 use std::time::Duration;
 
-use kcm::transport::{Batch, Operation, SshMaster, Transport as _, UnitAction};
+use kcm::transport::{Batch, OpenSsh, Operation, Transport as _, UnitAction};
 use kcm_tests::lab::{Machine, Watcher};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -11,20 +12,20 @@ use super::{
     until_said,
 };
 
-/// The promise: nobody is down for longer because kcm is gone.
+/// Longest time for which a service may be down because kcm died.
 const PROMISE: Duration = Duration::from_secs(20);
-/// What systemd and the program need to start it.
+/// Time that systemd and the program need for a start.
 const START: Duration = Duration::from_secs(3);
 
-/// Stops the service as a handover does, then hears of nobody.
+/// Stops the service as a handover does, then drops the connection for good.
 fn stop_and_vanish() {
     let Some(ground) = Ground::deployed(&plain(1)) else { return };
     let machine = ground.lab.machine(0);
     let config_file = Some(ground.lab.operator().join("ssh_config"));
     let ssh = kcm::cluster::Ssh { config_file, ..Default::default() };
     let address = machine.address().to_string().parse().unwrap();
-    let master =
-        SshMaster::new(machine.name(), address, ssh, None, &kcm::transport::Connections::default());
+    let shell = OpenSsh::new(address, ssh, &kcm::transport::Connections::default());
+    let master = shell.into_transport(machine.name(), None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let watcher = Watcher::start(&ground.lab);
     runtime.block_on(async {
@@ -45,7 +46,7 @@ fn stop_and_vanish() {
     ground.converges();
 }
 
-/// A service that takes two seconds to stop.
+/// Makes the stop of the service take two seconds.
 fn slow_to_stop(machine: &Machine) {
     let drop_in = "[Service]\nExecStop=/bin/sleep 2\n";
     let write = format!("mkdir -p {UNIT_FILE}.d && printf '{drop_in}' >{UNIT_FILE}.d/slow.conf");
@@ -57,14 +58,14 @@ fn is_stopping(machine: &Machine) -> bool {
     machine.run(&["systemctl", "is-active", UNIT]).stdout.trim() == "deactivating"
 }
 
-/// Who is gone while `kcm remove` waits for a service to stop.
+/// Processes that are killed while `kcm remove` waits for a service to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Gone {
-    /// kcm, and the script that it sent to a follower ends what it has begun.
+    /// kcm; the script that it sent to a follower finishes its work.
     KcmOfFollower,
-    /// kcm, which would have freed the leader's Lease and then sent the rest.
+    /// kcm, which would have freed the leader's Lease and sent the remaining operations.
     KcmOfLeader,
-    /// kcm, and whoever is at work on the master.
+    /// kcm and all its processes on the master.
     Everybody,
 }
 
@@ -83,7 +84,7 @@ fn remove_killed(gone: Gone) {
         for process in ["sh", "bash", "sudo", "timeout", "flock"] {
             for process in machine.processes(process) {
                 let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
-                // It may be gone with the one before.
+                // The process may have ended with the previous one.
                 let _ = kill_process(process, Signal::KILL);
             }
         }
@@ -109,7 +110,7 @@ fn remove_killed(gone: Gone) {
     assert_eq!(leftovers(machine), "", "no timer starts what was removed");
     assert!(!machine.file(UNIT_FILE).exists() && machine.file(CA).exists());
     ground.bring_program(machine, PROGRAM);
-    // And back again, over a drop-in that somebody else put there.
+    // The next apply deploys the master again, despite the drop-in of another user.
     let ran = ground.converges();
     assert_says(&ran.stderr, &["slow.conf", "[drop-in]"]);
 }
@@ -139,7 +140,7 @@ fn of_two_kcm_at_once_one_works_and_the_other_says_who() {
     );
     assert_eq!(ended(first).0, 0);
 
-    // Both at the same moment: one is first.
+    // Both start at the same moment, and one of them is first.
     ground.change(2);
     let both = [ground.start(&["apply"]), ground.start(&["apply"])];
     let mut codes = both.map(|kcm| ended(kcm).0);

@@ -1,4 +1,4 @@
-//! kcm killed at random moments.
+//! Tests of kcm killed at random moments.
 
 use std::time::Duration;
 
@@ -6,11 +6,12 @@ use kcm_tests::lab::Watcher;
 
 use super::{Ground, plain, together, until};
 
-/// How long an apply takes where nothing runs, and where two masters are changed one after the other; kills fall within.
+/// Duration of an apply on bare masters (`FRESH`), and of a rolling change of two masters. The
+/// kills occur within it.
 const FRESH: Duration = Duration::from_millis(6500);
 const ROLLING: Duration = Duration::from_millis(11_500);
 
-/// A fraction from a seed, the same each time (Sebastiano Vigna's `SplitMix64`).
+/// Returns a reproducible fraction for a seed (Sebastiano Vigna's `SplitMix64`).
 fn fraction(seed: u64) -> f64 {
     let mut mixed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,7 +20,7 @@ fn fraction(seed: u64) -> f64 {
     f64::from(u16::try_from(thousandths).unwrap()) / 1000.0
 }
 
-/// Kills at the moments of these seeds: the first time on fresh masters, then in rolling changes.
+/// Kills kcm at the moments of these seeds: first on bare masters, then in rolling changes.
 fn kill_at(seeds: &[u64]) {
     let Some(ground) = Ground::new(&plain(2)) else { return };
     for (number, seed) in seeds.iter().enumerate() {
@@ -33,7 +34,7 @@ fn kill_at(seeds: &[u64]) {
         kcm.kill();
         let last = log.lines().last().unwrap_or("nothing said yet").to_owned();
         if !is_fresh {
-            // Whatever was begun on the master is ended there.
+            // The master finishes on its own what kcm began there.
             let is_up = || ground.lab.machines().iter().all(kcm_tests::lab::Machine::serves);
             until("everybody serves again", Duration::from_secs(25), is_up);
         }

@@ -1,4 +1,4 @@
-//! Who leads while masters are changed one after the other, as somebody sees it who only reads the Lease.
+//! Tests of the leadership during a rolling change, as a reader of the Lease observes it.
 
 mod steps;
 
@@ -9,12 +9,12 @@ use kcm_tests::lab::{Machine, Variant};
 
 use super::{Ground, UNIT, plain, together, until};
 
-/// From the moment at which a leader was told to stop.
+/// Durations since a leader was asked to stop.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gap {
-    /// Until its process was gone.
+    /// Time until its process was gone.
     stop: Duration,
-    /// Until another process was seen to lead.
+    /// Time until another process was seen to lead.
     lead: Duration,
 }
 
@@ -24,7 +24,7 @@ impl Gap {
     }
 }
 
-/// A moment in the life of the service, by systemd's account.
+/// Returns a timestamp of the service that systemd recorded.
 fn moment(machine: &Machine, property: &str) -> SystemTime {
     let unit = UNIT.replace('-', "_2d").replace('.', "_2e");
     let unit = format!("/org/freedesktop/systemd1/unit/{unit}");
@@ -36,7 +36,7 @@ fn moment(machine: &Machine, property: &str) -> SystemTime {
 }
 
 impl Ground {
-    /// Deployed with the real programs, where there are any.
+    /// Deploys masters with the real programs, if there are any.
     pub(super) fn led(variants: &[Variant]) -> Option<Self> {
         let ground = Self::with(&Binaries::find(), variants)?;
         ground.apply(&[]);
@@ -49,7 +49,7 @@ impl Ground {
         self.lab.machines().iter().find(leads).unwrap_or_else(|| panic!("{holder} leads"))
     }
 
-    /// The gap that a rollout leaves, which changes the leader once.
+    /// Returns the gap of a rollout that changes the leader once.
     pub(super) fn gap(&self, what: &str, rollout: impl FnOnce()) -> Gap {
         let old = self.leader();
         let was = self.plane.admin().holder();
@@ -71,7 +71,7 @@ impl Ground {
         gap
     }
 
-    /// Changes all masters, so many times.
+    /// Changes all masters `changes` times.
     fn gaps(&self, changes: usize) -> Vec<Gap> {
         let change = |number| {
             self.change(number);
@@ -80,7 +80,7 @@ impl Ground {
         (1..=changes).map(change).collect()
     }
 
-    /// The same once more, by a kcm that does not know of any Lease.
+    /// Changes all masters once more, with a kcm that has no access to the Lease.
     fn gap_without_handover(&self) -> Gap {
         self.change(999);
         self.gap("without a handover", || {
@@ -90,12 +90,12 @@ impl Ground {
     }
 }
 
-/// What a Lease takes at least that is left to run out.
+/// Minimum time until a Lease expires that is not released.
 const RUN_OUT: Duration = Duration::from_secs(14);
 
 #[test]
 fn the_lead_changes_once_in_a_rollout_and_nobody_waits_for_the_lease_to_run_out() {
-    // On a machine that does much else.
+    // This limit allows for a busy machine.
     let soon = Duration::from_secs(5);
     let several = move || {
         let Some(ground) = Ground::led(&plain(3)) else { return };
@@ -128,8 +128,8 @@ fn in_20_rollouts_the_lead_changes_once_each_within_a_second() {
     assert!(gap.lead >= RUN_OUT, "{gap:?}");
 }
 
-/// Far less than a Lease takes to run out, on a busy machine, too: on an idle one at most a second beyond the stop in each,
-/// and 0.7 s in the middle one.
+/// Asserts that the gaps are far shorter than the expiry of a Lease, even on a busy machine. On an
+/// idle machine, each gap is at most 1 s beyond the stop, and the median is 0.7 s.
 fn judge(what: &str, gaps: &[Gap]) {
     let mut beyond: Vec<_> = gaps.iter().map(|gap| gap.beyond_the_stop()).collect();
     beyond.sort_unstable();

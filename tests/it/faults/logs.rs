@@ -1,4 +1,4 @@
-//! `kcm logs` on real journals, judged by journalctl.
+//! Tests of `kcm logs` on real journals, compared with journalctl.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use super::{Ground, UNIT, assert_says, plain, put_script, until, until_said};
 
-/// Puts an entry of the unit into a machine's journal.
+/// Adds an entry of the unit to a machine's journal.
 fn say(machine: &Machine, message: &str) {
     let entry = format!("MESSAGE={message}\\nOBJECT_SYSTEMD_UNIT={UNIT}\\n");
     machine.output(&["sh", "-c", &format!("printf '{entry}' | logger --journald")]);
 }
 
-/// What journalctl has on all machines until a moment, by time, then by machine.
+/// Returns the journal entries of all machines until a moment, sorted by time and then by machine.
 fn by_journalctl(ground: &Ground, until: u64) -> Vec<(u64, String, String)> {
     let mut all = Vec::new();
     for (place, machine) in ground.lab.machines().iter().enumerate() {
@@ -48,12 +48,12 @@ fn microseconds(time: &Value) -> u64 {
     u64::try_from(time.unix_timestamp_nanos() / 1000).unwrap()
 }
 
-/// Where kcm reads a journal.
+/// Returns the number of processes that read journals on the machines.
 fn readers(ground: &Ground) -> usize {
     ground.lab.machines().iter().map(|machine| machine.processes("journalctl").len()).sum()
 }
 
-/// Cuts every connection to a machine from its own side.
+/// Cuts every connection to a machine from the machine's side.
 fn cut(machine: &Machine) {
     for process in machine.processes("sshd") {
         let line = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
@@ -145,7 +145,7 @@ fn journals_are_merged_followed_and_resumed_and_nobody_reads_on_when_kcm_is_gone
     let ran = ground.kcm(&["logs", "--master", machines[2].name()]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
 
-    // 200 MB in entries of 1000 bytes.
+    // The script prints 200 MB in entries of 1000 bytes.
     let script = "#!/bin/sh\nm=$(printf %01000d 0)\nfor i in 1 2 3 4 5 6 7 8 9 0; do printf '__CURSOR=c\\n__REALTIME_TIMESTAMP=1\\nMESSAGE=%s\\n\\n' $m; done >/tmp/ten\nfor i in 1 2 3 4 5 6 7 8 9 0; do cat /tmp/ten; done >/tmp/hundred\nfor i in 1 2 3 4 5 6 7 8 9 0; do cat /tmp/hundred; done >/tmp/thousand\nfor i in $(seq 200); do cat /tmp/thousand; done\n";
     put_script(&machines[0], "/usr/local/sbin/journalctl", script);
     put_script(&machines[0], "/usr/sbin/journalctl", script);

@@ -1,4 +1,5 @@
-//! Connections that are killed in every phase, an sshd that stops, and masters that lose their power.
+//! Tests of connections that are killed in every phase, of an sshd that stops, and of masters that
+//! lose power.
 
 use std::fs;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ fn untouched(result: &MasterResult) -> bool {
     matches!(result, MasterResult::Untouched { .. })
 }
 
-/// What a result says of why.
+/// Returns the error of a result.
 fn why(result: &MasterResult) -> &str {
     match result {
         MasterResult::Failed { error }
@@ -55,7 +56,7 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
         (Phase::Stage, millis(0)),
         (Phase::Stage, millis(100)),
     ] {
-        // So many bytes are on their way for longer.
+        // A larger program prolongs the transfer.
         if !after.is_zero() && phase == Phase::Stage {
             let big = ground.site.file("big");
             ground.plane.binaries().write_controller_manager("v1.36.1", &big);
@@ -96,7 +97,8 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
     ground.converges();
 }
 
-/// Kills the connection to the first of two masters in a phase that changes it; the second stays as it is.
+/// Kills the connection to the first of two masters in a phase that changes it. The second master
+/// must not change.
 fn cut_at(phase: Phase, after: Duration) {
     let Some(ground) = Ground::deployed(&plain(2)) else { return };
     ground.change(1);
@@ -122,7 +124,8 @@ fn an_ssh_that_is_killed_in_the_commit_or_the_gate_stops_there_and_the_next_appl
     ]);
 }
 
-/// Cuts the first master's or the second's power; switched on again, everything is finished.
+/// Cuts the power of master `of` in a phase of master `at`. After power-on, the next apply finishes
+/// the work.
 fn power_cut(of: usize, at: usize, phase: Phase, after: Duration) {
     let Some(ground) = Ground::deployed(&plain(2)) else { return };
     let ground = Arc::new(ground);
@@ -140,7 +143,7 @@ fn power_cut(of: usize, at: usize, phase: Phase, after: Duration) {
     } else {
         assert_eq!(results[0], MasterResult::Done);
     }
-    // It is dead; the others are worked on without it.
+    // The other master can be changed without the dead one.
     let dead = ground.kcm(&["apply"]);
     assert_eq!(dead.code, 1);
     assert_says(&dead.stderr, &[dying.name(), "--skip", "No master has changed"]);
@@ -153,7 +156,7 @@ fn power_cut(of: usize, at: usize, phase: Phase, after: Duration) {
 #[test]
 fn a_master_may_lose_its_power_before_in_and_after_its_commit() {
     together(vec![
-        // While the first is committed, the second goes.
+        // The second master loses power while the first is committed.
         Box::new(|| power_cut(1, 0, Phase::Commit, millis(300))),
         Box::new(|| power_cut(0, 0, Phase::Commit, millis(250))),
         Box::new(|| power_cut(0, 0, Phase::Gate, millis(500))),

@@ -1,4 +1,4 @@
-//! Certificate and key in a file that the kubeconfig names: what a renewal then costs.
+//! Tests of a renewal where the kubeconfig names a file with certificate and key.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,20 +13,22 @@ use super::{Ground, UNIT, assert_says, line_of, plain, until};
 const FOLDER: &str = "/opt/kubernetes/pki/kube-controller-manager/cert";
 const COMBINED: &str =
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-current.pem";
-/// On the operator's machine.
+/// Path of the key on the operator's machine.
 const KEY: &str = "pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
 const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
-/// Longer than a renewal takes, and shorter than client-go's five minutes.
+/// Sections for a named file and a certificate reload after 25 s: longer than a renewal, and
+/// shorter than client-go's five minutes.
 const NAMED: &str = "kubeconfig: {credentials: files}
 systemd: {directives: {Service: {Environment: KCM_STANDIN_CERT_RELOAD_SECONDS=25}}}
 ";
 
-/// The service's run and main process, as systemd has them.
+/// Returns the invocation and the main process of the service, as systemd reports them.
 fn run(machine: &Machine) -> String {
     machine.output(&["systemctl", "show", "-p", "InvocationID", "-p", "MainPID", UNIT])
 }
 
-/// The certificate in the combined file, whose key openssl finds to be its own; as the API server's audit has it.
+/// Returns the fingerprint of the certificate in the combined file, as the API server's audit log
+/// has it. openssl verifies that the key matches.
 fn certificate(machine: &Machine) -> String {
     let path = machine.file(COMBINED);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
@@ -41,7 +43,7 @@ fn certificate(machine: &Machine) -> String {
 }
 
 impl Ground {
-    /// Whether a service has been let in with this certificate.
+    /// True if the API server accepted a request of a service with this certificate.
     fn has_let_in(&self, certificate: &str) -> bool {
         let is_of = |user_agent: &str| user_agent.starts_with("kube-controller-manager");
         self.plane.requests().iter().any(|request| {
@@ -64,7 +66,8 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
     let kubeconfig = fs::read(machines[0].file(KUBECONFIG)).unwrap();
     assert!(!String::from_utf8_lossy(&kubeconfig).contains("-key-data"));
 
-    // As for any other reason; --force would renew what services have signed themselves, too, by a restart.
+    // A missing key is a reason like any other. `--force` would also renew the self-signed serving
+    // certificates, which needs a restart.
     fs::remove_file(ground.site.file(KEY)).unwrap();
     let renewed = ground.kcm(&["certs", "renew"]);
     assert_eq!(renewed.code, 0, "{renewed:?}");
@@ -92,7 +95,7 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
         assert_eq!(plan.code, 0, "{plan:?}");
         machines.iter().all(|machine| {
             let said = line_of(&plan.stderr, machine);
-            // A leader's controllers have connections with tokens, which stay.
+            // Connections of the leader's controllers authenticate with tokens and stay open.
             said.contains("its process uses the certificate that is there")
                 || is_leader(machine) && said.contains(" are closed; those left may be")
         })
@@ -102,14 +105,14 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
         assert_eq!(run(machine), *run_before, "the same process");
     }
 
-    // And back: the first pair is there again, without a restart.
+    // A rollback restores the first pair without a restart.
     let back = ground.kcm(&["rollback"]);
     assert_eq!(back.code, 0, "{back:?}");
     for (machine, (run_before, certificate_before)) in machines.iter().zip(&before) {
         assert_eq!((&run(machine), &self::certificate(machine)), (run_before, certificate_before));
     }
 
-    // The tutorial's form again: no key is left where nobody looks for it.
+    // With the tutorial's form, no key remains in the unused file.
     ground.write("");
     ground.apply(&[]);
     for machine in machines {

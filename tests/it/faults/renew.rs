@@ -1,4 +1,4 @@
-//! `kcm certs renew` on real masters, from a certificate with an hour left.
+//! Tests of `kcm certs renew` on real masters, with a certificate that has about an hour left.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,8 @@ const CERTIFICATE: &str =
 const KEY: &str =
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem";
 const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
-/// The end of a certificate, and whether a key is its own: as openssl sees them.
+/// Returns the end of validity of a certificate, as openssl reports it. Asserts that its key and
+/// the kubeconfig match.
 fn end_of(machine: &Machine) -> String {
     let openssl = |arguments: &[&str]| {
         let mut openssl = std::process::Command::new("openssl");
@@ -46,7 +47,7 @@ fn a_certificate_with_an_hour_left_is_renewed_with_a_handover_and_without_an_api
     ground.site.edit("pki:\n", &format!("pki:\n{an_hour}"));
     ground.apply(&[]);
     let before: Vec<_> = machines.iter().map(end_of).collect();
-    // Nothing is due by that, and a flag that changed is left alone.
+    // With these lifetimes nothing is due. A later run also ignores the changed flag.
     let early = ground.kcm(&["certs", "renew"]);
     assert_eq!((early.code, early.stdout.starts_with("Nothing to do")), (0, true), "{early:?}");
     ground.site.edit(an_hour, "  lifetime: 8760h\n");
@@ -58,7 +59,7 @@ fn a_certificate_with_an_hour_left_is_renewed_with_a_handover_and_without_an_api
         assert_says(&ran.stderr, &["more than certificates differs", "`kcm plan`"]);
         assert_says(&ran.stdout, &["Done: the certificates of 3 masters are renewed."]);
     });
-    // On a machine that does much else.
+    // This limit allows for a busy machine.
     assert!(gap.beyond_the_stop() < Duration::from_secs(10), "{gap:?}");
     let renewed: Vec<_> = machines.iter().map(end_of).collect();
     assert!(renewed.iter().zip(&before).all(|(new, old)| new > old), "{before:?} {renewed:?}");
@@ -69,7 +70,7 @@ fn a_certificate_with_an_hour_left_is_renewed_with_a_handover_and_without_an_api
     let again = ground.kcm(&["certs", "renew"]);
     assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
 
-    // The same key, all of it, while no API server answers.
+    // A forced renewal with the same key also works while the API server is down.
     let key = fs::read(machines[0].file(KEY)).unwrap();
     ground.plane.stop();
     let ran = ground.kcm(&["certs", "renew", "--force", "--same-key"]);

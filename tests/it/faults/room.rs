@@ -1,4 +1,4 @@
-//! `/opt` as a file system of its own, and full.
+//! Tests of `/opt` as a separate, full file system.
 
 use std::fs;
 use std::io::Write as _;
@@ -19,14 +19,14 @@ fn filler(machine: &Machine) -> std::path::PathBuf {
     machine.file("/opt/everything")
 }
 
-/// Not a byte is left.
+/// Fills the file system to its last byte.
 fn fill(machine: &Machine) {
     let mut rest = fs::File::create(filler(machine)).unwrap();
     while rest.write_all(&[0; 8192]).is_ok() {}
     while rest.write_all(&[0; 512]).is_ok() {}
 }
 
-/// The file system of the second master (or the first) is full from one moment on, when there was room at preflight.
+/// Fills the file system of master `at` in a phase, after the preflight found enough space.
 fn full_from(at: usize, phase: Phase) -> Option<(Arc<Ground>, Vec<MasterResult>)> {
     let ground = Arc::new(Ground::deployed(&opt_apart())?);
     ground.change(1);
@@ -52,7 +52,7 @@ fn full_at_the_stage() {
     for machine in ground.lab.machines() {
         assert_eq!(leftovers(machine), "", "{}", machine.name());
     }
-    // Before anything is begun, it is a finding.
+    // Before a rollout begins, the full file system is a finding.
     let ran = ground.kcm(&["apply"]);
     assert_eq!(ran.code, 1);
     assert_says(&ran.stderr, &[full.name(), "/opt", "free some space", "[no-room]"]);
@@ -65,7 +65,7 @@ fn full_at_the_commit() {
     let full = ground.lab.machine(0);
     println!("full at the commit: {results:?}");
     match &results[0] {
-        // Names need no room here.
+        // A rename needs no space on this file system.
         MasterResult::Done => {}
         MasterResult::Untouched { error: Some(error) }
         | MasterResult::RolledBack { error }

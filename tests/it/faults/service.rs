@@ -1,4 +1,4 @@
-//! Services that do not do what they should.
+//! Tests of services that misbehave.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use kcm_tests::lab::{Machine, Watcher};
 
 use super::{Ground, PROGRAM, UNIT, UNIT_FILE, assert_says, line_of, plain, put_script, together};
 
-/// Where the program lies that the script starts.
+/// Path of the program that the script starts.
 const REAL: &str = "/usr/local/lib/kube-controller-manager";
 
-/// Does what it should, unless a flag says otherwise.
+/// Returns a script that works normally unless a flag selects a fault.
 fn script() -> String {
     format!(
         "#!/bin/sh
@@ -48,7 +48,8 @@ fn unit(machine: &Machine) -> String {
     machine.output(&["cat", UNIT_FILE])
 }
 
-/// A change that makes a service misbehave is taken back on the first master, and reaches no other.
+/// Asserts that a change with a misbehaving service is rolled back on the first master and reaches
+/// no other.
 fn taken_back(value: u32, says: &[&str]) {
     let Some(ground) = with_scripts(2) else { return };
     ground.write_bare(&flag(10));
@@ -62,7 +63,7 @@ fn taken_back(value: u32, says: &[&str]) {
     let watched = watcher.end();
     println!("{value}: down {:?}, {:?} in all", watched.longest(), watched.exposure());
     assert_eq!(ran.code, 4, "{ran:?}");
-    // Whoever leads comes last.
+    // The leader comes last.
     let is_first =
         |place: &usize| line_of(&ran.stdout, ground.lab.machine(*place)).contains("rolled back");
     let first = [0, 1].into_iter().find(is_first).unwrap_or(0);
@@ -74,10 +75,10 @@ fn taken_back(value: u32, says: &[&str]) {
     assert_says(&ran.stdout, &["Partly done", "run the same command again"]);
     assert_eq!(unit(machine), before[first]);
     assert!(machine.serves(), "what was there before is");
-    // A machine that is back within a few milliseconds may not be seen down at all.
+    // An outage of a few milliseconds may remain undetected.
     assert!(watched.most_down <= 1, "{watched:?}");
     ground.is_whole();
-    // Mended with another value, or by going back to what it was.
+    // Another value or the former one fixes the service.
     ground.write_bare(&flag(if value == 13 { 11 } else { 10 }));
     ground.converges();
 }
@@ -91,13 +92,14 @@ fn a_service_that_does_not_get_or_stay_healthy_is_taken_back_and_reaches_no_seco
         }),
         Box::new(|| taken_back(15, &["does not listen", "and another process does"])),
         Box::new(|| taken_back(16, &["exit status 1", "journal: no such thing"])),
-        // journald reads what it said long after its end.
+        // journald reads the message long after the service has exited.
         Box::new(|| taken_back(17, &["exit status 1", "journal: no such thing"])),
         Box::new(never_was),
     ]);
 }
 
-/// Where nothing was before, there is nothing to go back to: what failed is said, and mended it is finished.
+/// A first deployment has no previous generation: the failure is reported, and after a fix the next
+/// apply finishes.
 fn never_was() {
     let Some(ground) = with_scripts(2) else { return };
     ground.write_bare(&flag(16));
@@ -107,7 +109,7 @@ fn never_was() {
         assert_says(line_of(&ran.stdout, machine), &["failed", "exit status 1"]);
         assert_says(&ran.stderr, &["journal: no such thing"]);
     }
-    // Nothing has changed since, and it is not taken for done.
+    // A second apply without a change reports the failure again.
     let again = ground.kcm(&["apply"]);
     assert_eq!(again.code, 4, "{again:?}");
     ground.write_bare(&flag(11));
@@ -124,7 +126,7 @@ fn a_service_that_somebody_stopped_or_broke_by_hand_is_mended_first() {
     assert_says(line_of(&ran.stdout, second), &["done", "1 unit enabled", "1 service started"]);
     ground.is_whole();
 
-    // It fails again and again there; the change goes there first, one at a time.
+    // The second master's service keeps failing, so the change goes there first.
     let break_it = format!(
         "sed -i s/--v=2/--no-such-flag/ {UNIT_FILE} && systemctl daemon-reload && systemctl restart {UNIT}"
     );

@@ -1,4 +1,5 @@
-//! What services show, issued by the cluster's CA: verified by curl, renewed without a restart.
+//! Tests of serving certificates that the cluster's CA issues: verified by curl, and renewed
+//! without a restart.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -16,14 +17,14 @@ fn run(machine: &Machine) -> String {
     machine.output(&["systemctl", "show", "-p", "InvocationID", "-p", "MainPID", UNIT])
 }
 
-/// What curl gets that trusts the cluster's CA and nobody else.
+/// Returns the answer to curl with the cluster's CA as the only trusted CA.
 fn healthz(ground: &Ground, machine: &Machine) -> String {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--cacert"]).arg(ground.site.file("pki/ca/cert/ca.pem"));
     peers::run(curl.arg(format!("https://{}:10257/healthz", machine.address())))
 }
 
-/// The SHA-256 of what a machine's service shows.
+/// Returns the SHA-256 fingerprint of a machine's serving certificate.
 fn shown(machine: &Machine) -> String {
     let at = format!("{}:10257", machine.address());
     let mut see = Command::new("sh");
@@ -64,7 +65,7 @@ fn what_is_served_is_verified_by_the_ca_and_renewed_without_a_restart() {
     }
     assert_eq!(ground.plane.admin().holder(), leader);
 
-    // A master that comes is named in a new one; so is one that moves.
+    // Without `servingCertificate`, an apply removes the certificate and its key.
     ground.write("");
     let ran = ground.apply(&[]);
     assert_says(&ran.stdout, &["Done"]);

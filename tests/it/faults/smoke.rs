@@ -1,4 +1,5 @@
-//! `kcm smoke` on real masters: what works passes, and each thing that does not is named with its cause.
+//! Tests of `kcm smoke` on real masters: working functions pass, and each failure is reported with
+//! its cause.
 
 use std::fs;
 use std::thread::sleep;
@@ -14,7 +15,6 @@ use super::{Ground, UNIT, UNIT_FILE, assert_says, plain, until};
 const KUBECONFIG: &str = "/opt/kubernetes/kubeconfig/kube-controller-manager.kubeconfig";
 
 impl Ground {
-    /// Writes the administrator's kubeconfig.
     pub(super) fn bring_admin(&self) {
         let admin = self.plane.authority().client("kubernetes-admin", &["system:masters"]);
         self.site.write("admin.kubeconfig", self.plane.kubeconfig(&admin));
@@ -34,7 +34,7 @@ impl Ground {
         all.into_iter().filter(is_ours).collect()
     }
 
-    /// Lets the next candidate have the lead at once.
+    /// Releases the Lease, so that the next candidate can acquire it at once.
     fn free_lead(&self) {
         let admin = self.plane.admin();
         let mut lease = admin.lease().unwrap();
@@ -43,7 +43,7 @@ impl Ground {
         admin.update(kcm_tests::control_plane::Client::LEASE, &lease).ok();
     }
 
-    /// Restarts the one service that runs, after a change of its unit, and waits until it leads.
+    /// Changes the unit of the only running service, restarts it, and waits until it leads.
     fn lead_with(&self, machine: &Machine, from: &str, to: &str) {
         let text = fs::read_to_string(machine.file(UNIT_FILE)).unwrap();
         assert!(text.contains(from), "{text}");
@@ -66,7 +66,6 @@ fn results(report: &Value) -> Vec<(&str, &str)> {
     all.map(|it| (it["name"].as_str().unwrap(), it["result"].as_str().unwrap())).collect()
 }
 
-/// Files for etcd's options.
 fn etcd_options(ground: &Ground, client: &Identity) {
     ground.site.write("etcd-ca.pem", &ground.plane.authority().certificate);
     ground.site.write("etcd.pem", &client.certificate);
@@ -116,7 +115,7 @@ fn what_works_is_proven_and_removed_and_what_does_not_is_named_with_its_cause() 
     let said = check(&gateway, "etcd")["seen"].as_str().unwrap();
     assert_says(said, &["server certificate for client authentication", "broken pipe"]);
 
-    // From here on, the first master alone.
+    // From here on, only the first master runs.
     let [first, second] = ground.lab.machines() else { panic!() };
     second.output(&["systemctl", "stop", UNIT]);
     ground.lead_with(first, "", "");
@@ -135,7 +134,7 @@ fn what_works_is_proven_and_removed_and_what_does_not_is_named_with_its_cause() 
     who_leads(&ground, first, second);
 }
 
-/// One controller is switched off, the others are forbidden their work, and somebody keeps the namespace from going.
+/// One controller is disabled, the others lack permissions, and a finalizer keeps the namespace.
 fn idle_controllers(ground: &Ground, first: &Machine) {
     let admin = ground.plane.admin();
     let good = "--use-service-account-credentials=true";
@@ -167,7 +166,7 @@ fn idle_controllers(ground: &Ground, first: &Machine) {
     until("what was left goes", patience, || ground.smoke_namespaces().is_empty());
 }
 
-/// Whoever interrupts it finds nothing left.
+/// Checks that an interrupted smoke test leaves nothing behind.
 fn interrupted(ground: &Ground, first: &Machine) {
     let arguments = ["smoke", "--kubeconfig", "admin.kubeconfig", "--master", first.name()];
     let interrupted = ground.start(&arguments);
@@ -180,7 +179,7 @@ fn interrupted(ground: &Ground, first: &Machine) {
     assert_eq!(ground.smoke_namespaces(), [Value::Null; 0]);
 }
 
-/// What keeps a master from leading, and who leads in its place.
+/// Checks the reports on a master that cannot lead, and on an unknown leader.
 fn who_leads(ground: &Ground, first: &Machine, second: &Machine) {
     let admin = ground.plane.admin();
     let wrong = ground.plane.authority().client("system:kube-scheduler", &[]);

@@ -1,4 +1,4 @@
-//! `kcm status` on real masters: everything that can be wrong with one, made so and recognised, all at once.
+//! Tests of `kcm status` on real masters, with every fault of a master at the same time.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -32,7 +32,7 @@ fn put(machine: &Machine, path: &str, content: &str, mode: u32) {
     fs::set_permissions(machine.file(path), fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// A serving certificate for a machine that ends in so many days.
+/// Installs a serving certificate that expires in `days` days.
 fn serve_for(ground: &Ground, machine: &Machine, days: i64) {
     let now = OffsetDateTime::now_utc();
     let (from, until) = (now - time::Duration::days(100), now + time::Duration::days(days));
@@ -41,7 +41,7 @@ fn serve_for(ground: &Ground, machine: &Machine, days: i64) {
     put(machine, SERVED_KEY, &identity.key, 0o600);
 }
 
-/// Gives a machine another host key than the one that is known here.
+/// Replaces a machine's host key in `known_hosts` with that of another machine.
 fn forge_host_key(machine: &Machine, of: &Machine) {
     let known = fs::read_to_string(machine.known_hosts()).unwrap();
     let (mine, other) = (machine.host_key(), of.host_key());
@@ -49,7 +49,7 @@ fn forge_host_key(machine: &Machine, of: &Machine) {
     fs::write(machine.known_hosts(), known.replace(&key(&mine), &key(&other))).unwrap();
 }
 
-/// Something wrong with every master but the first and the last; with some, more than one thing.
+/// Breaks every master except the first and the last; some have more than one fault.
 fn spoil(ground: &Ground) -> Process {
     let [fine, stopped, failed, crashing, masked, unit, file, off, ..] = ground.lab.machines()
     else {
@@ -120,7 +120,7 @@ fn every_state_of_a_master_is_recognised_at_once() {
     let [fine, stopped, failed, crashing, masked, unit, file, off, bare] = machines else {
         panic!()
     };
-    // Some have more than one thing wrong with them.
+    // Some masters have more than one fault.
     let (exposed, ending, second) = (stopped, unit, file);
     let tokens = ca(KeyAlgorithm::EcdsaP256, "tokens").1;
     for machine in machines {
@@ -128,7 +128,8 @@ fn every_state_of_a_master_is_recognised_at_once() {
         put(machine, TOKENS, &tokens, 0o600);
     }
     ground.write(FLAGS);
-    // It leads, and goes on to: the faked clock of another would make its Lease look old.
+    // This master becomes the leader and stays so: the wrong clock of another one would make its
+    // Lease look old.
     ground.apply(&["--master", fine.name()]);
     ground.apply(&["--skip", bare.name()]);
     let well = ground.kcm(&["status", "--skip", bare.name(), "--skip", ending.name()]);
@@ -144,7 +145,7 @@ fn every_state_of_a_master_is_recognised_at_once() {
     );
     assert!(well.stdout.lines().all(|line| line.chars().count() <= 100), "{}", well.stdout);
 
-    // One that was not looked at may lead.
+    // An unobserved master may be the leader.
     let skipped = [bare, ending, fine].map(|machine| ["--skip", machine.name()]).concat();
     let others = ground.kcm(&[&["status"], &skipped[..]].concat());
     assert_eq!(others.code, 0, "{others:?}");

@@ -1,4 +1,5 @@
-//! kcm in this process, over real SSH, with somebody at the line who knows in which phase it is.
+//! kcm within this process, over real SSH, with actions that a test triggers in a phase of the
+//! rollout.
 
 use std::fmt;
 use std::fs;
@@ -13,8 +14,8 @@ use kcm::kube::{
 };
 use kcm::transport::{
     Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError,
-    JournalQuestion, LockClaim, LockError, LockGuard, Operation, Replies, SshMaster, Stream,
-    StreamAddress, StreamError, Transport, TransportError, UnitAction,
+    JournalQuestion, LockClaim, LockError, LockGuard, OpenSsh, Operation, Replies, ShellTransport,
+    Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction,
 };
 use kcm::{Cluster, Consent, Error, Fleet, Interrupt, MasterResult, Network, Outcome, Run, Silent};
 use kcm_tests::lab::Machine;
@@ -23,7 +24,7 @@ use time::OffsetDateTime;
 
 use super::Ground;
 
-/// A part of a rollout, as one exchange.
+/// Part of a rollout, as one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Observe,
@@ -31,11 +32,11 @@ pub(super) enum Phase {
     Lock,
     Stage,
     Commit,
-    /// The leader's commit, up to the end of its process.
+    /// Commit of the leader, until its process has ended.
     Stop,
-    /// Its Lease is freed.
+    /// Release of the leader's Lease.
     Free,
-    /// And it is started again.
+    /// Start of the leader's service.
     Start,
     Gate,
     Conclude,
@@ -64,24 +65,24 @@ impl Phase {
     }
 }
 
-/// What happens once, when a master comes to a phase.
+/// Action that happens once, when a master reaches a phase.
 #[derive(Clone)]
 pub(super) struct Blow {
     pub(super) master: String,
     pub(super) phase: Phase,
-    /// How long after the phase has begun; at zero, before it.
+    /// Delay since the beginning of the phase; at zero, the action happens before it.
     pub(super) after: Duration,
     pub(super) strike: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// Waits for the moment of a blow.
+/// Trigger of a blow.
 struct Striker {
     blow: Blow,
     is_struck: AtomicBool,
 }
 
 impl Striker {
-    /// Strikes if it is time.
+    /// Starts the action if `master` has reached the phase of the blow.
     async fn reach(&self, master: &str, phase: Option<Phase>) {
         let is_meant = phase == Some(self.blow.phase) && master == self.blow.master;
         if !is_meant || self.is_struck.swap(true, Ordering::Relaxed) {
@@ -100,7 +101,7 @@ impl Striker {
 
 struct Tapped {
     name: String,
-    inner: SshMaster,
+    inner: ShellTransport<OpenSsh>,
     striker: Arc<Striker>,
 }
 
@@ -142,7 +143,7 @@ impl Transport for Tapped {
     }
 }
 
-/// The API server, as it is asked through one master.
+/// Access to the API server through one master.
 struct TappedApi {
     master: String,
     inner: Arc<dyn Api>,
@@ -192,20 +193,24 @@ impl ControlPlane for TappedPlane {
     }
 }
 
-/// The cluster file in a folder, for these masters alone if any are named.
+/// Returns the cluster file of a folder, restricted to these masters if any are named.
 fn cluster_in(folder: &Path, only: &[String]) -> Cluster {
     let file = folder.join("kcm.yaml");
     let text = fs::read_to_string(&file).unwrap();
     Cluster::parse(&text, &file).unwrap().select(only, &[]).unwrap()
 }
 
-/// Masters that `connect` reaches by name.
-fn fleet(cluster: &Cluster, connect: impl Fn(String, SshMaster) -> Arc<dyn Transport>) -> Fleet {
+/// Returns a fleet whose masters `connect` reaches by name.
+fn fleet(
+    cluster: &Cluster,
+    connect: impl Fn(String, ShellTransport<OpenSsh>) -> Arc<dyn Transport>,
+) -> Fleet {
     let connections = Connections::new();
     Fleet::new(cluster, Network::Allowed, |name| {
         let master = cluster.master(name).unwrap();
         let (address, ssh) = (master.address.clone(), master.ssh.clone());
-        connect(name.to_owned(), SshMaster::new(name, address, ssh, None, &connections))
+        let shell = OpenSsh::new(address, ssh, &connections);
+        connect(name.to_owned(), shell.into_transport(name, None))
     })
 }
 
@@ -221,7 +226,8 @@ fn apply(cluster: &Cluster, fleet: &Fleet) -> Result<Outcome, Error> {
     })
 }
 
-/// Applies what is in a folder, in this process, to these masters alone if any are named. The blow must have fallen.
+/// Applies the cluster file of a folder in this process, restricted to these masters if any are
+/// named. The blow must have happened.
 pub(super) fn apply_under(folder: &Path, only: &[String], blow: &Blow) -> Result<Outcome, Error> {
     let striker = Arc::new(Striker { blow: blow.clone(), is_struck: false.into() });
     let plane = Arc::new(TappedPlane(Arc::clone(&striker)));
@@ -243,12 +249,12 @@ fn struck(
     ended
 }
 
-/// Where a master of the cluster file in a folder is.
+/// Returns the address of a master in the cluster file of a folder.
 pub(super) fn address(folder: &Path, master: &str) -> String {
     cluster_in(folder, &[]).master(master).unwrap().address.to_string()
 }
 
-/// Kills every `ssh` of this machine's that leads to a master.
+/// Kills every `ssh` process on this machine that is connected to a master.
 pub(super) fn kill_ssh_to(address: &str) {
     let killed = ssh_to(address).into_iter().filter(|process| {
         Pid::from_raw(*process).is_some_and(|it| kill_process(it, Signal::KILL).is_ok())
@@ -257,14 +263,14 @@ pub(super) fn kill_ssh_to(address: &str) {
 }
 
 impl Ground {
-    /// Applies in this process, without asking who leads: the masters come in the cluster file's order. The blow must have
-    /// fallen.
+    /// Applies in this process without access to the Lease, in the order of the cluster file. The
+    /// blow must have happened.
     pub(super) fn apply_under(&self, blow: &Blow) -> Result<Outcome, Error> {
         let striker = Arc::new(Striker { blow: blow.clone(), is_struck: false.into() });
         struck(&cluster_in(self.site.path(), &[]), &striker, |fleet| fleet)
     }
 
-    /// Applies without anybody who could be asked who leads.
+    /// Applies without access to the Lease.
     pub(super) fn apply_blindly(&self) -> Result<Outcome, Error> {
         let cluster = cluster_in(self.site.path(), &[]);
         apply(&cluster, &fleet(&cluster, |_, master| Arc::new(master)))
@@ -288,7 +294,7 @@ fn ssh_to(address: &str) -> Vec<i32> {
         .collect()
 }
 
-/// In words.
+/// Formats the result of an apply.
 pub(super) fn shown(ended: &Result<Outcome, Error>) -> String {
     match ended {
         Err(error) => error.to_string(),
@@ -299,7 +305,7 @@ pub(super) fn shown(ended: &Result<Outcome, Error>) -> String {
     }
 }
 
-/// How it ended on each master.
+/// Returns the result of each master.
 pub(super) fn results(ended: Result<Outcome, Error>) -> Vec<MasterResult> {
     ended.unwrap().masters.into_iter().map(|master| master.result).collect()
 }

@@ -1,4 +1,4 @@
-//! `rollback`, `remove`, and who takes part, on real systems.
+//! Tests of `rollback`, `remove`, and the selection of masters, on real systems.
 
 use std::fs;
 

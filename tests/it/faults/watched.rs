@@ -1,4 +1,4 @@
-//! Invariant 2, seen from outside: no master but the one at hand is ever down because of kcm.
+//! Tests of invariant 2 from outside: at most the current master is down because of kcm.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use kcm_tests::lab::{Watched, Watcher};
 
 use super::{Ground, UNIT, changed, plain};
 
-/// What a restart may take; a service takes up to two seconds to stop.
+/// Longest duration of a restart; a service takes up to two seconds to stop.
 const RESTART: Duration = Duration::from_secs(5);
 
 fn watch(rollouts: usize) {
@@ -18,7 +18,7 @@ fn watch(rollouts: usize) {
     for number in 1..=rollouts {
         let watcher = Watcher::start(&ground.lab);
         match number % 4 {
-            // Another version, with its upload.
+            // Another version includes its upload.
             3 => {
                 let install = format!("install: {{binary: {}}}\n", other_version.display());
                 ground.write_bare(&format!("{install}{}", changed(number - 1)));
@@ -61,7 +61,8 @@ fn report(all: &[Watched], took: Duration) {
         "{} rollouts in {took:?}: {outages} outages of one master, {average:?} on average, {longest:?} at most; of two never",
         all.len()
     );
-    // Each master once in each; one that takes less than two looks may be missed.
+    // Each master restarts once in each rollout; an outage of less than two observations may be
+    // missed.
     let restarts = 3 * all.len();
     assert!(outages <= restarts && 10 * outages >= 9 * restarts, "{outages} of {restarts}");
     assert!(longest < RESTART, "{longest:?}");

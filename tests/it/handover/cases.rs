@@ -1,4 +1,4 @@
-//! When it is written and when it is not, with a store that does as it is told, and on the wire.
+//! Tests of when kcm writes the Lease and when it does not, with a fake store and over HTTPS.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +14,7 @@ fn free(store: &FakeLeases, before: &Lease) -> Result<Handover, ApiError> {
     run(free_lease(store, Some(before), &process(), PATIENCE))
 }
 
-/// What is there after all was done, when the Lease is `now` after the stop.
+/// Runs a handover in which the Lease is `now` after the stop. Returns the result and the store.
 fn after(now: &Value) -> (Handover, FakeLeases) {
     let (store, before) = store(&spec());
     store.put(now);
@@ -49,7 +49,7 @@ fn a_holder_that_is_not_certainly_that_process_keeps_its_lease() {
         assert_ne!(handover, Handover::Freed, "{what}");
         assert_eq!((store.writes(), store.spec()), (Vec::new(), Some(now)), "{what}");
     }
-    // The same when the stop found them already.
+    // The result is the same if the Lease had these values before the stop.
     for now in [with("acquireTime", "2026-11-23T05:59:59.9Z"), with("strategy", "x")] {
         let (store, before) = store(&now);
         assert!(matches!(free(&store, &before).unwrap(), Handover::Left(_)));
@@ -59,14 +59,14 @@ fn a_holder_that_is_not_certainly_that_process_keeps_its_lease() {
 
 #[test]
 fn a_change_between_reading_and_writing_is_read_and_decided_on_again() {
-    // Its last renewal arrived late: it is still its own.
+    // The last renewal of the process arrived late; it still holds the Lease.
     let (store, before) = store(&spec());
     let late = with("renewTime", "2026-11-23T06:59:59.900000Z");
     store.script([Scripted::Answers, Scripted::After(late)]);
     assert_eq!(free(&store, &before).unwrap(), Handover::Freed);
     assert_eq!(store.writes().len(), 1);
 
-    // Somebody else has got it, or our own successor.
+    // Another master or the successor on this host has acquired the Lease.
     for (holder, is_other) in [("k8s-master-02_b", true), ("k8s-master-01_b", false)] {
         let (store, before) = super::store(&spec());
         let taken = with("holderIdentity", holder);
@@ -76,7 +76,7 @@ fn a_change_between_reading_and_writing_is_read_and_decided_on_again() {
         assert_eq!((store.writes(), store.spec()), (Vec::new(), Some(taken)));
     }
 
-    // It never rests.
+    // The Lease changes before every write.
     let (store, before) = super::store(&spec());
     let again = [Scripted::Answers, Scripted::After(spec())];
     store.script(again.into_iter().cycle().take(100));
@@ -112,8 +112,8 @@ fn an_answer_that_is_lost_is_found_out_by_reading() {
     assert_eq!(store.writes(), Vec::<Value>::new());
 }
 
-/// What is decided when the clocks of a master, of the API server and of another master are off by so many seconds
-/// against ours.
+/// Runs a handover with clock offsets in seconds of a master, of the API server and of another
+/// master against the operator's clock.
 fn with_clocks(offsets: [i64; 3]) -> (Handover, FakeLeases) {
     let here = STARTED;
     let clocks = offsets.map(|seconds| {
@@ -137,7 +137,8 @@ fn with_any_clock_two_minutes_off_nothing_is_written() {
     }
     assert_eq!(with_clocks([1, -1, 2]).0, Handover::Freed);
 
-    // Not even if nobody has noticed: another host of that name wrote these times, by a clock that is off.
+    // Undetected clock offsets free no Lease either. A host of the same name wrote these times with
+    // a wrong clock.
     for renewed in ["06:57:59", "07:01:59"] {
         let acquired =
             format!("2026-11-23T{}.3Z", if renewed < "07" { "05:58:00" } else { "06:02:00" });
@@ -175,7 +176,7 @@ fn stored() -> Lease {
     Lease::from_object(json!({"kind": "Lease", "metadata": metadata, "spec": spec()})).unwrap()
 }
 
-/// A server with one Lease whose first answer to a replacement is `first`, of the answer that it would give.
+/// Starts a server with one Lease. `first` modifies its answer to the first replacement.
 fn serving(ca: &Authority, first: fn(Answer) -> Answer) -> kcm_tests::standin::scripted::Scripted {
     let (version, writes) = (AtomicUsize::new(1), AtomicUsize::new(0));
     let freed = std::sync::Mutex::new(spec());

@@ -1,9 +1,11 @@
-//! Every order in which things can happen between kcm, the API server and the candidates, with the decision itself.
+//! Model check of every order of events among kcm, the API server and the candidates, with the real
+//! decision.
 //!
-//! A state is the Lease, five processes, what each has sent that has not arrived, and where kcm is. A step is one of
-//! them doing one thing, as often as it likes. All states that can be reached are visited, and in none may two living
-//! processes believe that they lead. Without kcm that is client-go's own promise, which the model takes as given: a
-//! Lease that is held is taken only from a process that has ended.
+//! A state is the Lease, five processes, the messages of each that have not arrived, and the
+//! progress of kcm. A step is one action of one of them, any number of times. The check visits all
+//! reachable states; in none may two living processes believe that they lead. Without kcm, this is
+//! the guarantee of client-go, which the model assumes: a held Lease is acquired only from a
+//! process that has ended.
 
 mod world;
 
@@ -14,14 +16,14 @@ use kcm::kube::handover::{Decision, decide};
 use super::*;
 use world::{Config, Leased, Moment, Rule, State, Twin, Who};
 
-/// The decisions on Leases as the model has them.
+/// Cache of the decisions on the Leases of the model.
 #[derive(Default)]
 struct Decider {
     known: HashMap<(Option<Who>, Leased), bool>,
 }
 
 impl Decider {
-    /// Whether the Lease is to be freed, by the rule or by a rule that lacks something.
+    /// True if kcm frees the Lease, by the full rule or by a weakened one.
     fn frees(&mut self, rule: Rule, before: Option<Who>, now: Leased) -> bool {
         let before = if rule == Rule::AnyHolder { now.holder } else { before };
         *self.known.entry((before, now)).or_insert_with(|| {
@@ -50,7 +52,7 @@ impl Decider {
 const DAWN: OffsetDateTime = datetime!(2026-11-22 00:00 UTC);
 const DUSK: OffsetDateTime = datetime!(2026-11-23 07:00:10 UTC);
 
-/// A Lease of the model as the API has it.
+/// Returns a Lease of the model as an object of the API.
 fn object(lease: Leased) -> Lease {
     let time = |moment: Moment| match moment {
         Moment::BeforeStart => "2026-11-23T05:00:00.000000Z",
@@ -66,8 +68,8 @@ fn object(lease: Leased) -> Lease {
     Lease::from_object(json!({"kind": "Lease", "metadata": metadata, "spec": spec})).unwrap()
 }
 
-/// Visits everything; returns how many states there are, how many of them after a Lease was freed, and one in which two
-/// lead.
+/// Visits all states. Returns the number of states, the number of those after a Lease was freed,
+/// and a state with two leaders.
 fn explore(config: Config) -> (usize, usize, Option<State>) {
     let mut decider = Decider::default();
     let mut seen = HashSet::new();
@@ -105,9 +107,10 @@ const WHOLE: Config = Config { rule: Rule::Whole, twin: Twin::None };
 #[test]
 fn two_never_lead_because_of_kcm_in_whatever_order_things_happen() {
     holds(WHOLE);
-    // A second process of this host that led before the service's began, or that got the Lease since that ended.
+    // A second process of this host that led before the service started, or acquired the Lease
+    // after its process ended.
     holds(Config { twin: Twin::Older, ..WHOLE });
-    // One that got it in between, and has renewed it before kcm looks.
+    // A second process that acquired the Lease in between, and renewed it before kcm reads it.
     holds(Config { twin: Twin::Prompt, ..WHOLE });
 }
 
@@ -121,7 +124,7 @@ fn each_part_of_the_rule_is_needed() {
     breaks(Config { rule: Rule::AnyEnd, twin: Twin::Prompt });
 }
 
-/// The limit that the documentation names: kcm's preflight has to see to it.
+/// Checks the documented limitation: kcm's preflight must exclude this case.
 #[test]
 fn a_second_process_of_this_host_that_just_got_the_lease_must_be_ruled_out_before() {
     breaks(Config { twin: Twin::Any, ..WHOLE });

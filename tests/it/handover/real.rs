@@ -1,4 +1,4 @@
-//! Real candidates, or what stands in for them.
+//! Tests with real candidates, or with their stand-ins.
 
 use std::fs;
 use std::thread::sleep;
@@ -24,11 +24,11 @@ fn a_leader_that_is_stopped_freed_and_started_again_leaves_a_gap_of_less_than_a_
     run(async {
         let own = client(&plane.server(), ca, &ca.controller_manager(), Via::Direct).await;
         let before = own.lease().await.unwrap().unwrap();
-        // A process that runs still is never freed: it has renewed since it is said to have ended.
+        // The Lease of a running process is never freed: it was renewed after the reported end.
         let lied = EndedProcess { hostname, started, gone: started, ..process() };
         let left = free_lease(&own, Some(&before), &lied, PATIENCE).await.unwrap();
         assert!(matches!(left, Handover::Left(Reason::RenewedAfter { .. })), "{left:?}");
-        // Nor is one of before the service's.
+        // A Lease that was acquired before the reported start is not freed either.
         let gone = OffsetDateTime::now_utc();
         let lied = EndedProcess { hostname, started: gone, gone, ..process() };
         let left = free_lease(&own, Some(&before), &lied, PATIENCE).await.unwrap();
@@ -51,7 +51,7 @@ fn a_leader_that_is_stopped_freed_and_started_again_leaves_a_gap_of_less_than_a_
         assert_ne!(plane.admin().holder().unwrap(), first);
         assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
         assert_eq!(again.code(), None);
-        // Once more, late: its successor leads.
+        // A late second attempt finds the successor as the leader.
         let left = free_lease(&own, Some(&before), &ended, PATIENCE).await.unwrap();
         assert!(matches!(left, Handover::Left(Reason::Changed { .. })), "{left:?}");
     });

@@ -1,4 +1,4 @@
-//! Verbs that change masters.
+//! Tests of verbs that change masters.
 
 use kcm_tests::hostile::Plan;
 
@@ -7,10 +7,10 @@ use super::runs::Run;
 use super::{Front, plans, words};
 use crate::faults::changed;
 
-/// After so many changes the fleet must converge.
+/// Number of changes after which the fleet must converge.
 const BETWEEN: usize = 4;
 
-/// The command line of the change at a place.
+/// Returns the command line of the change with the number `place`.
 fn line(place: usize, plan: Plan) -> String {
     let form = if plan.seed.is_multiple_of(2) { " -o json" } else { "" };
     match place % 20 {
@@ -38,7 +38,7 @@ impl Front {
         run
     }
 
-    /// Without the hostile one's doing, an apply finishes the work.
+    /// Asserts that an apply with an honest first master finishes the work.
     fn converge(&mut self, after: &Run) {
         for line in ["apply", "plan --check"] {
             let run = Run::new(&self.ground.site, None, &words(line));

@@ -1,11 +1,11 @@
-//! What holds of the output of kcm, whatever a master says.
+//! Checks of the output of kcm that hold for any answer of a master.
 
 use kcm_tests::hostile::{FORGED, MARK, STYLED};
 use serde_json::Value;
 
 use super::runs::Run;
 
-/// Programs of commands that kcm tells people to run.
+/// Programs of the commands that kcm recommends.
 const PROGRAMS: [&str; 14] = [
     "curl",
     "ssh",
@@ -22,11 +22,11 @@ const PROGRAMS: [&str; 14] = [
     "journalctl",
     "ssh-keygen",
 ];
-/// The styles of reports.
+/// Terminal styles of reports.
 const STYLES: [&str; 8] =
     ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[34m", "\x1b[35m", "\x1b[36m"];
 
-/// What is wrong with a run's output.
+/// Returns the faults of a run's output.
 pub(super) fn faults(run: &Run) -> Vec<String> {
     let mut found = run.excesses();
     for (name, bytes) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
@@ -42,7 +42,7 @@ pub(super) fn faults(run: &Run) -> Vec<String> {
         }
         found.extend(driving(text).map(|it| format!("{name}: {it}")));
         found.extend(commands(text).map(|it| format!("{name}: a foreign command: {it}")));
-        // The lines of documents are judged as documents.
+        // JSON documents are checked as documents, not as lines.
         if name == "stderr" || !run.is_json() {
             found.extend(forged(text).map(|it| format!("{name}: a forged line: {it}")));
         }
@@ -60,7 +60,8 @@ fn around(text: &str, part: &str) -> String {
     format!("{:?}", head.iter().rev().collect::<String>() + &tail)
 }
 
-/// The first character that drives a terminal, turns the direction of writing or hides; but for kcm's own styles.
+/// Returns the first character that controls a terminal, changes the direction of writing or is
+/// invisible, except in kcm's styles.
 fn driving(text: &str) -> Option<String> {
     let mut plain = text.to_owned();
     for style in STYLES {
@@ -77,7 +78,8 @@ fn driving(text: &str) -> Option<String> {
     Some(format!("drives the terminal: {:?}", head.iter().rev().collect::<String>() + &tail))
 }
 
-/// A command in backquotes with the mark in it: of the hostile commands the mark stands outside.
+/// Returns a command in backquotes that contains the mark. In the hostile commands, the mark is
+/// outside of the backquotes.
 fn commands(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let spans: Vec<&str> = line.split('`').collect();
@@ -90,8 +92,8 @@ fn commands(text: &str) -> Option<String> {
     })
 }
 
-/// A line that begins with words of the hostile master. kcm begins each with words of its own, such as a master's name and a
-/// colon, or indents it.
+/// Returns a line that begins with words of the hostile master. kcm begins each line with its own
+/// words, such as a master's name and a colon, or indents it.
 fn forged(text: &str) -> Option<String> {
     let mut plain = text.to_owned();
     for style in STYLES {
@@ -104,7 +106,7 @@ fn forged(text: &str) -> Option<String> {
     Some(format!("{:?}", line.chars().take(200).collect::<String>()))
 }
 
-/// The document that a run printed; for `logs`, one a line.
+/// Returns the document that a run printed; for `logs`, one for each line.
 pub(super) fn document(run: &Run) -> Result<Value, String> {
     let text = String::from_utf8_lossy(&run.stdout);
     let wrong = |error: &serde_json::Error| {
@@ -123,7 +125,7 @@ pub(super) fn document(run: &Run) -> Result<Value, String> {
     }
 }
 
-/// A fix that somebody else wrote a command into.
+/// Returns a fix with a command from the hostile master.
 fn foreign_fix(value: &Value) -> Option<String> {
     match value {
         Value::Object(fields) => fields.iter().find_map(|(name, value)| match value {
@@ -135,7 +137,7 @@ fn foreign_fix(value: &Value) -> Option<String> {
     }
 }
 
-/// What is wrong with a file for the textfile collector (Prometheus text format 0.0.4).
+/// Returns the fault of a file for the textfile collector (Prometheus text format 0.0.4).
 pub(super) fn metrics(text: &str) -> Option<String> {
     let wrong = |line: &&str| {
         !(line.starts_with("# HELP ") || line.starts_with("# TYPE ") || is_sample(line))
@@ -159,7 +161,7 @@ fn is_sample(line: &str) -> bool {
     rest.strip_prefix(' ').is_some_and(|value| value.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
-/// What follows `name="value",…}`.
+/// Returns the text after `name="value",…}`.
 fn after_labels(mut rest: &str) -> Option<&str> {
     loop {
         let (name, after) = rest.split_once("=\"")?;

@@ -1,4 +1,4 @@
-//! Verbs that change nothing.
+//! Tests of verbs that change nothing.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::runs::Run;
 use super::{Front, plans, strip, words};
 
 impl Front {
-    /// The command lines of a plan.
+    /// Returns the command lines of a plan.
     fn readings(&self, plan: Plan) -> Vec<Vec<String>> {
         let form = |odd: u64| if (plan.seed + odd).is_multiple_of(3) { "" } else { " -o json" };
         let logs =
@@ -37,7 +37,7 @@ impl Front {
         line
     }
 
-    /// Carries out command lines, two at a time.
+    /// Runs command lines concurrently: two at a time, or eight with a silent master.
     fn read(&mut self, plan: Plan, lines: &[Vec<String>]) -> Vec<Run> {
         self.follow(Some(plan));
         let site = &self.ground.site;
@@ -61,7 +61,7 @@ impl Front {
         runs
     }
 
-    /// What `status` and `certs check` say of the honest ones without the hostile one's doing.
+    /// Returns the reports of `status` and `certs check` on the honest masters, without an attack.
     fn baseline(&mut self) -> [Value; 2] {
         ["status -o json", "certs check -o json"].map(|line| {
             let run = Run::new(&self.ground.site, None, &words(line));
@@ -81,7 +81,7 @@ impl Front {
         }
     }
 
-    /// The honest ones' entries are whole.
+    /// Checks that the entries of the honest masters are complete.
     fn compare(&mut self, run: &Run, [status, certs]: &[Value; 2]) {
         let baseline = match run.verb().as_str() {
             "status" => status,
@@ -100,7 +100,7 @@ impl Front {
         let at = run.arguments.iter().position(|it| it == "--textfile");
         if let Some(name) = at.and_then(|at| run.arguments.get(at + 1)) {
             let path = self.ground.site.file(name);
-            // Without an answer none is written.
+            // Without an answer, kcm writes no file.
             let text = std::fs::read(path).unwrap_or_default();
             let wrong = match String::from_utf8(text) {
                 Ok(text) => metrics(&text),
@@ -115,7 +115,7 @@ impl Front {
     }
 }
 
-/// What a document says of the honest masters, without what passes.
+/// Returns the entries of the honest masters in a document, without transient values.
 fn honest(document: &Value) -> Value {
     let is_honest = |name: &Value| name == "k8s-master-02" || name == "k8s-master-03";
     let of = |field: &str, name: &str| -> Vec<Value> {
@@ -130,7 +130,7 @@ fn honest(document: &Value) -> Value {
     honest
 }
 
-/// The first leaf that differs.
+/// Returns the path of the first leaf that differs.
 fn differing(one: &Value, other: &Value) -> String {
     let deeper = match (one, other) {
         (Value::Object(one), Value::Object(other)) => one.iter().find_map(|(name, value)| {

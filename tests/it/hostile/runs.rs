@@ -1,4 +1,4 @@
-//! One run of kcm: its output, its time and its peak memory.
+//! One run of kcm, with its output, its duration and its peak memory.
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 use kcm_tests::hostile::Plan;
 use kcm_tests::{Site, kcm};
 
-/// How long a run may take.
+/// Longest duration of a run.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The most memory that a run may take, in kB.
+/// Largest memory of a run, in kB.
 const MOST_MEMORY: u64 = 200 << 10;
 
-/// How kcm ended.
+/// Result of a run of kcm.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) plan: Option<Plan>,
     pub(super) arguments: Vec<String>,
-    /// None for one that a signal ended.
+    /// Exit code; `None` if a signal ended kcm.
     pub(super) code: Option<i32>,
     pub(super) stdout: Vec<u8>,
     pub(super) stderr: Vec<u8>,
     pub(super) took: Duration,
-    /// The peak of its memory (`VmHWM`), in kB.
+    /// Peak of its memory (`VmHWM`), in kB.
     pub(super) peak: u64,
 }
 
@@ -34,7 +34,7 @@ impl Run {
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
         let mut command = Command::new(kcm());
         command.current_dir(site.path()).args(arguments).stdin(Stdio::null());
-        // Styles as on a terminal, for every third seed.
+        // Every third seed forces the styles of a terminal.
         if plan.is_some_and(|plan| plan.seed.is_multiple_of(3)) {
             command.env("CLICOLOR_FORCE", "1");
         }
@@ -53,7 +53,7 @@ impl Run {
         }
     }
 
-    /// The verb, with that of `certs`.
+    /// Returns the verb, including the second word of `certs`.
     pub(super) fn verb(&self) -> String {
         let words = self.arguments.iter().take_while(|it| !it.starts_with('-'));
         words.map(String::as_str).collect::<Vec<_>>().join(" ")
@@ -63,13 +63,13 @@ impl Run {
         self.arguments.iter().any(|it| it == "json")
     }
 
-    /// What to repeat it with.
+    /// Returns the plan and the command line, for a repetition.
     pub(super) fn name(&self) -> String {
         let plan = self.plan.map_or_else(String::new, |plan| plan.to_string());
         format!("[{plan}] kcm {}", self.arguments.join(" "))
     }
 
-    /// What is wrong with how it ended.
+    /// Returns the faults of the exit code, the duration and the memory.
     pub(super) fn excesses(&self) -> Vec<String> {
         let mut found = Vec::new();
         if !matches!(self.code, Some(0..=4)) {

@@ -1,4 +1,4 @@
-//! Texts of kubeconfigs: valid and not, in as many ways of writing as YAML has.
+//! Texts of valid and invalid kubeconfigs, in all spellings of YAML.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -31,7 +31,7 @@ pub(super) fn pem(label: &str, filling: &str) -> String {
     BASE64.encode(format!("-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n"))
 }
 
-/// The text with real data in place of CA, CRT and KEY; `CAn` is a piece of it.
+/// Returns the text with data in place of `CA`, `CRT` and `KEY`; `CAn` is a part of it.
 pub(super) fn filled(text: &str) -> String {
     let data = [
         ("CA", pem("CERTIFICATE", "MIICa+/")),
@@ -65,7 +65,7 @@ pub(super) fn filled(text: &str) -> String {
     })
 }
 
-/// The block form with replacements.
+/// Returns the block form with replacements.
 pub(super) fn block(replacements: &[(&str, &str)]) -> String {
     replacements.iter().fold(BLOCK.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
@@ -80,7 +80,7 @@ users: [{name: kcm, user: {client-certificate-data: CRT, client-key-data: KEY}}]
 ";
 pub(super) const JSON: &str = r#"{"apiVersion":"v1","kind":"Config","preferences":{},"clusters":[{"name":"kubernetes","cluster":{"server":"https://10.0.0.10:6443","certificate-authority-data":"CA"}}],"users":[{"name":"kcm","user":{"client-certificate-data":"CRT","client-key-data":"KEY"}}],"contexts":[{"name":"default","context":{"cluster":"kubernetes","user":"kcm"}}],"current-context":"default"}"#;
 
-/// Writings that are to be accepted or refused exactly as by kubectl.
+/// Returns texts that kcm must accept or refuse exactly as kubectl does.
 pub(super) fn writings() -> Vec<String> {
     let all = [
         in_other_layouts(),
@@ -285,7 +285,8 @@ fn not_valid() -> Vec<String> {
     ]
 }
 
-/// Writings that kubectl takes and kcm refuses by their line, because tokens alone do not tell what is public.
+/// Returns texts that kubectl accepts and kcm refuses with their line, because tokens alone do not
+/// show which values are public.
 pub(super) fn hidden() -> Vec<(usize, String)> {
     let hidden = [
         (6, block(&[("    server", "    \"s\\x65rver\"")])),

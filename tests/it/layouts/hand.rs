@@ -1,4 +1,4 @@
-//! Masters that were set up by hand, as folders.
+//! Masters with a manual setup, as folders.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -31,7 +31,7 @@ pub(crate) fn root(name: &str) -> Pem {
     Pem { certificate, key }
 }
 
-/// A client certificate for `names`, the JSON of a CSR's field, from `authority`.
+/// Returns a client certificate from `authority` for `names`, the JSON of the field in a CSR.
 pub(crate) fn leaf(authority: &Pem, common_name: &str, names: &str, usages: &[&str]) -> Pem {
     let csr = format!(
         r#"{{"CN": "{common_name}", "names": {names}, "key": {{"algo": "ecdsa", "size": 256}}}}"#
@@ -52,19 +52,19 @@ pub(crate) fn leaf(authority: &Pem, common_name: &str, names: &str, usages: &[&s
     Pem { certificate: issued.certificate.to_pem(), key: key.to_pem().to_string() }
 }
 
-/// One master.
+/// Setup of one master.
 #[derive(Clone)]
 pub(crate) struct Master {
     pub(crate) server: String,
     pub(crate) flags: Vec<(&'static str, String)>,
-    /// The lines of the kubeconfig's cluster for its CA.
+    /// Lines about the CA in the kubeconfig's cluster.
     pub(crate) authority: String,
     pub(crate) identity: Pem,
-    /// Name below the folder, and content.
+    /// Names below the folder, with contents.
     pub(crate) files: Vec<(&'static str, String)>,
 }
 
-/// Two masters and what signs for them.
+/// Two masters and their CA.
 pub(crate) struct Hand {
     pub(crate) site: Site,
     pub(crate) ca: Pem,
@@ -110,13 +110,13 @@ impl Hand {
         Self { site: Site::empty(), ca, masters }
     }
 
-    /// Changes all masters alike.
+    /// Applies a change to all masters.
     pub(crate) fn each(mut self, change: impl Fn(&mut Master)) -> Self {
         self.masters.iter_mut().for_each(change);
         self
     }
 
-    /// Puts everything there.
+    /// Writes all files of the masters.
     pub(crate) fn lay_out(&self) {
         for (number, master) in (1..).zip(&self.masters) {
             let put = |path: &str, content: &str, mode: u32| {
@@ -140,7 +140,7 @@ impl Hand {
         }
     }
 
-    /// `kcm adopt`, with `further` arguments.
+    /// Runs `kcm adopt` with `further` arguments.
     pub(crate) fn adopt(&self, further: &[&str]) -> Ran {
         let masters = (1..=self.masters.len()).map(|n| format!("--master=m{n}=10.0.0.1{n}"));
         let masters: Vec<_> = masters.collect();
@@ -154,7 +154,8 @@ impl Hand {
         ran
     }
 
-    /// Lays out, adopts, and sees that `plan` and `apply` have nothing to do; returns the cluster file.
+    /// Writes the files, adopts them, and asserts that `plan` and `apply` have nothing to do.
+    /// Returns the cluster file.
     pub(crate) fn adopted_wholly(&self, what: &str) -> String {
         self.lay_out();
         let ran = self.adopt(&[]);
@@ -168,7 +169,7 @@ impl Hand {
         self.site.read("kcm.yaml")
     }
 
-    /// The certificates that a master's kubeconfig has in a field.
+    /// Returns the certificates in a field of a master's kubeconfig.
     pub(crate) fn in_kubeconfig(&self, master: &str, field: &str) -> String {
         let text = fs::read_to_string(self.site.on_master(master, KUBECONFIG)).unwrap();
         let mut values = text.lines().filter_map(|line| line.trim().strip_prefix(field));

@@ -1,4 +1,4 @@
-//! What kcm itself deployed, in each of its forms, is adopted back to the same cluster file.
+//! Tests that each form of kcm's own deployment is adopted to the same cluster file.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ const MASTERS: [&str; 3] = [
     "--master=k8s-master-03=192.168.1.206",
 ];
 
-/// Sections before the masters, and what the adopted cluster file must say of them.
+/// Sections before the masters, and their expected lines in the adopted cluster file.
 const FORMS: &[(&str, &[&str])] = &[
     ("kubeconfig: {credentials: files}", &["credentials: files"]),
     ("kubeconfig: {credentials: embedded-only}", &["credentials: embedded-only"]),
@@ -141,7 +141,7 @@ fn an_owner_of_its_own_is_adopted_back() {
     site.edit("install: {", "install: {owner: kcm:kube, ");
     site.apply();
     let text = back(&site, "owner");
-    // Only root can give files away.
+    // Only root can change the owner of a file.
     let is_root =
         fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0);
     assert_eq!(text.contains("owner: kcm:kube"), is_root, "{text}");

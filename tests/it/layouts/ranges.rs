@@ -1,4 +1,4 @@
-//! Ranges of Pods and Services, and the nodes' parts.
+//! Tests of the address ranges of Pods, Services and nodes.
 
 use super::hand::Hand;
 

@@ -1,4 +1,4 @@
-//! The API server of each master.
+//! Tests of the API server in each master's kubeconfig.
 
 use super::hand::Hand;
 

@@ -1,4 +1,4 @@
-//! The subject and the usages of the identity.
+//! Tests of the subject and the usages of the identity.
 
 use super::hand::{Hand, USAGES, USER, leaf};
 

@@ -1,4 +1,4 @@
-//! The CA that signs, and the CA certificates that clients accept.
+//! Tests of the signing CA and of the trust bundles.
 
 use kcm_pki::{CaCertificate, CertificateAuthority, CsrFile, PrivateKey};
 
@@ -7,12 +7,12 @@ use super::hand::{Hand, Pem, USAGES, USER, embedded, leaf, root};
 const BUNDLE: &str = "/etc/kubernetes/ssl/bundle.pem";
 const NAMES: &str = r#"[{"O": "system:kube-controller-manager"}]"#;
 
-/// Certificates one after the other.
+/// Concatenates certificates.
 fn joined(all: &[&Pem]) -> String {
     all.iter().map(|it| it.certificate.as_str()).collect()
 }
 
-/// Masters whose kubeconfig and --root-ca-file have these.
+/// Returns a setup with these certificates in the kubeconfig and in `--root-ca-file`.
 fn hand(kubeconfig: Option<&str>, roots: Option<&str>) -> impl Fn(Hand) -> Hand {
     move |hand| {
         hand.each(|master| {
@@ -96,7 +96,8 @@ fn other_bundles_on_other_masters_are_named_and_none_loses_a_ca() {
             .contains("the set of CA certificates that the kubeconfig trusts is not the same"),
         "{ran:?}"
     );
-    // A CA that one master alone trusts is not brought to the other, and is not taken from that master either.
+    // A CA that only one master trusts is not uploaded to the other, and is not removed from that
+    // master.
     assert!(!made.site.read("kcm.yaml").contains("trust"));
     let ran = made.site.kcm(&["apply", "--root", "out"]);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -207,7 +208,7 @@ fn a_bundle_that_holds_no_ca_of_ours_or_no_ca_is_a_warning_or_an_error() {
     assert!(ran.code == 1 && ran.stderr.contains("pki.trust"), "{ran:?}");
 }
 
-/// An intermediate CA of `above`.
+/// Issues an intermediate CA from `above`.
 fn intermediate(hand: &Hand, above: &Pem) -> Pem {
     let site = &hand.site;
     site.write("x/root.pem", &above.certificate);
@@ -253,7 +254,8 @@ fn intermediate(hand: &Hand, above: &Pem) -> Pem {
     pem
 }
 
-/// Makes the trusted CAs of a kubeconfig and of `--root-ca-file` from an intermediate CA and its root.
+/// Makes the trusted CAs of a kubeconfig and of `--root-ca-file` from an intermediate CA and its
+/// root.
 type MakeBoth = fn(&Pem, &Pem) -> (String, String);
 
 #[test]
@@ -286,7 +288,7 @@ fn an_intermediate_that_signs_is_kept_with_its_root() {
             }
         });
         made.adopted_wholly(what);
-        // The next identity verifies for whoever has the root alone.
+        // A client that has only the root can verify the next identity.
         made.site.edit("keyAlgorithm: ecdsa-p256", "keyAlgorithm: ecdsa-p384");
         let ran = made.site.kcm(&["apply", "--root", "out"]);
         assert_eq!(ran.code, 0, "{what}: {ran:?}");

@@ -1,4 +1,4 @@
-//! What kcm makes from a cluster file is what cfssl makes, field by field.
+//! Tests that kcm and cfssl issue equal certificates from one cluster file, field by field.
 
 use super::*;
 
@@ -44,7 +44,7 @@ fn the_root_that_kcm_makes_is_cfssls_field_by_field() {
     assert_eq!(times, ["UTCTime", "GeneralizedTime"], "it reaches beyond 2050");
 }
 
-/// Two certificates that differ in key, serial number, moment of issue and signature alone.
+/// Asserts that two certificates differ only in key, serial number, time of issue and signature.
 fn assert_alike(site: &Site, ours: &str, theirs: &str) {
     let (our_shape, their_shape) = (shape(&site.read(ours)), shape(&site.read(theirs)));
     let apart = (our_shape.not_before - their_shape.not_before).abs();
@@ -54,7 +54,7 @@ fn assert_alike(site: &Site, ours: &str, theirs: &str) {
     assert_eq!(structure(site, ours), structure(site, theirs));
 }
 
-/// All that is in a certificate but key, serial number, and signature.
+/// Content of a certificate, except key, serial number and signature.
 #[derive(Debug, PartialEq)]
 struct Shape {
     version: u32,
@@ -66,7 +66,7 @@ struct Shape {
     times: [&'static str; 2],
     key_algorithm: String,
     key_bits: usize,
-    /// Identifier, criticality, value.
+    /// Identifier, criticality and value of each extension.
     extensions: Vec<(String, bool, Vec<u8>)>,
 }
 
@@ -111,12 +111,14 @@ fn shape(pem: &str) -> Shape {
     }
 }
 
-/// The certificate's ASN.1 as OpenSSL takes it apart: nesting, types, and values but those that must differ.
+/// Returns the certificate's ASN.1 as OpenSSL parses it: nesting, types, and the values that must
+/// be equal.
 fn structure(site: &Site, file: &str) -> String {
     let parsed = peers::run(&mut peers::openssl(site.path(), &["asn1parse", "-in", file]));
     let (mut lines, mut is_key_id) = (Vec::new(), false);
     for line in parsed.lines() {
-        // "  13:d=2  hl=2 l=  20 prim: INTEGER           :739B…": lengths of numbers and signatures vary.
+        // "  13:d=2  hl=2 l=  20 prim: INTEGER           :739B…": lengths of numbers and signatures
+        // vary.
         let (depth, rest) = line.split_once("d=").unwrap().1.split_once(' ').unwrap();
         let kind = rest.find("prim:").or_else(|| rest.find("cons:")).unwrap();
         let (kind, value) = rest[kind..].split_at((rest.len() - kind).min(24));

@@ -1,4 +1,4 @@
-//! What the crate makes is what cfssl and openssl make, byte for byte.
+//! Tests that the crate and cfssl or openssl create the same bytes.
 
 use super::*;
 
@@ -168,7 +168,7 @@ fn key_files_are_openssls_to_the_byte() {
             &["pkey", "-in", "ours.pem", "-check", "-noout"],
         ));
 
-        // And whatever form OpenSSL gives it, it is read and written back as it was.
+        // kcm reads a key in OpenSSL's PKCS#8 form, and writes its original form.
         let pkcs8 = peers::run(&mut peers::openssl(
             site.path(),
             &["pkcs8", "-topk8", "-nocrypt", "-in", "ours.pem"],

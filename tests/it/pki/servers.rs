@@ -1,4 +1,4 @@
-//! Servers in Go and of OpenSSL take the certificate in a handshake.
+//! Tests of handshakes in which servers of Go and of OpenSSL verify the client certificate.
 
 use super::*;
 
@@ -31,13 +31,13 @@ fn a_server_in_go_admits_kubectl_with_our_kubeconfig_and_no_other_ca() {
     let said = server.kubectl(&site, &kubeconfig, &info);
     assert!(said.status.success() && said.stdout.starts_with(br#"{"success":true"#), "{said:?}");
 
-    // The server is trusted, so that it is the server that refuses.
+    // The client trusts the server, so the server must be the one that refuses.
     let ours = fs::read_to_string(&kubeconfig).unwrap();
     let theirs = fs::read_to_string(other.on_master("k8s-master-01", KUBECONFIG)).unwrap();
     let users = |text: &str| text.find("users:").unwrap();
     site.write("other", [&ours[..users(&ours)], &theirs[users(&theirs)..]].concat());
     assert!(!server.kubectl(&site, &site.file("other"), &info).status.success());
-    // What the client is told depends on how fast it writes.
+    // The client's message depends on how fast it writes.
     let log = || site.read("server.log");
     assert!(in_time(|| log().contains("certificate signed by unknown authority")), "{}", log());
 }
@@ -75,7 +75,7 @@ fn openssls_server_sees_the_certificate_that_kubectl_presents_from_our_kubeconfi
     assert!(shown.contains(&serial), "{serial} {page}");
 }
 
-/// A server on a free port of the loopback; it ends with the test.
+/// A server on a free port of loopback; it ends with the test.
 struct Server {
     process: Child,
     port: u16,
@@ -104,7 +104,7 @@ impl Server {
     }
 }
 
-/// Whether something becomes true before long.
+/// True if a condition becomes true within 20 s.
 fn in_time(is_true: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     while !is_true() {

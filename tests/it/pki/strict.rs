@@ -1,4 +1,5 @@
-//! What cfssl signs without a word, and kcm refuses or mends; what peers refuse.
+//! Tests of inputs that cfssl signs silently and kcm refuses or corrects, and of certificates that
+//! peers refuse.
 
 use super::*;
 
@@ -49,7 +50,7 @@ fn a_ca_that_must_not_sign_is_refused_though_cfssl_signs_with_it() {
         assert!(ran.stderr.contains(reason), "{ran:?}");
         assert_eq!(site.tree().content(), before, "{reason}");
     }
-    // What says nothing about key usage may sign.
+    // A CA without a key usage extension may sign.
     let silent = made(&["basicConstraints=critical,CA:TRUE"]);
     silent.apply();
 }
@@ -77,7 +78,7 @@ fn a_leaf_named_like_its_ca_has_an_authority_key_id_though_cfssls_has_none() {
     let ca =
         CertificateAuthority::load(site.read(CA).as_bytes(), site.read(CA_KEY).as_bytes()).unwrap();
     let mut csr = ca_csr("ecdsa", 256, "876000h");
-    // cfssl refuses the section where it makes a leaf.
+    // cfssl refuses this section when it issues a leaf.
     csr.as_object_mut().unwrap().remove("ca");
     sign(&site, "kubernetes", &csr, "theirs");
     let theirs = Certificate::from_pem(site.read("theirs.pem").as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! `kcm adopt`.
+//! Snapshots of `kcm adopt`.
 
 use std::fs;
 
@@ -62,7 +62,7 @@ fn a_layout_made_by_hand() {
         .assert_matches("adopt-by-hand");
 }
 
-/// A unit whose program, kubeconfig and CA are elsewhere than the tutorial has them.
+/// A unit with other paths of program, kubeconfig and CA than the tutorial's.
 const ELSEWHERE: &str = "\
 [Unit]
 Description=Kubernetes Controller Manager

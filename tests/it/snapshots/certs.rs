@@ -1,4 +1,4 @@
-//! `kcm certs check` and `kcm certs renew`.
+//! Snapshots of `kcm certs check` and `kcm certs renew`.
 
 use kcm_tests::Site;
 use kcm_tests::control_plane::Authority;

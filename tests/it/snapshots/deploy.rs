@@ -1,4 +1,4 @@
-//! `kcm plan` and `kcm apply` from the first deployment on.
+//! Snapshots of `kcm plan` and `kcm apply`, beginning with the first deployment.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! What `kcm status` and `kcm plan` print where masters are not as the cluster file says.
+//! Snapshots of `kcm status` and `kcm plan` for masters that differ from the cluster file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,7 +31,7 @@ fn replace(site: &Site, master: &str, path: &str, from: &str, to: &str) {
     fs::write(at, text.replace(from, to)).unwrap();
 }
 
-/// The commands that show a difference, put it right, and show that it is.
+/// Commands that show a difference, correct it, and verify the correction.
 const SHOWN: [&str; 4] =
     ["status --root out", "plan --root out --check", "apply --root out", "status --root out"];
 

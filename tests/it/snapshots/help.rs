@@ -1,4 +1,4 @@
-//! Help texts, the version, the schema, and wrong usage.
+//! Snapshots of help texts, the version, the schema, and usage errors.
 
 use kcm_tests::Site;
 

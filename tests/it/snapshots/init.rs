@@ -1,4 +1,4 @@
-//! `kcm init`, and a first try with the file that it writes.
+//! Snapshots of `kcm init`, and of a first deployment with its file.
 
 use kcm_tests::Site;
 

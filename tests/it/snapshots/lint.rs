@@ -1,10 +1,10 @@
-//! `kcm lint`, and mistakes in the cluster file as every verb prints them.
+//! Snapshots of `kcm lint`, and of errors in the cluster file for every verb.
 
 use kcm_tests::Site;
 
 use super::Transcript;
 
-/// The tutorial's site with flags for all masters, one a line.
+/// Returns the tutorial's site with flags for all masters, one a line.
 fn site(flags: &[&str]) -> Site {
     let site = Site::new();
     let lines: String = flags.iter().map(|flag| format!("    {flag}\n")).collect();
@@ -12,7 +12,7 @@ fn site(flags: &[&str]) -> Site {
     site
 }
 
-/// Every verb that reads the cluster file.
+/// Verbs that read the cluster file.
 const VERBS: [&str; 14] = [
     "lint",
     "plan --root out",

@@ -1,4 +1,5 @@
-//! Normalisation of what differs between two runs: paths, times, sizes, and digests of random keys.
+//! Normalisation of values that differ between two runs: paths, times, sizes, and digests of random
+//! keys.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -6,11 +7,11 @@ use std::sync::LazyLock;
 use kcm_tests::kcm;
 use regex::{Captures, Regex};
 
-/// Patterns of what differs, and the text that stands for each in a snapshot.
+/// Patterns of such values, with their replacement in a snapshot.
 const DIFFERENT: &[(&str, &str)] = &[
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "<time>"),
-    // As wide as a date, so that tables stay aligned.
+    // The replacement is as wide as a date, so that tables stay aligned.
     (r"\b2[01]\d\d-\d\d-\d\d\b", "YYYY-MM-DD"),
     (r"_timestamp_seconds(\{[^}]*\})? \d+", "_timestamp_seconds$1 <seconds>"),
     (r"serial: [0-9a-f]+", "serial: <serial>"),
@@ -19,7 +20,8 @@ const DIFFERENT: &[(&str, &str)] = &[
     (r#""clockOffsetMilliseconds": -?\d+"#, r#""clockOffsetMilliseconds": <offset>"#),
 ];
 
-/// The text of one or more runs in `site` without what differs the next time. Equal digests get the same number.
+/// Returns the output of runs in `site` without values that differ between runs. Equal digests get
+/// the same number.
 pub(super) fn normal(text: &str, site: Option<&Path>) -> String {
     static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         DIFFERENT.iter().map(|(pattern, put)| (Regex::new(pattern).unwrap(), *put)).collect()
@@ -47,7 +49,7 @@ pub(super) fn normal(text: &str, site: Option<&Path>) -> String {
     text
 }
 
-/// Progress lines of masters that work at the same time, in the order of the masters.
+/// Sorts the progress lines of concurrent masters by master.
 pub(super) fn in_order(progress: &str) -> String {
     static MASTER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^k8s-master-\d\d: ").unwrap());
     let mut lines: Vec<_> = progress.split_inclusive('\n').collect();

@@ -1,4 +1,4 @@
-//! Verbs that need masters that run, and inputs of this machine that cannot be used.
+//! Snapshots of verbs that need running masters, and of unusable inputs on the operator's machine.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `kcm rollback` and `kcm remove`.
+//! Snapshots of `kcm rollback` and `kcm remove`.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use kcm_tests::Site;
 
 use super::Transcript;
 
-/// A site with everything on its masters, and one flag changed since the first deployment.
+/// A deployed site with one changed flag since the first deployment.
 fn changed() -> Site {
     let site = Site::new();
     site.bring_everything();

@@ -1,4 +1,4 @@
-//! `kcm certs timer`.
+//! Snapshots of `kcm certs timer`.
 
 use kcm_tests::Site;
 

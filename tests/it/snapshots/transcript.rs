@@ -1,4 +1,4 @@
-//! A transcript: commands as typed in a site's folder, with standard output, standard error and exit code of each.
+//! Transcript of commands in a site's folder, with standard output, standard error and exit code.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -7,19 +7,19 @@ use kcm_tests::{Site, Tree, kcm, peers};
 
 use super::normal::{in_order, normal};
 
-/// The commands that were run in a folder, and what they printed.
+/// The commands that ran in a folder, and their output.
 pub(super) struct Transcript<'s> {
     site: &'s Site,
     text: String,
 }
 
 impl<'s> Transcript<'s> {
-    /// An empty transcript of runs in the folder of `site`.
+    /// Creates an empty transcript of runs in the folder of `site`.
     pub(super) fn new(site: &'s Site) -> Self {
         Self { site, text: String::new() }
     }
 
-    /// Adds a comment, as on what the test changes before the next command.
+    /// Adds a comment, for example about a change before the next command.
     pub(super) fn note(&mut self, comment: &str) -> &mut Self {
         writeln!(self.text, "# {comment}\n").unwrap();
         self
@@ -29,7 +29,7 @@ impl<'s> Transcript<'s> {
     pub(super) fn kcm(&mut self, line: &str) -> &mut Self {
         let mut command = Command::new(kcm());
         command.current_dir(self.site.path()).args(line.split_whitespace());
-        // Neither the terminal's width nor the operator's folders may count.
+        // The width of the terminal and the operator's folders must not affect the output.
         command.env_clear().env("HOME", self.site.path());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let output = peers::output(&mut command);
@@ -77,7 +77,8 @@ impl<'s> Transcript<'s> {
         self
     }
 
-    /// Compares the transcript with the snapshot of this name. Needs root: without, files have other owners, and kcm says so.
+    /// Compares the transcript with the snapshot of this name. Needs root: otherwise files have
+    /// other owners, and kcm reports that.
     pub(super) fn assert_matches(&self, name: &str) {
         if !peers::is_root() {
             return;

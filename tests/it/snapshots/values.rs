@@ -1,4 +1,5 @@
-//! Values of the library on masters in memory: plans, outcomes, errors and status, as they serialise.
+//! Snapshots of serialised values of the library on fake masters: plans, outcomes, errors and
+//! status.
 
 mod lead;
 
@@ -16,10 +17,10 @@ use crate::masters::{Masters, run};
 
 const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 
-/// A flag with which the service starts and is not healthy.
+/// Flag with which the service starts but is not healthy.
 const UNHEALTHY: &str = "--v=9";
 
-/// Masters in memory, and what was planned and done on them.
+/// Fake masters, and a record of plans and outcomes.
 struct Values {
     masters: Masters,
     text: String,
@@ -67,7 +68,7 @@ impl Values {
         self.outcome(what, applied);
     }
 
-    /// Runs another verb than `plan` and `apply`.
+    /// Runs a verb other than `plan` and `apply`.
     async fn run(&mut self, what: &str, verb: impl AsyncFnOnce(Run<'_>) -> Result<Outcome, Error>) {
         let (cluster, interrupt) = (self.masters.cluster(), Interrupt::new());
         let fleet: Fleet = self.masters.fleet(&cluster, |fake| Arc::new(fake));
@@ -149,7 +150,8 @@ async fn a_first_deployment_that_is_not_healthy() {
     values.assert_matches("values-first-fails");
 }
 
-/// Faults of the first master: which of its effects fails, counted from the beginning of a change, and how.
+/// Faults of the first master: the number of the failing effect since the beginning of a change,
+/// and the kind of fault.
 const FAULTS: [(usize, FaultKind); 8] = [
     (0, FaultKind::Fails(FileErrorKind::Other)),
     (0, FaultKind::PowersOff),
@@ -175,7 +177,7 @@ async fn one_master_fails() {
         let what = format!("effect {effect}: {kind:?}");
         match values.masters.apply().await {
             Ok(outcome) => {
-                // What was to be done is the same in all of them.
+                // The planned steps are the same in all of them.
                 let results: Vec<_> = outcome.masters.iter().map(|it| &it.result).collect();
                 all.add(&what, &results);
             }

@@ -1,4 +1,5 @@
-//! What is in a batch arrives as it is: names, bytes and errors of a real file system, and no secret anywhere else.
+//! Tests that batches preserve names, bytes and the errors of a real file system, and leak no
+//! secret.
 
 mod secrets;
 mod views;
@@ -16,7 +17,7 @@ use kcm_tests::lab::{Lab, Opt, Variant};
 
 use super::{done, master, on, probe, remote};
 
-/// Every test has folders of its own there.
+/// The lab that these tests share; each uses its own folders.
 static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| Lab::up(&[Variant::new()]));
 
 fn staged(path: &str, content: &[u8], mode: u32) -> StagedFile {
@@ -38,7 +39,7 @@ fn read(path: &str, view: View) -> Operation {
     Operation::Read(Read { path: remote(path), view })
 }
 
-/// What a batch of reads brings.
+/// Returns the contents that a batch of reads returns.
 async fn texts(master: &dyn Transport, operations: Vec<Operation>) -> Vec<Vec<u8>> {
     let replies = master.call(&Batch::new(operations)).await.unwrap();
     assert!(replies.failed.is_none(), "{replies:?}");
@@ -49,7 +50,7 @@ async fn texts(master: &dyn Transport, operations: Vec<Operation>) -> Vec<Vec<u8
     replies.done.into_iter().map(text).collect()
 }
 
-/// Names that a shell, a terminal or a message could take for something else.
+/// Names that a shell, a terminal or a message could misinterpret.
 const NAMES: [&str; 41] = [
     "a b",
     " lead",
@@ -94,7 +95,7 @@ const NAMES: [&str; 41] = [
     "...",
 ];
 
-/// Paths with such names, and one with the longest possible names.
+/// Returns paths with such names, and one with the longest possible names.
 fn paths_with_odd_names() -> Vec<String> {
     let long = format!("/srv/names/{}/{}/file", "l".repeat(255), "m".repeat(255));
     let paths = NAMES.iter().map(|name| format!("/srv/names/{name}/{name}"));
@@ -198,7 +199,7 @@ fn a_file_system_that_takes_nothing_is_named_and_nothing_is_left() {
         assert_eq!(tree(), before);
         if kind == FileErrorKind::ReadOnly {
             on(&master, async {
-                // What is there cannot be replaced or changed either.
+                // Existing files cannot be replaced or changed either.
                 let replies =
                     master.call(&Batch::new(vec![commit(&["/opt/x"], vec![])])).await.unwrap();
                 assert!(replies.failed.unwrap().error.file_kind().is_some());

@@ -1,4 +1,4 @@
-//! Reaching a master, or one clear error that says how to.
+//! Tests of connecting to a master; a failure is one clear error with the fix.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use kcm::cluster::{HostAddress, Ssh};
-use kcm::transport::{Batch, Connections, SshMaster, Transport};
+use kcm::transport::{Batch, Connections, OpenSsh, Transport};
 use kcm_tests::lab::{Lab, Variant};
 use kcm_tests::{Ran, Site, kcm, peers};
 
@@ -19,17 +19,17 @@ use super::{
     settings, site,
 };
 
-/// Nothing here changes it.
+/// Shared lab; no test changes it.
 static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| Lab::up(&[Variant::new().ipv6()]));
 
-/// A configuration of a test's own.
+/// Returns settings with a separate configuration file.
 fn config(folder: &tempfile::TempDir, text: &str) -> Ssh {
     let file = folder.path().join("config");
     fs::write(&file, text).unwrap();
     Ssh { config_file: Some(file), ..Ssh::default() }
 }
 
-/// An address at which nobody listens.
+/// Returns a port on which no process listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -130,7 +130,7 @@ fn a_user_or_key_that_is_not_let_in_is_told_how_to_try() {
     let message = refusal(&master_with(machine, no_key, &connections));
     assert_says(&message, &["absent", "there is no key"]);
 
-    // What an agent may not have unlocked.
+    // An agent may lack a key with a passphrase.
     let locked = folder.path().join("locked");
     let mut keygen = Command::new("ssh-keygen");
     peers::run(keygen.args(["-q", "-t", "ed25519", "-N", "secret", "-f"]).arg(&locked));
@@ -232,7 +232,7 @@ fn many_that_begin_at_once_do_not_sweep_each_others_folders_away() {
     std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(attempt))));
 }
 
-// Through the command, whose environment is a test's own.
+// These tests run the command, which has a separate environment.
 
 fn plan(site: &Site, change: impl FnOnce(&mut Command)) -> Ran {
     let mut command = kcm_in(site, &["plan"]);
@@ -313,13 +313,9 @@ fn an_agent_holds_the_key() {
 
 #[test]
 fn a_master_that_is_never_asked_is_never_reached() {
-    let master = SshMaster::new(
-        "k8s-master-01",
-        "nobody.invalid".parse().unwrap(),
-        Ssh::default(),
-        None,
-        &Connections::new(),
-    );
+    let address = "nobody.invalid".parse().unwrap();
+    let shell = OpenSsh::new(address, Ssh::default(), &Connections::new());
+    let master = shell.into_transport("k8s-master-01", None);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(master.close());
 }

@@ -1,16 +1,16 @@
-//! The contract of a transport holds for a real system behind a real sshd, whatever the login shell is and however one
-//! becomes root.
+//! Tests that the contract of a transport holds for a real system behind sshd, with every login
+//! shell and every way to become root.
 
 use std::sync::Arc;
 
 use kcm::cluster::{Ssh, Sudo};
-use kcm::transport::SshMaster;
-use kcm_tests::contract::{self, Outside, Subject};
+use kcm::transport::conformance::{self, Folder, Subject};
+use kcm::transport::{OpenSsh, ShellTransport, StreamAddress};
 use kcm_tests::lab::{self, Lab, Machine, Variant};
 
 use super::{on, settings};
 
-/// As before anything was done there.
+/// Restores the initial state of a machine.
 fn wipe(machine: &Machine) {
     let unit = "kube-controller-manager.service";
     machine.run(&["systemctl", "disable", "--now", unit]);
@@ -19,12 +19,12 @@ fn wipe(machine: &Machine) {
     machine.output(&["sh", "-c", all]);
 }
 
-fn holds(machine: &Machine, master: &Arc<SshMaster>) {
+fn holds(machine: &Machine, master: &Arc<ShellTransport<OpenSsh>>) {
     on(
         master,
-        contract::run(|| {
+        conformance::transport(|| {
             wipe(machine);
-            let back_door = Box::new(Outside(machine.root()));
+            let back_door = Box::new(Folder(machine.root()));
             Subject { transport: Arc::clone(master) as _, back_door }
         }),
     );
@@ -47,4 +47,18 @@ fn the_contract_holds_for_every_way_to_log_in() {
         let ssh = Ssh { sudo, ..settings(machine) };
         holds(machine, &super::master_with(machine, ssh, &super::Connections::new()));
     }
+}
+
+#[test]
+fn the_contract_of_a_shell_holds() {
+    let Some(lab) = Lab::up(&[Variant::new()]) else { return };
+    let machine = lab.machine(0);
+    let address = machine.address().to_string().parse().unwrap();
+    let shell = OpenSsh::new(address, settings(machine), &super::Connections::new());
+    let sshd = StreamAddress { host: machine.address().to_string(), port: machine.port() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        conformance::shell(&shell, &sshd).await;
+        kcm::transport::Shell::close(&shell).await;
+    });
 }

@@ -1,4 +1,4 @@
-//! One exchange: what goes in and comes out, byte for byte, however many there are at once.
+//! Tests of exchanges: input and output are transferred byte for byte, with any number at once.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use kcm::cluster::{Ssh, Sudo};
 use kcm::files::{Bytes, Mode, Owner};
 use kcm::transport::{
-    Activity, Batch, Commit, Connections, Operation, Output, Probe, ProbeReply, Progress, Reply,
-    Sent, SshMaster, Stage, StagedFile, Transport, TransportError, UnitState,
+    Activity, Batch, Commit, Connections, OpenSsh, Operation, Output, Probe, ProbeReply, Progress,
+    Reply, Sent, ShellTransport, Stage, StagedFile, Transport, TransportError, UnitState,
 };
 use kcm_tests::lab::{Lab, Machine, SshCounts, Variant};
 use tokio::task::JoinSet;
@@ -23,8 +23,8 @@ fn one() -> Option<Lab> {
     Lab::up(&[Variant::new()])
 }
 
-/// Runs batches at once; all must be carried out.
-async fn at_once(master: &Arc<SshMaster>, batches: Vec<Batch>) {
+/// Runs batches concurrently; all must succeed.
+async fn at_once(master: &Arc<ShellTransport<OpenSsh>>, batches: Vec<Batch>) {
     let mut calls = JoinSet::new();
     for batch in batches {
         let master = Arc::clone(master);
@@ -43,7 +43,7 @@ fn twenty_calls_at_once_are_one_connection() {
     let master = master(machine);
     let before = machine.ssh_counts();
     on(&master, async {
-        // The first to come makes kcm's folder there.
+        // The first change creates kcm's folder on the master.
         let change = || Batch::new(vec![exec(&["true"], "x")]);
         at_once(&master, (0..20).map(|_| change()).collect()).await;
         let looks = || Batch::new(vec![probe(&["/opt", "/etc/passwd"])]);
@@ -64,7 +64,7 @@ fn what_goes_in_and_out_is_kept_byte_for_byte() {
             let output = output(&master, &["cat"], input).await;
             assert_eq!((output.status, output.stdout == input), (Some(0), true));
         }
-        // A program that does not read takes nothing from what the next one gets.
+        // A program that does not read its input takes nothing from the input of the next one.
         let replies = done(
             &master,
             vec![
@@ -107,7 +107,7 @@ fn however_a_program_ends_is_an_answer() {
         for signal in ["HUP", "TERM", "KILL", "SEGV"] {
             let shell = format!("kill -{signal} $$; sleep 5");
             let output = output(&master, &["sh", "-c", &shell], "").await;
-            // kcm's script ignores HUP, and so does what it starts.
+            // kcm's script ignores HUP, and so do its child processes.
             let expected = if signal == "HUP" { Some(0) } else { None };
             assert_eq!(output.status, expected, "{signal}");
         }
@@ -148,7 +148,7 @@ fn a_batch_over_its_deadline_is_ended_there_too() {
         assert_says(&error.to_string(), &["took longer than"]);
         until_async("it is gone there", || machine.processes("sleep").is_empty()).await;
     });
-    // And the next one does its work, and finds nothing that the ended ones left.
+    // The next exchange works, and finds no leftovers of the ended ones.
     let master = master(machine);
     on(&master, super::reaches(&master, "root"));
     assert_eq!(machine.output(&["sh", "-c", "ls -A /run/kcm"]), "script\n");
@@ -193,8 +193,8 @@ fn a_second_batch_waits_for_the_script_of_the_first() {
     });
 }
 
-/// Since when a service runs.
-async fn since(master: &Arc<SshMaster>) -> time::OffsetDateTime {
+/// Returns the time since which a service runs.
+async fn since(master: &Arc<ShellTransport<OpenSsh>>) -> time::OffsetDateTime {
     let unit = "ssh.service".parse().unwrap();
     let Operation::Probe(probe) = probe(&[]) else { unreachable!() };
     let replies = done(master, vec![Operation::Probe(Probe { unit, ..probe })]).await;
@@ -215,7 +215,7 @@ fn an_older_systemctl_tells_since_when_a_service_runs_to_the_microsecond_too() {
     on(&master, async {
         let new = since(&master).await;
         assert_ne!(new.microsecond(), 0);
-        // Before systemd 247.
+        // systemctl before systemd 247 lacks `--timestamp`.
         let older = "#!/bin/sh\nfor word; do case $word in --timestamp=*) echo \"systemctl: unrecognized option '$word'\" >&2; exit 1; esac; done\nexec systemctl.real \"$@\"\n";
         let at = machine.file("/usr/bin/systemctl");
         fs::rename(&at, machine.file("/usr/bin/systemctl.real")).unwrap();
@@ -253,7 +253,7 @@ fn rc_files_that_say_and_set_all_kinds_of_things_are_in_nobodys_way() {
             assert!(format!("{:?}", probe.paths[0]).contains("0640"), "{probe:?}");
             assert_eq!(probe.unit.activity, Activity::Inactive, "{probe:?}");
             if sudo == Sudo::Passwordless {
-                // It asks for sshd's own address.
+                // A stream also needs the output of a login shell: it asks for the address of sshd.
                 let nobody =
                     kcm::transport::StreamAddress { host: "127.0.0.1".to_owned(), port: 1 };
                 let refused = master.open_stream(&nobody).await.err().unwrap();

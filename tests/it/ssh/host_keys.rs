@@ -1,4 +1,4 @@
-//! Host keys: an unknown or changed one is refused, and the message is enough to mend it.
+//! Tests of host keys: an unknown or changed one is refused, and the message contains the fix.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,17 +6,17 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
 use kcm::cluster::{HostKeys, Ssh};
-use kcm::transport::{Connections, SshMaster};
+use kcm::transport::{Connections, OpenSsh, ShellTransport};
 use kcm_tests::lab::{Lab, Machine, Variant};
 use kcm_tests::peers;
 
 use super::{assert_says, commands, follow, master_with, on, reaches, refusal};
 
-/// Nothing here changes it.
+/// Shared lab; no test changes it.
 static LAB: LazyLock<Option<Lab>> =
     LazyLock::new(|| Lab::up(&[Variant::new(), Variant::new().root_login()]));
 
-/// An operator whose `known_hosts` is a test's own.
+/// An operator with a separate `known_hosts`.
 struct Operator {
     folder: tempfile::TempDir,
 }
@@ -46,7 +46,7 @@ impl Operator {
         Ssh { config_file: Some(config), host_keys, ..Ssh::default() }
     }
 
-    fn master(&self, machine: &Machine, host_keys: HostKeys) -> Arc<SshMaster> {
+    fn master(&self, machine: &Machine, host_keys: HostKeys) -> Arc<ShellTransport<OpenSsh>> {
         master_with(machine, self.settings(machine, host_keys), &Connections::new())
     }
 
@@ -55,7 +55,7 @@ impl Operator {
     }
 }
 
-/// How `known_hosts` calls a machine.
+/// Returns the name of a machine in `known_hosts`.
 fn place(machine: &Machine) -> String {
     match machine.port() {
         22 => machine.address().to_string(),
@@ -63,7 +63,7 @@ fn place(machine: &Machine) -> String {
     }
 }
 
-/// What `ssh-keygen` says of a machine's key.
+/// Returns the fingerprint of a machine's key, as `ssh-keygen` prints it.
 fn fingerprint(machine: &Machine) -> String {
     let key = machine.root().join("etc/ssh/ssh_host_ed25519_key.pub");
     let said = peers::run(Command::new("ssh-keygen").arg("-lf").arg(key));
@@ -82,7 +82,7 @@ fn an_unknown_key_is_refused_with_its_fingerprint_and_the_command_that_accepts_i
 
     let commands = commands(&message);
     let [compare, accept] = commands[..] else { panic!("{message}") };
-    // The first is for the machine itself.
+    // The first command is for the machine itself.
     assert_says(&machine.output(&["sh", "-c", compare]), &[&fingerprint]);
     follow(accept);
     assert_says(&operator.knows(), &[&machine.host_key()]);

@@ -1,4 +1,4 @@
-//! Hosts to jump through, each with its own user and key.
+//! Tests of jump hosts, each with its own user and key.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,14 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use kcm::cluster::{HostKeys, Jump, Ssh};
-use kcm::transport::{Connections, SshMaster};
+use kcm::transport::{Connections, OpenSsh, ShellTransport};
 use kcm_tests::lab::{Lab, Machine, SshCounts, Variant};
 use kcm_tests::peers;
 
 use super::{assert_says, commands, follow, master_with, on, reaches, refusal};
 
-/// A master, a host that takes a key of its own from root, and one like the master.
+/// Shared lab: a master, a jump host that accepts a separate key for root, and a jump host like the
+/// master.
 static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| {
     let lab = Lab::up(&[Variant::new(), Variant::new().root_login(), Variant::new()])?;
     let key = jump_key(&lab);
@@ -23,7 +24,7 @@ static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| {
     Some(lab)
 });
 
-/// Logins are counted, so one test at a time.
+/// Serialises the tests, because they count logins.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -33,7 +34,7 @@ fn jump_key(lab: &Lab) -> PathBuf {
     lab.operator().join("jump_key")
 }
 
-/// As an operator has it who knows the hosts of `known_hosts`.
+/// Returns the settings of an operator who knows the hosts in `known_hosts`.
 fn settings(folder: &Path, machine: &Machine, jump: Vec<Jump>) -> Ssh {
     let config = folder.join("config");
     let known = folder.join("known_hosts");
@@ -49,7 +50,7 @@ fn settings(folder: &Path, machine: &Machine, jump: Vec<Jump>) -> Ssh {
     }
 }
 
-fn master(machine: &Machine, ssh: Ssh) -> Arc<SshMaster> {
+fn master(machine: &Machine, ssh: Ssh) -> Arc<ShellTransport<OpenSsh>> {
     master_with(machine, ssh, &Connections::new())
 }
 
@@ -62,7 +63,7 @@ fn through(machine: &Machine, key: PathBuf) -> Jump {
     }
 }
 
-/// The lines of `known_hosts` for some machines.
+/// Returns the lines of `known_hosts` for some machines.
 fn known(machines: &[&Machine]) -> String {
     let line = |machine: &&Machine| match machine.port() {
         22 => format!("{} {}\n", machine.address(), machine.host_key()),
@@ -131,7 +132,7 @@ fn a_host_on_the_way_that_lets_nobody_in_is_named() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("known_hosts"), known(&[end, root, like])).unwrap();
-    // Not the key that it takes.
+    // The host does not accept this key.
     let denied = through(root, root.identity_file());
     let message = refusal(&master(end, settings(folder.path(), end, vec![denied])));
     assert_says(&message, &[&format!("root@{}", root.address()), "Permission denied"]);
@@ -141,7 +142,7 @@ fn a_host_on_the_way_that_lets_nobody_in_is_named() {
     let message = refusal(&master(end, settings(folder.path(), end, vec![absent])));
     assert_says(&message, &[&root.address().to_string(), &port.to_string(), "refused"]);
 
-    // A key that has changed.
+    // The host key has changed.
     let another = known(&[end]).replace(&end.address().to_string(), &root.address().to_string());
     fs::write(folder.path().join("known_hosts"), another + &known(&[end, like])).unwrap();
     let changed = through(root, jump_key(lab));

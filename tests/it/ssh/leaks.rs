@@ -1,4 +1,4 @@
-//! What is left on the operator's machine when kcm has ended, in whatever way.
+//! Tests that kcm leaves nothing on the operator's machine, regardless of how it ends.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Busy, assert_says, kcm_in, processes_with, site, until};
 
-/// Only looked at, but for the test that has machines of its own.
+/// Shared lab for tests that change no machine.
 static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| Lab::up(&[Variant::new()]));
 
-/// The folder of the folders for control sockets.
+/// Parent folder of the folders for control sockets.
 fn control(site: &Site) -> PathBuf {
     site.file("run/kcm")
 }
@@ -25,7 +25,7 @@ fn folders(site: &Site) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
-/// Every `ssh` that a kcm in this site has started.
+/// Returns every `ssh` process that a kcm in this site has started.
 fn ssh_of(site: &Site) -> Vec<(u32, String)> {
     processes_with(control(site).to_str().unwrap())
 }
@@ -35,7 +35,7 @@ fn start(site: &Site, verb: &str) -> Child {
     kcm.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// A kcm that has connected and waits.
+/// Starts a kcm that has connected and waits.
 fn waiting(site: &Site, machine: &Machine) -> Child {
     let before = machine.ssh_counts().commands;
     let kcm = start(site, "plan");
@@ -49,7 +49,7 @@ fn signal(process: &Child, signal: Signal) {
 
 fn nothing_is_left(site: &Site) {
     assert!(folders(site).is_empty(), "{:?}", folders(site));
-    // It has been told to end, and does so at once.
+    // ssh was asked to end, and does so at once.
     until("no ssh is left", || ssh_of(site).is_empty());
 }
 
@@ -62,13 +62,13 @@ fn a_kcm_that_has_done_its_work_or_failed_leaves_nothing() {
     assert!(control(&site).is_dir(), "it was used");
     nothing_is_left(&site);
 
-    // It fails after it has connected: there is no such program there.
+    // kcm fails after it has connected, because the program is missing on the master.
     site.edit("install: {binary: kube-controller-manager, distributeCa: true}\n", "");
     let output = peers::output(&mut kcm_in(&site, &["plan"]));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     nothing_is_left(&site);
 
-    // It fails to connect.
+    // kcm fails to connect.
     site.edit("ssh:\n", "ssh:\n  user: nobody-here\n");
     let output = peers::output(&mut kcm_in(&site, &["plan"]));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -76,7 +76,7 @@ fn a_kcm_that_has_done_its_work_or_failed_leaves_nothing() {
     nothing_is_left(&site);
 }
 
-/// Everything below a folder.
+/// Returns all files and folders below a folder.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -96,7 +96,7 @@ fn a_kcm_that_is_interrupted_leaves_nothing_and_a_killed_one_nothing_for_long() 
     for ask in [Signal::INT, Signal::TERM, Signal::HUP] {
         let kcm = waiting(&site, machine);
         assert_eq!(ssh_of(&site).len(), 1, "{:?}", ssh_of(&site));
-        // The second one does not wait for what goes on.
+        // The second signal does not wait for the running exchange.
         signal(&kcm, ask);
         std::thread::sleep(std::time::Duration::from_millis(100));
         signal(&kcm, ask);
@@ -107,7 +107,7 @@ fn a_kcm_that_is_interrupted_leaves_nothing_and_a_killed_one_nothing_for_long() 
     }
 
     let kcm = waiting(&site, machine);
-    // Nobody else can look into what it has made.
+    // No other user can read kcm's folders and sockets.
     let [folder] = &folders(&site)[..] else { panic!("{:?}", folders(&site)) };
     for path in [vec![control(&site), folder.clone()], below(folder)].concat() {
         let seen = fs::symlink_metadata(&path).unwrap();
@@ -126,7 +126,7 @@ fn a_kcm_that_is_interrupted_leaves_nothing_and_a_killed_one_nothing_for_long() 
     assert_says(line, &["ControlPersist=60"]);
     drop(other);
 
-    // The next one sweeps it up, and nothing else.
+    // The next kcm removes the leftovers, and nothing else.
     let foreign = control(&site).join("held");
     fs::create_dir(&foreign).unwrap();
     let held = fs::File::open(&foreign).unwrap();
@@ -134,7 +134,7 @@ fn a_kcm_that_is_interrupted_leaves_nothing_and_a_killed_one_nothing_for_long() 
     let output = peers::output(&mut kcm_in(&site, &["plan"]));
     assert!(output.status.success(), "{output:?}");
     assert_eq!(folders(&site), [foreign]);
-    // What it has orphaned ends when it has been idle for a minute; nobody waits that long here.
+    // The orphaned ssh would end after it has been idle for a minute; the test does not wait.
     let pid = Pid::from_raw((*orphan).try_into().unwrap()).unwrap();
     kill_process(pid, Signal::TERM).unwrap();
     until("no ssh is left", || ssh_of(&site).is_empty());

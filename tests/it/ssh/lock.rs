@@ -1,9 +1,11 @@
-//! A master's lock: one kcm at a time, and never one that is gone.
+//! Tests of a master's lock: only one kcm holds it, and never one that has ended.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use kcm::transport::{Batch, Connections, LockClaim, LockError, LockGuard, SshMaster, Transport};
+use kcm::transport::{
+    Batch, Connections, LockClaim, LockError, LockGuard, OpenSsh, ShellTransport, Transport,
+};
 use kcm_tests::lab::{Lab, Machine, Variant};
 
 use super::{
@@ -11,19 +13,19 @@ use super::{
     until_async,
 };
 
-/// A machine for every test but the one that loses connections.
+/// Shared lab, with a machine for every test except the one that loses connections.
 static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| Lab::up(&vec![Variant::new(); 4]));
 
 fn claim(owner: &str) -> LockClaim {
     LockClaim { owner: owner.to_owned() }
 }
 
-async fn take(master: &SshMaster, owner: &str) -> Box<dyn LockGuard> {
+async fn take(master: &ShellTransport<OpenSsh>, owner: &str) -> Box<dyn LockGuard> {
     master.lock(&claim(owner)).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// How long it takes until a lock that somebody held is free.
-async fn until_free(master: &SshMaster) -> Duration {
+/// Returns the time until a held lock is free.
+async fn until_free(master: &ShellTransport<OpenSsh>) -> Duration {
     let start = Instant::now();
     loop {
         match master.lock(&claim("the next")).await {
@@ -50,11 +52,11 @@ fn who_comes_second_is_told_who_came_first_and_when() {
         assert_eq!(who, owner);
         assert!(since.len() == 22 && since.ends_with(" UTC"), "{holder}");
         assert_says(&error.to_string(), &["k8s-master-01", owner, "wait for it to end"]);
-        // Whoever holds it works on, whoever does not may look.
+        // The holder continues to work, and other runs may observe.
         assert_eq!(said(&first, &["id", "-un"]).await, "root");
         drop(held);
         let again = take(&second, "the second").await;
-        // A second look at the holder says who it is now.
+        // A second attempt reports the new holder.
         let error = first.lock(&claim(owner)).await.unwrap_err();
         assert_says(&error.to_string(), &["the second, since 2"]);
         drop(again);
@@ -109,7 +111,7 @@ fn it_is_held_as_long_as_somebody_wants_it_and_free_at_once_after() {
         let waited = until_free(&second).await;
         assert!(waited < Duration::from_secs(30), "{waited:?}");
 
-        // A master that is closed keeps what is still wanted.
+        // A closed master keeps the connection while a lock is held.
         let held = take(&first, "first").await;
         first.close().await;
         assert!(matches!(second.lock(&claim("x")).await, Err(LockError::Held { .. })));
@@ -127,7 +129,8 @@ fn the_holder_writes_signs_of_life() {
     let master = master(machine);
     on(&master, async {
         let _held = take(&master, "first").await;
-        // Each sign is read by a `head` of its own: one that has come is followed by another.
+        // A separate `head` process reads each heartbeat, so a new process shows that one has
+        // arrived.
         let reader = || machine.processes("head").first().copied();
         until_async("it reads", || reader().is_some()).await;
         let first = reader();
@@ -143,7 +146,7 @@ fn the_holder_writes_signs_of_life() {
 fn the_lock_of_a_kcm_that_is_gone_is_free() {
     let Some(lab) = Lab::up(&[Variant::new()]) else { return };
     let machine: &Machine = lab.machine(0);
-    // A runtime that is dropped lets go of everything, as a process that ends does.
+    // A dropped runtime closes everything, as a process does when it ends.
     let held = {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let master = master(machine);
@@ -155,7 +158,7 @@ fn the_lock_of_a_kcm_that_is_gone_is_free() {
         assert!(waited < Duration::from_secs(30), "{waited:?}");
         drop(held);
 
-        // Its ssh is killed.
+        // The test kills the ssh processes of the holder.
         let gone = master_with(machine, settings(machine), &Connections::new());
         let _held = take(&gone, "gone").await;
         let address = machine.address().to_string();
@@ -169,7 +172,7 @@ fn the_lock_of_a_kcm_that_is_gone_is_free() {
         assert!(waited < Duration::from_secs(30), "{waited:?}");
         next.close().await;
 
-        // sshd loses its connection.
+        // sshd loses the connection of the holder.
         let gone = master(machine);
         let _held = take(&gone, "gone").await;
         machine.drop_connections();

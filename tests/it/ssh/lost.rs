@@ -1,5 +1,5 @@
-//! A connection that is lost in the middle: the master ends what it has begun, and begins nothing with half of what it
-//! was to get.
+//! Tests of a connection that is lost during an exchange. The master finishes what it has begun,
+//! and starts nothing with partial input.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use kcm::files::{Bytes, Mode, Owner};
 use kcm::transport::{
-    Batch, Commit, Operation, OperationError, Progress, SshMaster, Stage, StagedFile, Transport,
-    TransportError, UnitAction,
+    Batch, Commit, OpenSsh, Operation, OperationError, Progress, ShellTransport, Stage, StagedFile,
+    Transport, TransportError, UnitAction,
 };
 use kcm_tests::lab::{Lab, Machine, Variant};
 
@@ -42,9 +42,9 @@ fn is_staged(machine: &Machine) -> bool {
     ["/opt/a", "/etc", "/opt/b"].iter().any(|at| exists(machine, &format!("{at}/.kcm-stage")))
 }
 
-/// Calls; once `moment` has come, loses the connection.
+/// Starts a call, and drops the connection once `moment` is true.
 async fn lose(
-    master: &Arc<SshMaster>,
+    master: &Arc<ShellTransport<OpenSsh>>,
     batch: Batch,
     machine: &Machine,
     moment: impl Fn() -> bool,
@@ -66,7 +66,7 @@ fn what_has_begun_is_ended_and_the_caller_knows_that_it_does_not_know() {
     let batch = Batch::new(vec![wait, stage(b"new"), commit(), last]);
     let error = on(&master, async {
         let error = lose(&master, batch, machine, || exists(machine, "/run/begun")).await;
-        // The connection is gone, and kcm does not open another behind the operator's back.
+        // The connection is lost, and kcm does not silently open another one.
         let next = never_ran(master.call(&Batch::new(vec![probe(&[])])).await);
         assert_says(&next, &["connection"]);
         error
@@ -81,7 +81,7 @@ fn what_has_begun_is_ended_and_the_caller_knows_that_it_does_not_know() {
         assert_eq!(machine.output(&["cat", path]), "new");
     }
     assert!(!is_staged(machine));
-    // The same command again, which waits for what still goes on.
+    // The same command waits for the script that still runs.
     on(&master, reaches(&master, "root"));
 }
 
@@ -119,14 +119,14 @@ fn who_finds_an_earlier_script_at_work_is_told_so() {
     assert!(!is_staged(machine));
 }
 
-/// A batch whose progress tells when a part of its bytes has left.
+/// Returns a batch, and a function that reports whether a part of its bytes has been sent.
 fn half_sent(operations: Vec<Operation>) -> (Batch, impl Fn() -> bool) {
     let half = Arc::new(AtomicBool::new(false));
     let reached = Arc::clone(&half);
     let progress = Progress::new(move |sent| {
         if sent.bytes > sent.of / 3 {
             reached.store(true, Ordering::Relaxed);
-            // The rest comes later.
+            // This delays the rest.
             std::thread::sleep(Duration::from_millis(20));
         }
     });
@@ -145,7 +145,7 @@ fn half_of_the_bytes_are_as_good_as_none() {
             "a staged file",
             vec![stage(&big[..8 << 20]), commit(), exec(&["touch", "/run/went-on"], "")],
         ),
-        // A shell would run the half of a script that it gets.
+        // A shell would run the first half of a script.
         (
             "a program's input",
             vec![exec(&["sh", "-c", "touch /run/went-on; cat >/run/input"], big)],
@@ -156,7 +156,7 @@ fn half_of_the_bytes_are_as_good_as_none() {
         on(&master, async {
             let error = lose(&master, batch, machine, is_half).await;
             assert!(matches!(error, TransportError::FateUnknown { .. }), "{name}: {error:?}");
-            // Waits for the script.
+            // The next exchange waits for the script.
             master.close().await;
             done(&master, vec![exec(&["true"], "")]).await;
         });

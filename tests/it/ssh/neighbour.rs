@@ -1,23 +1,23 @@
-//! An unprivileged account on a master: it gains nothing from what root does there.
+//! Tests of an unprivileged account on a master: it gains nothing from the actions of root.
 
 use std::sync::Arc;
 
 use kcm::cluster::Sudo;
 use kcm::files::{Bytes, Mode, Owner};
 use kcm::transport::{
-    Attributes, Batch, CheckFolders, Commit, Keep, NoteProgram, Operation, Reply, SshMaster, Stage,
-    StagedFile, Transport as _, Unstage, UntrustedFolder,
+    Attributes, Batch, CheckFolders, Commit, Keep, NoteProgram, OpenSsh, Operation, Reply,
+    ShellTransport, Stage, StagedFile, Transport as _, Unstage, UntrustedFolder,
 };
 use kcm_tests::lab::{self, Lab, Machine, Variant};
 
 use super::{master_with, on, remote, settings};
 
-/// Uid of the account; it may not become root.
+/// UID of the account, which may not become root.
 const NEIGHBOUR: &str = "1999";
-/// Rounds of every operation that changes something, for each of the attacks.
+/// Rounds of every changing operation, for each of the attacks.
 const ROUNDS: usize = 32;
 
-fn master(machine: &Machine) -> Arc<SshMaster> {
+fn master(machine: &Machine) -> Arc<ShellTransport<OpenSsh>> {
     let sudo = match machine.sudo_password() {
         Some(_) => Sudo::Password,
         None => Sudo::Passwordless,
@@ -26,7 +26,7 @@ fn master(machine: &Machine) -> Arc<SshMaster> {
     master_with(machine, ssh, &super::Connections::new())
 }
 
-fn untrusted(master: &Arc<SshMaster>, path: &str) -> Vec<UntrustedFolder> {
+fn untrusted(master: &Arc<ShellTransport<OpenSsh>>, path: &str) -> Vec<UntrustedFolder> {
     let check = Operation::CheckFolders(CheckFolders { paths: vec![remote(path)] });
     let replies = on(master, master.call(&Batch::new(vec![check]))).unwrap();
     match replies.done.into_iter().next() {
@@ -46,13 +46,13 @@ fn the_folders_of_whoever_logs_in_are_trusted_if_they_need_no_password_for_root(
         let own = format!("{user}:{user}");
         machine.run(&["chown", "-R", &own, "/opt/kubernetes"]);
         let is_free = machine.sudo_password().is_none();
-        // With the umask of distributions that give each user a group of their own.
+        // Mode 775 results from the umask of distributions with a separate group for each user.
         for mode in ["755", "775"] {
             machine.run(&["chmod", "-R", mode, "/opt/kubernetes"]);
             let found = untrusted(&master, file);
             assert_eq!(found.is_empty(), is_free, "{mode}: {found:?}");
         }
-        // Once others are in the group, it is theirs, too.
+        // Other members of the group make the folder untrusted.
         machine.run(&["sh", "-c", &format!("echo neighbour:x:{NEIGHBOUR}: >>/etc/group")]);
         machine.run(&["chown", "-R", &format!("{user}:{NEIGHBOUR}"), "/opt/kubernetes"]);
         assert_eq!(untrusted(&master, file).len(), 2);
@@ -64,7 +64,8 @@ fn the_folders_of_whoever_logs_in_are_trusted_if_they_need_no_password_for_root(
     }
 }
 
-/// What the neighbour does all the time in a folder, in perl: `$d` is the folder that files are staged in, `$v` is root's.
+/// Attacks that the account repeats in a folder, in Perl. `$d` is the folder of staged files, and
+/// `$v` belongs to root.
 const ATTACKS: [(&str, &str); 4] = [
     (
         "a folder is exchanged for a link",
@@ -123,7 +124,8 @@ fn a_neighbour_who_exchanges_folders_and_links_gains_nothing() {
     }
 }
 
-/// Every operation that writes, renames, gives away or removes a file, below `folder`.
+/// Returns every operation that writes, renames, removes or changes the owner of a file below
+/// `folder`.
 fn changes(folder: &str) -> Vec<Operation> {
     let below = |name: &str| remote(&format!("{folder}/{name}"));
     let (file, note) = (below("file"), below("note"));

@@ -1,9 +1,11 @@
-//! A program is read again exactly when it has changed, or when somebody else could have written what is noted of it.
+//! Tests of the note about a program: kcm reads the program again only if it changed, or if another
+//! user could have written the note.
 
 use std::sync::Arc;
 
 use kcm::transport::{
-    Inspect, Inspected, NoteProgram, Observation, Operation, PathState, Probe, Reply, SshMaster,
+    Inspect, Inspected, NoteProgram, Observation, OpenSsh, Operation, PathState, Probe, Reply,
+    ShellTransport,
 };
 use kcm_tests::lab::{Lab, Machine, Variant};
 
@@ -11,12 +13,12 @@ use super::{done, master, on, output, remote, said};
 
 const PROGRAM: &str = "/opt/kubernetes/bin/kube-controller-manager";
 const NOTE: &str = "/opt/kubernetes/.kcm/program";
-/// Has a note say something else.
+/// Command that changes the content of a note.
 const MARK: &str = "sed -i -E 's/[0-9a-f]{64} [^ ]+/MARKED bWFyaw==/' NOTE";
 const MARKED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Digest and version, as one exchange tells them.
-async fn told(master: &SshMaster) -> (String, String) {
+/// Returns digest and version of the program, as one exchange reports them.
+async fn told(master: &ShellTransport<OpenSsh>) -> (String, String) {
     let unit = "kube-controller-manager.service";
     let probe = Operation::Probe(Probe {
         paths: vec![remote(PROGRAM)],
@@ -41,18 +43,18 @@ async fn told(master: &SshMaster) -> (String, String) {
     }
 }
 
-async fn shell(master: &SshMaster, script: &str) {
+async fn shell(master: &ShellTransport<OpenSsh>, script: &str) {
     let script = script.replace("NOTE", NOTE).replace("PROGRAM", PROGRAM).replace("MARKED", MARKED);
     said(master, &["sh", "-ec", &script]).await;
 }
 
-async fn note(master: &SshMaster) {
+async fn note(master: &ShellTransport<OpenSsh>) {
     let (program, note) = (remote(PROGRAM), remote(NOTE));
     done(master, vec![Operation::NoteProgram(NoteProgram { program, note, digest: true })]).await;
 }
 
-/// Whether the note is believed: it is made to say something else first.
-async fn believes(master: &SshMaster, then: &str) -> bool {
+/// True if kcm still trusts a manipulated note after the command `then`.
+async fn believes(master: &ShellTransport<OpenSsh>, then: &str) -> bool {
     shell(master, "mkdir -p /opt/kubernetes/bin /opt/kubernetes/.kcm; rm -rf PROGRAM NOTE").await;
     shell(master, "cp /bin/true PROGRAM; chmod 0755 PROGRAM").await;
     note(master).await;
@@ -74,7 +76,7 @@ fn machine() -> Option<Lab> {
     Lab::up(&[Variant::new()])
 }
 
-fn with(machine: &Machine, test: impl AsyncFnOnce(&Arc<SshMaster>)) {
+fn with(machine: &Machine, test: impl AsyncFnOnce(&Arc<ShellTransport<OpenSsh>>)) {
     let master = master(machine);
     on(&master, test(&master));
 }
@@ -89,7 +91,7 @@ fn a_program_is_read_again_whatever_has_changed_of_it() {
             assert!(believes(master, then).await, "{then}");
         }
         let changed = [
-            // In place, with the same size and modification time.
+            // A change in place, with the same size and modification time.
             "cp -p PROGRAM /tmp/p; printf x | dd of=PROGRAM bs=1 seek=9000 conv=notrunc; touch -r /tmp/p PROGRAM",
             "cp -p PROGRAM /tmp/p; mv -f /tmp/p PROGRAM",
             "cp -p /usr/bin/env PROGRAM",
@@ -142,7 +144,7 @@ fn a_script_is_asked_for_its_version_each_time() {
         shell(master, "echo 2 >/tmp/version").await;
         note(master).await;
         assert_eq!(told(master).await.1, "2");
-        // A program that is no program is no reason to fail.
+        // An invalid program does not cause a failure.
         shell(master, "printf '\\177ELF' >PROGRAM").await;
         note(master).await;
         assert_eq!(output(master, &["test", "-s", NOTE], "").await.status, Some(0));

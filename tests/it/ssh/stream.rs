@@ -1,10 +1,13 @@
-//! Byte streams from a master to what it alone may see, over the one connection.
+//! Tests of byte streams from a master to addresses that only the master can reach, over the one
+//! connection.
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use kcm::transport::{Batch, SshMaster, Stream, StreamAddress, StreamError, Transport};
+use kcm::transport::{
+    Batch, OpenSsh, ShellTransport, Stream, StreamAddress, StreamError, Transport,
+};
 use kcm_tests::lab::{Lab, Machine, SshCounts, Variant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
@@ -12,22 +15,22 @@ use tokio::task::JoinSet;
 
 use super::{assert_says, master, on, probe, said, until_async};
 
-/// Only looked at.
+/// Shared lab; no test changes it.
 static LAB: LazyLock<Option<Lab>> =
     LazyLock::new(|| Lab::up(&[Variant::new(), Variant::new().no_forwarding()]));
 
-/// Machines share this machine's loopback.
+/// Listens on loopback, which the machines share with this machine.
 async fn listen(address: &str) -> (TcpListener, StreamAddress) {
     let listener = TcpListener::bind((address, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, StreamAddress { host: address.to_owned(), port })
 }
 
-async fn open(master: &SshMaster, address: &StreamAddress) -> Box<dyn Stream> {
+async fn open(master: &ShellTransport<OpenSsh>, address: &StreamAddress) -> Box<dyn Stream> {
     master.open_stream(address).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-async fn refusal(master: &SshMaster, address: &StreamAddress) -> StreamError {
+async fn refusal(master: &ShellTransport<OpenSsh>, address: &StreamAddress) -> StreamError {
     let error = master.open_stream(address).await.err().unwrap();
     println!("{error}");
     error
@@ -37,7 +40,7 @@ fn bytes(length: u32) -> Vec<u8> {
     (0..length).map(|place| (place.wrapping_mul(31) + place / 251).to_le_bytes()[0]).collect()
 }
 
-/// Sends back whatever comes, until it ends.
+/// Echoes all input of each connection until it ends.
 fn echo(listener: TcpListener) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         while let Ok((mut peer, _)) = listener.accept().await {
@@ -50,7 +53,7 @@ fn echo(listener: TcpListener) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// Sends bytes and reads them back at the same time, to the end.
+/// Sends bytes and reads them back concurrently, until the end.
 async fn round_trip(stream: Box<dyn Stream>, sent: Vec<u8>) {
     let (mut incoming, mut outgoing) = tokio::io::split(stream);
     let expected = sent.clone();
@@ -82,7 +85,7 @@ fn bytes_go_both_ways_to_whatever_address_the_master_reaches() {
             server.abort();
         }
     });
-    // Streams are no commands.
+    // Streams do not count as commands.
     assert_eq!(machine.ssh_counts() - before, SshCounts { connections: 1, logins: 1, commands: 0 });
 }
 
@@ -94,7 +97,8 @@ fn each_direction_ends_by_itself() {
         let (listener, at) = listen("127.0.0.1").await;
         let (mut stream, accepted) = tokio::join!(open(&master, &at), listener.accept());
         let (mut server, _) = accepted.unwrap();
-        // The server has said all. `ssh` then sends it no more, which must not go unnoticed.
+        // The server has sent everything. `ssh` then sends no more data to it, which the client
+        // must detect.
         server.write_all(b"hello").await.unwrap();
         server.shutdown().await.unwrap();
         let mut said = String::new();
@@ -105,7 +109,7 @@ fn each_direction_ends_by_itself() {
         assert_eq!(sent.unwrap().unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
         assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
 
-        // The client has said all, and still listens.
+        // The client has sent everything and still reads.
         let (mut stream, accepted) = tokio::join!(open(&master, &at), listener.accept());
         let (mut server, _) = accepted.unwrap();
         stream.write_all(b"question").await.unwrap();
@@ -119,7 +123,7 @@ fn each_direction_ends_by_itself() {
         stream.read_to_end(&mut heard).await.unwrap();
         assert!(heard == bytes(300_000));
 
-        // Whoever drops it has ended it.
+        // A dropped stream ends the connection.
         let (stream, accepted) = tokio::join!(open(&master, &at), listener.accept());
         let (mut server, _) = accepted.unwrap();
         drop(stream);
@@ -127,7 +131,7 @@ fn each_direction_ends_by_itself() {
     });
 }
 
-/// A port of loopback on which nobody listens.
+/// Returns an address on loopback on which no process listens.
 async fn nobody(address: &str) -> StreamAddress {
     listen(address).await.1
 }
@@ -154,7 +158,7 @@ fn nobody_listening_is_told_from_an_sshd_that_forwards_nothing() {
             assert!(matches!(error, StreamError::Forbidden { .. }), "{error:?}");
             assert_says(&error.to_string(), &["k8s-master-02", "AllowTcpForwarding"]);
         }
-        // Everything else still works there.
+        // All other operations still work.
         assert_eq!(said(&closed, &["id", "-un"]).await, "root");
     });
     let gone =
@@ -165,7 +169,8 @@ fn nobody_listening_is_told_from_an_sshd_that_forwards_nothing() {
     });
 }
 
-/// A listener whose queue is full, and what fills it: who comes now hears nothing.
+/// Returns a listener with a full queue, and the connections that fill it. A further connection
+/// gets no reply.
 fn deaf() -> (TcpListener, Vec<TcpStream>, StreamAddress) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -208,7 +213,7 @@ fn a_dozen_streams_at_once_go_beside_exchanges() {
         let server = echo(listener);
         let mut streams = JoinSet::new();
         for _ in 0..12 {
-            let (master, at): (Arc<SshMaster>, _) = (Arc::clone(&master), at.clone());
+            let (master, at): (Arc<ShellTransport<OpenSsh>>, _) = (Arc::clone(&master), at.clone());
             streams
                 .spawn(async move { round_trip(open(&master, &at).await, bytes(1 << 20)).await });
         }
@@ -239,7 +244,7 @@ fn a_stream_outlives_the_close_of_its_master_and_then_nothing_is_left() {
         stream.write_all(b"x").await.unwrap();
         assert_eq!(server.read_u8().await.unwrap(), b'x');
         drop(stream);
-        // The connection ends with the last that used it: sshd sees it go.
+        // The connection ends with its last user, and sshd logs that.
         until_async("the connection has ended", || {
             lab.machine(0).ssh_log().contains("Disconnected from user kube")
         })

@@ -1,4 +1,4 @@
-//! Becoming root, or one clear error that says why not; and a password that nobody sees.
+//! Tests of becoming root: one clear error reports a failure, and no password is exposed.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 use kcm::cluster::{Ssh, Sudo};
 use kcm::files::{Bytes, FileErrorKind, Mode, Owner};
 use kcm::transport::{
-    Batch, Commit, Connections, LockClaim, LockError, Operation, Password, SshMaster, Stage,
-    StagedFile, Transport,
+    Batch, Commit, Connections, LockClaim, LockError, OpenSsh, Operation, Password, ShellTransport,
+    Stage, StagedFile, Transport,
 };
 use kcm_tests::lab::{self, Lab, Machine, SUDO_PASSWORD, Variant};
 use kcm_tests::peers;
@@ -20,7 +20,8 @@ use super::{
     site,
 };
 
-/// Wrong passwords are counted on machines of their own; nothing else changes these.
+/// Shared lab. Tests of wrong passwords count them on separate machines, and no other test changes
+/// these.
 static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| {
     let requires_terminal = "Defaults requiretty\n";
     Lab::up(&[
@@ -33,11 +34,13 @@ static LAB: LazyLock<Option<Lab>> = LazyLock::new(|| {
     ])
 });
 
-fn master(machine: &Machine, sudo: Sudo, password: Option<&str>) -> Arc<SshMaster> {
+fn master(machine: &Machine, sudo: Sudo, password: Option<&str>) -> Arc<ShellTransport<OpenSsh>> {
     let ssh = Ssh { sudo, ..settings(machine) };
     let address = machine.address().to_string().parse().unwrap();
     let password = password.map(|text| Password::new(Zeroizing::new(text.to_owned())));
-    Arc::new(SshMaster::new(machine.name(), address, ssh, password, &Connections::new()))
+    Arc::new(
+        OpenSsh::new(address, ssh, &Connections::new()).into_transport(machine.name(), password),
+    )
 }
 
 #[test]
@@ -66,7 +69,7 @@ fn a_wrong_password_is_given_once() {
     assert!(journal.contains("1 incorrect password attempt"), "{journal}");
     assert_eq!(journal.matches("pam_unix(sudo:auth): authentication failure").count(), 1);
 
-    // A lock needs root too. Who is wrong again is wrong once more, not three times.
+    // A lock needs root, too. A wrong password is tried once, not three times.
     let claim = LockClaim { owner: "a test".to_owned() };
     match on(&wrong, wrong.lock(&claim)) {
         Err(error @ LockError::Failed { .. }) => {
@@ -132,7 +135,7 @@ fn without_sudo_everything_is_the_users() {
 fn a_login_that_says_what_sudo_says_is_not_given_the_password() {
     let Some(lab) = &*LAB else { return };
     let machine = lab.machine(5);
-    // A login shell's noise is not sudo: it cannot know the words kcm has sudo ask with.
+    // Output of a login shell is not a prompt of sudo: it cannot contain the prompt that kcm chose.
     let rc = machine.file("/home/kube/.bashrc");
     let before = fs::read_to_string(&rc).unwrap();
     let trap = "printf '[sudo] password for kube: Password:' >&2\nif read -r -t 1 line; then echo \"$line\" >/tmp/caught; fi\n";
@@ -172,8 +175,8 @@ fn the_command_reads_the_password_from_a_file_or_a_variable() {
     }
 }
 
-/// Looks at the arguments and the environment of all that runs for `kcm`, on both ends, until it ends. Returns the
-/// names of what was seen.
+/// Inspects the arguments and the environment of all processes of `kcm`, on both ends, until it
+/// ends. Returns the names of the processes.
 fn watch(mut kcm: Child, machine: &Machine, place: &str) -> (Vec<String>, std::process::Output) {
     let lab = machine.address().to_string();
     let lab = lab.split('.').nth(2).unwrap();
@@ -219,7 +222,7 @@ fn a_password_that_cannot_be_read_is_named_before_anything_is_reached() {
     }
     let wrong = Ssh { sudo: Sudo::Password, ..settings(lab.machine(1)) };
     let master = master_with(lab.machine(1), wrong, &Connections::new());
-    // sudo does not ask there, so nobody misses it.
+    // sudo does not ask on this machine, so the missing password has no effect.
     on(&master, reaches(&master, "root"));
 }
 

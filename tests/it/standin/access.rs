@@ -1,4 +1,4 @@
-//! Who may do what, and who is told what about it.
+//! Tests of permissions, and of the error messages about them.
 
 use kcm_tests::control_plane::Client;
 
@@ -48,7 +48,8 @@ fn the_manager_may_write_leases_in_kube_system_and_patch_or_delete_none() {
     let mut other = lease();
     other["metadata"]["name"] = json!("kube-scheduler");
     assert_eq!(own.create(LEASES, &other).code, 201);
-    // Since 1.31, the Role for leader locking lets it write every Lease in kube-system, and none elsewhere.
+    // Since 1.31, the Role for leader locking permits writes of every Lease in kube-system, and of
+    // none elsewhere.
     let other = format!("{LEASES}/kube-scheduler");
     let code = if plane.admin().minor() >= 31 { 200 } else { 403 };
     let scheduler = own.get(&other);
@@ -95,9 +96,9 @@ fn an_update_creates_a_lease_that_is_not_there() {
     let made = own.update(Client::LEASE, &lease());
     assert_eq!(made.code, 201, "{made:?}");
     plane.admin().delete(Client::LEASE).ok();
-    // Whatever version is named.
+    // The server ignores the resource version here.
     assert_eq!(own.update(Client::LEASE, &made.ok()).code, 201);
-    // A path that is none is a page, no `Status`.
+    // An unknown path returns a text page instead of a `Status`.
     let missing = plane.admin().get("/apis/apps/v1/namespaces/default/sandcastles");
     assert_eq!((missing.code, missing.body), (404, json!("404 page not found\n")));
 }
@@ -246,7 +247,7 @@ fn recorded(plane: &ControlPlane, names_certificates: bool) {
     assert_eq!(own.delete(Client::LEASE).code, 403);
     let certificate = kcm_pki::Certificate::from_pem(identity.certificate.as_bytes()).unwrap();
     let expected = names_certificates.then(|| certificate.fingerprint().to_hex());
-    // An audit log may be a moment late.
+    // An audit log may be late.
     until("both are recorded", PATIENCE, || {
         let requests = plane.requests();
         let ours = requests.iter().filter(|request| request.user.as_deref() == Some(MANAGER));

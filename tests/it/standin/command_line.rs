@@ -1,4 +1,4 @@
-//! Flags, files, and what must be right before anything starts.
+//! Tests of flags, files, and the conditions for a start.
 
 use std::path::Path;
 
@@ -99,7 +99,8 @@ fn flags_that_do_not_go_together_end_the_process() {
         &[&format!("--tls-cert-file={ca}")],
         &["--kubeconfig="],
     ];
-    // One after the other: whatever the first leaves of the Lease, the next must not have to wait for.
+    // The cases run one after the other with a deleted Lease, so that none waits for the Lease of
+    // the previous one.
     for case in cases {
         plane.admin().delete(kcm_tests::control_plane::Client::LEASE);
         assert!(!candidate.fails_with(case).is_empty());

@@ -1,14 +1,14 @@
-//! The campaign for the Lease.
+//! Tests of the leader election.
 
 use kcm_tests::control_plane::{Client, Recorded};
 
 use super::*;
 
-/// 128 and the number of SIGTERM.
+/// Exit code of a process that SIGTERM ended.
 const DIED_OF_SIGTERM: i32 = 128 + 15;
 
 fn free(plane: &ControlPlane) {
-    // Under kube-controller-manager's own identity, as an update: that is all its role allows.
+    // The role of kube-controller-manager permits only an update, under its own identity.
     let own = plane.client(Some(&plane.authority().controller_manager()));
     until("the Lease is freed", PATIENCE, || {
         let mut lease = own.get(Client::LEASE).ok();
@@ -32,7 +32,7 @@ fn one_of_two_leads_and_the_other_takes_over_when_it_is_killed() {
     let lease = admin.lease().unwrap();
     assert_eq!(lease["spec"]["leaseDurationSeconds"], 15);
     assert_eq!(lease["spec"]["leaseTransitions"], 0);
-    // It renews, and only one does.
+    // The leader renews the Lease, and the standby does not acquire it.
     let renewed = &lease["spec"]["renewTime"];
     until("it is renewed", PATIENCE, || admin.lease().unwrap()["spec"]["renewTime"] != *renewed);
     sleep(Duration::from_secs(1));
@@ -43,7 +43,7 @@ fn one_of_two_leads_and_the_other_takes_over_when_it_is_killed() {
     until("the other leads", Duration::from_secs(30), || admin.holder().unwrap() != first);
     let gap = killed.elapsed();
     println!("taken over {gap:?} after SIGKILL");
-    // The last renewal may have been a retry period before the end.
+    // The last renewal may precede the end by a retry period.
     assert!(gap > Duration::from_secs(11), "{gap:?}");
     assert_eq!(admin.lease().unwrap()["spec"]["leaseTransitions"], 1);
     assert_eq!(two.code(), None);
@@ -57,11 +57,11 @@ fn a_freed_lease_is_taken_by_who_asks_and_who_starts_asks_at_once() {
     let old = candidates[0].start();
     let first = leader(&plane);
     let standby = candidates[1].start();
-    // Long enough for it to have asked, and to wait until it asks again.
+    // By then the standby has asked, and waits for its next attempt.
     sleep(Duration::from_secs(1));
     assert_eq!(admin.holder().as_ref(), Some(&first));
 
-    // It dies of the signal, and keeps the Lease.
+    // SIGTERM ends the leader, which keeps the Lease.
     let start = Instant::now();
     assert_eq!(old.terminate(), Some(DIED_OF_SIGTERM));
     println!("stopped in {:?}", start.elapsed());
@@ -107,7 +107,7 @@ fn who_loses_the_lease_ends_with_an_error() {
     assert_eq!(admin.holder().unwrap(), "somebody_else");
 }
 
-/// The gate that lets a leader release its Lease, where the version knows it.
+/// Returns the feature gate with which a leader releases its Lease, if the version has it.
 fn self_release(plane: &ControlPlane) -> Option<Vec<String>> {
     let gate = "--feature-gates=ControllerManagerReleaseLeaderElectionLockOnExit=true";
     (plane.admin().minor() >= 36).then(|| vec![gate.to_owned()])
@@ -131,7 +131,7 @@ fn with_its_gate_on_a_leader_releases_the_lease_and_exits_0() {
     assert_eq!(freed["leaseTransitions"], before["leaseTransitions"]);
     assert!(freed["renewTime"].as_str() >= before["renewTime"].as_str(), "{before} {freed}");
 
-    // A standby leads within a retry; killed, the leader releases nothing.
+    // A standby leads within a retry; a killed leader does not release the Lease.
     let second = candidates[0].start_with(&gate);
     let third = leader(&plane);
     assert_ne!(third, first);
@@ -210,7 +210,7 @@ fn a_server_that_is_killed_comes_back_when_its_leader_has_ended() {
         assert_eq!(process.wait(patience), Some(1), "{}", process.log());
         assert!(process.log().contains("leaderelection lost"), "{}", process.log());
     }
-    // It could release nothing, whatever it would.
+    // The leader could not release the Lease in any case.
     assert_eq!(plane.admin().holder().unwrap(), holder);
 }
 
@@ -221,7 +221,7 @@ fn only_the_right_user_campaigns() {
         Candidate::with(&plane, &plane.authority().client("system:kube-scheduler-2", &[]));
     let log = stranger.fails_with(&[]);
     assert!(log.contains("is forbidden: User"), "{log}");
-    // Told to go on, it asks for the Lease in vain.
+    // With this flag it continues, but cannot acquire the Lease.
     let mut process = stranger.start_with(&["--authentication-tolerate-lookup-failure=true"]);
     until("it was refused", PATIENCE, || {
         let is_refused =

@@ -1,4 +1,4 @@
-//! Objects: made, changed, found again, gone.
+//! Tests of creating, changing, finding and deleting objects.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn namespaces_come_first() {
     let namespace = admin.create(CORE, &json!({"metadata": {"name": "smoke"}})).ok();
     assert_eq!(namespace["status"]["phase"], "Active");
     assert_eq!(admin.create(&maps, &map).code, 201);
-    // Without kube-controller-manager nobody empties it, and it stays.
+    // Without kube-controller-manager, the namespace is not emptied and remains.
     assert_eq!(admin.delete(&format!("{CORE}/smoke")).ok()["status"]["phase"], "Terminating");
     assert_eq!(admin.create(&maps, &json!({"metadata": {"name": "late"}})).code, 403);
     assert_eq!(admin.get(&format!("{CORE}/smoke")).ok()["status"]["phase"], "Terminating");

@@ -1,10 +1,10 @@
-//! `/healthz`, and the certificate it is served with.
+//! Tests of `/healthz` and of its serving certificate.
 
 use kcm_tests::peers;
 
 use super::*;
 
-/// The certificate that is served, as PEM.
+/// Returns the serving certificate as PEM.
 fn served(candidate: &Candidate<'_>) -> String {
     let at = std::net::SocketAddr::new(candidate.address, candidate.port).to_string();
     let mut openssl = peers::openssl(candidate.folder.path(), &["s_client", "-connect", &at]);
@@ -62,7 +62,7 @@ fn a_serving_certificate_in_files_is_used_and_read_again() {
     until("it is healthy", PATIENCE, || candidate.is_healthy());
     assert_eq!(served(&candidate), old.certificate);
     put(&new);
-    // The real one looks once a minute where it hears nothing.
+    // The real program reads the files once a minute if it gets no notification.
     until("it is read again", Duration::from_secs(75), || served(&candidate) == new.certificate);
     assert_eq!(process.code(), None);
     assert!(candidate.is_healthy());

@@ -1,11 +1,13 @@
-//! Values that kube-controller-manager refuses: at which step, in which words, with which exit status.
+//! Tests of values that kube-controller-manager refuses: the step, the message, and the exit
+//! status.
 
 use kcm_tests::control_plane::Client;
 use kcm_tests::peers;
 
 use super::*;
 
-/// What is refused before anything is read or contacted: flags after the tutorial's, and words of the refusal.
+/// Flags that are refused before any file is read or any server is contacted, with a part of the
+/// message.
 const AT_ONCE: &[(&str, &str)] = &[
     ("--feature-gates=NoSuchGate=true", "unrecognized feature gate: NoSuchGate"),
     ("--feature-gates=AllAlpha=on", "invalid value of AllAlpha=on"),
@@ -35,7 +37,7 @@ const AT_ONCE: &[(&str, &str)] = &[
     ("--show-hidden-metrics-for-version=1.2", "only the previous minor version is allowed"),
 ];
 
-/// What is refused once the kubeconfig is read; nothing holds the Lease then.
+/// Flags that are refused once the kubeconfig has been read and before the Lease is acquired.
 const WHILE_SET_UP: &[(&str, &str)] = &[
     ("--kube-api-burst=0", "burst is required to be greater than 0"),
     ("--tls-min-version=foo", "unknown tls version \"foo\""),
@@ -43,7 +45,7 @@ const WHILE_SET_UP: &[(&str, &str)] = &[
     ("--bind-address=192.0.2.1", "failed to listen on"),
 ];
 
-/// What Go panics about when it listens already.
+/// Flags with which Go panics once it listens.
 const PANICS: &[(&str, &str)] = &[
     ("--leader-elect-lease-duration=10s", "leaseDuration must be greater than renewDeadline"),
     (
@@ -54,7 +56,7 @@ const PANICS: &[(&str, &str)] = &[
     ("--tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "missing an HTTP/2-required"),
 ];
 
-/// What is read only by who leads.
+/// Flags that only a leader reads.
 const ONCE_IT_LEADS: &[(&str, &str)] = &[
     ("--cluster-cidr=", "invalid CIDR address: "),
     ("--cluster-cidr=172.20.0.0", "invalid CIDR address: 172.20.0.0"),

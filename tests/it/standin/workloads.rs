@@ -1,4 +1,4 @@
-//! What the leader does for the cluster, and what it leaves when it is told to.
+//! Tests of the leader's controllers, and of the state after their end.
 
 use kcm_tests::control_plane::Client;
 use kcm_tests::peers;

@@ -1,4 +1,5 @@
-//! Files that are open to everybody, and files that kcm did not create: their modes stay.
+//! Tests of files that every user can access, and of files that kcm did not create: their modes
+//! stay.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +11,7 @@ use super::{
     put, run, site,
 };
 
-/// Runs the command that the help of a finding names, as somebody on the master.
+/// Runs the command in the help of a finding, as an operator on the master.
 fn follow(site: &kcm_tests::Site, said: &str) {
     let (_, command) = said.split_once("run `").unwrap_or_else(|| panic!("{said}"));
     let (command, _) = command.split_once('`').unwrap();

@@ -1,4 +1,5 @@
-//! The help of each finding in folders, followed to the letter: commands on the master, commands and settings of kcm here.
+//! Tests of the help of each finding, on folders: the commands on the master, and the commands and
+//! settings of kcm.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +14,8 @@ use super::{
 
 const ENABLED: &str = "/etc/systemd/system/multi-user.target.wants/kube-controller-manager.service";
 
-/// A state of the second master, the code of its finding, and the settings and commands that the help names.
+/// A state of the second master, the code of its finding, and the settings and commands in its
+/// help.
 struct Case {
     name: &'static str,
     spoil: fn(&Site),
@@ -29,7 +31,7 @@ fn remove(site: &Site, path: &str) {
     fs::remove_file(on_master(site, path)).unwrap();
 }
 
-/// A certificate of the operator that has nearly ended, on all masters.
+/// Issues a certificate of the operator to all masters that is nearly expired.
 fn with_short_lived_certificate(site: &Site) {
     site.edit("pki:\n", "pki:\n  lifetime: 2h\n  renewBefore: 30m\n");
     assert_eq!(run(site, &["certs", "renew", "--force"]).code, 0);
@@ -100,7 +102,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// The same where somebody else put the CA's files on the masters.
+/// Cases in which an operator installed the CA files on the masters.
 const CASES_OF_CA: &[Case] = &[
     Case {
         name: "a CA key that everybody can read",
@@ -128,7 +130,7 @@ const CASES_OF_CA: &[Case] = &[
     },
 ];
 
-/// Does what one code span of a help says.
+/// Follows one code span of a help.
 fn follow(site: &Site, span: &str) {
     if let Some(arguments) = span.strip_prefix("kcm ") {
         let arguments: Vec<_> = arguments.split(' ').collect();

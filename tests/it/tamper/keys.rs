@@ -1,4 +1,4 @@
-//! The CA key on this machine: `plan` says of it what `apply` says.
+//! Tests of the CA key on the operator's machine: `plan` and `apply` report the same.
 
 use std::fs;
 

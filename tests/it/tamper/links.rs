@@ -1,4 +1,4 @@
-//! Links where flags name files, and every verb on folders.
+//! Tests of symbolic links at paths that flags name, and of every verb on folders.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -83,7 +83,7 @@ fn certificates_are_renewed_in_folders_as_apply_writes_them() {
             assert_eq!(found(&site).1, 0, "{form} {further:?}");
             assert_eq!(run(&site, &["plan", "--check"]).code, 0, "{form} {further:?}");
             assert_eq!(run(&site, &["certs", "check"]).code, 0, "{form} {further:?}");
-            // Nothing is due any more.
+            // After the renewal nothing is due.
             let again = run(&site, &["certs", "renew"]);
             assert!(again.code == 0 && again.stdout.contains("Nothing to do"), "{again:?}");
             let back = run(&site, &["rollback"]);

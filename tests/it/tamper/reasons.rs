@@ -1,4 +1,4 @@
-//! Why a new identity is issued, as `plan` says it.
+//! Tests of the reasons for a new identity, as `plan` reports them.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ const USER: &str = "system:kube-controller-manager";
 
 type Tamper<'a> = &'a dyn Fn(&Site);
 
-/// The line of `plan` about the identity.
+/// Returns the line of `plan` about the identity.
 fn reason(site: &Site) -> String {
     let ran = run(site, &["plan"]);
     let line = ran.stdout.lines().find(|line| line.starts_with("identity: "));

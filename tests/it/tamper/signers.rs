@@ -1,4 +1,5 @@
-//! Keys on the masters that do not belong to the certificate beside them, where kcm does not distribute the CA.
+//! Tests of keys on the masters that do not match their certificate, where kcm does not distribute
+//! the CA.
 
 use std::fs;
 
@@ -15,7 +16,7 @@ fn everywhere(site: &Site, path: &str, content: &str, mode: u32) {
     }
 }
 
-/// What `plan` and `status` say of a key that belongs to another certificate.
+/// Asserts that `plan`, `apply` and `status` report a key that does not match its certificate.
 fn is_reported(site: &Site, words: &[&str]) {
     let (codes, status) = found(site);
     assert!(codes.contains(MISMATCH) && status == 3, "{codes:?}");

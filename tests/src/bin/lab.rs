@@ -1,4 +1,4 @@
-//! The lab for people: three masters to try kcm on.
+//! A command that runs a lab of three masters, to try kcm by hand.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a command")]
 
 use std::os::unix::process::CommandExt as _;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
 use kcm_tests::lab::{Lab, Machine};
 
-/// Where an API server listens.
+/// Port of the API server.
 const PORT: u16 = 6443;
 
 fn main() -> ExitCode {
@@ -39,7 +39,7 @@ fn carry_out(arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// An API server beside the machines, for as long as somebody waits for this command.
+/// Runs an API server for the machines until the command is interrupted.
 fn serve(folder: &Path) -> Result<(), String> {
     let at = kept()?.address(20);
     let plane = ControlPlane::start(&Binaries::find(), at, PORT, &Authority::read(folder));

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// The size from which a stand-in was padded to that of the real program, to be measured.
+/// Size in bytes above which a stand-in was padded to the real program's size, for benchmarks.
 const PADDED: u64 = 64 << 20;
 
 fn main() -> ExitCode {
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         _ => 0,
     };
     let is_padded = std::fs::metadata("/proc/self/exe").is_ok_and(|found| found.len() > PADDED);
-    // As much of a processor's time as the real one.
+    // Uses as much processor time as the real program.
     let start = Instant::now();
     while is_padded && start.elapsed() < Duration::from_millis(takes) {
         std::hint::spin_loop();

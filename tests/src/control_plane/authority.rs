@@ -1,4 +1,4 @@
-//! The CA of a test's control plane, and who it vouches for.
+//! The CA of a test's control plane, and the identities that it issues.
 
 use std::fs;
 use std::path::Path;
@@ -32,43 +32,47 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// A fresh one, named as the tutorial's.
+    /// Creates a CA with the name of the tutorial's.
     #[must_use]
     pub fn new() -> Self {
         let (certificate, key) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
         Self { certificate, key }
     }
 
-    /// The one in a folder, in `ca.pem` and `ca-key.pem`.
+    /// Reads the CA from `ca.pem` and `ca-key.pem` in a folder.
     #[must_use]
     pub fn read(folder: &Path) -> Self {
         let read = |name| fs::read_to_string(folder.join(name)).unwrap();
         Self { certificate: read("ca.pem"), key: read("ca-key.pem") }
     }
 
-    /// A client's identity, for ten years: its user is `common_name`, in `groups`.
+    /// Issues a client identity for ten years: user `common_name` in `groups`.
     #[must_use]
     pub fn client(&self, common_name: &str, groups: &[&str]) -> Identity {
         self.issue(common_name, groups, &[], Usage::ClientAuth, DECADE)
     }
 
-    /// As [`Authority::client`], but it expires after `remaining`, at least a second; it began minutes ago.
+    /// Issues a client identity like [`Authority::client`], without groups, that expires after
+    /// `remaining`.
+    ///
+    /// `remaining` must be at least one second. Validity begins several minutes in the past.
     #[must_use]
     pub fn short_lived(&self, common_name: &str, remaining: Duration) -> Identity {
-        // Certificates begin five minutes before the nearest full minute.
+        // The validity of a certificate begins five minutes before the nearest full minute.
         let now = OffsetDateTime::now_utc().unix_timestamp();
         let begin = (now + 30).div_euclid(60) * 60 - 300;
         let since = Duration::from_secs(u64::try_from(now - begin).unwrap());
         self.issue(common_name, &[], &[], Usage::ClientAuth, since + remaining)
     }
 
-    /// A server's identity.
+    /// Issues a server identity for ten years. The first host is its common name.
     #[must_use]
     pub fn server(&self, hosts: &[&str]) -> Identity {
         self.issue(hosts[0], &[], hosts, Usage::ServerAuth, DECADE)
     }
 
-    /// An identity for server and client that is valid from `begin` until `end`, whenever that is.
+    /// Issues an identity for server and client use that is valid from `begin` until `end`, in the
+    /// past or in the future.
     #[must_use]
     pub fn valid_between(
         &self,
@@ -93,13 +97,13 @@ impl Authority {
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 
-    /// kube-controller-manager's own identity.
+    /// Issues the identity of kube-controller-manager.
     #[must_use]
     pub fn controller_manager(&self) -> Identity {
         self.client("system:kube-controller-manager", &["kubernetes"])
     }
 
-    /// A kubeconfig for `server` with everything embedded.
+    /// Builds a kubeconfig for `server` with the CA, the certificate and the key embedded.
     #[must_use]
     pub fn kubeconfig(&self, server: &str, identity: &Identity) -> String {
         let kubeconfig = ComponentKubeconfig {

@@ -1,4 +1,4 @@
-//! Which programs a control plane is made of.
+//! The programs of a control plane: real binaries or stand-ins.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,20 +8,22 @@ use super::is_program;
 use crate::peers;
 use crate::standin::version::MARK;
 
-/// The programs.
+/// The programs of a control plane.
 #[derive(Clone, Debug)]
 pub struct Binaries {
     pub(super) api_server: PathBuf,
     pub(super) controller_manager: PathBuf,
-    /// The real server's store; a stand-in needs none.
+    /// The store of a real API server. A stand-in needs none.
     pub(super) etcd: Option<PathBuf>,
 }
 
 impl Binaries {
-    /// The real ones if `KCM_LAB_KUBE_BIN` names their folder, else the stand-ins, built from this checkout.
+    /// Returns the real programs if `KCM_LAB_KUBE_BIN` names their folder, else stand-ins built
+    /// from this checkout.
     ///
     /// # Panics
-    /// If the folder is named and one is missing: who names it does not want a stand-in.
+    /// If `KCM_LAB_KUBE_BIN` is set and a program is missing. Falling back to a stand-in would hide
+    /// that.
     #[must_use]
     pub fn find() -> Self {
         match std::env::var_os("KCM_LAB_KUBE_BIN") {
@@ -30,7 +32,7 @@ impl Binaries {
         }
     }
 
-    /// The stand-ins.
+    /// Builds and returns the stand-ins.
     #[must_use]
     pub fn standins() -> Self {
         let folder = built();
@@ -57,33 +59,45 @@ impl Binaries {
         }
     }
 
-    /// Whether they are the real ones.
+    /// Reports whether the programs are the real ones.
     #[must_use]
     pub fn are_real(&self) -> bool {
         self.etcd.is_some()
     }
 
-    /// What to put at `/opt/kubernetes/bin/kube-controller-manager` of a machine.
+    /// Path of the program to install at `/opt/kubernetes/bin/kube-controller-manager` of a
+    /// machine.
     #[must_use]
     pub fn controller_manager_binary(&self) -> &Path {
         &self.controller_manager
     }
 
-    /// A stand-in for kube-controller-manager of another version (such as `v1.35.1`), written to `path`: its flags,
-    /// `--version` and digest differ. There is none of the real one.
+    /// Writes a stand-in for kube-controller-manager of another version, such as `v1.35.1`, to
+    /// `path`.
+    ///
+    /// Its flags, `--version` and digest differ.
+    ///
+    /// # Panics
+    /// If the programs are the real ones.
     pub fn write_controller_manager(&self, version: &str, path: &Path) {
         self.write(&self.controller_manager, version, path);
     }
 
-    /// The same with a kube-apiserver of another version, written to `path`.
+    /// Replaces kube-apiserver with a stand-in of another version, written to `path`.
+    ///
+    /// # Panics
+    /// If the programs are the real ones.
     #[must_use]
     pub fn with_api_server(self, version: &str, path: &Path) -> Self {
         self.write(&self.api_server, version, path);
         Self { api_server: path.to_owned(), ..self }
     }
 
-    /// The same with a kube-controller-manager as long as the real one is, 100 MB, written to `path`; it takes as long as
-    /// the real one to tell its version and its flags, too.
+    /// Pads the stand-in for kube-controller-manager with 100 MB, about the size of the real one,
+    /// and writes it to `path`.
+    ///
+    /// The padded stand-in also takes as long as the real one to report its version and its flags.
+    /// Real programs stay as they are.
     #[must_use]
     pub fn with_real_size(self, path: &Path) -> Self {
         if self.are_real() {
@@ -98,8 +112,8 @@ impl Binaries {
 
     fn write(&self, program: &Path, version: &str, path: &Path) {
         assert!(!self.are_real(), "a real program has one version");
-        // In a process of its own: a file that this one has open to write, a child of another thread may still hold
-        // when it is to be run.
+        // A separate process writes the file. Otherwise a child that another thread forks could
+        // inherit the descriptor, and executing the file would fail with ETXTBSY.
         let mut write = Command::new("sh");
         write.args(["-c", "cp -- \"$1\" \"$3\" && printf %s \"$2\" >> \"$3\"", "write"]);
         write.arg(program).arg(format!("{MARK}{version}")).arg(path);
@@ -107,11 +121,12 @@ impl Binaries {
     }
 }
 
-/// The folder of the stand-ins.
+/// Builds the stand-ins and returns their folder.
 fn built() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        // A test lies in `<profile>/deps/`, a program in `<profile>/`, and there cargo puts the stand-ins.
+        // A test is in `<profile>/deps/`. Other programs, such as the stand-ins, are in
+        // `<profile>/`.
         let own = std::env::current_exe().unwrap();
         let folder = own.parent().unwrap();
         let profile = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };

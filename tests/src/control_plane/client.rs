@@ -1,4 +1,4 @@
-//! A small client of the API server: one connection a request.
+//! A small client of the API server that opens one connection per request.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -20,24 +20,24 @@ pub struct Client {
     token: Option<String>,
 }
 
-/// An answer.
+/// A response of the API server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {
     /// The status code.
     pub code: u16,
-    /// The object, or a text.
+    /// The JSON object, or a string if the body is not JSON.
     pub body: Value,
 }
 
 #[expect(clippy::must_use_candidate, reason = "it is called for what it checks, too")]
 impl Reply {
-    /// The object of an answer that must be a success.
+    /// Returns the object of a response that must be a success.
     pub fn ok(self) -> Value {
         assert!((200..300).contains(&self.code), "{self:?}");
         self.body
     }
 
-    /// The message of a `Status`.
+    /// The message of a `Status` object, else an empty string.
     #[must_use]
     pub fn message(&self) -> &str {
         self.body["message"].as_str().unwrap_or_default()
@@ -46,7 +46,7 @@ impl Reply {
 
 #[expect(clippy::must_use_candidate, reason = "requests are sent for what they do, too")]
 impl Client {
-    /// A client of the server at `at`, whose CA is `ca`.
+    /// Creates a client of the server at `at`, whose CA is `ca`.
     #[must_use]
     pub fn new(at: SocketAddr, ca: &str, identity: Option<&Identity>) -> Self {
         let mut roots = RootCertStore::empty();
@@ -68,62 +68,62 @@ impl Client {
         Self { at, config: Arc::new(config), token: None }
     }
 
-    /// The same with a bearer token.
+    /// Adds a bearer token to each request.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
     }
 
-    /// GET.
+    /// Sends a GET request.
     #[must_use]
     pub fn get(&self, path: &str) -> Reply {
         self.send("GET", path, None)
     }
 
-    /// POST.
+    /// Sends a POST request.
     pub fn create(&self, path: &str, object: &Value) -> Reply {
         self.send("POST", path, Some(object))
     }
 
-    /// PUT.
+    /// Sends a PUT request.
     pub fn update(&self, path: &str, object: &Value) -> Reply {
         self.send("PUT", path, Some(object))
     }
 
-    /// PATCH, as a JSON merge patch.
+    /// Sends a PATCH request with a JSON merge patch.
     pub fn patch(&self, path: &str, change: &Value) -> Reply {
         self.send("PATCH", path, Some(change))
     }
 
-    /// DELETE.
+    /// Sends a DELETE request.
     pub fn delete(&self, path: &str) -> Reply {
         self.send("DELETE", path, None)
     }
 
-    /// GET, where there may be nobody.
+    /// Sends a GET request to a server that may not answer.
     ///
     /// # Errors
-    /// What the network says.
+    /// The error of the network, of TLS, or of an invalid response.
     pub fn try_get(&self, path: &str) -> io::Result<Reply> {
         self.exchange("GET", path, None)
     }
 
-    /// The items of a list.
+    /// Returns the items of a list.
     #[must_use]
     pub fn list(&self, path: &str) -> Vec<Value> {
         let mut list = self.get(path).ok();
         list["items"].as_array_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// The Lease of kube-controller-manager, if there is one.
+    /// Returns the Lease of kube-controller-manager, if it exists.
     #[must_use]
     pub fn lease(&self) -> Option<Value> {
         let reply = self.get(Self::LEASE);
         (reply.code != 404).then(|| reply.ok())
     }
 
-    /// The minor version that the server reports.
+    /// Returns the minor version that the server reports.
     #[must_use]
     pub fn minor(&self) -> u32 {
         let version = self.get("/version").ok();
@@ -131,7 +131,7 @@ impl Client {
         minor.trim_end_matches('+').parse().unwrap()
     }
 
-    /// The holder of that Lease, if there is one.
+    /// Returns the holder of kube-controller-manager's Lease, if it has one.
     #[must_use]
     pub fn holder(&self) -> Option<String> {
         let lease = self.lease()?;
@@ -139,7 +139,7 @@ impl Client {
         (!holder.is_empty()).then(|| holder.to_owned())
     }
 
-    /// Where that Lease is.
+    /// Path of kube-controller-manager's Lease.
     pub const LEASE: &str =
         "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager";
 
@@ -148,7 +148,7 @@ impl Client {
             .unwrap_or_else(|error| panic!("{method} https://{}{path}: {error}", self.at))
     }
 
-    /// In HTTP/1.0, an answer ends with the connection.
+    /// Sends a request in HTTP/1.0, where the end of the connection ends the response.
     fn exchange(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Reply> {
         let stream = TcpStream::connect_timeout(&self.at, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -170,7 +170,7 @@ impl Client {
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         match stream.read_to_end(&mut answer) {
-            // Not every server says goodbye.
+            // Not every server sends a TLS `close_notify` alert.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !answer.is_empty() => (),
             result => drop(result?),
         }

@@ -1,4 +1,4 @@
-//! Watches from outside who leads: reads the Lease, as anybody may who has an account.
+//! Watches the holder of the Lease through the API, independently of kcm.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,39 +9,40 @@ use super::Client;
 
 const INTERVAL: Duration = Duration::from_millis(15);
 
-/// Reads the Lease every few milliseconds.
+/// Reads the Lease every few milliseconds in a thread.
 #[derive(Debug)]
 pub struct LeaseWatcher {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<LeaseHistory>,
 }
 
-/// What was seen.
+/// The observed holders of the Lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseHistory {
-    /// Who held it, in the order in which that was seen; the first did when it began.
+    /// Holders in the order of observation, beginning with the holder at the start.
     pub holdings: Vec<Holding>,
-    /// The longest time between two readings.
+    /// Longest time between two successful reads.
     pub blind: Duration,
 }
 
-/// From one change of the holder to the next.
+/// A period between two changes of the holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
-    /// When it was first seen.
+    /// Time of the first read that showed the holder.
     pub since: SystemTime,
-    /// `hostname_uuid`; nobody, if it is free or there is none.
+    /// Identity of the holder, `hostname_uuid`; `None` if the Lease is free or does not exist.
     pub holder: Option<String>,
 }
 
 impl LeaseHistory {
-    /// Each that came to hold it, in order, without the one at the beginning.
+    /// Returns each new holder with the time of its first observation, in order, without the
+    /// initial one.
     pub fn successions(&self) -> impl Iterator<Item = (&str, SystemTime)> {
         let holders = self.holdings.iter().skip(1);
         holders.filter_map(|it| Some((it.holder.as_deref()?, it.since)))
     }
 
-    /// Who held it in the beginning.
+    /// Returns the initial holder.
     #[must_use]
     pub fn first(&self) -> Option<&str> {
         self.holdings.first()?.holder.as_deref()
@@ -49,7 +50,7 @@ impl LeaseHistory {
 }
 
 impl LeaseWatcher {
-    /// Begins to watch.
+    /// Starts to watch.
     #[must_use]
     pub fn start(client: Client) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
@@ -57,7 +58,7 @@ impl LeaseWatcher {
         Self { is_over, thread: spawn(move || watch(&client, &asked)) }
     }
 
-    /// Ends it.
+    /// Stops and returns the history.
     #[must_use]
     pub fn end(self) -> LeaseHistory {
         self.is_over.store(true, Ordering::Relaxed);
@@ -70,7 +71,7 @@ fn watch(client: &Client, is_over: &AtomicBool) -> LeaseHistory {
     let mut last = Instant::now();
     loop {
         let is_last = is_over.load(Ordering::Relaxed);
-        // A server that is away for a moment says nothing about who leads.
+        // A server that does not answer shows nothing about the holder.
         if let Ok(reply) = client.try_get(Client::LEASE) {
             let since = SystemTime::now();
             let holder = reply.body["spec"]["holderIdentity"].as_str();

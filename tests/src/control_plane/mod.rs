@@ -1,7 +1,9 @@
-//! A control plane for tests: kube-apiserver at a given address, and kube-controller-manager to put on machines.
+//! A control plane for tests: kube-apiserver at a given address, and kube-controller-manager to
+//! install on machines.
 //!
-//! With `KCM_LAB_KUBE_BIN` naming a folder with the real `kube-apiserver` and `kube-controller-manager`, and etcd there
-//! or in `PATH`, they are real; otherwise they are the stand-ins of [`crate::standin`].
+//! If `KCM_LAB_KUBE_BIN` names a folder with the real `kube-apiserver` and
+//! `kube-controller-manager`, the control plane runs them. It then needs etcd in that folder or in
+//! `PATH`. If the variable is unset, it runs the stand-ins of [`crate::standin`].
 
 mod authority;
 mod binaries;
@@ -23,7 +25,8 @@ pub use lease::{Holding, LeaseHistory, LeaseWatcher};
 pub use process::Process;
 pub use request::Recorded;
 
-/// A kube-apiserver, with all that it needs. It ends when this is dropped, and also when this process is killed.
+/// A running kube-apiserver with everything that it needs. It ends when this value is dropped or
+/// when this process is killed.
 #[derive(Debug)]
 pub struct ControlPlane {
     binaries: Binaries,
@@ -37,13 +40,17 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts one at `address` and `port` (0: a free one), whose clients and serving certificate `authority` signs.
+    /// Starts a control plane at `address` and `port` (0 for a free one). `authority` signs the
+    /// certificates of clients and server.
     #[must_use]
     pub fn start(binaries: &Binaries, address: IpAddr, port: u16, authority: &Authority) -> Self {
         Self::start_with_names(binaries, address, port, authority, &[])
     }
 
-    /// As [`ControlPlane::start`], with more names or addresses in the serving certificate: those of a proxy before it.
+    /// Starts a control plane like [`ControlPlane::start`], with more names or addresses in the
+    /// serving certificate.
+    ///
+    /// A proxy in front of the server needs its names there.
     #[must_use]
     pub fn start_with_names(
         binaries: &Binaries,
@@ -69,8 +76,11 @@ impl ControlPlane {
         this
     }
 
-    /// Starts it again after [`ControlPlane::stop`] or [`ControlPlane::kill`], with the data that it had, and waits
-    /// until it serves: longer than a leader holds out, counted from its end, as real servers take on a busy machine.
+    /// Restarts the server with its data after [`ControlPlane::stop`] or [`ControlPlane::kill`],
+    /// and waits until it serves.
+    ///
+    /// A stand-in serves no earlier than 11 s after its end, longer than the renew deadline of a
+    /// leader. Real servers on a busy machine take that long, too.
     pub fn resume(&self) {
         assert!(self.running.lock().unwrap().is_empty(), "it runs already");
         let start = |program: &Path, arguments: &[String], log: &str| {
@@ -89,7 +99,7 @@ impl ControlPlane {
         self.wait_for("kube-apiserver", || self.is_ready());
     }
 
-    /// Stops it in order. Its data stays.
+    /// Stops the server with SIGTERM. Its data stays.
     pub fn stop(&self) {
         while let Some(process) = self.running.lock().unwrap().pop() {
             let _ = process.terminate();
@@ -97,7 +107,7 @@ impl ControlPlane {
         *self.ended.lock().unwrap() = Some(Instant::now());
     }
 
-    /// Ends it at once. Its data stays.
+    /// Kills the server. Its data stays.
     pub fn kill(&self) {
         while let Some(process) = self.running.lock().unwrap().pop() {
             process.kill();
@@ -105,7 +115,7 @@ impl ControlPlane {
         *self.ended.lock().unwrap() = Some(Instant::now());
     }
 
-    /// Lets it answer nobody for a while: an outage whose length the test chooses.
+    /// Suspends the server for `length`: an outage whose duration the test chooses.
     pub fn freeze(&self, length: Duration) {
         let running = self.running.lock().unwrap();
         running.iter().for_each(Process::freeze);
@@ -113,55 +123,56 @@ impl ControlPlane {
         running.iter().for_each(Process::thaw);
     }
 
-    /// Where it listens.
+    /// Address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.at
     }
 
-    /// The URL for kubeconfigs.
+    /// URL of the server for kubeconfigs.
     #[must_use]
     pub fn server(&self) -> String {
         format!("https://{}", self.at)
     }
 
-    /// The CA of its clients and of its serving certificate.
+    /// CA of the clients and of the serving certificate.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// What it was started from.
+    /// Programs of the control plane.
     #[must_use]
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
     }
 
-    /// A file in its folder: `ca.pem`, `kube-apiserver.log`, `audit.jsonl` and others.
+    /// Path of a file in the server's folder: `ca.pem`, `kube-apiserver.log`, `audit.jsonl` and
+    /// others.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A client that may do everything.
+    /// Returns a client with all permissions.
     #[must_use]
     pub fn admin(&self) -> Client {
         self.client(Some(&self.admin))
     }
 
-    /// A client with this identity, or with none.
+    /// Returns a client with this identity, or an anonymous one.
     #[must_use]
     pub fn client(&self, identity: Option<&Identity>) -> Client {
         Client::new(self.at, &self.authority.certificate, identity)
     }
 
-    /// A kubeconfig with this identity embedded, as the tutorial makes it.
+    /// Builds a kubeconfig with this identity embedded, like the tutorial's.
     #[must_use]
     pub fn kubeconfig(&self, identity: &Identity) -> String {
         self.authority.kubeconfig(&self.server(), identity)
     }
 
-    /// The requests that it has answered until now, oldest first; of a watch, its beginning.
+    /// Returns the requests answered so far, oldest first. A watch counts when it begins.
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         request::read(&self.file("audit.jsonl"))
@@ -229,7 +240,7 @@ impl ControlPlane {
             format!("--advertise-address={}", self.at.ip()),
             format!("--audit-policy-file={}", self.path("audit-policy.yaml")),
             "--authorization-mode=Node,RBAC".to_owned(),
-            // It would refuse to publish a loopback address.
+            // The default reconciler refuses to publish a loopback address.
             "--endpoint-reconciler-type=none".to_owned(),
             format!("--etcd-servers=http://{}", self.etcd()),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
@@ -244,7 +255,8 @@ impl ControlPlane {
         self.file(name).display().to_string()
     }
 
-    /// Serving, with its roles, and with the `ConfigMap` that kube-controller-manager asks for first.
+    /// Reports whether the server is ready and has the `ConfigMap` that kube-controller-manager
+    /// reads first.
     fn is_ready(&self) -> bool {
         const AUTHENTICATION: &str =
             "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
@@ -274,25 +286,25 @@ impl Drop for ControlPlane {
     }
 }
 
-/// A port at which nobody listens just now.
+/// Returns a port that is free at present.
 #[must_use]
 pub fn free_port(address: IpAddr) -> u16 {
     TcpListener::bind((address, 0)).and_then(|listener| listener.local_addr()).unwrap().port()
 }
 
-/// Whether a file is there and may be executed, so that it can be put on a machine.
+/// Reports whether `path` is an executable file.
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// How long a stand-in that ended is away at least: longer than the renew deadline of 10 s.
+/// Minimum downtime of a stand-in: longer than the renew deadline of 10 s.
 const AWAY: Duration = Duration::from_secs(11);
 
-/// A real server with its etcd takes seconds, on a busy machine many.
+/// Limit for a start. A real server with etcd takes seconds, and many more on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What the stand-in writes, too.
+/// Audit policy of a real server. The stand-in writes the same events.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy

@@ -1,4 +1,4 @@
-//! A process that does not outlive the test that started it.
+//! A child process that does not outlive the test that started it.
 
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// A running program. Dropping it kills it, and so does the end of this process, in whatever way.
+/// A running program. It is killed when this value is dropped or when this process ends in any way.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -18,7 +18,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program that writes to `log`, appending.
+    /// Starts a program and appends its output to `log`.
     #[must_use]
     pub fn start(program: &Path, arguments: &[String], log: &Path) -> Self {
         let mut command = Command::new(program);
@@ -26,13 +26,13 @@ impl Process {
         Self::start_command(command, log)
     }
 
-    /// Starts a prepared command that writes to `log`, appending.
+    /// Starts a prepared command and appends its output to `log`.
     #[must_use]
     pub fn start_command(mut command: Command, log: &Path) -> Self {
         let output = File::options().create(true).append(true).open(log).unwrap();
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        // Its standard input ends with us.
+        // The guard's standard input is closed when this process ends.
         let mut guard = Command::new("setsid");
         guard.args(["sh", "-c", GUARD, "guard", &child.id().to_string()]).current_dir("/");
         guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -40,24 +40,24 @@ impl Process {
         Self { child, guard, log: log.to_owned() }
     }
 
-    /// Its number.
+    /// Process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// All it has written.
+    /// Returns the content of the log.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Its exit code if it has ended: of a signal, 128 and its number.
+    /// Returns the exit code if the process has ended, 128 plus the signal number after a signal.
     pub fn code(&mut self) -> Option<i32> {
         self.child.try_wait().unwrap().map(code)
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process; returns its exit code, or `None` after `patience`.
     pub fn wait(&mut self, patience: Duration) -> Option<i32> {
         let start = Instant::now();
         while start.elapsed() < patience {
@@ -74,31 +74,33 @@ impl Process {
         self.send(Signal::TERM);
     }
 
-    /// Ends it with SIGTERM; returns its exit code (of a signal, 128 and its number), or none if it had to be killed
-    /// after half a minute.
+    /// Ends the process with SIGTERM and returns its exit code, 128 plus the signal number after a
+    /// signal.
+    ///
+    /// Returns `None` if the process had to be killed after 30 seconds.
     #[must_use]
     pub fn terminate(mut self) -> Option<i32> {
         self.send_terminate();
         self.wait(Duration::from_secs(30))
     }
 
-    /// Lets it do nothing, as a machine that hangs does.
+    /// Suspends the process, as on a machine that hangs.
     pub fn freeze(&self) {
         self.send(Signal::STOP);
     }
 
-    /// Lets it go on.
+    /// Resumes the process.
     pub fn thaw(&self) {
         self.send(Signal::CONT);
     }
 
     fn send(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
-        // It may just have ended.
+        // The process may have ended meanwhile.
         let _ = kill_process(pid, signal);
     }
 
-    /// Ends it with SIGKILL.
+    /// Ends the process with SIGKILL.
     pub fn kill(self) {
         drop(self);
     }
@@ -106,7 +108,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The guard goes first: once the child is reaped, its number may be somebody else's.
+        // The guard ends first: once the child is reaped, another process may get its id.
         let _ = self.guard.kill();
         let _ = self.guard.wait();
         let _ = self.child.kill();

@@ -1,4 +1,4 @@
-//! The record of requests: what an audit log says.
+//! The requests that the audit log records.
 
 use std::fs;
 use std::path::Path;
@@ -7,27 +7,28 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// One request that was answered.
+/// A request that the server answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// When it came.
+    /// Time of receipt.
     pub time: OffsetDateTime,
-    /// The user, `system:anonymous` without credentials; none if they were refused.
+    /// User, `system:anonymous` without credentials; `None` if the credentials were refused.
     pub user: Option<String>,
-    /// SHA-256 of the client certificate in lower case hexadecimal digits (1.32 and later say it).
+    /// SHA-256 of the client certificate in lower case hexadecimal digits, which 1.32 and later
+    /// log.
     pub certificate: Option<String>,
-    /// As authorization names it: `get`, `list`, `create`, `update`, …
+    /// Verb as in authorization: `get`, `list`, `create`, `update`, …
     pub verb: String,
     /// Path and query.
     pub uri: String,
     /// The status code.
     pub code: u16,
-    /// What the client calls itself.
+    /// `User-Agent` header of the client.
     pub user_agent: String,
 }
 
 impl Recorded {
-    /// The path, without the query: client-go adds `?timeout=` to some.
+    /// Returns the path without the query. client-go adds `?timeout=` to some requests.
     #[must_use]
     pub fn path(&self) -> &str {
         self.uri.split('?').next().unwrap_or_default()
@@ -36,7 +37,7 @@ impl Recorded {
 
 pub(super) fn read(log: &Path) -> Vec<Recorded> {
     let log = fs::read_to_string(log).unwrap_or_default();
-    // The last line may be half-written.
+    // The last line may be incomplete.
     log.lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .filter_map(|event| recorded(&event))
@@ -47,7 +48,7 @@ fn recorded(event: &Value) -> Option<Recorded> {
     let is_watch = event["verb"] == "watch";
     let stage = event["stage"].as_str()?;
     let is_refused = event["responseStatus"]["code"].as_u64()? >= 400;
-    // A watch that was let in is answered when it begins; how it ends is no news.
+    // An accepted watch counts when it begins. Its end is not a second request.
     let wanted = if is_watch && !is_refused { "ResponseStarted" } else { "ResponseComplete" };
     if stage != wanted {
         return None;

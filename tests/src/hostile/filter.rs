@@ -1,4 +1,4 @@
-//! What passes from a command to sshd, line by line as it comes.
+//! The filter between a command's output and sshd, which works line by line.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::thread::sleep;
@@ -8,34 +8,35 @@ use super::line;
 use super::words;
 use super::{Kind, Plan, Random};
 
-/// A flood, in bytes.
+/// Size of a flood in bytes.
 const FLOOD: usize = 30 << 20;
-/// What a flood is written in.
+/// Size in bytes of each write of a flood.
 const PIECE: usize = 64 << 10;
-/// How long a line of a slow answer takes, and how many take so long.
+/// Delay of each line of a slow answer, and the number of delayed lines.
 const SLOW: (Duration, usize) = (Duration::from_millis(150), 40);
-/// How long an answer is awaited that never ends: longer than kcm may wait.
+/// Length of a stall: longer than kcm may wait.
 const SILENCE: Duration = Duration::from_secs(150);
-/// Lines among which an answer ends, is flooded or falls silent.
+/// Number of lines among which an answer ends, is flooded or stalls.
 const EARLY: usize = 40;
 
-/// The change to one exchange.
+/// Changes the output of one command.
 pub(super) struct Filter {
     kind: Kind,
     random: Random,
-    /// One line in so many is struck.
+    /// Average number of lines per changed line.
     rate: usize,
-    /// The line at which an answer ends, is flooded or falls silent.
+    /// The line, counted from 0, at which an answer ends, is flooded or stalls.
     moment: usize,
     line: usize,
-    /// A line that comes after the next.
+    /// A line that is written after the next one.
     held: Option<Vec<u8>>,
 }
 
 impl Filter {
-    /// `None` for an exchange that passes unchanged.
+    /// Creates the filter of an exchange; `None` if the exchange passes unchanged.
     pub(super) fn new(plan: Plan, command: &str) -> Option<Self> {
-        // Some seeds spare exchanges, so that what follows a good answer is reached, too.
+        // Some seeds leave exchanges unchanged, so that tests also reach the code after a valid
+        // answer.
         let spares = Random::new(plan.seed, "spares").below(3) + 1;
         let mut random = Random::new(plan.seed, &without_marks(command));
         if !random.once_in(spares) {
@@ -45,14 +46,15 @@ impl Filter {
             Kind::Host => 1,
             _ => [1, 2, 3, 8, 20, 40][random.below(6)],
         };
-        // With states that do not hold, this is asked where nobody listens.
+        // kcm asks for the address of sshd when nothing listens at the address that a changed state
+        // reports. That answer is flooded.
         let is_address = plan.kind == Kind::State && command.starts_with("echo kcm ");
         let kind = if is_address { Kind::Flood } else { plan.kind };
         let moment = if is_address { 0 } else { random.below(EARLY) };
         Some(Self { kind, random, rate, moment, line: 0, held: None })
     }
 
-    /// Passes on what is said; returns the exit code if it ends the exchange itself.
+    /// Passes on the command's output; returns an exit code if the filter ends the exchange itself.
     pub(super) fn run(mut self, said: impl Read) -> Option<i32> {
         let mut said = BufReader::new(said);
         let mut out = io::stdout().lock();
@@ -78,7 +80,7 @@ impl Filter {
         None
     }
 
-    /// Says a line; `false` if it is the last.
+    /// Writes a line; returns `false` if it is the last.
     fn say(&mut self, line: &[u8], out: &mut impl Write) -> io::Result<bool> {
         let is_moment = self.line == self.moment;
         match self.kind {
@@ -148,12 +150,12 @@ impl Filter {
     }
 }
 
-/// The lines that enclose an answer.
+/// Reports whether a line is a marker that encloses an answer.
 fn is_mark(line: &[u8]) -> bool {
     line.starts_with(b"kcm-")
 }
 
-/// A command without what differs each time.
+/// Removes from a command its random markers, which differ in each run.
 fn without_marks(command: &str) -> String {
     let mut parts = command.split("kcm-");
     let mut plain = parts.next().unwrap_or_default().to_owned();

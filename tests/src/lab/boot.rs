@@ -1,4 +1,4 @@
-//! Switches machines on and off.
+//! Powers machines on and off.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Machine, Opt};
 
-/// Starts it, unless it runs.
+/// Starts the machine, unless it is on.
 pub(super) fn start(machine: &Machine) {
     if is_on(machine) {
         return;
@@ -19,7 +19,7 @@ pub(super) fn start(machine: &Machine) {
     let console = File::create(console(machine)).unwrap();
     let mut boot = Command::new("setsid");
     boot.args(["sh", "-c", BOOT, "boot"]).arg(&machine.cgroup).args(nspawn(machine));
-    // The machine's systemd gets a control group of its own below ours, and manages that.
+    // The machine's systemd manages a separate control group below ours.
     boot.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1");
     boot.current_dir("/").stdin(Stdio::null());
     boot.stdout(console.try_clone().unwrap()).stderr(console);
@@ -49,23 +49,23 @@ fn nspawn(machine: &Machine) -> Vec<String> {
     nspawn
 }
 
-/// Whether anything runs on it.
+/// Reports whether any process runs on the machine.
 pub(super) fn is_on(machine: &Machine) -> bool {
     let events = fs::read_to_string(machine.cgroup.join("cgroup.events"));
-    // The child joins the group shortly after it was started.
+    // The child joins the control group shortly after its start.
     let mut child = machine.child.lock().unwrap();
     let is_starting = child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
     is_starting || events.is_ok_and(|events| events.contains("populated 1"))
 }
 
-/// Ends everything on it at once.
+/// Kills all processes of the machine.
 pub(super) fn kill(machine: &Machine) {
     if !is_on(machine) {
         return;
     }
     let child = machine.child.lock().unwrap().take();
     if let Some(mut child) = child {
-        // Also before it has joined the group.
+        // The child may not have joined the control group yet.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -73,13 +73,13 @@ pub(super) fn kill(machine: &Machine) {
     wait_until_off(machine);
 }
 
-/// Waits until nothing runs on it.
+/// Waits until no process runs on the machine.
 pub(super) fn wait_until_off(machine: &Machine) {
     until(machine, "is still on", || !is_on(machine));
     *machine.child.lock().unwrap() = None;
 }
 
-/// Waits until it accepts SSH connections and has started all it starts at boot.
+/// Waits until the machine accepts SSH connections and has finished booting.
 pub(super) fn wait_until_up(machine: &Machine) {
     let address = SocketAddr::new(machine.address(), machine.port());
     until(machine, "has no sshd", || greets(&address) || !is_on(machine));
@@ -100,14 +100,14 @@ fn greets(address: &SocketAddr) -> bool {
     stream.read_exact(&mut greeting).is_ok() && greeting == *b"SSH-"
 }
 
-/// The host's number of a process that runs on it: its first, under systemd.
+/// Returns the host's id of a process of the machine: its init process under systemd.
 pub(super) fn any_process(machine: &Machine) -> Option<u32> {
     let payload = machine.cgroup.join("payload");
     let first = |group: &Path| processes(group).into_iter().min();
     first(&payload.join("init.scope")).or_else(|| first(&payload))
 }
 
-/// The host's numbers of the processes in a control group and in those below it.
+/// Returns the host's ids of the processes in a control group and in those below it.
 pub(super) fn processes(group: &Path) -> Vec<u32> {
     let own = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     let mut processes: Vec<u32> = own.lines().filter_map(|line| line.parse().ok()).collect();
@@ -133,5 +133,5 @@ fn console(machine: &Machine) -> impl AsRef<Path> + use<> {
 const BOOT: &str = include_str!("boot.sh");
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where there is no systemd, nobody makes sshd's folder nor takes its log.
+/// Command of a machine without systemd, where sshd needs a folder and a log file.
 const LONE_SSHD: &str = "mkdir -p /run/sshd && exec /usr/sbin/sshd -D -E /var/log/sshd.log";

@@ -1,3 +1,3 @@
-# Runs a command in a session and a control group of its own, so that it can be ended with all its children.
+# Runs a command in the given control group, so that it can be killed with all its children.
 # Arguments: the control group, the command.
 echo $$ >"$1/cgroup.procs" && shift && exec "$@"

@@ -1,4 +1,4 @@
-# Takes a lab away: its processes, mounts, files and control groups. Does nothing where there is nothing.
+# Removes a lab: its processes, mounts, files and control groups. Does nothing if there is no lab.
 # Arguments: the lab's state folder, its control group.
 state=$1 cgroup=$2
 if [ -d "$cgroup" ]; then
@@ -11,7 +11,7 @@ fi
 data=$(readlink "$state/data") && if [ -d "$data" ]; then
   for root in "$data"/*/root; do
     [ -d "$root" ] || continue
-    # What a machine that was switched off hard leaves on the host.
+    # State that a killed machine leaves on the host.
     rm -f "/run/systemd/nspawn/locks/inode-$(stat -c %d:%i "$root")"
     rm -rf "/run/systemd/nspawn/propagate/kcm-lab-${state##*/}-$(basename "${root%/root}")"
   done

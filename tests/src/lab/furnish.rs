@@ -1,4 +1,4 @@
-//! Makes a machine's root from the image: a layer above it, and what is this machine's own.
+//! Creates a machine's root file system: an overlay on the image, with the files of the machine.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Command;
 use super::{Machine, Opt, Sudo, Variant};
 use crate::peers;
 
-/// Everything a machine has before it is first switched on.
+/// Creates all files of a machine before its first boot.
 pub(super) fn furnish(machine: &Machine, image: &Path, hosts: &str, operator_key: &str) {
     lay(image, machine.folder());
     mount_opt(machine);
@@ -51,7 +51,8 @@ fn lay(image: &Path, folder: &Path) {
         format!("lowerdir={},upperdir={},workdir={}", image.display(), at("upper"), at("work"));
     let mut mount = Command::new("mount");
     mount.args(["-t", "overlay", "overlay", "-o", &layers]).arg(folder.join("root"));
-    // Not every file system can be the upper layer; a copy takes longer and is the same.
+    // Not every file system supports the upper layer of an overlay. A copy is slower but
+    // equivalent.
     if !peers::output(&mut mount).status.success() {
         let mut copy = Command::new("cp");
         copy.args(["-a", "--reflink=auto"]).arg(image.join(".")).arg(folder.join("root"));
@@ -59,7 +60,7 @@ fn lay(image: &Path, folder: &Path) {
     }
 }
 
-/// Mounted on the host, so that it outlives the machine's being off.
+/// Mounts the machine's `/opt` on the host, so that it persists while the machine is off.
 fn mount_opt(machine: &Machine) {
     let options = match machine.variant().opt {
         Opt::Folder => return,
@@ -163,7 +164,7 @@ fn machine_id() -> String {
 
 const KUBE: u32 = 1000;
 
-/// `openssl passwd -6` of [`super::SUDO_PASSWORD`].
+/// Output of `openssl passwd -6` for [`super::SUDO_PASSWORD`].
 const SUDO_PASSWORD_HASH: &str = "$6$kcmlab$Lzo5kB/X9OXIFmhzn9fxXgL0pBsaK.qMuHz5K3s/oTYstTXuRB5TnBLECmIhy6Evxp1OpIDkttJdEIb67V2sU1";
 
 const NOISE: &str = "echo 'Welcome to this master!'\necho 'Mind the step.' >&2\n";

@@ -1,4 +1,4 @@
-//! The system that every machine starts from: made once, kept outside the checkout.
+//! The image that every machine starts from: built once and kept outside the checkout.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,18 @@ use aws_lc_rs::digest;
 
 use crate::peers;
 
-/// Where images and the machines' files lie: `KCM_LAB_CACHE`, else `/var/cache/kcm-lab`.
+/// Folder of images and machines' files: `KCM_LAB_CACHE`, else `/var/cache/kcm-lab`.
 pub(super) fn cache() -> PathBuf {
     std::env::var_os("KCM_LAB_CACHE").map_or_else(|| "/var/cache/kcm-lab".into(), PathBuf::from)
 }
 
-/// The image's folder; `None`, said aloud, if it is not there and cannot be made.
+/// Returns the folder of the image, which it builds if necessary; prints a message and returns
+/// `None` if it cannot.
 pub(super) fn image() -> Option<PathBuf> {
     let images = cache().join("images");
     fs::create_dir_all(&images).unwrap();
     let image = images.join(recipe_digest());
-    // Whoever comes while another makes it waits here, and then finds it.
+    // Other processes wait here while one builds the image, and then find it.
     let lock = File::create(images.join("lock")).unwrap();
     lock.lock().unwrap();
     if !image.is_dir() {
@@ -46,7 +47,7 @@ fn make(image: &Path) {
     fs::rename(&unfinished, image).unwrap();
 }
 
-/// What the image is made of, as a name: another recipe is another image.
+/// Digest of everything that the image is built from, as a name. Another recipe is another image.
 fn recipe_digest() -> String {
     let recipe = format!("{SUITE}\n{PACKAGES:?}\n{FINISH}");
     let digest = digest::digest(&digest::SHA256, recipe.as_bytes());
@@ -56,12 +57,14 @@ fn recipe_digest() -> String {
 
 const SUITE: &str = "bookworm";
 
-/// What a small Debian server has, and `csh`, which some people still log in with.
+/// Packages of a small Debian server, and `csh`, which some operators still use as login shell.
 const PACKAGES: &[&str] =
     &["systemd", "systemd-sysv", "libpam-systemd", "dbus", "openssh-server", "sudo", "csh"];
 
-/// Run in the image: the tutorial's user, and away with what is made anew for each machine, with what needs
-/// hardware or the internet, and with what nobody reads.
+/// Script that runs in the image: creates the tutorial's user and removes files that each machine
+/// creates anew.
+///
+/// It also masks units that need hardware or the internet, and removes documentation and caches.
 const FINISH: &str = r"
 useradd --create-home --shell /bin/bash --uid 1000 kube
 systemctl set-default multi-user.target

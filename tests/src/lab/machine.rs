@@ -1,4 +1,4 @@
-//! One machine of a lab.
+//! A machine of a lab.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,7 +13,8 @@ use crate::Ran;
 use crate::peers;
 use crate::site::ran;
 
-/// A real Debian system with systemd and sshd, on addresses of its own, sharing the host's network and kernel.
+/// A Debian system with systemd and sshd on its own addresses, which shares the host's network and
+/// kernel.
 #[derive(Debug)]
 pub struct Machine {
     pub(super) name: String,
@@ -25,73 +26,73 @@ pub struct Machine {
     pub(super) folder: PathBuf,
     pub(super) operator: PathBuf,
     pub(super) cgroup: PathBuf,
-    /// The container manager, if it is this process's child.
+    /// The `systemd-nspawn` process, if it is a child of this process.
     pub(super) child: Mutex<Option<Child>>,
 }
 
-/// Who and where it is.
+/// Names, addresses and credentials.
 impl Machine {
-    /// Its name.
+    /// Name of the machine in the cluster file.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What its kernel calls it.
+    /// Host name that the kernel reports.
     #[must_use]
     pub fn hostname(&self) -> &str {
         self.variant.hostname.as_deref().unwrap_or(&self.name)
     }
 
-    /// The address its sshd listens on.
+    /// First IPv4 address on which sshd listens.
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.addresses[0].into()
     }
 
-    /// All IPv4 addresses its sshd listens on.
+    /// All IPv4 addresses on which sshd listens.
     #[must_use]
     pub fn addresses(&self) -> &[Ipv4Addr] {
         &self.addresses
     }
 
-    /// Where its sshd listens under [`Variant::ipv6`].
+    /// IPv6 address and port on which sshd listens under [`Variant::ipv6`].
     #[must_use]
     pub fn ipv6(&self) -> Option<SocketAddr> {
         self.ipv6
     }
 
-    /// The port its sshd listens on.
+    /// Port on which sshd listens on the IPv4 addresses.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whom to log in as.
+    /// Login user.
     #[must_use]
     pub fn user(&self) -> &str {
         self.variant.user()
     }
 
-    /// What its `sudo` wants to hear, if anything.
+    /// Password for `sudo`, if it asks for one.
     #[must_use]
     pub fn sudo_password(&self) -> Option<&'static str> {
         (self.variant.sudo == Sudo::Password).then_some(SUDO_PASSWORD)
     }
 
-    /// The operator's private key.
+    /// Path of the operator's private key.
     #[must_use]
     pub fn identity_file(&self) -> PathBuf {
         self.operator.join("id_ed25519")
     }
 
-    /// The operator's `known_hosts`, with all machines' keys.
+    /// Path of the operator's `known_hosts`, which has the keys of all machines.
     #[must_use]
     pub fn known_hosts(&self) -> PathBuf {
         self.operator.join("known_hosts")
     }
 
-    /// The public half of its host key, as `known_hosts` has it: type and Base64.
+    /// Returns the machine's public host key as in `known_hosts`: type and base64.
     #[must_use]
     pub fn host_key(&self) -> String {
         let key = self.root().join("etc/ssh/ssh_host_ed25519_key.pub");
@@ -99,7 +100,7 @@ impl Machine {
         key.split(' ').take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// The system's `ssh` client, ready to log in; the remote command comes as further arguments.
+    /// Returns an `ssh` command that logs in. Further arguments are the remote command.
     #[must_use]
     pub fn ssh(&self) -> Command {
         let mut ssh = Command::new("ssh");
@@ -112,15 +113,16 @@ impl Machine {
     }
 }
 
-/// Its files, from outside.
+/// Files of the machine, as seen from the host.
 impl Machine {
-    /// Its root file system. What is mounted inside (`/run`, `/tmp`, and `/opt` under [`Variant::opt`]) is not seen.
+    /// Path of the root file system, without the mounts of the machine (`/run`, `/tmp`, and `/opt`
+    /// under [`Variant::opt`]).
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.folder.join("root")
     }
 
-    /// A file of it, also below `/opt` when that is a file system of its own.
+    /// Path on the host of a file of the machine, also below a mounted `/opt`.
     #[must_use]
     pub fn file(&self, path: &str) -> PathBuf {
         let path = Path::new(path.trim_start_matches('/'));
@@ -135,39 +137,39 @@ impl Machine {
     }
 }
 
-/// Its switch.
+/// Power of the machine.
 impl Machine {
-    /// Whether anything runs on it.
+    /// Reports whether any process runs on the machine.
     #[must_use]
     pub fn is_on(&self) -> bool {
         boot::is_on(self)
     }
 
-    /// Cuts its power: every process ends at once. What was written stays.
+    /// Cuts the power: every process ends at once. Written files stay.
     pub fn power_off(&self) {
         boot::kill(self);
     }
 
-    /// Shuts it down in order.
+    /// Shuts the machine down in order.
     pub fn shutdown(&self) {
         if self.variant.has_no_systemd {
             return self.power_off();
         }
-        // The answer may be lost with the machine.
+        // The machine may go down before the command returns.
         let _ = self.run(&["systemctl", "poweroff"]);
         boot::wait_until_off(self);
     }
 
-    /// Switches it on and waits until it has booted. Nothing happens if it is on.
+    /// Powers the machine on, unless it is on, and waits until it has booted.
     pub fn power_on(&self) {
         boot::start(self);
         boot::wait_until_up(self);
     }
 }
 
-/// Its inside, past SSH.
+/// Processes and logs of the machine, without SSH.
 impl Machine {
-    /// A command that will run on it as root, with root's usual environment and nothing else.
+    /// Returns a command that runs on the machine as root, with only root's usual environment.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let process = boot::any_process(self).unwrap_or_else(|| panic!("{} is off", self.name));
@@ -179,19 +181,19 @@ impl Machine {
         command
     }
 
-    /// Runs a command on it as root, however that ends.
+    /// Runs a command on the machine as root, whatever its exit status.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         ran(&mut self.command(arguments))
     }
 
-    /// Runs a command on it that must succeed; returns its standard output.
+    /// Runs a command on the machine that must succeed; returns its standard output.
     pub fn output(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, 0, "{}: {arguments:?}: {ran:?}", self.name);
         ran.stdout
     }
 
-    /// The host's numbers of its processes of this name, to trace them from outside.
+    /// Returns the host's ids of the machine's processes of this name, to trace them from the host.
     #[must_use]
     pub fn processes(&self, name: &str) -> Vec<u32> {
         let mut processes = boot::processes(&self.cgroup);
@@ -201,19 +203,19 @@ impl Machine {
         processes
     }
 
-    /// Whether a kube-controller-manager listens on it, as the kernel has it.
+    /// Reports whether the kernel has a listener on kube-controller-manager's port of the machine.
     #[must_use]
     pub fn serves(&self) -> bool {
         watcher::serves(self)
     }
 
-    /// Its whole journal, of all boots; works while it is off, too.
+    /// Returns the whole journal of all boots, also while the machine is off.
     #[must_use]
     pub fn journal(&self) -> String {
         self.journal_of(&["--output=short-precise"])
     }
 
-    /// What `journalctl` says with these arguments.
+    /// Returns the output of `journalctl` with these arguments.
     #[must_use]
     pub fn journal_of(&self, arguments: &[&str]) -> String {
         if self.is_on() {

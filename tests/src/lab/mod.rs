@@ -1,9 +1,11 @@
-//! The lab: real Debian systems with real systemd and real sshd, under systemd-nspawn on loopback addresses.
+//! The lab: Debian systems with real systemd and sshd, under systemd-nspawn on loopback addresses.
 //!
-//! Needs root, the programs in [`PROGRAMS`] and a cgroup2 hierarchy. Each lab has a number K, its addresses are
-//! 127.0.K.x and everything it shares with the host has K in its name, so that labs do not meet. A lab is gone when
-//! it is dropped, and also when the process that made it is killed; what a killed host process leaves all the same,
-//! the next lab sweeps away.
+//! A lab needs root, the programs in [`PROGRAMS`] and a cgroup2 hierarchy. Each lab has a number K,
+//! which keeps labs apart. Its addresses are 127.0.K.x, and everything that it shares with the host
+//! has K in its name.
+//!
+//! A lab is removed when it is dropped, and also when the process that made it is killed. The next
+//! lab removes what is left if that fails.
 
 mod boot;
 mod furnish;
@@ -29,7 +31,7 @@ pub use watcher::{Outage, Watched, Watcher};
 
 use crate::peers;
 
-/// What a lab runs on the host. To make the image, once, it runs `debootstrap` too.
+/// Programs that a lab runs on the host. To build the image, it also runs `debootstrap`, once.
 pub const PROGRAMS: &[&str] = &[
     "systemd-nspawn",
     "nsenter",
@@ -41,24 +43,26 @@ pub const PROGRAMS: &[&str] = &[
     "journalctl",
 ];
 
-/// Running machines.
+/// A set of machines.
 #[derive(Debug)]
 pub struct Lab {
     machines: Vec<Machine>,
-    // Before the slot: the guard cleans while the place is still ours.
+    // Dropped before the slot: the guard cleans up while the slot is still locked.
     guard: Option<Guard>,
     slot: Slot,
 }
 
 impl Lab {
-    /// The tutorial's three masters, booted. `None`, said aloud, where that is not possible.
+    /// Boots the tutorial's three masters; prints the reason and returns `None` where that is not
+    /// possible.
     #[must_use]
     pub fn three() -> Option<Self> {
         Self::up(&[Variant::new(), Variant::new(), Variant::new()])
     }
 
-    /// A machine for each of `variants` (at most 9), booted: `k8s-master-01` and so on. `None`, said aloud, where that
-    /// is not possible.
+    /// Boots a machine for each of `variants` (at most 9), named `k8s-master-01` and so on.
+    ///
+    /// Prints the reason and returns `None` where that is not possible.
     #[must_use]
     pub fn up(variants: &[Variant]) -> Option<Self> {
         assert!(variants.len() <= 9, "a lab has at most 9 machines");
@@ -89,36 +93,37 @@ impl Lab {
         Some(lab)
     }
 
-    /// The machine at `index`, counted from 0.
+    /// Returns the machine at `index`, counted from 0.
     #[must_use]
     pub fn machine(&self, index: usize) -> &Machine {
         &self.machines[index]
     }
 
-    /// All machines in order.
+    /// Returns all machines in order.
     #[must_use]
     pub fn machines(&self) -> &[Machine] {
         &self.machines
     }
 
-    /// The operator's folder: `id_ed25519`, `known_hosts`, and an `ssh_config` that knows the machines by name and by
-    /// address.
+    /// Path of the operator's folder with `id_ed25519`, `known_hosts` and `ssh_config`.
+    ///
+    /// The `ssh_config` lists the machines by name and by address.
     #[must_use]
     pub fn operator(&self) -> PathBuf {
         self.slot.data().join("operator")
     }
 
-    /// An address of this lab that no machine has, for servers of a test.
+    /// Returns an address of this lab that no machine has, for servers of a test.
     ///
     /// # Panics
-    /// If `last` is one that a machine may have: 11 to 19, or from 100.
+    /// If a machine may have the address: `last` is in 11 to 19, or at least 100.
     #[must_use]
     pub fn address(&self, last: u8) -> IpAddr {
         assert!(!(11..20).contains(&last) && last < 100, "{last} is for machines");
         self.slot.address(last).into()
     }
 
-    /// The `masters` and `ssh` sections of a cluster file for these machines.
+    /// Returns the `masters` and `ssh` sections of a cluster file for these machines.
     #[must_use]
     pub fn cluster_sections(&self) -> String {
         let mut sections = String::from("masters:\n");
@@ -155,16 +160,16 @@ impl Lab {
     }
 }
 
-/// For people, whose lab outlives the command that made it.
+/// Labs for manual use, which outlive the command that made them.
 impl Lab {
-    /// Lets it run on after this process. It must be of plain machines.
+    /// Keeps the lab running after this process ends. Its machines must have the default variant.
     pub fn keep(mut self) {
         let ports = self.machines.iter().map(|machine| format!("{}\n", machine.port()));
         self.slot.keep(&ports.collect::<String>());
         self.guard.take().unwrap().dismiss();
     }
 
-    /// The lab that was kept, if there is one. Dropping this value does nothing to it.
+    /// Returns the kept lab, if there is one. Dropping this value does not stop it.
     #[must_use]
     pub fn kept() -> Option<Self> {
         let slot = Slot::kept()?;
@@ -175,7 +180,7 @@ impl Lab {
         Some(Self { machines: machines.collect(), guard: None, slot })
     }
 
-    /// Takes it away, also if it was kept.
+    /// Removes the lab, also if it was kept.
     pub fn down(mut self) {
         if self.guard.take().is_none() {
             self.slot.clean();
@@ -213,7 +218,7 @@ fn machine(slot: &Slot, variant: Variant, index: u8, port: u16) -> Machine {
     }
 }
 
-/// 22, unless the host's own sshd listens on every address.
+/// Returns port 22, or an alternative if the host's own sshd listens on every address.
 fn free_port(slot: &Slot, machines: usize) -> u16 {
     let addresses = (FIRST_ADDRESS..).take(machines).map(|last| slot.address(last));
     let addresses: Vec<Ipv4Addr> = addresses.collect();

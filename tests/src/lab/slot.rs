@@ -1,4 +1,5 @@
-//! A lab's place on this host: a number, from which its addresses follow, and everything that must be taken away.
+//! A lab's slot on the host: a number that determines its addresses, and the files and processes to
+//! remove.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
@@ -10,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use super::image::cache;
 use crate::peers;
 
-/// A place, taken for as long as its lock file is locked or its mark says that people keep it.
+/// A slot, in use while its lock file is locked or its `kept` file exists.
 #[derive(Debug)]
 pub(super) struct Slot {
     number: u8,
@@ -18,7 +19,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Takes a free place, and cleans those that nobody holds any more.
+    /// Takes a free slot, and cleans up slots whose lab has ended.
     pub(super) fn take() -> Option<Self> {
         fs::create_dir_all(RUN).unwrap();
         let mut taken = None;
@@ -44,7 +45,7 @@ impl Slot {
         fs::create_dir_all(data.parent().unwrap()).unwrap();
         symlink(&data, &link).unwrap();
         if data.exists() {
-            // A reboot of the host forgot the link, but not the files.
+            // A reboot of the host removes the link in `/run`, but not the files.
             slot.clean();
             fs::create_dir(slot.cgroup()).unwrap();
             symlink(&data, &link).unwrap();
@@ -53,7 +54,7 @@ impl Slot {
         Some(slot)
     }
 
-    /// The place of a lab that people keep. Waits until nobody else holds it.
+    /// Returns the slot of the kept lab. Waits until no other process holds it.
     pub(super) fn kept() -> Option<Self> {
         let number = (0..SLOTS).find(|number| is_kept(*number))?;
         let lock = lock_file(number);
@@ -70,22 +71,22 @@ impl Slot {
         }
     }
 
-    /// The number, also as a part of names that all labs share.
+    /// Number of the slot, also used in names that all labs share.
     pub(super) fn number(&self) -> u8 {
         self.number
     }
 
-    /// An address of this lab.
+    /// Returns an address of this lab.
     pub(super) fn address(&self, last: u8) -> Ipv4Addr {
         Ipv4Addr::new(127, 0, self.number, last)
     }
 
-    /// The folder of its machines' files.
+    /// Folder of the machines' files.
     pub(super) fn data(&self) -> PathBuf {
         fs::read_link(self.state().join("data")).unwrap()
     }
 
-    /// The control group of its machines' control groups.
+    /// Parent of the machines' control groups.
     pub(super) fn cgroup(&self) -> PathBuf {
         cgroups().unwrap().join(format!("kcm-lab-{}", self.number))
     }
@@ -94,46 +95,47 @@ impl Slot {
         state(self.number)
     }
 
-    /// Keeps it for people: `text` is what [`Slot::kept_text`] will say.
+    /// Keeps the lab and stores `text` for [`Slot::kept_text`].
     pub(super) fn keep(&self, text: &str) {
         fs::write(self.state().join("kept"), text).unwrap();
     }
 
-    /// What was said when it was kept.
+    /// Returns the text that [`Slot::keep`] stored.
     pub(super) fn kept_text(&self) -> String {
         fs::read_to_string(self.state().join("kept")).unwrap()
     }
 
-    /// After a reboot of the host nothing is left to keep.
+    /// Reports whether the lab is kept. The control group shows that the host has not rebooted
+    /// since.
     fn is_kept(&self) -> bool {
         is_kept(self.number) && self.cgroup().is_dir()
     }
 
-    /// Ends all processes and removes everything.
+    /// Kills all processes of the lab and removes its files.
     pub(super) fn clean(&self) {
         let mut clean = Command::new("sh");
         clean.args(["-c", CLEAN, "clean"]).args([self.state(), self.cgroup()]);
         peers::run(&mut clean);
     }
 
-    /// Starts the process that does the same when this one ends, in whatever way.
+    /// Starts a process that cleans the slot when this process ends in any way.
     pub(super) fn guard(&self) -> Guard {
         let script = format!("trap '' HUP INT TERM\nread -r word && exit\n{CLEAN}");
         let mut guard = Command::new("setsid");
         guard.args(["sh", "-c", &script, "guard"]).args([self.state(), self.cgroup()]);
-        // As its standard output the guard holds the lock until it is done.
+        // With the lock as its standard output, the guard holds the lock until it has finished.
         let lock = self.lock.try_clone().unwrap();
         guard.current_dir("/").stdin(Stdio::piped()).stdout(lock).stderr(Stdio::null());
         Guard(guard.spawn().unwrap())
     }
 }
 
-/// Cleans a place when the process that holds this ends or drops it.
+/// Cleans a slot when this value is dropped or when its process ends.
 #[derive(Debug)]
 pub(super) struct Guard(Child);
 
 impl Guard {
-    /// Lets everything stay.
+    /// Ends the guard without cleaning.
     pub(super) fn dismiss(mut self) {
         self.0.stdin.take().unwrap().write_all(b"dismissed\n").unwrap();
     }
@@ -142,14 +144,14 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
-        // A destructor that panics would hide why the test failed.
+        // A panic here would hide why the test failed.
         if !self.0.wait().is_ok_and(|status| status.success()) {
             eprintln!("a lab was not cleaned up; the next one does it");
         }
     }
 }
 
-/// The host's cgroup2 hierarchy, in which a group can be ended as a whole.
+/// Finds the host's cgroup2 hierarchy, in which all processes of a group can be killed at once.
 pub(super) fn cgroups() -> Option<PathBuf> {
     let candidates = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
     candidates.map(PathBuf::from).into_iter().find(|at| at.join("cgroup.procs").is_file())

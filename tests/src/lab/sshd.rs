@@ -1,18 +1,18 @@
-//! A machine's sshd: what it saw, and how it fails.
+//! A machine's sshd: counts of its events, and failures on demand.
 
 use std::fs;
 use std::ops::Sub;
 
 use super::Machine;
 
-/// What an sshd has seen since the machine was made. The difference of two says what happened in between.
+/// Counts of sshd events since the machine was made. The difference of two is the count in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SshCounts {
-    /// TCP connections, whatever became of them.
+    /// TCP connections, successful or not.
     pub connections: usize,
-    /// Connections whose user it accepted.
+    /// Connections whose user was accepted.
     pub logins: usize,
-    /// Commands it ran: one is one exchange. A forwarded stream is none.
+    /// Commands, one per exchange. A forwarded stream does not count.
     pub commands: usize,
 }
 
@@ -29,7 +29,7 @@ impl Sub for SshCounts {
 }
 
 impl Machine {
-    /// What sshd logged, oldest first.
+    /// Returns the log of sshd, oldest line first.
     #[must_use]
     pub fn ssh_log(&self) -> String {
         if self.variant().has_no_systemd {
@@ -39,7 +39,7 @@ impl Machine {
         }
     }
 
-    /// What sshd has seen.
+    /// Counts the events in the log of sshd.
     #[must_use]
     pub fn ssh_counts(&self) -> SshCounts {
         let log = self.ssh_log();
@@ -51,23 +51,24 @@ impl Machine {
         }
     }
 
-    /// Stops sshd's listening. Connections that are open stay.
+    /// Stops sshd from listening. Open connections stay.
     pub fn stop_sshd(&self) {
         self.output(&["systemctl", "stop", "ssh.service"]);
     }
 
-    /// Lets sshd listen again.
+    /// Makes sshd listen again.
     pub fn start_sshd(&self) {
         self.output(&["systemctl", "start", "ssh.service"]);
     }
 
-    /// Kills the sshd process of every open connection. What these had started runs on; sshd still listens.
+    /// Kills the sshd process of every open connection. Their commands go on running, and sshd
+    /// still listens.
     pub fn drop_connections(&self) {
         self.output(&["sh", "-c", KILL_CONNECTIONS]);
     }
 }
 
-/// A connection's processes are sshds that an sshd started.
+/// Script that kills the processes of connections: each sshd whose parent is an sshd.
 const KILL_CONNECTIONS: &str = r#"
 name() { cat "/proc/$1/comm" 2>/dev/null; }
 victims=

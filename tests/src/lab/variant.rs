@@ -1,9 +1,11 @@
-//! How a machine differs from the tutorial's.
+//! Differences between a machine and the tutorial's.
 
 use std::path::PathBuf;
 
-/// A machine: by itself the tutorial's, with user `kube`, `sudo` without a password, and bash. Every method makes
-/// one thing different; they combine.
+/// The configuration of a machine. The default is the tutorial's: user `kube`, `sudo` without a
+/// password, and bash.
+///
+/// Each method changes one property; they combine.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the differences do not depend on each other")]
 pub struct Variant {
@@ -20,121 +22,123 @@ pub struct Variant {
     pub(super) files: Vec<(PathBuf, Vec<u8>, u32)>,
 }
 
-/// What `sudo` does for user `kube`.
+/// The rights of user `kube` under `sudo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sudo {
-    /// Everything, unasked.
+    /// All commands, without a password.
     #[default]
     Free,
-    /// Everything, for [`SUDO_PASSWORD`].
+    /// All commands, with [`SUDO_PASSWORD`].
     Password,
-    /// Nothing: the user is not in sudoers.
+    /// No commands: the user is not in sudoers.
     Forbidden,
-    /// It is not installed.
+    /// `sudo` is not installed.
     Absent,
 }
 
-/// The password of user `kube` under [`Sudo::Password`].
+/// Password of user `kube` under [`Sudo::Password`].
 pub const SUDO_PASSWORD: &str = "correct-horse";
 
-/// What is mounted on `/opt`.
+/// The file system of `/opt`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Opt {
-    /// Nothing: it is a folder of the root file system.
+    /// A folder of the root file system.
     #[default]
     Folder,
-    /// A file system of this many bytes. It keeps its content when the machine is switched off.
+    /// A file system of this many bytes. Its content persists while the machine is off.
     Sized(u64),
-    /// A file system with no byte left; names can still be made.
+    /// A file system without free space. Empty files can still be created.
     Full,
-    /// A file system that takes no writes.
+    /// A read-only file system.
     ReadOnly,
 }
 
 impl Variant {
-    /// The tutorial's machine.
+    /// Creates the configuration of the tutorial's machine.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What the kernel calls the machine, if not its name.
+    /// Sets the kernel's host name, which is the machine's name by default.
     #[must_use]
     pub fn hostname(mut self, hostname: &str) -> Self {
         self.hostname = Some(hostname.to_owned());
         self
     }
 
-    /// One logs in as root.
+    /// Sets root as the login user.
     #[must_use]
     pub fn root_login(mut self) -> Self {
         self.is_root_login = true;
         self
     }
 
-    /// What `sudo` does.
+    /// Sets the rights under `sudo`.
     #[must_use]
     pub fn sudo(mut self, sudo: Sudo) -> Self {
         self.sudo = sudo;
         self
     }
 
-    /// The login shell is csh.
+    /// Sets csh as the login shell.
     #[must_use]
     pub fn csh(mut self) -> Self {
         self.is_csh = true;
         self
     }
 
-    /// `.bashrc` and `.cshrc` write to standard output and standard error at every command.
+    /// Makes startup files write at every command: `.bashrc` to standard output and standard error,
+    /// `.cshrc` to standard output.
     #[must_use]
     pub fn noisy(mut self) -> Self {
         self.is_noisy = true;
         self
     }
 
-    /// What is mounted on `/opt`.
+    /// Sets the file system of `/opt`.
     #[must_use]
     pub fn opt(mut self, opt: Opt) -> Self {
         self.opt = opt;
         self
     }
 
-    /// sshd forwards nothing.
+    /// Disables TCP forwarding in sshd.
     #[must_use]
     pub fn no_forwarding(self) -> Self {
         self.sshd("AllowTcpForwarding no")
     }
 
-    /// One more line in sshd's configuration; it counts before Debian's.
+    /// Adds a line to sshd's configuration, with precedence over Debian's.
     #[must_use]
     pub fn sshd(mut self, line: &str) -> Self {
         self.sshd.push(line.to_owned());
         self
     }
 
-    /// sshd listens on `count` further addresses (at most 9), so that one machine can stand for several.
+    /// Makes sshd listen on `count` further addresses (at most 9), so that one machine can act as
+    /// several.
     #[must_use]
     pub fn extra_addresses(mut self, count: u8) -> Self {
         self.extra_addresses = count;
         self
     }
 
-    /// sshd listens on `::1` too, at a port of its own.
+    /// Makes sshd also listen on `::1`, at a separate port.
     #[must_use]
     pub fn ipv6(mut self) -> Self {
         self.has_ipv6 = true;
         self
     }
 
-    /// The first process is sshd; there is no systemd to talk to.
+    /// Runs only sshd, without systemd.
     #[must_use]
     pub fn no_systemd(mut self) -> Self {
         self.has_no_systemd = true;
         self
     }
 
-    /// A file that is there at first boot.
+    /// Adds a file that exists before the first boot.
     #[must_use]
     pub fn file(mut self, path: &str, content: impl AsRef<[u8]>, mode: u32) -> Self {
         self.files.push((path.into(), content.as_ref().to_owned(), mode));

@@ -1,4 +1,5 @@
-//! Watches from outside who serves: asks neither kcm nor systemd, but the kernel for its listening sockets.
+//! Watches which machines serve: reads the kernel's listening sockets, independently of kcm and
+//! systemd.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,43 +11,43 @@ use std::time::{Duration, Instant};
 
 use super::{Lab, Machine};
 
-/// Looks every few milliseconds which machines have a kube-controller-manager that listens.
+/// Checks every few milliseconds on which machines kube-controller-manager listens.
 #[derive(Debug)]
 pub struct Watcher {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<Watched>,
 }
 
-/// What was seen.
+/// The observations of a watcher.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watched {
-    /// How often it was looked.
+    /// Number of checks.
     pub looks: usize,
-    /// The longest time between two looks.
+    /// Longest time between two checks.
     pub blind: Duration,
-    /// Every time that a machine was down, in the order of their ends.
+    /// All outages, in the order of their ends.
     pub outages: Vec<Outage>,
-    /// The most machines that were down at one time.
+    /// Maximum number of machines that were down at the same time.
     pub most_down: usize,
 }
 
-/// One time that a machine was down.
+/// An outage of one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// The machine.
+    /// Name of the machine.
     pub machine: String,
-    /// From the first look that did not find it to the first that did again.
+    /// Time from the first check that found the machine down to the first that found it up again.
     pub length: Duration,
 }
 
 impl Watched {
-    /// The longest that a machine was down.
+    /// Length of the longest outage.
     #[must_use]
     pub fn longest(&self) -> Duration {
         self.outages.iter().map(|outage| outage.length).max().unwrap_or_default()
     }
 
-    /// How long machines were down, all together.
+    /// Sum of the lengths of all outages.
     #[must_use]
     pub fn exposure(&self) -> Duration {
         self.outages.iter().map(|outage| outage.length).sum()
@@ -54,7 +55,7 @@ impl Watched {
 }
 
 impl Watcher {
-    /// Begins to watch.
+    /// Starts to watch.
     #[must_use]
     pub fn start(lab: &Lab) -> Self {
         let place = |machine: &Machine| (machine.name().to_owned(), machine.addresses()[0]);
@@ -64,7 +65,7 @@ impl Watcher {
         Self { is_over, thread: spawn(move || watch(&places, &asked)) }
     }
 
-    /// Ends it. A machine that is down counts until now.
+    /// Stops and returns the observations. An outage that has not ended counts until now.
     #[must_use]
     pub fn end(self) -> Watched {
         self.is_over.store(true, Ordering::Relaxed);
@@ -99,12 +100,13 @@ fn watch(places: &[(String, Ipv4Addr)], is_over: &AtomicBool) -> Watched {
     }
 }
 
-/// Whether a kube-controller-manager listens on a machine.
+/// Reports whether a process listens on kube-controller-manager's port of a machine.
 pub(super) fn serves(machine: &Machine) -> bool {
     listening().contains(&machine.addresses()[0])
 }
 
-/// The addresses at which somebody listens on kube-controller-manager's port: all machines share this one's network.
+/// Returns the addresses with a listener on kube-controller-manager's port. All machines share the
+/// host's network.
 fn listening() -> BTreeSet<Ipv4Addr> {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     let listening = table.lines().filter_map(|line| {
@@ -112,7 +114,8 @@ fn listening() -> BTreeSet<Ipv4Addr> {
         let (local, _, state) = (words.nth(1)?, words.next()?, words.next()?);
         let (address, port) = local.split_once(':')?;
         let is_ours = state == LISTEN && u16::from_str_radix(port, 16) == Ok(SECURE_PORT);
-        // As the bytes lie in memory.
+        // The kernel prints the address, which is in network byte order in memory, as a native
+        // integer.
         let address = u32::from_str_radix(address, 16).ok()?;
         is_ours.then(|| Ipv4Addr::from(address.to_ne_bytes()))
     });

@@ -1,4 +1,4 @@
-//! A client of the API server: one connection, kept open, with the identity of a kubeconfig.
+//! A client of the API server with one persistent connection and the identity of a kubeconfig.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use super::kubeconfig::{Credentials, Kubeconfig, Pair};
 use super::version::Version;
 use super::{log, tls};
 
-/// A client.
+/// A client of the API server.
 #[derive(Debug)]
 pub(super) struct Client {
     target: Kubeconfig,
@@ -36,16 +36,16 @@ struct Connection {
     checked: Instant,
 }
 
-/// A status code and the object that came with it.
+/// A status code and the object of the response.
 pub(super) type Answer = (u16, Value);
 
 impl Client {
-    /// `patience` is for each request as a whole.
+    /// Creates a client. `patience` limits each request as a whole.
     pub(super) fn new(target: Kubeconfig, patience: Duration) -> Self {
         Self { target, patience, connection: Mutex::new(None) }
     }
 
-    /// The same server, as somebody else.
+    /// Creates a client of the same server that authenticates with a token.
     pub(super) fn with_token(&self, token: String) -> Self {
         let target = Kubeconfig { user: Credentials::Token(token), ..self.target.clone() };
         Self::new(target, self.patience)
@@ -55,7 +55,8 @@ impl Client {
         self.send("GET", path, None).await
     }
 
-    /// Sends a request and reads the answer; the error is of the network, never of the server.
+    /// Sends a request and reads the response. An error is one of the network, never a response of
+    /// the server.
     pub(super) async fn send(
         &self,
         method: &str,
@@ -81,7 +82,7 @@ impl Client {
         Err(failed("context deadline exceeded".to_owned()))
     }
 
-    /// Starts a watch on a connection of its own, and calls `heard` for each piece until it ends.
+    /// Starts a watch on a new connection, and calls `heard` for each piece until the watch ends.
     pub(super) async fn watch(&self, path: &str, heard: impl Fn()) -> Result<(), String> {
         let mut connection = timeout(self.patience, self.connect())
             .await
@@ -122,7 +123,7 @@ impl Client {
             Ok(response) => Ok(response),
             Err(error) => {
                 *slot = None;
-                // A kept connection may have died unseen; reading is safe to repeat.
+                // The server may have closed a kept connection. A GET is safe to repeat.
                 if !was_open || method != "GET" {
                     return Err(error.to_string());
                 }
@@ -133,7 +134,8 @@ impl Client {
         }
     }
 
-    /// As client-go: certificate files are looked at now and then, and a change closes what is open.
+    /// Reports whether a connection can be reused. As in client-go, a periodic check of certificate
+    /// files closes it after a change.
     fn is_good(&self, connection: &mut Connection) -> bool {
         if connection.sender.is_closed() {
             return false;
@@ -205,14 +207,15 @@ impl Client {
     }
 }
 
-/// As client-go names a client: the program, its version, and what for.
+/// Returns the `User-Agent` in client-go's format: program, version, platform and purpose.
 fn agent(path: &str) -> String {
     let purpose = if path.contains("/leases") { "leader-election" } else { "standin" };
     let version = Version::of_environment();
     format!("kube-controller-manager/{version} (linux/amd64) kubernetes/0000000/{purpose}")
 }
 
-/// client-go's is five minutes.
+/// Interval of the checks of certificate files: 5 minutes, as in client-go, unless
+/// `KCM_STANDIN_CERT_RELOAD_SECONDS` sets another.
 fn reload_period() -> Duration {
     let seconds = std::env::var("KCM_STANDIN_CERT_RELOAD_SECONDS").ok();
     Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(300))

@@ -1,8 +1,11 @@
-//! The stand-in for etcd's JSON gateway: `/v3/kv/range` over what the API server's stand-in has stored.
+//! The stand-in for etcd's JSON gateway: `/v3/kv/range` over the objects of the API server's
+//! stand-in.
 //!
-//! As strict as etcd with `--client-cert-auth`: nobody without a client certificate of its CA that is for clients. And as
-//! odd: 64-bit numbers are strings, what is zero is left out, and a gateway whose serving certificate is not for
-//! clients, too, cannot reach its own server.
+//! Like etcd with `--client-cert-auth`, it accepts only clients with a certificate of its CA for
+//! client authentication.
+//! It also copies peculiarities of etcd: 64-bit numbers are strings, and fields with the value 0
+//! are omitted. A gateway whose serving certificate is not also for client authentication cannot
+//! reach its own server.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +18,8 @@ use serde_json::{Value, json};
 use super::scripted::{Answer, Heard, Scripted, Wire};
 use crate::control_plane::Identity;
 
-/// Starts one on 127.0.0.1 with `serving`, for clients of `ca`, over the objects in the API server's `data` folder.
+/// Starts a gateway on 127.0.0.1 with certificate `serving`, for clients of `ca`. `data` is the API
+/// server's folder of objects.
 #[must_use]
 pub fn start(serving: &Identity, ca: &str, data: &Path) -> Scripted {
     let certificate = Certificate::from_pem(serving.certificate.as_bytes()).unwrap();
@@ -58,7 +62,7 @@ fn failed(status: u16, code: u16, message: &str) -> Answer {
     Answer::Json(status, json!({"error": message, "code": code, "message": message}))
 }
 
-/// Whether the last line about an object leaves it there.
+/// Reports whether an object exists after the last line about it.
 fn is_there(journal: &str, key: &str) -> bool {
     let mut is_there = false;
     for entry in journal.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {

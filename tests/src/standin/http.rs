@@ -1,4 +1,4 @@
-//! HTTP/1.1 over TLS: one loop for both servers.
+//! An HTTP/1.1 server over TLS, which both stand-ins use.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,15 +19,15 @@ use tokio_rustls::TlsAcceptor;
 
 use super::log;
 
-/// Who is at the other end of a connection.
+/// The client of a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
-    /// What the client showed, its own certificate first; nobody has judged it yet.
+    /// Certificates that the client presented, its own first. They are not verified yet.
     pub(super) chain: Arc<Vec<CertificateDer<'static>>>,
 }
 
-/// A body that is there, or one that comes in pieces for as long as somebody sends.
+/// A complete body, or a stream of pieces.
 #[derive(Debug)]
 pub(super) enum Content {
     Whole(Full<Bytes>),
@@ -105,7 +105,7 @@ where
         async move { Ok::<_, Infallible>(response.await) }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
-    // A half-closed connection is a client that went away.
+    // A client that closes its half of the connection has gone away.
     http.timer(TokioTimer::new()).half_close(false);
     http.serve_connection(TokioIo::new(stream), service).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The kubeconfig, as client-go loads it for a component.
+//! Loading of a kubeconfig, as client-go does it for a component.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,12 @@ use serde::Deserialize;
 
 use super::tls;
 
-/// One cluster and one user: what the current context names.
+/// The cluster and the user of the current context.
 #[derive(Clone, Debug)]
 pub(super) struct Kubeconfig {
     pub(super) host: String,
     pub(super) port: u16,
-    /// Empty if the server is not to be verified.
+    /// CA certificates; empty if the server's certificate must not be verified.
     pub(super) roots: Vec<CertificateDer<'static>>,
     pub(super) user: Credentials,
 }
@@ -22,21 +22,21 @@ pub(super) struct Kubeconfig {
 /// The contents of two files in PEM: a certificate and its key.
 pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
-/// How to say who one is.
+/// The credentials of a user.
 #[derive(Clone, Debug)]
 pub(super) enum Credentials {
-    /// Not at all.
+    /// No credentials.
     None,
     /// A certificate and its key, in PEM.
     Embedded(Vec<u8>, Vec<u8>),
-    /// Two files, read again for each handshake.
+    /// Paths of a certificate and its key, which are read for each handshake.
     Files(PathBuf, PathBuf),
     /// A bearer token.
     Token(String),
 }
 
 impl Credentials {
-    /// The certificate and the key as they are now.
+    /// Returns the current certificate and key, if the credentials have them.
     pub(super) fn pair(&self) -> Result<Option<Pair>, String> {
         match self {
             Self::None | Self::Token(_) => Ok(None),
@@ -47,7 +47,7 @@ impl Credentials {
 }
 
 impl Kubeconfig {
-    /// Loads a file and everything it points to.
+    /// Loads a kubeconfig and the files that it refers to.
     pub(super) fn load(path: &Path) -> Result<Self, String> {
         let text = String::from_utf8(tls::read(path)?).map_err(|error| error.to_string())?;
         let failed = |why: String| format!("error loading config file {:?}: {why}", path.display());
@@ -142,7 +142,8 @@ impl Cluster {
             (Some(data), _) => decode("certificate-authority-data", data)?,
             (None, Some(path)) => tls::read(&folder.join(path))
                 .map_err(|error| format!("unable to read certificate-authority: {error}"))?,
-            // Without a CA of its own, client-go trusts the system's; nothing here is signed by one of those.
+            // Without a CA in the kubeconfig, client-go trusts the system's CAs. No server of a
+            // test has a certificate of one.
             (None, None) if !self.insecure_skip_tls_verify => {
                 return Err("no certificate-authority has been provided".to_owned());
             }
@@ -177,7 +178,7 @@ impl User {
 }
 
 fn decode(field: &str, text: &str) -> Result<Vec<u8>, String> {
-    // Go's decoder passes over line ends, and over nothing else.
+    // Go's decoder ignores line ends, but no other characters.
     let dense: String = text.chars().filter(|letter| !matches!(letter, '\r' | '\n')).collect();
     BASE64.decode(dense).map_err(|error| format!("{field}: illegal base64 data: {error}"))
 }

@@ -1,10 +1,13 @@
-//! Stand-ins for kube-apiserver and kube-controller-manager, for machines that have no real ones.
+//! Stand-ins for kube-apiserver and kube-controller-manager, for machines without the real
+//! programs.
 //!
-//! They do what tests of kcm can see of the real ones, and are as strict where strictness is what a test relies on:
-//! flags, files, certificates, permissions, conflicts, times. `it/standin.rs` is the contract that both keep.
+//! They behave like the real programs where tests of kcm can observe it, and are as strict where a
+//! test relies on it: flags, files, certificates, permissions, conflicts, times. `it/standin.rs` is
+//! the contract that both keep.
 //!
-//! What they leave out, knowingly: HTTP/2, protobuf, server-side apply and strategic merge patches, the enforcement of
-//! quotas at admission, rolling updates, and every resource and controller that is not named here.
+//! They intentionally omit HTTP/2, protobuf, server-side apply, strategic merge patches, the
+//! enforcement of quotas at admission and rolling updates. They also omit all other resources and
+//! controllers.
 
 pub mod api_server;
 mod client;

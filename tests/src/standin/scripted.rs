@@ -1,6 +1,6 @@
-//! A server that answers as a test tells it to: wrongly, late, twice, not at all, with whatever certificate.
+//! A server with scripted responses: wrong, late, repeated or missing ones, with any certificate.
 //!
-//! It reads HTTP/1.1 by itself, so that it can answer with what no server should.
+//! It implements HTTP/1.1 itself, so that it can send responses that no server should send.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,65 +21,65 @@ use tokio_rustls::TlsAcceptor;
 use super::tls;
 use crate::control_plane::Identity;
 
-/// What is spoken below HTTP.
+/// The protocol below HTTP.
 #[derive(Clone, Debug)]
 pub enum Wire {
-    /// TLS; clients may show a certificate, as kube-apiserver asks for one.
+    /// TLS that requests a client certificate, as kube-apiserver does.
     Tls(Identity),
-    /// TLS for clients of this CA alone, as a strict proxy has it.
+    /// TLS that requires a client certificate of this CA, as a strict proxy does.
     MutualTls(Identity, String),
-    /// No TLS: what it makes of a handshake, it says in HTTP.
+    /// No TLS: the server answers a handshake with an HTTP error.
     Plain,
-    /// Connections are closed at once.
+    /// No protocol: the server closes connections at once.
     Closes,
-    /// Connections are held, and nothing is said.
+    /// No protocol: the server keeps connections open and sends nothing.
     Silent,
 }
 
-/// One request.
+/// A received request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
-    /// GET, POST, PUT.
+    /// Method, such as GET.
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// Headers by their names in lower case.
+    /// Headers by lower case name.
     pub headers: BTreeMap<String, String>,
-    /// The object that came with it, or null.
+    /// JSON body, or null.
     pub body: Value,
-    /// Whether the client showed a certificate.
+    /// True if the client presented a certificate.
     pub has_certificate: bool,
-    /// Which connection it came on, counted from 0.
+    /// Number of the connection, counted from 0.
     pub connection: usize,
 }
 
-/// What goes back.
+/// A scripted response.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// An object with its code.
+    /// An object with its status code.
     Json(u16, Value),
-    /// The same, with a clock that is this much off.
+    /// An object with its status code, from a server whose clock is off by this much.
     Dated(time::Duration, u16, Value),
-    /// These bytes, and the end of the connection.
+    /// Raw bytes, then the end of the connection.
     Bytes(Vec<u8>),
-    /// An answer, after a while.
+    /// A response after a delay.
     Late(Duration, Box<Answer>),
-    /// The same answer twice.
+    /// A response, sent twice.
     Twice(Box<Answer>),
-    /// Nothing, and the connection stays.
+    /// No response. The connection stays open.
     Silence,
-    /// Nothing, and the connection ends.
+    /// No response, and the end of the connection.
     End,
 }
 
 impl Answer {
-    /// A failure in the API's words.
+    /// Returns a failure as a `Status` object.
     #[must_use]
     pub fn status(code: u16, reason: &str, message: &str) -> Self {
         Self::Json(code, status(code, reason, message, &json!({})))
     }
 
-    /// That there is no Lease.
+    /// Returns the 404 response for a missing Lease of kube-controller-manager.
     #[must_use]
     pub fn no_lease() -> Self {
         let details = json!({
@@ -99,7 +99,7 @@ fn status(code: u16, reason: &str, message: &str, details: &Value) -> Value {
 
 type Script = dyn Fn(&Heard) -> Answer + Send + Sync;
 
-/// A running server, on 127.0.0.1. It ends when this is dropped.
+/// A running server on 127.0.0.1, which ends when this value is dropped.
 #[derive(Debug)]
 pub struct Scripted {
     at: SocketAddr,
@@ -110,7 +110,7 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    /// Starts one.
+    /// Starts a server that answers each request with the result of `script`.
     #[must_use]
     pub fn start(wire: &Wire, script: impl Fn(&Heard) -> Answer + Send + Sync + 'static) -> Self {
         let (heard, connections) = (Arc::<Mutex<Vec<Heard>>>::default(), Arc::default());
@@ -134,25 +134,25 @@ impl Scripted {
         Self { at, heard, connections, end: Some(end), thread: Some(thread) }
     }
 
-    /// Its URL.
+    /// URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}", self.at)
     }
 
-    /// Where it listens.
+    /// Address on which the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.at
     }
 
-    /// The requests until now.
+    /// Returns the requests received so far.
     #[must_use]
     pub fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     #[must_use]
     pub fn connections(&self) -> usize {
         *self.connections.lock().unwrap()
@@ -238,7 +238,7 @@ async fn serve(
     }
 }
 
-/// As Go's HTTP server does when it hears no HTTP.
+/// Answers bytes that are not HTTP as Go's HTTP server does.
 async fn complain(mut stream: TcpStream) {
     let answer = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request";
     let _ = stream.read(&mut [0; 1024]).await;
@@ -296,7 +296,7 @@ fn response(code: u16, object: &Value, clock: time::Duration) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The next request, if one comes.
+/// Reads the next request; `None` at the end of the connection.
 async fn read(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<Heard> {
     let end = loop {
         if let Some(end) = buffer.windows(4).position(|octets| octets == b"\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! TLS, on aws-lc-rs: server and client configurations, and certificates read from files.
+//! TLS on aws-lc-rs: server configurations, trust anchors, and certificates from files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use rustls::{
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
-/// The one provider of cryptography.
+/// The cryptography provider of all connections.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// All certificates of a PEM text; at least one.
+/// Parses all certificates of a PEM text, which must contain at least one.
 pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     match certificates {
@@ -30,30 +30,30 @@ pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
     }
 }
 
-/// All certificates of a PEM file; at least one.
+/// Reads all certificates of a PEM file, which must contain at least one.
 pub(super) fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let pem = read(path)?;
     certificates(&pem).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The private key of a PEM text.
+/// Parses the private key of a PEM text.
 pub(super) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_slice(pem).map_err(|error| format!("private key: {error}"))
 }
 
-/// Reads a file; the error is as Go's.
+/// Reads a file; the error is worded as in Go.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("open {}: {error}", path.display()))
 }
 
-/// A certificate with its key, which must match.
+/// Parses a certificate and its key, which must match.
 pub(super) fn certified_key(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, String> {
     let (certificates, key) = (certificates(certificate)?, private_key(key)?);
     CertifiedKey::from_der(certificates, key, &provider())
         .map_err(|error| format!("private key does not match public key: {error}"))
 }
 
-/// Trusts these certificates.
+/// Returns a store that trusts these certificates.
 pub(super) fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates {
@@ -62,8 +62,11 @@ pub(super) fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCert
     Ok(roots)
 }
 
-/// A server's configuration. With `client_cas` it asks for a client certificate, as kube-apiserver does: it takes any
-/// whose key the client has, and leaves it to each request's authentication to judge it.
+/// Builds a server's configuration.
+///
+/// With `client_cas`, the server requests a client certificate, as kube-apiserver does. It accepts
+/// any certificate whose key the client has. The authentication of each request verifies the
+/// certificate.
 pub(super) fn server(
     certificate: Arc<dyn ResolvesServerCert>,
     client_cas: Option<&[CertificateDer<'static>]>,
@@ -80,7 +83,7 @@ pub(super) fn server(
     Ok(config)
 }
 
-/// Lets a client show whatever certificate it has the key of.
+/// Accepts any client certificate whose key the client has.
 #[derive(Debug)]
 struct AnyClient {
     hints: Vec<DistinguishedName>,
@@ -89,7 +92,7 @@ struct AnyClient {
 
 impl AnyClient {
     fn new(cas: &[CertificateDer<'static>]) -> Result<Self, String> {
-        // Only for the names, which clients choose their certificate by.
+        // Needed only for the CA names, by which clients choose a certificate.
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots(cas)?), provider())
                 .build()
@@ -140,7 +143,7 @@ impl ClientCertVerifier for AnyClient {
     }
 }
 
-/// A server's certificate that is replaced while the server runs.
+/// A server's certificate, which can be replaced while the server runs.
 #[derive(Debug)]
 pub(super) struct Served {
     current: Mutex<Arc<CertifiedKey>>,
@@ -149,7 +152,7 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// The pair in these files.
+    /// Loads a pair from files.
     pub(super) fn from_files(certificate: &Path, key: &Path) -> Result<Self, String> {
         let contents = (read(certificate)?, read(key)?);
         let current = certified_key(&contents.0, &contents.1)?;
@@ -157,7 +160,7 @@ impl Served {
         Ok(Self { current: Mutex::new(Arc::new(current)), files, read: Mutex::new(contents) })
     }
 
-    /// A self-signed pair as client-go makes one: for `localhost` and 127.0.0.1, and for 365 days.
+    /// Creates a self-signed pair like client-go: for `localhost` and 127.0.0.1, and for 365 days.
     pub(super) fn self_signed() -> Result<Self, String> {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let now = time::OffsetDateTime::now_utc();
@@ -176,7 +179,8 @@ impl Served {
         Ok(Self { current, files: None, read: Mutex::default() })
     }
 
-    /// Reads the files again; a pair that does not match is not taken.
+    /// Reads the files again; returns whether the pair changed. A pair that does not match is an
+    /// error and is not used.
     pub(super) fn refresh(&self) -> Result<bool, String> {
         let Some((certificate, key)) = &self.files else { return Ok(false) };
         let contents = (read(certificate)?, read(key)?);

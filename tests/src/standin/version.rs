@@ -1,4 +1,4 @@
-//! The version that the stand-ins claim to be.
+//! The version that the stand-ins report.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -11,7 +11,8 @@ pub(super) struct Version {
 }
 
 impl Version {
-    /// What the environment says, or the end of the program's file, or else the newest that the table of flags knows.
+    /// Returns the version in `KCM_STANDIN_VERSION`, else the one at the end of the program's file,
+    /// else 1.36.2.
     pub(super) fn of_environment() -> Self {
         let given = std::env::var("KCM_STANDIN_VERSION").ok().or_else(of_program);
         given.map_or(Self { minor: 36, patch: 2 }, |text| {
@@ -24,7 +25,7 @@ impl Version {
         Some(Self { minor: minor.parse().ok()?, patch: patch.parse().ok()? })
     }
 
-    /// What `--version=raw` prints: Go's form of the struct.
+    /// Returns the output of `--version=raw`: Go's format of the struct.
     pub(super) fn raw(self) -> String {
         let info = self.info();
         let fields = ["major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate"];
@@ -36,7 +37,7 @@ impl Version {
         format!("version.Info{{{}}}", fields.collect::<Vec<_>>().join(", "))
     }
 
-    /// What `/version` answers.
+    /// Returns the response of `/version`.
     pub(super) fn info(self) -> serde_json::Value {
         serde_json::json!({
             "major": "1",
@@ -52,8 +53,9 @@ impl Version {
     }
 }
 
-/// A program's file with this at its end, and a version after it, is of that version: what follows an ELF file's last
-/// section changes nothing else.
+/// Mark at the end of a program's file, followed by the version that the program reports.
+///
+/// Bytes after the last section of an ELF file have no other effect.
 pub(crate) const MARK: &str = "\nKCM_STANDIN_VERSION=";
 
 fn of_program() -> Option<String> {

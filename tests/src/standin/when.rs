@@ -1,4 +1,4 @@
-//! Times as the API writes them.
+//! Times in the formats of the API.
 
 use time::OffsetDateTime;
 use time::format_description::FormatItem;
@@ -9,17 +9,18 @@ const SECONDS: &[FormatItem<'_>] =
 const MICROSECONDS: &[FormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
-/// Now as a `Time`.
+/// Returns the current time as a `Time`.
 pub(super) fn now() -> String {
     OffsetDateTime::now_utc().format(SECONDS).unwrap()
 }
 
-/// Now as a `MicroTime`.
+/// Returns the current time as a `MicroTime`.
 pub(super) fn now_micro() -> String {
     OffsetDateTime::now_utc().format(MICROSECONDS).unwrap()
 }
 
-/// Whether `text` is a `MicroTime`. The API server takes exactly six digits after the point.
+/// Reports whether `text` is a `MicroTime`. The API server accepts exactly six digits after the
+/// point.
 pub(super) fn is_micro(text: &str) -> bool {
     let Some((_, fraction)) = text.split_once('.') else { return false };
     let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();

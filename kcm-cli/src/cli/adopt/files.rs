@@ -1,4 +1,6 @@
-//! The files beside an adopted cluster file: CA certificates, and what the next identity is made from. None of them is secret.
+//! The files beside an adopted cluster file: CA certificates, CSR file and signing config.
+//!
+//! None of them is secret.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,25 +14,25 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cluster::Cluster;
 use crate::ops::adopt::Adopted;
 
-/// One of them.
+/// A file beside the cluster file.
 struct Beside<'a> {
     what: &'static str,
     path: &'a Path,
     text: &'a str,
-    /// The option that names another place, if there is one.
+    /// The fix if another file exists at `path`.
     elsewhere: &'static str,
-    /// Whether a file that is there may be replaced.
+    /// True if `--overwrite` may replace an existing file.
     replaces: bool,
 }
 
-/// The files that are missing, or are to be replaced.
+/// The files to write: missing, or different and replaceable.
 pub(super) struct Missing<'a>(Vec<Beside<'a>>);
 
 impl<'a> Missing<'a> {
-    /// Those that a cluster file names and that are not there.
+    /// Returns the files that the cluster file names and that must be written.
     ///
     /// # Errors
-    /// When something else is in the way.
+    /// If a different file exists and must not be replaced, or a file cannot be read.
     pub(super) fn of(
         cluster: &'a Cluster,
         adopted: &'a Adopted,
@@ -112,7 +114,7 @@ impl Beside<'_> {
     }
 }
 
-/// The same text, or the same certificates in another writing.
+/// True if both files have the same bytes or contain the same certificates.
 fn comes_to_the_same(there: &[u8], wanted: &[u8]) -> bool {
     let certificates = |pem: &[u8]| -> Option<BTreeSet<Fingerprint>> {
         let all = Certificate::all_from_pem(pem).ok()?;

@@ -1,4 +1,4 @@
-//! `kcm adopt`.
+//! Arguments of `kcm adopt`.
 
 use std::path::PathBuf;
 
@@ -10,56 +10,60 @@ use crate::ops::adopt::{AdoptRequest, AdoptSsh};
 
 #[derive(Debug, Args)]
 pub(crate) struct AdoptArguments {
-    /// The cluster file to write; `-` prints it and writes nothing
+    /// Path of the cluster file to write; `-` prints it and writes nothing
     #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
     pub(crate) file: PathBuf,
-    /// Replaces the cluster file if it exists
+    /// Replace the cluster file, trust bundle, CSR file and signing config if they exist
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Writes without asking first; only a terminal is asked
+    /// Write without asking for confirmation; kcm asks only on a terminal
     #[arg(short, long)]
     pub(crate) yes: bool,
-    /// A master; repeat for each
+    /// A master to adopt; repeat for each
     #[arg(long = "master", value_name = "NAME=ADDRESS", value_parser = master, required = true)]
     masters: Vec<(String, String)>,
-    /// Takes the folder DIR/<master> for each master; the network is never touched
+    /// Use the folder DIR/<master> in place of each master, without the network
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// Login name on the masters
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// TCP port of their sshd
+    /// TCP port of sshd on the masters
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// Private key file for ssh
     #[arg(long, value_name = "FILE")]
     identity_file: Option<PathBuf>,
-    /// An ssh configuration file used in place of ~/.ssh/config
+    /// ssh configuration file to use instead of ~/.ssh/config
     #[arg(long, value_name = "FILE")]
     ssh_config: Option<PathBuf>,
-    /// How root's part is done: passwordless, password or none
+    /// Use of sudo on the masters: passwordless, password or none
     #[arg(long, value_name = "HOW")]
     sudo: Option<String>,
-    /// What becomes of host keys that are not known: strict or accept-new
+    /// Policy for unknown host keys: strict or accept-new
     #[arg(long, value_name = "HOW")]
     host_keys: Option<String>,
-    /// The unit of kube-controller-manager
+    /// Name of the kube-controller-manager unit
     #[arg(long, value_name = "NAME", default_value = crate::cluster::layout::UNIT)]
     unit: String,
-    /// The CA certificate on this machine. Default: pki/ca/cert/ca.pem beside the cluster file, fetched if it is not there
+    /// Path of the CA certificate on this machine, fetched if it does not exist [default:
+    /// pki/ca/cert/ca.pem beside the cluster file]
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
-    /// Where the CA key is, or will be put. Default: ca-key.pem beside the CA certificate
+    /// Path of the CA key on this machine; it may not exist yet [default: ca-key.pem beside the CA
+    /// certificate]
     #[arg(long, value_name = "FILE")]
     ca_key: Option<PathBuf>,
-    /// How the result is written to standard output
+    /// Format of the result on standard output
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Human)]
     pub(crate) output: Form,
 }
 
 impl AdoptArguments {
-    /// What is asked for. Files are as seen from the working folder, and a cluster file's are as seen from its own: the names of
-    /// both are the same only where that is the working folder.
+    /// Returns the request for these arguments.
+    ///
+    /// Options name files relative to the working directory, a cluster file relative to its own
+    /// folder. Paths become absolute where the two folders differ.
     pub(crate) fn request(&self) -> std::io::Result<AdoptRequest> {
         let is_here =
             self.prints() || self.file.parent().is_none_or(|it| it.as_os_str().is_empty());
@@ -90,7 +94,7 @@ impl AdoptArguments {
         Ok(request)
     }
 
-    /// Whether the cluster file is printed.
+    /// True if the cluster file is printed instead of written.
     pub(crate) fn prints(&self) -> bool {
         self.file.as_os_str() == "-"
     }

@@ -1,4 +1,4 @@
-//! `kcm certs`.
+//! Arguments of `kcm certs`.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,13 @@ use super::{CertsTimerArguments, SelectArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertsVerb {
-    /// Says how long every certificate lasts, here and on the masters; exits with 3 if one is due
+    /// Show the remaining lifetime of all certificates, on this machine and on the masters; exit
+    /// with 3 if one is due
     Check(CertsCheckArguments),
-    /// Renews what is due, on all masters, with the whole rollout and without a gap in the lead; nothing else changes
+    /// Renew due certificates on all masters with a full rollout and leader handover; change
+    /// nothing else
     Renew(CertsRenewArguments),
-    /// Writes a systemd service and timer that do so on this machine every day
+    /// Write a systemd service and timer that check or renew certificates on this machine
     Timer(CertsTimerArguments),
 }
 
@@ -21,11 +23,11 @@ pub(crate) enum CertsVerb {
 pub(crate) struct CertsCheckArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// What ends within this time is due, as in 720h [default: pki.renewBefore, or the last 30 days, but
-    /// no more than the last third of its life]
+    /// Treat certificates that expire within this time as due, such as 720h [default:
+    /// pki.renewBefore, or 30 days, but at most a third of the lifetime]
     #[arg(long, value_name = "DURATION", value_parser = str::parse::<GoDuration>)]
     pub(crate) within: Option<GoDuration>,
-    /// Also writes it as metrics, for the textfile collector of Prometheus' node exporter
+    /// Also write metrics to FILE, for the textfile collector of the Prometheus node exporter
     #[arg(long, value_name = "FILE")]
     pub(crate) textfile: Option<PathBuf>,
 }
@@ -34,17 +36,17 @@ pub(crate) struct CertsCheckArguments {
 pub(crate) struct CertsRenewArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// Renews also what is not due
+    /// Also renew certificates that are not due
     #[arg(long)]
     pub(crate) force: bool,
-    /// Issues the new certificate for the key that this machine has, instead of a new one
+    /// Issue the new certificate for the existing key of this machine instead of a new key
     #[arg(long)]
     pub(crate) same_key: bool,
-    /// What ends within this time is due, as in 720h [default: as for check]
+    /// Treat certificates that expire within this time as due, such as 720h [default: as for check]
     #[arg(long, value_name = "DURATION", value_parser = str::parse::<GoDuration>)]
     pub(crate) within: Option<GoDuration>,
-    /// Also writes how long every certificate lasts then, as metrics, for the textfile collector of Prometheus' node
-    /// exporter
+    /// Also write metrics after the renewal to FILE, for the textfile collector of the Prometheus
+    /// node exporter
     #[arg(long, value_name = "FILE")]
     pub(crate) textfile: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `kcm drill`.
+//! Arguments of `kcm drill`.
 
 use std::path::PathBuf;
 
@@ -13,34 +13,34 @@ use crate::ops::drill::DrillExtent;
 pub(crate) struct DrillArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// Goes on until each healthy master has taken over once
+    /// Repeat until each healthy master has taken over once
     #[arg(long)]
     all: bool,
     #[command(flatten)]
     end: EndArguments,
-    /// Also where no other master is healthy: nobody leads then until it is back
+    /// Run even if no other master is healthy; no master leads until the service is back
     #[arg(long)]
     pub(crate) even_the_last: bool,
-    /// An administrator's kubeconfig: each leader must reconcile a Deployment, whose Pod is placed nowhere; $KUBECONFIG
-    /// is not read
+    /// Administrator's kubeconfig, to check that each leader reconciles a Deployment, whose Pod is
+    /// never scheduled; $KUBECONFIG is ignored
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// How long a leader may take for that
+    /// Time limit for each leader to reconcile the Deployment
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = str::parse::<GoDuration>)]
     pub(crate) timeout: GoDuration,
-    /// Draws a timeline of leaders, gaps, health and reconciliation into this file
+    /// Draw a timeline of leaders, gaps, health and reconciliation as SVG to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }
 
-/// How a leader is ended: stopped, unless something else is asked for.
+/// The method of ending a leader. Without an option, its service is stopped.
 #[derive(Debug, Args)]
 struct EndArguments {
-    /// Kills each leader as a crash would (SIGKILL) instead of stopping it
+    /// Kill each leader with SIGKILL, as in a crash, instead of stopping it
     #[arg(long)]
     kill: bool,
-    /// Frees the Lease of each leader that is stopped, as `kcm apply` does, instead of letting it run out; with --all,
-    /// its service is started again only once another leads
+    /// Release the Lease of each stopped leader, as `kcm apply` does, instead of letting it expire.
+    /// With --all, start its service only after another master leads
     #[arg(long, conflicts_with = "kill")]
     handover: bool,
 }

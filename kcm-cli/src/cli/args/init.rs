@@ -1,4 +1,4 @@
-//! `kcm init`.
+//! Arguments of `kcm init`.
 
 use std::path::PathBuf;
 
@@ -8,25 +8,25 @@ use crate::cluster::init::Init;
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
-    /// The cluster file to write; it must not exist
+    /// Path of the cluster file to write; it must not exist
     #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
     pub(crate) file: PathBuf,
-    /// URL of the API server as the masters reach it: the load balancer
+    /// URL of the API server as the masters reach it, usually of a load balancer
     #[arg(long, value_name = "URL", default_value = "https://192.168.1.210:6443")]
     server: String,
-    /// Range of Pod addresses
+    /// Address range of Pods
     #[arg(long, value_name = "CIDR", default_value = "172.20.0.0/16")]
     cluster_cidr: String,
-    /// Range of Service addresses
+    /// Address range of Services
     #[arg(long, value_name = "CIDR", default_value = "10.68.0.0/16")]
     service_cidr: String,
-    /// A master; repeat for each. Without any, the tutorial's three
+    /// A master; repeat for each. Without any, the three masters of the tutorial
     #[arg(long = "master", value_name = "NAME=ADDRESS", value_parser = master, default_values = TUTORIAL)]
     masters: Vec<(String, String)>,
     /// Login name on the masters
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Makes a root CA if there is none and nothing is deployed: for first tries
+    /// Create a root CA if none exists and nothing is deployed; for trials
     #[arg(long)]
     create_ca: bool,
 }
@@ -44,7 +44,7 @@ impl InitArguments {
     }
 }
 
-/// The tutorial's masters: addresses to replace by one's own.
+/// The masters of the tutorial, with example addresses that the operator replaces.
 const TUTORIAL: [&str; 3] =
     ["k8s-master-01=192.168.1.204", "k8s-master-02=192.168.1.205", "k8s-master-03=192.168.1.206"];
 

@@ -1,4 +1,4 @@
-//! `kcm lint`.
+//! Arguments of `kcm lint`.
 
 use std::path::PathBuf;
 
@@ -9,23 +9,24 @@ use super::Form;
 
 #[derive(Debug, Args)]
 pub(crate) struct LintArguments {
-    /// The cluster file
+    /// Path of the cluster file
     #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
     pub(crate) file: PathBuf,
-    /// Check against this version in place of the cluster file's; repeat for more, as before an upgrade
+    /// Check against this version instead of that of the cluster file, as before an upgrade; repeat
+    /// for more
     #[arg(long, value_name = "VERSION", value_parser = str::parse::<KubernetesVersion>)]
     pub(crate) kubernetes: Vec<KubernetesVersion>,
-    /// Also report what the CIS Kubernetes Benchmark and good practice ask for
+    /// Also report findings of the CIS Kubernetes Benchmark and of good practice
     #[arg(long)]
     pub(crate) cis: bool,
-    /// How the result is written to standard output
+    /// Format of the result on standard output
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t = LintForm::Human)]
     pub(crate) output: LintForm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LintForm {
-    /// For people
+    /// Human-readable text
     Human,
     /// One JSON document
     Json,
@@ -34,7 +35,7 @@ pub(crate) enum LintForm {
 }
 
 impl LintForm {
-    /// The form of an error that leaves no report.
+    /// Returns the format of an error that ends the command without a report.
     pub(crate) fn form(self) -> Form {
         match self {
             Self::Human => Form::Human,

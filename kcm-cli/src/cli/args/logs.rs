@@ -1,4 +1,4 @@
-//! `kcm logs`.
+//! Arguments of `kcm logs`.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::ops::logs::{LogsQuestion, Pattern};
 pub(crate) struct LogsArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// Waits for what is yet to come, until Ctrl-C
+    /// Wait for new messages until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// Begins this long ago, as in 15m, or at this time, as in 2026-11-25T12:00:00Z
+    /// Start this long ago, such as 15m, or at this time, such as 2026-11-25T12:00:00Z
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = since)]
     since: Since,
-    /// Shows only messages that match this regular expression (RE2 syntax, `(?i)` for any case). It is matched on
-    /// this machine, so the masters need nothing for it
+    /// Show only messages that match this regular expression (RE2 syntax, `(?i)` ignores case); the
+    /// match runs on this machine
     #[arg(long, value_name = "PATTERN", value_parser = Pattern::parse)]
     grep: Option<Pattern>,
 }
@@ -37,7 +37,7 @@ impl LogsArguments {
     }
 }
 
-/// Where to begin.
+/// The time of the first message to show.
 #[derive(Clone, Copy, Debug)]
 enum Since {
     Ago(Duration),

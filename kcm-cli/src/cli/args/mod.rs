@@ -1,4 +1,4 @@
-//! The command line: what can be typed, turned into what the library takes.
+//! The command line: clap types, and their conversion to the library's types.
 
 mod adopt;
 mod certs;
@@ -29,7 +29,7 @@ pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use timer::CertsTimerArguments;
 
-/// Puts a highly available kube-controller-manager on your own masters and keeps it there.
+/// Install and maintain a highly available kube-controller-manager on your own masters
 #[derive(Debug, Parser)]
 #[command(name = "kcm", version = version(), max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     pub(crate) verb: Verb,
 }
 
-/// The version of kcm, and the versions of Kubernetes that it knows.
+/// The version of kcm, and the Kubernetes versions that it supports.
 fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
@@ -57,58 +57,62 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Writes a commented cluster file from a few answers
+    /// Write a commented cluster file from a few answers
     Init(InitArguments),
-    /// Writes a cluster file for masters that were set up by hand, which then stay as they are; fetches no key
+    /// Write a cluster file for masters that were set up by hand; change no master, fetch no key
     Adopt(AdoptArguments),
-    /// Check the cluster file offline: flags, their values, controllers and feature gates, by version of Kubernetes
+    /// Check the cluster file offline: flags, values, controllers and feature gates of each
+    /// Kubernetes version
     Lint(LintArguments),
-    /// Says what would change on each master; writes nothing anywhere
+    /// Show what would change on each master; write nothing
     Plan(PlanArguments),
-    /// Makes every master what the cluster file says
+    /// Make every master match the cluster file
     Apply(ApplyArguments),
-    /// Brings back what the masters had before their last change
+    /// Restore the state of the masters before their last change
     Rollback(SelectArguments),
-    /// Takes kube-controller-manager off masters; leaves what kcm did not place, and the CA
+    /// Remove kube-controller-manager from masters; keep the CA and all files that kcm did not
+    /// create
     Remove(RemoveArguments),
-    /// Says how everything is: services, leader, drift, certificates, clocks; exits with the worst of it
+    /// Show the health of all masters: services, leader, drift, certificates, clocks
     Status(StatusArguments),
-    /// Shows the journals of kube-controller-manager on all masters, merged by time; -o json: one object a line
+    /// Show the kube-controller-manager journals of all masters, merged by time; -o json prints one
+    /// object per line
     Logs(LogsArguments),
-    /// Proves that the controllers work: who leads, a Deployment, a service account, a quota, etcd's keys
+    /// Check that the controllers work: leader, Deployment, service account, quota, etcd
     Smoke(SmokeArguments),
-    /// Tries the failover: ends the leader, sees another take over, measures the gap, puts everything back
+    /// Test the failover: stop the leader, wait for the next one, measure the gap, restore
+    /// everything
     Drill(DrillArguments),
-    /// Looks after certificates
+    /// Check and renew certificates
     #[command(subcommand)]
     Certs(CertsVerb),
-    /// Prints the JSON schema of the cluster file, for editors
+    /// Print the JSON schema of the cluster file, for editors
     Schema,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FleetArguments {
-    /// The cluster file
+    /// Path of the cluster file
     #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
     pub(crate) file: PathBuf,
-    /// Takes the folder DIR/<master> for each master: files are written and the unit is enabled there,
-    /// nothing is started, the network is never touched
+    /// Use the folder DIR/<master> in place of each master: write files and enable the unit there,
+    /// start nothing, use no network
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// How the result is written to standard output
+    /// Format of the result on standard output
     #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Human)]
     pub(crate) output: Form,
 }
 
-/// Masters by name.
+/// The cluster file, and a selection of its masters by name.
 #[derive(Debug, Args)]
 pub(crate) struct SelectArguments {
     #[command(flatten)]
     pub(crate) fleet: FleetArguments,
-    /// Works on this master alone; repeat for more
+    /// Limit the command to this master; repeat for more
     #[arg(long = "master", value_name = "NAME")]
     pub(crate) masters: Vec<String>,
-    /// Leaves this master out, so that one that is dead does not block the others; repeat for more
+    /// Skip this master, for example one that is unreachable; repeat for more
     #[arg(long, value_name = "NAME")]
     pub(crate) skip: Vec<String>,
 }
@@ -117,10 +121,11 @@ pub(crate) struct SelectArguments {
 pub(crate) struct ApplyArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// Replaces the CA of a cluster that runs. Safe only once everybody trusts both
+    /// Replace the CA of a running cluster; safe only after every component trusts both CAs
     #[arg(long)]
     replace_ca: bool,
-    /// Replaces the key that a running service signs tokens with. Safe only once every API server trusts both
+    /// Replace the key that a running service signs tokens with; safe only after every API server
+    /// trusts both keys
     #[arg(long)]
     replace_service_account_key: bool,
 }
@@ -139,16 +144,16 @@ impl ApplyArguments {
 pub(crate) struct RemoveArguments {
     #[command(flatten)]
     pub(crate) fleet: FleetArguments,
-    /// Takes it off this master; repeat for more
+    /// Remove kube-controller-manager from this master; repeat for more
     #[arg(long = "master", value_name = "NAME", required_unless_present = "all")]
     masters: Vec<String>,
-    /// Takes it off all masters
+    /// Remove kube-controller-manager from all masters
     #[arg(long, conflicts_with = "masters")]
     all: bool,
-    /// Leaves this master out, so that one that is dead does not block the others; repeat for more
+    /// Skip this master, for example one that is unreachable; repeat for more
     #[arg(long, value_name = "NAME")]
     pub(crate) skip: Vec<String>,
-    /// Also where no other master is left that is healthy
+    /// Remove it even if no other healthy master remains
     #[arg(long)]
     even_the_last: bool,
 }
@@ -167,14 +172,14 @@ impl RemoveArguments {
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub(crate) apply: ApplyArguments,
-    /// Exits with 3 if there are changes, or warnings about a master
+    /// Exit with 3 if there are changes, or warnings about a master
     #[arg(long)]
     pub(crate) check: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// For people
+    /// Human-readable text
     Human,
     /// One JSON document
     Json,

@@ -1,4 +1,4 @@
-//! `kcm status`.
+//! Arguments of `kcm status`.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::SelectArguments;
 pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// Looks again and again, with this pause in between, until Ctrl-C
+    /// Repeat until Ctrl-C, with this pause between two reports
     #[arg(
         short,
         long,
@@ -22,7 +22,7 @@ pub(crate) struct StatusArguments {
         value_parser = str::parse::<GoDuration>
     )]
     pub(crate) watch: Option<GoDuration>,
-    /// Also writes it as metrics, for the textfile collector of Prometheus' node exporter
+    /// Also write metrics to FILE, for the textfile collector of the Prometheus node exporter
     #[arg(long, value_name = "FILE")]
     pub(crate) textfile: Option<PathBuf>,
 }

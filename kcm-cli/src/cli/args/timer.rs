@@ -1,4 +1,4 @@
-//! `kcm certs timer`.
+//! Arguments of `kcm certs timer`.
 
 use std::path::PathBuf;
 
@@ -6,26 +6,28 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct CertsTimerArguments {
-    /// The cluster file
+    /// Path of the cluster file
     #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
     pub(crate) file: PathBuf,
-    /// Leaves metrics there, for the textfile collector of Prometheus' node exporter
+    /// Write metrics to FILE at each run, for the textfile collector of the Prometheus node
+    /// exporter
     #[arg(long, value_name = "FILE")]
     pub(crate) textfile: Option<PathBuf>,
-    /// Renews what is due (`kcm certs renew`), rather than telling (`kcm certs check`)
+    /// Renew due certificates (`kcm certs renew`) instead of only checking them (`kcm certs check`)
     #[arg(long)]
     pub(crate) renew: bool,
-    /// The service does not fail when something is due, for those who alert on the metrics; without it,
-    /// `systemctl --failed` lists the service from then on until it is renewed
+    /// Let the service succeed when a certificate is due, for alerts on the metrics; otherwise
+    /// `systemctl --failed` lists the service until the renewal
     #[arg(long, requires = "textfile", conflicts_with = "renew")]
     pub(crate) due_succeeds: bool,
-    /// When, as systemd.time(7) has it; up to an hour later by chance, and made up for if the machine was off
+    /// Time of the runs in systemd.time(7) syntax; each is delayed by up to 1h at random, and made
+    /// up for after downtime
     #[arg(long, value_name = "TIME", default_value = "daily")]
     pub(crate) on_calendar: String,
-    /// What the two units are called
+    /// Name of the two units
     #[arg(long, value_name = "NAME", default_value = "kcm-certs")]
     pub(crate) name: String,
-    /// Where they are written [default: /etc/systemd/system for root, else ~/.config/systemd/user]
+    /// Folder of the units [default: /etc/systemd/system for root, else ~/.config/systemd/user]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 }

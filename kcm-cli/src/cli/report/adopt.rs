@@ -1,4 +1,4 @@
-//! What `kcm adopt` found and wrote.
+//! The report of `kcm adopt`: its findings, the files that it wrote, and the remaining plan.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,19 +11,19 @@ use super::status::finding;
 use crate::ops::adopt::Adopted;
 use crate::plan::Plan;
 
-/// An adoption.
+/// The JSON document of `kcm adopt`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AdoptReport<'a> {
     #[serde(flatten)]
     pub(crate) adopted: &'a Adopted,
-    /// What `kcm plan` shows for it.
+    /// The plan of `kcm plan` for the new cluster file.
     pub(crate) plan: &'a Plan,
     /// The files that were written.
     pub(crate) written: &'a [&'a Path],
 }
 
-/// What was found, for a person to judge before anything is written.
+/// Writes the findings and the CA, which the operator checks before any file is written.
 pub(super) fn found(out: &mut dyn Write, adopted: &Adopted) -> io::Result<()> {
     for found in &adopted.findings {
         finding(out, found)?;
@@ -35,7 +35,7 @@ pub(super) fn found(out: &mut dyn Write, adopted: &Adopted) -> io::Result<()> {
     writeln!(out, "{NAME}CA certificate{NAME:#}: {ca}SHA-256 fingerprint {fingerprint}")
 }
 
-/// A fingerprint as `openssl x509 -fingerprint -sha256` writes it, to be compared.
+/// Returns a fingerprint in the form of `openssl x509 -fingerprint -sha256`, for comparison.
 fn as_openssl(fingerprint: Fingerprint) -> String {
     let text = fingerprint.to_string().to_ascii_uppercase();
     let digits = text.rsplit(':').next().unwrap_or_default();
@@ -44,7 +44,7 @@ fn as_openssl(fingerprint: Fingerprint) -> String {
     bytes.join(":")
 }
 
-/// What was written, and what is to be done.
+/// Writes the names of the new files, and the remaining work.
 pub(super) fn adopted(
     out: &mut dyn Write,
     report: &AdoptReport<'_>,

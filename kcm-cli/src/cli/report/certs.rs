@@ -1,4 +1,4 @@
-//! How long certificates last, for people.
+//! The human-readable report of `kcm certs check`.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::ops::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
 };
 
-/// This machine, among the masters.
+/// Label of this machine in the column of the masters.
 const HERE: &str = "here";
 
 pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! What a drill did and saw, for people.
+//! The human-readable report of a drill, and its progress.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::event::{DrillMethod, DrillStep};
 use crate::ops::drill::{DrillReport, EndOfLead, NotPutBack, Reconciliation, Succession, time};
 use crate::ops::smoke::LeftBehind;
 
-/// A line while it goes on.
+/// Writes one line for a step as it happens.
 pub(super) fn progress(out: &mut dyn Write, step: &DrillStep) -> io::Result<()> {
     match step {
         DrillStep::Ends { master, method } => {
@@ -92,7 +92,7 @@ fn table(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
     writeln!(out)
 }
 
-/// What a table has no room for.
+/// Writes the details that do not fit in the table.
 fn notes(out: &mut dyn Write, succession: &Succession) -> io::Result<()> {
     let from = &succession.from;
     if let Some(left) = &succession.left {
@@ -127,7 +127,7 @@ fn summary(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
     let put_back =
         if report.is_put_back() { "everything is as it was" } else { "not everything is put back" };
     if report.is_interrupted {
-        // Who holds the Lease has ended.
+        // The previous holder has ended, and no master has taken over yet.
         let last = report.successions.last().filter(|last| last.led_milliseconds.is_none());
         let promise = last.and_then(|last| last.promise_milliseconds);
         let is_released = last.is_some_and(|last| last.end == EndOfLead::Released);

@@ -1,4 +1,4 @@
-//! A file that appears whole or not at all.
+//! Atomic creation of a file on this machine.
 
 use std::fs::Permissions;
 use std::io::{self, Write as _};
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use crate::util::files::Mode;
 
-/// A file on its way; it goes away unless it is [persisted](Self::persist).
+/// A temporary file, deleted unless it is [persisted](Self::persist).
 pub(crate) struct FreshFile {
     fresh: tempfile::NamedTempFile,
     at: PathBuf,
 }
 
 impl FreshFile {
-    /// Begins one in the folder of `file`, which shows that it can be written there.
+    /// Creates a temporary file in the folder of `file`, which shows that the folder is writable.
     pub(crate) fn beside(file: &Path) -> io::Result<Self> {
         if file.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
@@ -26,7 +26,7 @@ impl FreshFile {
         Ok(Self { fresh, at: file.to_owned() })
     }
 
-    /// Puts it in place with this text.
+    /// Writes this text and renames the temporary file to its final path.
     pub(crate) fn persist(mut self, text: &str) -> io::Result<()> {
         self.fresh.write_all(text.as_bytes())?;
         self.fresh.as_file().sync_all()?;

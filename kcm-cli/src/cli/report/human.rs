@@ -1,4 +1,4 @@
-//! Text for people: events, failures, and what plans and outcomes have in common.
+//! Human-readable text: events, failures, and the common parts of plans and outcomes.
 
 mod outcome;
 mod plan;
@@ -21,7 +21,7 @@ pub(super) const BAD: Style = Style::Bad;
 pub(super) const NOTE: Style = Style::Note;
 pub(super) const NAME: Style = Style::Name;
 
-/// Something happened.
+/// Writes an event.
 pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     match event {
         Event::Observed { .. } => Ok(()),
@@ -79,14 +79,14 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     }
 }
 
-/// Why there is no result. Its lines are ours: words from elsewhere are in one line each by now.
+/// Writes a failure. Its line breaks are kcm's: external text is already reduced to single lines.
 pub(super) fn failure(out: &mut dyn Write, message: &str) -> io::Result<()> {
     write!(out, "{BAD}error{BAD:#}: ")?;
     out.write_all(message.as_bytes())?;
     writeln!(out)
 }
 
-/// What `kcm init` did.
+/// Writes the result of `kcm init`, and the next command.
 pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
     let file = file.display();
     writeln!(
@@ -96,14 +96,14 @@ pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
     )
 }
 
-/// Ends a line with a text whose further lines, such as those of a journal, stand indented below it.
+/// Ends a line with a text; further lines of it, such as those of a journal, are indented.
 fn detail(out: &mut dyn Write, text: &str) -> io::Result<()> {
     let mut lines = text.lines().map(words::harmless);
     writeln!(out, "{}", lines.next().unwrap_or_default())?;
     lines.try_for_each(|line| writeln!(out, "    {line}"))
 }
 
-/// Steps in numbers: `4 files written, 1 unit enabled`.
+/// Returns the number of steps of each kind, such as `4 files written, 1 unit enabled`.
 fn totals(steps: &[&Step], tense: Tense) -> String {
     let number = |is: fn(&Step) -> bool| steps.iter().filter(|step| is(step)).count();
     let parts = [
@@ -132,10 +132,10 @@ enum Tense {
     Done,
 }
 
-/// The widest column that is padded. Longer words stand out of theirs.
+/// Maximum width of a padded column. Longer words overflow it.
 const WIDEST: usize = 64;
 
-/// The width of a column that holds words of these lengths.
+/// Returns the width of a column that holds words of these lengths.
 pub(super) fn column(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.max().unwrap_or_default().min(WIDEST)
 }

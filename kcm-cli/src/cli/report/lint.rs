@@ -1,4 +1,4 @@
-//! The findings of `kcm lint` for people, in the form of a compiler's.
+//! The human-readable report of `kcm lint`, in the style of compiler diagnostics.
 
 use std::io::{self, Write};
 
@@ -30,7 +30,7 @@ pub(super) fn report(out: &mut dyn Write, report: &LintReport) -> io::Result<()>
     }
 }
 
-/// The versions that were checked.
+/// Returns the text for the checked versions.
 fn versions(versions: &[KubernetesVersion]) -> String {
     match versions {
         [] => "the cluster file".to_owned(),

@@ -1,4 +1,4 @@
-//! Journals of many masters, line by line.
+//! The journals of several masters, line by line.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -16,11 +16,11 @@ use crate::ops::logs::{LogLine, LogSink};
 use crate::transport::JournalEntry;
 use crate::util::words::is_plain;
 
-/// By place in the cluster file; red is left to what is wrong.
+/// Colours by position in the cluster file. Red is reserved for errors.
 const COLOURS: [AnsiColor; 5] =
     [AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue];
 
-/// Writes entries to standard output as they come.
+/// Writes journal entries to standard output as they arrive.
 pub(crate) struct LogReport {
     form: Form,
     width: usize,
@@ -32,7 +32,7 @@ impl LogReport {
         Self { form, width: column(names.map(str::len)), failed: None }
     }
 
-    /// A reader that has seen enough (`kcm logs | head`) is no failure.
+    /// Ends the report. A closed pipe (`kcm logs | head`) is not an error.
     pub(crate) fn end(self) -> io::Result<()> {
         match self.failed {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -58,7 +58,7 @@ impl LogSink for LogReport {
     }
 }
 
-/// Every line of a message says whose it is, so that none can pass for another's.
+/// Returns an entry as text. Each line starts with its master, so that no message can forge one.
 pub(super) fn human(line: LogLine<'_>, width: usize) -> String {
     let LogLine { place, master, entry } = line;
     let colour = COLOURS.get(place % COLOURS.len()).copied().unwrap_or(AnsiColor::Cyan);
@@ -97,7 +97,7 @@ pub(super) fn json(line: LogLine<'_>) -> String {
     json_escaped(&object.to_string()) + "\n"
 }
 
-/// A line for a terminal: what could drive it is spelt out.
+/// Escapes the characters of a line that could control the terminal.
 fn harmless(line: &[u8]) -> String {
     let mut text = String::with_capacity(line.len());
     for chunk in line.utf8_chunks() {
@@ -115,7 +115,7 @@ fn harmless(line: &[u8]) -> String {
     text
 }
 
-/// A moment to the microsecond, as RFC 3339 has it.
+/// Formats a time to the microsecond (RFC 3339).
 fn moment(microseconds: u64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(microseconds) * 1000);
     let time = time.unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! The only place that writes: results to standard output, progress to standard error.
+//! The only module that writes: results to standard output, progress to standard error.
 
 mod adopt;
 mod certs;
@@ -40,11 +40,11 @@ pub(crate) use adopt::AdoptReport;
 pub(crate) use fresh::FreshFile;
 pub(crate) use textfile::{certificate_metrics, status_metrics};
 
-/// Moves to the terminal's upper left corner and clears what is there.
+/// Moves the cursor to the upper left corner and clears the terminal.
 const CLEAR: &str = "\x1b[H\x1b[2J";
 pub(crate) use logs::LogReport;
 
-/// Reports one invocation.
+/// The report of one invocation.
 pub(crate) struct Report {
     form: Form,
     file: PathBuf,
@@ -63,7 +63,9 @@ impl Report {
         }
     }
 
-    /// What `adopt` found, before it writes anything. Where the cluster file is printed, it has standard output for itself.
+    /// Reports the findings of `adopt` before it writes any file.
+    ///
+    /// If the cluster file is printed, the findings go to standard error.
     pub(crate) fn found(&self, adopted: &Adopted, prints: bool) -> io::Result<()> {
         match self.form {
             Form::Json => Ok(()),
@@ -72,7 +74,7 @@ impl Report {
         }
     }
 
-    /// What `adopt` wrote.
+    /// Reports the files that `adopt` wrote.
     pub(crate) fn adopted(&self, report: &AdoptReport<'_>, prints: bool) -> io::Result<()> {
         match self.form {
             Form::Json => document(report),
@@ -98,7 +100,9 @@ impl Report {
         }
     }
 
-    /// One of many looks: on a terminal in place of the last one, for programs one document a line.
+    /// Reports one of several status observations.
+    ///
+    /// On a terminal it replaces the previous one; as JSON it is one document per line.
     pub(crate) fn status_again(&self, status: &Status) -> io::Result<()> {
         if self.form == Form::Human && io::stdout().is_terminal() {
             anstream::stdout().write_all(CLEAR.as_bytes())?;
@@ -138,21 +142,21 @@ impl Report {
     }
 }
 
-/// How masters are meant to be when a verb is done.
+/// The intended state of the masters after a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum End {
-    /// As the cluster file says.
+    /// The state in the cluster file.
     AsTheFileSays,
-    /// With certificates that last.
+    /// The current state with renewed certificates.
     Renewed,
-    /// As they were before their last change.
+    /// The state before the last change.
     AsBefore,
-    /// Without kube-controller-manager.
+    /// The state without kube-controller-manager.
     Gone,
 }
 
 impl EventSink for Report {
-    /// Progress that cannot be shown must not stop the work.
+    /// Ignores write errors, because progress that cannot be shown must not stop the work.
     fn event(&self, event: &Event) {
         if self.uploads.is_news(event) {
             let _ = human::event(&mut stderr(), event);
@@ -160,12 +164,12 @@ impl EventSink for Report {
     }
 }
 
-/// How far each master's upload was when it was last shown, in quarters.
+/// The upload progress last shown for each master, in quarters.
 #[derive(Debug, Default)]
 struct Uploads(Mutex<BTreeMap<String, u64>>);
 
 impl Uploads {
-    /// Whether an event is worth a line: of an upload, each quarter once.
+    /// True if an event deserves a line. An upload gets one line for each quarter.
     fn is_news(&self, event: &Event) -> bool {
         let Event::Uploading { master, sent, total } = event else { return true };
         let quarter = sent.saturating_mul(4).checked_div(*total).unwrap_or(4);
@@ -175,13 +179,13 @@ impl Uploads {
     }
 }
 
-/// One JSON document on standard output.
+/// Writes one JSON document to standard output.
 pub(crate) fn document(value: &impl Serialize) -> io::Result<()> {
     let text = terminal::json(value, true)? + "\n";
     flushed(|out| out.write_all(text.as_bytes()))
 }
 
-/// The findings of `kcm lint`.
+/// Reports the findings of `kcm lint`.
 pub(crate) fn lint(report: &LintReport, form: LintForm) -> io::Result<()> {
     match form {
         LintForm::Human => flushed(|out| lint::report(out, report)),
@@ -190,12 +194,12 @@ pub(crate) fn lint(report: &LintReport, form: LintForm) -> io::Result<()> {
     }
 }
 
-/// What `kcm init` did. It is done, whether or not somebody can read it.
+/// Reports the result of `kcm init`. A write error is ignored, because the file exists.
 pub(crate) fn initialised(file: &Path) {
     let _ = human::initialised(&mut stderr(), file);
 }
 
-/// What `kcm certs timer` wrote, or found.
+/// Reports the units of `kcm certs timer`, and whether they were written.
 pub(crate) fn timer(
     directory: &Path,
     units: &[UnitText; 2],
@@ -205,14 +209,14 @@ pub(crate) fn timer(
     flushed(|out| timer::written(out, directory, units, manager, is_written))
 }
 
-/// Asks a person something; the answer is read elsewhere.
+/// Writes a question to standard error. The caller reads the answer.
 pub(crate) fn ask(question: &str) -> io::Result<()> {
     let mut err = stderr();
     write!(err, "{question}")?;
     err.flush()
 }
 
-/// Why there is no result: for people always, as JSON too where that was asked for.
+/// Reports a failure: as text always, and as JSON if requested.
 pub(crate) fn failure(form: Form, message: &str, as_json: &serde_json::Value) -> io::Result<()> {
     human::failure(&mut stderr(), message)?;
     match form {
@@ -225,7 +229,7 @@ fn stderr() -> impl io::Write {
     Terminal(anstream::stderr().lock())
 }
 
-/// Writes to standard output. A reader that has seen enough (`kcm plan | head`) is no failure.
+/// Writes to standard output. A closed pipe (`kcm plan | head`) is not an error.
 fn flushed(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> io::Result<()> {
     let mut out = Terminal(anstream::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {

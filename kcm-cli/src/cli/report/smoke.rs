@@ -1,4 +1,4 @@
-//! What a proof found, for people.
+//! The human-readable report of a smoke test, and its progress.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use super::human::{BAD, GOOD, NAME, NOTE, column, count};
 use crate::event::{CheckName, CheckResult, SmokeCheck};
 use crate::ops::smoke::{LeftBehind, SmokeReport};
 
-/// A line while it goes on.
+/// Writes one line for a check as it ends.
 pub(super) fn progress(out: &mut dyn Write, check: &SmokeCheck) -> io::Result<()> {
     match &check.result {
         CheckResult::Passed { .. } => writeln!(out, "{}: {GOOD}passed{GOOD:#}", title(check)),

@@ -1,4 +1,4 @@
-//! How everything is, for people: a table of at most 100 columns, then what is to be seen to.
+//! The human-readable status: a table of at most 100 columns, then the findings.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::ops::status::{
 use crate::transport::{Activity, Observation};
 use crate::util::words::harmless;
 
-/// The longest name that leaves room for everything else.
+/// Maximum length of a name that leaves room for all columns.
 const LONGEST_NAME: usize = 18;
 const HEADINGS: [&str; 9] =
     ["SERVICE", "SINCE", "VERSION", "DISK", "HEALTH", "ROLE", "CLIENT", "SERVED", "CLOCK"];
@@ -158,7 +158,7 @@ fn clock(offset: Option<i64>) -> Cell {
     cell(text, style)
 }
 
-/// A length of time in its greatest unit.
+/// Formats a duration in its largest unit.
 fn lasting(time: time::Duration) -> String {
     match time.whole_seconds() {
         seconds @ ..60 => format!("{}s", seconds.max(0)),
@@ -199,13 +199,13 @@ fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     }
 }
 
-/// Whether all masters are folders, of which none leads.
+/// True if all masters are folders, which have no leader.
 fn is_offline(status: &Status) -> bool {
     let mut facts = status.masters.iter().filter_map(MasterStatus::facts);
     facts.all(|facts| facts.unit.activity == Activity::Offline)
 }
 
-/// Whether whoever leads signs with the same.
+/// Reports whether all masters have the same CA and the same signing keys.
 fn equal(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     let Alike { ca_certificate, ca_key, service_account_key } = status.alike;
     let all =

@@ -1,8 +1,10 @@
-//! The styles of reports: the only bytes that drive a terminal and come from kcm itself.
+//! The styles of reports: the only escape sequences that kcm itself writes.
 
 use std::fmt;
 
-/// Every escape sequence that reports use. [`Style`] writes these very strings, not copies, so [`is_ours`] can tell them from
+/// All escape sequences of reports.
+///
+/// [`Style`] writes these strings themselves, not copies, so [`is_ours`] can distinguish them from
 /// equal bytes that a master sent.
 static SEQUENCES: [&str; 6] =
     ["\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[1m\x1b[31m", "\x1b[32m", "\x1b[33m"];
@@ -19,7 +21,7 @@ pub(super) enum Style {
     Note,
     /// A name or a heading.
     Name,
-    /// A line that goes.
+    /// A removed line.
     Gone,
 }
 
@@ -48,7 +50,7 @@ impl fmt::Display for Style {
     }
 }
 
-/// Returns whether a text is one of kcm's own escape sequences: the same string in memory, not an equal one.
+/// True if a text is one of kcm's escape sequences: the same string in memory, not an equal one.
 pub(super) fn is_ours(text: &str) -> bool {
     SEQUENCES.iter().any(|ours| std::ptr::eq(*ours, text))
 }

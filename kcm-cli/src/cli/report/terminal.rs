@@ -1,5 +1,6 @@
-//! The last place that words pass before a terminal or a file: nothing in them can drive the one or forge a line of the
-//! other.
+//! The last filter before a terminal or a file.
+//!
+//! External text can neither control the terminal nor forge a line.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -7,10 +8,11 @@ use std::io::{self, Write};
 use super::style::is_ours;
 use crate::util::words::{LONGEST_LINE, is_plain};
 
-/// Writes text. Whatever a terminal would obey is spelled out, but for line ends, tabs and kcm's own styles.
+/// A writer that escapes control characters, except line ends, tabs and kcm's own styles.
 ///
-/// One `write!` writes at most one line: a line break that does not end it is spelled out too, so words from elsewhere can
-/// neither begin a line nor style one. Text that is written as bytes keeps its line breaks and gets no style.
+/// One `write!` writes at most one line, because a line break before its end is escaped too.
+/// External text can therefore neither begin a line nor style one. Text that is written as bytes
+/// keeps its line breaks and gets no style.
 pub(super) struct Terminal<W>(pub(super) W);
 
 impl<W: Write> Write for Terminal<W> {
@@ -30,11 +32,11 @@ impl<W: Write> Write for Terminal<W> {
     }
 }
 
-/// What one `write!` writes, made from the pieces that formatting gives: kcm's words, values and styles, one after the other.
+/// The text of one `write!`, assembled from formatted pieces: literals, values and styles.
 #[derive(Default)]
 struct Line {
     text: String,
-    /// Whether the last piece ended with a line break.
+    /// True if the last piece ended with a line break.
     has_ended: bool,
 }
 
@@ -52,7 +54,7 @@ impl fmt::Write for Line {
         if piece.is_empty() {
             return Ok(());
         }
-        // Something follows, so it was not the end of the line.
+        // Another piece follows, so the line break was not at the end.
         if std::mem::take(&mut self.has_ended) {
             spell(&mut self.text, '\n');
         }
@@ -81,21 +83,23 @@ fn spell(text: &mut String, character: char) {
     text.extend(character.escape_unicode());
 }
 
-/// Serialises a value. All that JSON itself lets stand and a terminal obeys is escaped.
+/// Serialises a value. Characters that JSON permits and that control a terminal are escaped.
 pub(super) fn json(value: &impl serde::Serialize, is_pretty: bool) -> io::Result<String> {
     let text =
         if is_pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     Ok(json_escaped(&text?))
 }
 
-/// JSON without the characters that it lets stand and a terminal obeys, and with the same meaning: they are in strings.
+/// Escapes the characters that JSON permits and that control a terminal.
+///
+/// The value stays the same, because they occur only in strings.
 pub(super) fn json_escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if character == '\n' || is_plain(character) {
             escaped.push(character);
         } else {
-            // All of them are in the first plane of Unicode.
+            // All such characters are in the Basic Multilingual Plane.
             escaped.extend(["\\u".to_owned(), format!("{:04x}", u32::from(character))]);
         }
     }

@@ -1,4 +1,4 @@
-//! Words from elsewhere in every text of every report: none drives a terminal, and none forges a line.
+//! Tests that external text in a report neither controls a terminal nor forges a line.
 
 mod progress;
 mod values;
@@ -9,19 +9,19 @@ use serde_json::Value;
 use super::style::Style;
 use crate::util::words::is_plain;
 
-/// A report, written with one word in all its texts.
+/// A report with one word in all its texts.
 struct Shown {
     name: &'static str,
     human: String,
-    /// The documents that it makes, and the value of each.
+    /// The JSON documents of the report, each with its value.
     json: Vec<(String, Option<Value>)>,
-    /// Whether texts with line breaks have an indented line for each of their lines.
+    /// True if each further line of a text is indented.
     has_details: bool,
 }
 
-/// What an attacker wants to stand at the beginning of a line.
+/// A line that an attacker wants to forge.
 const FORGED: &str = "k8s-master-02  done";
-/// What drives a terminal, breaks a line or hides.
+/// Sequences that control a terminal, break a line or hide text.
 const HOSTILE: [&str; 24] = [
     "\0",
     "\u{7}",
@@ -49,7 +49,7 @@ const HOSTILE: [&str; 24] = [
     "\u{feff}",
 ];
 
-/// Returns the faults of a report with a hostile word, compared with the same report with a harmless one.
+/// Returns the faults of a report with a hostile word, compared with a report with a harmless one.
 fn faults(shown: &Shown, harmless: &Shown) -> Vec<String> {
     let mut found = Vec::new();
     let (text, styles) = without_styles(&shown.human);
@@ -59,7 +59,7 @@ fn faults(shown: &Shown, harmless: &Shown) -> Vec<String> {
     if styles != without_styles(&harmless.human).1 {
         found.push("a foreign style".to_owned());
     }
-    // The indentation of detail and of diffs.
+    // Details and diffs are indented.
     let is_forged = |line: &&str| {
         line.trim_start_matches(['+', '-']).starts_with(FORGED) && !line.starts_with("    ")
     };
@@ -81,7 +81,7 @@ fn faults(shown: &Shown, harmless: &Shown) -> Vec<String> {
     found.into_iter().map(|fault| format!("{}: {fault}: {text:.2000?}", shown.name)).collect()
 }
 
-/// The text without kcm's styles, and how many there were.
+/// Returns the text without kcm's styles, and the number of styles.
 fn without_styles(text: &str) -> (String, usize) {
     let (mut plain, mut count) = (text.to_owned(), 0);
     for style in [Style::Good, Style::Bad, Style::Note, Style::Name, Style::Gone] {
@@ -94,7 +94,7 @@ fn without_styles(text: &str) -> (String, usize) {
 }
 
 fn all_faults(word: &str) -> Vec<String> {
-    // As words from elsewhere are: never one of kcm's own strings.
+    // A copy, because external text is never one of kcm's static strings.
     let word = word.to_owned();
     let (hostile, harmless) = (values::shown(&word), values::shown("harmless"));
     hostile
@@ -104,7 +104,7 @@ fn all_faults(word: &str) -> Vec<String> {
         .collect()
 }
 
-/// Checks errors, whose text and document `errors` makes with a word in them, with every hostile word.
+/// Checks errors with every hostile word. `errors` returns their text and document for a word.
 pub(crate) fn assert_errors_are_harmless(errors: impl Fn(&str) -> Vec<(String, Value)>) {
     let shown = |word: &str| -> Vec<Shown> {
         let shown = |(message, document): &(String, Value)| {
@@ -123,7 +123,7 @@ pub(crate) fn assert_errors_are_harmless(errors: impl Fn(&str) -> Vec<(String, V
     }
 }
 
-/// A word made of hostile pieces and plain ones. It does not begin with what a line of kcm's own begins with.
+/// A word of hostile and plain pieces. Its first character begins no line of kcm.
 fn words() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         3 => prop::sample::select(&HOSTILE[..]).prop_map(str::to_owned),
@@ -149,7 +149,7 @@ fn a_word_longer_than_any_column_is_cut_in_every_report() {
     let word = format!("{}\n{FORGED}", "\u{202e}x".repeat(1 << 15));
     let faults = all_faults(&word);
     assert!(faults.is_empty(), "{faults:.1000?}");
-    // A message of a journal has a limit of its own.
+    // A journal message has a separate limit.
     for shown in values::shown(&word).iter().filter(|shown| shown.name != "logs") {
         let longest = shown.human.lines().map(|line| line.chars().count()).max();
         assert!(longest < Some(1 << 18), "{}: {longest:?}", shown.name);

@@ -1,4 +1,4 @@
-//! What `kcm certs timer` wrote.
+//! The human-readable report of `kcm certs timer`.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The ranges of addresses together: families, overlaps, and the nodes' parts.
+//! Checks of the address ranges: families, overlaps, and the ranges of nodes.
 
 use super::super::error::ClusterFileError;
 use super::super::file::ClusterSection;
@@ -8,9 +8,11 @@ use super::super::scalar::{FlagChange, FlagMap};
 use super::At;
 use crate::cluster::Master;
 
-/// The tutorial's prefix length of each node's part of the Pod range, and its usual IPv6 counterpart.
+/// Default prefix lengths of a node's Pod range: that of the tutorial for IPv4, and the usual one
+/// for IPv6.
 const NODE_MASK: (u8, u8) = (24, 64);
-/// The most that the node prefix may exceed the range's for IPv6 (upstream `cidr_set.go`).
+/// Maximum difference between the prefix lengths of a node and of the range for IPv6 (upstream
+/// `cidr_set.go`).
 const LARGEST_MASK_DIFFERENCE: u8 = 16;
 const MASK: &str = "nodeCidrMaskSize";
 const MASK_IPV4: &str = "nodeCidrMaskSizeIpv4";
@@ -37,7 +39,7 @@ pub(super) fn check_ranges(
     Ok(())
 }
 
-/// The nodes' prefix lengths, by the rules of upstream's `setNodeCIDRMaskSizes`.
+/// Returns the nodes' prefix lengths by the rules of upstream's `setNodeCIDRMaskSizes`.
 pub(super) fn node_masks(
     at: &At<'_>,
     section: &ClusterSection,
@@ -70,7 +72,7 @@ pub(super) fn node_masks(
         }
     }
     let is_by_family = pods.is_dual_stack() || ipv4.is_some() || ipv6.is_some();
-    // Whoever allocates no ranges to nodes needs none that fits.
+    // Without the allocation of node ranges, no prefix length has to fit.
     let allocates = !flags.0.iter().any(|(name, change)| {
         name.as_str() == "allocate-node-cidrs" && *change != FlagChange::Set("true".to_owned())
     });
@@ -99,7 +101,7 @@ pub(super) fn node_masks(
     Ok(NodeMasks::One(ipv4?.or(ipv6?).unwrap_or(NODE_MASK.0)))
 }
 
-/// The reason for which a node's prefix length does not fit a range, and those that do.
+/// Returns the reason why a node's prefix length does not fit a range, with the valid lengths.
 fn misfit(mask: u8, range: &Cidr, family: IpFamily) -> Option<String> {
     let prefix = range.net().prefix_len();
     let longest = match family {
@@ -122,7 +124,7 @@ fn misfit(mask: u8, range: &Cidr, family: IpFamily) -> Option<String> {
     }
 }
 
-/// What is legal and still looks like a mistake.
+/// Returns warnings about valid ranges that are likely mistakes.
 pub(super) fn warnings(masters: &[Master], pods: &Ranges, services: &Ranges) -> Vec<String> {
     let all = pods.iter().map(|range| ("clusterCidr", range));
     let all = all.chain(services.iter().map(|range| ("serviceClusterIpRange", range)));

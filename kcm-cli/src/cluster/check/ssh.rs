@@ -1,4 +1,4 @@
-//! The ssh section: that of all masters, and what a master has of its own.
+//! Checks of the ssh section of all masters and of single masters.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::cluster::locate::Step::{Index, Key};
 use crate::cluster::value::SshUser;
 use crate::cluster::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
 
-/// What a section says; what it does not say comes from elsewhere.
+/// The keys that a section sets. The others come from the other section or the defaults.
 #[derive(Clone, Default)]
 pub(super) struct SshChoices {
     user: Option<SshUser>,
@@ -26,7 +26,7 @@ pub(super) struct SshChoices {
 }
 
 impl SshChoices {
-    /// The section of all masters.
+    /// Checks the section of all masters.
     pub(super) fn of_all(
         at: &At<'_>,
         section: Option<SshSection>,
@@ -38,7 +38,7 @@ impl SshChoices {
         Ok(choices)
     }
 
-    /// A master's own section at `path`, completed with that of all.
+    /// Checks the section of a master at `path`, and completes it with that of all masters.
     pub(super) fn of_master(
         &self,
         at: &At<'_>,
@@ -142,7 +142,7 @@ fn password(
     }
 }
 
-/// A password that nothing would ask for is a misunderstanding.
+/// Refuses a password source without `sudo: password`, because it would have no effect.
 fn check_password(
     at: &At<'_>,
     path: &[Step<'_>],

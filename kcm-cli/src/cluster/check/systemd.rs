@@ -1,4 +1,4 @@
-//! The systemd section, and what it means together with owners and paths.
+//! Checks of the systemd section, also against owners and paths.
 
 use kcm_systemd::{
     Directive, Effect, Finding, FindingCode, Hardening, Install, SectionName, UnitFile, Value,
@@ -15,7 +15,7 @@ use crate::cluster::locate::Step::{Index, Key};
 use crate::cluster::{FlagChange, Master, Ownership, Service};
 use crate::util::files::RemotePath;
 
-/// Directives that kcm writes itself: why, or where to say it.
+/// Directives that kcm writes itself, each with the reason or the key to use instead.
 const OWN: &[(&str, &str, &str)] = &[
     ("Unit", "Description", "kcm writes this one itself; remove it"),
     ("Unit", "Documentation", "kcm writes this one itself; remove it"),
@@ -76,7 +76,7 @@ fn directives(
     Ok(directives)
 }
 
-/// Each of the values at `path`, and where it is.
+/// Returns each value at `path` with its position.
 fn places<'s, 'v>(path: &[Step<'s>], values: &'v Values) -> Vec<(Vec<Step<'s>>, &'v Value)> {
     match values {
         Values::One(value) => vec![(path.to_vec(), value)],
@@ -122,7 +122,7 @@ fn check_directive(
         .map_err(|error| at.error(path, error))
 }
 
-/// What systemd makes of one directive.
+/// Parses one directive as systemd does.
 fn read(section: &SectionName, directive: &Directive) -> UnitFile {
     UnitFile::parse(format!("[{section}]\n{directive}\n"))
 }
@@ -138,7 +138,7 @@ fn say(finding: &Finding) -> String {
     format!("as systemd 252 reads it, {}{what}; {mend}", code.meaning())
 }
 
-/// What is legal and still looks like a mistake.
+/// Returns warnings about valid settings that are likely mistakes.
 pub(super) fn warnings(
     service: &Service,
     owner: Option<&Ownership>,
@@ -155,7 +155,8 @@ pub(super) fn warnings(
     accounts.chain(hidden(service, root, masters)).chain(restart(service)).chain(lost).collect()
 }
 
-/// kube-controller-manager ends cleanly when it is told to, and uncleanly when it loses its lease.
+/// Warns if `Restart=` is not `always`: the process exits with success on SIGTERM, and with failure
+/// when it loses its Lease.
 fn restart(service: &Service) -> Option<String> {
     let mut values = service.directives.iter().filter(|(section, directive)| {
         section.as_str() == "Service" && directive.key.as_str() == "Restart"
@@ -183,7 +184,7 @@ fn accounts(service: &Service, owner: Option<&Ownership>) -> Option<String> {
     }
 }
 
-/// Files that the service is told to read and that its sandbox hides from it.
+/// Warns about files that the service must read and that its sandbox hides.
 fn hidden(service: &Service, root: &RemotePath, masters: &[Master]) -> Vec<String> {
     let flags = masters.iter().flat_map(|master| &master.flags);
     let values = flags.filter_map(|(name, change)| match change {

@@ -1,4 +1,4 @@
-//! Defaults, overrides and contradictions.
+//! Tests of defaults, overrides and contradictions.
 
 use super::*;
 use crate::cluster::{Cluster, HostKeys, NodeMasks, Sudo, SudoPassword};
@@ -40,7 +40,7 @@ fn the_smallest_file_has_the_tutorials_defaults() {
     assert!(cluster.warnings.is_empty());
 }
 
-/// Pods, Services and further lines of the section; the flags that come of it.
+/// Each case has the Pod ranges, the Service ranges, further lines and the resulting flags.
 #[test]
 fn ranges_and_node_sizes_come_to_the_flags_that_upstream_takes() {
     let by_family = |ipv4, ipv6| NodeMasks::ByFamily { ipv4, ipv6 };

@@ -1,4 +1,4 @@
-//! Whether a Lease may be freed. Pure.
+//! The rule that decides whether a Lease may be released. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,81 +8,84 @@ use time::OffsetDateTime;
 use crate::kube::{Holder, Lease};
 use crate::util::words::moment;
 
-/// The greatest difference between clocks with which the times in a Lease are relied on.
+/// Greatest difference between clocks at which the times in a Lease are trusted.
 pub const MAX_CLOCK_SPREAD: Duration = Duration::from_secs(10);
 
-/// A service's process that has ended, and what is known of it. All times are by its own master's clock, as are those
+/// A service process that has ended. All times are by the clock of its master, as are the times
 /// that it wrote into the Lease.
 #[derive(Clone, Copy, Debug)]
 pub struct EndedProcess<'a> {
-    /// The hostname as the kernel had it when the process started: the process put it before the `_`.
+    /// The kernel's host name when the process started, which precedes the `_` in its identity.
     pub hostname: &'a str,
-    /// When it started; where that is known only roughly, the latest moment at which it can have.
+    /// Start time of the process. If it is known only roughly, the latest possible time.
     pub started: OffsetDateTime,
-    /// When it was first seen to be gone, its control group empty.
+    /// Time at which the process was first seen to be gone, its control group empty.
     pub gone: OffsetDateTime,
-    /// The hostnames of all other masters.
+    /// Host names of all other masters.
     pub other_hostnames: &'a [String],
-    /// The greatest difference there may be between the clocks of the masters, of the API server and of this machine
-    /// ([`ClockOffset::spread`](crate::kube::ClockOffset::spread)); `None` if it is not known.
+    /// Greatest possible difference between the clocks of the masters, the API server and this
+    /// machine ([`ClockOffset::spread`](crate::kube::ClockOffset::spread)). `None` if unknown.
     pub clock_spread: Option<Duration>,
 }
 
-/// What is to be done with a Lease.
+/// The decision about a Lease.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// It is to be replaced by this one.
+    /// Replace the Lease with this one.
     Free(Lease),
-    /// Nobody holds it: whoever asks first leads.
+    /// No process holds the Lease; the first candidate to try becomes the leader.
     AlreadyFree,
-    /// Somebody else holds it.
+    /// Another host holds the Lease.
     OtherLeads(Holder),
-    /// It is left to run out, because it is not certain that its holder has ended.
+    /// Leave the Lease to expire, because its holder may still run.
     Leave(Reason),
 }
 
-/// Why a Lease is left to run out, which it does within its duration: 15 s and what a candidate sleeps.
+/// The reason why a Lease is left to expire.
+///
+/// The Lease expires after its duration of 15 s, plus the retry period of a candidate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
     /// The API server picks the leader.
     Coordinated {
-        /// By this strategy.
+        /// Strategy of the Lease.
         strategy: String,
     },
-    /// Another process of this host got it since the service was stopped.
+    /// Another process on this host has acquired the Lease since the service was stopped.
     Changed {
-        /// That one.
+        /// Identity of that process.
         holder: Holder,
     },
-    /// Another master has the same hostname.
+    /// Another master has the same host name.
     SharedHostname,
-    /// The clocks differ too much, or it is not known how much.
+    /// The clocks differ too much, or the difference is unknown.
     Clocks {
-        /// The greatest difference, if it is known.
+        /// Greatest difference, if known.
         spread: Option<Duration>,
     },
-    /// A process of this host got it before the service's process began.
+    /// The Lease was acquired before the service's process started.
     AcquiredBefore {
-        /// When it was acquired.
+        /// Time of acquisition.
         acquired: OffsetDateTime,
-        /// When the process started.
+        /// Start time of the process.
         started: OffsetDateTime,
     },
-    /// It was renewed after the service's process had ended.
+    /// The Lease was renewed after the service's process had ended.
     RenewedAfter {
-        /// When it was renewed.
+        /// Time of the renewal.
         renewed: OffsetDateTime,
-        /// When the process was gone.
+        /// Time at which the process was gone.
         gone: OffsetDateTime,
     },
-    /// It was not renewed for longer than it lasts: it has run out, or another clock wrote the time.
+    /// The last renewal is older than the lease duration. The Lease has expired, or another clock
+    /// wrote the time.
     RanOut,
     /// Times are missing or contradict each other, as after a clock was set.
     Times,
-    /// It changed again each time that it was to be written.
+    /// The Lease changed before each attempt to write it.
     Contended,
-    /// There was no time to find out; it may be free.
+    /// The time limit was reached. The Lease may have been released.
     OutOfTime,
 }
 
@@ -120,21 +123,30 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Decides what is to be done with the Lease of a master whose service was just stopped.
+/// Decides about the Lease of a master whose service was just stopped.
 ///
-/// `before` is the Lease as it was read before the stop, `now` as it is after the process was gone. It is to be freed
-/// only if its holder is who it was before the stop and is that process: the hostname is its, it was acquired after the
-/// process started and renewed last while it ran. The new object is the old one but for what
-/// [`Lease::freed`] changes, with the resource version of `now`, so that a Lease that has changed since is not written.
+/// `before` is the Lease as read before the stop, `now` as read after the process was gone. The
+/// Lease is released only if all of these hold:
 ///
-/// A process that runs keeps believing that it leads for up to its renew deadline (10 s) after its Lease was freed, and
-/// whoever takes it leads at once: to free a living process's Lease makes two leaders. The one way in which this
-/// function can be made to is a second kube-controller-manager with this very hostname that got the Lease after the
-/// service's process started and has not renewed it yet (it does every 2 s) since that ended. **The caller sees to it
-/// that no other kube-controller-manager runs on this master.**
+/// - Its holder is the same as before the stop and has the host name of the process.
+/// - The Lease was acquired after the process started.
+/// - The Lease was last renewed while the process ran.
 ///
-/// client-go's rules are those of `LeaderElector.tryAcquireOrRenew`, `renew` and `release`
-/// (k8s.io/client-go/tools/leaderelection/leaderelection.go); a Lease with a strategy is KEP 4355's.
+/// The released Lease differs from `now` only in the fields that [`Lease::freed`] changes. It keeps
+/// the resource version of `now`, so that a Lease that has changed since is not overwritten.
+///
+/// A running process believes that it leads for up to its renew deadline (10 s) after its Lease is
+/// released. A candidate that acquires the Lease leads at once. So releasing the Lease of a running
+/// process makes two leaders.
+///
+/// This function can do that in only one case: a second kube-controller-manager with the same host
+/// name acquired the Lease after the service's process started. It must also not have renewed the
+/// Lease since that process ended, and it renews every 2 s. **The caller must ensure that no other
+/// kube-controller-manager runs on this master.**
+///
+/// The rules of client-go are in `LeaderElector.tryAcquireOrRenew`, `renew` and `release`
+/// (k8s.io/client-go/tools/leaderelection/leaderelection.go). A Lease with a strategy follows
+/// KEP-4355.
 #[must_use]
 pub fn decide(before: Option<&Lease>, now: Option<&Lease>, process: &EndedProcess<'_>) -> Decision {
     let Some(lease) = now else { return Decision::AlreadyFree };
@@ -151,7 +163,7 @@ pub fn decide(before: Option<&Lease>, now: Option<&Lease>, process: &EndedProces
     }
 }
 
-/// Whether a Lease that a process of this host holds is that of this process.
+/// Checks that a Lease held by this host is held by this process.
 fn is_of(lease: &Lease, process: &EndedProcess<'_>) -> Result<(), Reason> {
     if let Some(strategy) = lease.strategy() {
         return Err(Reason::Coordinated { strategy: strategy.to_owned() });
@@ -172,8 +184,8 @@ fn is_of(lease: &Lease, process: &EndedProcess<'_>) -> Result<(), Reason> {
     if started > gone || acquired > renewed {
         return Err(Reason::Times);
     }
-    // No allowance for clocks: the process wrote these times by the clock that tells when it started and ended. A
-    // process elsewhere whose clock is behind fails the first and the last, one whose clock is ahead the second.
+    // No tolerance for clock offsets: the same clock dates the Lease, the start and the end.
+    // Another process whose clock is behind fails the first or last check, one ahead the second.
     if acquired < started {
         return Err(Reason::AcquiredBefore { acquired, started });
     }
@@ -251,7 +263,7 @@ mod tests {
             let Decision::OtherLeads(holder) = decided(before, &other) else { panic!() };
             assert_eq!(holder.as_str(), "k8s-master-02_b");
         }
-        // Hostnames are compared whole.
+        // Host names are compared as a whole.
         for name in ["k8s-master-011_a", "xk8s-master-01_a", "k8s-master-01", "K8S-master-01_a"] {
             let other = with("holderIdentity", json!(name));
             assert!(matches!(decided(&other, &other), Decision::OtherLeads(_)), "{name}");
@@ -270,7 +282,7 @@ mod tests {
         };
         let ours = lease(&spec());
         let same = |now: &Lease| left(Some(now), now, &process(&[]));
-        // Another process of this host, or nobody, held it before the stop.
+        // Before the stop, another process of this host or no process held the Lease.
         let other = with("holderIdentity", json!("k8s-master-01_b"));
         for before in [Some(&other), Some(&with("holderIdentity", json!(""))), None] {
             assert!(matches!(left(before, &ours, &process(&[])), Reason::Changed { .. }));

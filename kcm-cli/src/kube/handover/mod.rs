@@ -1,10 +1,15 @@
-//! Freeing the Lease of a leader that kcm has stopped, so that nobody waits until it runs out.
+//! Releases the Lease of a leader that kcm has stopped, so that candidates need not wait until it
+//! expires.
 //!
-//! kube-controller-manager does not give up its Lease when it ends, and candidates wait for 15 s after its last renewal. Its
-//! feature gate `ControllerManagerReleaseLeaderElectionLockOnExit` (KEP-5366, alpha in 1.36 and 1.37) changes that: such a
-//! Lease is found free, or held by another, and is left alone.
-//! Whoever has seen the process end can do it in its stead, as client-go's own `release` does. What must never happen
-//! is that the Lease of a process that still runs is freed: [`decide`] is the rule, [`free_lease`] carries it out.
+//! kube-controller-manager does not release its Lease when it exits. Candidates wait for 15 s after
+//! its last renewal.
+//! The feature gate `ControllerManagerReleaseLeaderElectionLockOnExit` (KEP-5366, alpha in 1.36 and
+//! 1.37) changes that. kcm then finds the Lease released, or held by another process, and leaves it
+//! alone.
+//!
+//! A client that has seen the process exit can release the Lease for it, as client-go's own
+//! `release` does. The Lease of a running process must never be released: [`decide`] is the rule,
+//! and [`free_lease`] executes it.
 
 mod decide;
 
@@ -16,32 +21,35 @@ use crate::kube::{ApiError, Holder, Lease, LeaseStore, Problem};
 
 pub use decide::{Decision, EndedProcess, MAX_CLOCK_SPREAD, Reason, decide};
 
-/// How often the Lease is read and decided on: each time that it changes in between, or that an answer is lost.
+/// Maximum number of attempts. A Lease that changes in between, or a lost answer, leads to another
+/// attempt.
 const ATTEMPTS: usize = 5;
 
-/// How it ended.
+/// The result of a handover.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Handover {
-    /// The Lease was freed.
+    /// The Lease was released.
     Freed,
-    /// It was free already, or there is none.
+    /// The Lease was already released, or does not exist.
     AlreadyFree,
-    /// Somebody else leads.
+    /// Another process holds the Lease.
     OtherLeads(Holder),
-    /// It is left to run out.
+    /// The Lease is left to expire.
     Left(Reason),
 }
 
-/// Frees the Lease of a process that has ended, if it is its: reads it, [decides](decide), replaces it as read, and does
-/// all that again, a few times, if it has changed meanwhile or if it is unknown whether it was replaced.
+/// Releases the Lease of a process that has ended, if that process holds it.
 ///
-/// `before` is the Lease as read before the service was stopped. After `patience` it is left as it is: the service is
-/// to be started again whatever became of the Lease, and every result of this function lets that be done at once. A
-/// replacement that is carried out later than that does no harm: it names the version of a Lease whose holder has ended.
+/// The function reads the Lease, [decides](decide), and replaces it as read. It repeats this a few
+/// times if the Lease changed meanwhile, or if the outcome of the write is unknown.
+///
+/// `before` is the Lease as read before the service was stopped. After `patience` the function
+/// gives up. The caller can start the service again at once after every result. A write that the
+/// server processes later is harmless: it names a resource version whose holder has ended.
 ///
 /// # Errors
-/// When the Lease could not be read, or the server refused the replacement. It was not freed then, unless the error says
-/// that this is unknown ([`ApiError::is_fate_unknown`]).
+/// The Lease cannot be read, or the server refuses the write. The Lease was not released then,
+/// unless [`ApiError::is_fate_unknown`] is true.
 pub async fn free_lease(
     store: &dyn LeaseStore,
     before: Option<&Lease>,

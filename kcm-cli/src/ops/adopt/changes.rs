@@ -1,4 +1,5 @@
-//! What is left of units and flags once kcm has rendered its own: the changes that a cluster file says. Pure.
+//! Differences between the observed units and flags and those that kcm renders, as settings of the
+//! cluster file. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,8 @@ use crate::desired::{Content, Desired, HeldPair, Identity, Materials, desired, f
 
 type Settings = BTreeMap<(String, String), Vec<String>>;
 
-/// Takes in what only kcm itself writes: its sandbox, and the certificate that it issues for serving.
+/// Detects settings that kcm renders itself: its sandbox, and the serving certificate that it
+/// issues.
 pub(super) fn own_forms(
     choices: &mut Choices,
     found: &[Found],
@@ -43,7 +45,8 @@ pub(super) fn own_forms(
     if choices.serving || choices.is_strict { parsed(choices) } else { Ok(plain) }
 }
 
-/// What the unit has beside what kcm renders.
+/// Sets the account and the directives in which the observed units differ from the unit that kcm
+/// renders.
 pub(super) fn directives(
     choices: &mut Choices,
     found: &[Found],
@@ -76,11 +79,13 @@ pub(super) fn directives(
         let values = replaces.then(String::new).into_iter().chain(values.iter().cloned());
         choices.directives.push((name.0.clone(), name.1.clone(), values.collect()));
     }
-    // What kcm has and they have not is [Install], without which a unit cannot be enabled: `kcm plan` shows it.
+    // kcm adds a missing [Install] section, without which a unit cannot be enabled. `kcm plan`
+    // shows it.
     Ok(())
 }
 
-/// The settings that most masters have. A command is left out unless all masters have it: it runs as root on each.
+/// Returns the settings that most masters have. Commands run as root on each master, so they are
+/// adopted only if all masters have them.
 fn common_settings(found: &[Found], findings: &mut Findings<'_>) -> Settings {
     let names = found.iter().flat_map(|master| master.meaning.settings.keys());
     let names: BTreeSet<_> = names.collect();
@@ -94,7 +99,8 @@ fn common_settings(found: &[Found], findings: &mut Findings<'_>) -> Settings {
     names.into_iter().filter_map(of_name).collect()
 }
 
-/// The flags that kcm would not render by itself, or would.
+/// Sets the flags in which the masters differ from those that kcm renders. Flags that only kcm
+/// renders are removed.
 pub(super) fn set_flags(
     choices: &mut Choices,
     found: &[Found],
@@ -145,7 +151,8 @@ pub(super) fn set_flags(
     Ok(())
 }
 
-/// Whether the cluster file says a flag elsewhere: there the masters have been compared already.
+/// Reports whether the cluster file has a separate key for a flag. The masters are compared there
+/// already.
 fn has_key_of_its_own(flag: &str) -> bool {
     matches!(
         flag,
@@ -164,7 +171,7 @@ fn layout_of(cluster: &Cluster) -> Result<Layout, AdoptError> {
     Layout::of(&cluster.install).map_err(|error| AdoptError::Request { reason: error.to_string() })
 }
 
-/// What kcm would write, with this certificate and the masters' key.
+/// Renders the artifacts of kcm, with this certificate and the masters' key.
 fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Option<Desired> {
     let materials = Materials {
         identity: Identity::OnMasters(HeldPair { certificate: identity, master: None }),
@@ -177,7 +184,7 @@ fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Opt
     desired(cluster, layout, &[], materials).ok()
 }
 
-/// The unit of each master.
+/// Returns the unit of each master.
 fn units(desired: &Desired) -> impl Iterator<Item = String> {
     desired.masters.iter().map(|master| {
         let mut artifacts = master.artifacts.iter();
@@ -188,7 +195,8 @@ fn units(desired: &Desired) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether units and kubeconfigs are byte for byte what kcm writes, as far as that can be told without the key.
+/// Reports whether units and kubeconfigs are byte for byte those that kcm writes, apart from the
+/// private key.
 pub(super) fn is_written_as_kcm_writes(
     cluster: &Cluster,
     found: &[Found],

@@ -1,4 +1,4 @@
-//! The text of an adopted cluster file: what differs from kcm's defaults, and nothing else.
+//! Text of an adopted cluster file: the required values, and those that differ from kcm's defaults.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::cluster::init::quoted;
 /// A flag and its value; `None` removes it.
 pub(super) type FlagChoice = (String, Option<String>);
 
-/// What a cluster file is to say.
+/// Values of a cluster file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Choices {
     pub(super) server: String,
@@ -41,7 +41,7 @@ pub(super) struct Choices {
     pub(super) masters: Vec<MasterChoice>,
 }
 
-/// One master.
+/// Values of one master.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MasterChoice {
     pub(super) name: String,
@@ -77,7 +77,7 @@ apiVersion: kcm/v1
 ";
 
 impl Choices {
-    /// The whole file.
+    /// Renders the whole file.
     pub(super) fn text(&self, ssh: &AdoptSsh) -> String {
         let mut text = HEAD.to_owned();
         let section = |text: &mut String, name: &str, lines: &[String]| {
@@ -165,7 +165,7 @@ impl Choices {
     }
 }
 
-/// One value, or several in a list.
+/// Renders one value as it is, and several values as a list.
 fn list(values: &[String]) -> String {
     let values: Vec<_> = values.iter().map(|value| quoted(value)).collect();
     match &values[..] {
@@ -185,7 +185,7 @@ fn flag((name, value): &FlagChoice) -> String {
     }
 }
 
-/// The `ssh` section, if there is anything to say.
+/// Renders the `ssh` section, or nothing if it is empty.
 pub(super) fn ssh_section(ssh: &AdoptSsh) -> String {
     let text = |key: &str, value: &Option<String>| {
         value.as_ref().map(|value| format!("  {key}: {}\n", quoted(value)))

@@ -1,4 +1,4 @@
-//! What was found on masters that were set up by hand, against what systemd and good practice make of it. Pure.
+//! Findings about masters that were set up by hand: units, flags, files and certificates. Pure.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -17,20 +17,20 @@ use crate::preflight;
 use crate::preflight::lint::{FileUse, of_file};
 use crate::transport::{Observation, PathState};
 
-/// From here on the end of a certificate is worth a word.
+/// Remaining validity from which a certificate is reported.
 const SOON: Duration = Duration::days(30);
 
 /// The number of masters that must have a value before it counts for all of them.
 #[derive(Clone, Copy)]
 pub(super) enum Share {
-    /// More than half.
+    /// More than half of them.
     Most,
-    /// Each.
+    /// All of them.
     All,
 }
 
 impl Share {
-    /// Returns the value that so many of them are.
+    /// Returns the value that this share of them has.
     pub(super) fn of<T: PartialEq>(self, values: &[T]) -> Option<&T> {
         let times = |value: &T| values.iter().filter(|other| *other == value).count();
         values.iter().find(|value| match self {
@@ -39,7 +39,7 @@ impl Share {
         })
     }
 
-    /// Returns the same of values that masters may lack; to lack it is a value, too.
+    /// Returns the common value of masters that may lack it. A missing value counts as a value.
     pub(super) fn common<T: PartialEq + Clone>(
         self,
         values: impl IntoIterator<Item = Option<T>>,
@@ -49,14 +49,14 @@ impl Share {
     }
 }
 
-/// Findings in the making.
+/// Collector of findings.
 pub(super) struct Findings<'a> {
     found: &'a [Found],
     all: Vec<Finding>,
 }
 
 impl<'a> Findings<'a> {
-    /// What each master shows by itself.
+    /// Collects the findings about single masters.
     pub(super) fn of(found: &'a [Found], now: OffsetDateTime) -> Self {
         let mut findings = Self { found, all: Vec::new() };
         for master in found {
@@ -70,13 +70,13 @@ impl<'a> Findings<'a> {
         findings
     }
 
-    /// What the units of masters show that cannot be adopted.
+    /// Collects the findings about units that cannot be adopted.
     pub(super) fn of_units(found: &'a [Found]) -> Self {
         let all = found.iter().flat_map(|it| of_unit(&it.name, &it.effective, NOT_ADOPTED));
         Self { found, all: all.collect() }
     }
 
-    /// All of them; what is so on every master is said once.
+    /// Returns all findings. A finding that concerns every master is returned once.
     pub(super) fn all(self) -> Vec<Finding> {
         let mut times: HashMap<_, usize> = HashMap::new();
         for finding in &self.all {
@@ -161,7 +161,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// The end of the client certificate.
+    /// Reports an expired client certificate, or one that expires soon.
     fn end(&mut self, master: &Found, now: OffsetDateTime) {
         let Some(certificate) = master.identity().and_then(|chain| chain.into_iter().next()) else {
             return;
@@ -194,7 +194,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// What the benchmark says of the files that flags name.
+    /// Reports violations of the benchmark by the unit file and the files that flags name.
     fn benchmark(&mut self, master: &Found) {
         for (path, state) in &master.files {
             let mut flags = master.meaning.flags.iter();
@@ -214,10 +214,11 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Returns the value that so many of the masters have, which may be none. A difference is a finding that names the odd ones.
+    /// Returns the value that this share of the masters has, which may be none. A difference is a
+    /// finding that names the deviating masters.
     ///
     /// # Errors
-    /// When no value is that of so many: one master alone decides nothing for the others.
+    /// If no value has this share: one master must not decide for the others.
     pub(super) fn agree<T: PartialEq + Clone>(
         &mut self,
         what: &str,
@@ -250,7 +251,8 @@ impl<'a> Findings<'a> {
         agreed.ok_or_else(|| AdoptError::Disagree { what: what.to_owned(), each })
     }
 
-    /// The value of a flag that most of those masters give to it that have the flag.
+    /// Returns the value that most of the masters with the flag give it. Masters without the flag
+    /// count as agreeing.
     pub(super) fn agree_on_flag(&mut self, flag: &str) -> Result<Option<String>, AdoptError> {
         let given: Vec<_> = self.found.iter().filter_map(|master| master.flag(flag)).collect();
         let most = Share::Most.of(&given).map(|most| (*most).to_owned());
@@ -258,7 +260,7 @@ impl<'a> Findings<'a> {
         self.agree(&format!("--{flag}"), Share::Most, of, Clone::clone)
     }
 
-    /// The CA certificates that clients accept beside the one that signs.
+    /// Reports the CA certificates that clients accept besides the signing CA.
     pub(super) fn trusts(&mut self, all: &[Certificate], ca: &Certificate) {
         let problem = format!(
             "the kubeconfig trusts {} CA certificates: {}; the one that signs is {}",
@@ -288,7 +290,8 @@ impl<'a> Findings<'a> {
     }
 }
 
-/// The subject of the identity, where it is not kcm's own: kept as far as a CSR file can say it.
+/// Returns the finding about a subject that is not kcm's own. A CSR file keeps the subject as far
+/// as possible.
 pub(super) fn of_subject(identity: &Certificate, csr: &Csr) -> Finding {
     let subject = identity.subject();
     if csr.lost.is_empty() {
@@ -304,7 +307,7 @@ pub(super) fn of_subject(identity: &Certificate, csr: &Csr) -> Finding {
     Finding::general(FindingCode::NotReproduced, problem, help)
 }
 
-/// What has to be done before the first renewal.
+/// Returns the finding about a missing CA key, which the first renewal needs.
 pub(super) fn no_ca_key(path: &Path) -> Finding {
     let problem = format!("the CA key is not at {}, and no key is fetched", path.display());
     let mend = "put it there before the first renewal; nothing else needs it";

@@ -1,4 +1,4 @@
-//! The identity that masters hold: where it is, and what another one like it must be. Pure.
+//! Identity of the masters: its location, and the requirements on the next one. Pure.
 
 use kcm_pki::Certificate;
 
@@ -11,17 +11,17 @@ use crate::pki::MASTERS;
 use crate::transport::PathState;
 use crate::util::files::RemotePath;
 
-/// Where the files for the next identity are put, beside the cluster file.
+/// Paths of the files for the next identity, relative to the cluster file.
 const CSR_FILE: &str = "pki/kube-controller-manager/kube-controller-manager-csr.json";
 const SIGNING_CONFIG_FILE: &str = "pki/kube-controller-manager/ca-config.json";
 
-/// Lifetime of an identity where the cluster file has none, in hours.
+/// Default lifetime of an identity in hours.
 const USUAL_HOURS: i64 = 87_600;
 
-/// What is known of the identity.
+/// The identity of the masters.
 #[derive(Default)]
 pub(super) struct Identity {
-    /// The certificate that most masters have, with what follows it.
+    /// The certificate that most masters have, and those that follow it.
     pub(super) pem: Option<String>,
     pub(super) csr: Option<String>,
     pub(super) signing_config: Option<String>,
@@ -50,7 +50,7 @@ pub(super) fn identity(
             "`kcm plan` shows what kcm would write",
         );
     }
-    // The next identity is for all masters, and so it is like those of most of them.
+    // All masters will share the next identity, so it resembles that of most masters.
     let chains: Vec<_> = found.iter().map(|it| it.identity().unwrap_or_default()).collect();
     let leaves: Vec<_> = chains.iter().filter_map(|chain| chain.first()).collect();
     if leaves.is_empty() {
@@ -64,7 +64,7 @@ pub(super) fn identity(
     choices.key_algorithm = algorithm.filter(|algorithm| algorithm != "rsa-2048");
     let hours = leaves.iter().map(|it| {
         let hours = (it.not_after() - it.not_before()).whole_hours();
-        // One that ends with its CA was cut short.
+        // A certificate that expires with its CA was cut short.
         (it.not_after() < ca.not_after()).then_some(hours)
     });
     let hours = Share::Most.common(hours).filter(|hours| *hours >= 1).unwrap_or(USUAL_HOURS);
@@ -84,7 +84,7 @@ pub(super) fn identity(
     Identity { pem, csr, signing_config }
 }
 
-/// The CSR file that keeps the subject.
+/// Returns the CSR file that keeps the subject.
 fn next_csr(
     choices: &mut Choices,
     certificate: &Certificate,
@@ -105,7 +105,8 @@ fn next_csr(
     Some(csr.text)
 }
 
-/// The file with both certificate and key that the kubeconfig names, if it is one of kcm's own form.
+/// Returns the file with both certificate and key that the kubeconfig names, if it has kcm's file
+/// name.
 fn combined(master: &Found) -> Option<RemotePath> {
     let access = master.access().ok()?;
     let certificate = master.beside_kubeconfig(access.certificate_file()?)?;

@@ -1,4 +1,4 @@
-//! From what was found to what a cluster file says. Pure.
+//! Derivation of a cluster file from the observed masters. Pure.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::cluster::{Cluster, ClusterName};
 use crate::transport::PathState;
 use crate::util::files::RemotePath;
 
-/// Folders that hold other programs too: kcm keeps its notes in none of them.
+/// Folders that also hold other programs, in which kcm does not keep its notes.
 const SHARED_ROOTS: [&str; 4] = ["/", "/usr", "/usr/local", "/opt"];
 
 pub(super) fn infer(
@@ -47,10 +47,11 @@ pub(super) fn infer(
     choices.owner = owner(found, &mut findings);
     binds(&mut choices, found);
     servers(&mut choices, &accesses);
-    // What kcm would render of that: what else is there is said as changes of it.
+    // The rest of the observed configuration becomes changes to what kcm would render from these
+    // values.
     let allocates = |master: &Found| master.flag("allocate-node-cidrs") == Some("true");
     if !found.iter().any(allocates) {
-        // Nodes' parts of the ranges are of no matter then.
+        // Nodes get no part of the Pod range then, so their prefix lengths do not matter.
         choices.flags.push(("allocate-node-cidrs".to_owned(), None));
     }
     let plain = parsed(&choices, request, origin)?;
@@ -83,7 +84,7 @@ fn parsed(choices: &Choices, request: &AdoptRequest, origin: &Path) -> Result<Cl
     Cluster::parse(&choices.text(&request.ssh), origin).map_err(AdoptError::NotSayable)
 }
 
-/// What must be the same on all masters and has no place in the cluster file.
+/// Reports keys that differ between masters, which the cluster file cannot express.
 fn alike(findings: &mut Findings<'_>) {
     let of = |master: &Found, flag: &str| match master.state(master.flag(flag)?)? {
         PathState::File { digest, .. } => Some(digest.to_string()),
@@ -93,7 +94,7 @@ fn alike(findings: &mut Findings<'_>) {
         ("the CA key", "cluster-signing-key-file"),
         ("the key for service-account tokens", "service-account-private-key-file"),
     ] {
-        // That it is not is the finding.
+        // Only the finding matters, not the common value.
         let _ = findings.agree(what, Share::Most, |master| of(master, flag), Clone::clone);
     }
 }
@@ -109,7 +110,7 @@ fn cluster_name(choices: &mut Choices, findings: &mut Findings<'_>) -> Result<()
     Ok(())
 }
 
-/// Where the files are.
+/// Sets the paths of the files.
 fn places(
     choices: &mut Choices,
     found: &[Found],
@@ -121,11 +122,11 @@ fn places(
     let executable = path("the program", &|it| Some(it.meaning.executable.clone()))?;
     let unit = path("the unit's file", &|it| Some(it.unit_file.to_string()))?;
     let kubeconfig = path("--kubeconfig", &|it| it.flag("kubeconfig").map(str::to_owned))?;
-    // Where these are not the same, each master has a flag of its own.
+    // A master with a different path gets a separate flag.
     let most = |of: &dyn Fn(&Found) -> Option<String>| Share::Most.common(found.iter().map(of));
     let signing = most(&|it| it.flag("cluster-signing-cert-file").map(str::to_owned));
     let signing_key = most(&|it| it.flag("cluster-signing-key-file").map(str::to_owned));
-    // A bundle is not the file of the CA that signs.
+    // A bundle is not the file of the signing CA.
     let roots = most(&|it| {
         let path = it.flag("root-ca-file")?;
         (it.certificates_at(path).map(<[_]>::len) == Some(1)).then(|| path.to_owned())
@@ -154,7 +155,7 @@ fn places(
     Ok(())
 }
 
-/// Whose the kubeconfig is, where that is not the service's user.
+/// Returns the owner of the kubeconfig, if that is not the service's user.
 fn owner(found: &[Found], findings: &mut Findings<'_>) -> Option<String> {
     let of = |master: &Found| {
         let (_, owner) = master.state(master.flag("kubeconfig")?)?.attributes()?;
@@ -178,7 +179,8 @@ fn owner(found: &[Found], findings: &mut Findings<'_>) -> Option<String> {
     (name != default).then_some(name)
 }
 
-/// The API server of most masters, and at those that have another, their own; where none is that of most, each has its own.
+/// Sets the API server of most masters, and a separate one for each other master. Without a
+/// majority, every master gets a separate one.
 fn servers(choices: &mut Choices, accesses: &[Access]) {
     let servers: Vec<_> = accesses.iter().map(Access::server).collect();
     let common = Share::Most.of(&servers).copied();

@@ -1,4 +1,5 @@
-//! What was set up by hand on a master: two exchanges, and more only for drop-ins and environment files.
+//! Observation of a master that was set up by hand: two exchanges, and more only for links to the
+//! program and for named certificates.
 
 use std::collections::BTreeSet;
 
@@ -19,21 +20,22 @@ use crate::transport::{
 use crate::util::files::{Owner, RemotePath};
 use crate::util::words::command;
 
-/// As many links of a program are followed.
+/// Maximum number of symbolic links that lead to a program.
 const MOST_LINKS: usize = 8;
-/// Where certificates are put by hand, beside the folders of the CA and the kubeconfig.
+/// Usual folders of certificates that were created by hand, besides those of the CA and the
+/// kubeconfig.
 const PAIR_FOLDERS: [&str; 3] = [
     "/opt/kubernetes/pki/kube-controller-manager/cert",
     "/etc/kubernetes/ssl",
     "/etc/kubernetes/pki",
 ];
-/// What a pair is called by hand: certificate and key.
+/// Usual names of pairs that were created by hand: certificate and key.
 const PAIR_NAMES: [(&str, &str); 2] = [
     ("kube-controller-manager.pem", "kube-controller-manager-key.pem"),
     ("kube-controller-manager.crt", "kube-controller-manager.key"),
 ];
 
-/// What was found on a master. Nothing in it is secret.
+/// Observed state of a master, without secrets.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) name: String,
@@ -42,19 +44,19 @@ pub(super) struct Found {
     pub(super) unit: UnitState,
     pub(super) can_set_owner: bool,
     pub(super) effective: EffectiveUnit,
-    /// What the unit comes to.
+    /// Effective command and settings of the unit.
     pub(super) meaning: ServiceMeaning,
-    /// Arguments for which kube-controller-manager refuses to start.
+    /// Arguments with which kube-controller-manager refuses to start.
     pub(super) strays: Vec<String>,
-    /// The kubeconfig's public lines.
+    /// Public lines of the kubeconfig.
     pub(super) kubeconfig: Option<String>,
-    /// The CA certificate that signs, as PEM.
+    /// Certificate of the signing CA, as PEM.
     pub(super) ca: Option<String>,
-    /// The files that flags name, and where pairs may be.
+    /// Files that flags name, and possible locations of pairs.
     pub(super) files: Vec<(RemotePath, PathState)>,
-    /// Certificates in such places.
+    /// Certificates at the possible locations of pairs.
     pub(super) certificates: Vec<(RemotePath, Vec<Certificate>)>,
-    /// Certificates of the files that the kubeconfig and flags name.
+    /// Certificates in the files that the kubeconfig and flags name.
     pub(super) named: Vec<(RemotePath, Vec<Certificate>)>,
     pub(super) inspected: Option<Inspected>,
     users: Vec<(String, u32, u32)>,
@@ -66,12 +68,12 @@ impl Found {
         self.meaning.flags.get(name)
     }
 
-    /// What is at a path that was looked at.
+    /// Returns the state of a path that was observed.
     pub(super) fn state(&self, path: &str) -> Option<&PathState> {
         self.files.iter().find(|(at, _)| at.as_str() == path).map(|(_, state)| state)
     }
 
-    /// What a client takes from the kubeconfig.
+    /// Returns the settings that a client takes from the kubeconfig.
     pub(super) fn access(&self) -> Result<Access, AdoptError> {
         let error = |reason: String, help: String| AdoptError::Kubeconfig {
             master: self.name.clone(),
@@ -104,13 +106,14 @@ impl Found {
             .map_err(|cause| error(format!("{path}: {cause}"), cause.help().to_owned()))
     }
 
-    /// The file of the CA that signs, as far as a flag says.
+    /// Returns the path of the signing CA's certificate, if a flag names it.
     pub(super) fn ca_path(&self) -> Option<&str> {
         let flag = |name| self.flag(name).filter(|path| !path.is_empty());
         flag("cluster-signing-cert-file").or_else(|| flag("root-ca-file"))
     }
 
-    /// Whose a file is, by names: `USER`, or `USER:GROUP` where the group is not the user's own.
+    /// Returns the owner of a file by name: `USER`, or `USER:GROUP` if the group is not the user's
+    /// primary group.
     pub(super) fn owner_name(&self, owner: Owner) -> Option<String> {
         let (user, _, own) = self.users.iter().find(|(_, uid, _)| *uid == owner.uid)?;
         if *own == owner.gid {
@@ -120,7 +123,7 @@ impl Found {
         Some(format!("{user}:{group}"))
     }
 
-    /// The number of the account that files belong to by default: the service's.
+    /// Returns the default owner of files: the account of the service.
     pub(super) fn service_owner(&self) -> Owner {
         let set = |key: &str| {
             let values = self.meaning.settings.get(&("Service".to_owned(), key.to_owned()))?;
@@ -137,7 +140,7 @@ impl Found {
     }
 }
 
-/// Looks at one master.
+/// Observes one master.
 pub(super) async fn look_at(
     name: &str,
     address: &str,
@@ -206,7 +209,8 @@ pub(super) async fn look_at(
     Ok(found)
 }
 
-/// Whether a program is kube-controller-manager by its name or by that of the file to which it leads.
+/// Reports whether a program is kube-controller-manager, by its file name or by that of a file that
+/// it links to.
 async fn is_the_program(
     master: &str,
     transport: &dyn Transport,
@@ -232,7 +236,7 @@ async fn is_the_program(
     Ok(false)
 }
 
-/// The unit, wherever it is, and who is who.
+/// Returns the operations of the first exchange: the unit, users and groups.
 fn first(unit: &UnitName) -> Vec<Operation> {
     let known =
         ["/etc/passwd", "/etc/group"].into_iter().filter_map(|path| RemotePath::new(path).ok());
@@ -255,7 +259,7 @@ fn probe(unit: &UnitName, executable: RemotePath, paths: Vec<RemotePath>) -> Ope
     })
 }
 
-/// The files that the flags name, and where a pair may be.
+/// Observes the files that flags name, and the possible locations of pairs.
 async fn look_further(
     found: &mut Found,
     unit: &UnitName,
@@ -319,7 +323,7 @@ async fn look_further(
     Ok(())
 }
 
-/// Where certificate and key of the identity may be.
+/// Returns possible paths of the identity's certificate and key.
 pub(super) fn pairs(found: &Found) -> Vec<(RemotePath, RemotePath)> {
     let path = |flag: &str| found.flag(flag).and_then(|path| RemotePath::new(path).ok()?.parent());
     let root = RemotePath::new(found.meaning.executable.as_str()).ok();
@@ -342,7 +346,8 @@ pub(super) fn pairs(found: &Found) -> Vec<(RemotePath, RemotePath)> {
     folders.iter().flat_map(in_folder).collect()
 }
 
-/// One exchange. What cannot be done in a folder is left out: it is asked for last.
+/// Runs one exchange. An `inspect` that a folder does not support is left out, which requires it to
+/// be the last operation.
 async fn ask(
     name: &str,
     transport: &dyn Transport,
@@ -360,7 +365,7 @@ async fn ask(
     }
 }
 
-/// Lines of /etc/passwd or /etc/group: a name, its number, and the number after that.
+/// Parses the lines of /etc/passwd or /etc/group: a name, its number, and the next number.
 fn accounts(text: &str) -> impl Iterator<Item = (String, u32, Option<u32>)> {
     text.lines().filter_map(|line| {
         let mut fields = line.split(':');

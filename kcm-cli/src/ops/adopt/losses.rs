@@ -1,16 +1,17 @@
-//! What systemd does to a unit without a word. Pure.
+//! Settings of a unit that systemd silently drops or changes. Pure.
 
 use kcm_systemd::{Effect, Finding as UnitFinding, FindingCode as UnitCode};
 
 use crate::finding::{Finding, FindingCode};
 use crate::observed::effective::EffectiveUnit;
 
-/// What follows from a loss for masters that are adopted.
+/// Help for a loss on masters that are adopted.
 pub(super) const ADOPTED: &str =
     "what runs is adopted; to have what was meant, say it in the cluster file and run `kcm apply`";
-/// The same for one that cannot be.
+/// Help for a loss on masters that cannot be adopted.
 pub(super) const NOT_ADOPTED: &str = "correct the file and run `systemctl daemon-reload` there";
-/// Types of services of which systemd waits for something that kube-controller-manager does not do.
+/// Service types for which systemd waits for an event that kube-controller-manager does not
+/// produce.
 const OTHER_TYPES: [(&str, &str); 5] = [
     ("oneshot", "waits for its end"),
     ("forking", "waits for it to fork"),
@@ -19,8 +20,8 @@ const OTHER_TYPES: [(&str, &str); 5] = [
     ("dbus", "waits for a name on the bus"),
 ];
 
-/// What systemd drops of a unit, or takes otherwise than it looks.
-/// `follows` says what follows from a loss.
+/// Returns findings about settings of a unit that systemd drops, or reads differently than they
+/// appear. `follows` is the help for a loss.
 pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<Finding> {
     let warn = |code, problem: String, mend: &str| {
         Finding::error(code, master, problem, mend).into_warning()
@@ -28,7 +29,7 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
     let mut found = Vec::new();
     let lost = unit.lost();
     for (path, finding) in unit.findings() {
-        // A line of flags is told with the others below.
+        // A line of flags is reported with the others below.
         let is_flags = matches!(finding.code, UnitCode::UnknownKey | UnitCode::MissingEquals)
             && finding.subject.starts_with("--")
             && lost.iter().any(|lost| lost.path == path);
@@ -96,7 +97,8 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
     found
 }
 
-/// Environment files that are missing: the mandatory ones, and the optional ones where a variable is set nowhere.
+/// Returns missing environment files, and whether each is optional. Optional ones are included only
+/// if a variable is not set anywhere.
 fn missing(unit: &EffectiveUnit) -> impl Iterator<Item = (&str, bool)> {
     let is_short = unit.findings().iter().any(|(_, it)| it.code == UnitCode::VariableNotSet);
     let missing = unit
@@ -106,7 +108,7 @@ fn missing(unit: &EffectiveUnit) -> impl Iterator<Item = (&str, bool)> {
     missing.map(|part| (part.path.as_str(), part.is_optional))
 }
 
-/// The cause in a unit for which a flag does not reach the program.
+/// Returns the cause in a unit, if a flag does not reach the program.
 pub(super) fn cause(unit: &EffectiveUnit, flag: &str) -> Option<String> {
     let findings = unit.findings();
     let is_flag = |word: &String| word.split('=').next() == Some(flag);
@@ -146,7 +148,7 @@ pub(super) fn cause(unit: &EffectiveUnit, flag: &str) -> Option<String> {
     (!causes.is_empty()).then(|| causes.join("; "))
 }
 
-/// The line, what systemd does, and the text.
+/// Formats a finding without its fix: the line, the behaviour of systemd, and the text.
 fn without_mend(finding: &UnitFinding) -> String {
     let UnitFinding { line, code, subject, .. } = finding;
     let subject =

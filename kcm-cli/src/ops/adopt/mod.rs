@@ -1,7 +1,7 @@
-//! `adopt`: a cluster file from masters that were set up by hand, which then stay as they are.
+//! `adopt`: derives a cluster file from masters that were set up by hand, without changing them.
 //!
-//! What runs is taken over, not what was meant: units are read as systemd reads them, and what it drops without a word is a
-//! finding with its line. No key is fetched.
+//! The effective configuration is adopted, not the intended one: units are read as systemd reads
+//! them. A setting that systemd silently drops is a finding with its line. kcm fetches no keys.
 
 mod changes;
 mod choices;
@@ -36,22 +36,23 @@ use crate::util::words::harmless;
 use choices::{MasterChoice, ssh_section};
 use look::look_at;
 
-/// What an operator has: names, addresses and a login.
+/// Inputs of an adoption: names, addresses and SSH settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdoptRequest {
     /// Name and address of each master.
     pub masters: Vec<(String, String)>,
-    /// How to reach them.
+    /// SSH settings for all masters.
     pub ssh: AdoptSsh,
-    /// The unit of kube-controller-manager.
+    /// Name of kube-controller-manager's unit.
     pub unit: String,
-    /// Where the cluster file is to have the CA certificate, as it will be written there.
+    /// Path of the CA certificate, as the cluster file will name it.
     pub ca_cert: String,
-    /// The same for the CA key.
+    /// Path of the CA key, as the cluster file will name it.
     pub ca_key: String,
 }
 
-/// How to reach the masters, in the words of the cluster file's `ssh` section. What is absent is what `ssh` would do.
+/// SSH settings, in the format of the cluster file's `ssh` section. Absent values are left to
+/// `ssh`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdoptSsh {
     /// Login name.
@@ -62,14 +63,14 @@ pub struct AdoptSsh {
     pub identity_file: Option<String>,
     /// An ssh configuration file.
     pub config_file: Option<String>,
-    /// How root's part is done.
+    /// Method of obtaining root privileges.
     pub sudo: Option<String>,
-    /// What becomes of unknown host keys.
+    /// Policy for unknown host keys.
     pub host_keys: Option<String>,
 }
 
 impl AdoptRequest {
-    /// A request with the tutorial's names for unit and CA files.
+    /// Returns a request with the tutorial's names for the unit and the CA files.
     #[must_use]
     pub fn new(masters: Vec<(String, String)>, ssh: AdoptSsh) -> Self {
         Self {
@@ -81,10 +82,11 @@ impl AdoptRequest {
         }
     }
 
-    /// A cluster file with these masters and the way to them, to make a [`Fleet`] from; the rest of it means nothing.
+    /// Returns a cluster file with these masters and SSH settings, from which to build a [`Fleet`].
+    /// Its other values are placeholders.
     ///
     /// # Errors
-    /// When an answer is not what its key in the cluster file needs.
+    /// If a value is not valid for its key in the cluster file.
     pub fn masters(&self, origin: &Path) -> Result<Cluster, ClusterFileError> {
         let masters = self.masters.iter().map(|(name, address)| MasterChoice {
             name: name.clone(),
@@ -101,138 +103,143 @@ impl AdoptRequest {
     }
 }
 
-/// Masters as they were found, said in a cluster file.
+/// Result of an adoption: a cluster file, and the files that it names.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adopted {
     /// The text of the cluster file.
     pub text: String,
-    /// The same, read.
+    /// The parsed cluster file.
     #[serde(skip)]
     pub cluster: Cluster,
-    /// The CA certificate that most masters have, as PEM: it is public, and is to be put where the cluster file names it, once
-    /// somebody who knows the cluster has compared its fingerprint.
+    /// The CA certificate that most masters have, as PEM, for the path in the cluster file. The
+    /// certificate is public. An operator must verify its fingerprint before it is written there.
     #[serde(skip)]
     pub ca_certificate: String,
     /// The SHA-256 fingerprint of the CA certificate.
     pub ca_fingerprint: Fingerprint,
-    /// The bundle of CA certificates that clients accept, as PEM, if the cluster file names one: to be put there.
+    /// The bundle of CA certificates that clients accept, as PEM, if the cluster file names one.
+    /// The caller writes it there.
     #[serde(skip)]
     pub trust: Option<String>,
-    /// The CSR file that keeps the identity's subject, if the cluster file names one: to be put there.
+    /// The CSR file that keeps the identity's subject, if the cluster file names one. The caller
+    /// writes it there.
     #[serde(skip)]
     pub csr: Option<String>,
-    /// The signing config that keeps the identity's usages, if the cluster file names one: to be put there.
+    /// The signing config that keeps the identity's usages, if the cluster file names one. The
+    /// caller writes it there.
     #[serde(skip)]
     pub signing_config: Option<String>,
-    /// What was found, and would be better otherwise.
+    /// Findings about the masters.
     pub findings: Vec<Finding>,
 }
 
 impl Adopted {
-    /// Tells whether a master has a setting that the cluster file does not have, so that an apply would drop it.
+    /// Reports whether a master has a setting that the cluster file lacks, so that an apply would
+    /// drop it.
     #[must_use]
     pub fn loses_settings(&self) -> bool {
         self.findings.iter().any(|finding| match finding.code {
             FindingCode::NotReproduced => true,
-            // One of a single master is in the cluster file.
+            // A setting of a single master is in the cluster file.
             FindingCode::MastersDiffer => finding.master.is_none(),
             _ => false,
         })
     }
 
-    /// Whether something was found that is an error: the masters are adopted as they are, and are not as they should be.
+    /// Reports whether a finding is an error. The masters are then adopted with their faults.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 }
 
-/// Why masters cannot be adopted. Nothing was written.
+/// An error of an adoption. Nothing was written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AdoptError {
-    /// Some masters could not be asked.
+    /// Some masters could not be queried.
     #[error(transparent)]
     Observe(#[from] ObserveError),
-    /// One could not be asked.
+    /// One master could not be queried.
     #[error(transparent)]
     Ask(#[from] AskError),
-    /// There is nothing to adopt.
+    /// The unit was not found on a master.
     #[error(
         "{master}: systemd finds no {unit} there; leave this master out, or name another unit with --unit"
     )]
     NoUnit {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// The unit.
+        /// Name of the unit.
         unit: String,
     },
-    /// The unit runs nothing that kcm could run.
+    /// The unit does not run a program that kcm could run.
     #[error("{master}: {path}: {reason}")]
     Unit {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// The unit's file.
+        /// Path of the unit file.
         path: String,
-        /// Why, and what to do.
+        /// The cause, and how to fix it.
         reason: String,
     },
     /// The kubeconfig cannot be read, or names no API server and identity.
     #[error("{}: {}\nhelp: {}", harmless(master), harmless(reason), harmless(help))]
     Kubeconfig {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// The file, and the cause.
+        /// The file and the cause.
         reason: String,
-        /// The remedy.
+        /// The fix.
         help: String,
     },
-    /// One of these reasons, with what was found until then.
+    /// Another error, with the findings until then.
     #[error("{error}")]
     Refused {
-        /// The reason.
+        /// The error.
         error: Box<AdoptError>,
-        /// Findings about the units that speak for the cause.
+        /// Findings about the units that may explain the error.
         findings: Vec<Finding>,
     },
-    /// Something that a cluster file must have was not found.
+    /// A required value of the cluster file could not be determined.
     #[error("{what} cannot be told: {reason}")]
     Unknown {
-        /// What.
+        /// Name of the value.
         what: &'static str,
-        /// Why, and what to do.
+        /// The cause, and how to fix it.
         reason: String,
     },
-    /// The masters have different values, and most of them have none of these.
+    /// The masters have different values, and none is that of most masters.
     #[error(
         "{} is not the same on all masters, and none of the values is that of most of them: {}\nhelp: make it the same, or adopt only the masters that are right",
         harmless(what),
         harmless(each)
     )]
     Disagree {
-        /// Of what.
+        /// Name of the value.
         what: String,
-        /// What each master has.
+        /// Value of each master.
         each: String,
     },
-    /// What was found cannot be said in a cluster file.
+    /// The observed configuration cannot be expressed in a cluster file.
     #[error("what was found cannot be said in a cluster file: {0}")]
     NotSayable(ClusterFileError),
-    /// What was asked for makes no sense.
+    /// The request is not valid.
     #[error("{reason}")]
     Request {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
-/// Looks at masters that were set up by hand and says in a cluster file what they are. Writes nothing anywhere.
+/// Observes masters that were set up by hand, and describes them in a cluster file. Writes nothing.
 ///
-/// `origin` is where the cluster file will be. [`adoption_plan`] proves the result.
+/// `origin` is the future path of the cluster file. [`adoption_plan`] verifies the result.
 ///
 /// # Errors
-/// When a master cannot be asked, has no kube-controller-manager, or has one that no cluster file can say.
+/// If a master cannot be queried or has no kube-controller-manager, or if a cluster file cannot
+/// express its configuration.
 pub async fn adopt(
     request: &AdoptRequest,
     fleet: &Fleet,
@@ -274,8 +281,8 @@ pub async fn adopt(
     Ok(adopted)
 }
 
-/// Leaves `EnvironmentFile=` out where on every master the file does nothing but hold flags: kcm writes the flags out, and a new
-/// master would not start without the file.
+/// Removes `EnvironmentFile=` settings whose file only holds flags on every master. The flags are
+/// written into the unit, and a new master would not start without the file.
 fn leave_out_fed_flags(found: &mut [look::Found]) {
     let fed = found.iter().map(|master| master.effective.feeding());
     let fed = fed.reduce(|all, of_one| all.intersection(&of_one).cloned().collect());
@@ -285,11 +292,10 @@ fn leave_out_fed_flags(found: &mut [look::Found]) {
     }
 }
 
-/// What `kcm plan` shows for an adopted cluster file, whether or not it could be carried out: nothing, or exactly what differs.
-/// The CA certificate must be where the cluster file names it. Writes nothing anywhere.
+/// Returns the plan for an adopted cluster file, whether or not it could be executed. The plan is
+/// empty, or shows exactly the differences. Writes nothing.
 ///
-/// # Errors
-/// When the plan cannot be made.
+/// The CA certificate must exist at the path in the cluster file.
 pub async fn adoption_plan(run: Run<'_>) -> Result<Prepared, Error> {
     compare(run).await
 }

@@ -1,4 +1,5 @@
-//! The certificates of files that a kubeconfig and flags name, in one more exchange where there are any.
+//! Certificates in files that a kubeconfig and flags name, read in one more exchange if there are
+//! any.
 
 use kcm_pki::Certificate;
 
@@ -8,14 +9,14 @@ use crate::transport::{Batch, Operation, Read, Reply, Transport, View};
 use crate::util::files::RemotePath;
 
 impl Found {
-    /// The paths, absolute, of the files that the kubeconfig names: for the CA, the certificate and the key.
+    /// Returns the absolute paths of the CA and certificate files that the kubeconfig names.
     fn named_by_kubeconfig(&self) -> Vec<RemotePath> {
         let Ok(access) = self.access() else { return Vec::new() };
         let named = [access.authority_file(), access.certificate_file()];
         named.into_iter().flatten().filter_map(|path| self.beside_kubeconfig(path)).collect()
     }
 
-    /// A path as a kubeconfig has it: relative ones start at its folder.
+    /// Resolves a path in a kubeconfig, where relative paths start at the kubeconfig's folder.
     pub(super) fn beside_kubeconfig(&self, path: &str) -> Option<RemotePath> {
         if path.starts_with('/') {
             return RemotePath::new(path).ok();
@@ -23,13 +24,14 @@ impl Found {
         RemotePath::new(self.flag("kubeconfig")?).ok()?.parent()?.join(path).ok()
     }
 
-    /// The certificates of a file that was read.
+    /// Returns the certificates of a file that was read.
     pub(super) fn certificates_at(&self, path: &str) -> Option<&[Certificate]> {
         let all = self.named.iter().chain(&self.certificates);
         all.into_iter().find(|(at, _)| at.as_str() == path).map(|(_, all)| &all[..])
     }
 
-    /// The CA certificates that the kubeconfig trusts; none where it names a file that holds none.
+    /// Returns the CA certificates that the kubeconfig trusts. Empty if it names a file without
+    /// certificates.
     pub(super) fn trusted(&self) -> Vec<Certificate> {
         let Ok(access) = self.access() else { return Vec::new() };
         if let Some(pem) = access.authority() {
@@ -40,7 +42,7 @@ impl Found {
         named.map(<[_]>::to_vec).unwrap_or_default()
     }
 
-    /// The identity's certificate with what follows it, and its file if it is not embedded.
+    /// Returns the identity's certificate and those that follow it.
     pub(super) fn identity(&self) -> Option<Vec<Certificate>> {
         let access = self.access().ok()?;
         if let Some(pem) = access.certificate() {
@@ -51,7 +53,7 @@ impl Found {
     }
 }
 
-/// Reads what is not read yet.
+/// Reads the named files that were not read yet.
 pub(super) async fn read_named(
     found: &mut Found,
     transport: &dyn Transport,
@@ -61,7 +63,7 @@ pub(super) async fn read_named(
     paths.extend(flags.iter().filter_map(|flag| RemotePath::new(found.flag(flag)?).ok()));
     paths.sort();
     paths.dedup();
-    // The one that signs was read already.
+    // The file of the signing CA was read already.
     let is_read = |path: &RemotePath| Some(path.as_str()) == found.ca_path();
     let (read, unread): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_read);
     let known = found.ca.as_deref().and_then(|pem| Certificate::all_from_pem(pem.as_bytes()).ok());

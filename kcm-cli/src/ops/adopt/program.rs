@@ -1,16 +1,17 @@
-//! The programs that units run in place of kube-controller-manager. Pure.
+//! Recognition of kube-controller-manager, and advice for other programs that units run. Pure.
 
-/// The name that a program must have, or the file that it is a link to.
+/// Required name of the program, or of the file that it links to.
 const NAME: &str = "kube-controller-manager";
-/// Words that may follow the name of a renamed program, beside what holds a digit.
+/// Words that may follow the name of a renamed program, besides words with a digit.
 #[rustfmt::skip]
 const SUFFIXES: [&str; 12] = [
     "linux", "arm", "amd", "aarch", "alpha", "beta", "rc", "stable", "latest", "current", "real", "bin",
 ];
 
-/// Whether a program of this path is kube-controller-manager by its name: the last name of the path is
-/// `kube-controller-manager`, alone or followed by a version or an architecture, as in `kube-controller-manager-v1.31.2` or
-/// `kube-controller-manager_linux-amd64`. A script such as `kube-controller-manager.sh` is not.
+/// Reports whether a path is that of kube-controller-manager. The file name is
+/// `kube-controller-manager`, alone or followed by a version or an architecture. Examples are
+/// `kube-controller-manager-v1.31.2` and `kube-controller-manager_linux-amd64`. A script such as
+/// `kube-controller-manager.sh` is not accepted.
 pub(super) fn is_kube_controller_manager(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let Some(suffix) = name.strip_prefix(NAME) else { return false };
@@ -21,7 +22,7 @@ pub(super) fn is_kube_controller_manager(path: &str) -> bool {
         })
 }
 
-/// The reason why kcm does not take over a unit that runs `path`, and what to do.
+/// Explains why kcm does not adopt a unit that runs `path`, and how to fix it.
 pub(super) fn refusal(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let directive = |directive: &str| {

@@ -1,11 +1,12 @@
-//! Ranges of addresses and the nodes' parts of them, from flags to the cluster file. Pure.
+//! Address ranges and node prefix lengths, from flags to the cluster file. Pure.
 
 use super::AdoptError;
 use super::choices::Choices;
 use super::findings::Findings;
 use crate::cluster::{Cidr, IpFamily, Ranges};
 
-/// Ranges for where no flag names one: kcm's own, then some for where that overlaps. The last ones are IPv6.
+/// Ranges to use if no flag names one: kcm's default, then alternatives if that overlaps. The last
+/// two are IPv6.
 const PODS: [&str; 4] = ["172.20.0.0/16", "10.244.0.0/16", "fd00:172:20::/56", "fd00:10:244::/56"];
 const SERVICES: [&str; 4] =
     ["10.68.0.0/16", "172.31.0.0/16", "fd00:10:68::/112", "fd00:172:31::/112"];
@@ -33,7 +34,7 @@ pub(super) fn ranges(choices: &mut Choices, findings: &mut Findings<'_>) -> Resu
     Ok(())
 }
 
-/// The ranges that a flag names.
+/// Returns the ranges that a flag names.
 fn found(
     flag: &str,
     what: &'static str,
@@ -67,7 +68,7 @@ fn found(
     }
 }
 
-/// The keys of the cluster file for the nodes' prefix lengths, where they are not kcm's defaults.
+/// Sets the keys for the nodes' prefix lengths, if they differ from kcm's defaults.
 fn masks(
     choices: &mut Choices,
     pods: &Ranges,
@@ -76,7 +77,7 @@ fn masks(
     const FLAG: &str = "node-cidr-mask-size";
     let mut size = |flag: &str| -> Result<Option<u8>, AdoptError> {
         let value = findings.agree_on_flag(flag)?.and_then(|value| value.parse().ok());
-        // 0 is the same as no flag.
+        // 0 is equivalent to an absent flag.
         Ok(value.filter(|size| *size != 0))
     };
     let both = size(FLAG)?;

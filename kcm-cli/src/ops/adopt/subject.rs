@@ -1,22 +1,24 @@
-//! The subject, names and usages of a client certificate as cfssl's files, so that a renewal keeps them. Pure.
+//! Subject, names and usages of a client certificate in cfssl's formats, so that a renewal keeps
+//! them. Pure.
 
 use kcm_pki::{Certificate, CsrFile, KeyAlgorithm, SigningConfig, Usages};
 use serde_json::{Map, Value, json};
 
 use crate::pki::TUTORIAL_CSR;
 
-/// The fields of an entry of `names`.
+/// Fields of an entry of `names`.
 const FIELDS: [&str; 5] = ["C", "ST", "L", "O", "OU"];
 
 /// A CSR file.
 #[derive(Debug)]
 pub(super) struct Csr {
     pub(super) text: String,
-    /// Attributes of the subject that it cannot say.
+    /// Attributes of the subject that a CSR file cannot express.
     pub(super) lost: Vec<String>,
 }
 
-/// The CSR file for another certificate like this one; nothing where kcm's own comes to the same.
+/// Returns the CSR file for another certificate like this one, or `None` if kcm's default is
+/// semantically equal.
 pub(super) fn csr(certificate: &Certificate) -> Option<Csr> {
     let attributes = certificate.subject_attributes();
     let hosts: Vec<_> = certificate.sans().iter().map(ToString::to_string).collect();
@@ -53,12 +55,13 @@ pub(super) fn csr(certificate: &Certificate) -> Option<Csr> {
         csr.insert("serialnumber".to_owned(), json!(serial));
     }
     let text = format!("{:#}\n", Value::Object(csr));
-    // What cannot be read back cannot be said.
+    // A file that cannot be read back would be unusable.
     CsrFile::parse(&text).ok()?;
     Some(Csr { text, lost })
 }
 
-/// The signing config for another certificate like this one; nothing where kcm's own usages come to the same.
+/// Returns the signing config for another certificate like this one, or `None` if kcm's default
+/// usages suffice.
 pub(super) fn signing_config(certificate: &Certificate, hours: i64) -> Option<String> {
     let built_in = SigningConfig::built_in();
     let usages: &Usages = &built_in.default_profile().ok()?.usages;
@@ -81,7 +84,7 @@ fn key(algorithm: Option<KeyAlgorithm>) -> Value {
     json!({ "algo": kind, "size": size.parse::<u32>().unwrap_or(2048) })
 }
 
-/// Whether the attributes are those of kcm's own subject, in whatever order.
+/// Reports whether the attributes are those of kcm's default subject, in any order.
 fn is_ours(attributes: &[(String, Option<String>)]) -> bool {
     let Ok(ours) = CsrFile::parse(TUTORIAL_CSR) else { return false };
     let subject = ours.value.subject;

@@ -1,4 +1,5 @@
-//! The CA that signs and the CA certificates that clients accept, from masters that were set up by hand. Pure.
+//! The signing CA and the CA certificates that clients accept, from masters that were set up by
+//! hand. Pure.
 
 use kcm_pki::{CaCertificate, Certificate};
 
@@ -9,12 +10,13 @@ use super::look::Found;
 use crate::cluster::layout::TRUST;
 use crate::observed::trust::described;
 
-/// The flag of the CA that signs, and that of those that Pods accept.
+/// Flag of the signing CA, followed by that of the CAs that Pods accept.
 const SIGNING: &str = "cluster-signing-cert-file";
 const ROOTS: &str = "root-ca-file";
 
-/// The CA that signs: the one of the flag, else of those that are accepted the one that issued the identity. Each must be what
-/// most masters have: whoever controls one of them must not choose the CA of all.
+/// Returns the signing CA: that of the flag, or else the accepted CA that issued the identity.
+///
+/// Each must be that of most masters, so that control of one master does not decide the CA of all.
 pub(super) fn signing_ca(
     found: &[Found],
     findings: &mut Findings<'_>,
@@ -23,7 +25,8 @@ pub(super) fn signing_ca(
         let of = |it: &Found| Some(it.certificates_at(it.flag(flag)?)?.to_vec());
         let given: Vec<_> = found.iter().filter_map(of).collect();
         let given = Share::Most.of(&given);
-        // Without the flag a master has another flag, which the cluster file says at this master, and no other certificate.
+        // A master without the flag differs in a flag, which the cluster file records for it, and
+        // not in a certificate.
         let shown = |it: &Found| if it.flag(flag).is_none() { given.cloned() } else { of(it) };
         let what = format!("the certificate of --{flag}");
         findings.agree(&what, Share::Most, shown, |all| described(all))?;
@@ -60,7 +63,8 @@ pub(super) fn signing_ca(
     }))
 }
 
-/// The CA certificates that the kubeconfigs of most masters trust, in the order of the first that has each.
+/// Returns the CA certificates that the kubeconfigs of most masters trust, in order of first
+/// appearance.
 fn trusted_by_most(found: &[Found]) -> Vec<Certificate> {
     let each: Vec<_> = found.iter().map(Found::trusted).collect();
     let mut all: Vec<Certificate> = Vec::new();
@@ -73,7 +77,8 @@ fn trusted_by_most(found: &[Found]) -> Vec<Certificate> {
     all
 }
 
-/// The bundle of the CA certificates that clients accept, where that is not the one that signs alone.
+/// Returns the bundle of CA certificates that clients accept, or `None` if that is the signing CA
+/// alone.
 pub(super) fn trust(
     choices: &mut Choices,
     found: &[Found],
@@ -107,7 +112,8 @@ pub(super) fn trust(
     Ok(Some(all.iter().map(Certificate::to_pem).collect()))
 }
 
-/// The file of --root-ca-file, where it holds the same on all masters as the kubeconfigs.
+/// Returns the file of `--root-ca-file`, if it holds the kubeconfigs' CA certificates on all
+/// masters.
 fn common_roots(found: &[Found], all: &[Certificate]) -> Option<String> {
     let path = found.first()?.flag(ROOTS)?;
     let is_there = |master: &Found| {

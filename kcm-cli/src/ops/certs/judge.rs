@@ -1,4 +1,4 @@
-//! Whether a certificate is due. Pure.
+//! Validity of a certificate at a point in time. Pure.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use time::OffsetDateTime;
 
 use crate::pki::RENEW_BEFORE;
 
-/// What the time left of a certificate means.
+/// Validity of a certificate at the time of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Validity {
-    /// It lasts.
+    /// Valid and not due.
     Good,
-    /// It ends soon.
+    /// Valid, but due for renewal.
     Due,
-    /// It has ended.
+    /// Expired.
     Expired,
-    /// It has not begun: by this clock.
+    /// Not valid yet, by this machine's clock.
     NotYetValid,
 }
 
-/// Both ends are within the validity (RFC 5280 section 4.1.2.5).
+/// Evaluates the validity of a certificate. Both limits are inclusive (RFC 5280 section 4.1.2.5).
 pub(super) fn validity(
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,

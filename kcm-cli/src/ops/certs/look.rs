@@ -1,4 +1,4 @@
-//! Where certificates are looked for, and what is seen of each.
+//! Reads certificates from files and services, on this machine and on masters.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::util::words::in_full;
 
 pub(crate) type SeenCertificate = Result<Found, UnseenCertificate>;
 
-/// Who keeps certificates: a master, or this machine.
+/// The holder of certificates: a master, or this machine if `None`.
 struct Keeper<'a>(Option<&'a str>);
 
 impl Keeper<'_> {
@@ -45,7 +45,7 @@ impl Keeper<'_> {
     fn pem(&self, role: CertificateUse, place: String, pem: &[u8]) -> SeenCertificate {
         let read = match role {
             CertificateUse::Ca => Certificate::from_pem(pem),
-            // Its intermediates may follow it.
+            // Intermediate certificates may follow the leaf.
             _ => Certificate::first_from_pem(pem),
         };
         match read {
@@ -55,7 +55,7 @@ impl Keeper<'_> {
     }
 }
 
-/// The CA's certificate and the pair. Where there is none, there is nothing to expire.
+/// Reads the CA certificate and the certificates of the pairs on this machine. Skips missing files.
 pub(super) fn at_operator(cluster: &Cluster) -> Vec<SeenCertificate> {
     let keeper = Keeper(None);
     let ca = read(&cluster.pki.ca_cert).map(|pem| {
@@ -90,7 +90,8 @@ fn read(path: &Path) -> Option<Result<Vec<u8>, String>> {
     }
 }
 
-/// Everything on one master, in one exchange and, if its service runs, one look at what it shows.
+/// Reads all certificates of one master in one exchange. If the service runs, also queries its
+/// serving certificate.
 pub(super) async fn at_master(
     name: &str,
     transport: &dyn Transport,
@@ -144,7 +145,7 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
     let (state, text) = observed.followed(path, &ca.state, ca.text.as_deref());
     let ca = ObservedFile { state: state.clone(), text: text.map(str::to_owned) };
     let mut seen = vec![in_file(CertificateUse::Ca, path.as_str(), &ca)];
-    // Where the kubeconfig alone has the pair, there is nothing beside it to end.
+    // If only the kubeconfig holds the pair, no separate file can expire.
     let is_in_kubeconfig_alone = public.and_then(embedded).is_some()
         && [&files.certificate, &files.key].iter().all(|file| file.state == PathState::Absent);
     if !is_in_kubeconfig_alone {
@@ -158,7 +159,8 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
     seen
 }
 
-/// What the service's own process shows; nothing if it listens nowhere.
+/// Queries the certificate that the service presents. Returns `None` without a process or a
+/// listening address.
 async fn shown(
     keeper: &Keeper<'_>,
     transport: &dyn Transport,
@@ -179,7 +181,7 @@ async fn shown(
     Some(keeper.shown(&address, shown))
 }
 
-/// The certificates in a master's files.
+/// Returns the certificates in a master's files.
 pub(crate) fn in_files(
     master: &str,
     layout: &Layout,
@@ -188,7 +190,7 @@ pub(crate) fn in_files(
     files(&Keeper(Some(master)), layout, observed)
 }
 
-/// What a master's service shows at `address`.
+/// Returns the certificate that a master's service presents at `address`.
 pub(crate) fn served(
     master: &str,
     address: &StreamAddress,

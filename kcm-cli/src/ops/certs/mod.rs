@@ -1,6 +1,6 @@
-//! `certs check`: everything that can expire, here and on the masters.
+//! `certs check`: reports the expiry of every certificate, on this machine and on the masters.
 //!
-//! It asks the masters alone, so it works while no API server does.
+//! Connects only to the masters, so it works while the API server is down.
 
 mod judge;
 mod look;
@@ -21,32 +21,33 @@ use crate::pki;
 pub use judge::Validity;
 pub(crate) use look::{SeenCertificate, in_files, served};
 
-/// What was found, everywhere.
+/// Result of a certificate check.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateCheck {
-    /// The moment it is judged for.
+    /// Time of the check.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The certificates: this machine's, then each master's in the cluster file's order.
+    /// Certificates: those of this machine, then those of each master in cluster file order.
     pub certificates: Vec<CheckedCertificate>,
-    /// Where none could be seen that should be there.
+    /// Expected certificates that could not be read, and masters that could not be queried.
     pub unseen: Vec<UnseenCertificate>,
 }
 
-/// What a certificate is there for.
+/// Use of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CertificateUse {
-    /// The CA's own.
+    /// Certificate of the CA.
     Ca,
-    /// kube-controller-manager's, in the file that kubeconfigs are made from.
+    /// Client certificate of kube-controller-manager, in the file that kubeconfigs are made from.
     Client,
-    /// The one in the kubeconfig, with which kube-controller-manager logs in.
+    /// Client certificate in the kubeconfig, with which kube-controller-manager authenticates.
     Kubeconfig,
-    /// What it serves with, in its file.
+    /// Serving certificate of kube-controller-manager, in its file.
     Serving,
-    /// The one that kube-controller-manager shows to whoever asks for its health or metrics.
+    /// Certificate that kube-controller-manager presents to clients of its health and metrics
+    /// endpoints.
     Served,
 }
 
@@ -62,65 +63,69 @@ impl fmt::Display for CertificateUse {
     }
 }
 
-/// A certificate, and how long it lasts.
+/// A certificate and its validity.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckedCertificate {
-    /// The master; none for this machine.
+    /// Name of the master; absent for this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
-    /// What it is there for.
+    /// Use of the certificate.
     #[serde(rename = "use")]
     pub role: CertificateUse,
-    /// Its file, or the address at which it is shown.
+    /// Path of its file, or address at which it is presented.
     pub place: String,
-    /// Whose it is.
+    /// Subject of the certificate.
     pub subject: String,
-    /// SHA-256 of it.
+    /// SHA-256 fingerprint of the certificate.
     pub fingerprint: Fingerprint,
-    /// Its last second.
+    /// Last second of the validity.
     #[serde(with = "time::serde::rfc3339")]
     pub not_after: OffsetDateTime,
-    /// Whole days until then; negative once it has expired.
+    /// Whole days until expiry, rounded towards zero; negative from one day after expiry.
     pub days_left: i64,
-    /// What that means.
+    /// Validity at the time of the check.
     pub validity: Validity,
 }
 
-/// A certificate that could not be seen.
+/// A certificate that could not be read.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UnseenCertificate {
-    /// The master; none for this machine.
+    /// Name of the master; absent for this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
-    /// What it is there for; none if the master could not be asked at all.
+    /// Use of the certificate; absent if the master could not be queried at all.
     #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub role: Option<CertificateUse>,
-    /// Why, and what to do.
+    /// The cause, and how to fix it.
     pub reason: String,
 }
 
 impl CertificateCheck {
-    /// Whether something is due, has expired, or is not valid yet.
+    /// Reports whether any certificate is due, expired or not valid yet.
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.certificates.iter().any(|it| it.validity != Validity::Good)
     }
 
-    /// Whether everything was seen.
+    /// Reports whether every certificate could be read.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.unseen.is_empty()
     }
 }
 
-/// Looks at every certificate on this machine and, all at once, on the masters. One is due from `due_within` before its
-/// end on; if that is not given, as the cluster file says (`pki.renewBefore`), or in the last 30 days, but no sooner than
-/// in the last third of its life; of a client certificate, of the lifetime that a new one would have.
+/// Checks every certificate on this machine and, concurrently, on the masters.
+///
+/// A certificate is due if it expires within `due_within`, by default `pki.renewBefore` of the
+/// cluster file. Without either, it is due in the last 30 days or the last third of its lifetime,
+/// whichever is shorter. For client and serving certificates in files, the lifetime is that of a
+/// newly issued certificate.
 ///
 /// # Errors
-/// When the cluster file gives no places on the masters. Masters that cannot be asked are in the result.
+/// If the cluster file gives no valid paths on the masters. Masters that could not be queried are
+/// in the result.
 pub async fn check_certificates(
     run: Run<'_>,
     due_within: Option<Duration>,
@@ -139,7 +144,7 @@ pub async fn check_certificates(
     Ok(judge(run, masters, due_within))
 }
 
-/// Judges what this machine has and what was seen on masters.
+/// Evaluates the certificates of this machine and those read on masters.
 pub(crate) fn judge(
     run: Run<'_>,
     on_masters: impl Iterator<Item = SeenCertificate>,
@@ -147,7 +152,7 @@ pub(crate) fn judge(
 ) -> CertificateCheck {
     let all = look::at_operator(run.cluster).into_iter().chain(on_masters);
     let due_within = due_within.or(run.cluster.pki.renew_before);
-    // As `apply` decides.
+    // The rule by which `apply` decides.
     let clients = due_within.or_else(|| pki::renew_before(&run.cluster.pki));
     let mut check = CertificateCheck { at: run.now, certificates: Vec::new(), unseen: Vec::new() };
     for found in all {
@@ -167,7 +172,7 @@ pub(crate) fn judge(
     check
 }
 
-/// A certificate where it was found.
+/// A certificate, and the place where it was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     master: Option<String>,

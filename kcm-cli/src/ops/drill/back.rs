@@ -1,4 +1,4 @@
-//! Bringing a master back: started, and proven healthy.
+//! Starts stopped services again and verifies their health.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,32 +14,34 @@ use crate::transport::{
 use crate::util::interrupt::Interrupt;
 use crate::util::tasks::at_once;
 
-/// How often a master is asked to start its service that cannot be asked.
+/// Number of attempts on a master that cannot be reached.
 const ATTEMPTS: usize = 4;
-/// How long is waited in between.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// A master that is brought back.
+/// A master whose service is started again.
 #[derive(Clone)]
 pub(super) struct Returning {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) layout: Layout,
 }
 
-/// How a service is to run again.
+/// Method of starting a service again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
-    /// It is started if it does not run.
+    /// Starts the service if it does not run.
     Start,
-    /// It is started anew even if it runs: one job of systemd, which it ends whoever dies.
+    /// Restarts the service even if it runs. This is one systemd job, which completes even if kcm
+    /// dies.
     Restart,
 }
 
 impl Returning {
-    /// Lets the service run, and disarms its timer.
+    /// Starts or restarts the service, and disarms its timer.
     ///
     /// # Errors
-    /// Why it is not known to run. Its timer, if it is armed, is left armed where nothing could be asked.
+    /// If the service is not known to run. An armed timer stays armed if the master could not be
+    /// reached.
     pub(super) async fn run(&self, again: Again) -> Result<Settled, String> {
         let unit = || self.layout.unit.clone();
         let mut operations = match again {
@@ -77,7 +79,7 @@ impl Returning {
         Err(why)
     }
 
-    /// Whether it runs and is healthy by now, whoever started it.
+    /// Reports whether the service runs and is healthy, whatever started it.
     pub(super) async fn is_well(&self) -> bool {
         is_healthy(&*self.transport, &self.layout).await
     }
@@ -90,8 +92,8 @@ pub(super) struct Started {
     pub(super) seen: Settled,
 }
 
-/// Waits until all are proven healthy, as every rollout does; whoever is asked to stop has seen them start. Those that
-/// are not, each with why.
+/// Waits until all services pass the gate of a rollout. Returns the masters that do not, with the
+/// cause. An interrupt ends the wait with an empty result, because all services were seen to start.
 pub(super) async fn prove(all: Vec<Started>, interrupt: &Interrupt) -> Vec<(String, String)> {
     let (names, proofs): (Vec<_>, Vec<_>) = all
         .into_iter()
@@ -99,7 +101,8 @@ pub(super) async fn prove(all: Vec<Started>, interrupt: &Interrupt) -> Vec<(Stri
             let Started { name, returning: Returning { transport, layout }, seen } = started;
             let proof = async move {
                 match gate::pass(&*transport, &layout, Serving::Wherever, Some(seen)).await {
-                    // Where there is no way to ask, nobody could ask before either.
+                    // Without a way to query health, it could not be queried before the drill
+                    // either.
                     Ok(_) | Err(gate::Unproven::Unasked(_)) => None,
                     Err(why) => Some(why.to_string()),
                 }

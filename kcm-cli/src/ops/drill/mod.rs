@@ -1,8 +1,8 @@
-//! `drill`: the failover that a cluster lives by, tried before it is needed. The leader is ended, another takes over, the
-//! time in between is measured, and everything is put back.
+//! `drill`: a rehearsal of a failover. Ends the leader, waits for a successor, measures the
+//! leaderless gap, and restores the service.
 //!
-//! At most one master is down at a time. Before one is stopped, its master's own timer is armed that starts it again, so
-//! that nothing stays down whatever becomes of kcm.
+//! At most one master is down at a time. Before kcm stops a service, it arms a timer on the master,
+//! which starts the service again even if kcm dies.
 
 mod back;
 mod pace;
@@ -37,46 +37,51 @@ pub use report::{
     Reconciliation, Succession, Timeline,
 };
 
-/// How long the timer waits that starts a master whose kcm is gone: with its start, it runs again within 20 s.
+/// Delay of the timer that starts a service again if kcm dies. With the start itself, the service
+/// runs again within 20 s.
 const BACK_AFTER: Duration = Duration::from_secs(17);
 
-/// What a drill is to do.
+/// Options of a drill.
 #[derive(Clone, Debug)]
 pub struct DrillRequest {
-    /// How a leader is ended.
+    /// Method of ending a leader.
     pub method: DrillMethod,
-    /// How long it goes on.
+    /// Extent of the drill.
     pub extent: DrillExtent,
-    /// Whether a master is ended although no other is healthy, so that nobody leads until it is back.
+    /// End a leader even if no other master is healthy. The cluster is leaderless until its service
+    /// runs again.
     pub even_the_last: bool,
-    /// Who may make the probe that shows that a leader works; without, that somebody leads is all there is to see.
+    /// Probe that verifies that a leader works. Without it, only leadership is verified.
     pub probe: Option<ProbeRequest>,
 }
 
-/// How long a drill goes on.
+/// Extent of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DrillExtent {
-    /// Until one leader has been succeeded.
+    /// Ends after the first succession.
     Once,
-    /// Until every master that is healthy has taken over once.
+    /// Ends after every healthy master has taken over once.
     All,
 }
 
-/// Who may make a namespace with a Deployment for each leader.
+/// Inputs of the probe, which creates a namespace with a Deployment for each leader.
 #[derive(Clone, Debug)]
 pub struct ProbeRequest {
-    /// An administrator.
+    /// Credentials of an administrator.
     pub credentials: Credentials,
-    /// How long a leader may take to reconcile it.
+    /// Time limit for a leader to reconcile its Deployment.
     pub timeout: Duration,
 }
 
-/// Ends the leader, sees another process take over, measures how long nobody led, and puts everything back; with
-/// [`DrillExtent::All`] again and again until every healthy master has taken over once. Holds every master's lock.
+/// Ends the leader, waits for another process to take over, measures the leaderless gap, and
+/// restores the service. Holds every master's lock.
+///
+/// With [`DrillExtent::All`], repeats this until every healthy master has taken over once.
 ///
 /// # Errors
-/// When it does not begin: masters that are folders or cannot be asked, fewer than two that are healthy, a leader that is
-/// none of them, or somebody else at work. Nothing was stopped then. What happens from then on is in the [`DrillReport`].
+/// If the drill does not begin; nothing was stopped then. Possible causes are masters that are
+/// folders or unreachable, fewer than two healthy masters, an unsuitable leader, or a lock of
+/// another process. Later failures are in the [`DrillReport`].
 pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, Error> {
     if run.fleet.network() == Network::Forbidden {
         let reason = "nobody leads in masters that are folders; leave out --root";
@@ -86,13 +91,13 @@ pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, 
     if let Some(probe) = &request.probe {
         smoke::usable(&probe.credentials).await?;
     }
-    // There is nothing to put back yet: whoever interrupts it wants it to end.
+    // Nothing needs to be restored yet, so an interrupt ends the run at once.
     let begun = tokio::select! {
         biased;
         () = run.interrupt.asked() => return Err(Error::Interrupted),
         begun = begin(run, request, &layout) => begun?,
     };
-    // Kept until everything is put back.
+    // The locks are held until everything is restored.
     let _locks = rollout::lock_all(run.fleet).await?;
     let lead = tokio::select! {
         biased;
@@ -103,11 +108,11 @@ pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, 
     Ok(report)
 }
 
-/// The masters as they are when a drill begins.
+/// State of the masters at the start of a drill.
 struct Begun {
     seats: Vec<Seat>,
     observed: Vec<ObservedMaster>,
-    /// The places of those that are healthy, in order.
+    /// Indexes of the healthy masters, in order.
     healthy: Vec<usize>,
 }
 
@@ -139,7 +144,7 @@ async fn begin(run: Run<'_>, request: &DrillRequest, layout: &Layout) -> Result<
     Ok(Begun { seats, observed, healthy })
 }
 
-/// Which of the masters at these places are healthy now.
+/// Returns which of the masters at these indexes are healthy now.
 async fn healthy(seats: &[Seat], layout: &Layout, places: &[usize]) -> Vec<usize> {
     let asked = seats.iter().enumerate().filter(|(place, _)| places.contains(place));
     let asked = at_once(asked.map(|(place, seat)| async move {
@@ -168,7 +173,7 @@ fn refusal(code: FindingCode, problem: impl Into<String>, mend: impl Into<String
     Finding { code, severity: Severity::Error, master: None, problem, mend }
 }
 
-/// Opens the ways to the Lease, and sees one of the healthy masters hold and renew it.
+/// Connects to the Lease, and waits until one of the healthy masters holds and renews it.
 async fn see_leader(run: Run<'_>, layout: &Layout, begun: &Begun) -> Result<Arc<Lead>, Error> {
     let lead = lead_as_deployed(run, layout, &begun.observed).await?;
     match leader_trouble(&lead, begun).await {
@@ -177,7 +182,7 @@ async fn see_leader(run: Run<'_>, layout: &Layout, begun: &Begun) -> Result<Arc<
     }
 }
 
-/// What keeps the present leader from being ended.
+/// Returns the reason that the current leader must not be ended, if any.
 async fn leader_trouble(lead: &Lead, begun: &Begun) -> Option<Finding> {
     if !lead.is_seen() {
         let problem = "who leads cannot be seen from here, so there is nobody to end";
@@ -187,14 +192,15 @@ async fn leader_trouble(lead: &Lead, begun: &Begun) -> Option<Finding> {
     if let Some(finding) = not_to_be_ended(lead.holding().await, begun) {
         return Some(finding);
     }
-    // Whoever has only just ended still holds it.
+    // A process that has just ended still holds the Lease.
     if let Err(why) = lead.settled().await {
         return Some(refusal(FindingCode::NobodyLeads, why, "`kcm status` says what is wrong"));
     }
     not_to_be_ended(lead.holding().await, begun)
 }
 
-/// Why whoever holds the Lease is not to be ended; nothing where nobody does, who may yet.
+/// Returns the reason that the holder of the Lease must not be ended, if any. A Lease without a
+/// holder passes, because a candidate may still take it.
 fn not_to_be_ended(holding: Holding, begun: &Begun) -> Option<Finding> {
     match holding {
         Holding::Ours(place, _) if begun.healthy.contains(&place) => None,

@@ -1,9 +1,10 @@
-//! How long what takes, by the rules of the election. Pure.
+//! Durations of a drill, by the rules of leader election. Pure.
 //!
-//! client-go's candidate takes a Lease once it has not seen it change for its duration, counted from when it itself saw
-//! the last change, or from its own first look: `LeaderElector.tryAcquireOrRenew` and `isLeaseValid`
-//! (k8s.io/client-go/tools/leaderelection/leaderelection.go). Between two looks it sleeps for the retry period with up to
-//! 120 % added (`JitterFactor`). A leader renews once every retry period.
+//! A candidate of client-go takes a Lease that it has not seen change for the Lease's duration. The
+//! duration counts from its own observation of the last change, or from its first read:
+//! `LeaderElector.tryAcquireOrRenew` and `isLeaseValid`
+//! (k8s.io/client-go/tools/leaderelection/leaderelection.go). Between two reads it sleeps for the
+//! retry period plus up to 120 % (`JitterFactor`). A leader renews once per retry period.
 
 use std::time::Duration;
 
@@ -12,37 +13,38 @@ use kcm_systemd::Flags;
 
 use super::BACK_AFTER;
 
-/// `--leader-elect-retry-period`, if it is not said.
+/// Default of `--leader-elect-retry-period`.
 const RETRY_PERIOD: Duration = Duration::from_secs(2);
-/// `--leader-elect-lease-duration`, if the Lease does not say it.
+/// Default of `--leader-elect-lease-duration`, for a Lease without a duration.
 const LEASE_DURATION: Duration = Duration::from_secs(15);
-/// For what is no sleep: requests, and looks of ours.
+/// Allowance for requests, and for the intervals of kcm's own reads.
 const ALLOWANCE: Duration = Duration::from_millis(500);
-/// How much longer than promised a successor is waited for.
+/// Additional wait for a successor, beyond the promise.
 const BEYOND: Duration = Duration::from_secs(6);
-/// How long before its timer a service is started at the latest.
+/// Minimum time by which kcm starts a service before its timer does.
 const BEFORE_THE_TIMER: Duration = Duration::from_secs(2);
 
-/// How long what takes, counted from the end of a leader's process.
+/// Durations, counted from the end of a leader's process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
-    /// How long nobody may lead at most, if the Lease is left to run out: a candidate sees the last renewal one sleep
-    /// late, and asks one sleep after it has run out.
+    /// Maximum leaderless gap if the Lease expires. A candidate sees the last renewal one sleep
+    /// late, and takes the Lease one sleep after its expiry.
     pub(super) promise: Duration,
-    /// The same where the Lease is free: a candidate asks one sleep later at most.
+    /// Maximum leaderless gap if the Lease is free: a candidate reads it one sleep later at most.
     pub(super) promise_once_free: Duration,
-    /// How long a master stays stopped for a successor where the Lease is free.
+    /// Maximum time for which a service stays stopped, to let a successor take a free Lease.
     pub(super) behind_once_free: Duration,
-    /// A process that looks for the first time after this is behind everybody who was there before: for it, the Lease
-    /// runs out after the promise.
+    /// Time after which a new process is behind all existing candidates: for it, the Lease expires
+    /// later than `promise`.
     pub(super) behind: Duration,
-    /// Before this nobody can lead, so whoever is to be put behind has to be by then.
+    /// Time before which no candidate can take the Lease. Processes that must not take it are
+    /// restarted by then.
     pub(super) nobody_yet: Duration,
-    /// How long a successor is waited for.
+    /// Maximum wait for a successor.
     pub(super) patience: Duration,
-    /// The same where the Lease was freed.
+    /// Maximum wait for a successor if the Lease was freed.
     pub(super) patience_once_free: Duration,
-    /// How long a new leader may take until it renews: its renew deadline is 10 s, if nobody said otherwise.
+    /// Maximum time until a new leader renews. The default renew deadline is 10 s.
     pub(super) renewal: Duration,
 }
 
@@ -64,13 +66,13 @@ impl Pace {
     }
 }
 
-/// The longest retry period among processes with these flags.
+/// Returns the longest retry period among processes with these flags, limited to 60 s.
 pub(super) fn retry_period(all: impl Iterator<Item = Option<Flags>>) -> Duration {
     let said = all.flatten().filter_map(|flags| {
         let said = flags.get("leader-elect-retry-period")?;
         said.parse::<GoDuration>().ok().map(GoDuration::as_duration)
     });
-    // Whatever a flag says, nobody waits for hours here.
+    // The limit bounds the drill, whatever value a flag has.
     said.max().unwrap_or(RETRY_PERIOD).min(Duration::from_secs(60))
 }
 
@@ -85,7 +87,7 @@ mod tests {
         assert_eq!(pace.promise_once_free, Duration::from_millis(4400));
         assert_eq!(pace.behind, Duration::from_millis(9300));
         assert_eq!(pace.nobody_yet, Duration::from_millis(12_500));
-        // The last renewal was before the end, so the first look is a whole duration before the promise runs out.
+        // A process that starts at `behind` sees the Lease expire only after `promise`.
         assert!(pace.behind + LEASE_DURATION > pace.promise);
         assert!(pace.behind < pace.nobody_yet && pace.behind < BACK_AFTER);
     }

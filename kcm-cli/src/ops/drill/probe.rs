@@ -1,4 +1,4 @@
-//! A Deployment for each leader, to see that it does the work of one.
+//! Probe: a Deployment for each leader, which shows that the leader reconciles.
 
 use std::time::Duration;
 
@@ -12,9 +12,10 @@ use crate::ops::smoke::{APPS, CORE, Glance, LeftBehind, Namespace, Seat, until, 
 use crate::util::interrupt::Interrupt;
 use crate::util::words::at;
 
-/// What the namespace's name begins with.
+/// Prefix of the namespace's name.
 const LABEL: &str = "kcm-drill";
-/// Nobody's name: a Pod that waits for this scheduler is placed nowhere, so nothing is pulled and nothing runs.
+/// Name of a scheduler that does not exist. The Pods are not scheduled, so no image is pulled and
+/// no container runs.
 const NOBODY: &str = "kcm-drill";
 
 /// A namespace with a Deployment for each leader.
@@ -23,10 +24,11 @@ pub(super) struct Probe<'p> {
     request: &'p ProbeRequest,
 }
 
-/// The API server, through whichever master reaches it, or from here.
+/// Connects to the API server through the first master that reaches it, or directly from this
+/// machine.
 ///
 /// # Errors
-/// Why it cannot be asked.
+/// If the API server cannot be queried. The text is the cause.
 pub(super) async fn reach(
     run: Run<'_>,
     request: &ProbeRequest,
@@ -48,10 +50,11 @@ pub(super) async fn reach(
 }
 
 impl<'p> Probe<'p> {
-    /// Makes the namespace.
+    /// Creates the namespace.
     ///
     /// # Errors
-    /// When it is not certain that it was made; whether something is to be removed all the same is in the second part.
+    /// If the namespace is not known to exist. The second part is present if the namespace may
+    /// exist and must be removed.
     pub(super) async fn begin(
         api: &'p ApiServer,
         request: &'p ProbeRequest,
@@ -68,10 +71,10 @@ impl<'p> Probe<'p> {
         }
     }
 
-    /// Makes the Deployment of this number.
+    /// Creates the Deployment with this number.
     ///
     /// # Errors
-    /// What the API server says.
+    /// If the API server refuses. The text is its message.
     pub(super) async fn ask(&self, number: usize) -> Result<(), String> {
         let name = name(number);
         let labels = json!({"app": name});
@@ -92,16 +95,17 @@ impl<'p> Probe<'p> {
         let path = self.namespace.path(APPS, "deployments");
         match self.namespace.api.change(&path, Change::Create(&deployment)).await {
             Ok(_) => Ok(()),
-            // Whether it was made shows in whether it gets its Pod.
+            // If the Deployment was created, its Pod shows that.
             Err(error) if error.is_fate_unknown() => Ok(()),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    /// Waits until it has its Pod, which two controllers have to work for; when that was seen.
+    /// Waits until the Deployment has its Pod, which is the work of two controllers. Returns the
+    /// time at which the Pod was seen.
     ///
     /// # Errors
-    /// What was seen instead.
+    /// If the Pod does not appear in time. The text is the last observation.
     pub(super) async fn reconciled(
         &self,
         number: usize,
@@ -126,9 +130,9 @@ impl<'p> Probe<'p> {
         seen.await.map(|_| Instant::now())
     }
 
-    /// Removes everything; what stays, if something does.
+    /// Removes the namespace. Returns what could not be removed, if anything.
     pub(super) async fn end(self) -> Option<LeftBehind> {
-        // A namespace takes its time in a cluster with many kinds of objects.
+        // The deletion of a namespace is slow in a cluster with many kinds of objects.
         let patience = self.request.timeout.max(Duration::from_secs(30));
         let why = self.namespace.remove(patience).await.err()?;
         Some(self.namespace.left_behind(why, &self.request.credentials).await)

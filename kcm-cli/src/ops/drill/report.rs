@@ -1,4 +1,4 @@
-//! What a drill did and saw, as a value.
+//! Result of a drill, as a value.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -6,199 +6,202 @@ use time::OffsetDateTime;
 use crate::event::DrillMethod;
 use crate::ops::smoke::LeftBehind;
 
-/// What a drill did and saw. All milliseconds but durations count from [`at`](Self::at), on one clock that nobody sets.
+/// Result of a drill. Points in time are milliseconds since [`at`](Self::at) on a monotonic clock.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillReport {
-    /// When it began to watch.
+    /// Start of the observation.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The cluster's name.
+    /// Name of the cluster.
     pub cluster: String,
-    /// How leaders were ended.
+    /// Method of ending leaders.
     pub method: DrillMethod,
-    /// The master that led when it began.
+    /// Master that led at the start.
     pub leader: String,
-    /// The masters that took part: those that were healthy when it began.
+    /// Masters that took part: those that were healthy at the start.
     pub masters: Vec<String>,
-    /// Each time that a leader was ended, and what came of it.
+    /// Successions, each with the end of a leader and its result.
     pub successions: Vec<Succession>,
-    /// How the probe went under the leader at the beginning; nothing if there is no probe.
+    /// Result of the probe under the initial leader; absent without a probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_probe: Option<Reconciliation>,
-    /// Why it ended early, if it did.
+    /// Reason for an early end; absent if the drill was complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
-    /// Masters that are not known to run again.
+    /// Masters whose service is not known to run again.
     pub not_put_back: Vec<NotPutBack>,
-    /// What it made and could not remove.
+    /// Objects that the drill created and could not remove.
     pub left_behind: Vec<LeftBehind>,
-    /// Whether it was asked to stop before its end.
+    /// True if the drill was interrupted before its end.
     pub is_interrupted: bool,
-    /// What was seen of everybody all the while.
+    /// Observations of the Lease and of all masters during the drill.
     pub timeline: Timeline,
 }
 
-/// The end of a leader, and who came after it.
+/// The end of a leader, and its successor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Succession {
-    /// The master that led.
+    /// Master that led.
     pub from: String,
-    /// Its process, as the Lease named it.
+    /// Identity of its process in the Lease.
     pub from_holder: String,
-    /// From when on nobody leads.
+    /// Start of the leaderless gap.
     pub ended_milliseconds: u64,
-    /// How that is known.
+    /// Evidence for the start of the gap.
     pub end: EndOfLead,
-    /// The master that leads now; the one that led, if its new process is first. Nothing while nobody leads, or one that
-    /// is none of the masters.
+    /// Master that leads now, which may be the same master with a new process. Absent without a
+    /// leader, or if the leader is not one of the masters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Its process, as the Lease names it.
+    /// Identity of the new leader in the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_holder: Option<String>,
-    /// When it was first seen to hold the Lease.
+    /// Time at which the new leader was first seen to hold the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub led_milliseconds: Option<u64>,
-    /// When it was seen to renew it.
+    /// Time at which the new leader was seen to renew the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renewed_milliseconds: Option<u64>,
-    /// How long nobody led.
+    /// Length of the leaderless gap.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap_milliseconds: Option<u64>,
-    /// How much shorter that may be in truth: the time between two looks at the Lease.
+    /// Maximum by which the true gap is shorter: the time between two reads of the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision_milliseconds: Option<u64>,
-    /// How long it may be at most: by the Lease's duration and the candidates' retry period; by that period alone where
-    /// the leader released its Lease. Nothing where kcm freed it and started the service at once.
+    /// Maximum expected gap, from the Lease's duration and the candidates' retry period. From the
+    /// retry period alone if the leader released its Lease. Absent if kcm freed the Lease, or no
+    /// other master could take over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promise_milliseconds: Option<u64>,
-    /// Why the Lease was left to run out in a handover, if it was.
+    /// Reason that a handover left the Lease to expire; absent if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
-    /// How the probe went; nothing if there is none.
+    /// Result of the probe; absent without a probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Reconciliation>,
-    /// When the master that led runs again: healthy, as far as that was seen, or else started.
+    /// Time at which the former leader's service was healthy again, or was started if its health
+    /// was not observed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub back_milliseconds: Option<u64>,
-    /// When it was proven healthy.
+    /// Time at which the service was verified healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthy_milliseconds: Option<u64>,
-    /// Masters that were restarted meanwhile, so that one leads that has not taken over yet.
+    /// Masters that were restarted so that a master that has not taken over yet can lead.
     pub held_back: Vec<String>,
 }
 
-/// From what on nobody leads.
+/// Evidence for the end of leadership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EndOfLead {
-    /// Its process was seen to be gone.
+    /// The process was seen to be gone.
     ProcessGone,
-    /// That was not seen: its last renewal was.
+    /// The end of the process was not seen; the last renewal was.
     LastRenewal,
-    /// It released its Lease itself (KEP-5366), before or just after its process was gone.
+    /// The process released its Lease itself (KEP-5366), before or just after its end.
     Released,
 }
 
-/// What became of a Deployment that was made while nobody led.
+/// Result of a Deployment that the drill created as a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Reconciliation {
-    /// It has its `ReplicaSet` and its Pod.
+    /// The Deployment has its `ReplicaSet` and its Pod.
     Reconciled {
-        /// When it was made.
+        /// Time at which the Deployment was created.
         asked_milliseconds: u64,
-        /// When its Pod was seen.
+        /// Time at which its Pod was seen.
         done_milliseconds: u64,
-        /// How long the leader took for it; nothing without a succession.
+        /// Time that the new leader took; absent without a succession.
         #[serde(skip_serializing_if = "Option::is_none")]
         delay_milliseconds: Option<u64>,
     },
-    /// It has not.
+    /// The Deployment was not reconciled.
     Failed {
-        /// What was seen instead.
+        /// The cause, or the last observation.
         why: String,
     },
 }
 
-/// A master that is not known to run again.
+/// A master whose service is not known to run again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotPutBack {
-    /// The master.
+    /// Name of the master.
     pub master: String,
-    /// Why.
+    /// The cause.
     pub why: String,
-    /// The command that starts it there.
+    /// Command that starts the service on the master.
     pub start: String,
 }
 
-/// What was seen all the while. Times are milliseconds from the beginning.
+/// Observations during the drill. Times are milliseconds since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
-    /// How long it was watched.
+    /// Length of the observation.
     pub length_milliseconds: u64,
-    /// The longest time in which the Lease was not seen.
+    /// Longest time without a successful read of the Lease.
     pub blind_milliseconds: u64,
-    /// Who held the Lease.
+    /// Holders of the Lease.
     pub lease: Vec<HolderSpan>,
-    /// What each master answered, in the cluster file's order.
+    /// Health of each master, in cluster file order.
     pub masters: Vec<MasterTimeline>,
 }
 
-/// For how long the Lease named whom.
+/// A period with one holder of the Lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HolderSpan {
-    /// From when on that was seen.
+    /// First observation of this holder.
     pub from_milliseconds: u64,
-    /// When it was last seen.
+    /// Last observation of this holder.
     pub until_milliseconds: u64,
-    /// The holder; nobody, if it is free or there is none.
+    /// Holder of the Lease; null if the Lease is free or missing.
     pub holder: Option<String>,
 }
 
-/// What one master answered.
+/// Health of one master over time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterTimeline {
-    /// The master.
+    /// Name of the master.
     pub name: String,
-    /// What it answered, from one change to the next.
+    /// Periods of equal health, in order of time.
     pub health: Vec<HealthSpan>,
 }
 
-/// For how long a master answered what.
+/// A period of equal health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthSpan {
-    /// From when on that was seen.
+    /// Start of the period.
     pub from_milliseconds: u64,
-    /// Until when.
+    /// End of the period.
     pub until_milliseconds: u64,
-    /// What.
+    /// Health in the period.
     pub answer: HealthAnswer,
 }
 
-/// What a master answers who is asked for its health.
+/// Answer of a master to a health request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum HealthAnswer {
-    /// It is healthy.
+    /// The service is healthy.
     Healthy,
-    /// It is not.
+    /// The service answers and is not healthy.
     Unhealthy,
-    /// Nothing: nobody listens.
+    /// The service does not answer.
     Silent,
-    /// It could not be asked.
+    /// The master could not be queried.
     Unknown,
 }
 
 impl Succession {
-    /// Whether somebody leads, no later than promised, goes on to, and does the work of one, and the master is back.
+    /// Reports whether the succession succeeded. A successor led within the promised time, renewed
+    /// the Lease and reconciled the probe, and the former leader is healthy again.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.to.is_some()
@@ -208,7 +211,7 @@ impl Succession {
             && self.healthy_milliseconds.is_some()
     }
 
-    /// Whether nobody had to wait longer than promised, to the second.
+    /// Reports whether the leaderless gap ended, at most 1 s later than promised.
     #[must_use]
     pub fn is_as_promised(&self) -> bool {
         match (self.gap_milliseconds, self.promise_milliseconds) {
@@ -219,7 +222,8 @@ impl Succession {
 }
 
 impl DrillReport {
-    /// Whether everything was as it must be, and is again as it was.
+    /// Reports whether every succession succeeded, without an early end, and everything is
+    /// restored.
     #[must_use]
     pub fn is_passed(&self) -> bool {
         self.trouble.is_none()
@@ -229,7 +233,7 @@ impl DrillReport {
             && self.successions.iter().all(Succession::is_good)
     }
 
-    /// Whether every master runs again, and nothing is left that was made for it.
+    /// Reports whether every service runs again, and every created object is removed.
     #[must_use]
     pub fn is_put_back(&self) -> bool {
         self.not_put_back.is_empty() && self.left_behind.is_empty()

@@ -1,4 +1,4 @@
-//! The drill itself: who is ended next, and when it is over.
+//! Execution of a drill: selects the next leader to end, and decides when the drill is over.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,14 +24,15 @@ use crate::ops::smoke::Seat;
 use crate::rollout::{self, Claim, Holding, Lead, answers_at, owner};
 use crate::transport::{Activity, Observation};
 
-/// How often each master may be ended on the average: who leads next is not always for kcm to say.
+/// Maximum number of successions, as a multiple of the masters. kcm cannot always choose the next
+/// leader.
 const ROUNDS: usize = 4;
-/// How much longer than its timer a service may take that kcm could not start.
+/// Additional wait for a service that kcm could not start, beyond its timer.
 const AFTER_THE_TIMER: Duration = Duration::from_secs(5);
-/// How often such a service is looked at.
+/// Interval between two checks of such a service.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A drill that goes on.
+/// A drill in progress.
 pub(super) struct Show<'s> {
     run: Run<'s>,
     request: &'s DrillRequest,
@@ -40,10 +41,10 @@ pub(super) struct Show<'s> {
     lead: Arc<Lead>,
     watch: Watch,
     retry_period: Duration,
-    /// The places of those that took over.
+    /// Indexes of the masters that took over.
     took_over: BTreeSet<usize>,
     report: DrillReport,
-    /// When the last leader was ended.
+    /// Time at which the last succession was complete.
     last_end: Instant,
 }
 
@@ -120,7 +121,8 @@ impl<'s> Show<'s> {
         self.report
     }
 
-    /// Whoever leads now must reconcile the probe, too: else nothing could be said of those who come after.
+    /// Continues the drill if the initial leader reconciles the probe. Otherwise the probe could
+    /// not prove anything about its successors.
     async fn go_on_if_it_works(&mut self, probe: &Probe<'_>) {
         let tried = async {
             probe.ask(0).await?;
@@ -148,7 +150,7 @@ impl<'s> Show<'s> {
         }
     }
 
-    /// Ends one leader after the other until it is over.
+    /// Ends one leader after the other until the drill is over.
     async fn go_on(&mut self, probe: Option<&Probe<'_>>) {
         let bound = match self.request.extent {
             DrillExtent::Once => 1,
@@ -180,7 +182,7 @@ impl<'s> Show<'s> {
         }
     }
 
-    /// Who is ended next, as it is now.
+    /// Selects the leader to end next, from the current state.
     async fn next(&mut self) -> Result<Next, String> {
         let (place, lease) = match self.lead.holding().await {
             Holding::Ours(place, lease) if self.begun.healthy.contains(&place) => (place, lease),
@@ -199,7 +201,7 @@ impl<'s> Show<'s> {
         if self.report.leader.is_empty() {
             self.report.leader.clone_from(&seat.name);
         }
-        // Nobody is ended while another is not well.
+        // No leader is ended while another master is unhealthy.
         let healthy = healthy(&self.begun.seats, self.layout, &self.begun.healthy).await;
         let others: Vec<_> = healthy.into_iter().filter(|other| *other != place).collect();
         if others.is_empty() && !self.request.even_the_last {
@@ -226,12 +228,12 @@ impl<'s> Show<'s> {
         Ok(Next { place, lease, invocation, started: since, has_successor: !others.is_empty() })
     }
 
-    /// Ends a leader, and enters what came of it.
+    /// Ends a leader and records the result.
     async fn succeed(&mut self, next: Next, probe: Option<&Probe<'_>>) {
         let Next { place, lease, invocation, started, has_successor } = next;
         let Some(name) = self.name(place) else { return };
         let Some(returning) = self.returning(place) else { return };
-        // Where all have led, nobody is kept from it.
+        // Only a drill of all masters keeps those that took over from leading again.
         let is_for_all = self.request.extent == DrillExtent::All;
         let others = self.took_over.iter().filter(|other| is_for_all && **other != place);
         let others = others
@@ -289,7 +291,8 @@ impl<'s> Show<'s> {
         }
     }
 
-    /// Whoever could not be started may have been by its timer.
+    /// Checks the masters that kcm could not start again, because their timers may have started
+    /// them.
     async fn look_again(&mut self) {
         let deadline = self.last_end + BACK_AFTER + AFTER_THE_TIMER;
         let mut down = std::mem::take(&mut self.report.not_put_back);
@@ -338,7 +341,7 @@ impl<'s> Show<'s> {
     }
 }
 
-/// A leader that is to be ended, as it was just seen.
+/// A leader to end, as it was last observed.
 struct Next {
     place: usize,
     lease: Lease,

@@ -1,4 +1,4 @@
-//! One leader's end, and everything that follows until the master is back.
+//! One succession: the end of a leader, and everything until its service runs again.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::transport::{
     Batch, Operation, OperationFailure, Reply, Settle, TransportError, UnitAction,
 };
 
-/// A leader that is to be ended, and whom it concerns.
+/// A leader to end, with the context of the drill.
 pub(super) struct Leader<'s> {
     pub(super) run: Run<'s>,
     pub(super) method: DrillMethod,
@@ -27,48 +27,48 @@ pub(super) struct Leader<'s> {
     pub(super) lead: &'s Lead,
     pub(super) watch: &'s Watch,
     pub(super) probe: Option<&'s Probe<'s>>,
-    /// Which time it is, from 1.
+    /// Number of the succession, from 1.
     pub(super) number: usize,
     pub(super) pace: Pace,
     pub(super) place: usize,
     pub(super) name: &'s str,
     pub(super) returning: Returning,
-    /// The Lease before its end.
+    /// The Lease before the end.
     pub(super) before: &'s Lease,
-    /// Its process as it was just seen.
+    /// The observed process: systemd's invocation ID of the service.
     pub(super) invocation: String,
     pub(super) started: OffsetDateTime,
-    /// Whether anybody else could lead.
+    /// True if another master could take over.
     pub(super) has_successor: bool,
-    /// Whether it took over once already.
+    /// True if this master took over before.
     pub(super) has_led: bool,
-    /// Others that did, by name.
+    /// Other masters that took over before, by name.
     pub(super) others_that_led: Vec<(String, Returning)>,
 }
 
-/// What came of it.
+/// Result of a succession.
 pub(super) struct Followed {
-    /// Nothing, where it was not ended.
+    /// The succession, or `None` if the leader was not ended.
     pub(super) succession: Option<Succession>,
-    /// Who leads now.
+    /// The takeover, if there was one.
     pub(super) taken: Option<Taken>,
-    /// Masters that are not known to run, each with why.
+    /// Masters whose service is not known to run, each with the cause.
     pub(super) down: Vec<(String, String)>,
-    /// Why the drill cannot go on, if it cannot.
+    /// Reason that the drill cannot continue, if any.
     pub(super) trouble: Option<String>,
 }
 
-/// From when on nobody leads, and until when somebody must.
+/// Start of the leaderless gap, and deadline for its end.
 #[derive(Clone, Copy)]
 struct End {
     at: Instant,
     how: EndOfLead,
-    /// Whether the Lease is free: kcm freed it, or its holder released it.
+    /// True if the Lease is free: kcm freed it, or its holder released it.
     is_free: bool,
     deadline: Instant,
 }
 
-/// What came of it, part by part.
+/// Parts of the result after the end of a leader.
 struct Came {
     left: Option<String>,
     taken: Option<Taken>,
@@ -78,7 +78,7 @@ struct Came {
     trouble: Option<String>,
 }
 
-/// What became of the masters.
+/// Result of starting the services again.
 #[derive(Default)]
 struct Back {
     since: Option<Instant>,
@@ -88,7 +88,7 @@ struct Back {
 }
 
 impl Leader<'_> {
-    /// Ends the leader and follows what comes of it.
+    /// Ends the leader and follows the succession.
     pub(super) async fn end(&self) -> Followed {
         let (master, method) = (self.name.to_owned(), self.method);
         self.tell(DrillStep::Ends { master, method });
@@ -142,7 +142,7 @@ impl Leader<'_> {
         self.followed(end, Came { left, taken, renewed: renewed.flatten(), back, probe, trouble })
     }
 
-    /// What became of the Lease when the service was stopped; nothing where it is left to run out as it must.
+    /// Determines the state of the Lease after the stop. Returns `None` if the Lease must expire.
     async fn lease_after(&self, replies: &[Reply], is_in_order: bool) -> Option<LeaseAfterStop> {
         match self.method {
             DrillMethod::Handover if is_in_order => {
@@ -186,7 +186,8 @@ impl Leader<'_> {
         Followed { succession: Some(succession), taken, down: back.down, trouble }
     }
 
-    /// How long nobody may lead at most, where others could.
+    /// Returns the maximum expected gap. `None` if kcm freed the Lease, or if no other master could
+    /// take over.
     fn promise(&self, end: End) -> Option<Duration> {
         let promise = match end.how {
             EndOfLead::Released => Some(self.pace.promise_once_free),
@@ -196,7 +197,7 @@ impl Leader<'_> {
         promise.filter(|_| self.has_successor)
     }
 
-    /// What keeps the drill from going on.
+    /// Returns the reason that the drill cannot continue, if any.
     fn trouble(
         &self,
         end: End,
@@ -230,7 +231,7 @@ impl Leader<'_> {
         self.run.events.event(&Event::Drilled { step });
     }
 
-    /// What is sent to end it: it alone, as it was seen.
+    /// Returns the operations that end the leader, only if its process is still the observed one.
     fn until_gone(&self) -> Vec<Operation> {
         let layout = &self.returning.layout;
         let (unit, back_after) = (layout.unit.clone(), BACK_AFTER);
@@ -246,7 +247,7 @@ impl Leader<'_> {
         operations
     }
 
-    /// Waits until another process leads, and renews.
+    /// Waits until another process leads, then until it renews the Lease.
     async fn taken(&self, end: End) -> Option<(Taken, Option<Instant>)> {
         let taken = self.successor(end.deadline).await?;
         let holder = taken.holder.to_string();
@@ -261,7 +262,7 @@ impl Leader<'_> {
         Some((taken, renewed))
     }
 
-    /// Another process that leads, for those who wait for it; nothing if nobody does in time, or nobody wants to wait.
+    /// Waits for another process to lead. Returns `None` at the deadline or after an interrupt.
     async fn successor(&self, deadline: Instant) -> Option<Taken> {
         tokio::select! {
             biased;
@@ -270,14 +271,14 @@ impl Leader<'_> {
         }
     }
 
-    /// Brings the master back, once that leaves the lead to the others.
+    /// Starts the service again, late enough for another master to take over.
     async fn back(&self, end: End, is_in_order: bool) -> Back {
         let mut back = Back::default();
         let is_left = !end.is_free && self.has_successor && is_in_order;
         if is_left {
             self.successor(end.at + self.pace.behind).await;
         } else if end.is_free && self.has_successor {
-            // Whoever starts at once leads at once.
+            // A process that starts at once takes a free Lease at once.
             match self.extent {
                 DrillExtent::All => drop(self.successor(end.deadline).await),
                 DrillExtent::Once if self.method == DrillMethod::Stop => {
@@ -313,8 +314,9 @@ impl Leader<'_> {
         back
     }
 
-    /// Restarts those who took over already, one after the other, while nobody can lead yet: for their new processes the
-    /// Lease runs out later than for those who have watched it all the while.
+    /// Restarts the masters that took over before, one after the other, while no candidate can lead
+    /// yet. For their new processes, the Lease expires later than for candidates that have observed
+    /// it throughout.
     async fn hold_back(&self, end: End, back: &mut Back, all: &mut Vec<Started>) {
         for (name, returning) in &self.others_that_led {
             let is_too_late = Instant::now() >= end.at + self.pace.nobody_yet;
@@ -336,7 +338,8 @@ impl Leader<'_> {
         }
     }
 
-    /// Makes a Deployment while nobody leads, and waits until whoever leads then has reconciled it.
+    /// Creates a Deployment during the leaderless gap, and waits until the new leader has
+    /// reconciled it.
     async fn probe(&self, end: End, is_in_order: bool) -> Option<Reconciliation> {
         let probe = self.probe.filter(|_| is_in_order)?;
         if let Err(why) = probe.ask(self.number).await {
@@ -365,7 +368,7 @@ impl Leader<'_> {
 }
 
 impl Followed {
-    /// Nobody was ended, because of this.
+    /// Returns the result without a succession, with the reason.
     fn nothing(trouble: String) -> Self {
         Self { succession: None, taken: None, down: Vec::new(), trouble: Some(trouble) }
     }

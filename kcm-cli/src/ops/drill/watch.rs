@@ -1,4 +1,4 @@
-//! The Lease and everybody's health, seen again and again on one clock.
+//! Continuous observation of the Lease and of all masters' health, on one monotonic clock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,53 +15,53 @@ use crate::transport::{
     HttpsAnswer, HttpsError, StreamAddress, StreamError, Transport, TransportError,
 };
 
-/// How often the Lease is looked at: what a gap is measured with.
+/// Interval between two reads of the Lease, which limits the precision of a gap.
 const GLANCE: Duration = Duration::from_millis(50);
-/// How often each master is asked for its health.
+/// Interval between two health requests to a master.
 const PULSE: Duration = Duration::from_millis(250);
 
-/// How long is waited for a look that tells whether a leader gave up its Lease.
+/// Maximum wait for a read that shows whether a leader released its Lease.
 const GIVEN_UP: Duration = Duration::from_secs(1);
-/// After this without a look at the Lease nobody can say who leads.
+/// Time without a read of the Lease after which the leader counts as unknown.
 const BLIND: Duration = Duration::from_secs(5);
 
-/// Watches for as long as it is not dropped.
+/// An observation that runs until it is dropped.
 pub(super) struct Watch {
     log: Arc<Log>,
     news: watch::Receiver<Option<Reading>>,
     tasks: JoinSet<()>,
 }
 
-/// A master that is watched.
+/// A master to observe.
 pub(super) struct Watched {
     pub(super) name: String,
     pub(super) transport: Arc<dyn Transport>,
-    /// Where it answers for its health, if it does.
+    /// Address of the health endpoint, if the service listens.
     pub(super) address: Option<StreamAddress>,
 }
 
-/// A look at the Lease.
+/// A read of the Lease.
 #[derive(Clone, Debug)]
 struct Reading {
-    /// When it was asked for.
+    /// Time of the request.
     asked: Instant,
-    /// When it was answered.
+    /// Time of the answer.
     at: Instant,
-    /// When this holder was first seen.
+    /// Time at which this holder was first seen.
     since: Instant,
-    /// The look before that one.
+    /// Time of the read before `since`.
     before: Option<Instant>,
     lease: Option<Lease>,
 }
 
-/// Another process leads.
+/// A takeover of the Lease by another process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Taken {
     pub(super) holder: Holder,
     pub(super) at: Instant,
-    /// The renewal with which it came.
+    /// Renewal time in the Lease at the takeover.
     renewed: Option<OffsetDateTime>,
-    /// How much earlier it may have been.
+    /// Maximum by which the true takeover is earlier.
     pub(super) precision: Duration,
 }
 
@@ -74,16 +74,16 @@ struct Log {
 #[derive(Debug, Default)]
 struct Seen {
     lease: Vec<HolderSpan>,
-    /// When the last of those was first seen, and the look before.
+    /// Time at which the last of these was first seen, and time of the read before.
     since: Option<(Instant, Option<Instant>)>,
-    /// Who held the Lease before, and when it was first seen that this is over.
+    /// Previous holder, and the time at which it was first seen not to hold the Lease.
     over: Option<(String, Instant)>,
     last_look: Option<Instant>,
     blind: Duration,
-    /// The last renewal that was seen, and by whom.
+    /// Lease with the last renewal that was seen, and the time of that read.
     renewal: Option<(Lease, Instant)>,
     health: Vec<MasterTimeline>,
-    /// When each was last known to be gone.
+    /// Time at which each master's process was last known to be gone.
     gone: Vec<Option<Instant>>,
 }
 
@@ -105,12 +105,13 @@ impl Watch {
         Self { log, news, tasks }
     }
 
-    /// A moment as the report has it.
+    /// Converts a time to milliseconds of the report.
     pub(super) fn milliseconds(&self, at: Instant) -> u64 {
         self.log.milliseconds(at)
     }
 
-    /// Waits until a process other than `before`'s holder holds the Lease; nothing if none does until `deadline`.
+    /// Waits until a process other than the holder of `before` holds the Lease. Returns `None` if
+    /// that does not happen until `deadline`.
     pub(super) async fn taken(&self, before: &Lease, deadline: Instant) -> Option<Taken> {
         let mut news = self.news.clone();
         let looking = async {
@@ -120,15 +121,17 @@ impl Watch {
                 {
                     return Some(taken);
                 }
-                // It ends only with the drill.
+                // The channel closes only at the end of the drill.
                 news.changed().await.ok()?;
             }
         };
         timeout_at(deadline, looking).await.unwrap_or_default()
     }
 
-    /// Whether the holder of this Lease has given it up by a look that began after now; when that was first seen. Nothing
-    /// if it has not, or the Lease cannot be seen for a second.
+    /// Returns the time at which the holder of `before` was first seen not to hold the Lease.
+    ///
+    /// Uses only reads that begin after this call. Returns `None` if the holder still holds the
+    /// Lease, or if no such read succeeds within 1 s.
     pub(super) async fn released(&self, before: &Lease) -> Option<Instant> {
         let now = Instant::now();
         let mut news = self.news.clone();
@@ -149,8 +152,9 @@ impl Watch {
         Some(if is_last { *at } else { now })
     }
 
-    /// Waits until whoever took the Lease renews it: when that was seen; nothing if it is not until `deadline`, or
-    /// somebody else holds it by then.
+    /// Waits until the new holder renews the Lease, and returns the time at which that was seen.
+    /// Returns `None` if that does not happen until `deadline`, or if another process holds the
+    /// Lease.
     pub(super) async fn renewed(&self, taken: &Taken, deadline: Instant) -> Option<Instant> {
         let mut news = self.news.clone();
         let looking = async {
@@ -170,12 +174,13 @@ impl Watch {
         timeout_at(deadline, looking).await.unwrap_or_default()
     }
 
-    /// Whether the Lease is not to be seen just now.
+    /// Reports whether the Lease has not been read for 5 s.
     pub(super) fn is_blind(&self) -> bool {
         self.log.seen().last_look.is_none_or(|last| last.elapsed() > BLIND)
     }
 
-    /// Enters that the service of the master at `place` has ended: that is known before anybody asks for its health.
+    /// Records that the service of the master at `place` has ended, before a health request shows
+    /// it.
     pub(super) fn is_gone(&self, place: usize) {
         let now = Instant::now();
         if let Some(gone) = self.log.seen().gone.get_mut(place) {
@@ -184,7 +189,8 @@ impl Watch {
         self.log.health(place, now, HealthAnswer::Silent);
     }
 
-    /// When the master at `place`, which was gone at `gone`, was healthy again; nothing if that was not seen.
+    /// Returns the time at which the master at `place` was healthy again after its end at `gone`,
+    /// if that was seen.
     pub(super) fn back(&self, place: usize, gone: Instant) -> Option<u64> {
         let gone = self.log.milliseconds(gone);
         let seen = self.log.seen();
@@ -197,14 +203,14 @@ impl Watch {
         Some(back.from_milliseconds)
     }
 
-    /// When the holder of this Lease was last seen to renew it.
+    /// Returns the time at which the holder of this Lease was last seen to renew it.
     pub(super) fn last_renewal(&self, of: &Lease) -> Option<Instant> {
         let seen = self.log.seen();
         let (lease, at) = seen.renewal.as_ref()?;
         (lease.holder() == of.holder()).then_some(*at)
     }
 
-    /// Ends it.
+    /// Stops the observation and returns the timeline.
     pub(super) async fn end(mut self) -> Timeline {
         self.tasks.shutdown().await;
         let end = Instant::now();
@@ -276,7 +282,7 @@ impl Log {
     fn health(&self, place: usize, asked: Instant, answer: HealthAnswer) {
         let now = self.milliseconds(Instant::now());
         let mut seen = self.seen();
-        // What was asked before it ended says nothing of now.
+        // A request from before the end of the process does not show the current health.
         if seen.gone.get(place).copied().flatten().is_some_and(|gone| asked < gone) {
             return;
         }
@@ -293,7 +299,7 @@ impl Log {
 
 async fn watch_lease(lead: Arc<Lead>, log: Arc<Log>, tell: watch::Sender<Option<Reading>>) {
     loop {
-        // A server that is away for a moment says nothing about who leads.
+        // A failed read does not say anything about the leader.
         let asked = Instant::now();
         if let Ok(lease) = lead.lease().await {
             let _ = tell.send(Some(log.lease(lease, asked)));

@@ -1,23 +1,23 @@
-//! Which of several entries is next. Pure: the clock is an argument.
+//! Merging of journals by time. Pure: the clock is an argument.
 
 use std::time::{Duration, Instant};
 
-/// How long a master that is followed and silent holds back the others.
+/// Maximum time for which a silent master delays the others with `follow`.
 const WINDOW: Duration = Duration::from_millis(300);
-/// How long, instead, one whose connection is still being made.
+/// Maximum time instead, while the connection to a master is being established.
 const CONNECTING: Duration = Duration::from_secs(3);
 
-/// Merges sources, each in its own order, by time. Holds one item of each.
+/// Merges sources by time, each of which is in order. Holds one item per source.
 pub(super) struct Merge<T> {
     sources: Vec<Source<T>>,
     follow: bool,
-    /// Since when there has been something to show, with gaps shorter than the window.
+    /// Start of the current sequence of items without a gap of the window's length.
     busy_since: Instant,
     idle_since: Option<Instant>,
 }
 
 enum Source<T> {
-    /// It has nothing waiting, and holds back the others until then if they are followed.
+    /// No item is available. With `follow`, the source delays the others until this time.
     Empty {
         until: Instant,
     },
@@ -28,14 +28,14 @@ enum Source<T> {
     Ended,
 }
 
-/// What is next.
+/// Next action of the merge.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<T> {
-    /// This one, of this source.
+    /// An item, with the index of its source.
     Item(usize, T),
-    /// Nothing, until a source has something or this time has passed.
+    /// No item until a source provides one, or until this time has passed.
     Wait(Option<Duration>),
-    /// Nothing any more.
+    /// Every source has ended.
     Done,
 }
 
@@ -46,17 +46,17 @@ impl<T> Merge<T> {
         Self { sources, follow, busy_since: now, idle_since: Some(now) }
     }
 
-    /// Whether a source has nothing waiting and has not ended.
+    /// Reports whether a source has no item and has not ended.
     pub(super) fn wants(&self, place: usize) -> bool {
         matches!(self.sources.get(place), Some(Source::Empty { .. }))
     }
 
-    /// A source begins: from now on it is as silent as any other.
+    /// Marks a source as connected, so that it delays the others only for the window.
     pub(super) fn begun(&mut self, place: usize, now: Instant) {
         self.set(place, Source::Empty { until: now + WINDOW });
     }
 
-    /// A source that wants one has an item.
+    /// Adds the item of a source without one.
     pub(super) fn put(&mut self, place: usize, time: u64, item: T, now: Instant) {
         if let Some(idle_since) = self.idle_since.take()
             && now.duration_since(idle_since) >= WINDOW
@@ -66,12 +66,13 @@ impl<T> Merge<T> {
         self.set(place, Source::Holds { time, item });
     }
 
-    /// A source has ended.
+    /// Marks a source as ended.
     pub(super) fn end(&mut self, place: usize) {
         self.set(place, Source::Ended);
     }
 
-    /// The earliest item, the first source's of equal ones, once no source can have an earlier one or has had its time.
+    /// Returns the earliest item, once no source can have an earlier one or its delay has passed.
+    /// Of items with the same time, that of the first source is next.
     pub(super) fn next(&mut self, now: Instant) -> Next<T> {
         let times = self.sources.iter().enumerate().filter_map(|(place, source)| match source {
             Source::Holds { time, .. } => Some((*time, place)),

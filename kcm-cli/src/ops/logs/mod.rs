@@ -1,7 +1,7 @@
-//! `logs`: the journals of all masters as one.
+//! `logs`: the journals of all masters, merged.
 //!
-//! Each master's journal is read by a task of its own, which is at most three entries ahead of what is shown. So neither
-//! a journal of gigabytes nor a reader that is slow fills the memory.
+//! One task per master reads its journal, at most three entries ahead of the output. So neither a
+//! journal of gigabytes nor a slow reader fills the memory.
 
 mod merge;
 mod read;
@@ -27,31 +27,32 @@ use crate::transport::JournalEntry;
 use merge::{Merge, Next};
 use read::{News, Reading};
 
-/// How often somebody who wants it to end is heard.
+/// Interval between two checks for an interrupt.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// What is wanted of the journals.
+/// A query for the journals.
 #[derive(Clone, Debug)]
 pub struct LogsQuestion {
-    /// The earliest entries, by each master's own clock.
+    /// Time of the earliest entries, by each master's clock.
     pub since: OffsetDateTime,
-    /// Whether to wait for what is yet to come, until it is interrupted.
+    /// Wait for new entries until an interrupt.
     pub follow: bool,
-    /// Only entries whose message has this in it.
+    /// Return only entries whose message matches.
     pub grep: Option<Pattern>,
 }
 
-/// A regular expression as the `regex` crate has it, which takes linear time whatever the text.
+/// A regular expression of the `regex` crate, which takes linear time for any text.
 ///
-/// It is matched on this machine, never on a master: no shell and no other program sees it.
+/// Messages are matched on this machine, never on a master: neither a shell nor another program
+/// sees the pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// Takes it as it is written.
+    /// Parses a regular expression.
     ///
     /// # Errors
-    /// When it is not one; the message says where.
+    /// If the text is not a regular expression. The message gives the position.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
         Regex::new(text).map(Self).map_err(|error| InvalidPattern(error.to_string()))
     }
@@ -61,7 +62,7 @@ impl Pattern {
     }
 }
 
-/// A text that is no regular expression.
+/// An error of a text that is not a regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}; put a backslash before what is meant literally")]
 pub struct InvalidPattern(String);
@@ -69,48 +70,51 @@ pub struct InvalidPattern(String);
 /// An entry of one master's journal.
 #[derive(Clone, Copy, Debug)]
 pub struct LogLine<'a> {
-    /// The master's place in the cluster file, among those asked.
+    /// Index of the master in cluster file order, among the queried masters.
     pub place: usize,
-    /// The master.
+    /// Name of the master.
     pub master: &'a str,
-    /// The entry. Its message can hold any bytes, also those that drive a terminal.
+    /// The entry. Its message can contain any bytes, including terminal escape sequences.
     pub entry: &'a JournalEntry,
 }
 
-/// Takes entries in the order of their time.
+/// A receiver of entries, in order of time.
 pub trait LogSink {
-    /// Takes one; `Break` if no more are wanted.
+    /// Receives an entry. Returns `Break` if no more are wanted.
     fn line(&mut self, line: LogLine<'_>) -> ControlFlow<()>;
 }
 
-/// How it ended.
+/// Result of reading the journals.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogsOutcome {
-    /// How many masters were asked.
+    /// Number of masters that were queried.
     pub asked: usize,
-    /// Those that could not be read, or not to the end.
+    /// Masters whose journals could not be read, or not to the end.
     pub unread: Vec<String>,
-    /// Whether somebody asked it to end.
+    /// True if the run was interrupted.
     pub interrupted: bool,
 }
 
-/// Gives `sink` the entries of kube-controller-manager's unit on all masters, merged by time.
+/// Passes the entries of kube-controller-manager's unit on all masters to `sink`, merged by time.
 ///
-/// Without `follow` they are in the order of their time, and a master for which kcm has to wait for 60 s at once, or for 10
-/// minutes in total, is not read further. With `follow`, a master that is silent holds the others back for
-/// 0.3 s at most, so an entry that comes later than that can stand behind later ones of others. A master that cannot be
-/// reached is an [`Event::JournalUnread`], once, and the others go on; a connection that is lost in between is made
-/// again, and goes on after the last entry it had.
+/// Without `follow`, entries are in order of time. A master is not read further if kcm has to wait
+/// for it for 60 s at once, or for 10 minutes in total.
+///
+/// With `follow`, a silent master delays the others for 0.3 s at most, so a later entry of it may
+/// follow newer ones. A lost connection is established again, and continues after the last entry.
+///
+/// A master that cannot be reached is reported once, as [`Event::JournalUnread`], and the others
+/// continue.
 ///
 /// # Errors
-/// When the cluster file gives no places on the masters.
+/// If the cluster file gives no valid paths on the masters.
 pub async fn logs(
     run: Run<'_>,
     question: &LogsQuestion,
     sink: &mut dyn LogSink,
 ) -> Result<LogsOutcome, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
-    // Dropped at the end, with every journal that is still open.
+    // Dropped at the end, which closes every journal that is still open.
     let mut tasks = JoinSet::new();
     let (mut names, mut news) = (Vec::new(), Vec::new());
     for (name, transport) in run.fleet.masters() {
@@ -158,7 +162,8 @@ pub async fn logs(
     Ok(outcome)
 }
 
-/// What comes next from a master that has nothing waiting; `None` in it if that master has ended.
+/// Returns the next message of a master without a waiting entry, with its index. The message is
+/// `None` if that master has ended.
 async fn next_news(
     news: &mut [mpsc::Receiver<News>],
     merge: &Merge<JournalEntry>,

@@ -1,4 +1,4 @@
-//! One master's journal, and its connection if that is lost.
+//! Reading of one master's journal, which reconnects if the connection is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,50 +10,50 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{LogsQuestion, Pattern};
 use crate::transport::{JournalEntry, JournalError, JournalQuestion, JournalStart, Transport};
 
-/// How long to wait before a lost connection is made again: this at first, then twice as long each time.
+/// First pause before a lost connection is established again; each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long a journal that is not followed may take for its next entry. The entries of the other masters wait for it.
+/// Maximum wait for the next entry without `follow`. The entries of the other masters wait for it.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How long all entries of a journal that is not followed may take together. Only the time counts in which kcm waits for the
-/// master, not that in which the reader of kcm's output or another master is slow.
+/// Maximum wait for all entries of a journal without `follow`. Counts only the time in which kcm
+/// waits for this master, not delays by the reader of the output or by other masters.
 const TOTAL: Duration = Duration::from_secs(10 * 60);
-/// Longer than anybody waits.
+/// A time that does not elapse in practice.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What a master has to say.
+/// A message from the reader of a master's journal.
 pub(super) enum News {
-    /// Its journal is open.
+    /// The journal is open.
     Begun,
     /// An entry.
     Entry(JournalEntry),
-    /// The connection was lost; it is being made again.
+    /// The connection was lost, and is being established again.
     Lost(String),
-    /// It is there again.
+    /// The connection is established again.
     Resumed,
-    /// It cannot be read, or no further.
+    /// The journal cannot be read, or not further.
     Unread(String),
 }
 
-/// The reading of one master's journal.
+/// Reader of one master's journal.
 pub(super) struct Reading {
     transport: Arc<dyn Transport>,
     question: JournalQuestion,
     grep: Option<Pattern>,
-    /// How long the next entry may take.
+    /// Maximum wait for the next entry.
     patience: Duration,
-    /// How long all further entries may take.
+    /// Maximum wait for all further entries.
     left: Duration,
 }
 
-/// Why nothing more is told.
+/// The reason that reading has ended.
 enum End {
-    /// Nobody listens any more.
+    /// The receiver is closed.
     Unheard,
     Journal(Option<JournalError>),
-    /// It says nothing any more.
+    /// No entry has arrived in time.
     Silent,
-    /// It takes too long in total.
+    /// The total wait was exceeded.
     Slow,
 }
 
@@ -70,7 +70,7 @@ impl Reading {
         Self { transport, question, grep: grep.clone(), patience, left }
     }
 
-    /// Tells everything, until the journal has ended or nobody listens.
+    /// Sends all entries, until the journal has ended or the receiver is closed.
     pub(super) async fn run(mut self, tell: Sender<News>) {
         let mut pause = None;
         loop {
@@ -120,7 +120,7 @@ impl Reading {
             }
             let now = pause.unwrap_or(FIRST_PAUSE);
             pause = Some((now * 2).min(LONGEST_PAUSE));
-            // What is lost is not asked again.
+            // Closes the lost connection, so that the next attempt opens a new one.
             self.transport.close().await;
             sleep(now).await;
         }
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    /// Has an entry every 10 ms, without end.
+    /// A journal with an entry every 10 ms, without end.
     struct Drip;
 
     #[async_trait]
@@ -211,7 +211,7 @@ mod tests {
             let reader = tokio::spawn(async move {
                 let mut count = 0;
                 while told.recv().await.is_some() {
-                    // A slow reader is not the master's fault.
+                    // Delays by a slow reader must not count.
                     sleep(Duration::from_millis(20)).await;
                     count += 1;
                 }

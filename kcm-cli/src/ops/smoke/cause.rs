@@ -1,4 +1,4 @@
-//! Why a check has failed, as far as that is to be seen on the masters.
+//! Possible causes of a failed check, as far as the masters show them.
 
 use kcm_systemd::Flags;
 use time::OffsetDateTime;
@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::masters::Seat;
 use crate::cluster::layout::{self, Layout};
 
-/// A controller: its name since Kubernetes 1.28, and the one before.
+/// A controller: its name since Kubernetes 1.28, and its older name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Controller(pub(super) &'static str, pub(super) &'static str);
 
@@ -20,8 +20,9 @@ pub(super) const GARBAGE: Controller =
 pub(super) const NAMESPACE: Controller = Controller("namespace-controller", "namespace");
 
 impl Controller {
-    /// Whether `--controllers` has it: the first entry that names it decides, else whether there is a `*`
-    /// (`IsControllerEnabled` of kubernetes' cmd/kube-controller-manager). Without the flag, it is on.
+    /// Reports whether `--controllers` enables the controller. The first entry that names it
+    /// decides; otherwise `*` enables it (`IsControllerEnabled` of kubernetes'
+    /// cmd/kube-controller-manager). Without the flag, it is enabled.
     fn is_on(self, list: Option<&str>) -> bool {
         let Some(list) = list else { return true };
         let entries = || list.split(',').map(str::trim);
@@ -37,7 +38,7 @@ impl Controller {
     }
 }
 
-/// Why a controller of the leader may not do its work.
+/// Returns possible causes if a controller of the leader does not work.
 pub(super) fn of_idleness(leader: &Seat, controller: Controller) -> Vec<String> {
     leader.flags().map(|flags| by_flags(&flags, &leader.name, controller)).unwrap_or_default()
 }
@@ -52,7 +53,8 @@ fn by_flags(flags: &Flags, leader: &str, controller: Controller) -> Vec<String> 
             list.unwrap_or_default()
         ));
     }
-    // The stock role of kube-controller-manager's own user lets it do next to nothing itself.
+    // Otherwise controllers act as kube-controller-manager's own user, whose default role permits
+    // almost nothing.
     if flags.get("use-service-account-credentials").is_none_or(|value| !is_true(value)) {
         causes.push(format!(
             "{leader} runs without --use-service-account-credentials, so the stock RBAC roles forbid most of its controllers to write"
@@ -61,12 +63,12 @@ fn by_flags(flags: &Flags, leader: &str, controller: Controller) -> Vec<String> 
     causes
 }
 
-/// As Go's `strconv.ParseBool` reads it.
+/// Reports whether Go's `strconv.ParseBool` reads the value as true.
 fn is_true(value: &str) -> bool {
     matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }
 
-/// Why none of the masters may lead.
+/// Returns possible causes if none of the masters leads.
 pub(super) fn of_no_leader(seats: &[Seat], layout: &Layout, now: OffsetDateTime) -> Vec<String> {
     seats.iter().filter_map(|seat| of_silence(seat, layout, now)).collect()
 }
@@ -76,7 +78,7 @@ fn of_silence(seat: &Seat, layout: &Layout, now: OffsetDateTime) -> Option<Strin
     if let Err(error) = &seat.seen {
         return Some(format!("{name} cannot be asked: {}", error.without_name()));
     }
-    // Whoever is not let in may not even stay up: that comes first.
+    // Without valid credentials, a process may not even keep running, so they are checked first.
     if let Some(why) = of_login(seat, now) {
         return Some(why);
     }

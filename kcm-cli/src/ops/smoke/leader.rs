@@ -1,4 +1,4 @@
-//! Whether one of the masters holds the Lease, and renews it.
+//! Check that one of the masters holds the Lease and renews it.
 
 use std::cell::{Cell, RefCell};
 
@@ -14,12 +14,12 @@ use crate::event::CheckName;
 use crate::kube::{ApiServer, Lease, LeaseStore as _};
 use crate::util::words::journal_of;
 
-/// How often it must be seen to be renewed.
+/// Number of renewals that must be observed.
 const RENEWALS: u32 = 2;
 const ASKED: &str =
     "a master holds the Lease kube-system/kube-controller-manager and renews it twice";
 
-/// What is seen of the Lease, look by look.
+/// Observations of the Lease.
 #[derive(Default)]
 struct Watch {
     last: Option<Lease>,
@@ -27,7 +27,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Takes what was read; how often its holder was seen to renew it.
+    /// Records a Lease, and returns the number of renewals that were observed for its holder.
     fn take(&mut self, lease: &Lease) -> u32 {
         match &self.last {
             Some(last) if last.holder() == lease.holder() => {
@@ -40,7 +40,7 @@ impl Watch {
     }
 }
 
-/// Enters whether one does: its place.
+/// Checks the leader and records the result. Returns the leader's index in `seats`.
 pub(super) async fn check(
     api: &ApiServer,
     seats: &[Seat],
@@ -105,7 +105,7 @@ pub(super) async fn check(
     leader.get()
 }
 
-/// A Lease that is held and not renewed.
+/// Describes a Lease that is held but not renewed.
 fn silent(lease: &Lease) -> String {
     let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
     match lease.renewed() {

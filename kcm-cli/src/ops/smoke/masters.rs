@@ -1,4 +1,4 @@
-//! The masters as they are when a proof begins.
+//! State of the masters at the start of a smoke test or a drill.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::observed::accounts::Accounts;
 use crate::observed::{AskError, Beside, Inspects, Seen, look_beside};
 use crate::transport::{Activity, Transport};
 
-/// A master, and what was seen there.
+/// A master and its observed state.
 pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) seen: Result<Seen, AskError>,
 }
 
-/// Looks at all masters at once.
+/// Observes all masters concurrently.
 pub(crate) async fn look(run: Run<'_>, layout: &Layout) -> Vec<Seat> {
     let (beside, accounts) = (
         &Beside { inspects: Some(Inspects { version: false }), ..Beside::default() },
@@ -48,12 +48,12 @@ impl Seat {
         self.seen.as_ref().ok()?.master.probe.hostname.as_deref()
     }
 
-    /// The service's main process.
+    /// PID of the service's main process.
     pub(crate) fn pid(&self) -> Option<u32> {
         Some(self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?.pid)
     }
 
-    /// The flags of the process that runs.
+    /// Flags of the running process.
     pub(crate) fn flags(&self) -> Option<Flags> {
         let process = self.seen.as_ref().ok()?.inspected.as_ref()?.process.as_ref()?;
         let arguments = process.argv.iter().skip(1);
@@ -62,13 +62,14 @@ impl Seat {
         Flags::from_arguments(&arguments).ok()
     }
 
-    /// Whether the service runs; unknown where the master cannot be asked.
+    /// Reports whether the service runs, or `None` if the master could not be queried.
     pub(crate) fn runs(&self) -> Option<bool> {
         let seen = self.seen.as_ref().ok()?;
         Some(matches!(seen.master.probe.unit.activity, Activity::Active { .. }))
     }
 
-    /// The certificate with which kube-controller-manager logs in: embedded in its kubeconfig, or in the file that names.
+    /// Returns kube-controller-manager's client certificate: embedded in its kubeconfig, or in the
+    /// credentials file that it names.
     pub(crate) fn login(&self) -> Option<Certificate> {
         let seen = self.seen.as_ref().ok()?;
         let files = &seen.master.files;

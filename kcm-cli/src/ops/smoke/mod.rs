@@ -1,7 +1,8 @@
-//! `smoke`: proof that the control plane's controllers work, by facts that the API server, etcd and the masters show.
+//! `smoke`: verifies that the control plane's controllers work, by evidence from the API server,
+//! etcd and the masters.
 //!
-//! Everything that is made for it lies in one namespace with a random name, which is removed at the end, whatever
-//! happened before. Who leads is seen first: nothing is made in a cluster that none of the masters leads.
+//! All objects that it creates are in one namespace with a random name, which is always removed at
+//! the end. The leader is checked first: without a leader among the masters, nothing is created.
 
 mod cause;
 mod leader;
@@ -39,34 +40,36 @@ pub(crate) use wait::{Glance, until};
 
 pub use report::{LeftBehind, SmokeReport};
 
-/// What a proof needs.
+/// Inputs of a smoke test.
 #[derive(Clone, Debug)]
 pub struct SmokeRequest {
-    /// Who may make namespaces and what lies in them: an administrator. kube-controller-manager itself may not.
+    /// Credentials of an administrator, who may create a namespace and objects in it.
+    /// kube-controller-manager itself may not.
     pub credentials: Credentials,
-    /// Where the keys are looked for, too.
+    /// Access to etcd, to check the keys of the created objects there; skipped if absent.
     pub etcd: Option<EtcdRequest>,
-    /// How long each check may take. A leader that works renews the Lease twice within 5 s.
+    /// Time limit of each check. A working leader renews the Lease twice within 5 s.
     pub timeout: Duration,
 }
 
-/// How etcd is asked.
+/// Access to etcd.
 #[derive(Clone, Debug)]
 pub struct EtcdRequest {
-    /// Its client URLs; each is asked.
+    /// Client URLs of etcd; each one is queried.
     pub endpoints: Vec<ServerUrl>,
-    /// The CA of its serving certificate, as PEM.
+    /// CA of etcd's serving certificate, as PEM.
     pub ca: String,
-    /// The client certificate with its key.
+    /// Client certificate and its key.
     pub pair: Pair,
 }
 
-/// Checks that one of the masters leads and renews the Lease, that the others stand by, and that the controllers do their
-/// work; removes everything that it made.
+/// Checks that one of the masters leads and renews the Lease, that the others stand by, and that
+/// the controllers work. Removes everything that it created.
 ///
 /// # Errors
-/// When it cannot begin: masters that are folders, or credentials that cannot be used. Nothing was made then. What a
-/// check finds is in the report.
+/// If it cannot begin: the masters are folders, the credentials are not usable, or it is
+/// interrupted while it observes the masters. Nothing was created then. Failed checks are in the
+/// report.
 pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, Error> {
     if run.fleet.network() == Network::Forbidden {
         let reason = "masters that are folders have no control plane to check; leave out --root";
@@ -75,7 +78,7 @@ pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, 
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     usable(&request.credentials).await?;
     let mut book = Book::new(run, request.timeout);
-    // There is nothing to remove yet: whoever interrupts it wants it to end.
+    // Nothing needs a cleanup yet, so an interrupt ends the run at once.
     let seats = tokio::select! {
         biased;
         () = run.interrupt.asked() => return Err(Error::Interrupted),
@@ -96,13 +99,14 @@ pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, 
     Ok(book.close())
 }
 
-/// Finds out whether credentials can be used at all.
+/// Checks that a client can be built from the credentials.
 pub(crate) async fn usable(credentials: &Credentials) -> Result<(), Error> {
     let prepared = ApiServer::new(credentials, Via::Direct, Patience::USUAL).await;
     prepared.map(drop).map_err(|error| Error::Request { reason: error.problem.to_string() })
 }
 
-/// The ways to whatever is asked from the masters: through each that was seen, or the one from here.
+/// Returns the routes to the API server: through each master that was observed, or directly from
+/// this machine.
 pub(crate) fn ways(run: Run<'_>, seats: &[Seat]) -> Vec<Via> {
     match run.cluster.api_via {
         ApiVia::Direct => vec![Via::Direct],
@@ -110,7 +114,7 @@ pub(crate) fn ways(run: Run<'_>, seats: &[Seat]) -> Vec<Via> {
     }
 }
 
-/// The API server, through whichever master reaches it.
+/// Connects to the API server through the first master that reaches it.
 async fn reach(
     run: Run<'_>,
     request: &SmokeRequest,

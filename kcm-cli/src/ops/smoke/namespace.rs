@@ -1,4 +1,4 @@
-//! A namespace of kcm's own: everything that is made to be looked at lies in it, and goes with it.
+//! A temporary namespace: all test objects are created in it and removed with it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,19 +14,19 @@ use crate::util::words::{at, in_one_line};
 pub(crate) const CORE: &str = "/api/v1";
 pub(crate) const APPS: &str = "/apis/apps/v1";
 
-/// A namespace with a name that nobody has.
+/// A namespace with a random name.
 pub(crate) struct Namespace<'a> {
     pub(crate) api: &'a ApiServer,
     pub(crate) name: String,
-    /// Who made it, for whoever finds it: `kcm-smoke`.
+    /// Value of the label `app.kubernetes.io/name`, which names the creator, such as `kcm-smoke`.
     label: &'static str,
 }
 
 impl<'a> Namespace<'a> {
-    /// One that is not made yet; `label` is what its name begins with.
+    /// Chooses a name that begins with `label`. Does not create the namespace yet.
     ///
     /// # Errors
-    /// When the system has no randomness.
+    /// If the system provides no random numbers.
     pub(crate) fn new(api: &'a ApiServer, label: &'static str) -> Result<Self, String> {
         Ok(Self { api, name: format!("{label}-{}", random_word()?), label })
     }
@@ -36,7 +36,7 @@ impl<'a> Namespace<'a> {
         BTreeMap::from(by)
     }
 
-    /// Makes it.
+    /// Creates the namespace.
     pub(crate) async fn create(&self) -> Result<(), ApiError> {
         let object = json!({
             "apiVersion": "v1", "kind": "Namespace",
@@ -45,28 +45,31 @@ impl<'a> Namespace<'a> {
         self.api.change("/api/v1/namespaces", Change::Create(&object)).await.map(drop)
     }
 
-    /// Where objects of a kind are.
+    /// Returns the API path of a resource in the namespace.
     pub(crate) fn path(&self, root: &str, plural: &str) -> String {
         format!("{root}/namespaces/{}/{plural}", self.name)
     }
 
-    /// The objects of a kind.
+    /// Lists the objects of a resource in the namespace.
     pub(crate) async fn list(&self, root: &str, plural: &str) -> Result<Vec<Value>, ApiError> {
         let list = self.api.read(&self.path(root, plural)).await?.unwrap_or_default();
         Ok(at(&list, "/items").as_array().cloned().unwrap_or_default())
     }
 
-    /// Deletes it and waits until it is gone, also for those who were asked to stop: what has begun is ended.
+    /// Deletes the namespace and waits until it is gone. Ignores interrupts, so that the cleanup
+    /// completes.
     ///
     /// # Errors
-    /// What it waits for, if it is still there after `patience`.
+    /// If the namespace still exists after `patience`, or the API server refuses. The text names
+    /// what the deletion waits for.
     pub(crate) async fn remove(&self, patience: Duration) -> Result<String, String> {
         let path = format!("/api/v1/namespaces/{}", self.name);
         let unhurried = Interrupt::new();
         until(&unhurried, patience, async || self.step(&path).await).await
     }
 
-    /// What is to be told of one that stays, because of `why`. Deletes what could run in it first.
+    /// Describes a namespace that could not be removed because of `why`. Deletes the workloads in
+    /// it first.
     pub(crate) async fn left_behind(&self, why: String, admin: &Credentials) -> LeftBehind {
         let emptied = self.empty().await;
         let emptied = if emptied { ", in which nothing runs any more" } else { "" };
@@ -74,7 +77,7 @@ impl<'a> Namespace<'a> {
         LeftBehind { what, why, remove: admin.kubectl(&["delete", "namespace", &self.name]) }
     }
 
-    /// One look, and one deletion where nobody has asked for that yet.
+    /// Reads the namespace once, and deletes it if its deletion has not been requested yet.
     async fn step(&self, path: &str) -> Result<Glance, ApiError> {
         let Some(namespace) = self.api.read(path).await? else {
             return Ok(Glance::Seen(format!("{} is gone", self.name)));
@@ -95,7 +98,7 @@ impl<'a> Namespace<'a> {
                 "preconditions": {"uid": at(&namespace, "/metadata/uid")},
             });
             match self.api.change(path, Change::Delete(&options)).await {
-                // The next look shows it.
+                // The next read shows whether it was deleted.
                 Err(error) if error.is_fate_unknown() => {}
                 deleted => drop(deleted?),
             }
@@ -103,7 +106,8 @@ impl<'a> Namespace<'a> {
         Ok(Glance::NotYet(waits_for(&namespace)))
     }
 
-    /// Deletes what could run in a namespace that stays; whether that was taken.
+    /// Deletes the workloads of a namespace that could not be removed. Returns true if all
+    /// deletions were accepted.
     async fn empty(&self) -> bool {
         let options =
             json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"});
@@ -116,7 +120,7 @@ impl<'a> Namespace<'a> {
     }
 }
 
-/// What keeps a namespace that is to go.
+/// Describes what blocks the deletion of a namespace.
 fn waits_for(namespace: &Value) -> String {
     let texts = |list: &Value| -> Vec<String> {
         let all = list.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -138,7 +142,8 @@ fn waits_for(namespace: &Value) -> String {
     parts.join("; ")
 }
 
-/// A word that nobody has, in the letters that Kubernetes takes for its own: no word comes of them.
+/// Returns a random suffix in the alphabet of Kubernetes' generated names, which has no vowels and
+/// so forms no words.
 fn random_word() -> Result<String, String> {
     const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut random = [0_u8; 5];

@@ -1,4 +1,4 @@
-//! What was asked and seen, as a value.
+//! Result of a smoke test, as a value.
 
 use std::time::Duration;
 
@@ -9,38 +9,38 @@ use tokio::time::Instant;
 use crate::context::Run;
 use crate::event::{CheckName, CheckResult, Event, SmokeCheck};
 
-/// What a proof found.
+/// Result of a smoke test.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SmokeReport {
-    /// When it began.
+    /// Start of the test.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The namespace that it made; none if it made none.
+    /// Namespace that the test created; absent if it created none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The checks, in the order in which they were carried out.
+    /// Checks, in order of execution.
     pub checks: Vec<SmokeCheck>,
-    /// What it made and could not remove.
+    /// Objects that the test created and could not remove.
     pub left_behind: Vec<LeftBehind>,
-    /// Whether it was asked to stop before its end.
+    /// True if the test was interrupted before its end.
     pub is_interrupted: bool,
 }
 
-/// Something that could not be removed.
+/// An object that could not be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftBehind {
-    /// What.
+    /// The object.
     pub what: String,
-    /// Why it is still there.
+    /// The cause.
     pub why: String,
-    /// The command that removes it, once that is mended.
+    /// Command that removes the object, once the cause is fixed.
     pub remove: String,
 }
 
 impl SmokeReport {
-    /// Whether every check was carried out and passed, and nothing is left.
+    /// Reports whether every check was executed and passed, and every object was removed.
     #[must_use]
     pub fn is_passed(&self) -> bool {
         let passed = |check: &SmokeCheck| matches!(check.result, CheckResult::Passed { .. });
@@ -48,7 +48,7 @@ impl SmokeReport {
     }
 }
 
-/// A proof that goes on.
+/// A smoke test in progress, which collects results.
 pub(super) struct Book<'r> {
     pub(super) run: Run<'r>,
     pub(super) patience: Duration,
@@ -111,7 +111,7 @@ impl<'r> Book<'r> {
         self.report.checks.push(check);
     }
 
-    /// Enters every check that has no result as skipped.
+    /// Records every check without a result as skipped.
     pub(super) fn skip_rest(&mut self, why: &str) {
         for name in CheckName::ALL {
             if !self.report.checks.iter().any(|check| check.name == name) {
@@ -120,7 +120,7 @@ impl<'r> Book<'r> {
         }
     }
 
-    /// Whether a check has passed.
+    /// Reports whether a check has passed.
     pub(super) fn has_passed(&self, name: CheckName) -> bool {
         let mut all = self.report.checks.iter();
         all.any(|check| check.name == name && matches!(check.result, CheckResult::Passed { .. }))

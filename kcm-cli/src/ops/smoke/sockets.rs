@@ -1,16 +1,17 @@
-//! Which connections a process has, from `/proc`.
+//! Network connections of a process, from `/proc`.
 
 use std::collections::HashSet;
 
 use crate::transport::{Batch, Exec, Operation, Reply, Transport};
 
-/// Prints what the open files of process `$1` are, then its network's sockets. Files may be closed meanwhile.
+/// Script that prints the targets of the open files of process `$1`, then the sockets of its
+/// network namespace. Files may be closed meanwhile.
 const LOOK: &str = "[ -r /proc/\"$1\"/fd ] || exit 3; readlink /proc/\"$1\"/fd/* 2>/dev/null; echo --; cat /proc/\"$1\"/net/tcp /proc/\"$1\"/net/tcp6 2>/dev/null; :";
 
-/// How many connections a process has to anybody's `port`.
+/// Counts the connections of a process to `port` on any host.
 ///
 /// # Errors
-/// When that cannot be seen: in words.
+/// If the connections cannot be read. The text is the cause.
 pub(super) async fn connections(
     transport: &dyn Transport,
     pid: u32,
@@ -34,7 +35,7 @@ pub(super) async fn connections(
     }
 }
 
-/// Counts the established ones (state 01, see Linux' `include/net/tcp_states.h`).
+/// Counts established connections (state 01, see Linux' `include/net/tcp_states.h`).
 fn count(text: &str, port: u16) -> usize {
     let Some((files, sockets)) = text.split_once("--\n") else { return 0 };
     let own = files.lines().filter_map(|line| line.strip_prefix("socket:[")?.strip_suffix(']'));

@@ -1,7 +1,7 @@
-//! Whether the masters that do not lead stand by: healthy, and connected to the API server that they ask for the Lease.
+//! Check that the masters that do not lead stand by: healthy, and connected to the API server.
 //!
-//! Health alone proves no right to lead, and who only asks leaves no trace in the Lease. What can be seen of the asking
-//! is the connection on which it happens, which client-go keeps open.
+//! Health alone does not prove that a process can take over, and a candidate leaves no trace in the
+//! Lease. The evidence is its connection to the API server, which client-go keeps open.
 
 use tokio::time::{Instant, sleep, timeout};
 
@@ -17,10 +17,10 @@ use crate::util::tasks::at_once;
 use crate::util::words::journal_of;
 
 const ASKED: &str = "a master that does not lead is healthy and connected to the API server";
-/// How often is looked.
+/// Interval between two observations.
 const GLANCE: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// Enters, for each master that does not lead, whether it stands by.
+/// Records for each master that does not lead whether it stands by.
 pub(super) async fn check(
     run: Run<'_>,
     seats: &[Seat],
@@ -58,7 +58,7 @@ pub(super) async fn check(
     }
 }
 
-/// Looks until it does, within `patience`.
+/// Repeats the observation until the master stands by or `patience` ends.
 async fn stands_by(
     transport: &dyn Transport,
     layout: &Layout,

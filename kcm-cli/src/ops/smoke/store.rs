@@ -1,4 +1,4 @@
-//! Whether what was made is in etcd.
+//! Check that the created objects are in etcd.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::kube::{Etcd, Patience, Via};
 
 const ASKED: &str = "the keys of what was made are in etcd";
 
-/// Enters whether they are, if etcd was given.
+/// Runs the check and records its result, if access to etcd was given.
 pub(super) async fn check(trial: &Trial<'_>, request: &SmokeRequest, book: &mut Book<'_>) {
     let Some(etcd) = &request.etcd else { return };
     if trial.run.interrupt.is_asked() {
@@ -61,7 +61,8 @@ async fn look(trial: &Trial<'_>, request: &EtcdRequest, book: &Book<'_>) -> Resu
     Ok(format!("{} keys below /registry, {servers} of {servers} asked", keys.len()))
 }
 
-/// etcd takes nobody whose certificate is not for clients, and only says that it is bad.
+/// Checks that the certificate permits client authentication. etcd rejects others only as a bad
+/// certificate.
 fn fit(request: &EtcdRequest) -> Result<(), String> {
     let certificate = Certificate::first_from_pem(request.pair.certificate.as_bytes());
     let certificate = certificate
@@ -74,7 +75,7 @@ fn fit(request: &EtcdRequest) -> Result<(), String> {
     Ok(())
 }
 
-/// The keys of what should be there (`KeyRootFunc` and resource prefixes of kube-apiserver).
+/// Returns the keys of the created objects (`KeyRootFunc` and resource prefixes of kube-apiserver).
 fn keys(trial: &Trial<'_>, book: &Book<'_>) -> Vec<String> {
     let namespace = &trial.namespace.name;
     let mut keys = vec![format!("/registry/namespaces/{namespace}")];
@@ -90,7 +91,7 @@ fn keys(trial: &Trial<'_>, book: &Book<'_>) -> Vec<String> {
 }
 
 impl Trial<'_> {
-    /// etcd is asked from where the API server is.
+    /// Returns the route to etcd: through the leader's master, or directly from this machine.
     fn via(&self) -> Via {
         match self.run.cluster.api_via {
             crate::cluster::ApiVia::Direct => Via::Direct,

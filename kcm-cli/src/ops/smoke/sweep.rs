@@ -1,4 +1,4 @@
-//! Removing everything, and naming what stays.
+//! Removal of the namespace, and the report if it stays.
 
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::kube::Credentials;
 
 const ASKED: &str = "the namespace goes with everything in it";
 
-/// Deletes the namespace and waits until it is gone: also where it was asked to stop.
+/// Deletes the namespace and waits until it is gone, even after an interrupt.
 pub(super) async fn check(trial: &Trial<'_>, admin: &Credentials, book: &mut Book<'_>) {
     let clock = Instant::now();
     let why = match trial.namespace.remove(trial.patience).await {

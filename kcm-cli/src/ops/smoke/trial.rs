@@ -1,4 +1,4 @@
-//! The controllers at work, in a namespace of their own.
+//! Checks of the controllers, in a temporary namespace.
 
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ use crate::event::CheckName;
 use crate::kube::{ApiError, ApiServer, Change};
 use crate::util::words::{at, journal_of};
 
-/// What the namespace's name begins with.
+/// Prefix of the namespace's name.
 const LABEL: &str = "kcm-smoke";
-/// The Deployment's name.
+/// Name of the Deployment and of the quota.
 pub(super) const NAME: &str = "nginx";
-/// The service account that is made.
+/// Name of the service account.
 pub(super) const ACCOUNT: &str = "smoke";
 const REPLICAS: u64 = 3;
 
-/// A proof in its namespace.
+/// A test and its namespace.
 pub(super) struct Trial<'t> {
     pub(super) run: Run<'t>,
     pub(super) api: &'t ApiServer,
@@ -35,7 +35,7 @@ pub(super) struct Trial<'t> {
     layout: &'t Layout,
 }
 
-/// Makes the namespace, enters what becomes of everything in it, and removes it.
+/// Creates the namespace, runs the checks in it, and removes it.
 pub(super) async fn carry_out(
     run: Run<'_>,
     request: &SmokeRequest,
@@ -62,7 +62,7 @@ pub(super) async fn carry_out(
             trial.garbage(book).await;
             sweep::check(&trial, &request.credentials, book).await;
         }
-        // It may be there all the same.
+        // The namespace may exist nevertheless.
         Err(error) if error.is_fate_unknown() => {
             book.namespace(&trial.namespace.name);
             let look = "the API server's log".to_owned();
@@ -78,12 +78,12 @@ pub(super) async fn carry_out(
 }
 
 impl Trial<'_> {
-    /// The master that leads.
+    /// Returns the master that leads.
     pub(super) fn leader(&self) -> &Seat {
         self.leader
     }
 
-    /// Where objects of a kind are.
+    /// Returns the API path of a resource in the namespace.
     pub(super) fn path(&self, root: &str, plural: &str) -> String {
         self.namespace.path(root, plural)
     }
@@ -95,12 +95,12 @@ impl Trial<'_> {
         until(self.run.interrupt, self.patience, look).await
     }
 
-    /// The objects of a kind.
+    /// Lists the objects of a resource in the namespace.
     async fn list(&self, root: &str, plural: &str) -> Result<Vec<Value>, ApiError> {
         self.namespace.list(root, plural).await
     }
 
-    /// Enters how a check ended, with the causes that can be seen if it failed.
+    /// Records the result of a check. A failure includes possible causes.
     pub(super) fn enter(
         &self,
         book: &mut Book<'_>,
@@ -122,7 +122,8 @@ impl Trial<'_> {
         }
     }
 
-    /// The default service account appears, and a token of one that is made is taken.
+    /// Checks that the default service account appears, and that a token of another service account
+    /// is accepted.
     async fn accounts(&self, book: &mut Book<'_>) {
         let asked =
             "the namespace gets its default service account, and a token of another is taken";
@@ -141,7 +142,7 @@ impl Trial<'_> {
         self.enter(book, CheckName::ServiceAccount, asked, ended.1, (ended.0, clock));
     }
 
-    /// Makes a service account, and asks the API server whose its token is.
+    /// Creates a service account, and lets the API server review one of its tokens.
     async fn token(&self, accounts: &str) -> Result<String, String> {
         let account =
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}});
@@ -178,7 +179,7 @@ impl Trial<'_> {
         made.map_err(|error| error.to_string())?.ok_or_else(|| format!("{path} is not there"))
     }
 
-    /// A Deployment gets its `ReplicaSet` and that its Pods, and fewer are taken away.
+    /// Checks that a Deployment gets its `ReplicaSet` and Pods, and that scaling down removes Pods.
     async fn workload(&self, book: &mut Book<'_>) {
         let asked = "a Deployment of 3 replicas gets its ReplicaSet";
         let clock = Instant::now();
@@ -224,7 +225,7 @@ impl Trial<'_> {
         self.enter(book, CheckName::Scale, asked, Some(cause::DEPLOYMENT), (ended, clock));
     }
 
-    /// Waits for so many Pods that are not about to go.
+    /// Waits for this number of Pods that are not being deleted.
     async fn pods(&self, wanted: u64) -> Result<String, String> {
         self.until(async || {
             let pods = self.list(CORE, "pods").await?;
@@ -243,7 +244,8 @@ impl Trial<'_> {
         .await
     }
 
-    /// What the `ReplicaSet` controller says of Pods that it may not make: a quota, an admission plug-in.
+    /// Returns the `ReplicaSet` controller's message about Pods that it may not create, for example
+    /// because of a quota or an admission plug-in.
     async fn refusal(&self) -> Result<String, ApiError> {
         let sets = self.list(APPS, "replicasets").await?;
         let mut all =
@@ -255,7 +257,8 @@ impl Trial<'_> {
             .map_or_else(String::new, |it| format!(" ({})", crate::util::words::in_one_line(it))))
     }
 
-    /// A quota is counted. It comes last, because the API server refuses Pods where one is not counted yet.
+    /// Checks that a quota is counted. Runs after the Pods were created, because the API server
+    /// refuses Pods under a quota without a count.
     async fn quota(&self, book: &mut Book<'_>) {
         let asked = "a ResourceQuota is counted";
         if self.run.interrupt.is_asked() {
@@ -284,7 +287,7 @@ impl Trial<'_> {
         self.enter(book, CheckName::ResourceQuota, asked, Some(cause::QUOTA), (ended, clock));
     }
 
-    /// What a Deployment owned goes with it.
+    /// Checks that the `ReplicaSet` and Pods of a Deployment are deleted with it.
     async fn garbage(&self, book: &mut Book<'_>) {
         let asked = "with the Deployment go its ReplicaSet and its Pods";
         if self.run.interrupt.is_asked() || !book.has_passed(CheckName::Deployment) {
@@ -348,7 +351,8 @@ fn number(pods: usize) -> String {
     if pods == 1 { "1 Pod".to_owned() } else { format!("{pods} Pods") }
 }
 
-/// Pods wait where nobody places or runs them, which is not kube-controller-manager's work.
+/// Describes pending Pods. Pods stay pending without a scheduler or nodes, which
+/// kube-controller-manager is not responsible for.
 fn phases(pods: usize, pending: usize) -> String {
     match pending {
         0 => String::new(),

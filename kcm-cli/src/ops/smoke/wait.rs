@@ -1,4 +1,4 @@
-//! Waiting for something to be seen, no longer than is allowed and no longer than anybody wants.
+//! Polling until a condition is met, with a time limit and an interrupt.
 
 use std::time::Duration;
 
@@ -7,21 +7,22 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::kube::ApiError;
 use crate::util::interrupt::Interrupt;
 
-/// How often is looked.
+/// Interval between two polls.
 const GLANCE: Duration = Duration::from_millis(150);
 
-/// What a look shows.
+/// Result of one poll.
 pub(crate) enum Glance {
-    /// What was waited for.
+    /// The condition is met.
     Seen(String),
-    /// Something else.
+    /// The condition is not met yet.
     NotYet(String),
 }
 
-/// Looks until it is seen. An API server that does not answer for a moment is waited for, too.
+/// Polls until the condition is met. Retries while the API server does not answer.
 ///
 /// # Errors
-/// What was seen instead when the time was over, or what the API server refuses.
+/// If the condition is not met within `patience`, the API server refuses, or the run is
+/// interrupted. The text is the last observation or the refusal.
 pub(crate) async fn until(
     interrupt: &Interrupt,
     patience: Duration,

@@ -1,4 +1,4 @@
-//! What is to be seen to on one master. Pure.
+//! Findings about one master. Pure.
 
 use time::OffsetDateTime;
 
@@ -12,13 +12,13 @@ use crate::preflight;
 use crate::transport::{Activity, Enablement, Observation, PathState, UnitState};
 use crate::util::words::{command, journal_of};
 
-/// For so long it is worth a word that it was.
+/// Time for which an automatic restart is reported.
 const RECENT: time::Duration = time::Duration::minutes(10);
 
-/// Within so much a service takes up a credentials file: client-go looks every five minutes.
+/// Time within which a service reloads a credentials file: client-go checks it every five minutes.
 const TAKEN_UP: time::Duration = time::Duration::minutes(7);
 
-/// Findings about one master.
+/// Collector of findings about one master.
 pub(super) struct Findings<'a> {
     pub(super) master: &'a str,
     pub(super) wanted: &'a Wanted,
@@ -49,7 +49,7 @@ impl Findings<'_> {
             );
         }
         self.found.extend(preflight::strays(layout, observed));
-        // Nothing can be compared with a link to /dev/null, which is reported already.
+        // A link to /dev/null cannot be compared with anything, and is reported already.
         if !matches!((service, sync), (Service::Masked, Sync::Unknown { .. })) {
             self.sync(sync);
         }
@@ -146,7 +146,7 @@ impl Findings<'_> {
     fn sync(&mut self, sync: &Sync) {
         match sync {
             Sync::InSync | Sync::NotDeployed => {}
-            // What holds for all masters is said once.
+            // A cause that concerns all masters is reported once.
             Sync::Unknown { .. } if self.wanted.desired.is_err() => {}
             Sync::Unknown { why } => self.warning(
                 FindingCode::NotCompared,
@@ -171,7 +171,8 @@ impl Findings<'_> {
         }
     }
 
-    /// A credentials file that a service should have taken up by now. Some connections of a leader stay, whatever it does.
+    /// Reports a credentials file that the service should have reloaded by now. Some connections of
+    /// a leader always stay.
     fn uptake(&mut self, seen: &Seen, now: OffsetDateTime) {
         let changed = seen.master.files.combined.state.changed();
         let is_late = changed.is_some_and(|changed| now - changed > TAKEN_UP);
@@ -187,7 +188,7 @@ impl Findings<'_> {
         }
     }
 
-    /// Keys that everybody can read, and files that flags name and that are of no use.
+    /// Reports keys that every user can read, and unusable files that flags name.
     fn files(&mut self, look: &Look, seen: &Seen) {
         let (wanted, layout) = (self.wanted, self.layout);
         let (observed, service) = (&seen.master, &look.service);
@@ -196,7 +197,7 @@ impl Findings<'_> {
         let exposed = preflight::exposed(layout, observed, &service.secrets, &steps);
         self.found.extend(exposed.closed.into_iter().chain(exposed.left));
         self.found.extend(preflight::untrusted_folders(layout, observed));
-        // A drop-in that only adds to the unit is no fault.
+        // A drop-in that only adds to the unit is not an error.
         let units = preflight::units(layout, observed, &steps);
         self.found.extend(units.into_iter().filter(|it| it.severity == Severity::Error));
         let Ok(compared) = &wanted.desired else { return };

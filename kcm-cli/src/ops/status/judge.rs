@@ -1,4 +1,4 @@
-//! What was seen of one master, judged. Pure.
+//! Evaluation of one master's observed state. Pure.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -13,32 +13,32 @@ use crate::finding::{Finding, FindingCode};
 use crate::observed::{ObservedMaster, Seen};
 use crate::transport::{Activity, Enablement, Observation, PathState};
 
-/// A service that was started again by itself so short a time ago may be on its way to end again.
+/// Time after an automatic restart for which a service counts as crash-looping.
 const CALM: time::Duration = time::Duration::seconds(30);
-/// A service in a word.
+/// State of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Service {
-    /// It runs.
+    /// The service runs.
     Running,
-    /// It ends again and again, and systemd starts it again.
+    /// The service ends repeatedly, and systemd restarts it.
     CrashLooping {
-        /// How often it was started again.
+        /// Number of automatic restarts.
         restarts: u32,
     },
-    /// It ended, and systemd has given up.
+    /// The service ended, and systemd does not restart it.
     Failed {
-        /// systemd's word for how.
+        /// Result of the service as systemd names it.
         result: String,
     },
-    /// Somebody stopped it.
+    /// The service is stopped.
     Stopped,
-    /// Its unit is masked: nothing can start it.
+    /// The unit is masked, so the service cannot start.
     Masked,
-    /// There is no unit.
+    /// The unit is not installed.
     NotDeployed,
-    /// A folder, in which nothing runs.
+    /// The master is a folder, in which services do not run.
     Offline,
 }
 

@@ -1,4 +1,4 @@
-//! Who leads, asked once, through whichever master can.
+//! Query for the leader, sent once through any master that reaches the API server.
 
 use std::sync::Arc;
 
@@ -16,46 +16,49 @@ use crate::pki;
 use crate::rollout::{Claim, owner};
 use crate::transport::{Observation, Transport};
 
-/// Through how many masters an API server that does not answer is asked: each may take 10 s.
+/// Maximum number of masters to query an unresponsive API server through. Each attempt may take 10
+/// s.
 const ATTEMPTS: usize = 2;
 
-/// Who leads.
+/// Leadership, as recorded in the Lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leadership {
-    /// Who holds the Lease, as it names itself; nobody, if nobody does.
+    /// Holder of the Lease, as the Lease names it; absent without a holder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
-    /// The master that this is.
+    /// Master that the holder runs on; absent if it is not one of the masters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
-    /// How long ago it was renewed, in milliseconds, by the clocks of this machine and of the holder's.
+    /// Time since the last renewal in milliseconds, by the clocks of this machine and of the
+    /// holder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_milliseconds: Option<i64>,
-    /// After how long without a renewal another takes it, in milliseconds.
+    /// Duration of the Lease in milliseconds. Another process takes the Lease if it is not renewed
+    /// for so long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_milliseconds: Option<u64>,
-    /// Since when the holder has it.
+    /// Time at which the holder acquired the Lease.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub since: Option<OffsetDateTime>,
-    /// How often it has changed hands.
+    /// Number of changes of the holder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transitions: Option<u64>,
 }
 
 impl Leadership {
-    /// Whether it has run out: nobody renews it.
+    /// Reports whether the Lease has expired. Also true if its age or duration is unknown.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         match (self.age_milliseconds, self.duration_milliseconds) {
-            // Clocks are not compared to the millisecond, and a renewal may take its time.
+            // Clock offsets are not exact, and a renewal may take time.
             (Some(age), Some(duration)) => age > i64::try_from(duration).unwrap_or(i64::MAX) + 2000,
             _ => true,
         }
     }
 }
 
-/// The question for the Lease.
+/// A query for the Lease.
 pub(super) struct LeadQuestion {
     way: Result<Way, String>,
     asked: Mutex<Asked>,
@@ -73,7 +76,7 @@ struct Way {
 #[derive(Default)]
 struct Asked {
     attempts: usize,
-    /// The last answer and when it came.
+    /// Last answer and its time.
     answer: Option<Result<(Option<Lease>, OffsetDateTime), ApiError>>,
 }
 
@@ -83,7 +86,7 @@ impl LeadQuestion {
         Self { way: way(run), asked: Mutex::default(), left_out }
     }
 
-    /// Asks through a master, unless it has been answered through another.
+    /// Queries the Lease through a master, unless another master has provided the answer.
     pub(super) async fn ask_through(&self, name: &str, transport: &Arc<dyn Transport>) {
         let Ok(way) = &self.way else { return };
         let mut asked = self.asked.lock().await;
@@ -106,7 +109,7 @@ impl LeadQuestion {
         asked.answer = Some(answer.await.map(|lease| (lease, OffsetDateTime::now_utc())));
     }
 
-    /// What was answered, seen together with the masters; and what is to be seen to if nothing was.
+    /// Returns the answer, evaluated with the observed masters, and a finding if the query failed.
     pub(super) async fn answer(
         &self,
         looks: &[Look],
@@ -173,7 +176,7 @@ fn held(lease: &Lease, at: OffsetDateTime, looks: &[Look], left_out: &[String]) 
     let hostname = lease.holder().and_then(|holder| holder.hostname());
     let place = hostname.and_then(|hostname| owner(hostname, &claims, left_out));
     let look = place.and_then(|place| looks.get(place));
-    // Renewals bear the time of the holder's clock.
+    // Renewal times come from the holder's clock.
     let ahead = look.and_then(Look::clock_offset).unwrap_or(time::Duration::ZERO);
     let age = lease.renewed().map(|renewed| at.saturating_add(ahead) - renewed);
     let milliseconds = |time: time::Duration| i64::try_from(time.whole_milliseconds()).ok();

@@ -1,4 +1,4 @@
-//! Looking at one master: one exchange, and one question for its health.
+//! Observation of one master: one exchange, and one health request.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::transport::{
 use crate::util::tasks::Panicked;
 use crate::util::words::in_full;
 
-/// What was seen of one master, and when.
+/// Observed state of one master, with the times of the observation.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) name: String,
@@ -32,33 +32,33 @@ pub(super) struct Look {
     pub(super) ended: OffsetDateTime,
     pub(super) seen: Result<Seen, AskError>,
     pub(super) health: Option<Health>,
-    /// What it shows of itself, and where.
+    /// Serving certificate of the service, and the address that presented it.
     pub(super) served: Option<(StreamAddress, Result<Certificate, String>)>,
 }
 
-/// Whether a service is healthy.
+/// Health of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "health", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Health {
-    /// It answers for itself that it is.
+    /// The service reports that it is healthy.
     Healthy,
-    /// It is not.
+    /// The service is not healthy.
     Unhealthy {
-        /// What it says, or that it says nothing.
+        /// The answer of the service, or the reason that it does not answer.
         why: String,
     },
-    /// It serves nowhere, by its flags: that it runs is all there is to see.
+    /// By its flags, the service has no health endpoint.
     NotServed,
-    /// There is no way to ask.
+    /// The service cannot be queried.
     Unknown {
-        /// Why.
+        /// The cause.
         why: String,
     },
 }
 
 impl Look {
-    /// A master whose answer made kcm fail.
+    /// Returns the result for a master whose observation panicked.
     pub(super) fn panicked(
         name: String,
         service: DesiredService,
@@ -73,7 +73,7 @@ impl Look {
         self.seen.as_ref().ok().map(|seen| &seen.master)
     }
 
-    /// The flags of the process there; those of the unit where no process is seen.
+    /// Returns the flags of the process, or those of the unit if no process was observed.
     pub(super) fn running(&self, layout: &Layout) -> Option<Running> {
         let seen = self.seen.as_ref().ok()?;
         let inspected = seen.inspected.as_ref();
@@ -89,7 +89,7 @@ impl Look {
         Some(Running { master: self.name.clone(), flags, version, is_process: process.is_some() })
     }
 
-    /// The certificates that were seen there.
+    /// Returns the certificates that were observed on the master.
     pub(super) fn certificates(&self, layout: &Layout) -> Vec<SeenCertificate> {
         let Some(master) = self.master() else { return Vec::new() };
         let mut seen = certs::in_files(&self.name, layout, master);
@@ -100,12 +100,12 @@ impl Look {
     }
 }
 
-/// The part of the question that is the same for every master.
+/// The parameters of an observation that are the same for every master.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) layout: Layout,
     pub(super) accounts: Accounts,
-    /// The digest of the program is compared with the program of `install.binary`.
+    /// True to read the digest of the program, for a comparison with `install.binary`.
     pub(super) reads_program: bool,
 }
 
@@ -136,7 +136,8 @@ pub(super) async fn at(
 
 type Served = Option<(StreamAddress, Result<Certificate, String>)>;
 
-/// Asks a process where it listens; where that is not to be seen, where its flags say.
+/// Queries a process at the address where it listens, or at that of its flags if the former is
+/// unknown.
 async fn ask(
     transport: &dyn Transport,
     listening: &Observation<Vec<std::net::SocketAddr>>,
@@ -170,7 +171,7 @@ async fn ask(
     }
 }
 
-/// The flags in the arguments of a process. A script has its interpreter before it.
+/// Parses the flags in the arguments of a process. A script has its interpreter before them.
 fn flags_of(argv: &[String], executable: &str) -> Option<Flags> {
     let own = argv.iter().position(|word| word == executable).unwrap_or_default();
     let words = argv.iter().skip(own + 1);
@@ -178,7 +179,7 @@ fn flags_of(argv: &[String], executable: &str) -> Option<Flags> {
     Flags::from_arguments(&words.collect::<Option<Vec<_>>>()?).ok()
 }
 
-/// The flags of a unit, with its drop-ins and variables where those were read.
+/// Returns the flags of a unit, including drop-ins and variables if they were read.
 fn flags_of_unit(master: &ObservedMaster) -> Option<Flags> {
     if let Some(meaning) = master.effective.as_ref().and_then(|unit| unit.meaning().ok()) {
         return Some(meaning.flags);
@@ -189,7 +190,8 @@ fn flags_of_unit(master: &ObservedMaster) -> Option<Flags> {
 }
 
 impl Look {
-    /// How far the master's clock is ahead of this machine's, at least: it was read at some moment of the exchange.
+    /// Returns the minimum time by which the master's clock is ahead of this machine's. The clock
+    /// was read at an unknown moment of the exchange.
     pub(super) fn clock_offset(&self) -> Option<time::Duration> {
         let clock = self.seen.as_ref().ok()?.inspected.as_ref()?.clock;
         Some(clock - clock.clamp(self.begun.min(self.ended), self.ended.max(self.begun)))

@@ -1,4 +1,5 @@
-//! `status`: how everything is, from one exchange with each master and one question for the Lease. Writes nothing anywhere.
+//! `status`: the state of all masters, from one exchange with each master and one query for the
+//! Lease. Writes nothing.
 
 mod findings;
 mod judge;
@@ -38,26 +39,26 @@ pub use lead::Leadership;
 pub use look::Health;
 pub use sync::Sync;
 
-/// How everything is.
+/// State of all masters.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// When it was looked at.
+    /// Time of the observation.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The masters, in the cluster file's order.
+    /// Masters, in cluster file order.
     pub masters: Vec<MasterStatus>,
-    /// Who leads.
+    /// Leadership, or the reason that it is unknown.
     pub leadership: Observation<Leadership>,
-    /// Whether the masters have the same where they must.
+    /// Equality of the files that must be the same on all masters.
     pub alike: Alike,
-    /// Every certificate that was seen: this machine's, then each master's.
+    /// Certificates that were observed: those of this machine, then those of each master.
     pub certificates: Vec<CheckedCertificate>,
-    /// What is to be seen to, in the cluster file's order.
+    /// Findings, in cluster file order.
     pub findings: Vec<Finding>,
 }
 
-/// Whether all masters that were seen have the same; nothing where fewer than two have it.
+/// Equality of files on all observed masters; null if fewer than two masters have the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Alike {
@@ -69,42 +70,43 @@ pub struct Alike {
     pub service_account_key: Option<bool>,
 }
 
-/// How one master is.
+/// Status of one master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterStatus {
-    /// Its name.
+    /// Name of the master.
     pub name: String,
-    /// What was seen there; why nothing was, if it could not be asked.
+    /// Observed state of the master, or the reason that it could not be observed.
     pub seen: Observation<MasterFacts>,
 }
 
-/// What was seen on a master.
+/// Observed state of a master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterFacts {
     /// The kernel's host name.
     pub hostname: Option<String>,
-    /// The service in a word.
+    /// State of the service.
     pub service: Service,
-    /// What systemd knows of it.
+    /// State of the unit in systemd.
     pub unit: UnitState,
-    /// Its main process.
+    /// Main process of the service.
     pub process: Option<ProcessFacts>,
-    /// What the program there says of its version.
+    /// Version that the program reports.
     pub version: Option<Observation<String>>,
-    /// How the process and the files there compare with the cluster file.
+    /// Comparison of the process and the files with the cluster file.
     pub sync: Sync,
-    /// Whether its process uses the credentials file that its kubeconfig names; nothing if that names none.
+    /// State of the certificate reload, if the kubeconfig names a credentials file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uptake: Option<Uptake>,
-    /// Whether it is healthy; nothing if it does not run.
+    /// Health of the service; null if it does not run.
     pub health: Option<Health>,
-    /// Whether it leads; nothing if that is not known.
+    /// True if this master leads; null if the leader is unknown.
     pub leads: Option<bool>,
-    /// How far its clock is ahead of this machine's, in milliseconds, as near as one exchange can tell.
+    /// Time by which the master's clock is ahead of this machine's, in milliseconds. A lower bound,
+    /// because the time of the reading within the exchange is unknown.
     pub clock_offset_milliseconds: Option<i64>,
-    /// The files that matter: kcm's, and those that flags name.
+    /// Files that kcm manages, and files that flags name.
     pub files: Vec<FileStatus>,
 }
 
@@ -112,14 +114,14 @@ pub struct MasterFacts {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileStatus {
-    /// Where it is.
+    /// Path of the file.
     pub path: RemotePath,
-    /// What is there.
+    /// Observed state of the file.
     pub state: PathState,
 }
 
 impl Status {
-    /// The worst that was found; nothing if all is well.
+    /// Returns the highest severity of the findings, or `None` without findings.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|finding| finding.severity).max()
@@ -127,7 +129,7 @@ impl Status {
 }
 
 impl MasterStatus {
-    /// What was seen, if anything was.
+    /// Returns the observed state, if the master could be observed.
     #[must_use]
     pub fn facts(&self) -> Option<&MasterFacts> {
         match &self.seen {
@@ -137,10 +139,11 @@ impl MasterStatus {
     }
 }
 
-/// Looks at everything, and says what is to be seen to. A master that cannot be asked is part of the answer.
+/// Observes all masters and evaluates the result. A master that cannot be queried is part of the
+/// result.
 ///
 /// # Errors
-/// When the cluster file gives no places or no service.
+/// If the cluster file gives no valid paths or no valid service.
 pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     for text in &run.cluster.warnings {
         run.events.event(&Event::Warning { text: text.clone() });
@@ -148,7 +151,7 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let services = known_services(run.cluster, &layout)?;
     let accounts = Accounts::of(run.cluster);
-    // The program of install.binary is 100 MB long: it is read while the masters answer.
+    // The program of `install.binary` has about 100 MB, so it is read while the masters answer.
     let (cluster, now) = (run.cluster.clone(), run.now);
     let inputs = spawn_blocking(move || Inputs::read(&cluster, now));
     let lead = &LeadQuestion::new(run);
@@ -212,7 +215,8 @@ fn judged(
     Status { at: run.now, masters, leadership, alike, certificates, findings }
 }
 
-/// What runs on the masters that were seen; where nothing does, what the unit there would run.
+/// Returns the flags and versions of the processes on the observed masters, or of the units without
+/// a process.
 fn running(looks: &[Look], layout: &Layout) -> Vec<Running> {
     looks.iter().filter_map(|look| look.running(layout)).collect()
 }
@@ -222,12 +226,12 @@ fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateChe
     crate::ops::certs::judge(run, on_masters, None)
 }
 
-/// What should be on the masters that were seen, as far as the operator's side tells it.
+/// Desired state of the observed masters, or the reason that it cannot be rendered.
 struct Wanted {
     desired: Result<Compared, String>,
 }
 
-/// What the masters are compared with.
+/// Desired state of the masters, and the inputs of the comparison.
 struct Compared {
     desired: Desired,
     ca: Ca,
@@ -277,7 +281,8 @@ fn desired(
     Ok(Compared { desired, ca: inputs.ca, replaced })
 }
 
-/// Why `apply` would issue certificates, as far as neither their end nor the files of single masters tell it.
+/// Returns the reasons for which `apply` would issue certificates. Omits expiry and files of single
+/// masters, which other findings report.
 fn replaced(decisions: Decisions) -> Vec<(&'static str, Vec<Reason>)> {
     let of = |what, decision: Option<Decision>| {
         let Some(Decision::Issue { why }) = decision else { return None };
@@ -292,7 +297,7 @@ fn replaced(decisions: Decisions) -> Vec<(&'static str, Vec<Reason>)> {
     client.into_iter().chain(of("the certificate that is served with", decisions.serving)).collect()
 }
 
-/// The steps that an apply would take on one master.
+/// Returns the steps of `apply` on one master.
 fn steps(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<crate::plan::Step> {
     Plan::of_master(desired, observed).steps
 }

@@ -1,4 +1,4 @@
-//! How a master compares with the cluster file, and its process with the files there. Pure.
+//! Comparison of a master with the cluster file, and of its process with its files. Pure.
 
 use kcm_systemd::UnitFile;
 use serde::Serialize;
@@ -11,30 +11,31 @@ use crate::observed::Seen;
 use crate::plan::Step;
 use crate::transport::{Activity, PathState};
 
-/// How the process and the files on a master compare with the cluster file and with each other.
+/// Result of comparing the files of a master with the cluster file, and its process with its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "sync", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Sync {
-    /// The files are as the cluster file says, and the process was started from them.
+    /// The files match the cluster file, and the process was started from them.
     InSync,
-    /// The files are, the process is not.
+    /// The files match the cluster file, but the process was not started from them.
     RestartPending {
-        /// What speaks for it.
+        /// Evidence for the pending restart.
         why: Vec<String>,
     },
-    /// The files are not.
+    /// The files do not match the cluster file.
     Drifted {
-        /// Which, and how.
+        /// Differences of the files and of the process.
         why: Vec<String>,
     },
-    /// Neither unit nor kubeconfig nor certificate is what the cluster file says, and kcm has left no note there.
+    /// The unit, kubeconfig and certificate do not match the cluster file, and kcm has no note on
+    /// the master.
     NotManaged,
-    /// There is nothing to compare.
+    /// The unit is not installed.
     NotDeployed,
     /// The comparison is not possible.
     Unknown {
-        /// Why.
+        /// The cause.
         why: String,
     },
 }
@@ -72,7 +73,7 @@ pub(super) fn sync(look: &Look, seen: &Seen, wanted: &Wanted, layout: &Layout) -
     }
 }
 
-/// What the process was not started from.
+/// Returns the evidence that the process was not started from the current files.
 fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<String> {
     let observed = &seen.master;
     let mut pending = Vec::new();
@@ -90,7 +91,7 @@ fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<Str
     let late = all.filter(|(_, state)| state.changed().is_some_and(|changed| changed > since));
     pending.extend(late.map(|(path, _)| format!("{path} has changed since it was started")));
     let process = seen.inspected.as_ref().and_then(|inspected| inspected.process.as_ref());
-    // With drop-ins, the unit's file is not all that systemd goes by.
+    // With drop-ins, the unit file is only a part of the effective unit.
     let unit = observed.files.unit.text.as_deref();
     let unit = unit.filter(|_| observed.probe.unit.drop_ins.is_empty());
     if unit.zip(process).is_some_and(|(unit, process)| !is_started_as(unit, &process.argv)) {
@@ -99,7 +100,8 @@ fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<Str
     pending
 }
 
-/// A file that is not what the cluster file says; nothing where that is not known.
+/// Describes the difference between a file and the cluster file. `None` if the step does not show
+/// one.
 fn drifted(step: &Step) -> Option<String> {
     match step {
         Step::Write { path, before: PathState::Absent, .. } => Some(format!("{path} is missing")),
@@ -126,13 +128,13 @@ fn drifted(step: &Step) -> Option<String> {
     }
 }
 
-/// Whether a process has the arguments that systemd would give it now: those of the unit's first command. A script has its
-/// interpreter's before them.
+/// Reports whether a process has the arguments of the unit's first command. A script has the
+/// arguments of its interpreter before them.
 fn is_started_as(unit: &str, argv: &[String]) -> bool {
     let unit = UnitFile::parse(unit);
     let Some((_, line)) = unit.commands("ExecStart").next() else { return true };
     let Some(command) = line.commands.into_iter().next() else { return true };
-    // What systemd expands cannot be compared here.
+    // Expansions by systemd are unknown, so such a line cannot be compared.
     if !line.findings.is_empty() {
         return true;
     }

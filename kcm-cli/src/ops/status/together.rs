@@ -1,4 +1,4 @@
-//! What only all masters together show. Pure.
+//! Findings from the comparison of all masters. Pure.
 
 use kcm_pki::Fingerprint;
 
@@ -56,8 +56,11 @@ pub(super) fn judge(
     Alike { ca_certificate, ca_key, service_account_key }
 }
 
-/// Whoever leads signs tokens with this key: all must have the same. Where the CA's key is it, that is compared already.
-/// How many masters have another, and on which it is not that of the first.
+/// Compares the keys that sign service-account tokens, which must be the same on all masters. A CA
+/// key in that role is compared elsewhere.
+///
+/// Returns the number of masters with a separate key, and a finding for each key that differs from
+/// the first.
 fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
     let mut holders = 0;
     let mut first: Option<(&str, &RemotePath, Fingerprint)> = None;
@@ -107,7 +110,7 @@ fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
             let problem = format!("nobody leads: {holder} held the Lease last, renewed it {ago}");
             finding(FindingCode::NobodyLeads, problem, journal)
         }
-        // Whose host name is not known may be any that was not seen.
+        // A holder with an unknown host name may be a master that was not observed.
         Some(holder) if leadership.master.is_none() && is_whole => {
             let (problem, mend) = crate::rollout::stranger(holder);
             finding(FindingCode::StrangerLeads, problem, mend)
@@ -116,7 +119,8 @@ fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
     }
 }
 
-/// Certificates that are due: of the CA one line, of the client's the one that is in use.
+/// Reports certificates that are due. The CA certificate is reported once, and a client certificate
+/// only in the kubeconfig if that holds the same one.
 pub(super) fn certificates(
     check: &CertificateCheck,
     looks: &[Look],
@@ -138,7 +142,7 @@ pub(super) fn certificates(
             (CertificateUse::Ca, _) if ca_is_told => continue,
             (CertificateUse::Ca, _) => ca_is_told = true,
             (CertificateUse::Client, Some(master)) if in_use(master) => continue,
-            // Of these, what is shown counts.
+            // The certificate that the service presents is reported instead.
             (CertificateUse::Serving, Some(_)) => continue,
             _ => {}
         }
@@ -157,7 +161,7 @@ pub(super) fn certificates(
             Some(&master.name) == unseen.master.as_ref()
                 && matches!(service, Some(Service::Running | Service::Offline))
         };
-        // What is wrong with a file is said once.
+        // A file with a finding is not reported again.
         let place = unseen.reason.split([' ', ':']).next().unwrap_or_default();
         let is_told =
             |finding: &Finding| finding.master == unseen.master && finding.problem.contains(place);
@@ -206,7 +210,7 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
     Finding { code, severity, master: it.master.clone(), problem, mend: mend.to_owned() }
 }
 
-/// A certificate that `apply` would replace.
+/// Returns the finding about a certificate that `apply` would replace.
 pub(super) fn replaced((what, why): &(&'static str, Vec<Reason>)) -> Finding {
     let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let problem = format!("{what} is not as the cluster file asks: {why}");
@@ -217,7 +221,7 @@ pub(super) fn replaced((what, why): &(&'static str, Vec<Reason>)) -> Finding {
     )
 }
 
-/// Why files cannot be compared with the cluster file.
+/// Returns the finding that the masters cannot be compared with the cluster file.
 pub(super) fn not_compared(why: &str) -> Finding {
     Finding {
         code: FindingCode::NotCompared,

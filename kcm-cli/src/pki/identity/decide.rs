@@ -1,4 +1,4 @@
-//! The decision: the identity that is there stays, or a new one is issued. Pure.
+//! The decision whether to keep the existing identity or to issue a new one. Pure.
 
 use kcm_pki::Fingerprint;
 use time::OffsetDateTime;
@@ -6,26 +6,28 @@ use time::OffsetDateTime;
 use super::{Decision, Held, IdentityFacts, Reason};
 use crate::pki::IdentityRequest;
 
-/// The identity as one master holds it.
+/// The identity on one master.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldIdentity<'a> {
     /// Name of the master.
     pub master: &'a str,
-    /// Facts of the certificate and its key; the reason why there are none.
+    /// Properties of the certificate and key, or the reason why there are none.
     pub facts: Result<&'a IdentityFacts, &'a NotHeld>,
 }
 
-/// Why a master holds no identity.
+/// The reason why a master holds no usable identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotHeld {
-    /// None of its files is there.
+    /// The master has none of the identity's files.
     Absent,
-    /// Its files cannot be used: in words.
+    /// The files cannot be used; the message says why.
     Unusable(String),
 }
 
-/// Decides: the operator's pair if it is right, else the one that all masters hold if that is, else a new
-/// one.
+/// Decides between the operator's pair, the identity that all masters hold, and a new one.
+///
+/// An existing operator's pair is kept if it is valid. Otherwise a new one is issued. Only without
+/// an operator's pair can the masters' identity be kept.
 #[must_use]
 pub fn decide(
     request: &IdentityRequest,
@@ -48,7 +50,7 @@ pub fn decide(
     }
 }
 
-/// Returns the identity that all masters hold, if it can stay.
+/// Returns the identity that all masters hold, if it can be kept.
 fn held_by_all<'a>(
     request: &IdentityRequest,
     masters: &[HeldIdentity<'a>],
@@ -89,7 +91,7 @@ fn held_by_all<'a>(
     }
 }
 
-/// Groups masters by what they hold, in the order in which it is seen first.
+/// Groups masters by their certificate, in order of first appearance.
 pub(crate) fn grouped<'a>(
     held: impl Iterator<Item = (&'a str, Fingerprint)>,
 ) -> Vec<(Fingerprint, Vec<String>)> {

@@ -1,4 +1,4 @@
-//! Whether the identity that is there stays, or a new one is issued, and why. Pure.
+//! Decides whether to keep the existing identity or to issue a new one, and why. Pure.
 
 mod decide;
 mod reason;
@@ -17,78 +17,79 @@ pub(crate) use decide::grouped;
 pub use decide::{HeldIdentity, NotHeld, decide};
 pub use reason::Reason;
 
-/// What is known of a certificate for kube-controller-manager, wherever it is.
+/// Properties of a certificate for kube-controller-manager, on any machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityFacts {
     /// SHA-256 of the certificate.
     pub fingerprint: Fingerprint,
-    /// The user it names.
+    /// Common name of the subject: the user.
     pub common_name: Option<String>,
-    /// The groups that it gives the user.
+    /// Organizations of the subject: the user's groups.
     pub groups: Vec<String>,
-    /// Algorithm and size of its key, where kcm knows them.
+    /// Algorithm and size of the key, if kcm knows them.
     pub algorithm: Option<KeyAlgorithm>,
-    /// Which of the usages that are asked for it lacks.
+    /// Requested usages that the certificate lacks.
     pub missing_usages: Vec<String>,
-    /// When it ends.
+    /// End of the certificate's validity.
     #[serde(with = "time::serde::rfc3339")]
     pub not_after: OffsetDateTime,
-    /// Whether a new one would end later: not where it already ends with its CA.
+    /// True if a new certificate could expire later. False if this one already expires with its CA.
     pub could_end_later: bool,
-    /// Why it is no client certificate of the CA, if it is none.
+    /// The reason why the certificate is not a client certificate of the CA. `None` if it is, even
+    /// if it has expired.
     pub chain_error: Option<String>,
-    /// Whether the key beside it belongs to it.
+    /// Relation of the stored key to the certificate.
     pub key: KeyMatch,
 }
 
-/// Whether a key belongs to a certificate.
+/// Relation of a key to a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum KeyMatch {
-    /// It does.
+    /// The key belongs to the certificate.
     Matches,
-    /// It does not, or is no key.
+    /// The key belongs to another certificate.
     Differs,
-    /// The key is on a master and was not fetched; this is its file's digest.
+    /// The key is on a master and was not fetched. Holds a digest that identifies it.
     NotSeen(Fingerprint),
-    /// There is no key.
+    /// No key exists.
     Absent,
 }
 
-/// What happens to the identity.
+/// The decision about the identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "decision", rename_all = "camelCase")]
 pub enum Decision {
-    /// The one that is there stays.
+    /// Keep the existing identity.
     Keep {
-        /// Its certificate.
+        /// Fingerprint of the certificate.
         fingerprint: Fingerprint,
-        /// Where it is.
+        /// Location of the identity.
         held: Held,
     },
-    /// A new one is issued.
+    /// Issue a new identity.
     Issue {
-        /// Every reason.
+        /// All reasons.
         why: Vec<Reason>,
     },
 }
 
-/// Where the identity that stays is held.
+/// Location of an identity that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Held {
     /// On the operator's machine.
     ByOperator,
-    /// On all masters, and not on this machine: its key is not fetched.
+    /// On all masters only. The key is not fetched to this machine.
     ByMasters,
 }
 
 impl IdentityFacts {
-    /// Looks at a pair on the operator's machine.
+    /// Inspects a pair on the operator's machine.
     ///
     /// # Errors
-    /// When the certificate cannot be read: in words.
+    /// A message, if the certificate or the key cannot be parsed.
     pub fn of_pair(
         pair: &Pair,
         ca: Option<&CaCertificate>,
@@ -104,10 +105,10 @@ impl IdentityFacts {
         Ok(facts)
     }
 
-    /// Looks at a certificate alone.
+    /// Inspects a certificate without its key.
     ///
     /// # Errors
-    /// When it cannot be read: in words.
+    /// A message, if the certificate cannot be parsed.
     pub fn of_certificate(
         pem: &str,
         ca: Option<&CaCertificate>,
@@ -138,7 +139,7 @@ impl IdentityFacts {
         })
     }
 
-    /// Everything that speaks for a new one.
+    /// Returns all reasons to issue a new certificate.
     fn reasons(&self, request: &IdentityRequest, now: OffsetDateTime) -> Vec<Reason> {
         let mut why = Vec::new();
         if let Some(error) = &self.chain_error {
@@ -163,7 +164,7 @@ impl IdentityFacts {
     }
 }
 
-/// The reason for a new certificate that lies in the end of the old one.
+/// Returns the reason for a new certificate that follows from the expiry of the old one.
 pub(crate) fn end(
     not_after: OffsetDateTime,
     request: &IdentityRequest,
@@ -176,7 +177,7 @@ pub(crate) fn end(
     }
 }
 
-/// An end that has come is a matter of days left, not of the chain.
+/// Describes a failed verification. Expiry is excluded, because [`end`] reports it.
 fn chain_error(verified: Result<(), ChainError>) -> Option<String> {
     match verified {
         Ok(()) | Err(ChainError::LeafNotValid { source: ValidityError::Expired { .. }, .. }) => {

@@ -1,4 +1,4 @@
-//! Why a new identity is issued.
+//! The reasons to issue a new certificate.
 
 use std::fmt;
 
@@ -8,94 +8,96 @@ use time::OffsetDateTime;
 
 use crate::cluster::layout;
 
-/// Why a new identity is issued.
+/// The reason why a certificate is issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Reason {
-    /// Somebody asked for it.
+    /// An operator requested a new certificate.
     Asked,
-    /// There is none.
+    /// No certificate exists yet.
     Missing,
-    /// The certificate is there, its key is not.
+    /// The certificate exists without its key.
     KeyMissing,
-    /// The certificate cannot be read.
+    /// The certificate or the key on this machine cannot be parsed.
     Unreadable {
-        /// Why.
+        /// The cause.
         error: String,
     },
-    /// The CA is new, or the certificate is not a client certificate of the CA.
+    /// The CA is new, or the certificate is not a valid client certificate of the CA.
     Chain {
-        /// Why.
+        /// The cause.
         error: String,
     },
-    /// It names another user than RBAC binds.
+    /// The common name is not the requested one.
     CommonName {
-        /// Whom it names.
+        /// Common name of the certificate.
         found: String,
     },
-    /// Its key has another algorithm or size.
+    /// The key has another algorithm or size.
     Algorithm {
-        /// What it has.
+        /// Algorithm of the key.
         found: String,
-        /// What is asked for.
+        /// Requested algorithm.
         wanted: KeyAlgorithm,
     },
-    /// It lacks a usage that is asked for.
+    /// The certificate lacks a requested usage.
     Usages {
-        /// Those it lacks.
+        /// The missing usages.
         missing: Vec<String>,
     },
-    /// It does not name all masters.
+    /// The serving certificate lacks names or addresses.
     Hosts {
-        /// Those it lacks.
+        /// The missing names and addresses.
         missing: Vec<String>,
     },
-    /// The key beside it is not its key.
+    /// The key beside the certificate belongs to another one.
     KeyMismatch,
-    /// It ends within `renewBefore`.
+    /// The certificate expires within `renewBefore`.
     Expires {
-        /// When.
+        /// End of the certificate's validity.
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
-    /// All masters hold it, but files that are to be written there need its key, which is not on this machine.
+    /// All masters hold the certificate, but files to write need its key, which is not on this
+    /// machine.
     KeyNotHere {
         /// The files, each with its master.
         files: Vec<String>,
     },
-    /// It has ended.
+    /// The certificate has expired.
     Expired {
-        /// When.
+        /// End of the certificate's validity.
         #[serde(with = "time::serde::rfc3339")]
         at: OffsetDateTime,
     },
-    /// Masters hold different certificates.
+    /// The masters hold different certificates.
     MastersDiffer {
         /// Each certificate, with the masters that hold it.
         held: Vec<(Fingerprint, Vec<String>)>,
     },
-    /// Masters hold one certificate with different keys.
+    /// The masters hold the same certificate with different keys.
     KeysDiffer {
-        /// The masters whose key is not that of the first.
+        /// The masters whose key differs from that of the first master.
         masters: Vec<String>,
     },
-    /// Some masters hold none.
+    /// Some masters hold no certificate.
     NotOnAll {
-        /// Those masters.
+        /// Names of those masters.
         masters: Vec<String>,
     },
-    /// A master holds one that cannot be used.
+    /// A master holds a certificate that cannot be used.
     UnusableOnMaster {
-        /// The master.
+        /// Name of the master.
         master: String,
-        /// The reason.
+        /// The cause.
         error: String,
     },
 }
 
 impl Reason {
-    /// Whether it is about files of particular masters rather than about the certificate.
+    /// Reports whether the reason concerns files of particular masters, as opposed to the
+    /// certificate.
     pub(crate) fn is_of_masters(&self) -> bool {
         matches!(
             self,

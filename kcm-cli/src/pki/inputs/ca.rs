@@ -1,4 +1,4 @@
-//! The CA's certificate and key, and the trust bundle.
+//! Reads the CA's certificate and key, and the trust bundle.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,31 +15,31 @@ use crate::util::files::Bytes;
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
 pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
 const TRUST: &str = "the trust bundle (pki.trust)";
-/// The tutorial's lifetime of a root: a hundred years.
+/// Lifetime of a new root certificate: a hundred years, as in the tutorial.
 pub(crate) const CA_LIFETIME: Duration = Duration::from_secs(876_000 * 3600);
 
-/// The CA, as far as it is there.
+/// State of the CA on this machine.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 pub enum Ca {
-    /// Its certificate; the key is read only to sign.
+    /// The CA's certificate. The key is read only to sign.
     Present(CaCertificate),
-    /// Neither file exists and the cluster file allows to make one.
+    /// The CA does not exist yet, and the cluster file allows kcm to create it.
     ToBeCreated,
 }
 
-/// The CA with its key, to sign with.
+/// Loads the CA with its key, for signing.
 pub(crate) fn load_authority(pki: &Pki) -> Result<CertificateAuthority, OperatorError> {
     if let Ok(Found::Pair(pair)) = read_ca_pair(pki) {
         return authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes());
     }
-    // For the error of the file that is missing or cannot be read.
+    // Reads the files again for the error of the one that is missing or unreadable.
     let certificate = read(CA_CERT, &pki.ca_cert)?;
     let key = read(CA_KEY, &pki.ca_key)?;
     authority(pki, &certificate, &key)
 }
 
-/// The CA key's bytes, if it is there and is the CA's.
+/// Reads the CA key, and checks that it matches the CA certificate. `None` unless both files exist.
 pub(crate) fn ca_key_to_distribute(pki: &Pki) -> Result<Option<Bytes>, OperatorError> {
     let Found::Pair(pair) = read_ca_pair(pki)? else { return Ok(None) };
     authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes())?;
@@ -78,7 +78,7 @@ pub(super) fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<(Ca, bool), Oper
     Ok((Ca::Present(ca), has_key))
 }
 
-/// Reads the CA certificates that clients accept, each once and in the file's order.
+/// Reads the trust bundle without duplicates, in the file's order.
 pub(super) fn read_trust(
     pki: &Pki,
     ca: &Ca,
@@ -117,7 +117,8 @@ fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
     Ok(once)
 }
 
-/// The CA certificates that API servers are verified with, where the CA is here.
+/// Returns the CA certificates that verify API servers. `None` if the CA certificate is missing on
+/// this machine.
 pub(crate) fn trusted(pki: &Pki) -> Result<Option<String>, OperatorError> {
     let (ca, _) = read_ca_certificate(pki)?;
     let trust = pki.trust.as_deref().map(certificates_in).transpose()?;

@@ -1,4 +1,5 @@
-//! The properties that a certificate for kube-controller-manager must have: CSR, signing profile and lifetime.
+//! Reads the properties that a client certificate for kube-controller-manager must have: CSR,
+//! signing profile and lifetime.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,14 +12,14 @@ use crate::cluster::{LIFETIME, Pki, SHORTEST_LIFETIME};
 use crate::pki::OperatorError;
 use crate::util::words::in_full;
 
-/// The group that may do everything, whatever the user.
+/// The group whose members may do everything, regardless of the user name.
 pub(crate) const MASTERS: &str = "system:masters";
 const CSR: &str = "the CSR file (pki.csr)";
 const SIGNING_CONFIG: &str = "the signing config (pki.signingConfig)";
-/// In place of a path, where the cluster file names no CSR.
+/// Name of the built-in CSR in messages, instead of a path.
 const BUILT_IN_CSR: &str = "the built-in CSR";
 
-/// The tutorial's CSR, for a cluster file that names none.
+/// The CSR of the tutorial, used if the cluster file names none.
 pub(crate) const TUTORIAL_CSR: &str = r#"{
   "CN": "system:kube-controller-manager",
   "hosts": [],
@@ -26,27 +27,29 @@ pub(crate) const TUTORIAL_CSR: &str = r#"{
   "names": [{"C": "CN", "ST": "Shanghai", "L": "Shanghai", "O": "system:kube-controller-manager", "OU": "System"}]
 }"#;
 
-/// How long before its end a certificate is replaced, where a third of its lifetime is not shorter.
+/// Longest default of the renewal period: 720 hours. A third of the lifetime applies if it is
+/// shorter.
 pub(crate) const RENEW_BEFORE: Duration = Duration::from_secs(720 * 3600);
 
-/// What a certificate for kube-controller-manager must be.
+/// The properties that a certificate for kube-controller-manager must have.
 #[derive(Clone, Debug)]
 pub struct IdentityRequest {
-    /// Its subject.
+    /// Subject of the certificate.
     pub subject: Subject,
-    /// Its alternative names; none for a client.
+    /// Subject alternative names. Usually none for a client certificate.
     pub hosts: Hosts,
-    /// Its usages, in the profile's order.
+    /// Key usages, in the order of the signing profile.
     pub usages: Usages,
-    /// Algorithm and size of its key.
+    /// Algorithm and size of the key.
     pub key_algorithm: KeyAlgorithm,
-    /// How long a new one lives.
+    /// Lifetime of a new certificate.
     pub lifetime: Duration,
-    /// How long before its end it is replaced.
+    /// Time before expiry at which the certificate is renewed.
     pub renew_before: Duration,
 }
 
-/// How long before its end a client certificate is renewed, if the cluster file and what it names say so.
+/// Returns the time before expiry at which a client certificate is renewed. `None` if the
+/// configuration is invalid.
 pub(crate) fn renew_before(pki: &Pki) -> Option<Duration> {
     identity_request(pki, &mut Vec::new()).ok().map(|request| request.renew_before)
 }
@@ -74,7 +77,7 @@ fn csr_path(pki: &Pki) -> &Path {
     pki.csr.as_deref().unwrap_or(Path::new(BUILT_IN_CSR))
 }
 
-/// Reads the CSR, or takes the built-in one. Its user must be one that RBAC binds.
+/// Reads the CSR file, or returns the built-in CSR. Its user must be the one that RBAC binds.
 fn client_csr(pki: &Pki, warnings: &mut Vec<String>) -> Result<CsrFile, OperatorError> {
     let path = csr_path(pki);
     let csr_text = match &pki.csr {
@@ -91,7 +94,7 @@ fn client_csr(pki: &Pki, warnings: &mut Vec<String>) -> Result<CsrFile, Operator
         return Err(wrong(reason.to_owned()));
     }
     let is_master = csr.subject.names().iter().any(|entry| entry.organization == MASTERS);
-    // Whoever is in that group needs no role.
+    // Members of `system:masters` need no role.
     if csr.subject.common_name() != USER && !is_master {
         let reason = format!(
             "CN is `{}`, but RBAC binds the user {}: set CN to that",
@@ -103,7 +106,7 @@ fn client_csr(pki: &Pki, warnings: &mut Vec<String>) -> Result<CsrFile, Operator
     Ok(csr)
 }
 
-/// Returns the usages and the lifetime of the signing profile, or of the built-in one.
+/// Returns the usages and the lifetime of the selected or built-in signing profile.
 fn signing_profile(
     pki: &Pki,
     warnings: &mut Vec<String>,
@@ -135,7 +138,7 @@ fn signing_profile(
     Ok((usages, lifetime))
 }
 
-/// Refuses a lifetime that is too short, in itself or to renew before its end.
+/// Rejects a profile lifetime that is under an hour, or not longer than the renewal period.
 fn check_durations(
     pki: &Pki,
     lifetime: Duration,

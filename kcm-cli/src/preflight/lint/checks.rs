@@ -1,4 +1,4 @@
-//! The checks of a cluster file as a whole.
+//! Lint checks of a whole cluster file.
 
 use kcm_systemd::{FlagLint, KubernetesVersion, LintCode, LintVersions, lint_flags};
 
@@ -8,7 +8,8 @@ use crate::cluster::{Cluster, Master};
 use crate::desired;
 use crate::finding::lint_code;
 
-/// Checks the flags of all masters; equal findings are one.
+/// Checks the flags of all masters, and the file itself. Equal findings of several masters become
+/// one.
 pub(super) fn of_cluster(cluster: &Cluster, versions: &LintVersions) -> Vec<LintFinding> {
     let mut findings: Vec<_> = of_versions(cluster, versions).collect();
     findings.extend(
@@ -23,7 +24,7 @@ pub(super) fn of_cluster(cluster: &Cluster, versions: &LintVersions) -> Vec<Lint
     findings
 }
 
-/// Checks the flags of masters, each against its versions.
+/// Checks the flags of each master against its versions.
 pub(super) fn of_masters<'a>(
     cluster: &'a Cluster,
     masters: impl IntoIterator<Item = (&'a Master, &'a LintVersions)>,
@@ -77,12 +78,13 @@ fn of_master(cluster: &Cluster, master: &Master, versions: &LintVersions) -> Vec
     lints.map(|lint| of_master(at_its_place(cluster, name, &lint))).collect()
 }
 
-/// Tells whether the cluster file has several masters, those that are left out included.
+/// Reports whether the cluster file has several masters, including excluded ones.
 pub(super) fn has_several_masters(cluster: &Cluster) -> bool {
     cluster.masters.len() + cluster.left_out.len() > 1
 }
 
-/// Gives a lint the weight that it has in a cluster: alone, a process needs no leader election.
+/// Adjusts the severity of a lint to the number of masters: a single process does not need leader
+/// election.
 pub(super) fn weighed(lint: FlagLint, has_several_masters: bool) -> Option<FlagLint> {
     match (lint.code, has_several_masters) {
         (LintCode::NoLeaderElection, true) => {

@@ -1,10 +1,12 @@
-//! Section 1.1 of the [CIS Kubernetes Benchmark](https://www.cisecurity.org/benchmark/kubernetes): modes and owners of files.
+//! Checks of section 1.1 of the [CIS Kubernetes Benchmark]: modes and owners of files.
+//!
+//! [CIS Kubernetes Benchmark]: https://www.cisecurity.org/benchmark/kubernetes
 
 use super::{LintFinding, Severity, place};
 use crate::cluster::Cluster;
 use crate::util::files::{Mode, Owner};
 
-/// The use of a file, for the benchmark.
+/// The use of a file, as the benchmark distinguishes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileUse {
     Unit,
@@ -13,7 +15,7 @@ pub(crate) enum FileUse {
     Key,
 }
 
-/// Returns the codes of the items that a file does not meet, each with the problem and the help.
+/// Returns the benchmark items that a file violates: code, problem and help of each.
 pub(crate) fn of_file(
     is: FileUse,
     path: &str,
@@ -40,7 +42,8 @@ pub(crate) fn of_file(
     found
 }
 
-/// Checks the owner that a cluster file gives to the files; kcm writes their modes as the benchmark wants them.
+/// Checks the owner that a cluster file sets for files. kcm always writes modes that meet the
+/// benchmark.
 pub(super) fn of_owner(cluster: &Cluster) -> Vec<LintFinding> {
     let (owner, key) = match (&cluster.install.owner, &cluster.service.user) {
         (Some(owner), _) => (owner.to_string(), "install.owner"),

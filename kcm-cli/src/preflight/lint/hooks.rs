@@ -1,4 +1,4 @@
-//! The checks of `plan` and `apply`.
+//! Lint checks of `plan` and `apply`.
 
 use kcm_systemd::{KubernetesVersion, LintCode, LintVersions};
 
@@ -10,21 +10,23 @@ use crate::finding::{Finding, lint_code};
 use crate::fleet::Network;
 use crate::pki;
 
-/// Refuses a cluster file with lint errors, and reports its warnings. Findings that depend on the program are left to
-/// [`of_programs`] where a program can be asked.
+/// Refuses a cluster file with lint errors, and emits its warnings.
+///
+/// Findings that depend on the program are left to [`of_programs`] if programs can be queried.
 ///
 /// # Errors
-/// [`LintError`] with everything that is an error and not accepted.
+///
+/// A [`LintError`] with all errors that are not accepted.
 pub(crate) fn refuse(run: Run<'_>) -> Result<(), LintError> {
     let cluster = run.cluster;
     let mut findings = early(cluster, run.fleet.network() == Network::Allowed);
     accept(cluster, &mut findings);
     if !cluster.allowed.is_empty() {
-        // Also what is found later can be accepted.
+        // An entry may also accept findings that are reported later.
         let all = checks::of_cluster(cluster, &versions_of(cluster));
         findings.extend(checks::unused_allowances(cluster, &all));
     }
-    // What cannot be rendered is refused where it is rendered.
+    // Rendering itself refuses values that cannot be rendered.
     findings.retain(|it| is_to_report(it) && it.code != lint_code::CLUSTER_FILE);
     let file = cluster.source.file();
     let (errors, warnings): (Vec<_>, Vec<_>) =
@@ -43,7 +45,7 @@ fn is_to_report(finding: &LintFinding) -> bool {
     finding.accepted.is_none() && finding.severity > Severity::Benchmark
 }
 
-/// Returns what is known before any master is asked.
+/// Returns the findings that are known before any master is queried.
 fn early(cluster: &Cluster, asks_programs: bool) -> Vec<LintFinding> {
     let versions = versions_of(cluster);
     let mut findings: Vec<_> = checks::of_versions(cluster, &versions).collect();
@@ -51,7 +53,8 @@ fn early(cluster: &Cluster, asks_programs: bool) -> Vec<LintFinding> {
     findings.extend(checks::of_masters(cluster, masters));
     let binary = cluster.install.binary.as_deref();
     for finding in findings.iter_mut().filter(|finding| is_of_unknown_flag(finding)) {
-        // A program that holds the name is newer than the table; it is asked for its flags once it is on a master.
+        // A program that contains the name may be newer than the table. Its flags are checked once
+        // it is on a master.
         let flag = finding.flag.as_deref().unwrap_or_default();
         if binary.is_some_and(|path| pki::holds(path, flag.as_bytes())) {
             finding.severity = Severity::Warning;
@@ -72,14 +75,15 @@ fn is_of_unknown_flag(finding: &LintFinding) -> bool {
     finding.code == LintCode::FlagUnknown.as_str()
 }
 
-/// Tells whether the program was asked for the flag itself, which is reported as such.
+/// Reports whether the check of the program itself covers the finding.
 fn is_left_to_program(finding: &LintFinding) -> bool {
     let of_names = [LintCode::FlagRemoved, LintCode::FlagTooNew];
     let is_of_name = of_names.iter().any(|code| code.as_str() == finding.code);
     is_of_name && finding.severity == Severity::Error
 }
 
-/// Checks the flags of masters against the programs that were asked there for their versions; none where none was asked.
+/// Checks the flags of masters against the versions that their programs reported. `None` stands for
+/// a master whose program was not queried.
 pub(crate) fn of_programs(
     cluster: &Cluster,
     programs: &[Option<KubernetesVersion>],
@@ -102,7 +106,7 @@ pub(crate) fn of_programs(
     let mut findings = checks::of_masters(cluster, cluster.masters.iter().zip(&versions));
     findings.retain(|finding| !is_reported(finding) && !is_left_to_program(finding));
     for finding in findings.iter_mut().filter(|finding| is_of_unknown_flag(finding)) {
-        // The program is asked for its flags, and knows better than a table.
+        // The check of the program's own flags is more reliable than the table.
         finding.severity = Severity::Warning;
     }
     findings.extend(of_versions(cluster, programs));
@@ -111,7 +115,7 @@ pub(crate) fn of_programs(
     findings.iter().map(|finding| finding.to_finding(cluster.source.file())).collect()
 }
 
-/// Reports programs of other versions than the cluster file or the tables have.
+/// Reports programs whose version differs from the cluster file, or is not in the tables.
 fn of_versions(cluster: &Cluster, programs: &[Option<KubernetesVersion>]) -> Vec<LintFinding> {
     let mut found: Vec<KubernetesVersion> = programs.iter().copied().flatten().collect();
     found.sort_unstable();

@@ -1,7 +1,7 @@
-//! Lint: the flags that a cluster file gives kube-controller-manager, against the version that will run. Pure.
+//! Lint: checks the flags that a cluster file sets against the version that will run. Pure.
 //!
-//! `plan` and `apply` refuse what is an error here before anything is issued or uploaded; `status` applies the same checks to
-//! the arguments of the process that runs.
+//! `plan` and `apply` refuse lint errors before anything is issued or uploaded. `status` applies
+//! the same checks to the arguments of the running process.
 
 mod checks;
 mod files;
@@ -27,12 +27,12 @@ pub(crate) use files::{FileUse, of_file};
 pub(crate) use hooks::{of_programs, refuse};
 pub(crate) use process::{Running, of_processes};
 
-/// What a lint reports on a cluster file.
+/// The lint report on a cluster file.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LintReport {
-    /// The form of this document.
+    /// The API version of this document.
     pub api_version: &'static str,
     /// The kind of this document.
     pub kind: &'static str,
@@ -40,7 +40,7 @@ pub struct LintReport {
     pub file: PathBuf,
     /// The versions of Kubernetes that were checked.
     pub versions: Vec<KubernetesVersion>,
-    /// The findings, the most severe ones first, those that are accepted included.
+    /// The findings, the most severe ones first, including accepted ones.
     pub findings: Vec<LintFinding>,
 }
 
@@ -51,36 +51,36 @@ pub struct LintReport {
 pub struct LintFinding {
     /// The stable code.
     pub code: &'static str,
-    /// The weight of the finding.
+    /// The severity of the finding.
     pub severity: Severity,
-    /// The key of the cluster file that is to be changed; empty for the whole file.
+    /// The key of the cluster file to change; empty for the whole file.
     pub key: String,
-    /// The line, from 1: that of the key, or of the section where the key is to be added.
+    /// The line, from 1, of the key or of the section to which the key must be added.
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
-    /// The masters concerned; none if all are.
+    /// The affected masters; empty if all are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub masters: Vec<String>,
-    /// The flag, without dashes, if it is about one.
+    /// The flag, without dashes, if the finding is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flag: Option<String>,
     /// The problem.
     pub problem: String,
-    /// The way to solve it.
+    /// The way to fix the problem.
     pub help: String,
-    /// The versions of Kubernetes concerned, of those that were checked.
+    /// The affected versions of Kubernetes, of those that were checked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<KubernetesVersion>,
-    /// The reason why it is accepted, if the cluster file accepts it.
+    /// The reason given in the cluster file for accepting the finding, if it is accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
-    /// Only some of the versions that were checked have it.
+    /// True if the finding affects only some of the checked versions.
     #[serde(skip)]
     pub(crate) is_partial: bool,
 }
 
-/// Lint errors of a cluster file. Nothing was issued, uploaded or changed.
+/// Lint errors of a cluster file. kcm has not issued, uploaded or changed anything.
 #[derive(Debug, Error)]
 #[error("{}", listed(file, findings))]
 pub struct LintError {
@@ -90,8 +90,10 @@ pub struct LintError {
     pub findings: Vec<LintFinding>,
 }
 
-/// Checks a cluster file offline. `versions` are those to check against; none means the one that the file names, else every
-/// known one.
+/// Checks a cluster file offline.
+///
+/// `versions` are the versions to check against. If empty, the version in the file applies, else
+/// all known versions.
 #[must_use]
 pub fn lint(cluster: &Cluster, versions: &[KubernetesVersion]) -> LintReport {
     let versions = match versions {
@@ -117,7 +119,7 @@ pub fn lint_of_error(error: &ClusterFileError) -> LintReport {
     LintReport::new(&error.file, Vec::new(), vec![finding])
 }
 
-/// Returns the versions that a cluster file is checked against by itself.
+/// Returns the versions that a cluster file is checked against by default.
 fn versions_of(cluster: &Cluster) -> LintVersions {
     let version = cluster.kubernetes_version;
     version.map_or(LintVersions::Unknown, |version| LintVersions::These(vec![version]))
@@ -140,12 +142,12 @@ impl LintReport {
         Self { api_version: "kcm/v1", kind: "LintReport", file, versions, findings }
     }
 
-    /// Leaves out the findings of benchmarks and good practice.
+    /// Removes the findings of benchmarks and good practice.
     pub fn without_benchmark(&mut self) {
         self.findings.retain(|finding| finding.severity > Severity::Benchmark);
     }
 
-    /// Returns the weight of the worst finding that is not accepted.
+    /// Returns the highest severity among findings that are not accepted.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
         let counted = self.findings.iter().filter(|finding| finding.accepted.is_none());
@@ -193,7 +195,7 @@ impl LintFinding {
         harmless(&format!("{}:{line}:{column}: {key}{masters}{problem}", file.display()))
     }
 
-    /// Returns the finding as the checks before a rollout have it.
+    /// Converts the finding to a preflight finding.
     fn to_finding(&self, file: &Path) -> Finding {
         Finding {
             code: FindingCode::FlagLint,
@@ -224,7 +226,7 @@ fn listed(file: &Path, findings: &[LintFinding]) -> String {
     }
 }
 
-/// The weight in a word.
+/// Returns the name of a severity.
 pub(crate) fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
@@ -234,7 +236,8 @@ pub(crate) fn word(severity: Severity) -> &'static str {
 }
 
 impl fmt::Display for LintReport {
-    /// Every finding in two lines: severity, code, place and problem; then the help.
+    /// Writes each finding that is not accepted on two lines: severity, code, place and problem,
+    /// then the help.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in self.findings.iter().filter(|finding| finding.accepted.is_none()) {
             let LintFinding { code, severity, help, .. } = finding;

@@ -1,4 +1,4 @@
-//! The key of the cluster file that gives a flag its value, and the place of that key.
+//! Lookup of the key in the cluster file that sets a flag, and of the place of that key.
 
 use crate::cluster::Source;
 
@@ -9,7 +9,7 @@ pub(super) struct Place {
     pub(super) column: usize,
 }
 
-/// Flags that have a key of their own, with the keys that may give the value, the most particular one first.
+/// Flags with a dedicated key, and the keys that may set the value, the most specific one first.
 const OWN_KEYS: &[(&str, &[&str])] = &[
     ("cluster-cidr", &["cluster.clusterCidr"]),
     ("cluster-name", &["cluster.name"]),
@@ -28,8 +28,10 @@ const OWN_KEYS: &[(&str, &[&str])] = &[
     ("tls-private-key-file", &["pki.servingCertificate"]),
 ];
 
-/// Returns the place of a flag of a master: where its value is written, else where that of a related flag is, else where the
-/// flag would be added.
+/// Returns the place of a flag of a master.
+///
+/// It is the place of the flag's value, else that of a related flag, else the place where the flag
+/// would be added.
 pub(super) fn of_flag(source: &Source, master: &str, flag: &str, related: &[String]) -> Place {
     let flags = std::iter::once(flag).chain(related.iter().map(String::as_str));
     let written = flags.flat_map(|flag| keys(source, master, flag)).find_map(|key| {
@@ -39,7 +41,7 @@ pub(super) fn of_flag(source: &Source, master: &str, flag: &str, related: &[Stri
     written.unwrap_or_else(|| of_key(source, &format!("controllerManager.flags.{flag}")))
 }
 
-/// Returns the place of a key, or of the nearest section around it.
+/// Returns the place of a key, or of the innermost existing section around it.
 pub(super) fn of_key(source: &Source, key: &str) -> Place {
     let mut around = Some(key);
     while let Some(path) = around {
@@ -51,7 +53,7 @@ pub(super) fn of_key(source: &Source, key: &str) -> Place {
     Place { key: key.to_owned(), line: 1, column: 1 }
 }
 
-/// Returns the keys that may give a flag its value.
+/// Returns the keys that may set the value of a flag.
 fn keys(source: &Source, master: &str, flag: &str) -> Vec<String> {
     let master = source.position(master).map(|place| format!("masters[{place}]"));
     let mut keys: Vec<_> = master.iter().map(|it| format!("{it}.flags.{flag}")).collect();

@@ -1,4 +1,4 @@
-//! The checks of `status`: the arguments that a process runs with, and the version of the program there.
+//! Lint checks of `status`: the arguments of a process, for the version of its program.
 
 use kcm_systemd::{FlagLint, Flags, KubernetesVersion, LintCode, LintVersions, lint_flags};
 
@@ -6,17 +6,17 @@ use super::{Severity, checks};
 use crate::cluster::Cluster;
 use crate::finding::{Finding, FindingCode, Severity as FindingSeverity};
 
-/// What runs on a master, or would.
+/// The flags of a service on a master, running or not.
 pub(crate) struct Running {
     pub(crate) master: String,
     pub(crate) flags: Flags,
-    /// The version of the program, if it is known.
+    /// The version of the program, if known.
     pub(crate) version: Option<KubernetesVersion>,
-    /// A process runs with these flags.
+    /// True if a process runs with these flags.
     pub(crate) is_process: bool,
 }
 
-/// Checks what runs; equal findings of several masters are one.
+/// Checks the flags of services on masters. Equal findings of several masters become one.
 pub(crate) fn of_processes(cluster: &Cluster, running: &[Running]) -> Vec<Finding> {
     let mut merged: Vec<(FlagLint, Vec<&str>)> = Vec::new();
     for one in running {
@@ -45,7 +45,7 @@ fn of_process(cluster: &Cluster, running: &Running) -> Vec<FlagLint> {
     let mut lints: Vec<_> =
         lints.filter(|lint| lint.severity > Severity::Benchmark && !is_accepted(lint)).collect();
     for lint in lints.iter_mut().filter(|lint| running.is_process && is_about_a_name(lint.code)) {
-        // The program runs, so it knows the name.
+        // The program runs, so it accepts the name.
         lint.severity = Severity::Warning;
     }
     lints

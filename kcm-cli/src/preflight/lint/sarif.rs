@@ -1,4 +1,6 @@
-//! The report in [SARIF 2.1.0](https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html), for code scanning.
+//! The lint report in [SARIF 2.1.0], for code scanning.
+//!
+//! [SARIF 2.1.0]: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +14,7 @@ use crate::finding::lint_code::description;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
-/// Builds the document; the same report gives the same document.
+/// Builds the SARIF document. The same report gives the same document.
 pub(super) fn document(report: &LintReport) -> Value {
     let codes: BTreeSet<_> = report.findings.iter().map(|finding| finding.code).collect();
     let codes: Vec<_> = codes.into_iter().collect();
@@ -26,7 +28,7 @@ pub(super) fn document(report: &LintReport) -> Value {
                 "version": env!("CARGO_PKG_VERSION"),
                 "rules": codes.iter().map(|code| rule(code)).collect::<Vec<_>>(),
             }},
-            // The YAML parser counts characters.
+            // The YAML parser counts columns in characters.
             "columnKind": "unicodeCodePoints",
             "results": results.collect::<Vec<_>>(),
         }],

@@ -4,7 +4,7 @@ use super::*;
 
 mod table;
 
-/// The tutorial's cluster file; `@` is where further sections go.
+/// The tutorial's cluster file.
 const TUTORIAL: &str = "\
 apiVersion: kcm/v1
 cluster:
@@ -22,7 +22,7 @@ fn cluster(more: &str) -> Cluster {
     Cluster::parse(&format!("{TUTORIAL}{more}"), Path::new("kcm.yaml")).unwrap()
 }
 
-/// Severity, code, key and place of what counts, benchmark apart.
+/// Returns severity, code, key and place of findings that are not accepted, without the benchmark.
 fn found(more: &str, versions: &[u16]) -> Vec<String> {
     let versions: Vec<_> = versions.iter().map(|minor| KubernetesVersion::v1(*minor)).collect();
     let mut report = lint(&cluster(more), &versions);
@@ -92,7 +92,7 @@ fn what_one_master_has_alone_is_at_its_own_flags() {
         (key.as_str(), *line, &masters[..]),
         ("masters[1].flags.v", 9, &["m2".to_owned()][..])
     );
-    // Left out of a run, a master keeps the others' places.
+    // Excluding a master does not change the positions of the others.
     let rest = cluster.select(&["m2".to_owned()], &[]).unwrap();
     assert_eq!(lint(&rest, &[]).findings[0].key, "masters[1].flags.v");
 }
@@ -124,7 +124,7 @@ fn accepted_findings_do_not_count_and_unused_entries_do() {
         report.findings.iter().filter_map(|finding| finding.accepted.as_deref()).collect();
     assert_eq!(accepted, ["a test site"]);
     assert_eq!(found(allow, &[]), ["warning allow-unused lint.allow[0].code 11:23"]);
-    // What only the benchmark finds is found all the same.
+    // An entry that accepts only a benchmark finding is not unused.
     let benchmark = "lint: {allow: [{code: cis-1.3.2, reason: pprof is used}]}\n";
     assert_eq!(found(benchmark, &[]), [""; 0]);
 }

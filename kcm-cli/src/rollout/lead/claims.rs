@@ -1,4 +1,6 @@
-//! The owner of a host name. Pure. A master reports its own host name and may lie, so the cluster file decides between masters.
+//! The owner of a host name. Pure.
+//!
+//! A master reports its own host name and may lie, so the cluster file decides between masters.
 
 /// A master and the host name that it claims.
 #[derive(Clone, Copy, Debug)]
@@ -7,10 +9,10 @@ pub(crate) struct Claim<'a> {
     pub(crate) hostname: Option<&'a str>,
 }
 
-/// Returns the place of the master that a Lease holder with this host name is on.
+/// Returns the position of the master on which a Lease holder with this host name runs.
 ///
-/// Of several masters that claim the name, it is the one that the cluster file calls so. It is none of them if the cluster file
-/// calls a master so that was left out, or that did not report its host name.
+/// If several masters claim the name, the owner is the one with this name in the cluster file. The
+/// result is `None` if a master of that name was excluded, or did not report its host name.
 pub(crate) fn owner(hostname: &str, claims: &[Claim<'_>], left_out: &[String]) -> Option<usize> {
     let is_claimed = |claim: &Claim<'_>| claim.hostname == Some(hostname);
     let silent = || {
@@ -27,8 +29,10 @@ pub(crate) fn owner(hostname: &str, claims: &[Claim<'_>], left_out: &[String]) -
     claims.iter().position(is_claimed)
 }
 
-/// Returns whether nobody else can be the owner of the host name that the master at `place` claims: the cluster file calls the
-/// master so, or all masters reported their host names and the others have other ones.
+/// Reports whether no other master can own the host name that the master at `place` claims.
+///
+/// True if the host name is the master's name in the cluster file. Otherwise true only if all
+/// masters reported their host names and the others differ.
 pub(super) fn is_confirmed(place: usize, claims: &[Claim<'_>], left_out: &[String]) -> bool {
     let Some(Claim { master, hostname: Some(hostname) }) = claims.get(place).copied() else {
         return false;

@@ -9,22 +9,23 @@ use crate::kube::handover::{EndedProcess, Handover, free_lease};
 use crate::kube::{ClockOffset, Lease};
 use crate::transport::{Observation, Reply};
 
-/// How long freeing the Lease may take: far less than the timer waits that starts the service again.
+/// Time limit for releasing the Lease. It is far shorter than the delay of the timer that starts
+/// the service again.
 const FREEING: Duration = Duration::from_secs(3);
 
-/// The Lease of a leader that was stopped.
+/// The state of the Lease after its leader was stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseAfterStop {
-    /// kcm freed it.
+    /// kcm released the Lease.
     Freed,
-    /// Its holder released it (KEP-5366), or somebody else holds it already.
+    /// The holder released the Lease itself (KEP-5366), or another process already holds it.
     Released,
-    /// It is left to run out, for this reason.
+    /// The Lease was left to expire, for this reason.
     Left(String),
 }
 
 impl LeaseAfterStop {
-    /// The reason if it is left to run out.
+    /// Returns the reason if the Lease was left to expire.
     pub(crate) fn left(self) -> Option<String> {
         match self {
             Self::Left(why) => Some(why),
@@ -34,17 +35,20 @@ impl LeaseAfterStop {
 }
 
 impl Lead {
-    /// The greatest difference between clocks that were seen; unknown if one was not.
+    /// Returns the greatest difference between all known clocks. `None` if the clock of the master
+    /// at `place` or that of its API server is unknown.
     fn clock_spread(&self, place: usize) -> Option<Duration> {
         let seat = self.seats.get(place)?;
-        // Its own and the server's.
+        // One offset of the master and one of the API server.
         let known = seat.clocks.len() >= 2;
         let all = self.seats.iter().flat_map(|seat| &seat.clocks).copied();
         known.then(|| ClockOffset::spread(all))
     }
 
-    /// Frees the Lease of the process that was stopped on the master at `place`, if `replies` show that it has ended and
-    /// was the only one there.
+    /// Releases the Lease of the process that was stopped on the master at `place`.
+    ///
+    /// Does so only if `replies` show that the process has ended and that no other
+    /// kube-controller-manager runs on the master.
     pub(crate) async fn free_after_stop(
         &self,
         place: usize,
@@ -58,7 +62,7 @@ impl Lead {
             Ok(Handover::Left(reason)) => reason.to_string(),
             Err(why) => why,
         };
-        // Whatever kept kcm from freeing it: a Lease that this process holds no more has not to run out.
+        // Despite the failure, a Lease with another holder, or with none, does not have to expire.
         match self.lease().await {
             Ok(now) if now.as_ref().and_then(Lease::holder) != before.holder() => {
                 LeaseAfterStop::Released
@@ -107,7 +111,8 @@ impl Lead {
         ) else {
             return Err("the API server cannot be asked through it".to_owned());
         };
-        // Whoever claims the host name of another could have that one's Lease freed.
+        // Otherwise a master that claims another's host name could have that master's Lease
+        // released.
         if !claims::is_confirmed(place, &self.claims(), &self.left_out) {
             return Err(format!(
                 "its host name {hostname} is not its name in the cluster file, and another master may have it"

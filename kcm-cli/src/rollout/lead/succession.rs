@@ -7,21 +7,25 @@ use tokio::time::{Instant, sleep};
 use super::{Holding, Lead};
 use crate::kube::Lease;
 
-/// How long after a handover somebody must lead.
+/// Time limit after a handover within which a new leader must appear.
 pub(in crate::rollout) const SUCCESSION: Duration = Duration::from_secs(6);
-/// How long at the end somebody may take to lead, and to renew once more. A candidate sees the last renewal up to 4.4 s
-/// late, waits for 15 s from then on, and asks up to 4.4 s after that (client-go's retry period with its jitter).
+/// Time limit at the end of a rollout for a leader to acquire the Lease and renew it once more.
+///
+/// A candidate sees the last renewal up to 4.4 s late and then waits for 15 s. It retries up to 4.4
+/// s after that (client-go's retry period with its jitter).
 const ELECTION: Duration = Duration::from_secs(30);
-/// How often the Lease is looked at while it is to change.
+/// Polling interval of the Lease during a handover.
 const GLANCE: Duration = Duration::from_millis(50);
-/// When it is first looked at while a leader stops.
+/// Delay before the first read of the Lease while a leader stops.
 const EARLY_GLANCE: Duration = Duration::from_millis(250);
-/// How often it is looked at otherwise.
+/// Polling interval of the Lease outside a handover.
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Lead {
-    /// As [`Lead::succession`], while the leader stops: one that releases its Lease itself (KEP-5366) may be succeeded
-    /// before its process is gone. Most stops are shorter than the first look takes to come.
+    /// Waits as [`Lead::succession`] does, while the leader stops.
+    ///
+    /// A leader that releases its Lease itself (KEP-5366) may have a successor before its process
+    /// is gone. Most stops end before the first read, which is delayed for that reason.
     pub(in crate::rollout) async fn succession_meanwhile(
         &self,
         before: &Lease,
@@ -32,8 +36,8 @@ impl Lead {
         self.succession(before, since, patience).await
     }
 
-    /// Who leads in place of `before`, and how long after `since` that was seen; `None` if nobody does within
-    /// `patience`.
+    /// Returns the leader that replaced the holder of `before`, and the time since `since` when it
+    /// was seen. `None` if no other leader appears within `patience`.
     pub(in crate::rollout) async fn succession(
         &self,
         before: &Lease,
@@ -53,10 +57,13 @@ impl Lead {
         None
     }
 
-    /// Waits until one of ours is seen to renew the Lease: its identity.
+    /// Waits until a master is seen to renew the Lease. Returns its holder identity.
+    ///
+    /// A holder that may be an excluded master counts as a master.
     ///
     /// # Errors
-    /// When nobody is, or somebody who is none of ours: in words.
+    ///
+    /// A description of the last observed state, if no master has renewed the Lease in time.
     pub(crate) async fn settled(&self) -> Result<String, String> {
         let begun = Instant::now();
         let mut seen: Option<Lease> = None;

@@ -6,24 +6,26 @@ use crate::transport::interpret::staged;
 use crate::transport::{Enablement, PathState};
 use crate::util::files::{Mode, Owner, RemotePath};
 
-/// Files to put in place, in this order of the fields. By itself it expects nothing and does nothing.
+/// Files to put in place, in the order of the fields. The default has no expectations and does
+/// nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
-    /// What must still be there, or nothing is done ([`PathState::is_same_artifact`] decides).
+    /// Expected states of paths ([`PathState::is_same_artifact`] decides). On a mismatch nothing is
+    /// done.
     pub expected: Vec<(RemotePath, PathState)>,
-    /// What systemd must still say of the unit, or nothing is done.
+    /// Expected state of the unit in systemd. On a mismatch nothing is done.
     pub unit: Option<ExpectedUnit>,
     /// Files that get a second name, so that they outlive their replacement.
     pub keep: Vec<Keep>,
-    /// The staged files to rename into place.
+    /// Targets whose staged files are renamed into place.
     pub files: Vec<RemotePath>,
     /// Files to rename within their folder.
     pub renames: Vec<Rename>,
-    /// Files whose content is right and whose mode or owner is not.
+    /// Files whose content is right but whose mode or owner is wrong.
     pub attributes: Vec<Attributes>,
-    /// Files to remove; those that are not there are no failure.
+    /// Files to remove; a missing one is not an error.
     pub remove: Vec<RemotePath>,
-    /// Folders of kcm's own to remove with the files in them; those that are not there are no failure.
+    /// Folders of kcm to remove with the files in them; a missing one is not an error.
     pub leftovers: Vec<RemotePath>,
 }
 
@@ -38,16 +40,16 @@ impl Commit {
     }
 }
 
-/// What systemd must say of a unit.
+/// The expected state of a unit in systemd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedUnit {
     /// The unit.
     pub unit: UnitName,
-    /// Its file.
+    /// Path of the unit file.
     pub path: RemotePath,
-    /// Its drop-ins, in systemd's order.
+    /// Drop-ins, in systemd's order.
     pub drop_ins: Vec<String>,
-    /// Whether it starts at boot.
+    /// Enablement at boot.
     pub enablement: Enablement,
 }
 
@@ -56,7 +58,8 @@ pub struct ExpectedUnit {
 pub struct Keep {
     /// The file.
     pub path: RemotePath,
-    /// Its second name: in a folder beside it, which is made, private, if it is not there; what has the name is replaced.
+    /// The second name, in a folder beside the file. The folder is created private if it is
+    /// missing; an existing file with this name is replaced.
     pub at: RemotePath,
 }
 
@@ -65,7 +68,7 @@ pub struct Keep {
 pub struct Rename {
     /// The old name.
     pub from: RemotePath,
-    /// The new one; what has it is replaced.
+    /// The new name; an existing file with this name is replaced.
     pub to: RemotePath,
 }
 
@@ -74,8 +77,8 @@ pub struct Rename {
 pub struct Attributes {
     /// The file.
     pub path: RemotePath,
-    /// Its permission bits.
+    /// Permission bits.
     pub mode: Mode,
-    /// Its owner, if it is to be changed.
+    /// Owner, if it must change.
     pub owner: Option<Owner>,
 }

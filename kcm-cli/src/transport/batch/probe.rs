@@ -5,23 +5,24 @@ use serde::Serialize;
 
 use crate::util::files::{Owner, RemotePath};
 
-/// What to look at.
+/// The paths, unit, program and accounts to observe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// Paths, answered in this order.
     pub paths: Vec<RemotePath>,
-    /// Those of them whose content is of no matter: big files take long to digest.
+    /// Paths whose content is not needed: digesting big files is slow.
     pub unread: Vec<RemotePath>,
-    /// The unit whose load state, activity and enablement are asked for.
+    /// The unit whose load state, activity and enablement are reported.
     pub unit: UnitName,
     /// The unit's file.
     pub unit_path: RemotePath,
-    /// The program whose running processes are looked for, by the path of its executable.
+    /// The program whose running processes are reported, by the path of its executable.
     pub executable: RemotePath,
-    /// What was noted of that program ([`NoteProgram`](super::NoteProgram)): its digest and, for an inspection in the same batch, its version
-    /// are taken from there as long as the program has not changed since. A transport may leave the note unread.
+    /// The note about that program ([`NoteProgram`](super::NoteProgram)). While the program is
+    /// unchanged, its digest comes from the note, and so does its version for an inspection in the
+    /// same batch. A transport may ignore the note.
     pub note: Option<RemotePath>,
-    /// Accounts whose numbers are asked for, answered in this order.
+    /// Accounts whose numeric IDs are reported, answered in this order.
     pub accounts: Vec<Account>,
 }
 
@@ -30,56 +31,56 @@ pub struct Probe {
 pub struct Account {
     /// The user.
     pub user: String,
-    /// The group, if it is not the user's own.
+    /// The group, if it is not the user's primary group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
 }
 
-/// What to look for before a service is started.
+/// Checks to make before a service is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examine {
-    /// The unit: its main process, and what its drop-ins say.
+    /// The unit whose main process and drop-ins are examined.
     pub unit: UnitName,
-    /// A program to be asked for its version and its flags.
+    /// A program to query for its version and flags.
     pub program: Option<RemotePath>,
-    /// The TCP port whose listeners are looked for.
+    /// The TCP port whose listeners are reported.
     pub port: Option<u16>,
-    /// Files that must be readable, and to whom.
+    /// Files that a given user must be able to read.
     pub readable: Option<Readable>,
 }
 
 /// Files that a service reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readable {
-    /// Whose rights count.
+    /// The user and group whose rights count.
     pub by: Owner,
-    /// Whether capabilities help, as they do root; by themselves they help no other user.
+    /// True if capabilities such as root's count; without it they help no other user.
     pub privileged: bool,
     /// The files.
     pub paths: Vec<RemotePath>,
 }
 
-/// Which file to read, and how much of it may be seen.
+/// One file to read, and how much of it may leave the master.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
     /// The file.
     pub path: RemotePath,
-    /// What leaves the master.
+    /// The part of the file that leaves the master.
     pub view: View,
 }
 
-/// How much of a file leaves the master.
+/// The part of a file that leaves the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// All of it. For public files only.
+    /// The whole file. For public files only.
     Whole,
-    /// The PEM blocks labelled `CERTIFICATE`, whole lines from `BEGIN` to `END`, and nothing else: a key in the same
-    /// file stays where it is.
+    /// The PEM blocks labelled `CERTIFICATE`, whole lines from `BEGIN` to `END`, and nothing else.
+    /// A key in the same file stays on the master.
     Certificates,
-    /// A kubeconfig's public lines, with a digest in place of every other value
-    /// (see [`kcm_kubeconfig::public_view`]): no key is fetched.
+    /// The public lines of a kubeconfig, with a digest in place of every other value (see
+    /// [`kcm_kubeconfig::public_view`]). No key leaves the master.
     KubeconfigPublic,
-    /// A digest of the public part of the first private key of a PEM file, in hexadecimal digits; nothing where none is
-    /// found, as of an encrypted key, of Ed25519, or of ECDSA without its point.
+    /// A digest of the public part of the first private key of a PEM file, in hexadecimal digits.
+    /// Empty if none is found, as for an encrypted key, Ed25519, or ECDSA without its point.
     PublicPart,
 }

@@ -1,4 +1,4 @@
-//! Operations that write files beside their targets, and take them back.
+//! Operations that write files beside their targets, and remove them again.
 
 use kcm_pki::Fingerprint;
 
@@ -9,52 +9,53 @@ use crate::util::files::{Bytes, Mode, Owner, RemotePath};
 pub struct Stage {
     /// New files.
     pub files: Vec<StagedFile>,
-    /// Files that are on the master already, under another name.
+    /// Files that already exist on the master under another name.
     pub kept: Vec<KeptFile>,
 }
 
 impl Stage {
-    /// The targets of all its files.
+    /// Returns the targets of all files.
     pub fn targets(&self) -> impl Iterator<Item = &RemotePath> {
         let kept = self.kept.iter().map(|kept| &kept.target);
         self.files.iter().map(|file| &file.target).chain(kept)
     }
 }
 
-/// A file that was kept on the master, to be copied beside its target.
+/// A file kept on the master, to be copied beside its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptFile {
-    /// Where it is kept.
+    /// Path of the kept file.
     pub from: RemotePath,
-    /// Where the file will be after the commit.
+    /// Path of the file after the commit.
     pub target: RemotePath,
-    /// What it must hold, or nothing is staged.
+    /// Digest that the kept file must have; on a mismatch nothing is staged.
     pub digest: Fingerprint,
-    /// Its permission bits.
+    /// Permission bits.
     pub mode: Mode,
-    /// Its owner; see [`StagedFile::owner`].
+    /// Owner; see [`StagedFile::owner`].
     pub owner: Owner,
 }
 
 /// One file to write beside its target.
 #[derive(Clone, Debug)]
 pub struct StagedFile {
-    /// Where the file will be after the commit.
+    /// Path of the file after the commit.
     pub target: RemotePath,
-    /// Its bytes. The transport reads the file back and compares digests.
+    /// Content. The transport reads the file back and compares digests.
     pub content: Bytes,
-    /// Its permission bits.
+    /// Permission bits.
     pub mode: Mode,
-    /// Its owner; not set where [`ProbeReply::can_set_owner`](crate::transport::ProbeReply::can_set_owner) is false.
+    /// Owner; not set where
+    /// [`ProbeReply::can_set_owner`](crate::transport::ProbeReply::can_set_owner) is false.
     pub owner: Owner,
 }
 
-/// What to take back of a stage.
+/// The parts of a stage to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unstage {
     /// The targets that were staged.
     pub targets: Vec<RemotePath>,
-    /// The folders that the stage made, outermost first ([`Reply::Staged`](crate::transport::Reply::Staged)); those
-    /// that are not empty stay.
+    /// The folders that the stage created, outermost first
+    /// ([`Reply::Staged`](crate::transport::Reply::Staged)). Those that are not empty stay.
     pub folders: Vec<RemotePath>,
 }

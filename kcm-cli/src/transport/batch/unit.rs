@@ -6,45 +6,47 @@ use kcm_systemd::UnitName;
 
 use crate::util::files::RemotePath;
 
-/// An action on a unit, as `systemctl` knows it.
+/// An action on a unit, named as in `systemctl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnitAction {
     /// Makes systemd read unit files again (`daemon-reload`).
     Reload,
-    /// Makes the links that the unit's `[Install]` section asks for (`enable`).
+    /// Creates the links that the unit's `[Install]` section requests (`enable`).
     Enable {
         /// The unit.
         unit: UnitName,
-        /// Its file.
+        /// Path of the unit file.
         path: RemotePath,
     },
     /// Removes those links (`disable`).
     Disable {
         /// The unit.
         unit: UnitName,
-        /// Its file.
+        /// Path of the unit file.
         path: RemotePath,
     },
-    /// Starts the unit, or starts it again if it runs (`restart`): one job of systemd, which it ends whoever dies.
+    /// Starts the unit, or restarts it if it runs (`restart`). This is one systemd job; it
+    /// completes even if kcm dies.
     Restart {
         /// The unit.
         unit: UnitName,
     },
-    /// Stops the unit and waits until its processes are gone. First arms a timer of the master's own that starts it
-    /// again, unless [`Start`](Self::Start) or [`Disarm`](Self::Disarm) comes before.
+    /// Stops the unit and waits until its processes are gone. First arms a timer on the master that
+    /// starts it again, unless [`Start`](Self::Start) or [`Disarm`](Self::Disarm) comes before.
     Stop {
         /// The unit.
         unit: UnitName,
-        /// How long after the stop begins the timer waits.
+        /// Delay of the timer, from the beginning of the stop.
         back_after: Duration,
     },
-    /// Ends the unit's main process at once, as a crash would (SIGKILL), and waits until it is gone. Arms the timer of
-    /// [`Stop`](Self::Stop) first: whether systemd starts the unit again is for its `Restart=` to say.
+    /// Kills the unit's main process at once, as a crash would (SIGKILL), and waits until it is
+    /// gone. Arms the timer of [`Stop`](Self::Stop) first. The unit's `Restart=` decides whether
+    /// systemd starts it again.
     Kill {
         /// The unit.
         unit: UnitName,
-        /// How long after the end begins the timer waits.
+        /// Delay of the timer, from the kill.
         back_after: Duration,
     },
     /// Starts the unit, then disarms its timer.
@@ -52,37 +54,38 @@ pub enum UnitAction {
         /// The unit.
         unit: UnitName,
     },
-    /// Takes back the timer: the unit is to stay down.
+    /// Disarms the timer: the unit must stay down.
     Disarm {
         /// The unit.
         unit: UnitName,
     },
 }
 
-/// Waits until a unit has been active for `period`, as one invocation and without a restart in between. Fails as soon
-/// as that can no longer be, with the last lines of its journal.
+/// Waits until a unit has been active for `period`, as one invocation and without a restart in
+/// between. Fails as soon as that is impossible, with the last lines of its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settle {
     /// The unit.
     pub unit: UnitName,
-    /// How long it must stay up from now on; nothing to see whether it is up.
+    /// Time it must stay up from now on; zero only checks that it is up.
     pub period: Duration,
-    /// How much longer its main process may take until it listens for TCP somewhere; it need not.
+    /// Additional time for its main process to listen on a TCP port. Not listening is not a
+    /// failure.
     pub listens: Duration,
-    /// Whether the connections of its main process are asked for.
+    /// True if the connections of its main process are reported.
     pub connections: bool,
-    /// The invocation that it must be; any, if it is not said.
+    /// The required invocation; any if `None`.
     pub invocation: Option<String>,
 }
 
 impl Settle {
-    /// A look at how the service is now.
+    /// Creates a check of the current state of the service.
     pub(crate) fn now(unit: &UnitName, invocation: Option<String>) -> Self {
         let (period, listens) = (Duration::ZERO, Duration::ZERO);
         Self { unit: unit.clone(), period, listens, connections: false, invocation }
     }
 
-    /// A look at what the service is connected to.
+    /// Creates a query for the current connections of the service.
     pub(crate) fn connections(unit: &UnitName, invocation: Option<String>) -> Self {
         Self { connections: true, ..Self::now(unit, invocation) }
     }

@@ -1,4 +1,4 @@
-//! What a fake master does when it is asked.
+//! Operations of a fake master.
 
 use kcm_systemd::UnitName;
 use time::OffsetDateTime;
@@ -188,7 +188,7 @@ impl Machine for FakeState {
 }
 
 impl FakeState {
-    /// One thing that systemd does.
+    /// Performs one action of systemd as an effect.
     fn systemd(
         &mut self,
         what: &str,

@@ -1,61 +1,63 @@
-//! Faults on schedule.
+//! Scheduled faults.
 
 use crate::util::files::FileErrorKind;
 
-/// One fault: where it strikes and what it does. It strikes once.
+/// One fault: its time and its effect. It occurs once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where.
+    /// The point at which it occurs.
     pub at: FaultPoint,
-    /// What.
+    /// The effect.
     pub kind: FaultKind,
 }
 
-/// Where a fault strikes. Both counts start at 0 and run over the whole life of the fake.
+/// The point at which a fault occurs. Both counts start at 0 and run over the whole life of the
+/// fake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultPoint {
     /// Before or after the operation with this number.
     Operation {
-        /// Its number.
+        /// Number of the operation.
         index: usize,
-        /// Before or after; [`When::Inside`] is never reached here, effects are the inside.
+        /// Before or after; [`When::Inside`] never occurs here, because effects are the inside.
         when: When,
     },
     /// Before, inside or after the effect with this number.
     Effect {
-        /// Its number.
+        /// Number of the effect.
         index: usize,
         /// Before, inside or after.
         when: When,
     },
 }
 
-/// The moment of a fault.
+/// The moment of a fault, relative to an operation or effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Nothing of it has happened.
+    /// Before any part of it has happened.
     Before,
-    /// A write has written half; any other effect is indivisible and has not happened.
+    /// After half of a write; any other effect is indivisible and has not happened.
     Inside,
-    /// All of it has happened.
+    /// After all of it has happened.
     After,
 }
 
-/// What a fault does.
+/// The effect of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// The operation fails with this cause.
     Fails(FileErrorKind),
-    /// The disk is full from here on: nothing that needs room can be made, until [`FakeState::set_full`] says otherwise.
+    /// The disk is full from now on: nothing that needs space can be created, until
+    /// [`FakeState::set_full`] changes it.
     ///
     /// [`FakeState::set_full`]: super::FakeState::set_full
     FillsDisk,
-    /// The connection is lost; what runs on the master runs on to its end.
+    /// The connection is lost; the script on the master runs to its end.
     LosesConnection,
-    /// Whoever sent it is killed; what runs on the master runs on to its end.
+    /// The calling process is killed; the script on the master runs to its end.
     KillsCaller,
-    /// The connection is lost and what runs on the master is stopped there.
+    /// The connection is lost, and the script on the master stops at this point.
     Stops,
-    /// The master loses power: what was not synced is lost too.
+    /// The master loses power: everything that was not synced is lost.
     PowersOff,
 }

@@ -1,4 +1,4 @@
-//! A second fake in the state of a first.
+//! Copying of a fake in its current state.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,8 +6,8 @@ use super::Fake;
 use super::machine::{Exchange, FakeState};
 
 impl FakeState {
-    /// Another machine in the same state, which goes its own way from here: an observer can make one in the middle of a
-    /// batch. Faults, the observer and the lock are not copied, and its counts begin again.
+    /// Creates another, independent machine in the same state; an observer can do so in the middle
+    /// of a batch. Faults, the observer and the lock are not copied, and the counts start at 0.
     #[must_use]
     pub fn fork(&self) -> Fake {
         let state = Self {

@@ -1,4 +1,5 @@
-//! The journal of a fake: what its state holds. One that is followed waits for more, and is lost with the power.
+//! The journal of a fake, taken from its state. A followed journal waits for more, and is lost when
+//! the power goes off.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::transport::{
     Journal, JournalEntry, JournalError, JournalQuestion, JournalStart, TransportError,
 };
 
-/// How often a journal that is followed is looked at.
+/// Polling interval of a followed journal.
 const GLANCE: Duration = Duration::from_millis(10);
 
 struct FakeJournal {

@@ -1,4 +1,4 @@
-//! The state of a fake master, and how effects, faults and the observer meet.
+//! The state of a fake master, and the interaction of effects, faults and the observer.
 
 mod setup;
 
@@ -20,20 +20,20 @@ use crate::util::files::{
     Effect, FileError, FileErrorKind, FileSystem, NodeKind, Owner, RemotePath, Room, Stat,
 };
 
-/// Sees the state after every single effect, with the effect in words.
+/// A callback that receives the state after every single effect, with a description of the effect.
 pub type Observer = Box<dyn FnMut(&mut FakeState, &str) + Send>;
 
-/// Everything a fake master is.
+/// The complete state of a fake master.
 pub struct FakeState {
-    /// How messages name it.
+    /// Name of the master in messages.
     pub name: String,
     /// The kernel's host name.
     pub hostname: String,
-    /// Whether it answers at all.
+    /// Power state.
     pub power: Power,
-    /// Whether it is a folder rather than a running machine.
+    /// True if it is a folder rather than a running machine.
     pub offline: bool,
-    /// Faults to come.
+    /// Scheduled faults.
     pub faults: Vec<Fault>,
     /// Called after every effect.
     pub observer: Option<Observer>,
@@ -43,19 +43,19 @@ pub struct FakeState {
     pub operations: usize,
     /// Effects begun so far.
     pub effects: usize,
-    /// Who holds the lock.
+    /// Holder of the lock.
     pub lock: Option<String>,
     /// Processes started by hand, by executable.
     pub strangers: BTreeMap<String, Vec<u32>>,
     /// Users by name.
     pub accounts: BTreeMap<String, Owner>,
-    /// What kube-controller-manager says of itself; if it cannot be run, why.
+    /// Self-description of kube-controller-manager; the reason, if it cannot be run.
     pub program_facts: Result<ProgramFacts, String>,
-    /// Addresses on which others listen.
+    /// Addresses on which other processes listen.
     pub listeners: Vec<SocketAddr>,
     /// The journal of kube-controller-manager's unit, in its order.
     pub journal: Vec<JournalEntry>,
-    /// How far its clock is ahead of this machine's.
+    /// Offset of the master's clock from this machine's.
     pub clock_offset: time::Duration,
     pub(super) full: bool,
     pub(super) exchange: Exchange,
@@ -63,29 +63,30 @@ pub struct FakeState {
     pub(super) units: Units,
     pub(super) world: World,
     pub(super) programs: BTreeMap<Vec<String>, Output>,
-    /// Which lock it is, so that one that is let go late takes no other's away.
+    /// Number of the current lock, so that the late drop of an old guard does not release a newer
+    /// lock.
     pub(super) lock_number: u64,
 }
 
-/// Whether a fake master has power.
+/// The power state of a fake master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
-    /// It runs, or can be asked.
+    /// The master has power.
     On,
-    /// It answers nothing.
+    /// The master does not answer.
     Off,
 }
 
-/// What became of the exchange that is under way.
+/// The fate of the current exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exchange {
-    /// Nothing befell it.
+    /// The exchange is undisturbed.
     Whole,
-    /// It goes on to its end, but nobody hears the replies.
+    /// The exchange runs to its end, but the replies are lost.
     Unheard,
-    /// It was ended: nothing of it happens any more, and nobody hears why.
+    /// The exchange was stopped: no later effect happens, and the replies are lost.
     Stopped,
-    /// It goes on to its end, but whoever sent it is dead.
+    /// The exchange runs to its end, but the calling process is dead.
     Orphaned,
 }
 
@@ -121,52 +122,53 @@ impl FakeState {
         state
     }
 
-    /// Whether a timer will start the unit.
+    /// Reports whether a timer will start the unit.
     #[must_use]
     pub fn is_armed(&self, unit: &UnitName) -> bool {
         self.units.is_armed(unit)
     }
 
-    /// Runs what systemd runs by itself: timers that are due, services that are started again after an end.
+    /// Performs the automatic actions of systemd: expired timers, and restarts of services that
+    /// ended.
     pub fn catch_up(&mut self) {
         if self.power == Power::On {
             self.units.catch_up(&self.world, &mut self.memory);
         }
     }
 
-    /// The files themselves, past all faults and counts.
+    /// Returns the file system, bypassing all faults and counts.
     pub fn files(&mut self) -> &mut dyn FileSystem {
         &mut self.memory
     }
 
-    /// Every path that exists with what it names, in order.
+    /// Returns every path that exists with its kind, in order.
     #[must_use]
     pub fn tree(&self) -> Vec<(RemotePath, NodeKind)> {
         self.memory.nodes().into_iter().map(|node| (node.path, node.kind)).collect()
     }
 
-    /// Every path that exists with what is there, in order.
+    /// Returns every path that exists with its attributes and content, in order.
     #[must_use]
     pub fn nodes(&self) -> Vec<Node<'_>> {
         self.memory.nodes()
     }
 
-    /// What runs: unit by unit.
+    /// Returns the activity of a unit.
     #[must_use]
     pub fn activity(&self, unit: &UnitName) -> Activity {
         if self.offline { Activity::Offline } else { self.units.activity(unit) }
     }
 
-    /// The time there: a second passes with all that is done.
+    /// Returns the time of the master's file system: each effect advances it by a second.
     #[must_use]
     pub fn time(&self) -> OffsetDateTime {
         self.memory.now()
     }
 
-    /// Turns it on again: what was durable is there, enabled units run.
+    /// Turns the power on again: durable files are kept, and enabled units start.
     ///
     /// # Errors
-    /// When an enabled unit cannot be read.
+    /// Returns an error if an enabled unit cannot be read.
     pub fn power_on(&mut self, units: &[(UnitName, RemotePath)]) -> Result<(), OperationError> {
         self.power = Power::On;
         self.exchange = Exchange::Whole;
@@ -186,7 +188,7 @@ impl FakeState {
         self.units.stop_all();
     }
 
-    /// Lets a scheduled fault strike, if there is one here.
+    /// Triggers the scheduled fault for this point, if there is one.
     pub(super) fn strike(&mut self, here: FaultPoint, path: &str) -> Result<(), FileError> {
         let interrupted = |detail: &str| FileError {
             path: path.to_owned(),
@@ -278,7 +280,7 @@ impl FileSystem for FakeState {
         let part = |state: &mut Self| {
             if let Effect::Write { path, content } = effect {
                 let half = content.get(..content.len() / 2).unwrap_or_default();
-                // Whatever becomes of the half, the fault that follows is what is reported.
+                // The fault that follows is the one to report, not a failure of this half.
                 let _ = state.memory.perform(Effect::Write { path, content: half });
             }
         };
@@ -304,7 +306,7 @@ fn no_space(path: &str) -> FileError {
     FileError { path: path.to_owned(), kind: FileErrorKind::NoSpace, detail }
 }
 
-/// Whether an effect can fail because the disk is full.
+/// Reports whether an effect can fail because the disk is full.
 fn needs_room(effect: Effect<'_>) -> bool {
     matches!(
         effect,
@@ -316,7 +318,7 @@ fn needs_room(effect: Effect<'_>) -> bool {
     )
 }
 
-/// What kube-controller-manager of a version says of itself.
+/// Returns the self-description of kube-controller-manager of a version.
 fn program_facts(version: KubernetesVersion) -> ProgramFacts {
     let flags = kcm_systemd::known_in(version);
     ProgramFacts {

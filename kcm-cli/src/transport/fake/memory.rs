@@ -15,27 +15,27 @@ type Entries = BTreeMap<String, Number>;
 const ROOT: Number = 0;
 const MOST_LINKS: usize = 40;
 
-/// A file system. What was not synced is lost by [`power_off`](Self::power_off).
+/// A file system. [`power_off`](Self::power_off) loses everything that was not synced.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     inodes: BTreeMap<Number, Inode>,
     next: Number,
     now: OffsetDateTime,
     pub(super) can_set_owner: bool,
-    /// What a question for room is answered with.
+    /// The free space that is reported.
     pub(super) room: Room,
 }
 
-/// A path that exists, and what is there.
+/// A path that exists, with its attributes and content.
 #[derive(Clone, Debug)]
 pub struct Node<'m> {
     /// The path.
     pub path: RemotePath,
-    /// What it names.
+    /// Kind of the file.
     pub kind: NodeKind,
-    /// Its permission bits.
+    /// Permission bits.
     pub mode: Mode,
-    /// A file's bytes.
+    /// Content of a regular file.
     pub content: Option<&'m [u8]>,
 }
 
@@ -47,7 +47,7 @@ struct Inode {
     changed: OffsetDateTime,
 }
 
-/// What a link in the last place of a path stands for.
+/// The treatment of a link in the last component of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
     Itself,
@@ -84,7 +84,7 @@ impl Memory {
         memory
     }
 
-    /// Lets a second pass.
+    /// Advances the clock by a second.
     pub(super) fn tick(&mut self) -> OffsetDateTime {
         self.now += Duration::seconds(1);
         self.now
@@ -94,7 +94,7 @@ impl Memory {
         self.now
     }
 
-    /// Forgets everything that was not made durable.
+    /// Discards everything that is not durable.
     pub(super) fn power_off(&mut self) {
         for inode in self.inodes.values_mut() {
             match &mut inode.content {
@@ -112,7 +112,7 @@ impl Memory {
         }
     }
 
-    /// Every path that exists, in order.
+    /// Returns every path that exists, in order.
     pub(super) fn nodes(&self) -> Vec<Node<'_>> {
         let mut found = Vec::new();
         if let Ok(root) = RemotePath::new("/") {
@@ -144,7 +144,7 @@ impl Memory {
         number
     }
 
-    /// The inode of a path itself, links on the way to its last name followed.
+    /// Returns the inode of the path itself; links before its last component are followed.
     fn find(&self, path: &RemotePath) -> Result<Option<Number>, FileError> {
         self.walk_to(path, Last::Itself)
     }
@@ -190,7 +190,7 @@ impl Memory {
             .ok_or_else(|| FileError::new(path, FileErrorKind::NotFound, "no such file or folder"))
     }
 
-    /// The entries of the folder that holds `path`.
+    /// Returns the entries of the folder that holds `path`.
     fn holder(&mut self, path: &RemotePath) -> Result<&mut Entries, FileError> {
         let missing = || FileError::new(path, FileErrorKind::NotFound, "its folder does not exist");
         let parent = path.parent().ok_or_else(missing)?;
@@ -218,7 +218,7 @@ impl Memory {
         Ok(())
     }
 
-    /// A second name of the same inode, which outlives the first.
+    /// Creates a second name of the same inode, which outlives the first.
     fn link(&mut self, path: &RemotePath, original: &RemotePath) -> Result<(), FileError> {
         if self.existing(original)?.kind() != NodeKind::File {
             let detail = "only a file can have a second name";

@@ -1,9 +1,9 @@
-//! A master in memory, stricter than reality.
+//! A master in memory, stricter than a real one.
 //!
-//! [`Fake`] is a whole [`Transport`]: files that are durable only after a sync, units that must be
-//! loaded before they start, programs that it must be told about. Faults can be scheduled before,
-//! inside and after every operation and every single effect, and an observer sees the state after each
-//! effect. kcm's own promises are tested on it, and an embedder's tests can be.
+//! [`Fake`] is a complete [`Transport`]. Files are durable only after a sync, units must be loaded
+//! before they start, and programs must be declared. Faults can be scheduled before, inside and
+//! after every operation and every single effect. An observer sees the state after each effect. kcm
+//! tests its own contract on it, and embedders can use it for theirs.
 //!
 //! ```
 //! use kcm::transport::{Fake, Transport};
@@ -41,20 +41,20 @@ pub use machine::{FakeState, Observer, Power};
 pub use memory::Node;
 pub use service::Behaviour;
 
-/// A master in memory. Clones are the same master.
+/// A master in memory. Clones share one state.
 #[derive(Clone)]
 pub struct Fake {
     state: Arc<Mutex<FakeState>>,
 }
 
 impl Fake {
-    /// A running machine with an empty file system, `/etc/systemd/system` and `/opt`.
+    /// Creates a running machine with an empty file system, `/etc/systemd/system` and `/opt`.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { state: Arc::new(Mutex::new(FakeState::new(name.into()))) }
     }
 
-    /// A machine that does not run, as under `--root`: units can be enabled, not started.
+    /// Creates a machine that does not run, as under `--root`: units can be enabled, not started.
     #[must_use]
     pub fn offline(name: impl Into<String>) -> Self {
         let fake = Self::new(name);
@@ -62,18 +62,18 @@ impl Fake {
         fake
     }
 
-    /// Another machine in the same state: see [`FakeState::fork`].
+    /// Creates another machine in the same state; see [`FakeState::fork`].
     #[must_use]
     pub fn fork(&self) -> Self {
         self.state().fork()
     }
 
-    /// Looks at the state, or prepares it.
+    /// Gives access to the state, to inspect or prepare it.
     pub fn inspect<R>(&self, look: impl FnOnce(&mut FakeState) -> R) -> R {
         look(&mut self.state())
     }
 
-    /// What became of the exchange, and its replies.
+    /// Carries out a batch and returns the fate of the exchange with its replies.
     fn carry_out(&self, batch: &Batch) -> (Exchange, Result<Replies, TransportError>) {
         let mut state = self.state();
         if state.power == Power::Off {
@@ -108,7 +108,7 @@ impl Transport for Fake {
                     (self.state().name.clone(), "the connection was lost".to_owned());
                 Err(TransportError::FateUnknown { master, reason })
             }
-            // Nobody waits any more.
+            // The caller is dead: no reply ever arrives.
             (Exchange::Orphaned, _) => std::future::pending().await,
         }
     }
@@ -160,6 +160,8 @@ impl Transport for Fake {
         state.lock_number += 1;
         Ok(Box::new(FakeLock { state: Arc::clone(&self.state), number: state.lock_number }))
     }
+
+    async fn close(&self) {}
 }
 
 struct FakeLock {

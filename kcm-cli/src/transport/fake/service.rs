@@ -1,4 +1,4 @@
-//! What the fake's services do, and the world around them.
+//! The behaviour of the fake's services, and their environment.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,30 +7,30 @@ use std::time::Duration;
 use super::memory::Memory;
 use crate::util::files::{FileSystem, NodeKind, RemotePath};
 
-/// What a service does once it is started.
+/// The behaviour of a service after its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
-    /// It stays up and is healthy.
+    /// The service stays up and is healthy.
     Healthy,
-    /// It stays up and says that it is not healthy.
+    /// The service stays up and reports that it is not healthy.
     Unhealthy,
-    /// It stays up and listens nowhere.
+    /// The service stays up and does not listen.
     Silent,
-    /// It ends at once, with these words in its journal.
+    /// The service ends at once, with this text in its journal.
     Dies(String),
-    /// It is healthy for so long, then ends.
+    /// The service is healthy for this time, then ends.
     DiesAfter(Duration),
 }
 
-/// Decides by what a service finds when it starts.
+/// A function that decides the behaviour from the files that a service finds at its start.
 pub(super) type Program = Arc<dyn Fn(&mut dyn FileSystem) -> Behaviour + Send + Sync>;
 
-/// What services depend on beside their files.
+/// The dependencies of services other than their files.
 #[derive(Clone)]
 pub(super) struct World {
-    /// Whether an API server answers, wherever it is asked for.
+    /// True if an API server answers, at any address.
     pub(super) api_server: bool,
-    /// What services do that find everything they need; healthy, unless a test says otherwise.
+    /// The behaviour of services that find everything they need; healthy if `None`.
     pub(super) program: Option<Program>,
 }
 
@@ -48,7 +48,7 @@ impl World {
         self.program.as_ref().map_or(Behaviour::Healthy, |program| program(files))
     }
 
-    /// What ends kube-controller-manager right after its start.
+    /// Returns the reason kube-controller-manager ends right after its start, if there is one.
     fn obstacle(&self, command: &[String], files: &mut Memory) -> Option<String> {
         let executable = command.first().map_or("", String::as_str);
         let found =

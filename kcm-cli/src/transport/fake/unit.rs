@@ -1,4 +1,4 @@
-//! The fake's systemd: what it loaded, what runs, which timers are armed.
+//! The fake's systemd: loaded units, running services and armed timers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,19 +17,19 @@ use crate::transport::{
 use crate::util::files::{FileSystem as _, NodeKind, RemotePath};
 
 const FOLDER: &str = "/etc/systemd/system";
-/// How long systemd waits before it starts a service again that has ended (`RestartSec=` of the tutorial's unit).
+/// Delay before systemd restarts a service that has ended (`RestartSec=` of the tutorial's unit).
 const RESTART_DELAY: Duration = Duration::from_secs(5);
-/// Where kube-controller-manager listens if no flag says otherwise.
+/// Default port of kube-controller-manager.
 const SECURE_PORT: u16 = 10257;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Units {
-    /// Units as last read, by name: a file that changed since needs a reload, as with systemd.
+    /// Units as last read, by name. As with systemd, a file that changed since needs a reload.
     loaded: BTreeMap<String, Loaded>,
     services: BTreeMap<String, Service>,
-    /// When a timer starts a unit, by the unit's name.
+    /// Time at which a timer starts a unit, by the unit's name.
     armed: BTreeMap<String, Instant>,
-    /// How often a unit was started again by itself since somebody started it.
+    /// Number of automatic restarts of a unit since it was last started on request.
     again: BTreeMap<String, u32>,
     runs: u32,
 }
@@ -43,7 +43,7 @@ struct Loaded {
 #[derive(Clone, Debug)]
 enum Service {
     Running(Run),
-    /// It ended by itself, and is started again after a while.
+    /// The service ended on its own, and is restarted after a delay.
     Ended {
         at: Instant,
         why: String,
@@ -76,12 +76,12 @@ impl Units {
         }
     }
 
-    /// How often it was started again by itself.
+    /// Returns the number of automatic restarts.
     pub(super) fn restarts(&self, unit: &UnitName) -> u32 {
         self.again.get(unit.as_str()).copied().unwrap_or_default()
     }
 
-    /// The unit's main process, if it runs.
+    /// Returns the unit's main process, if it runs.
     pub(super) fn process(&self, unit: &UnitName) -> Option<ProcessFacts> {
         match self.services.get(unit.as_str())? {
             Service::Running(run) if !run.has_ended() => Some(ProcessFacts {
@@ -104,7 +104,7 @@ impl Units {
         })
     }
 
-    /// The status that whoever listens at `address` answers a question for health with.
+    /// Returns the status with which the service at `address` answers a health check.
     pub(super) fn health(&self, address: SocketAddr) -> Option<u16> {
         let run = self.running().find(|run| run.listening.contains(&address))?;
         Some(if run.behaviour == Behaviour::Unhealthy { 500 } else { 200 })
@@ -124,7 +124,7 @@ impl Units {
         Ok(())
     }
 
-    /// Whether the unit's file is other than what was last read of it.
+    /// Reports whether the unit's file differs from the one last read.
     pub(super) fn needs_reload(
         &self,
         unit: &UnitName,
@@ -177,7 +177,7 @@ impl Units {
         self.services.remove(unit.as_str());
     }
 
-    /// The unit's run ends by itself, if there is one.
+    /// Ends the unit's run as if it ended on its own, if there is one.
     pub(super) fn end(&mut self, unit: &UnitName, why: &str) {
         if let Some(service) = self.services.get_mut(unit.as_str()) {
             *service = Service::Ended { at: Instant::now(), why: why.to_owned() };
@@ -196,14 +196,14 @@ impl Units {
         self.armed.contains_key(unit.as_str())
     }
 
-    /// What a service that runs is connected to from now on.
+    /// Sets the connections of a running service.
     pub(super) fn connect(&mut self, unit: &UnitName, connections: &[Connection]) {
         if let Some(Service::Running(run)) = self.services.get_mut(unit.as_str()) {
             run.connections = connections.to_vec();
         }
     }
 
-    /// Whether the unit will have been up for the whole period, and as what.
+    /// Reports whether the unit will have been up for the whole period, with the facts of its run.
     pub(super) fn settle(&self, settle: &Settle) -> Result<Settled, OperationError> {
         let error = |reason: &str| unit_error(settle.unit.as_str(), &reason);
         let run = match self.services.get(settle.unit.as_str()) {
@@ -227,7 +227,7 @@ impl Units {
         })
     }
 
-    /// Does what systemd would have done by now: timers, and services that are started again.
+    /// Performs the automatic actions that are due: timers, and restarts of services that ended.
     pub(super) fn catch_up(&mut self, world: &World, files: &mut Memory) {
         let now = Instant::now();
         let due = self.armed.iter().filter(|(_, at)| **at <= now).map(|(unit, _)| unit.clone());
@@ -246,7 +246,7 @@ impl Units {
         for name in stopped.collect::<Vec<_>>().into_iter().chain(waiting) {
             let Ok(unit) = name.parse() else { continue };
             let again = self.restarts(&unit);
-            // A unit that is gone cannot be started, and nobody hears of it.
+            // A unit that no longer exists cannot be started; systemd does not report that to kcm.
             if self.restart(&unit, world, files).is_ok() && by_themselves.contains(&name) {
                 self.again.insert(name, again + 1);
             }
@@ -277,7 +277,7 @@ impl Run {
 }
 
 impl Service {
-    /// Whether systemd would start it again by now.
+    /// Reports whether systemd would have restarted it by now.
     fn is_due(&self, now: Instant) -> bool {
         match self {
             Self::Running(run) => run.ends.is_some_and(|ends| ends + RESTART_DELAY <= now),
@@ -290,7 +290,7 @@ fn failed() -> Activity {
     Activity::Failed { result: "exit-code".to_owned(), returns: true }
 }
 
-/// Executable and arguments of a unit's first command.
+/// Returns executable and arguments of a unit's first command.
 fn command(content: &[u8]) -> Vec<String> {
     let file = UnitFile::parse(content);
     let command = file.commands("ExecStart").next().and_then(|(_, line)| {

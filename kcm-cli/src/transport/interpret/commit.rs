@@ -1,4 +1,4 @@
-//! Commit: staged files get their final names, if everything is as expected.
+//! Commit: staged files get their final names, if every expectation holds.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,7 @@ fn check_unit(machine: &mut dyn Machine, expected: &ExpectedUnit) -> Result<(), 
     })
 }
 
-/// The second name is durable before the first is replaced.
+/// Creates the second name and makes it durable before the first is replaced.
 fn keep(machine: &mut dyn Machine, keep: &Keep) -> Result<(), FileError> {
     let Some(folder) = keep.at.parent() else { return Ok(()) };
     if machine.stat(&folder)?.is_none() {

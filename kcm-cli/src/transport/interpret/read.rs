@@ -7,7 +7,7 @@ use super::Machine;
 use crate::transport::{OperationError, PathState, Read, View, public_part};
 use crate::util::files::{FileError, FileErrorKind, LONGEST_FILE, NodeKind, RemotePath, Stat};
 
-/// Everything kcm observes about one path.
+/// Observes the state of one path.
 pub(super) fn path_state(
     files: &mut dyn Machine,
     path: &RemotePath,
@@ -33,7 +33,7 @@ pub(super) fn read(
     machine: &mut dyn Machine,
     read: &Read,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, OperationError> {
-    // A pipe would be waited for, a link may lead anywhere.
+    // Reading a pipe would block, and a link may point anywhere.
     match machine.stat(&read.path)? {
         Some(stat) if stat.kind == NodeKind::File => check_length(&read.path, &stat)?,
         _ => return Ok(None),
@@ -53,7 +53,7 @@ pub(super) fn read(
     }))
 }
 
-/// A file that is too long for a unit, a kubeconfig or a certificate is not read.
+/// Rejects a file that is too long for a unit, a kubeconfig or a certificate.
 pub(crate) fn check_length(path: &RemotePath, stat: &Stat) -> Result<(), FileError> {
     if stat.size <= LONGEST_FILE {
         return Ok(());
@@ -62,13 +62,13 @@ pub(crate) fn check_length(path: &RemotePath, stat: &Stat) -> Result<(), FileErr
     Err(FileError::new(path, FileErrorKind::Other, detail))
 }
 
-/// What [`View::Certificates`] shows of a file.
+/// Returns the part of a file that [`View::Certificates`] shows.
 fn certificates(content: &[u8]) -> Vec<u8> {
     let mut inside = false;
     let mut shown = Vec::new();
     for line in content.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b"-----BEGIN ") {
-            // A certificate that is cut off ends here, too.
+            // A truncated certificate ends here, too.
             inside = line.starts_with(b"-----BEGIN CERTIFICATE-----");
         }
         if inside {
@@ -79,7 +79,7 @@ fn certificates(content: &[u8]) -> Vec<u8> {
     shown
 }
 
-/// What [`View::KubeconfigPublic`] shows of a kubeconfig.
+/// Returns the part of a kubeconfig that [`View::KubeconfigPublic`] shows.
 pub(crate) fn public_kubeconfig(text: &str) -> String {
     kcm_kubeconfig::public_view(text, |value| Fingerprint::of(value).to_hex())
 }

@@ -1,4 +1,4 @@
-//! Staging: files are written beside their targets, read back, and taken back on failure.
+//! Staging: files are written beside their targets, read back, and removed again on failure.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(super) fn stage(
     match write_beside(machine, stage, &targets, &mut folders) {
         Ok(()) => Ok(folders),
         Err(error) => {
-            // The first error is the one to mend; what cannot be taken back, the next run finds.
+            // The first error is the one to report; the next run finds any leftovers.
             let _ = unstage(machine, &Unstage { targets, folders });
             Err(error)
         }
@@ -72,7 +72,7 @@ pub(super) fn unstage(machine: &mut dyn Machine, unstage: &Unstage) -> Result<()
     Ok(result?)
 }
 
-/// Makes the folder, or empties the one that an interrupted run left.
+/// Creates the folder, or empties the one that an interrupted run left.
 fn empty_stage_folder(
     machine: &mut dyn Machine,
     folder: &RemotePath,
@@ -96,12 +96,12 @@ fn empty_stage_folder(
     }
 }
 
-/// Where a file waits for its commit.
+/// Returns the path at which a file waits for its commit.
 pub(crate) fn staged(target: &RemotePath) -> RemotePath {
     target.sibling(STAGE_FOLDER).child(target.name())
 }
 
-/// The stage folders beside `targets`, each once.
+/// Returns the stage folders beside `targets`, each once.
 pub(crate) fn stage_folders(targets: &[RemotePath]) -> BTreeSet<RemotePath> {
     targets.iter().map(|target| target.sibling(STAGE_FOLDER)).collect()
 }
@@ -131,7 +131,8 @@ fn remove_if_empty(machine: &mut dyn Machine, path: &RemotePath) -> Result<(), F
     }
 }
 
-/// Removes the files in a stage folder. kcm makes no folders there: one is somebody else's, and stops it.
+/// Removes the files in a stage folder. kcm creates no folders there; a foreign one causes an
+/// error.
 fn remove_content(machine: &mut dyn Machine, folder: &RemotePath) -> Result<(), FileError> {
     for name in machine.list(folder)? {
         machine.perform(Effect::Remove { path: &folder.child(&name) })?;

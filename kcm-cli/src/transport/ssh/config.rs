@@ -1,4 +1,4 @@
-//! The configuration that `ssh` is given: what kcm insists on, then the user's own.
+//! The configuration for `ssh`: kcm's mandatory settings, then the user's own.
 
 use std::fmt::Write as _;
 use std::io;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cluster::{HostKeys, Jump, Ssh};
 
-/// Renders the configuration for one master. The first value of a keyword counts (`ssh_config(5)`), so what is said here
-/// goes before what the user's files say.
+/// Renders the configuration for one master. The first value of a keyword counts (`ssh_config(5)`),
+/// so kcm's settings come before the user's files.
 pub(super) fn render(ssh: &Ssh) -> io::Result<String> {
     let mut text = String::new();
     for jump in &ssh.jump {
@@ -31,7 +31,8 @@ pub(super) fn render(ssh: &Ssh) -> io::Result<String> {
     Ok(text)
 }
 
-/// Nobody can be asked; errors must be seen; nothing is forwarded, shared or written on this machine.
+/// Mandatory settings: no prompts, visible errors, and no forwarding, sharing or writing on this
+/// machine.
 const INSISTED: &str = "  BatchMode yes
   LogLevel INFO
   ServerAliveInterval 5
@@ -46,7 +47,7 @@ const INSISTED: &str = "  BatchMode yes
   RequestTTY no
 ";
 
-/// The key of a jump host: `ssh -J` has no place for it.
+/// Renders the key of a jump host: `ssh -J` has no place for it.
 fn jump_host(jump: &Jump) -> io::Result<String> {
     Ok(match &jump.identity_file {
         Some(key) => {
@@ -56,7 +57,7 @@ fn jump_host(jump: &Jump) -> io::Result<String> {
     })
 }
 
-/// A jump host as `ssh -J` takes it.
+/// Renders a jump host for `ssh -J`.
 pub(super) fn jump_argument(jump: &Jump) -> String {
     let user = jump.user.as_ref().map_or_else(String::new, |user| format!("{}@", user.as_str()));
     let host = jump.host.to_string();
@@ -65,7 +66,8 @@ pub(super) fn jump_argument(jump: &Jump) -> String {
     format!("{user}{host}{port}")
 }
 
-/// A path as `ssh_config(5)` takes it: in quotes, absolute, its `%` and quotes kept from being more than characters.
+/// Renders a path for `ssh_config(5)`: quoted and absolute, with `%` escaped. Other special
+/// characters are rejected.
 fn quoted(path: &Path) -> io::Result<String> {
     let home = path.starts_with("~");
     let path = if home { path.to_owned() } else { std::path::absolute(path)? };

@@ -21,25 +21,26 @@ use super::mux::Running;
 use crate::cluster::{HostAddress, Ssh, SudoPassword};
 use crate::util::files::words;
 
-/// sshd drops what is too much at once (`MaxStartups` 10), and a jump host meets all of it.
+/// Maximum number of logins at the same time. sshd drops excess ones (`MaxStartups` 10), and a jump
+/// host receives all of them.
 const ATTEMPTS: usize = 10;
-/// When an `ssh` whose kcm is gone ends.
+/// Idle time after which an `ssh` exits whose kcm has died.
 const IDLE: &str = "ControlPersist=60";
-/// How much longer than its own time limit `ssh` is waited for.
+/// Additional wait after `ssh`'s own time limit.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the connections of one invocation share: a private folder for their sockets, and a limit to how many are opened
-/// at once. Clones share the same.
+/// The shared state of all connections of one invocation: a private folder for their sockets, and a
+/// limit of concurrent logins. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Connections(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// Made when the first connection is opened.
+    /// Created with the first connection.
     folder: Mutex<Option<Arc<ControlFolder>>>,
     attempts: Semaphore,
     opened: AtomicUsize,
-    /// Variables of the environment that no child gets.
+    /// Environment variables that are removed for every child process.
     hidden: Mutex<BTreeSet<String>>,
 }
 
@@ -50,7 +51,7 @@ impl Default for Connections {
 }
 
 impl Connections {
-    /// Nothing is made or opened yet.
+    /// Creates the shared state. Creates and opens nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Shared {
@@ -61,7 +62,7 @@ impl Connections {
         }))
     }
 
-    /// Keeps from every `ssh` of this invocation what only kcm itself is to read.
+    /// Hides the variable of the sudo password from every `ssh` of this invocation.
     pub(super) fn hide(&self, password: &SudoPassword) {
         if let SudoPassword::Env(name) = password {
             let mut hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,14 +70,14 @@ impl Connections {
         }
     }
 
-    /// Opens a connection, or says why not and how to mend it.
+    /// Opens a connection; an error gives the reason and how to fix it.
     pub(super) async fn open(&self, address: &HostAddress, ssh: &Ssh) -> Result<Running, String> {
         if !is_installed("ssh") {
             return Err(
                 "`ssh` is not installed on this machine; install OpenSSH's client".to_owned()
             );
         }
-        // `ssh` leaves out without a word what it cannot include.
+        // `ssh` silently skips files that it cannot include.
         if let Some(file) = &ssh.config_file {
             File::open(file).map_err(|error| {
                 format!("ssh.configFile: {}: {}", file.display(), words(&error))
@@ -93,7 +94,7 @@ impl Connections {
             .map_err(|error| error.to_string())?;
         let hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let login = Login { address, ssh, config: &config, hidden: &hidden };
-        // Only closed when everything ends.
+        // The semaphore closes only when the process ends.
         let _attempt = self.0.attempts.acquire().await;
         launch(&login, &place("s"), &place("log")).await?;
         Ok(Running::new(place("s"), Arc::clone(&folder)))
@@ -108,8 +109,8 @@ impl Connections {
     }
 }
 
-/// Starts an `ssh` that logs in, goes into the background, and takes requests on `socket`. What it says goes
-/// to `log`.
+/// Starts an `ssh` that logs in, goes into the background, and accepts requests on `socket`. Its
+/// messages go to `log`.
 async fn launch(login: &Login<'_>, socket: &Path, log: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("ssh cannot be started: {}", words(&error));
     let said = private(log).map_err(failed)?;
@@ -120,7 +121,7 @@ async fn launch(login: &Login<'_>, socket: &Path, log: &Path) -> Result<(), Stri
     let mut ssh = ssh.spawn().map_err(failed)?;
     let hops = u32::try_from(login.ssh.jump.len()).unwrap_or(u32::MAX).saturating_add(1);
     let patience = login.ssh.connect_timeout.saturating_mul(hops) + PATIENCE;
-    // Dropped, it is killed.
+    // Dropping the child kills it.
     let ended = timeout(patience, ssh.wait()).await;
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
@@ -133,7 +134,8 @@ async fn launch(login: &Login<'_>, socket: &Path, log: &Path) -> Result<(), Stri
     }
 }
 
-/// Looked for first: the error of a missing program and that of an `ssh` that dies at once look the same.
+/// Reports whether a program is installed. Checked first, because a missing program and an `ssh`
+/// that dies at once give the same error.
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder: PathBuf| folder.join(program)).any(|at| at.is_file())

@@ -1,4 +1,5 @@
-//! The folder of `ssh`'s control sockets: our own, short, private, and gone when we are.
+//! The folder of `ssh`'s control sockets: short, private, owned by one kcm process and removed with
+//! it.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -9,42 +10,44 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 
-/// A socket's address holds 107 bytes: a folder's path, our name for the socket, and 17 that `ssh` appends for a moment.
+/// Maximum length of a folder's path. A socket's address holds 107 bytes: the path, the socket's
+/// name, and 17 that `ssh` appends temporarily.
 const LONGEST_FOLDER: usize = 80;
-/// Letters of a folder's name.
+/// Number of letters in a folder's name.
 const NAME: usize = 6;
-/// The beginning of the name of a folder that its maker has not locked yet.
+/// Prefix of the name of a folder that its owner has not locked yet.
 const NEW: &str = "new-";
-/// Age from which a folder that was never locked counts as left behind: its maker needs microseconds.
+/// Age from which a folder that was never locked counts as abandoned: locking takes microseconds.
 const ABANDONED: Duration = Duration::from_secs(3600);
-/// Attempts to make a folder while something else removes the one above it.
+/// Maximum number of attempts while another process removes the parent folder.
 const ATTEMPTS: usize = 100;
 
-/// A private folder for control sockets and configurations. Removed when dropped; what a killed kcm left is removed by
-/// the next one.
+/// A private folder for control sockets and configurations. It is removed when dropped; the next
+/// kcm removes the leftovers of a killed one.
 ///
-/// A folder is made under a name that nobody sweeps, locked, and only then given its own name: there is no moment in
-/// which another kcm could take it for one whose maker is gone.
+/// A folder is created under a name that sweeps skip, then locked, and only then renamed. No other
+/// kcm can ever mistake it for an abandoned one.
 #[derive(Debug)]
 pub(super) struct ControlFolder {
     path: PathBuf,
-    /// Held until the folder is removed: the sign that its maker lives.
+    /// Lock held until the folder is removed: the sign that the owner is alive.
     _alive: File,
 }
 
 impl ControlFolder {
-    /// Makes one, and removes those whose makers are gone.
+    /// Creates a folder, and removes those whose owners are dead.
     pub(super) fn new() -> io::Result<Self> {
         let uid = rustix::process::geteuid().as_raw();
         let shared = PathBuf::from(format!("/tmp/kcm-{uid}"));
         for base in runtime_folder().into_iter().chain([shared]) {
             match Self::within(&base) {
-                // Somebody else was there first.
+                // Another user created the folder first.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 made => return made,
             }
         }
-        // A name that nobody can foresee. What a killed kcm leaves there stays until `/tmp` is emptied.
+        // A random, unpredictable name. Leftovers of a killed kcm stay there until `/tmp` is
+        // emptied.
         let own = tempfile::Builder::new().prefix(&format!("kcm-{uid}-")).tempdir_in("/tmp")?;
         Self::within(&own.keep())
     }
@@ -54,7 +57,7 @@ impl ControlFolder {
         loop {
             let made = make_private(base).and_then(|opened| Ok((Self::make(base)?, opened)));
             match made {
-                // Something that cleans up temporary files removed a folder, or the name is taken.
+                // A cleaner of temporary files removed a folder, or the name is taken.
                 Err(error) if is_passing(&error) && attempts.next().is_some() => {}
                 Err(error) => return Err(error),
                 Ok((made, opened)) => {
@@ -74,7 +77,7 @@ impl ControlFolder {
         let name = new.path().file_name().and_then(|name| name.to_str()?.strip_prefix(NEW));
         let path = base.join(name.ok_or(io::ErrorKind::InvalidFilename)?);
         fs::rename(new.path(), &path)?;
-        // It no longer has the name by which it would be removed.
+        // The folder no longer has the name by which it would be removed.
         let _ = new.keep();
         Ok(Self { path, _alive: alive })
     }
@@ -86,23 +89,24 @@ impl ControlFolder {
 
 impl Drop for ControlFolder {
     fn drop(&mut self) {
-        // The next kcm removes what stays.
+        // The next kcm removes any leftovers.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
 
-/// A folder in the user's run-time folder, if that is the user's alone: on this machine's own disk, unlike many a home.
+/// Returns a folder in the user's runtime folder, if that is private. It is on a local disk, unlike
+/// many home folders.
 fn runtime_folder() -> Option<PathBuf> {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)?;
     let is_own = folder.is_absolute() && open(&folder).is_ok_and(|it| check_private(&it).is_ok());
     let folder = folder.join("kcm");
-    // A slash and a name come after it.
+    // A slash and a name are appended.
     let fits = folder.as_os_str().len() + 1 + NAME <= LONGEST_FOLDER;
     (is_own && fits).then_some(folder)
 }
 
-/// Makes a folder that is ours alone, or opens it. In `/tmp` anybody can make one of any name first: that is
-/// [`io::ErrorKind::PermissionDenied`].
+/// Creates a folder with private access, or opens it. In `/tmp` any user can create a folder of
+/// that name first: the error is then [`io::ErrorKind::PermissionDenied`].
 fn make_private(base: &Path) -> io::Result<File> {
     match DirBuilder::new().mode(0o700).create(base) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -117,7 +121,7 @@ fn make_private(base: &Path) -> io::Result<File> {
     Ok(opened)
 }
 
-/// A folder that others could write to may hold whatever they put there.
+/// Rejects a folder that other users own or can access: they could have planted content in it.
 fn check_private(folder: &File) -> io::Result<()> {
     let found = folder.metadata()?;
     let is_own = found.uid() == rustix::process::geteuid().as_raw();
@@ -132,26 +136,26 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty)
 }
 
-/// Opens a folder; nothing else, and no link.
+/// Opens a folder; rejects links and other files.
 fn open(folder: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(File::from(rustix::fs::open(folder, flags, Mode::empty())?))
 }
 
-/// Removes the folders that nobody holds from one that is open: whatever its name leads to by now. Their `ssh` ends by itself
-/// when it has been idle for a minute.
+/// Removes the unlocked folders in an open base folder, even if its path names another folder by
+/// now. Their `ssh` processes exit on their own after a minute of idleness.
 fn sweep(base: &File) {
     let base = format!("/proc/self/fd/{}", base.as_raw_fd());
     for entry in fs::read_dir(base).into_iter().flatten().flatten() {
         let path = entry.path();
-        // One that cannot be opened is gone, or none of ours.
+        // A folder that cannot be opened is gone or does not belong to kcm.
         let Ok(folder) = open(&path) else { continue };
         let is_left = match entry.file_name().to_str() {
             Some(name) if name.starts_with(NEW) => is_old(&folder),
             Some(name) => name.len() == NAME && name.bytes().all(|it| it.is_ascii_alphanumeric()),
             None => false,
         };
-        // Held while it is removed: nobody else removes it.
+        // The lock is held during the removal, so no other process removes the same folder.
         if is_left && folder.try_lock().is_ok() {
             let _ = fs::remove_dir_all(&path);
         }
@@ -170,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// Every name in a folder, sorted.
+    /// Returns every name in a folder, sorted.
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
         let mut names: Vec<_> =
@@ -244,7 +248,7 @@ mod tests {
         std::os::unix::fs::symlink(at("open"), at("link")).unwrap();
         fs::write(at("file"), "").unwrap();
         let mut refused = vec!["open", "link", "file"];
-        // Only root can give it away.
+        // Only root can change the owner.
         if std::os::unix::fs::chown(at("others"), Some(1999), None).is_ok() {
             refused.push("others");
         }
@@ -264,7 +268,7 @@ mod tests {
             scope.spawn(|| {
                 start.wait();
                 while !end.load(std::sync::atomic::Ordering::Relaxed) {
-                    // As a cleaner does: what is empty.
+                    // A cleaner removes only empty folders.
                     let _ = fs::remove_dir(&base);
                     std::thread::sleep(Duration::from_micros(100));
                 }

@@ -1,14 +1,14 @@
-//! What `ssh` and `sudo` say, as what to do about it.
+//! Explanations of the errors of `ssh`, with a fix.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use super::login::Login;
 use crate::cluster::{HostAddress, Ssh};
-use crate::util::words::{command, harmless, is_plain};
+use crate::transport::shell::{last_line, tidy};
+use crate::util::words::command;
 
-/// What a line of `ssh` means for who has to mend it.
+/// Fragments of `ssh`'s error lines, each with a hint for the operator.
 const CAUSES: &[(&str, &str)] = &[
     (": Bad configuration option", "; mend that file"),
     (": line ", "; mend that file"),
@@ -27,9 +27,9 @@ const CAUSES: &[(&str, &str)] = &[
 ];
 const OTHER: &str = "; something else than an sshd answers there, or it turns this machine away";
 
-/// Why no connection was opened. `log` is what `ssh` said.
+/// Explains why no connection was opened. `log` is the output of `ssh`.
 pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
-    // The `ssh` of a host on the way speaks to nobody if the last one is to go into the background.
+    // The `ssh` of a jump host prints nothing if the last one goes into the background.
     let log = if login.ssh.jump.is_empty() || log.contains("timed out") {
         log.to_owned()
     } else {
@@ -60,14 +60,14 @@ pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
     }
 }
 
-/// A host on the way that does not let kcm through.
+/// A jump host that rejects kcm.
 struct Hop {
     address: HostAddress,
     ssh: Ssh,
 }
 
 impl Hop {
-    /// The first whose name is in the line that complains.
+    /// Finds the first jump host whose name is in the line with the error.
     fn at_fault(login: &Login<'_>, log: &str) -> Option<Self> {
         let complaint = log.lines().find(|line| {
             line.contains("host key is known for ") || line.contains("Permission denied (")
@@ -75,7 +75,7 @@ impl Hop {
         Self::named_by(login, complaint)
     }
 
-    /// The host on the way whose name is in a line of `ssh`.
+    /// Finds the jump host whose name is in a line of `ssh`.
     fn named_by(login: &Login<'_>, line: Option<&str>) -> Option<Self> {
         let line = line?;
         let names = |host: &HostAddress| {
@@ -93,7 +93,7 @@ impl Hop {
     }
 }
 
-/// Tells whether ssh refuses to use a key because others can read it.
+/// Reports whether ssh refuses a key because other users can read it.
 fn is_open(key: &Path) -> bool {
     std::fs::metadata(key).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
 }
@@ -125,7 +125,8 @@ async fn denied(login: &Login<'_>, log: &str) -> String {
     format!("{said}; it takes none of this machine's keys for this user: try `{by_hand}`")
 }
 
-/// The command is made of what this machine knows: a server can write into `log` whatever it likes.
+/// Explains a changed host key. The command uses only facts of this machine, because a server can
+/// write anything into `log`.
 async fn changed_host_key(login: &Login<'_>, log: &str) -> String {
     let hop = Hop::named_by(login, log.lines().find(|line| line.contains(" has changed")));
     let login = hop.as_ref().map_or_else(|| Login { ..*login }, |hop| hop.login(login));
@@ -140,7 +141,7 @@ async fn changed_host_key(login: &Login<'_>, log: &str) -> String {
     )
 }
 
-/// A fingerprint as OpenSSH writes it, and nothing else.
+/// Returns the word if it is a fingerprint in OpenSSH's format.
 fn fingerprint_in(word: &str) -> Option<&str> {
     let word = word.trim_end_matches('.');
     let digest = word.strip_prefix("SHA256:")?;
@@ -149,7 +150,8 @@ fn fingerprint_in(word: &str) -> Option<&str> {
     is_digest.then_some(word)
 }
 
-/// Shows the key's fingerprint, which `ssh` keeps to itself when it may not ask, and the command that accepts the key.
+/// Explains an unknown host key with its fingerprint, which `ssh` does not print in batch mode, and
+/// the command that accepts it.
 async fn unknown_host_key(login: &Login<'_>) -> String {
     let whose = login.known_host().await.name;
     let accept = login.command(&["-o", "StrictHostKeyChecking=accept-new"]);
@@ -165,7 +167,7 @@ async fn unknown_host_key(login: &Login<'_>) -> String {
     )
 }
 
-/// Has the key noted in a file of our own, without logging in. Returns its fingerprint and what kind of key it is.
+/// Records the key in a file of kcm, without logging in. Returns its fingerprint and key type.
 async fn fingerprint(login: &Login<'_>) -> Option<(String, String)> {
     let file = login.config.with_extension("hosts");
     let hosts = format!("UserKnownHostsFile={}", file.display());
@@ -181,32 +183,17 @@ async fn fingerprint(login: &Login<'_>) -> Option<(String, String)> {
     login.second_look(&options).await;
     let said = login.keygen(&["-l"], &file).await?;
     let fingerprint = said.split_whitespace().find_map(fingerprint_in)?;
-    // At the end, as `(ED25519)`.
+    // The type is at the end, as `(ED25519)`.
     let kind = said.lines().next()?.rsplit_once('(')?.1.trim_end().trim_end_matches(')');
     matches!(kind, "RSA" | "ECDSA" | "ED25519").then(|| (fingerprint.to_owned(), kind.to_owned()))
 }
 
-/// `sudo` refuses the password, or there is none.
-pub(super) fn wrong_password(given: bool) -> String {
-    if given {
-        "its sudo does not take the password; nothing was run, and the password was given only once"
-            .to_owned()
-    } else {
-        "its sudo asks for a password, and kcm has none; see ssh.sudoPassword".to_owned()
-    }
-}
-
-/// `sudo` neither asks nor begins.
-pub(super) fn silent_sudo() -> String {
-    "its sudo says nothing; it may wait for a second factor or a directory service: try `sudo true` there".to_owned()
-}
-
-/// Whether sshd lets no further channel into the connection just now.
+/// Reports whether sshd currently refuses another channel on the connection.
 pub(super) fn is_refusal(reason: &str) -> bool {
     reason.contains("refused by peer")
 }
 
-/// The connection takes no further command.
+/// Explains that the connection accepts no further command.
 pub(super) fn no_channel(reason: &str) -> String {
     if is_refusal(reason) {
         return format!(
@@ -214,96 +201,4 @@ pub(super) fn no_channel(reason: &str) -> String {
         );
     }
     format!("the connection to it was lost: {reason}; run the same command again")
-}
-
-/// A batch over its deadline.
-pub(super) fn over_time(deadline: Duration) -> String {
-    format!("it took longer than the {} s that it may, and was ended", deadline.as_secs())
-}
-
-/// Why the master's shell did not begin. `words` is what was said instead.
-pub(super) fn not_begun(status: Option<i32>, words: &str) -> String {
-    let said = last_line(words);
-    if words.contains("a password is required") || words.contains("a terminal is required") {
-        return "its sudo wants a password for this user; write `sudo: password` under ssh, or allow it NOPASSWD in sudoers".to_owned();
-    }
-    if words.contains("not in the sudoers file")
-        || words.contains("is not allowed to")
-        || words.contains("may not run sudo")
-    {
-        return format!(
-            "{said}: this user may not become root there; allow it in sudoers, or log in as one who may"
-        );
-    }
-    if words.contains("sudo: not found") || words.contains("sudo: command not found") {
-        return "sudo is not installed there; install it, or log in as root".to_owned();
-    }
-    if words.contains("must have a tty") {
-        return "its sudo wants a terminal; remove `requiretty` from sudoers for this user"
-            .to_owned();
-    }
-    let status = status.map_or_else(String::new, |status| format!(" (exit status {status})"));
-    match shown(words) {
-        said if said.is_empty() => format!("its shell ended without a word{status}"),
-        said => format!(
-            "its login shell gives no shell: it ended{status} and said \"{said}\"; give the user a shell there (`chsh`), or log in as one who has one"
-        ),
-    }
-}
-
-/// The most of a login shell's words that is shown.
-const MOST_SHOWN: usize = 240;
-
-/// The last lines that a login shell said, in one line that no terminal obeys.
-fn shown(words: &str) -> String {
-    let lines: Vec<_> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" | ");
-    let mut text = String::new();
-    for character in last.chars().take(MOST_SHOWN) {
-        if is_plain(character) {
-            text.push(character);
-        } else {
-            text.extend(character.escape_unicode());
-        }
-    }
-    if last.chars().count() > MOST_SHOWN {
-        text.push('…');
-    }
-    text
-}
-
-/// The last line that says something: `ssh` ends with the reason.
-fn last_line(log: &str) -> String {
-    let mut lines = log.lines().map(str::trim).filter(|line| !line.is_empty());
-    tidy(lines.next_back().unwrap_or_default())
-}
-
-fn tidy(line: &str) -> String {
-    let line = line.trim_start_matches("ssh: ").trim_end_matches('.');
-    // A command stands in backticks, and nothing that a server says is one.
-    harmless(line).replace('`', "'")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_login_shell_says_is_shown_and_harmless() {
-        let cases = [
-            ("This service allows sftp connections only.\r\n", "This service allows sftp"),
-            ("\nThis account is currently not available.\n", "This account is currently not"),
-            ("Welcome\n1) reboot\n2) quit\nChoose: ", "1) reboot | 2) quit | Choose:"),
-            ("\u{1b}[31mno\u{1b}[0m\u{7}", "\\u{1b}[31mno\\u{1b}[0m\\u{7}"),
-            ("evil\u{202e}txt\u{feff}", "evil\\u{202e}txt\\u{feff}"),
-        ];
-        for (words, expected) in cases {
-            let said = not_begun(Some(1), words);
-            assert!(said.contains(expected) && said.contains("(exit status 1)"), "{said}");
-            assert!(said.chars().all(is_plain), "{said:?}");
-        }
-        let long = not_begun(Some(1), &"x".repeat(100_000));
-        assert!(long.chars().count() < 500 && long.contains('…'), "{}", long.len());
-        assert!(not_begun(None, " \n").contains("without a word"));
-    }
 }

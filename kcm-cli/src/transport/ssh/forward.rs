@@ -1,8 +1,9 @@
-//! A byte stream from a master to an address as it sees it, over the connection that is open.
+//! A byte stream from a master to an address as seen from there, over the open connection.
 //!
-//! Asks the running `ssh` for what `ssh -W` asks it (`MUX_C_NEW_STDIO_FWD`, OpenSSH's PROTOCOL.mux): the one way that says
-//! whether the other end has answered. Its price: when the other end has said all, `ssh` sends it no more (`FORCE input
-//! drain` in its log). The other way round, it may answer for as long as it likes.
+//! Sends the running `ssh` the same request as `ssh -W` (`MUX_C_NEW_STDIO_FWD`, OpenSSH's
+//! PROTOCOL.mux). No other request reports whether the other end has answered. The drawback: once
+//! the other end has sent end of file, `ssh` sends it nothing more (`FORCE input drain` in its
+//! log). In the opposite case, the other end may answer for as long as it likes.
 
 use std::io;
 use std::pin::Pin;
@@ -22,14 +23,14 @@ use super::mux::{
 };
 use crate::transport::StreamAddress;
 
-/// Why no stream was opened.
+/// The reason no stream was opened.
 #[derive(Debug)]
 pub(super) enum ForwardError {
-    /// sshd said no: nobody listens there, or it forwards nothing.
+    /// sshd refused: no process listens on the address, or forwarding is forbidden.
     Refused,
-    /// sshd said nothing in time.
+    /// sshd did not answer in time.
     TimedOut,
-    /// `ssh` itself cannot be asked.
+    /// The local `ssh` cannot be reached.
     Lost(io::Error),
 }
 
@@ -38,7 +39,7 @@ pub(super) enum ForwardError {
 pub(super) struct Forward {
     incoming: UnixStream,
     outgoing: UnixStream,
-    /// `ssh` ends the stream when this is closed.
+    /// `ssh` ends the stream when this socket is closed.
     _request: UnixStream,
     _session: Arc<Session>,
 }
@@ -57,7 +58,7 @@ pub(super) async fn open(
     }
 }
 
-/// `None` if the other end, or sshd, refuses.
+/// Requests a stream; returns `None` if the other end or sshd refuses.
 async fn request(session: &Arc<Session>, address: &StreamAddress) -> io::Result<Option<Forward>> {
     let mut control = UnixStream::connect(session.control_socket()).await?;
     control.write_all(&message(&[Field::Number(HELLO), Field::Number(VERSION)])).await?;
@@ -72,7 +73,7 @@ async fn request(session: &Arc<Session>, address: &StreamAddress) -> io::Result<
         Field::Number(address.port.into()),
     ];
     control.write_all(&message(&request)).await?;
-    // Two, so that each direction can end by itself.
+    // Two pairs, so that each direction can end separately.
     let (outgoing, input) = UnixStream::pair()?;
     let (incoming, output) = UnixStream::pair()?;
     for end in [&input, &output] {

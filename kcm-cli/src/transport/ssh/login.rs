@@ -1,4 +1,4 @@
-//! How one logs in to a master: as kcm does, and as a person would.
+//! The login to a master: as kcm does it, and as commands for an operator.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use super::config;
 use crate::cluster::{HostAddress, Jump, Ssh, SshUser};
 use crate::util::words::command;
 
-/// How long a second look may take.
+/// Time limit for a diagnostic command.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where and how kcm logs in.
+/// The target and settings of a login.
 pub(super) struct Login<'a> {
     pub(super) address: &'a HostAddress,
     pub(super) ssh: &'a Ssh,
-    /// The configuration that kcm gives to `ssh`.
+    /// Configuration file that kcm gives to `ssh`.
     pub(super) config: &'a Path,
-    /// Variables of the environment that no child gets.
+    /// Environment variables that are removed for every child process.
     pub(super) hidden: &'a BTreeSet<String>,
 }
 
 impl Login<'_> {
-    /// `ssh` with kcm's configuration.
+    /// Returns `ssh` with kcm's configuration.
     pub(super) fn program(&self) -> Command {
         let mut ssh = self.child("ssh");
         ssh.arg("-F").arg(self.config);
@@ -40,7 +40,7 @@ impl Login<'_> {
         child
     }
 
-    /// Options that reach the master with kcm's configuration.
+    /// Returns the options that reach the master with kcm's configuration.
     pub(super) fn words(&self) -> Vec<String> {
         let Ssh { user, port, identity_file, jump, .. } = self.ssh;
         let mut words = through(jump);
@@ -48,7 +48,7 @@ impl Login<'_> {
         words
     }
 
-    /// A command for people that logs in with further options.
+    /// Returns a command for an operator that logs in with further options.
     pub(super) fn command(&self, further: &[&str]) -> String {
         let Ssh { user, port, identity_file, jump, .. } = self.ssh;
         let mut words = vec!["ssh".to_owned()];
@@ -60,7 +60,7 @@ impl Login<'_> {
         line(&words)
     }
 
-    /// The person's own configuration.
+    /// Returns the options for the operator's own configuration.
     fn own_configuration(&self) -> Vec<String> {
         match &self.ssh.config_file {
             Some(file) => vec!["-F".to_owned(), file.display().to_string()],
@@ -68,7 +68,7 @@ impl Login<'_> {
         }
     }
 
-    /// Options that lead through `jump`: `-J` has no place for a key.
+    /// Returns the options that lead through `jump`. `-J` has no place for a key.
     fn way(&self, jump: &[Jump]) -> Vec<String> {
         if jump.iter().all(|jump| jump.identity_file.is_none()) {
             through(jump)
@@ -85,18 +85,18 @@ impl Login<'_> {
         words.extend(self.own_configuration());
         words.extend(self.way(before));
         words.extend(options(user.as_ref(), *port, identity_file.as_deref()));
-        // What `ssh` is to leave as it is, and what it is to fill in.
+        // `%%` is for `ssh` to keep, `%h` and `%p` are for it to fill in.
         format!("{} -W '[%h]:%p' {host}", line(&words).replace('%', "%%"))
     }
 
-    /// Logs in to a host on the way.
+    /// Returns the target and settings of a login to a jump host.
     pub(super) fn to_jump(&self, index: usize) -> Option<(HostAddress, Ssh)> {
         let Jump { host, user, port, identity_file } = self.ssh.jump.get(index)?.clone();
         let jump = self.ssh.jump.iter().take(index).cloned().collect();
         Some((host, Ssh { user, port, identity_file, jump, ..self.ssh.clone() }))
     }
 
-    /// What `ssh` says when kcm logs in once more, with further options.
+    /// Logs in once more, with further options, and returns the error output of `ssh`.
     pub(super) async fn second_look(&self, further: &[&str]) -> String {
         let mut ssh = self.program();
         ssh.args(further).args(self.words()).arg(self.address.to_string()).arg("true");
@@ -107,7 +107,7 @@ impl Login<'_> {
             .map_or_else(String::new, |output| String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    /// Where this machine keeps the host key of who is logged in to, and under which name.
+    /// Returns the file and name under which this machine keeps the host key of the target.
     pub(super) async fn known_host(&self) -> KnownHost {
         let settings = self.settings().await;
         let value = |name: &str| {
@@ -119,13 +119,13 @@ impl Login<'_> {
         let host = port.map_or_else(|| host.clone(), |port| format!("[{host}]:{port}"));
         let name = value("hostkeyalias").filter(|alias| alias != "none").unwrap_or(host);
         let files = value("userknownhostsfile").unwrap_or_default();
-        // They are parted by blanks, which a name may hold.
+        // Blanks separate the files, but a file name may contain them.
         let ends = files.match_indices(' ').map(|(end, _)| end).chain([files.len()]);
         let first = ends.filter_map(|end| files.get(..end)).find(|file| Path::new(file).is_file());
         KnownHost { name, file: first.unwrap_or("~/.ssh/known_hosts").to_owned() }
     }
 
-    /// The keys that `ssh` would try.
+    /// Returns the keys that `ssh` would try.
     pub(super) async fn identity_files(&self) -> Vec<PathBuf> {
         let settings = self.settings().await;
         let named = settings.lines().filter_map(|line| line.strip_prefix("identityfile "));
@@ -137,7 +137,7 @@ impl Login<'_> {
         named.map(path).collect()
     }
 
-    /// What `ssh` makes of its configuration and of kcm's (`ssh -G`). It connects to nobody.
+    /// Returns the effective settings of `ssh` (`ssh -G`). Opens no connection.
     async fn settings(&self) -> String {
         let mut ssh = self.program();
         ssh.arg("-G").args(self.words()).arg(self.address.to_string()).stdin(Stdio::null());
@@ -146,7 +146,7 @@ impl Login<'_> {
         String::from_utf8_lossy(&said.unwrap_or_default()).into_owned()
     }
 
-    /// What `ssh-keygen` says; `None` if it fails.
+    /// Returns the output of `ssh-keygen`, or `None` if it fails.
     pub(super) async fn keygen(&self, options: &[&str], file: &Path) -> Option<String> {
         let mut keygen = self.child("ssh-keygen");
         keygen.args(options).arg("-f").arg(file).stdin(Stdio::null());
@@ -156,20 +156,20 @@ impl Login<'_> {
     }
 }
 
-/// An entry of a file with known host keys.
+/// An entry of a known hosts file.
 pub(super) struct KnownHost {
     pub(super) name: String,
     pub(super) file: String,
 }
 
 impl KnownHost {
-    /// The command that forgets the key.
+    /// Returns the command that removes the key.
     pub(super) fn command(&self) -> String {
         line(&["ssh-keygen", "-f", &self.file, "-R", &self.name].map(str::to_owned))
     }
 }
 
-/// The option that leads through `jump`, if that is anybody.
+/// Returns the option that leads through `jump`, if it is not empty.
 fn through(jump: &[Jump]) -> Vec<String> {
     if jump.is_empty() {
         return Vec::new();
@@ -178,7 +178,7 @@ fn through(jump: &[Jump]) -> Vec<String> {
     vec!["-J".to_owned(), jump.join(",")]
 }
 
-/// Who logs in and with what. With a key that was named, only with it.
+/// Returns the options for user, port and key. An explicit key is the only one that is tried.
 fn options(user: Option<&SshUser>, port: Option<u16>, key: Option<&Path>) -> Vec<String> {
     let mut words = Vec::new();
     if let Some(key) = key {

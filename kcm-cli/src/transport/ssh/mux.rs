@@ -1,4 +1,5 @@
-//! What a running `ssh` is asked on its control socket (OpenSSH's PROTOCOL.mux), where the `openssh` crate does not.
+//! Requests to the control socket of a running `ssh` (OpenSSH's PROTOCOL.mux) that the `openssh`
+//! crate does not offer.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net;
@@ -15,15 +16,15 @@ use super::control::ControlFolder;
 pub(super) const HELLO: u32 = 0x0000_0001;
 pub(super) const VERSION: u32 = 4;
 pub(super) const NEW_STDIO_FORWARD: u32 = 0x1000_0008;
-/// To end at once, whatever still goes on.
+/// Request to exit at once, even with open channels.
 const TERMINATE: u32 = 0x1000_0005;
-/// To take no requests any more, and to end with the last channel.
+/// Request to accept no further requests, and to exit with the last channel.
 const STOP_LISTENING: u32 = 0x1000_0009;
 pub(super) const SESSION_OPENED: u32 = 0x8000_0006;
 pub(super) const REQUEST: u32 = 1;
-/// Longer than any message that `ssh` answers with.
+/// Upper bound for the length of `ssh`'s messages.
 const LONGEST_MESSAGE: u32 = 64 * 1024;
-/// How long an `ssh` may take to answer that it ends.
+/// Time limit for an `ssh` to confirm that it exits.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) enum Field<'a> {
@@ -31,7 +32,8 @@ pub(super) enum Field<'a> {
     Text(&'a str),
 }
 
-/// A message: its length, then its fields; a text is its length and its bytes (RFC 4251, section 5).
+/// Encodes a message: its length, then its fields. A text is its length and its bytes (RFC 4251,
+/// section 5).
 pub(super) fn message(fields: &[Field<'_>]) -> Vec<u8> {
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
     let mut body = Vec::new();
@@ -47,7 +49,7 @@ pub(super) fn message(fields: &[Field<'_>]) -> Vec<u8> {
     [&length(&body)[..], &body].concat()
 }
 
-/// The type of the next message; the rest of it is read and not needed.
+/// Returns the type of the next message; reads and discards the rest of it.
 pub(super) async fn answer(control: &mut UnixStream) -> io::Result<u32> {
     let length = control.read_u32().await?;
     if !(4..=LONGEST_MESSAGE).contains(&length) {
@@ -59,23 +61,23 @@ pub(super) async fn answer(control: &mut UnixStream) -> io::Result<u32> {
     Ok(kind)
 }
 
-/// An `ssh` in the background, which ends when this is dropped, however that comes about.
+/// An `ssh` in the background, which exits when this value is dropped.
 #[derive(Debug)]
 pub(super) struct Running {
     session: Arc<Session>,
     socket: PathBuf,
-    /// Where the socket is: it goes last.
+    /// Folder of the socket; dropped last.
     _folder: Arc<ControlFolder>,
 }
 
 impl Running {
-    /// The `ssh` behind a control socket.
+    /// Creates a handle for the `ssh` behind a control socket.
     pub(super) fn new(socket: PathBuf, folder: Arc<ControlFolder>) -> Self {
         let session = Session::resume_mux(socket.as_path().into(), None);
         Self { session: Arc::new(session), socket, _folder: folder }
     }
 
-    /// Whoever holds it keeps the `ssh` alive as long as a channel of theirs is open.
+    /// Returns the session. A clone keeps `ssh` alive as long as a channel of it is open.
     pub(super) fn session(&self) -> &Arc<Session> {
         &self.session
     }
@@ -87,7 +89,8 @@ impl Running {
         control.set_write_timeout(Some(PATIENCE))?;
         control.write_all(&message(&[Field::Number(HELLO), Field::Number(VERSION)]))?;
         control.write_all(&message(&[Field::Number(request), Field::Number(REQUEST)]))?;
-        // Its greeting, and that it is done: whoever does not wait for them may be gone before it has read.
+        // Wait for the greeting and the confirmation: kcm could otherwise exit before `ssh` has
+        // read the requests.
         for _ in 0..2 {
             let mut length = [0; 4];
             control.read_exact(&mut length)?;
@@ -100,7 +103,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that cannot be asked has gone, or goes when it has been idle for a minute.
+        // An `ssh` that does not respond has exited, or exits after a minute of idleness.
         let _ = self.end();
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes on their way to a file.
+//! Content of a file that may be secret.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use kcm_pki::Fingerprint;
 use zeroize::Zeroizing;
 
-/// Bytes that may hold a key, and their SHA-256: wiped when the last clone is dropped, shown as their digest.
+/// Bytes that may hold a key, and their SHA-256. They are wiped when the last clone is dropped, and
+/// `Debug` shows only their length and digest.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes {
     bytes: Arc<Zeroizing<Vec<u8>>>,
@@ -14,20 +15,20 @@ pub struct Bytes {
 }
 
 impl Bytes {
-    /// Takes the bytes over and digests them.
+    /// Takes the bytes and computes their digest.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = Zeroizing::new(bytes.into());
         Self { digest: Fingerprint::of(&bytes), bytes: Arc::new(bytes) }
     }
 
-    /// The bytes themselves.
+    /// Returns the bytes.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Their SHA-256.
+    /// Returns the SHA-256 of the bytes.
     #[must_use]
     pub fn digest(&self) -> Fingerprint {
         self.digest

@@ -1,4 +1,4 @@
-//! Files on this machine: all of them, or a folder taken as the root of a master.
+//! Files on this machine: all of them, or a folder as the root of a master.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -17,48 +17,51 @@ use super::{
     Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath, Room, Stat,
 };
 
-/// Files on this machine below a folder, which stands for `/`.
+/// Files on this machine below a folder that represents `/`.
 #[derive(Debug)]
 pub struct Disk {
     root: PathBuf,
     links: Links,
 }
 
-/// What symbolic links in a path mean.
+/// The treatment of symbolic links in a path.
 #[derive(Debug, Clone, Copy)]
 enum Links {
-    /// The folder is another machine's `/`: links are followed inside it, never out of it.
+    /// Links are followed inside the folder, which is the `/` of another machine, never out of it.
     Inside,
-    /// The folder is a part of this machine: links mean what they mean to everybody.
+    /// Links are followed as on any file system, because the folder is part of this machine.
     Anywhere,
 }
 
 impl Disk {
-    /// Takes `folder` as the `/` of another machine, as `systemctl --root` does: an absolute symbolic
-    /// link in it starts at `folder`, and no link leads out of it. It need not exist yet, and must not be a link itself.
+    /// Uses `folder` as the `/` of another machine, as `systemctl --root` does.
+    ///
+    /// An absolute symbolic link in it starts at `folder`, and no link leads out of it. The folder
+    /// may not exist yet, and must not be a link.
     #[must_use]
     pub fn machine(folder: impl Into<PathBuf>) -> Self {
         Self { root: folder.into(), links: Links::Inside }
     }
 
-    /// Takes `folder` as a folder of this machine. It need not exist yet.
+    /// Uses `folder` as a folder of this machine. It may not exist yet.
     #[must_use]
     pub fn folder(folder: impl Into<PathBuf>) -> Self {
         Self { root: folder.into(), links: Links::Anywhere }
     }
 
-    /// The folder that stands for `/`.
+    /// Returns the folder that represents `/`.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where `path` itself is on this machine: links on the way to its last name are resolved.
+    /// Returns the location of `path` on this machine, with links resolved except in the last
+    /// component.
     fn locate(&self, path: &RemotePath) -> Result<PathBuf, FileError> {
         self.resolve(path, Last::Itself)
     }
 
-    /// Where the folder `path` is on this machine: a link in the last place is resolved too.
+    /// Returns the location of the folder `path` on this machine, with all links resolved.
     fn locate_folder(&self, path: &RemotePath) -> Result<PathBuf, FileError> {
         self.resolve(path, Last::Followed)
     }
@@ -92,7 +95,7 @@ impl Disk {
         found.map(|path| below(&path)).ok_or_else(bad)
     }
 
-    /// How messages name `path`: where the reader finds it on this machine.
+    /// Returns `path` for messages, as the operator finds it on this machine.
     fn shown(&self, path: &RemotePath) -> PathBuf {
         self.root.join(path.as_str().trim_start_matches('/'))
     }
@@ -114,7 +117,7 @@ impl Disk {
     fn make_folder(&self, path: &RemotePath, mode: Mode) -> io::Result<()> {
         let at = self.locate(path).map_err(|error| io::Error::other(error.detail))?;
         let is_root = path.parent().is_none();
-        // Narrow at first, then exact: the umask can only take bits away.
+        // The umask can only remove bits, so the mode is narrow first and exact afterwards.
         fs::DirBuilder::new().mode(0o700).recursive(is_root).create(&at)?;
         fs::set_permissions(&at, Permissions::from_mode(mode.bits()))
     }
@@ -123,12 +126,12 @@ impl Disk {
 impl FileSystem for Disk {
     fn stat(&mut self, path: &RemotePath) -> Result<Option<Stat>, FileError> {
         let at = self.locate(path)?;
-        // The folder that stands for `/` may itself be reached through a link.
+        // The folder that represents `/` may be reached through a link.
         let found =
             if path.parent().is_none() { fs::metadata(&at) } else { fs::symlink_metadata(&at) };
         let found = match found {
             Ok(found) => found,
-            // Below a file there is nothing, too.
+            // A path below a regular file does not exist either.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -164,7 +167,7 @@ impl FileSystem for Disk {
     fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let at = self.locate(path)?;
         let read = |mut file: fs::File| match self.links {
-            // Programs are among the files of a machine.
+            // The files of a machine include large programs.
             Links::Inside => {
                 let mut content = Zeroizing::new(Vec::new());
                 file.read_to_end(&mut content).map(|_| content)
@@ -202,7 +205,7 @@ impl FileSystem for Disk {
         let may = rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK);
         let obstacle = may.err().map(|error| FileError::from_io("", &error.into()).kind);
         let found = rustix::fs::statvfs(existing).map_err(|e| self.failed(folder)(e.into()))?;
-        // As root, the reserve counts too.
+        // Root may also use the reserved blocks.
         let blocks = if self.can_set_owner() { found.f_bfree } else { found.f_bavail };
         Ok(Room { available: blocks.saturating_mul(found.f_frsize), obstacle })
     }
@@ -243,7 +246,7 @@ impl FileSystem for Disk {
     }
 }
 
-/// Opens a file or a folder, but not through a link in its last place, and without waiting for a pipe.
+/// Opens a file or a folder without following a link in the last component or waiting for a pipe.
 fn open_itself(at: &Path) -> io::Result<fs::File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! What can go wrong with one file.
+//! The error of a file operation.
 
 use std::fmt;
 use std::io;
@@ -8,42 +8,42 @@ use thiserror::Error;
 
 use super::RemotePath;
 
-/// The causes that kcm tells apart, because their mends differ.
+/// The causes of file errors that have different fixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum FileErrorKind {
-    /// Nothing is there.
+    /// The path does not exist.
     NotFound,
-    /// Something is there already.
+    /// The path already exists.
     Exists,
-    /// Not allowed to.
+    /// Access is denied.
     PermissionDenied,
-    /// A folder is needed where there is none, or the other way round.
+    /// The path is a folder where a file is needed, or vice versa.
     WrongKind,
     /// The file system or the quota is full.
     NoSpace,
     /// The file system is mounted read-only.
     ReadOnly,
-    /// A symbolic link leads nowhere, in circles, or out of the place kcm was given.
+    /// A symbolic link is dangling, circular, or leads out of the permitted folder.
     BadLink,
-    /// Somebody else can change a folder on the way.
+    /// Another user can change a parent folder.
     Untrusted,
-    /// The machine was lost in the middle: whether it happened is unknown.
+    /// The connection was lost during the operation, so its outcome is unknown.
     Interrupted,
-    /// Anything else; the detail says what.
+    /// Any other cause; see the detail.
     Other,
 }
 
-/// One file operation that did not happen.
+/// A file operation that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{path}: {detail}{}", Mend(*kind))]
 pub struct FileError {
-    /// The file, as the reader of the message knows it.
+    /// The path, as the reader of the message knows it.
     pub path: String,
     /// The cause.
     pub kind: FileErrorKind,
-    /// The cause in words.
+    /// The cause as text.
     pub detail: String,
 }
 
@@ -52,7 +52,7 @@ impl FileError {
         Self { path: path.to_string(), kind, detail: detail.into() }
     }
 
-    /// Tells an operating system's error apart.
+    /// Classifies an error of the operating system.
     pub(crate) fn from_io(path: impl fmt::Display, error: &io::Error) -> Self {
         use io::ErrorKind as Io;
         let kind = match error.kind() {
@@ -70,7 +70,7 @@ impl FileError {
     }
 }
 
-/// The operating system's words without its number.
+/// Returns the operating system's message without its error number.
 pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);

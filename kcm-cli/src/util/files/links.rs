@@ -1,22 +1,23 @@
-//! Following symbolic links on any file system.
+//! Resolution of symbolic links on any file system.
 
 use super::{FileError, FileSystem, NodeKind, RemotePath};
 
-/// As many symbolic links as the kernel follows in one path (`MAXSYMLINKS`).
+/// Maximum number of symbolic links in one path, as in the kernel (`MAXSYMLINKS`).
 const MOST_LINKS: usize = 40;
 
-/// What a link in the last place of a path stands for.
+/// The treatment of a link in the last component of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Last {
     Itself,
     Followed,
 }
 
-/// The path that is left when all symbolic links in `path` are resolved, those in a folder that stands for `/` inside it.
-/// Nothing need exist at the end; `None` if the links lead in circles or to no usable path.
+/// Resolves all symbolic links in `path`; if a folder represents `/`, inside that folder.
+///
+/// The result may not exist. Returns `None` if the links are circular or lead to an invalid path.
 ///
 /// # Errors
-/// When a link cannot be examined.
+/// If a link cannot be examined.
 pub(crate) fn real(
     files: &mut dyn FileSystem,
     path: &RemotePath,
@@ -24,7 +25,7 @@ pub(crate) fn real(
     resolve(files, path.as_str())
 }
 
-/// The target of a link in `folder` with the links in its folders resolved, but not a link at its end.
+/// Returns the target of a link in `folder`, with links resolved except in the last component.
 pub(crate) fn next_target(
     files: &mut dyn FileSystem,
     folder: &RemotePath,
@@ -58,8 +59,10 @@ fn resolve(files: &mut dyn FileSystem, path: &str) -> Result<Option<RemotePath>,
     }
 }
 
-/// Returns the absolute path that is left when the symbolic links in `path` are resolved, absolute ones from `/`. `target_of`
-/// reads the link at an absolute path; `None` where there is no link. `None` if there are more links than the kernel follows.
+/// Resolves the symbolic links in `path` and returns an absolute path.
+///
+/// `target_of` reads the link at an absolute path, or returns `None` if the path is not a link.
+/// Absolute targets start at `/`. Returns `None` for more links than the kernel follows.
 pub(crate) fn walk<E>(
     path: &str,
     last: Last,

@@ -1,4 +1,4 @@
-//! A lock on a folder: two kcm never write the same place at once.
+//! An exclusive lock on a folder, so that two kcm processes never write to it at once.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -7,29 +7,30 @@ use std::path::{Path, PathBuf};
 
 use super::Mode;
 
-/// Attempts to lock a folder while somebody who made it for a lock of their own removes it again.
+/// Maximum number of attempts while other processes create and remove the folder for their locks.
 const ATTEMPTS: usize = 100;
 
-/// An exclusive lock on a folder (`flock`), for as long as this lives. The folder itself is locked: a lock
-/// file would end up beside what it protects.
+/// An exclusive lock on a folder (`flock`), held until it is dropped.
+///
+/// The folder itself is locked, because a lock file would remain beside the protected files.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     handle: File,
-    /// Folders made for this lock, innermost first.
+    /// Folders created for this lock, innermost first.
     made: Vec<PathBuf>,
 }
 
-/// Why a folder is not locked.
+/// An error of locking a folder.
 #[derive(Debug)]
 pub(crate) enum FolderLockError {
-    /// Somebody else holds the lock.
+    /// Another process holds the lock.
     Held,
-    /// The question failed.
+    /// The lock could not be tried.
     Io(io::Error),
 }
 
 impl FolderLock {
-    /// Locks `folder`, making it if need be. Does not wait.
+    /// Locks `folder`, and creates it if necessary. Does not wait.
     pub(crate) fn take(folder: &Path) -> Result<Self, FolderLockError> {
         let mut attempts = 1..ATTEMPTS;
         loop {
@@ -46,11 +47,12 @@ impl FolderLock {
                     return Err(FolderLockError::Io(gone));
                 }
                 Ok((mut lock, Err(TryLockError::WouldBlock))) => {
-                    // It is in the holder's use now, whoever made it.
+                    // The holder uses the folders now, so they must stay.
                     lock.made.clear();
                     return Err(FolderLockError::Held);
                 }
-                // One of the folders was removed after it was seen or made; a link that leads nowhere stays.
+                // A folder was removed after it was seen or created. A dangling link would stay and
+                // is an error.
                 Err(error)
                     if error.kind() == io::ErrorKind::NotFound
                         && !folder.ancestors().any(leads_nowhere)
@@ -62,7 +64,7 @@ impl FolderLock {
         }
     }
 
-    /// Whether the folder that is locked is still the one at its path.
+    /// True if the locked folder is still the one at its path.
     fn is_on(&self, folder: &Path) -> bool {
         match (self.handle.metadata(), fs::metadata(folder)) {
             (Ok(locked), Ok(there)) => (locked.dev(), locked.ino()) == (there.dev(), there.ino()),
@@ -72,7 +74,7 @@ impl FolderLock {
 }
 
 impl Drop for FolderLock {
-    /// Removes the folders that were made for the lock and are still empty.
+    /// Removes the folders that were created for the lock and are still empty.
     fn drop(&mut self) {
         for folder in &self.made {
             if fs::remove_dir(folder).is_err() {
@@ -82,13 +84,14 @@ impl Drop for FolderLock {
     }
 }
 
-/// Whether a path is a symbolic link to nothing.
+/// True if a path is a dangling symbolic link.
 fn leads_nowhere(path: &Path) -> bool {
     path.is_symlink() && !path.exists()
 }
 
-/// Makes the missing folders down to `folder`, durable; innermost first. Each is private until it has its
-/// mode, whatever the umask is.
+/// Creates the missing folders down to `folder`, durably; returns them innermost first.
+///
+/// Each is private until it has its mode, regardless of the umask.
 fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut missing: Vec<_> =
         folder.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).collect();

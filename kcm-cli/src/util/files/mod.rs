@@ -1,9 +1,9 @@
-//! A file system as kcm needs it: look, and change in single steps.
+//! File system access in single steps, for crash safety and tests.
 //!
 //! Every change that kcm makes to a file is one [`Effect`], carried out by [`FileSystem::perform`].
-//! A directory on disk ([`Disk`]) and the memory of a fake master implement the same trait, so the
-//! order in which effects happen, which is what crash safety rests on, is written once and can be
-//! cut after any of them.
+//! A directory on disk ([`Disk`]) and the memory of a fake master implement the same trait. The
+//! order of effects, on which crash safety depends, is therefore written once, and a test can stop
+//! after any of them.
 
 mod bytes;
 mod disk;
@@ -36,15 +36,15 @@ pub(crate) use small::{LONGEST_FILE, read_small};
 pub struct Mode(u32);
 
 impl Mode {
-    /// Owner reads and writes, nobody else anything: keys, and what holds one.
+    /// Read and write for the owner only: keys, and files that contain one.
     pub const PRIVATE: Self = Self(0o600);
-    /// Owner reads and writes, everybody reads: certificates and units.
+    /// Read for all, write for the owner: certificates and units.
     pub const PUBLIC: Self = Self(0o644);
-    /// Everybody reads and runs, owner writes: programs.
+    /// Read and execute for all, write for the owner: programs.
     pub const PROGRAM: Self = Self(0o755);
-    /// A folder that everybody may enter.
+    /// Folder that all users may enter.
     pub const FOLDER: Self = Self(0o755);
-    /// A folder that only its owner may enter.
+    /// Folder that only its owner may enter.
     pub const PRIVATE_FOLDER: Self = Self(0o700);
 
     /// Keeps the permission bits of `bits` (`st_mode & 07777`).
@@ -53,7 +53,7 @@ impl Mode {
         Self(bits & 0o7777)
     }
 
-    /// The permission bits.
+    /// Returns the permission bits.
     #[must_use]
     pub const fn bits(self) -> u32 {
         self.0
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for Mode {
     }
 }
 
-/// User and group of a file, as numbers.
+/// Numeric user and group of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner {
     /// User id.
@@ -109,23 +109,23 @@ impl fmt::Display for Owner {
     }
 }
 
-/// What a path names.
+/// The type of a file system node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// A regular file.
     File,
     /// A folder.
     Folder,
-    /// A symbolic link and where it points.
+    /// A symbolic link with its target.
     Link(String),
     /// A device, socket or pipe.
     Other,
 }
 
-/// What `lstat` tells about a path.
+/// The result of `lstat` for a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// What the path names.
+    /// Type of the node.
     pub kind: NodeKind,
     /// Permission bits.
     pub mode: Mode,
@@ -133,85 +133,85 @@ pub struct Stat {
     pub owner: Owner,
     /// Size in bytes.
     pub size: u64,
-    /// When content, mode, owner or name last changed (`ctime`; a rename moves it too).
+    /// Time of the last change of content, mode, owner or name (`ctime`; a rename changes it too).
     pub changed: OffsetDateTime,
 }
 
-/// Whether a folder, which need not exist yet, can be written into.
+/// The space and the access for new files in a folder, which may not exist yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Room {
-    /// Bytes that are free to whoever asked.
+    /// Free bytes for the current user.
     pub available: u64,
-    /// What keeps files from being made there.
+    /// Obstacle to creating files in the folder.
     pub obstacle: Option<FileErrorKind>,
 }
 
-/// One change to a file system: it has happened or it has not.
+/// A single change to a file system. Every change except `Write` is atomic.
 #[derive(Clone, Copy)]
 pub enum Effect<'a> {
-    /// Makes one folder; its parent exists, it does not.
+    /// Creates one folder. Its parent must exist, and the folder must not.
     MakeFolder {
         /// The new folder.
         path: &'a RemotePath,
-        /// Its permission bits, whatever the umask.
+        /// Permission bits, regardless of the umask.
         mode: Mode,
     },
-    /// Makes an empty regular file that did not exist (`O_EXCL`), readable by its owner alone.
+    /// Creates an empty regular file that did not exist (`O_EXCL`), readable by its owner only.
     Create {
         /// The new file.
         path: &'a RemotePath,
     },
-    /// Writes the whole content of a file made by `Create`. Interrupted, it leaves a part of it.
+    /// Writes the whole content of a file from `Create`. If interrupted, it may leave a part of it.
     Write {
         /// The file.
         path: &'a RemotePath,
-        /// All of its content.
+        /// The complete content.
         content: &'a [u8],
     },
     /// Changes user and group.
     SetOwner {
         /// The file.
         path: &'a RemotePath,
-        /// Its new owner.
+        /// The new owner.
         owner: Owner,
     },
     /// Changes the permission bits.
     SetMode {
         /// The file.
         path: &'a RemotePath,
-        /// Its new permission bits.
+        /// The new permission bits.
         mode: Mode,
     },
-    /// Makes a file's content durable (`fsync`).
+    /// Makes the content of a file durable (`fsync`).
     Sync {
         /// The file.
         path: &'a RemotePath,
     },
-    /// Makes a folder's entries durable (`fsync` on the folder).
+    /// Makes the entries of a folder durable (`fsync` on the folder).
     SyncFolder {
         /// The folder.
         path: &'a RemotePath,
     },
-    /// Renames within one file system, replacing what is there.
+    /// Renames within one file system, and replaces an existing file.
     Rename {
         /// The old name.
         from: &'a RemotePath,
         /// The new name.
         to: &'a RemotePath,
     },
-    /// Makes a symbolic link that did not exist.
+    /// Creates a symbolic link that did not exist.
     Link {
         /// The link.
         path: &'a RemotePath,
-        /// Where it points, as written into it.
+        /// The target, as stored in the link.
         target: &'a str,
     },
-    /// Gives a file a second name that did not exist, on the same file system.
+    /// Creates a second name of a file on the same file system, which did not exist.
     HardLink {
         /// The second name.
         path: &'a RemotePath,
-        /// The first.
+        /// The existing name.
         original: &'a RemotePath,
     },
     /// Removes a file or a symbolic link.
@@ -227,7 +227,7 @@ pub enum Effect<'a> {
 }
 
 impl Effect<'_> {
-    /// The path that the effect is about (for a rename the new name).
+    /// Returns the path that the effect changes; for a rename the new name.
     #[must_use]
     pub fn path(&self) -> &RemotePath {
         match self {
@@ -247,7 +247,7 @@ impl Effect<'_> {
     }
 }
 
-/// Shows everything but the bytes that are written.
+/// Shows everything except the written bytes.
 impl fmt::Debug for Effect<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -267,39 +267,39 @@ impl fmt::Debug for Effect<'_> {
     }
 }
 
-/// A place with files: look, and change in single steps.
+/// A file system that is read directly and changed in single steps.
 pub trait FileSystem {
-    /// Looks at `path` itself, not at what a symbolic link there points to; `None` if nothing is there.
+    /// Returns the state of `path` without following a symbolic link; `None` if it does not exist.
     ///
     /// # Errors
-    /// When the answer cannot be had: a failed question is not a "no".
+    /// If the state cannot be determined. A failed query never returns `None`.
     fn stat(&mut self, path: &RemotePath) -> Result<Option<Stat>, FileError>;
 
-    /// Reads a whole regular file. The buffer is wiped when dropped: it may hold a key.
+    /// Reads a whole regular file. The buffer is wiped when dropped, because it may hold a key.
     ///
     /// # Errors
-    /// When the file is absent or unreadable.
+    /// If the file is absent or unreadable.
     fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError>;
 
-    /// Names in a folder, sorted; empty if the folder does not exist.
+    /// Returns the names in a folder, sorted; empty if the folder does not exist.
     ///
     /// # Errors
-    /// When `path` is not a folder or cannot be read.
+    /// If `path` is not a folder or cannot be read.
     fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError>;
 
-    /// Asks whether files can be made in `folder`, or in its nearest ancestor that exists.
+    /// Returns the space and access for new files in `folder`, or in its nearest existing ancestor.
     ///
     /// # Errors
-    /// When the answer cannot be had.
+    /// If the answer cannot be determined.
     fn room(&mut self, folder: &RemotePath) -> Result<Room, FileError>;
 
-    /// Makes one change.
+    /// Performs one change.
     ///
     /// # Errors
-    /// When the change did not happen. Only [`Effect::Write`] may leave a part behind.
+    /// If the change did not happen. Only [`Effect::Write`] may leave a partial result.
     fn perform(&mut self, effect: Effect<'_>) -> Result<(), FileError>;
 
-    /// Whether files can be given to another user here (root can).
+    /// True if files can be given to another user, as root can.
     fn can_set_owner(&self) -> bool;
 }
 

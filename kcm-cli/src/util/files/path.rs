@@ -7,31 +7,32 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
-/// An absolute, normal path on a master: UTF-8, no `.`, `..`, empty component or control character.
+/// An absolute, normalised path on a master: UTF-8, without `.`, `..`, empty components and control
+/// characters.
 ///
-/// Never a `PathBuf`: the master's file system is not this machine's.
+/// It is not a `PathBuf`, because it belongs to the master's file system.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct RemotePath(String);
 
-/// Why a text is not a [`RemotePath`].
+/// The error of a text that is not a [`RemotePath`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{path}` is not a path kcm can use on a master: {reason}")]
 pub struct InvalidPath {
-    /// The text.
+    /// The invalid text.
     pub path: String,
-    /// What is wrong with it, and what to write instead.
+    /// The problem and its fix.
     pub reason: &'static str,
 }
 
 impl RemotePath {
-    /// Longest path, in bytes: `PATH_MAX` less the terminating NUL.
+    /// Maximum length in bytes: `PATH_MAX` less the terminating NUL.
     pub const MAX_LENGTH: usize = 4095;
 
-    /// Checks and takes over a path; a trailing `/` is dropped.
+    /// Parses a path; a trailing `/` is dropped.
     ///
     /// # Errors
-    /// When it is relative, not normal, too long, or holds a control character.
+    /// If the path is relative, not normalised, too long, or contains a control character.
     pub fn new(path: impl Into<String>) -> Result<Self, InvalidPath> {
         let mut path = path.into();
         while path.len() > 1 && path.ends_with('/') {
@@ -54,13 +55,13 @@ impl RemotePath {
         Err(InvalidPath { path, reason })
     }
 
-    /// The path as text.
+    /// Returns the path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The folder that holds it; `None` for `/`.
+    /// Returns the parent folder; `None` for `/`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let (parent, name) = self.0.rsplit_once('/')?;
@@ -71,33 +72,33 @@ impl RemotePath {
         }
     }
 
-    /// The last name; empty for `/`.
+    /// Returns the last component; empty for `/`.
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.rsplit_once('/').map_or("", |(_, name)| name)
     }
 
-    /// Appends one or more names.
+    /// Appends one or more components.
     ///
     /// # Errors
-    /// When the result would not be a normal path.
+    /// If the result would not be a normalised path.
     pub fn join(&self, names: &str) -> Result<Self, InvalidPath> {
         Self::new(format!("{}/{names}", self.0.trim_end_matches('/')))
     }
 
-    /// The names from the root on.
+    /// Returns the components, from the root on.
     #[must_use = "an iterator does nothing by itself"]
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/').filter(|name| !name.is_empty())
     }
 
-    /// Same folder, another name that kcm itself made up.
+    /// Returns a path in the same folder with another name, which must be a valid component.
     pub(crate) fn sibling(&self, name: &str) -> Self {
         let parent = self.parent().map_or_else(String::new, |parent| parent.0);
         Self(format!("{}/{name}", parent.trim_end_matches('/')))
     }
 
-    /// Below this folder, a name that is already the last name of a path, or that kcm made up.
+    /// Returns a path below this folder with a name, which must be a valid component.
     pub(crate) fn child(&self, name: &str) -> Self {
         Self(format!("{}/{name}", self.0.trim_end_matches('/')))
     }

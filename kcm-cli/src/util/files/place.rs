@@ -1,9 +1,10 @@
-//! Putting a file in place: whole or not at all, never wider than it will be, durable before it counts.
+//! Atomic writes: a file appears complete, never with a wider mode than its final one, and durable.
 
 use super::{Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, Owner, RemotePath};
 
-/// Makes the missing folders down to `path`, durable; returns those it made, outermost first. Those that
-/// exist stay as they are.
+/// Creates the missing folders down to `path`, durably; returns them outermost first.
+///
+/// Existing folders stay unchanged.
 pub(crate) fn make_folders(
     files: &mut dyn FileSystem,
     path: &RemotePath,
@@ -12,7 +13,7 @@ pub(crate) fn make_folders(
     make_folders_into(files, path, &mut made).map(|()| made)
 }
 
-/// As [`make_folders`]; what was made is known after an error too.
+/// Does the same as [`make_folders`], and records the created folders even after an error.
 pub(crate) fn make_folders_into(
     files: &mut dyn FileSystem,
     path: &RemotePath,
@@ -38,9 +39,9 @@ pub(crate) fn make_folders_into(
     }
 }
 
-/// Writes a file that does not exist yet, in a folder that does, and makes its content durable.
+/// Writes a new file in an existing folder, and makes its content durable.
 ///
-/// Until it has its owner, only the user who runs this can read it. Its name is durable only after a
+/// Only the current user can read it until it has its owner. Its name is durable only after an
 /// [`Effect::SyncFolder`].
 pub(crate) fn write_new(
     files: &mut dyn FileSystem,
@@ -58,7 +59,7 @@ pub(crate) fn write_new(
     files.perform(Effect::Sync { path })
 }
 
-/// Gives a finished file its final name and makes that durable.
+/// Renames a complete file to its final name, and makes the name durable.
 pub(crate) fn replace(
     files: &mut dyn FileSystem,
     from: &RemotePath,
@@ -71,7 +72,7 @@ pub(crate) fn replace(
     }
 }
 
-/// Removes a file or link if there is one.
+/// Removes a file or link, if it exists.
 pub(crate) fn remove_if_present(
     files: &mut dyn FileSystem,
     path: &RemotePath,

@@ -1,4 +1,4 @@
-//! Files of bounded length.
+//! Reading of files of bounded length.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -6,27 +6,30 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-/// The longest file with certificates, keys or settings that is read, in bytes: several times the longest in use.
+/// Maximum length of a file with certificates, keys or settings, in bytes: several times the
+/// longest in use.
 pub(crate) const LONGEST_FILE: u64 = 1 << 20;
 
-/// Reads a regular file of at most [`LONGEST_FILE`]: a device without an end must not fill the memory, and a pipe must not be
-/// waited for. The buffer is wiped when it is dropped.
+/// Reads a regular file of at most [`LONGEST_FILE`] bytes. The buffer is wiped when dropped.
+///
+/// A device without an end must not fill the memory, and a pipe must not block.
 ///
 /// # Errors
-/// When the file cannot be read, is not a regular file, or is longer.
+/// If the file cannot be read, is not a regular file, or is longer.
 pub(crate) fn read_small(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     check(&fs::metadata(path)?)?;
     read(File::open(path)?)
 }
 
-/// The same of a file that is open.
+/// Reads an open file as [`read_small`] does.
 pub(super) fn read(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     let found = file.metadata()?;
     check(&found)?;
-    // A buffer that grows leaves copies behind. One byte more, so that the end is seen without that.
+    // A growing buffer would leave copies in memory. One extra byte lets the read see the end
+    // without growing.
     let length = usize::try_from(found.len()).unwrap_or_default();
     let mut content = Zeroizing::new(Vec::with_capacity(length + 1));
-    // The file may grow meanwhile.
+    // The file may grow during the read.
     file.take(LONGEST_FILE + 1).read_to_end(&mut content)?;
     if u64::try_from(content.len()).is_ok_and(|length| length <= LONGEST_FILE) {
         return Ok(content);

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A tree in short: `'text'` where it was quoted.
+/// Formats a tree in short form, with quoted scalars as `'text'`.
 fn short(node: &Node<'_>) -> String {
     let scalar = |it: &Scalar<'_>| {
         if it.plain { it.text.to_string() } else { format!("'{}'", it.text) }

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::yaml::{Plain, resolve};
 
-/// Text in the making. When it has to grow, what it leaves behind is wiped.
+/// A text buffer that wipes its old memory when it grows.
 pub(super) struct Buffer(Zeroizing<String>);
 
 impl Buffer {
@@ -17,13 +17,15 @@ impl Buffer {
         self.0.push_str(text);
     }
 
-    /// Appends the base64 of `bytes` in the style of a scalar, encoded in place so that no other copy is made.
+    /// Appends the base64 of `bytes` in the style of a scalar, encoded in place to avoid another
+    /// copy.
     pub(super) fn push_base64(&mut self, bytes: &[u8]) {
         const QUOTES: usize = 2;
         self.reserve(bytes.len().div_ceil(3) * 4 + QUOTES);
         let start = self.0.len();
         STANDARD.encode_string(bytes, &mut self.0);
-        // Base64 needs no quotes for its characters, but three bytes can come to `true` or `1234`.
+        // Base64 contains no characters that need quotes, but three bytes can be encoded as `true`
+        // or `1234`.
         if self.0.get(start..).is_some_and(|text| resolve(text) != Plain::Text) {
             self.0.insert(start, '"');
             self.0.push('"');
@@ -44,13 +46,14 @@ impl Buffer {
         self.push(char.encode_utf8(&mut [0; 4]));
     }
 
-    /// Starts a line with `indent` blanks, after ending the one before if it has not ended by itself.
+    /// Starts a line with `indent` blanks, after ending the preceding line if necessary.
     pub(super) fn new_line(&mut self, indent: usize) {
         self.end_line();
         self.pad(indent);
     }
 
-    /// Ends the line, unless it has ended. A block scalar may have ended it with a Unicode line break.
+    /// Ends the line unless it is already ended. A block scalar may have ended it with a Unicode
+    /// line break.
     pub(super) fn end_line(&mut self) {
         if !self.0.is_empty() && !self.0.ends_with(['\n', '\u{2028}', '\u{2029}']) {
             self.push("\n");
@@ -66,7 +69,7 @@ impl Buffer {
         self.push(BLANKS.get(..rest).unwrap_or_default());
     }
 
-    /// Returns the column in characters, from 0.
+    /// Returns the column in characters, counted from 0.
     pub(super) fn column(&self) -> usize {
         self.0.chars().rev().take_while(|c| !matches!(c, '\n' | '\u{2028}' | '\u{2029}')).count()
     }

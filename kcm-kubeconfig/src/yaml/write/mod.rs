@@ -1,4 +1,5 @@
-//! Block structure as goyaml.v2 lays it out: two columns an indent, lists not indented below their key.
+//! Prints block structure with the layout of goyaml.v2: two columns per indent, lists not indented
+//! below their key.
 //! Reference: <https://github.com/kubernetes-sigs/yaml/blob/v1.4.0/goyaml.v2/emitterc.go>
 
 mod buffer;
@@ -10,12 +11,12 @@ use zeroize::Zeroizing;
 use buffer::Buffer;
 pub(crate) use order::natural_order;
 
-/// A tree to print. Maps are printed in the order given.
+/// A tree to print. Maps keep their order.
 #[derive(Clone, Debug)]
 pub(crate) enum Node<'a> {
     Null,
     Bool(bool),
-    /// Printed as it is.
+    /// A number, printed verbatim.
     Number(&'a str),
     Text(&'a str),
     Base64(&'a [u8]),
@@ -23,7 +24,7 @@ pub(crate) enum Node<'a> {
     Map(Vec<(&'a str, Node<'a>)>),
 }
 
-/// Prints a document. `capacity` is a guess of its length in bytes.
+/// Prints a document. `capacity` is the estimated length in bytes.
 pub(crate) fn document(entries: &[(&str, Node<'_>)], capacity: usize) -> Zeroizing<String> {
     let mut printer = Printer { out: Buffer::with_capacity(capacity) };
     printer.map(entries, 0, Start::NewLine);
@@ -31,7 +32,7 @@ pub(crate) fn document(entries: &[(&str, Node<'_>)], capacity: usize) -> Zeroizi
     printer.out.into_text()
 }
 
-/// Where the first line of a collection begins.
+/// The position of the first line of a collection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Start {
     NewLine,
@@ -63,7 +64,7 @@ impl Printer {
         }
     }
 
-    /// The value after `key:`.
+    /// Prints the value after `key:`.
     fn value(&mut self, node: &Node<'_>, indent: usize) {
         match node {
             Node::Map(entries) if !entries.is_empty() => {
@@ -87,7 +88,7 @@ impl Printer {
         }
     }
 
-    /// The node after `- `.
+    /// Prints the node after `- `.
     fn item(&mut self, node: &Node<'_>, indent: usize) {
         match node {
             Node::Map(entries) if !entries.is_empty() => self.map(entries, indent + 2, Start::Here),

@@ -1,6 +1,7 @@
 use std::cmp::Ordering;
 
-/// Compares map keys as goyaml.v2 sorts them: letters after everything else, runs of digits by their value.
+/// Compares map keys as goyaml.v2 sorts them: letters after all other characters, runs of digits by
+/// value.
 /// Reference: <https://github.com/kubernetes-sigs/yaml/blob/v1.4.0/goyaml.v2/sorter.go>
 pub(crate) fn natural_order(a: &str, b: &str) -> Ordering {
     let common =
@@ -19,7 +20,7 @@ pub(crate) fn natural_order(a: &str, b: &str) -> Ordering {
         (false, true) => return Ordering::Less,
         (false, false) => {}
     }
-    // Behind the digits of a number that has begun, a zero is no leading zero.
+    // Within a number, after a digit other than zero, a zero is significant.
     let within_number = (x == '0' || y == '0')
         && before.chars().rev().take_while(|c| c.is_numeric()).any(|digit| digit != '0');
     let (a_digits, a_number) = leading_number(a_rest, within_number);
@@ -31,7 +32,7 @@ fn leading_number(text: &str, within_number: bool) -> (usize, i64) {
     text.chars().take_while(|c| c.is_numeric()).fold(
         (0, i64::from(within_number)),
         |(digits, number), digit| {
-            // Go's arithmetic wraps around, and takes every digit's distance from '0', whatever the script.
+            // Go's arithmetic wraps around, and subtracts '0' from digits of any script.
             let value = i64::from(u32::from(digit)) - i64::from(u32::from('0'));
             (digits + 1, number.wrapping_mul(10).wrapping_add(value))
         },

@@ -1,16 +1,16 @@
-//! One scalar, in the style in which goyaml.v2 writes it.
+//! Prints one scalar in the style of goyaml.v2.
 
 use super::buffer::Buffer;
 use crate::yaml::resolve::is_base60;
 use crate::yaml::{Plain, resolve};
 
-/// Lines are folded at the first single blank beyond this column.
+/// Column after which lines are folded at the next single blank.
 const BEST_WIDTH: usize = 80;
 
-/// The longest key in bytes that is written without `? `.
+/// Maximum length in bytes of a key without `? `.
 const LONGEST_SIMPLE_KEY: usize = 128;
 
-/// Writes a value. The lines it continues on are indented by `indent` blanks.
+/// Writes a value. Continuation lines are indented by `indent` blanks.
 pub(super) fn write(out: &mut Buffer, text: &str, indent: usize) {
     match style(text) {
         Style::Plain => flow(out, text, indent, Quote::None),
@@ -20,9 +20,9 @@ pub(super) fn write(out: &mut Buffer, text: &str, indent: usize) {
     }
 }
 
-/// Writes a key that [`is_simple_key`]: it never spans lines.
+/// Writes a key for which [`is_simple_key`] is true, always in one line.
 pub(super) fn write_key(out: &mut Buffer, key: &str) {
-    // goyaml.v2 would leave `<<` bare, and every reader would take it for a merge key.
+    // goyaml.v2 writes `<<` without quotes, which readers take for a merge key.
     let style = if key == "<<" { Style::Single } else { style(key) };
     match style {
         Style::Plain => out.push(key),
@@ -35,7 +35,7 @@ pub(super) fn write_key(out: &mut Buffer, key: &str) {
     }
 }
 
-/// Returns whether a key fits before its `:` without the `? ` of an explicit key.
+/// Returns `true` if a key can be written before `:` without the `? ` of an explicit key.
 pub(super) fn is_simple_key(key: &str) -> bool {
     key.len() <= LONGEST_SIMPLE_KEY && !key.contains(is_break)
 }
@@ -64,7 +64,7 @@ fn style(text: &str) -> Style {
     }
 }
 
-/// The styles that can hold a text.
+/// The styles that can represent a text.
 struct Allowed {
     plain: bool,
     single: bool,
@@ -73,7 +73,7 @@ struct Allowed {
 
 impl Allowed {
     fn of(text: &str) -> Self {
-        // The common case, at a glance: base64, names, paths.
+        // Fast path for common texts: base64, names, paths.
         if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_'))
         {
             return Self { plain: true, single: true, literal: true };
@@ -117,12 +117,13 @@ fn starts_with_indicator(text: &str) -> bool {
     }
 }
 
-/// The break characters of YAML 1.1.
+/// Reports whether YAML 1.1 has the character as a line break.
 fn is_break(char: char) -> bool {
     matches!(char, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// What goyaml.v2 writes without an escape: nothing beyond the basic plane.
+/// Reports whether goyaml.v2 writes the character without an escape: only characters of the basic
+/// plane.
 fn is_printable(char: char) -> bool {
     matches!(char, '\n' | ' '..='~' | '\u{A0}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}')
         && char != '\u{FEFF}'
@@ -134,13 +135,13 @@ enum Quote {
     Single,
 }
 
-/// Plain and single-quoted scalars, which fold alike.
+/// Writes plain and single-quoted scalars, which are folded alike.
 fn flow(out: &mut Buffer, text: &str, indent: usize, quote: Quote) {
     let single = quote == Quote::Single;
     if single {
         out.push("'");
     }
-    // 0xE2 begins the Unicode line breaks.
+    // 0xE2 is the first byte of the Unicode line breaks.
     if text.bytes().any(|b| matches!(b, b' ' | b'\'' | 0xE2)) {
         folded(out, text, indent, single);
     } else {
@@ -169,7 +170,8 @@ fn folded(out: &mut Buffer, text: &str, indent: usize, single: bool) {
             }
             after_space = true;
         } else if is_break(char) {
-            // Only LS and PS come here: a newline makes the scalar literal, the others make it double-quoted.
+            // Only LS and PS reach this branch: a newline requires a literal scalar, other breaks a
+            // double-quoted one.
             out.push_char(char);
             column = 0;
             after_break = true;
@@ -190,10 +192,10 @@ fn folded(out: &mut Buffer, text: &str, indent: usize, single: bool) {
     }
 }
 
-/// A double-quoted scalar. `indent` is `None` in a key, which is never folded.
+/// Writes a double-quoted scalar. `indent` is `None` in a key, which is never folded.
 fn double_quoted(out: &mut Buffer, text: &str, indent: Option<usize>) {
     out.push("\"");
-    // goyaml.v2 asks for a byte order mark at the start of the text whatever character it is at.
+    // For every character, goyaml.v2 checks the start of the text for a byte order mark.
     let escape_all = text.starts_with('\u{FEFF}');
     let fold = indent.filter(|_| text.contains(' ') && !escape_all);
     let mut column = if fold.is_some() { out.column() } else { 0 };

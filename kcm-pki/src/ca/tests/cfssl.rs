@@ -1,9 +1,9 @@
-//! What cfssl made, made again with the same key, serial number and time.
+//! Recreates certificates of cfssl with the same key, serial number and time, and compares them.
 
 use super::*;
 use crate::{csr_file::CsrFile, serial::SerialNumber, signing_config::SigningConfig};
 
-/// The serial number and time with which cfssl made a certificate.
+/// Returns the serial number and time with which cfssl created a certificate.
 fn circumstances(made: &Certificate) -> (SerialNumber, OffsetDateTime) {
     let digits = format!("{:0>40}", made.serial());
     let octet = |index: usize| u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).unwrap();
@@ -11,7 +11,7 @@ fn circumstances(made: &Certificate) -> (SerialNumber, OffsetDateTime) {
     (serial, made.not_before() + Duration::from_secs(300))
 }
 
-/// What is signed: it is what can be compared where signatures are random.
+/// Returns the signed part, which is comparable even where signatures are random.
 fn tbs(certificate: &Certificate) -> Vec<u8> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate.der()).unwrap();
     parsed.tbs_certificate.as_ref().to_vec()

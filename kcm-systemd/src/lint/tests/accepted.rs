@@ -1,4 +1,4 @@
-//! Values that the program takes, though they look odd: no error, and no warning unless it says so here.
+//! Unusual values that the program accepts: no errors, and warnings only in `ODD`.
 
 use super::*;
 

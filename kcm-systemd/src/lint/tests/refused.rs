@@ -1,8 +1,9 @@
-//! Values and combinations that the program refuses, or that end it as soon as it leads.
+//! Values and combinations that the program rejects, or with which it exits when it becomes the
+//! leader.
 
 use super::*;
 
-/// A minor version, flags to change (`-` removes), code and flag of the error, part of its text.
+/// Minor version, flags to change (`-` removes the flag), expected code, expected flag.
 type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
 
 const PARSED: &[Case] = &[

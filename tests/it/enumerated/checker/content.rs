@@ -1,4 +1,4 @@
-//! What may be in which file.
+//! Rules about the content of each file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::paths::{
     CA_KEY, CERTIFICATE, COMBINED, CONNECTIONS, KEY, KUBECONFIG, PENDING, PREVIOUS,
 };
 
-/// Pieces of private keys, as they are in a key file and as they are in a kubeconfig.
+/// Parts of private keys, as they occur in key files and in kubeconfigs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Secrets(BTreeSet<String>);
 
 impl Secrets {
-    /// Learns a key; whether it is a new one.
+    /// Records a key; returns true if it is new.
     pub(super) fn learn(&mut self, pem: &[u8]) -> bool {
         let text = String::from_utf8_lossy(pem);
         let Some(line) = text.lines().nth(1).filter(|_| is_key(pem)) else { return false };
@@ -32,7 +32,7 @@ impl Secrets {
     }
 }
 
-/// Whether a file may hold a private key.
+/// True if a file may hold a private key.
 pub(super) fn may_hold_key(target: &str) -> bool {
     [KEY, CA_KEY, COMBINED, KUBECONFIG].contains(&target)
 }
@@ -43,7 +43,7 @@ fn is_key(pem: &[u8]) -> bool {
     })
 }
 
-/// Contents that are whole: learned, or seen to be.
+/// Complete contents: recorded ones, and ones that were found to be complete.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Whole {
     by_path: BTreeMap<String, BTreeSet<Vec<u8>>>,
@@ -66,7 +66,7 @@ impl Whole {
             }
             KEY => is_key(content),
             KUBECONFIG => pair_in(content).is_some(),
-            // Whoever reads it finds one pair.
+            // A reader of this file finds one matching pair.
             COMBINED => pair_in(content)
                 .is_some_and(|(certificate, key)| is_key(&key) && are_a_pair(&certificate, &key)),
             CONNECTIONS => serde_json::from_slice::<serde_json::Value>(content)
@@ -81,7 +81,8 @@ impl Whole {
         is_whole
     }
 
-    /// Whether a certificate, its key and what holds both, a kubeconfig or a file that it names, belong together.
+    /// True if a certificate, its key, and the file with both belong together. That file is a
+    /// kubeconfig or a file that it names.
     pub(super) fn is_one_identity(&mut self, files: [&[u8]; 3]) -> bool {
         let all = *Fingerprint::of(&files.concat()).as_bytes();
         if self.identities.contains(&all) {
@@ -103,7 +104,7 @@ fn are_a_pair(certificate: &[u8], key: &[u8]) -> bool {
     })
 }
 
-/// Certificate and key in a kubeconfig, or one after the other.
+/// Returns certificate and key from a kubeconfig or from a file with both.
 fn pair_in(both: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     if both.starts_with(b"-----BEGIN") {
         let end = "-----END CERTIFICATE-----\n";

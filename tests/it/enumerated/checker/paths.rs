@@ -1,4 +1,4 @@
-//! Where the tutorial has things, written down a second time.
+//! Paths of the tutorial, defined a second time.
 
 pub(in super::super) const CERTIFICATE: &str =
     "/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem";
@@ -20,14 +20,14 @@ pub(in super::super) const CONNECTIONS: &str = "/opt/kubernetes/.kcm/connections
 pub(in super::super) const MANAGED: [&str; 8] =
     [CERTIFICATE, KEY, COMBINED, KUBECONFIG, UNIT, CA, CA_KEY, BINARY];
 
-/// The identity, which is another after each renewal.
+/// Files of the identity, which differ after each renewal.
 pub(in super::super) const IDENTITY: [&str; 4] = [CERTIFICATE, KEY, COMBINED, KUBECONFIG];
 
-/// The folders in which files wait for their commit, and those in which former ones are kept.
+/// Folders of staged files (`STAGE`) and of earlier generations (`KEPT`).
 const STAGE: &str = ".kcm-stage";
 const KEPT: [&str; 2] = [".kcm.a", ".kcm.b"];
 
-/// What a file is there for.
+/// The purpose of a file: in place, staged, or kept for a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Stands {
     InPlace,
@@ -35,7 +35,7 @@ pub(in super::super) enum Stands {
     Kept,
 }
 
-/// The path that a file has once it is in place, and whether it is.
+/// Returns the path of a file once it is in place, and its purpose.
 pub(in super::super) fn stands(path: &str) -> (String, Stands) {
     let Some((folder, name)) = path.rsplit_once('/') else { panic!("{path}") };
     let Some((above, last)) = folder.rsplit_once('/') else {
@@ -49,19 +49,19 @@ pub(in super::super) fn stands(path: &str) -> (String, Stands) {
     }
 }
 
-/// Where a file waits for its commit.
+/// Returns the path at which a file is staged.
 pub(in super::super) fn staged(target: &str) -> String {
     let (folder, name) = target.rsplit_once('/').unwrap();
     format!("{folder}/{STAGE}/{name}")
 }
 
-/// Where a file of a generation is kept.
+/// Returns the path at which a file of an earlier generation is kept.
 pub(in super::super) fn kept(target: &str, slot: &str) -> String {
     let (folder, name) = target.rsplit_once('/').unwrap();
     format!("{folder}/.kcm.{slot}/{name}")
 }
 
-/// Whether a folder of this path must be closed to all but its owner.
+/// True if only its owner may access a folder of this path.
 pub(in super::super) fn is_private_folder(path: &str) -> bool {
     path.rsplit_once('/').is_some_and(|(_, name)| name == STAGE || KEPT.contains(&name))
 }

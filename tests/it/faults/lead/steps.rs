@@ -1,4 +1,5 @@
-//! kcm killed, or cut off, at each step of a handover: somebody leads again as soon as a Lease that is left runs out.
+//! Tests of kcm killed or cut off at each step of a handover: a new leader exists as soon as an
+//! abandoned Lease expires.
 
 use std::env;
 use std::path::Path;
@@ -13,15 +14,15 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::super::tapped::{Blow, Phase, address, apply_under, kill_ssh_to, shown};
 use super::{Ground, moment, plain, together, until};
 
-/// What client-go may take with a Lease that nobody frees: a standby sees the last renewal up to 4.4 s late, waits for
-/// 15 s, and asks up to 4.4 s later; 18 s on average.
+/// Longest time until client-go acquires a Lease that is not freed. A standby sees the last renewal
+/// up to 4.4 s late, waits for 15 s, and asks up to 4.4 s later; 18 s on average.
 const RUNS_OUT: Duration = Duration::from_millis(4400 + 15_000 + 4400);
-/// The service runs again after so long, whatever became of kcm; and what a start takes.
+/// Longest time until the service runs again, regardless of kcm, including its start.
 const BACK: Duration = Duration::from_secs(20 + 3);
-/// More than either.
+/// Timeout that exceeds both.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Steps of a handover, and how many milliseconds after the beginning of each.
+/// Steps of a handover, with a delay in milliseconds after the beginning of each.
 const STEPS: [(Phase, u64); 7] = [
     (Phase::Stop, 0),
     (Phase::Stop, 30),
@@ -32,10 +33,10 @@ const STEPS: [(Phase, u64); 7] = [
     (Phase::Gate, 0),
 ];
 
-/// What befalls kcm.
+/// Faults of kcm.
 const STRIKES: [&str; 2] = ["killed", "cut off"];
 
-/// What a process of its own does, and where.
+/// Environment variables of a separate process: the step, the fault, the leader and the folder.
 const STEP: &str = "KCM_TEST_STEP";
 const STRIKE: &str = "KCM_TEST_STRIKE";
 const LEADER: &str = "KCM_TEST_LEADER";
@@ -71,7 +72,7 @@ fn struck(ground: &Ground, step: usize, strike: &str) {
     } else {
         assert_eq!(code, Some(128 + 9), "{what}");
     }
-    // A script that was on its way may still stop the service.
+    // A script on its way may still stop the service.
     std::thread::sleep(Duration::from_secs(3));
     let stopping = moment(leader, "ActiveExitTimestamp");
     let was_stopped = stopping > begun;

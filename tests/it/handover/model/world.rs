@@ -1,20 +1,20 @@
-//! States and steps.
+//! States and steps of the model.
 //!
-//! Resource versions are only ever compared, so there are none here: an update on its way names the version that is there
-//! or is void, and whatever changes the Lease makes all others void. That leaves finitely many states without a bound on
-//! how often anybody does anything.
+//! Resource versions are only compared, so the model has none. An update in transit either names
+//! the current version or is void, and every change of the Lease makes all others void. The number
+//! of states is therefore finite, without a limit on the number of actions.
 
-/// Who there is.
+/// A process of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Who {
     /// The process that kcm stops.
     Stopped,
-    /// Its successor on the same host, which whoever may starts.
+    /// Successor of that process on the same host, which any party may start.
     Successor,
     /// Candidates on other masters.
     Second,
     Third,
-    /// A second process on the same host, which nobody knows of.
+    /// A second process on the same host, unknown to kcm.
     Twin,
 }
 
@@ -31,16 +31,16 @@ impl Who {
     }
 }
 
-/// A time in a Lease, against the process that kcm stops.
+/// A time in a Lease, relative to the process that kcm stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Moment {
     BeforeStart,
-    /// Before kcm has seen it gone.
+    /// Before kcm has seen that the process has ended.
     Running,
     Gone,
 }
 
-/// The Lease.
+/// State of the Lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leased {
     pub(super) holder: Option<Who>,
@@ -48,7 +48,7 @@ pub(super) struct Leased {
     pub(super) renewed: Moment,
 }
 
-/// A candidate's update on its way, of the version that is there.
+/// A candidate's update in transit, for the current version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Update {
     acquires: bool,
@@ -69,57 +69,58 @@ enum Life {
     Ended,
 }
 
-/// Where kcm is, and who held the Lease before the stop.
+/// Progress of kcm, with the holder of the Lease before the stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Kcm {
     Begins,
-    /// It has read the Lease, and has the service stopped.
+    /// kcm has read the Lease, and stops the service.
     Stops(Option<Who>),
-    /// It reads and decides.
+    /// kcm reads the Lease and decides.
     Decides(Option<Who>),
-    /// It has sent a replacement.
+    /// kcm has sent a replacement.
     Waits(Option<Who>),
     Ends,
 }
 
-/// kcm's replacements on their way. They may arrive at any time, and more than once.
+/// Replacements of kcm in transit. They may arrive at any time, and more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Replacement {
     None,
-    /// At least one names the version that is there.
+    /// At least one names the current version.
     Fits,
-    /// All name versions that have passed.
+    /// All name earlier versions.
     Void,
 }
 
-/// What is left out of the rule.
+/// The part of the rule that is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     Whole,
     /// Replacements name no version.
     AnyVersion,
-    /// The holder need not be who it was before the stop.
+    /// The holder may differ from the one before the stop.
     AnyHolder,
-    /// It need not be of this host.
+    /// The holder may be on another host.
     AnyHost,
-    /// It may have been acquired at any time.
+    /// The holder may have acquired the Lease at any time.
     AnyStart,
-    /// It may have been renewed at any time.
+    /// The holder may have renewed the Lease at any time.
     AnyEnd,
-    /// kcm does not wait for the process to be gone.
+    /// kcm does not wait until the process has ended.
     StillRunning,
 }
 
-/// What the second process of this host does.
+/// Behaviour of the second process of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Twin {
-    /// There is none.
+    /// No second process exists.
     None,
-    /// It gets the Lease before the stopped one begins or after that is gone.
+    /// Acquires the Lease before the stopped process starts or after that has ended.
     Older,
-    /// At any time, but it has renewed since the other is gone before kcm looks.
+    /// Acquires the Lease at any time, and has renewed it after the end of the stopped process
+    /// before kcm reads it.
     Prompt,
-    /// At any time.
+    /// Acquires the Lease at any time.
     Any,
 }
 
@@ -139,7 +140,7 @@ pub(super) struct State {
 }
 
 impl Config {
-    /// Everything that may be so when kcm begins: somebody leads, or nobody.
+    /// Returns all initial states: with each possible leader, and without one.
     pub(super) fn begin(self) -> Vec<State> {
         let lives = Process { life: Life::Lives, leads: false, sent: None };
         let lease = Leased { holder: None, acquired: Moment::Running, renewed: Moment::Running };
@@ -156,7 +157,7 @@ impl Config {
         }
         let led = Who::ALL.into_iter().filter(|who| nobody.is_alive(*who)).map(|who| {
             nobody.with(|state| {
-                // The second process led before the one that kcm stops began.
+                // The second process led before the stopped one started.
                 let acquired = if who == Who::Twin { Moment::BeforeStart } else { Moment::Running };
                 state.lease = Leased { holder: Some(who), acquired, ..lease };
                 state.process(who).leads = true;
@@ -175,7 +176,8 @@ impl State {
         self.processes[who as usize].life == Life::Lives
     }
 
-    /// What the clock of the stopped process's host says: until kcm has seen it gone, a successor may have begun.
+    /// Returns the time on the host of the stopped process. Until kcm has seen its end, a successor
+    /// may have started.
     fn now(&self) -> Moment {
         match self.kcm {
             Kcm::Begins | Kcm::Stops(_) => Moment::Running,
@@ -183,13 +185,14 @@ impl State {
         }
     }
 
-    /// How many living processes believe that they lead.
+    /// Returns the number of living processes that believe that they lead.
     pub(super) fn leaders(&self) -> usize {
         let leads = |process: &&Process| process.life == Life::Lives && process.leads;
         self.processes.iter().filter(leads).count()
     }
 
-    /// All states that one step leads to. `frees` decides on who held the Lease before the stop and what is there.
+    /// Returns all states after one step. `frees` decides on the holder before the stop and the
+    /// current Lease.
     pub(super) fn steps(
         &self,
         config: Config,
@@ -210,7 +213,7 @@ impl State {
         state
     }
 
-    /// The Lease changes, and all that is on its way becomes void.
+    /// Changes the Lease; all messages in transit become void.
     fn change(&mut self, lease: Leased) {
         self.lease = lease;
         for process in &mut self.processes {
@@ -224,11 +227,11 @@ impl State {
     fn candidate(&self, who: Who, config: Config, next: &mut Vec<Self>) {
         let process = self.processes[who as usize];
         if process.life == Life::ToCome && !self.is_alive(Who::Stopped) {
-            // Started by kcm, by a timer, by anybody.
+            // kcm, a timer or any other party starts the successor.
             next.push(self.with(|state| state.process(who).life = Life::Lives));
         }
         if let Some(update) = process.sent {
-            // It arrives, also when its sender is gone.
+            // An update also arrives if its sender has ended.
             next.push(self.with(|state| state.arrive(who, update)));
         }
         if process.life != Life::Lives {
@@ -248,7 +251,8 @@ impl State {
             who != Who::Twin || config.twin != Twin::Older || !self.is_alive(Who::Stopped);
         match self.lease.holder {
             _ if process.sent.is_some() => {}
-            // Whoever leads believes so until it gives up, which is its end, also if the Lease is another's by now.
+            // A leader believes in its leadership until it gives up and ends, even if another
+            // process holds the Lease.
             Some(holder) if holder == who => next.push(sends(!process.leads)),
             Some(holder) if self.is_alive(holder) => {}
             Some(_) | None if may_acquire => next.push(sends(true)),
@@ -263,7 +267,7 @@ impl State {
         process.leads = process.life == Life::Lives;
     }
 
-    /// A replacement arrives, and kcm hears of it or not.
+    /// Delivers a replacement; kcm receives the answer or does not.
     fn replacement(&self, config: Config, next: &mut Vec<Self>) {
         let is_written = match self.replacement {
             Replacement::None => return,
@@ -314,7 +318,7 @@ impl State {
                 };
                 next.push(decided);
             }
-            // It hears nothing, and looks again or gives up.
+            // Without an answer, kcm reads again or gives up.
             Kcm::Waits(before) => next.extend([goes(Kcm::Decides(before)), goes(Kcm::Ends)]),
         }
     }

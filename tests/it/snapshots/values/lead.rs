@@ -1,4 +1,4 @@
-//! Values where one of the masters in memory leads: forecasts, handovers and drills.
+//! Snapshots of values with a leader among the fake masters: forecasts, handovers and drills.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::Values;
 use crate::enumerated::election::Election;
 use crate::masters::run;
 
-/// Masters that run, the first of which leads.
+/// Running masters, of which the first leads.
 struct Led {
     values: Values,
     election: Arc<Election>,
@@ -26,7 +26,7 @@ impl Led {
         Self { values, election, network }
     }
 
-    /// Runs a verb while the services go on asking for the Lease.
+    /// Runs a verb while the services continue to ask for the Lease.
     async fn run<T>(&self, verb: impl AsyncFnOnce(Run<'_>) -> T) -> T {
         let (cluster, interrupt) = (self.values.masters.cluster(), Interrupt::new());
         let mut fakes = self.values.masters.fakes.iter();
@@ -38,7 +38,7 @@ impl Led {
         done
     }
 
-    /// Adds how a verb ended, and how the lead changed.
+    /// Adds the results of a verb, and the changes of the leader.
     async fn ended(
         &mut self,
         what: &str,

@@ -1,4 +1,4 @@
-//! No program on a master is given a secret in its arguments or environment, as strace sees it.
+//! Tests with strace that no program on a master receives a secret in its arguments or environment.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,25 +6,26 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kcm::transport::{Operation, SshMaster, View};
+use kcm::transport::{OpenSsh, Operation, ShellTransport, View};
 use kcm_pki::KeyAlgorithm;
-use kcm_tests::lab::Machine;
+use kcm_tests::lab::{Lab, Machine, Variant};
 use kcm_tests::{ca, peers};
 
 use super::super::{assert_says, done, exec, master, on, probe, until};
-use super::{LAB, commit, read, stage};
+use super::{commit, read, stage};
 
-/// Every program that starts on a machine, with its arguments and environment, while something is done.
+/// Traces every program that starts on a machine during `operations`, with its arguments and
+/// environment.
 fn traced(
     machine: &Machine,
-    master: &Arc<SshMaster>,
+    master: &Arc<ShellTransport<OpenSsh>>,
     operations: Vec<Operation>,
 ) -> Option<String> {
     if !peers::has("strace") {
         return None;
     }
     let trace = tempfile::NamedTempFile::new().unwrap();
-    // The one that listens: the others are of connections, and numbers wrap.
+    // The listener; other sshd processes serve connections, and process IDs wrap around.
     let listens = |process: &u32| {
         let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).contains("[listener]")
@@ -55,7 +56,9 @@ fn traced(
 
 #[test]
 fn no_program_there_is_given_a_secret_in_its_arguments_or_environment() {
-    let Some(lab) = &*LAB else { return };
+    // The test needs its own machine: strace follows every connection of its sshd, and may end one
+    // when it detaches.
+    let Some(lab) = Lab::up(&[Variant::new()]) else { return };
     let machine = lab.machine(0);
     let (_, key) = ca(KeyAlgorithm::EcdsaP256, "a");
     let master = master(machine);

@@ -1,4 +1,4 @@
-//! What a master's shell shows of kubeconfigs, certificates and keys is what kcm shows itself.
+//! Tests that a master's shell shows the same parts of kubeconfigs, certificates and keys as kcm.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 use super::super::{master, on};
 use super::{LAB, read, texts};
 
-/// Texts of kubeconfigs and of what is none, always the same.
+/// Returns texts of kubeconfigs and of invalid ones, the same in every run.
 fn hostile() -> Vec<String> {
     let keys = [
         "client-key-data",
@@ -85,7 +85,7 @@ fn a_masters_shell_shows_certificates_and_no_key() {
         format!("{}{}", crlf(&key), crlf(&certificate)),
         format!("{key}{}", certificate.trim_end()),
         format!("text\n{certificate}\ntext\n{certificate}"),
-        // Cut off: what follows is no part of it.
+        // A truncated certificate; the text after it is not part of it.
         format!("{head}\n{key}{certificate}"),
         format!("-----BEGIN CERTIFICATE-----\n{key}"),
         key.clone(),

@@ -1,4 +1,5 @@
-//! The audit log: one `audit.k8s.io/v1` event a line, as kube-apiserver writes it at level `Metadata`.
+//! The audit log: one `audit.k8s.io/v1` event per line, as kube-apiserver writes it at level
+//! `Metadata`.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,7 +15,7 @@ use crate::standin::http::Peer;
 use crate::standin::random::uuid;
 use crate::standin::when::now_micro;
 
-/// Writes events, or nothing.
+/// Writes events to a file, if there is one.
 #[derive(Debug)]
 pub(super) struct Audit(Option<Mutex<File>>);
 
@@ -34,7 +35,7 @@ impl Audit {
     }
 }
 
-/// An event without what is only known at its end.
+/// Returns an event without the fields that are known only at its end.
 pub(super) fn begin(peer: &Peer, uri: &hyper::Uri, headers: &HeaderMap, access: &Access) -> Value {
     let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok());
     let verb = match access {
@@ -60,7 +61,7 @@ pub(super) fn begin(peer: &Peer, uri: &hyper::Uri, headers: &HeaderMap, access: 
     event
 }
 
-/// The event at its end.
+/// Completes an event with the user and the status code.
 pub(super) fn finish(mut event: Value, user: Option<&User>, code: u16) -> Value {
     if let Some(user) = user {
         event["user"] = user.info();

@@ -1,4 +1,4 @@
-//! What kube-apiserver fills in and refuses, per kind.
+//! Defaults and validation of kube-apiserver, per kind.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::kinds::Kind;
 use super::status::Failure;
 use crate::standin::when::is_micro;
 
-/// Fills in defaults and refuses what is wrong. `old` is what is replaced, if anything is.
+/// Sets defaults and refuses invalid objects. `old` is the object to replace, if any.
 pub(super) fn admit(kind: &Kind, object: &mut Value, old: Option<&Value>) -> Result<(), Failure> {
     match kind.kind {
         "Lease" => lease(kind, object),
@@ -24,7 +24,7 @@ fn name_of(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Whether a name is a DNS subdomain (RFC 1123), as nearly all kinds want it.
+/// Reports whether a name is a DNS subdomain (RFC 1123), as nearly all kinds require.
 pub(super) fn is_subdomain(name: &str) -> bool {
     let is_label = |label: &str| {
         let is_inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
@@ -149,7 +149,7 @@ fn default(object: &mut Value, field: &str, value: Value) {
     }
 }
 
-/// The status of a new object.
+/// Returns the status of a new object.
 pub(super) fn first_status(kind: &Kind) -> Option<Value> {
     match kind.kind {
         "Pod" => Some(json!({"phase": "Pending", "qosClass": "BestEffort"})),

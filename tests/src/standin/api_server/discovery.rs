@@ -1,4 +1,4 @@
-//! What the API offers, as `kubectl` and other clients ask for it.
+//! Discovery of the API's groups and resources, as `kubectl` and other clients request it.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::reviews::REVIEWS;
 const GROUPS: &[&str] =
     &["apps", "authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io"];
 
-/// The answer at a path, if there is one.
+/// Returns the discovery document at a path, if there is one.
 pub(super) fn answer(path: &str) -> Option<Value> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match parts.as_slice() {

@@ -1,4 +1,4 @@
-//! Authentication: who sends a request, by client certificate or by service account token.
+//! Authentication by client certificate or service account token.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -13,18 +13,18 @@ use super::status::Failure;
 use crate::standin::random::hex;
 use crate::standin::version::Version;
 
-/// Who sent a request.
+/// The user who sent a request.
 #[derive(Clone, Debug)]
 pub(super) struct User {
     pub(super) name: String,
     pub(super) groups: Vec<String>,
     pub(super) uid: Option<String>,
-    /// `X509SHA256=…` of the certificate, or the token's `JTI=…`.
+    /// Credential id: `X509SHA256=…` of the certificate, or `JTI=…` of the token.
     pub(super) credential: Option<String>,
 }
 
 impl User {
-    /// As reviews and the audit log show it.
+    /// Returns the user as reviews and the audit log show it.
     pub(super) fn info(&self) -> Value {
         let mut info = json!({"username": self.name, "groups": self.groups});
         if let Some(uid) = &self.uid {
@@ -46,7 +46,7 @@ impl User {
     }
 }
 
-/// Knows the client CAs and the key of the tokens.
+/// Verifies client certificates and service account tokens.
 #[derive(Debug)]
 pub(super) struct Authenticator {
     anchors: Vec<TrustAnchor<'static>>,
@@ -55,8 +55,10 @@ pub(super) struct Authenticator {
 }
 
 impl Authenticator {
-    /// `secret` must stay the same for tokens to outlive the process. Of certificates, the user is all that is known
-    /// before 1.32.
+    /// Creates the authenticator. `secret` signs tokens, which outlive the process only if it stays
+    /// the same.
+    ///
+    /// Before 1.32, users of certificates have no credential id.
     pub(super) fn new(
         cas: &[CertificateDer<'static>],
         secret: &[u8],
@@ -75,7 +77,8 @@ impl Authenticator {
         })
     }
 
-    /// A certificate or token that is not right is refused; only without either is a client anonymous.
+    /// Authenticates a request. An invalid certificate or token is refused; a client without either
+    /// is anonymous.
     pub(super) fn user(
         &self,
         chain: &[CertificateDer<'_>],
@@ -118,7 +121,7 @@ impl Authenticator {
         Ok(Some(User { name: name.to_owned(), groups, uid: None, credential }))
     }
 
-    /// Issues a token, a JWT in form, for a service account.
+    /// Issues a token in the format of a JWT for a service account.
     pub(super) fn token(&self, namespace: &str, name: &str, uid: &Value, expires: i64) -> String {
         let claims = json!({
             "iss": "https://kubernetes.default.svc", "exp": expires,
@@ -132,7 +135,7 @@ impl Authenticator {
         format!("{signed}.{}", BASE64.encode(signature))
     }
 
-    /// The service account of a token that we issued and that has not expired.
+    /// Returns the service account of a token from [`Authenticator::token`] that has not expired.
     pub(super) fn user_of_token(&self, token: &str) -> Option<User> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = BASE64.decode(signature).ok()?;

@@ -1,6 +1,6 @@
-//! The kinds of objects that are stored, and where they are found.
+//! The kinds of stored objects and their paths in the API.
 
-/// One kind.
+/// A kind of objects.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) group: &'static str,
@@ -10,13 +10,13 @@ pub(super) struct Kind {
     pub(super) plural: &'static str,
     pub(super) short: &'static [&'static str],
     pub(super) is_namespaced: bool,
-    /// Whether the server counts changes of its specification.
+    /// True if the server counts changes of `spec` in `metadata.generation`.
     pub(super) has_generation: bool,
     pub(super) subresources: &'static [&'static str],
 }
 
 impl Kind {
-    /// Its `apiVersion`.
+    /// Returns the `apiVersion`.
     pub(super) fn api_version(&self) -> String {
         match self.group {
             "" => self.version.to_owned(),
@@ -24,7 +24,7 @@ impl Kind {
         }
     }
 
-    /// Its plural with its group, as messages name it.
+    /// Returns the plural with the group, as in messages.
     pub(super) fn qualified(&self) -> String {
         match self.group {
             "" => self.plural.to_owned(),
@@ -32,13 +32,13 @@ impl Kind {
         }
     }
 
-    /// Whether it has a status that only its own subresource changes.
+    /// Reports whether objects have a status that only the subresource changes.
     pub(super) fn has_status(&self) -> bool {
         self.subresources.contains(&"status")
     }
 }
 
-/// The kind at a place in the API.
+/// Returns the kind at a path of the API.
 pub(super) fn find(group: &str, version: &str, plural: &str) -> Option<&'static Kind> {
     KINDS
         .iter()
@@ -46,7 +46,7 @@ pub(super) fn find(group: &str, version: &str, plural: &str) -> Option<&'static 
         .copied()
 }
 
-/// The kind of namespaces.
+/// The kind `Namespace`.
 pub(super) const NAMESPACES: &Kind = &Kind {
     is_namespaced: false,
     short: &["ns"],
@@ -54,14 +54,14 @@ pub(super) const NAMESPACES: &Kind = &Kind {
     ..core("Namespace", "namespaces")
 };
 
-/// The kind of service accounts.
+/// The kind `ServiceAccount`.
 pub(super) const SERVICE_ACCOUNTS: &Kind =
     &Kind { short: &["sa"], subresources: &["token"], ..core("ServiceAccount", "serviceaccounts") };
 
-/// The kind of configuration maps.
+/// The kind `ConfigMap`.
 pub(super) const CONFIG_MAPS: &Kind = &Kind { short: &["cm"], ..core("ConfigMap", "configmaps") };
 
-/// All of them.
+/// All stored kinds.
 pub(super) const KINDS: &[&Kind] = &[
     NAMESPACES,
     SERVICE_ACCOUNTS,

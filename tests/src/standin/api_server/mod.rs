@@ -1,7 +1,8 @@
 //! The stand-in for kube-apiserver.
 //!
-//! Its flags have kube-apiserver's names and meaning; `--standin-data-dir` takes the place of etcd. Without it nothing
-//! outlives the process. A real server takes its time to come back: `--standin-startup-delay` does.
+//! Flags have kube-apiserver's names and meaning. `--standin-data-dir` takes the place of etcd;
+//! without it, nothing outlives the process. `--standin-startup-delay` simulates the start time of
+//! a real server.
 
 mod audit;
 mod checks;
@@ -31,7 +32,7 @@ use super::version::Version;
 use super::{http, log, tls};
 use server::Server;
 
-/// Runs it with these arguments, until a signal comes.
+/// Runs the server with these arguments until SIGTERM or SIGINT.
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
     let parsed = match flags::parse(PROGRAM, FLAGS, arguments) {
@@ -72,7 +73,7 @@ async fn run(flags: &Parsed) -> Result<(), String> {
     let api = Arc::new(Server::new(store, authenticator, audit));
     api.bootstrap(&ca_text)?;
 
-    // It is not heard of before: neither the port nor anything behind it.
+    // The port is not open before the delay is over.
     let seconds = flags.duration("standin-startup-delay", std::time::Duration::ZERO);
     tokio::time::sleep(seconds).await;
     let address: IpAddr = flags.text("bind-address").unwrap_or("0.0.0.0").parse().unwrap();
@@ -97,7 +98,7 @@ async fn run(flags: &Parsed) -> Result<(), String> {
     Ok(())
 }
 
-/// The key of the service account tokens, which lives as long as the data.
+/// Reads or creates the key of the service account tokens, which is stored with the data.
 fn token_secret(data: Option<&Path>) -> Result<Vec<u8>, String> {
     let path = data.map(|data| data.join("token-key"));
     if let Some(secret) = path.as_ref().and_then(|path| std::fs::read(path).ok()) {

@@ -1,4 +1,4 @@
-//! The verbs on stored objects.
+//! The verbs that read and change stored objects.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::standin::when::now;
 
 type Answer = Result<Value, Failure>;
 
-/// Where a request points.
+/// The object or collection that a request addresses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) kind: &'static Kind,
@@ -31,7 +31,7 @@ impl Place<'_> {
     }
 }
 
-/// Stores a new object.
+/// Stores a new object with its defaults.
 pub(super) fn create(store: &mut Store, place: Place<'_>, mut object: Value) -> Answer {
     let kind = place.kind;
     check_kind(kind, &object)?;
@@ -91,7 +91,7 @@ pub(super) fn create(store: &mut Store, place: Place<'_>, mut object: Value) -> 
     Ok(store.put(&key, object))
 }
 
-/// Stores a new object that an update names: its version says nothing then.
+/// Stores a new object on an update, and ignores its `resourceVersion`.
 pub(super) fn create_at(store: &mut Store, place: Place<'_>, mut object: Value) -> Answer {
     check_kind(place.kind, &object)?;
     if object["metadata"]["name"].as_str() != Some(place.name) {
@@ -104,7 +104,7 @@ pub(super) fn create_at(store: &mut Store, place: Place<'_>, mut object: Value) 
     create(store, Place { name: "", ..place }, object)
 }
 
-/// Replaces an object, or the part of it that the subresource is.
+/// Replaces an object, or only the part that the subresource covers.
 pub(super) fn update(store: &mut Store, place: Place<'_>, object: &Value) -> Answer {
     let kind = place.kind;
     check_kind(kind, object)?;
@@ -137,7 +137,7 @@ pub(super) fn update(store: &mut Store, place: Place<'_>, object: &Value) -> Ans
     replace(store, place, &old, object)
 }
 
-/// Merges a JSON merge patch (RFC 7396) into an object.
+/// Applies a JSON merge patch (RFC 7396) to a stored object.
 pub(super) fn patch(store: &mut Store, place: Place<'_>, patch: &Value) -> Answer {
     let old = place.found(store)?.clone();
     let mut object = old.clone();
@@ -183,7 +183,7 @@ fn replace(store: &mut Store, place: Place<'_>, old: &Value, given: &Value) -> A
     Ok(store.put(&place.key(), object))
 }
 
-/// Whether it was only kept by finalizers and none is left.
+/// Reports whether an object is marked for deletion and has no finalizers left.
 fn is_gone(object: &Value) -> bool {
     let is_empty = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
     object["metadata"]["deletionTimestamp"].is_string()
@@ -191,7 +191,7 @@ fn is_gone(object: &Value) -> bool {
         && is_empty(&object["spec"]["finalizers"])
 }
 
-/// Removes an object, or marks it for those that must finish first.
+/// Removes an object, or marks it for deletion while it has finalizers.
 pub(super) fn delete(store: &mut Store, place: Place<'_>, options: &Value) -> Answer {
     let kind = place.kind;
     let mut object = place.found(store)?.clone();
@@ -230,7 +230,8 @@ pub(super) fn delete(store: &mut Store, place: Place<'_>, options: &Value) -> An
     }
     if is_gone(&object) {
         let removed = store.remove(&place.key()).unwrap();
-        // A pod that no node runs needs no grace.
+        // No kubelet runs the pod, so that it is removed without a grace period. As upstream, these
+        // kinds return the object.
         return match kind.kind {
             "Pod" | "ServiceAccount" | "ResourceQuota" => Ok(removed),
             _ => Ok(deleted(kind, place.name, &removed["metadata"]["uid"])),
@@ -242,7 +243,7 @@ pub(super) fn delete(store: &mut Store, place: Place<'_>, options: &Value) -> An
     Ok(store.put(&place.key(), object))
 }
 
-/// RFC 7396, section 2.
+/// Applies a JSON merge patch (RFC 7396, section 2).
 pub(super) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
@@ -301,7 +302,7 @@ fn has_service_account(store: &Store, namespace: &str, pod: &Value) -> Result<()
     )))
 }
 
-/// The `Scale` of a workload.
+/// Returns the `Scale` of a workload.
 pub(super) fn scale(object: &Value) -> Value {
     let metadata = &object["metadata"];
     json!({

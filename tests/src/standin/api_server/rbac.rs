@@ -1,26 +1,28 @@
-//! Authorization: the part of kube-apiserver's bootstrap policy that tests of kube-controller-manager meet.
+//! Authorization: the part of kube-apiserver's bootstrap policy that tests of
+//! kube-controller-manager need.
 //!
-//! Upstream: `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/{policy,controller_policy,namespace_policy}.go`.
+//! Upstream: `policy.go`, `controller_policy.go` and `namespace_policy.go` in
+//! `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/`.
 
 use super::identity::User;
 
-/// What somebody wants to do.
+/// A requested action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// To an object or several of a kind.
+    /// An action on one or several objects of a kind.
     Resource {
         verb: String,
         group: String,
-        /// The plural, with `/` and the subresource if there is one.
+        /// Plural, followed by `/` and the subresource if there is one.
         resource: String,
         namespace: String,
         name: String,
     },
-    /// To a path that is no resource.
+    /// An action on a path outside the resources.
     Path { verb: String, path: String },
 }
 
-/// Whether somebody may in this minor version, and by which binding.
+/// Returns the binding that allows an action in this minor version; `None` if it is denied.
 pub(super) fn decide(user: &User, access: &Access, minor: u32) -> Option<String> {
     let is_in = |group: &str| user.groups.iter().any(|own| own == group);
     if is_in("system:masters") {
@@ -47,7 +49,7 @@ pub(super) fn decide(user: &User, access: &Access, minor: u32) -> Option<String>
     ))
 }
 
-/// The words of a refusal.
+/// Returns the message of a denial.
 pub(super) fn refusal(user: &User, access: &Access) -> String {
     let user = &user.name;
     match access {
@@ -75,7 +77,7 @@ pub(super) fn refusal(user: &User, access: &Access) -> String {
 enum Subject {
     User(&'static str),
     Group(&'static str),
-    /// One in `kube-system`.
+    /// A service account in `kube-system`.
     ServiceAccount(&'static str),
 }
 
@@ -188,7 +190,7 @@ const ROLES: &[Role] = &[
         since: 31,
         subject: MANAGER,
         namespace: Some("kube-system"),
-        // For coordinated leader election (KEP 4355), whether it is on or not.
+        // Granted for coordinated leader election (KEP-4355), whether that is enabled or not.
         rules: &[rule(
             &["create", "get", "list", "update", "watch"],
             COORDINATION,

@@ -1,4 +1,4 @@
-//! What a request asks for, read from its method and URI.
+//! The requested action and query, read from a request's method and URI.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::kinds::{self, Kind};
 use super::rbac::Access;
 use super::status::Failure;
 
-/// A request, taken apart.
+/// A parsed request.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) access: Access,
@@ -29,12 +29,12 @@ impl Asked {
         Self { access, query }
     }
 
-    /// Whether a switch is on in the query.
+    /// Reports whether the query sets a parameter to `1` or `true`.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.query.get(name).is_some_and(|value| matches!(value.as_str(), "1" | "true"))
     }
 
-    /// The kind that is stored at the resource, and the subresource.
+    /// Returns the kind and the subresource, if the server stores them.
     pub(super) fn kind(&self) -> Option<(&'static Kind, &str)> {
         let Access::Resource { group, resource, .. } = &self.access else { return None };
         let (plural, subresource) = resource.split_once('/').unwrap_or((resource, ""));
@@ -44,7 +44,7 @@ impl Asked {
     }
 }
 
-/// As k8s.io/apiserver's `RequestInfoFactory` reads it.
+/// Determines the action as `RequestInfoFactory` of k8s.io/apiserver does.
 fn access(method: &Method, path: &str, query: &BTreeMap<String, String>) -> Access {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (group, rest) = match parts.as_slice() {
@@ -82,7 +82,7 @@ fn access(method: &Method, path: &str, query: &BTreeMap<String, String>) -> Acce
         ("DELETE", true) => "deletecollection",
         _ => "",
     };
-    // A namespace itself is authorized in itself.
+    // The action on a namespace is authorized within that namespace.
     let namespace = match (group, rest[0]) {
         ("", "namespaces") => name,
         _ => namespace,
@@ -115,7 +115,7 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The selectors of a list or a watch.
+/// The label and field selectors of a list or a watch.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selector {
     labels: Vec<(String, Comparison)>,

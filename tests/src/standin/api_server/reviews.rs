@@ -1,4 +1,4 @@
-//! Questions about identities and permissions.
+//! Reviews of identities and permissions, such as `SubjectAccessReview`.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::server::Server;
 use super::status::Failure;
 use crate::standin::when::now;
 
-/// Answers a review, or is none.
+/// Answers a review; `None` if the resource is not a review.
 pub(super) fn answer(
     group: &str,
     plural: &str,
@@ -28,7 +28,7 @@ pub(super) fn answer(
     Some(answer)
 }
 
-/// The resources that [`answer`] answers, per group.
+/// Resources of [`answer`]: group, plural, kind.
 pub(super) const REVIEWS: &[(&str, &str, &str)] = &[
     ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
     ("authentication.k8s.io", "tokenreviews", "TokenReview"),

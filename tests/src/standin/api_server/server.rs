@@ -1,4 +1,4 @@
-//! One request after the other: authenticated, authorized, carried out, written down.
+//! The handling of a request: authentication, authorization, execution, audit.
 
 use std::sync::{Arc, Mutex};
 
@@ -29,14 +29,14 @@ pub(super) struct Server {
     pub(super) version: Version,
 }
 
-/// What goes back: JSON or text with its code, or a watch.
+/// A response: JSON or text with its status code, or a watch.
 enum Reply {
     Json(u16, Value),
     Text(u16, &'static str),
     Stream(Content),
 }
 
-/// What the multiplexer answers where nothing is installed: a page, no `Status`.
+/// The response for an unknown path: plain text, as from upstream's multiplexer, not a `Status`.
 const NO_SUCH_PATH: Reply = Reply::Text(404, "404 page not found\n");
 
 impl Server {
@@ -45,7 +45,7 @@ impl Server {
         Self { store, authenticator, audit, version: Version::of_environment() }
     }
 
-    /// Makes what kube-apiserver makes when it starts.
+    /// Creates the objects that kube-apiserver creates at start.
     pub(super) fn bootstrap(&self, client_ca: &str) -> Result<(), String> {
         let mut store = self.store.lock().unwrap();
         for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
@@ -161,7 +161,7 @@ impl Server {
                 let place = Place { subresource: "", ..place };
                 ok(objects::scale(&objects::patch(store, place, &patch)?))
             }
-            // A Lease may be created by an update: `AllowCreateOnUpdate` is true.
+            // An update may create a Lease: `AllowCreateOnUpdate` is true.
             ("update", "") if place.kind.kind == "Lease" && place.found(store).is_err() => {
                 let create = Access::Resource {
                     verb: "create".to_owned(),
@@ -216,7 +216,7 @@ fn list(store: &Store, kind: &Kind, namespace: &str, asked: &Asked) -> Result<Va
     let selector = Selector::read(&asked.query)?;
     let all = store.list(kind, namespace).map(|(_, object)| object);
     let items = all.filter(|object| selector.takes(object)).cloned().map(|mut object| {
-        // Items of a list do not repeat what the list is of.
+        // Items of a list have neither `kind` nor `apiVersion`.
         if let Some(fields) = object.as_object_mut() {
             fields.remove("kind");
             fields.remove("apiVersion");

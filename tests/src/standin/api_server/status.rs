@@ -1,11 +1,11 @@
-//! Answers other than what was asked for: `Status` objects, worded as kube-apiserver words them.
+//! `Status` objects, worded as by kube-apiserver.
 
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
 use super::rbac::Access;
 
-/// Why a request was not carried out.
+/// The reason why a request failed.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) code: u16,
@@ -36,7 +36,7 @@ impl Failure {
         Self::new(403, "Forbidden", message)
     }
 
-    /// As [`Failure::forbidden`], with what was asked for.
+    /// Returns a failure like [`Failure::forbidden`], with the requested resource in its details.
     pub(super) fn unauthorized_access(message: String, access: &Access) -> Self {
         let details = match access {
             Access::Path { .. } => json!({}),
@@ -103,7 +103,7 @@ impl Failure {
         Self::new(422, "Invalid", message)
     }
 
-    /// The `Status` object.
+    /// Returns the `Status` object.
     pub(super) fn object(&self) -> Value {
         let mut object = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -116,7 +116,7 @@ impl Failure {
     }
 }
 
-/// What a deletion answers that left nothing.
+/// Returns the `Status` of a deletion that removed the object.
 pub(super) fn deleted(kind: &Kind, name: &str, uid: &Value) -> Value {
     let details = json!({"name": name, "group": kind.group, "kind": kind.plural, "uid": uid});
     json!({

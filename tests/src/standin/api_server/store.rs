@@ -1,4 +1,4 @@
-//! The objects, their revisions, and the file that outlives the process.
+//! The stored objects, their revisions, and the journal file that outlives the process.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::kinds::Kind;
 
-/// Where an object is: kind, namespace, name.
+/// The key of an object: kind, namespace, name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) resource: String,
@@ -25,7 +25,7 @@ impl Key {
     }
 }
 
-/// One change, as watchers see it.
+/// A change, as watchers see it.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) revision: u64,
@@ -34,7 +34,7 @@ pub(super) struct Change {
     pub(super) object: Value,
 }
 
-/// All objects.
+/// All objects, with recent changes.
 #[derive(Debug)]
 pub(super) struct Store {
     objects: BTreeMap<Key, Value>,
@@ -45,7 +45,8 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Those of an earlier process in `folder`, if there are any; none without a folder.
+    /// Opens the store with the objects of an earlier process in `folder`. Without a folder, it
+    /// starts empty and persists nothing.
     pub(super) fn open(folder: Option<&Path>) -> Result<Self, String> {
         let mut store = Self {
             objects: BTreeMap::new(),
@@ -65,7 +66,8 @@ impl Store {
         Ok(store)
     }
 
-    /// A process that was killed may have left its last line half-written: that write was never answered.
+    /// Applies a journal. Its last line may be incomplete after a kill; that write was never
+    /// acknowledged.
     fn replay(&mut self, journal: &str) {
         for line in journal.lines() {
             let Ok(entry) = serde_json::from_str::<Value>(line) else { continue };
@@ -88,7 +90,7 @@ impl Store {
         self.objects.get(key)
     }
 
-    /// All objects of a kind, in one namespace or, with an empty one, in all.
+    /// Returns the objects of a kind in one namespace, or in all if `namespace` is empty.
     pub(super) fn list<'a>(
         &'a self,
         kind: &Kind,
@@ -100,7 +102,7 @@ impl Store {
         })
     }
 
-    /// Stores an object with a new revision, which it returns it with.
+    /// Stores an object with a new revision and returns it.
     pub(super) fn put(&mut self, key: &Key, mut object: Value) -> Value {
         let what = if self.objects.contains_key(key) { "MODIFIED" } else { "ADDED" };
         object["metadata"]["resourceVersion"] = json!((self.revision + 1).to_string());
@@ -109,7 +111,7 @@ impl Store {
         object
     }
 
-    /// Forgets an object, which it returns.
+    /// Removes an object and returns it.
     pub(super) fn remove(&mut self, key: &Key) -> Option<Value> {
         let mut object = self.objects.remove(key)?;
         object["metadata"]["resourceVersion"] = json!((self.revision + 1).to_string());
@@ -135,7 +137,8 @@ impl Store {
         self.news.send_replace(revision);
     }
 
-    /// The changes after a revision; the oldest revision that is still known if that one is not.
+    /// Returns the changes after a revision. The error is the oldest available revision, if
+    /// `revision` is older.
     pub(super) fn changes_after(&self, revision: u64) -> Result<Vec<Change>, u64> {
         let oldest = self.changes.front().map_or(self.revision, |change| change.revision - 1);
         if revision < oldest {
@@ -144,7 +147,7 @@ impl Store {
         Ok(self.changes.iter().filter(|change| change.revision > revision).cloned().collect())
     }
 
-    /// Says when something changes.
+    /// Returns a receiver that is notified of each change.
     pub(super) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
     }

@@ -1,4 +1,5 @@
-//! Watches: the changes of a kind, a line each, for as long as the client stays.
+//! Watches: streams of the changes of a kind, one JSON object per line, until a timeout or until
+//! the client leaves.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::status::Failure;
 use super::store::{Change, Store};
 use crate::standin::http::Content;
 
-/// Starts a watch. Without a revision to start from, it first tells what is there.
+/// Starts a watch. Without a start revision, it first sends the existing objects.
 pub(super) fn start(
     store: &Arc<Mutex<Store>>,
     kind: &'static Kind,

@@ -1,8 +1,9 @@
-//! What is checked while clients, certificates and the listener are set up, one problem at a time.
+//! Checks during the setup of clients, certificates and the listener. The first problem is the
+//! error.
 
 use crate::standin::flags::Parsed;
 
-/// Go's names, without those that only TLS 1.0 to 1.2 servers of old used.
+/// Cipher suites by Go's names.
 const SUITES: &[&str] = &[
     "TLS_AES_128_GCM_SHA256",
     "TLS_AES_256_GCM_SHA384",
@@ -33,7 +34,7 @@ const SUITES: &[&str] = &[
     "TLS_RSA_WITH_RC4_128_SHA",
 ];
 
-/// Checks what neither a client nor a file is needed for.
+/// Checks flags that need no client, and that the leader migration config is readable.
 pub(super) fn check(flags: &Parsed) -> Result<(), String> {
     let list = |name: &str| flags.list(name).unwrap_or_default();
     for path in list("authorization-always-allow-paths") {
@@ -86,7 +87,7 @@ fn migration(flags: &Parsed) -> Result<(), String> {
         .map_err(|error| format!("{what}: open {}: {error}", path.display()))
 }
 
-/// What `net/http` says of a list of suites that HTTP/2 cannot do with.
+/// Returns the error of `net/http` for cipher suites without one that HTTP/2 requires.
 pub(super) fn no_http2(flags: &Parsed) -> Option<&'static str> {
     let suites = flags.list("tls-cipher-suites").filter(|suites| !suites.is_empty())?;
     let is_enough = |suite: &String| {

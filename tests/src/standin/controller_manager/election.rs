@@ -1,4 +1,4 @@
-//! The campaign for the Lease, step for step as `k8s.io/client-go/tools/leaderelection` does it.
+//! Leader election, step by step as in `k8s.io/client-go/tools/leaderelection`.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::standin::client::Client;
 use crate::standin::when::now_micro;
 use crate::standin::{log, random};
 
-/// One candidate.
+/// A candidate of the election.
 #[derive(Debug)]
 pub(super) struct Elector {
     client: Client,
     options: Election,
     identity: String,
     health: Arc<Health>,
-    /// The Lease as last seen or written, and when: by our own clock, never by the times it names.
+    /// The Lease as last read or written, with the local time. The times in the Lease are not used.
     observed: Option<(Value, Instant)>,
 }
 
@@ -34,7 +34,8 @@ impl Elector {
         Self { client, options, identity, health, observed: None }
     }
 
-    /// Gives the Lease up if this process holds it: `LeaderElector.release`, which is tried once.
+    /// Releases the Lease if this process holds it, with one attempt, as `LeaderElector.release`
+    /// does.
     pub(super) async fn release(&mut self) -> Result<(), String> {
         let (code, lease) = self.client.get(&self.at()).await?;
         if code != 200 || !self.is_ours(&lease) {
@@ -47,7 +48,7 @@ impl Elector {
         self.update(lease, spec).await.map_err(|why| format!("Failed to release lease: {why}"))
     }
 
-    /// Asks until it leads: at once, and then every retry period with up to 120 % added.
+    /// Acquires the Lease. Tries at once, then every retry period plus a jitter of up to 120 %.
     pub(super) async fn acquire(&mut self) {
         let place = format!("{}/{}", self.options.namespace, self.options.name);
         log::line('I', &format!("\"Attempting to acquire leader lease...\" lock={place:?}"));
@@ -57,7 +58,7 @@ impl Elector {
         log::line('I', &format!("\"Successfully acquired lease\" lock={place:?}"));
     }
 
-    /// Renews until that has failed for the renew deadline.
+    /// Renews the Lease until renewals have failed for the renew deadline.
     pub(super) async fn renew(&mut self) {
         loop {
             let deadline = tokio::time::Instant::now() + self.options.renew_deadline;
@@ -107,7 +108,7 @@ impl Elector {
                 return Err(format!("Error retrieving lease lock: {}", message(&status)));
             }
         };
-        // The resource version alone is no news: the real one compares the record.
+        // As client-go, compares the record, not the resource version.
         let is_news = self.observed.as_ref().is_none_or(|(old, _)| old["spec"] != lease["spec"]);
         let since = match &self.observed {
             Some((_, at)) if !is_news => *at,
@@ -165,7 +166,8 @@ impl Elector {
         self.observed = Some((lease, Instant::now()));
     }
 
-    /// Our claim; who holds it already keeps the time and the count of the beginning.
+    /// Returns the record of a claim. A holder that renews keeps the acquire time and the
+    /// transitions.
     fn record(&self, held: Option<&Value>) -> Value {
         let now = now_micro();
         json!({
@@ -185,7 +187,8 @@ impl Elector {
         self.path(&format!("/{}", self.options.name))
     }
 
-    /// With the time that the server may take: client-go says in each request what its client waits.
+    /// Returns the path of a Lease with the client's timeout, which client-go sends in each
+    /// request.
     fn path(&self, name: &str) -> String {
         let namespace = &self.options.namespace;
         let timeout = self.options.patience().as_secs_f64();
@@ -195,7 +198,7 @@ impl Elector {
     }
 }
 
-/// `hostname_uuid`: each process is a candidate of its own.
+/// Returns a new identity, `hostname_uuid`, so that each process is a separate candidate.
 pub(super) fn identity() -> Result<String, String> {
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname");
     let hostname = hostname.map_err(|error| format!("hostname: {error}"))?;

@@ -1,4 +1,4 @@
-//! What controllers read when they start; an error ends the process.
+//! Checks of the files and CIDRs that controllers read at start. An error ends the process.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -11,10 +11,10 @@ use super::values;
 use crate::standin::flags::Parsed;
 use crate::standin::tls;
 
-/// Reads it all.
+/// Checks everything that the enabled controllers read.
 pub(super) fn check(flags: &Parsed, options: &Options) -> Result<(), String> {
     let provider = flags.text("cloud-provider").unwrap_or_default();
-    // From 1.32 on that is seen before the start.
+    // From 1.32 on, validation rejects the provider before the start.
     if options.version.minor < 32 && !is_provider(provider, options.version.minor) {
         return Err(match options.version.minor {
             ..29 => format!(
@@ -95,7 +95,7 @@ fn node_cidrs(flags: &Parsed) -> Result<(), String> {
         let length = clusters.len();
         return Err(format!("length of clusterCIDRs is:{length} more than max allowed of 2"));
     }
-    // A range that is none is only logged.
+    // Upstream only logs an invalid range.
     let services: Vec<_> = text("service-cluster-ip-range").split(',').flat_map(cidr).collect();
     if let [(first, _), (second, _)] = services.as_slice()
         && first.is_ipv4() == second.is_ipv4()

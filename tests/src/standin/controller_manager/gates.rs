@@ -1,20 +1,20 @@
-//! Feature gates: their names, stages and defaults by version, and what may be set.
+//! Feature gates: names, stages and defaults by version, and the check of `--feature-gates`.
 
 use std::collections::BTreeMap;
 
 use crate::standin::flags::{Parsed, boolean};
 
-/// The table; its head explains the form.
+/// Table of gates; its header explains the format.
 const TABLE: &str = include_str!("data/gates.txt");
-/// The versions that the table covers.
+/// Minor versions that the table covers.
 const COVERED: std::ops::RangeInclusive<u32> = 25..=37;
-/// Gates and versions are checked after parsing from this version on, and while parsing before.
+/// First minor version that checks gates and versions after parsing instead of while parsing.
 const CHECKED_AFTER_PARSING: u32 = 31;
-/// Dependencies between gates are checked from this version on.
+/// First minor version that checks dependencies between gates.
 const NEEDS_CHECKED: u32 = 35;
 const RELEASE: &str = "ControllerManagerReleaseLeaderElectionLockOnExit";
 
-/// A gate as one version knows it.
+/// A gate in one minor version.
 #[derive(Debug, PartialEq, Eq)]
 struct Gate {
     name: &'static str,
@@ -24,15 +24,15 @@ struct Gate {
     needs: Vec<&'static str>,
 }
 
-/// The state of every gate.
+/// The states of all gates by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Gates(BTreeMap<String, bool>);
 
 impl Gates {
-    /// Reads `--feature-gates` as a version of kube-controller-manager does.
+    /// Reads `--feature-gates` as a minor version of kube-controller-manager does.
     ///
     /// # Errors
-    /// The texts of k8s.io/component-base/featuregate; an unknown name ends the list.
+    /// The messages of k8s.io/component-base/featuregate. An unknown name ends the check.
     pub(super) fn read(flags: &Parsed, minor: u32) -> Result<Self, Vec<String>> {
         let minor = emulated(flags, minor).map_err(|why| vec![why])?;
         let given = given(flags, minor).map_err(|why| vec![why])?;
@@ -67,12 +67,12 @@ impl Gates {
         if errors.is_empty() { Ok(gates) } else { Err(errors) }
     }
 
-    /// Whether a gate is on.
+    /// Reports whether a gate is on.
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.0.get(name).copied().unwrap_or(false)
     }
 
-    /// Whether a leader that is told to end gives its Lease up (KEP-5366).
+    /// Reports whether a leader releases its Lease on SIGTERM (KEP-5366).
     pub(super) fn releases_lease(&self) -> bool {
         self.is_on(RELEASE)
     }
@@ -89,12 +89,12 @@ impl Gates {
     }
 }
 
-/// Whether a version reports a bad gate as a flag that does not parse.
+/// Reports whether a minor version reports an invalid gate as a flag that does not parse.
 pub(super) fn is_parse_error(minor: u32) -> bool {
     minor < CHECKED_AFTER_PARSING
 }
 
-/// The gates that `--help` of a version lists: neither GA nor deprecated.
+/// Returns the gates that `--help` of a minor version lists: neither GA nor deprecated.
 pub(super) fn listed(minor: u32) -> Vec<String> {
     let prefix = if minor >= CHECKED_AFTER_PARSING { "kube:" } else { "" };
     let open = known(minor).into_iter().filter(|gate| matches!(gate.stage, 'a' | 'b'));
@@ -105,7 +105,7 @@ pub(super) fn listed(minor: u32) -> Vec<String> {
     .collect()
 }
 
-/// What was set, by name; a component stands before each name or before none.
+/// Returns the gates that flags set, by name. Either all names have a component prefix or none.
 fn given(flags: &Parsed, minor: u32) -> Result<BTreeMap<String, bool>, String> {
     let mut given = BTreeMap::new();
     let mut prefixes = [false; 2];
@@ -141,7 +141,7 @@ fn given(flags: &Parsed, minor: u32) -> Result<BTreeMap<String, bool>, String> {
     Ok(given)
 }
 
-/// The minor whose stages count: `--emulated-version`, at most three behind.
+/// Returns the minor version whose stages apply: `--emulated-version`, at most three behind.
 fn emulated(flags: &Parsed, minor: u32) -> Result<u32, String> {
     let Some(text) = flags.text("emulated-version").filter(|text| !text.is_empty()) else {
         return Ok(minor);

@@ -1,4 +1,4 @@
-//! `/healthz`, over TLS, for everybody.
+//! `/healthz` over TLS, without authentication.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -12,14 +12,14 @@ use tokio_rustls::TlsAcceptor;
 use crate::standin::http::{self, Content};
 use crate::standin::{log, tls};
 
-/// Whether the process is well: a standby is, and a leader that renews.
+/// Health of the process: a standby is healthy, and so is a leader that renews its Lease.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     due: Mutex<Option<Instant>>,
 }
 
 impl Health {
-    /// The Lease was renewed for this long; 20 seconds of grace are the real one's.
+    /// Records a renewal of the Lease. As upstream, health lasts 20 seconds longer than the Lease.
     pub(super) fn renewed(&self, lease_duration: Duration) {
         *self.due.lock().unwrap() = Some(Instant::now() + lease_duration + GRACE);
     }
@@ -29,7 +29,7 @@ impl Health {
     }
 }
 
-/// Serves until the task is dropped.
+/// Returns a future that serves until it is dropped.
 pub(super) fn serve(
     listener: TcpListener,
     served: Arc<tls::Served>,
@@ -48,7 +48,7 @@ pub(super) fn serve(
                 500,
                 "[-]leaderElection failed: reason withheld\nhealthz check failed\n".to_owned(),
             ),
-            // Of the paths that need no permission, only that one is served.
+            // Upstream allows these paths to all users, but serves only `/healthz`.
             ("/livez" | "/readyz", _) => (404, "404 page not found\n".to_owned()),
             (path, _) => (403, forbidden(request.method().as_str(), path)),
         };
@@ -69,14 +69,14 @@ fn forbidden(method: &str, path: &str) -> String {
     .to_string()
 }
 
-/// Takes up a serving certificate that was replaced on disk.
+/// Reloads a serving certificate that was replaced on disk.
 pub(super) async fn reread(served: Arc<tls::Served>) {
     loop {
         sleep(Duration::from_millis(500)).await;
         match served.refresh() {
             Ok(false) => (),
             Ok(true) => log::line('I', "\"Loaded a new cert/key pair\""),
-            // Between the two renames of a pair nothing matches; the next look decides.
+            // Between the renames of its two files, a pair does not match. The next check decides.
             Err(error) => log::line('E', &format!("key failed with : {error}")),
         }
     }

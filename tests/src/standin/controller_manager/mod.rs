@@ -1,9 +1,11 @@
 //! The stand-in for kube-controller-manager.
 //!
-//! It starts in the order of the real one: flags, gates, values, kubeconfig, port, delegated authentication, health, election. What
-//! only controllers read (root CA, service account key, signing pair, CIDRs) it reads as the real one does: when it
-//! leads. With `--use-service-account-credentials` its controllers act under service account tokens; without, they act
-//! under the kubeconfig's identity, which the stock role refuses nearly everything.
+//! It starts in the order of the real program: flags, gates, values, kubeconfig, port, delegated
+//! authentication, health, election. Like the real program, it reads the files of controllers (root
+//! CA, service account key, signing pair) and CIDRs only as the leader.
+//!
+//! With `--use-service-account-credentials`, its controllers use service account tokens. Otherwise
+//! they use the kubeconfig's identity, to which the bootstrap role denies nearly everything.
 
 mod config;
 mod controllers;
@@ -36,16 +38,16 @@ use health::Health;
 use options::Options;
 use signals::Signals;
 
-/// How the process ends, other than by a signal.
+/// The end of the process, other than by a signal.
 #[derive(Debug)]
 enum End {
-    /// Told to, with the feature gate that makes it an orderly end.
+    /// A signal with the feature gate that makes it an orderly end.
     Stopped,
-    /// Nothing was begun, or it cannot go on.
+    /// A failed start, or a failure of the running process.
     Failed(String),
-    /// What only the leader reads is wrong.
+    /// An error in the configuration that only the leader reads.
     Controllers(String),
-    /// As Go ends where nobody checked before.
+    /// A panic as in Go, on values that no earlier check rejects.
     Panics(String),
 }
 
@@ -55,7 +57,7 @@ impl From<String> for End {
     }
 }
 
-/// Runs it with these arguments, until it ends.
+/// Runs the program with these arguments until it ends.
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
     if arguments.first().is_some_and(|first| first == DIES) {
@@ -89,14 +91,14 @@ pub fn main(arguments: &[String]) -> ExitCode {
         let options = Options::check(&parsed, version)?;
         run(&parsed, &options).await
     });
-    // What still waits for the network must not keep the process.
+    // Pending network operations must not delay the end of the process.
     runtime.shutdown_background();
     let Err(end) = end;
     end.report(version)
 }
 
 impl End {
-    /// Writes why, in upstream's form; the exit status.
+    /// Logs the reason in upstream's format; returns the exit code.
     fn report(self, version: Version) -> ExitCode {
         match self {
             Self::Stopped => ExitCode::SUCCESS,
@@ -127,7 +129,10 @@ impl End {
     }
 }
 
-/// Without self-release, nothing handles a signal upstream, so that the process dies of it.
+/// Runs until an error or a signal.
+///
+/// Without the release of the Lease on exit, upstream handles no signals, so that the process dies
+/// of one.
 async fn run(flags: &Parsed, options: &Options) -> Result<Infallible, End> {
     log::line('I', &format!("\"Starting\" version=\"{}\"", options.version));
     let mut signals = Signals::new()?;
@@ -136,11 +141,11 @@ async fn run(flags: &Parsed, options: &Options) -> Result<Infallible, End> {
         result = work(flags, options, &identity) => return result,
         () = signals.next() => (),
     }
-    // Seen on the real one: from 0.05 to 2 seconds, mostly short.
+    // Observed with the real program: 0.05 to 2 seconds, mostly short.
     let rest = Duration::from_secs_f64(0.05 + 1.95 * random::fraction().powi(4));
     let orderly = async {
         if options.gates.releases_lease() {
-            // Controllers first, then the Lease; and something is left to do after that.
+            // Controllers stop before the release of the Lease, and other work follows it.
             sleep(rest / 2).await;
             release(flags, options, identity).await;
             sleep(rest / 2).await;
@@ -171,7 +176,7 @@ async fn release(flags: &Parsed, options: &Options, identity: String) {
     }
 }
 
-/// Ends only with an error.
+/// Runs the service; returns only on an error.
 async fn work(flags: &Parsed, options: &Options, identity: &str) -> Result<Infallible, End> {
     let kubeconfig = flags.path("kubeconfig").ok_or_else(|| {
         "invalid configuration: no configuration has been provided, try setting \
@@ -240,7 +245,8 @@ fn served(flags: &Parsed) -> Result<tls::Served, String> {
     }
 }
 
-/// What makes the real one exit when it reaches no API server at start.
+/// Reads the `ConfigMap` of delegated authentication. Like the real program, fails if the API
+/// server does not answer.
 async fn delegated_authentication(flags: &Parsed) -> Result<(), String> {
     let Some(path) = flags.path("authentication-kubeconfig") else { return Ok(()) };
     let kubeconfig = Kubeconfig::load(Path::new(&path))
@@ -264,7 +270,7 @@ async fn delegated_authentication(flags: &Parsed) -> Result<(), String> {
 }
 
 const PROGRAM: &str = "kube-controller-manager";
-/// The only argument of a process that is to die of SIGTERM at once.
+/// Only argument of a process that must die of SIGTERM at once.
 const DIES: &str = "--standin-dies";
 const AUTHENTICATION: &str =
     "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";

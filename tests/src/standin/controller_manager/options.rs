@@ -1,4 +1,4 @@
-//! What the flags mean together.
+//! Options that result from all flags together.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::values;
 use crate::standin::flags::Parsed;
 use crate::standin::version::Version;
 
-/// The flags that were checked before anything started.
+/// The options, checked before anything starts.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) version: Version,
@@ -20,7 +20,7 @@ pub(super) struct Options {
     pub(super) gates: Gates,
 }
 
-/// The flags of the election.
+/// The options of leader election.
 #[derive(Clone, Debug)]
 pub(super) struct Election {
     pub(super) is_on: bool,
@@ -32,8 +32,10 @@ pub(super) struct Election {
 }
 
 impl Options {
-    /// Checks what `kube-controller-manager` checks before it reads or contacts anything: gates, then logging, then
-    /// everything else. The errors of one step come at once.
+    /// Makes the checks of `kube-controller-manager` before it reads or contacts anything: gates,
+    /// logging, then all other flags.
+    ///
+    /// All errors of one step are reported together.
     pub(super) fn check(flags: &Parsed, version: Version) -> Result<Self, String> {
         let minor = version.minor;
         let gates = Gates::read(flags, minor).map_err(|errors| aggregate(&errors))?;
@@ -61,7 +63,7 @@ impl Options {
         Ok(Self { version, bind_address, secure_port, election, controllers, gates })
     }
 
-    /// Whether a controller runs: as k8s.io/controller-manager's `IsControllerEnabled`.
+    /// Reports whether a controller runs, as `IsControllerEnabled` of k8s.io/controller-manager.
     pub(super) fn is_enabled(&self, name: &str) -> bool {
         let says = |prefix: &str, listed: &str| {
             listed.strip_prefix(prefix).is_some_and(|listed| names::canonical(listed) == name)
@@ -94,12 +96,13 @@ impl Election {
         }
     }
 
-    /// What client-go gives each request: half of the renew deadline.
+    /// Timeout of each request as in client-go: half of the renew deadline, at least 1 s.
     pub(super) fn patience(&self) -> Duration {
         (self.renew_deadline / 2).max(Duration::from_secs(1))
     }
 
-    /// What the election panics about when it begins: nothing checks these before.
+    /// Returns the message of the panic at the start of the election, if durations are invalid. No
+    /// earlier check rejects them.
     pub(super) fn panic(&self) -> Option<&'static str> {
         if self.lease_duration <= self.renew_deadline {
             Some("leaseDuration must be greater than renewDeadline")
@@ -113,7 +116,7 @@ impl Election {
     }
 }
 
-/// Several errors as Go's aggregate writes them.
+/// Formats errors as Go's aggregate does.
 fn aggregate(errors: &[String]) -> String {
     match errors {
         [one] => one.clone(),

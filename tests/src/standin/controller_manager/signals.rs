@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: heard of, and died of.
+//! Handling of SIGTERM and SIGINT, and termination by SIGTERM.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::DIES;
 
-/// The signals that end a service.
+/// Receives the signals that end a service.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -32,7 +32,8 @@ impl Signals {
     }
 }
 
-/// Ends this process by SIGTERM although that is handled: a program that is executed anew handles nothing.
+/// Ends this process by SIGTERM although it handles the signal: executing the program again resets
+/// the handlers.
 pub(super) fn die_of_it() -> ! {
     let error = Command::new("/proc/self/exe").arg(DIES).exec();
     panic!("/proc/self/exe: {error}");

@@ -1,12 +1,14 @@
-//! The values of flags that parse, checked as `Validate()` of kube-controller-manager and its logging options check them.
-//! The words are upstream's; the minors are those in which a check is made.
+//! Validation of parsed flags, as in `Validate()` of kube-controller-manager and in its logging
+//! options.
+//!
+//! Messages are upstream's. Minor versions are those that make a check.
 
 use std::path::Path;
 
 use super::gates::Gates;
 use crate::standin::flags::Parsed;
 
-/// At least one, since a minor, in these words.
+/// Flags that must be at least 1: name, first minor version with the check, message.
 const POSITIVE: [(&str, u32, &str); 8] = [
     ("concurrent-cron-job-syncs", 28, "must be greater than 0, but got"),
     ("concurrent-daemonset-syncs", 32, "must be greater than 0, but got"),
@@ -18,7 +20,7 @@ const POSITIVE: [(&str, u32, &str); 8] = [
     ("concurrent-statefulset-syncs", 0, "must be greater than 0, but got"),
 ];
 
-/// From one to this.
+/// Flags that must be between 1 and a maximum.
 const RANGES: [(&str, i64); 4] = [
     ("concurrent-service-endpoint-syncs", 50),
     ("max-endpoints-per-slice", 1000),
@@ -26,7 +28,7 @@ const RANGES: [(&str, i64); 4] = [
     ("mirroring-max-endpoints-per-subset", 1000),
 ];
 
-/// What the logging options refuse.
+/// Returns the errors of the logging options.
 pub(super) fn logging(flags: &Parsed, minor: u32, gates: &Gates) -> Vec<String> {
     let mut errors = Vec::new();
     let format = flags.text("logging-format").unwrap_or("text");
@@ -56,7 +58,7 @@ pub(super) fn logging(flags: &Parsed, minor: u32, gates: &Gates) -> Vec<String> 
     errors
 }
 
-/// What `Validate()` refuses, without the names of controllers.
+/// Returns the errors of `Validate()`, except those about names of controllers.
 pub(super) fn validate(flags: &Parsed, minor: u32) -> Vec<String> {
     let text = |name: &str| flags.text(name).unwrap_or_default();
     let mut errors = numbers(flags, minor);
@@ -98,7 +100,7 @@ pub(super) fn validate(flags: &Parsed, minor: u32) -> Vec<String> {
     errors
 }
 
-/// The words about a cloud provider that is built in no more.
+/// Returns the error for a cloud provider that is not built in any more.
 pub(super) fn no_such_provider(name: &str) -> String {
     format!(
         "cloud provider {name:?} was specified, but built-in cloud providers are disabled. Please \
@@ -175,7 +177,7 @@ fn metrics(flags: &Parsed, minor: u32) -> Vec<String> {
 }
 
 fn signing(flags: &Parsed) -> Vec<String> {
-    // The labels of the middle two are upstream's.
+    // As upstream, the labels of the middle two differ from their flags.
     const SIGNERS: [(&str, &str); 4] = [
         ("kubelet-serving", "kubelet-serving"),
         ("kubelet-client", "kube-apiserver-client"),

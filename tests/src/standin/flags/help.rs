@@ -1,4 +1,4 @@
-//! `--help`, as pflag lists flags.
+//! The text of `--help`, as pflag prints flags.
 
 use std::fmt::Write as _;
 
@@ -26,5 +26,5 @@ pub(super) fn text(known: &[Flag], gates: &[String]) -> String {
     text
 }
 
-/// Where descriptions begin.
+/// Indentation of descriptions.
 const PLACE: &str = "                ";

@@ -1,4 +1,5 @@
-//! Command lines as pflag and cobra read them: nothing unknown, nothing of a wrong type, nothing left over.
+//! The parser of command lines, as strict as pflag and cobra: no unknown flags, no invalid values,
+//! no positional arguments.
 
 mod help;
 mod table;
@@ -15,7 +16,7 @@ pub(super) use table::controller_manager;
 pub use value::Type;
 pub(super) use value::boolean;
 
-/// A flag that a program knows.
+/// A flag of a program.
 #[derive(Clone, Debug)]
 pub struct Flag {
     name: Cow<'static, str>,
@@ -23,21 +24,21 @@ pub struct Flag {
 }
 
 impl Flag {
-    /// A flag of this name and type.
+    /// Creates a flag of this name and type.
     #[must_use]
     pub const fn new(name: &'static str, kind: Type) -> Self {
         Self { name: Cow::Borrowed(name), kind }
     }
 }
 
-/// A command line that was read.
+/// A parsed command line.
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
     values: BTreeMap<String, Vec<String>>,
 }
 
 impl Parsed {
-    /// A command line with these values.
+    /// Creates a command line with these values.
     #[cfg(test)]
     pub(super) fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let values =
@@ -45,43 +46,43 @@ impl Parsed {
         Self { values: values.collect() }
     }
 
-    /// All that was given, in order.
+    /// Returns all values of a flag, in order.
     #[must_use]
     pub fn all(&self, name: &str) -> &[String] {
         self.values.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What was given last.
+    /// Returns the last value of a flag.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(|values| values.last()).map(String::as_str)
     }
 
-    /// A path, unless it is absent or empty.
+    /// Returns a path, unless it is absent or empty.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.text(name).filter(|path| !path.is_empty()).map(PathBuf::from)
     }
 
-    /// A switch.
+    /// Returns a boolean value.
     #[must_use]
     pub fn is_on(&self, name: &str, default: bool) -> bool {
         self.text(name).and_then(value::boolean).unwrap_or(default)
     }
 
-    /// A whole number.
+    /// Returns an integer, if the flag was set.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i64> {
         self.text(name).and_then(value::whole)
     }
 
-    /// A duration in seconds, which may be negative.
+    /// Returns a duration in seconds, which may be negative.
     #[must_use]
     pub fn seconds(&self, name: &str, default: f64) -> f64 {
         self.text(name).and_then(value::duration).unwrap_or(default)
     }
 
-    /// A duration; a negative one counts as none.
+    /// Returns a duration. A negative one counts as zero.
     #[must_use]
     pub fn duration(&self, name: &str, default: Duration) -> Duration {
         let Some(text) = self.text(name) else { return default };
@@ -90,21 +91,22 @@ impl Parsed {
         })
     }
 
-    /// A list, in which all that was given is joined; each is a line of CSV, and an empty one has no items.
+    /// Returns the items of all values of a flag. Each value is a line of CSV; an empty one has no
+    /// items.
     #[must_use]
     pub fn list(&self, name: &str) -> Option<Vec<String>> {
         let values = self.values.get(name)?;
         Some(values.iter().filter(|value| !value.is_empty()).flat_map(|value| csv(value)).collect())
     }
 
-    /// Whether a flag was given.
+    /// Reports whether a flag was set.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 }
 
-/// The fields of one line of CSV, as Go's `encoding/csv` reads it.
+/// Returns the fields of a line of CSV, as Go's `encoding/csv` reads it.
 fn csv(line: &str) -> Vec<String> {
     let (mut fields, mut field, mut is_quoted) = (Vec::new(), String::new(), false);
     let mut rest = line.chars().peekable();
@@ -123,10 +125,10 @@ fn csv(line: &str) -> Vec<String> {
     fields
 }
 
-/// Reads a command line.
+/// Parses a command line.
 ///
 /// # Errors
-/// The message that pflag or cobra would print.
+/// The message that pflag or cobra prints.
 pub fn parse(program: &str, known: &[Flag], arguments: &[String]) -> Result<Parsed, String> {
     let mut parsed = Parsed::default();
     let mut rest = arguments.iter();
@@ -168,7 +170,7 @@ pub fn parse(program: &str, known: &[Flag], arguments: &[String]) -> Result<Pars
     Ok(parsed)
 }
 
-/// What to print if the command line asks for help or the version. `gates` are the feature gates to list.
+/// Returns the text to print if the command line requests help or the version. Help lists `gates`.
 pub(super) fn asked_for(
     parsed: &Parsed,
     known: &[Flag],
@@ -181,17 +183,17 @@ pub(super) fn asked_for(
     match parsed.text("version")? {
         "raw" => Some(format!("{}\n", version.raw())),
         text if boolean(text) == Some(true) => Some(format!("Kubernetes {version}\n")),
-        // A version of its own only changes what is reported elsewhere.
+        // Another value only changes the version that is reported elsewhere.
         _ => None,
     }
 }
 
-/// What `--help` prints, and what precedes the error where a command line cannot be read.
+/// Returns the text of `--help`, which also precedes the error about an invalid command line.
 pub(super) fn usage(known: &[Flag], gates: &[String]) -> String {
     help::text(known, gates)
 }
 
-/// Prints what was asked for to standard output.
+/// Prints requested text to standard output.
 #[expect(clippy::print_stdout, reason = "somebody asked for it")]
 pub(super) fn print(text: &str) -> ExitCode {
     print!("{text}");

@@ -1,4 +1,4 @@
-//! The flags of kube-controller-manager in one version.
+//! The flags of kube-controller-manager by version.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Flag, Type};
 
-/// Every flag of kube-controller-manager from 1.20 on, read from its sources.
+/// Table of all flags of kube-controller-manager since 1.20, read from its sources.
 const TABLE: &str = include_str!("../../../../kcm-systemd/testdata/kcm-flags.json");
 
 #[derive(Deserialize)]
@@ -23,7 +23,7 @@ struct Entry {
     kind: String,
 }
 
-/// The flags of a minor version.
+/// Returns the flags of a minor version.
 pub(in super::super) fn controller_manager(minor: u32) -> Vec<Flag> {
     let table: Table = serde_json::from_str(TABLE).unwrap();
     let is_known = |entry: &Entry| {

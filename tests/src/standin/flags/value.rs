@@ -1,4 +1,4 @@
-//! The types of flags, checked as strictly as Go checks them.
+//! The types of flags, with checks as strict as Go's.
 
 /// The type of a flag's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,43 +7,43 @@ pub enum Type {
     Bool,
     /// A Go duration.
     Duration,
-    /// `name=true` or `name=false`, several with commas.
+    /// `name=true` or `name=false`, separated by commas.
     FeatureGates,
     /// A decimal fraction.
     Float,
-    /// A whole number of 32 bits.
+    /// A 32-bit integer.
     Int32,
-    /// Whole numbers of 32 bits, with commas.
+    /// 32-bit integers, separated by commas.
     Int32List,
-    /// A whole number of 64 bits.
+    /// A 64-bit integer.
     Int64,
     /// An IP address.
     Ip,
-    /// Texts, with commas.
+    /// Strings, separated by commas.
     List,
-    /// `key=value`, several with commas.
+    /// `key=value`, separated by commas.
     Map,
-    /// A quantity as resources have it, such as `1Ki`.
+    /// A resource quantity, such as `1Ki`.
     Quantity,
-    /// `certificate,key`, and perhaps `:domains`.
+    /// `certificate,key`, optionally with `:domains`.
     SniPair,
-    /// Anything.
+    /// Any text.
     Text,
     /// klog's verbosity.
     Verbosity,
     /// `true`, `raw` or a version; `true` without a value.
     Version,
-    /// `pattern=N`, several with commas.
+    /// `pattern=N`, separated by commas.
     VModule,
 }
 
 impl Type {
-    /// The value of a flag that is given without one, where that is possible.
+    /// Returns the value of a flag without one, if the type permits that.
     pub(super) fn without_value(self) -> Option<&'static str> {
         matches!(self, Self::Bool | Self::Version).then_some("true")
     }
 
-    /// What `--help` calls it.
+    /// Name of the type in `--help`.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Bool => "",
@@ -65,7 +65,7 @@ impl Type {
         }
     }
 
-    /// Whether a value is of this type; the error is Go's.
+    /// Checks that a value is of this type; the error is Go's.
     pub(super) fn check(self, value: &str) -> Result<(), String> {
         let every = |is_right: fn(&str) -> bool| value.split(',').all(is_right);
         match self {
@@ -113,7 +113,7 @@ fn integer(value: &str, least: i64, most: i64) -> Result<(), String> {
     let digits = value.trim_start_matches(['+', '-']);
     match whole(value) {
         Some(number) if (least..=most).contains(&number) => Ok(()),
-        // Too long for the widest type is out of range, too.
+        // Digits that exceed the widest type are out of range, not a syntax error.
         None if digits.is_empty() || !digits.bytes().all(|c| c.is_ascii_digit()) => {
             Err(syntax("ParseInt", value))
         }
@@ -122,7 +122,7 @@ fn integer(value: &str, least: i64, most: i64) -> Result<(), String> {
     }
 }
 
-/// Go's reason why a text is no duration.
+/// Returns Go's error for an invalid duration.
 fn no_duration(text: &str) -> String {
     let rest = text.trim_start_matches(['+', '-']);
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
@@ -139,7 +139,7 @@ fn no_duration(text: &str) -> String {
     }
 }
 
-/// What Go's `strconv.ParseBool` takes.
+/// Parses a boolean as Go's `strconv.ParseBool`.
 pub(in super::super) fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
@@ -148,14 +148,14 @@ pub(in super::super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// What Go's `strconv.ParseInt` takes with base 0.
+/// Parses an integer as Go's `strconv.ParseInt` with base 0.
 pub(super) fn whole(text: &str) -> Option<i64> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => (-1, digits),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
     let lower = digits.to_ascii_lowercase();
-    // Underscores may stand between digits, and after the prefix.
+    // Underscores may separate digits and follow the prefix.
     if lower.starts_with('_') || lower.ends_with('_') || lower.contains("__") {
         return None;
     }
@@ -168,11 +168,11 @@ pub(super) fn whole(text: &str) -> Option<i64> {
         .or_else(|| radix("0o", 8))
         .or_else(|| radix("0", 8).filter(|_| lower.len() > 1))
         .unwrap_or_else(|| lower.parse());
-    // A second sign is none of ParseInt's.
+    // `ParseInt` rejects a second sign, which Rust's parser accepts.
     value.ok().filter(|_| !lower.starts_with(['+', '-'])).map(|value| sign * value)
 }
 
-/// The seconds of what Go's `time.ParseDuration` takes.
+/// Parses a duration as Go's `time.ParseDuration`; returns seconds.
 pub(super) fn duration(text: &str) -> Option<f64> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),

@@ -1,4 +1,4 @@
-//! The text of an outcome: the result on each master, and what to do next.
+//! The text of an outcome: the result on each master, and the next step.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::kube::LeadChange;
 use crate::rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::util::words;
 
-/// What was done.
+/// Writes an outcome.
 pub(crate) fn outcome(
     out: &mut dyn Write,
     outcome: &Outcome,
@@ -79,7 +79,7 @@ pub(super) fn lead_change(change: &LeadChange) -> String {
     }
 }
 
-/// How the masters are now that all is done.
+/// Returns the text for the state of the masters after success.
 fn meant(outcome: &Outcome, end: End, file: &Path) -> String {
     let masters = count(outcome.masters.len(), "master");
     match end {
@@ -139,7 +139,7 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
     }
 }
 
-/// The gist of a reason; all of it was said when it happened.
+/// Returns the first line of a reason. The event already reported all of it.
 fn first_line(text: &str) -> String {
     words::harmless(text.lines().next().unwrap_or_default())
 }

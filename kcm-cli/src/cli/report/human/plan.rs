@@ -1,4 +1,4 @@
-//! The text of a plan: what is done on each master, with the changed lines.
+//! The text of a plan: the steps on each master, with the changed lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -12,12 +12,12 @@ use crate::plan::{MasterPlan, Plan, Step};
 use crate::transport::PathState;
 use crate::util::files::RemotePath;
 
-/// What would be done.
+/// Writes a plan.
 pub(crate) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<()> {
     plan_with_advice(out, plan, file, "`kcm apply` does it.")
 }
 
-/// Writes a plan that ends with `advice`, if there is something to do.
+/// Writes a plan that ends with `advice`, if it has steps.
 pub(crate) fn plan_with_advice(
     out: &mut dyn Write,
     plan: &Plan,
@@ -76,7 +76,7 @@ fn forecast(forecast: &LeadForecast) -> String {
     }
 }
 
-/// One master's steps; a change that an earlier master has too is shown once.
+/// Writes the steps of one master. A change equal to that of an earlier master is shown once.
 fn master_plan<'p>(
     out: &mut dyn Write,
     master: &'p MasterPlan,
@@ -107,7 +107,7 @@ fn master_plan<'p>(
     Ok(())
 }
 
-/// The lines of a change that another change does not have.
+/// Returns the lines of a change that another change lacks.
 fn lines_beyond<'d>(diff: &'d str, other: &str) -> Vec<&'d str> {
     let known: BTreeSet<_> = other.lines().collect();
     diff.lines().filter(|line| !known.contains(line)).collect()

@@ -1,4 +1,4 @@
-//! What goes on for a while, with the same word in all its texts.
+//! Values of progress reports, with the same word in all their texts.
 
 use time::OffsetDateTime;
 

@@ -103,7 +103,7 @@ pub(super) fn decision(word: &str) -> Decision {
 }
 
 fn steps(word: &str) -> Vec<Step> {
-    // Each line of a diff has its sign.
+    // Each line of a diff has a sign.
     let line = word.replace('\n', " ");
     let before = PathState::Link { target: word.to_owned() };
     let (path, mode, owner, digest) = (path(), Mode::PUBLIC, Owner::ROOT, Fingerprint::of(b""));
@@ -305,7 +305,7 @@ fn lint_report(word: &str) -> Shown {
     shown
 }
 
-/// Every line of an entry names the master, so an entry may have several.
+/// Returns a journal entry. It may have several lines, because each names the master.
 fn log(word: &str) -> Shown {
     let (cursor, message) = (word.to_owned(), word.as_bytes().to_vec());
     let entry = JournalEntry { cursor, microseconds: 1, message, cut: 1 };

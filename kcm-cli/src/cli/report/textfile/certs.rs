@@ -1,4 +1,4 @@
-//! What can expire.
+//! Metrics of certificates.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) fn check(check: &CertificateCheck) -> String {
     text
 }
 
-/// When certificates end.
+/// Writes the expiry of certificates.
 pub(super) fn certificates(text: &mut String, certificates: &[CheckedCertificate]) {
     let mut ends = Vec::new();
     let mut due = Vec::new();

@@ -1,4 +1,4 @@
-//! Metrics in Prometheus' text format, for node exporter's textfile collector.
+//! Metrics in the Prometheus text format, for the textfile collector of the node exporter.
 
 mod certs;
 mod status;
@@ -11,22 +11,22 @@ use super::FreshFile;
 use crate::ops::certs::CertificateCheck;
 use crate::ops::status::Status;
 
-/// Writes what `certs check` found.
+/// Writes the metrics of `certs check`.
 pub(crate) fn certificate_metrics(check: &CertificateCheck, file: &Path) -> io::Result<()> {
     write(file, &certs::check(check))
 }
 
-/// Writes what `status` found.
+/// Writes the metrics of `status`.
 pub(crate) fn status_metrics(status: &Status, file: &Path) -> io::Result<()> {
     write(file, &status::status(status))
 }
 
-/// Writes the whole file or none, so that a collector never reads half.
+/// Writes the file atomically, so that a collector never reads a part.
 fn write(file: &Path, text: &str) -> io::Result<()> {
     FreshFile::beside(file)?.persist(text)
 }
 
-/// One metric: its samples, each with its labels as they are written.
+/// Appends one metric: its samples, each with its formatted labels.
 fn metric<V: std::fmt::Display>(
     text: &mut String,
     name: &str,
@@ -41,7 +41,7 @@ fn metric<V: std::fmt::Display>(
     }
 }
 
-/// A label's value: the format escapes these three.
+/// Escapes a label value. The format requires these three escapes.
 fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

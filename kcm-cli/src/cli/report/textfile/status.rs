@@ -1,4 +1,4 @@
-//! How everything is.
+//! Metrics of the status.
 
 use super::{certs, escaped, metric};
 use crate::finding::Finding;
@@ -83,7 +83,7 @@ pub(super) fn status(status: &Status) -> String {
     text
 }
 
-/// Each kind on each master once: a series must not come twice.
+/// Counts the findings by code and master, because a series must not occur twice.
 fn findings(findings: &[Finding]) -> std::collections::BTreeMap<String, usize> {
     let mut counted = std::collections::BTreeMap::new();
     for finding in findings {

@@ -1,14 +1,15 @@
-//! Shapes and labels, and the SVG that they make. Black, white and grey alone: it is printed and photocopied.
+//! Shapes and labels, and the SVG made of them. Only black, white and grey, so that prints and
+//! photocopies stay legible.
 
 use std::fmt::Write as _;
 
-/// What a shape is filled with.
+/// Fill of a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fill {
     Black,
     White,
     Grey,
-    /// Nothing but its outline, dashed.
+    /// No fill, and a dashed outline.
     Dashed,
     /// Strokes in one direction.
     Hatched,
@@ -25,18 +26,18 @@ pub(super) struct Area {
     pub(super) height: f64,
 }
 
-/// A mark at a moment.
+/// A mark at a point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     /// A process has ended.
     Cross,
     /// A service was started again.
     Circle,
-    /// Work was done.
+    /// A Deployment was reconciled.
     Diamond,
 }
 
-/// Where a label's point is.
+/// Position of a label's point within its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -48,7 +49,7 @@ pub(super) enum Anchor {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Label {
     pub(super) x: f64,
-    /// Its base line.
+    /// Baseline of the text.
     pub(super) y: f64,
     pub(super) size: f64,
     pub(super) anchor: Anchor,
@@ -56,19 +57,20 @@ pub(super) struct Label {
     pub(super) text: String,
 }
 
-/// A picture that grows.
+/// A drawing in progress.
 #[derive(Debug, Default)]
 pub(super) struct Canvas {
     shapes: String,
     pub(super) labels: Vec<Label>,
 }
 
-/// How wide a text is at most.
+/// Returns the maximum width of a text.
 pub(super) fn width(text: &str, size: f64, bold: bool) -> f64 {
     text.chars().map(letter).sum::<f64>() * size * if bold { 1.12 } else { 1.0 }
 }
 
-/// How wide a letter is at most, in parts of its size, in `DejaVu Sans`, the widest of the family.
+/// Returns the maximum width of a letter relative to its size, in `DejaVu Sans`, the widest of the
+/// fonts.
 fn letter(letter: char) -> f64 {
     match letter {
         'i' | 'j' | 'l' | 'I' | '\'' => 0.3,
@@ -82,7 +84,7 @@ fn letter(letter: char) -> f64 {
     }
 }
 
-/// As much of a text as fits, with a mark where something is left out.
+/// Shortens a text to the width `most`, with an ellipsis where it was cut.
 pub(super) fn fitting(text: &str, size: f64, most: f64) -> String {
     if width(text, size, false) <= most {
         return text.to_owned();
@@ -98,7 +100,7 @@ pub(super) fn fitting(text: &str, size: f64, most: f64) -> String {
     short + "…"
 }
 
-/// A text in lines that fit.
+/// Wraps a text into lines of the width `most`.
 pub(super) fn lines(text: &str, size: f64, most: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -140,7 +142,7 @@ impl Canvas {
         );
     }
 
-    /// A mark that is seen on black and on white.
+    /// Draws a mark that is visible on black and on white.
     pub(super) fn mark(&mut self, (x, y): (f64, f64), mark: Mark) {
         let path = match mark {
             Mark::Cross => format!("M{:.1} {:.1}l10 10m0 -10l-10 10", x - 5.0, y - 5.0),
@@ -165,7 +167,7 @@ impl Canvas {
         self.labels.push(label);
     }
 
-    /// The picture as a file, with its `title` and a `description` for those who cannot see it.
+    /// Renders the SVG file, with its `title` and a `description` for screen readers.
     pub(super) fn to_svg(&self, size: (f64, f64), title: &str, description: &str) -> String {
         let (width, height) = size;
         let (title, description) = (escaped(title), escaped(description));
@@ -200,7 +202,7 @@ impl Canvas {
     }
 }
 
-/// A text within XML 1.0, which has no control characters at all.
+/// Escapes a text for XML 1.0, which permits no control characters.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

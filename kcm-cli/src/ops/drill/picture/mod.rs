@@ -1,4 +1,5 @@
-//! A drill as a picture: who led, when nobody did, who was healthy, and when work was done. Pure: values in, SVG out.
+//! Drawing of a drill: leaders, leaderless gaps, health and reconciliation. Pure: values in, SVG
+//! out.
 
 mod canvas;
 #[cfg(test)]
@@ -11,7 +12,7 @@ use canvas::{Anchor, Area, Canvas, Fill, Label, Mark, fitting, lines, width};
 
 const WIDTH: f64 = 1000.0;
 const MARGIN: f64 = 24.0;
-/// Between a name and its lane.
+/// Distance between a name and its lane.
 const INDENT: f64 = 12.0;
 const NAMES: f64 = 220.0;
 const LANE: f64 = 38.0;
@@ -22,8 +23,10 @@ const SMALL: f64 = 12.0;
 const TITLE: f64 = 20.0;
 
 impl DrillReport {
-    /// Draws it for an incident review: a timeline of leaders, gaps, health and reconciliation, and every figure below
-    /// it. It is in black, white and grey, and loads nothing.
+    /// Draws the drill as SVG for an incident review: a timeline of leaders, gaps, health and
+    /// reconciliation, with every figure below.
+    ///
+    /// The drawing is black, white and grey, and loads no external resources.
     #[must_use]
     pub fn to_svg(&self) -> String {
         let (canvas, height) = draw(self);
@@ -31,7 +34,7 @@ impl DrillReport {
     }
 }
 
-/// Time from left to right.
+/// Horizontal time scale.
 struct Scale {
     left: f64,
     width: f64,
@@ -53,7 +56,7 @@ impl Scale {
 
     fn area(&self, (from, until): (u64, u64), y: f64, height: f64) -> Area {
         let x = self.x(from);
-        // What is too short to be seen is drawn all the same.
+        // A minimum width keeps short spans visible.
         let width = (self.x(until) - x).max(1.5);
         Area { x, y, width, height }
     }
@@ -80,7 +83,7 @@ fn draw(report: &DrillReport) -> (Canvas, f64) {
                 HealthAnswer::Silent => Fill::Hatched,
                 HealthAnswer::Unknown => Fill::Dashed,
             };
-            // Lanes end together, though nobody is asked at the last moment.
+            // The last span is extended, so that all lanes end together.
             let end = report.timeline.length_milliseconds;
             let until = if spans.peek().is_none() { end } else { span.until_milliseconds };
             let times = (span.from_milliseconds, until);
@@ -134,7 +137,7 @@ fn heading(canvas: &mut Canvas, report: &DrillReport) -> f64 {
     paragraph(canvas, &said, y, room) + 10.0
 }
 
-/// What came of it in short.
+/// Returns a short summary of the result.
 fn summary(report: &DrillReport) -> String {
     let longest = report.successions.iter().filter_map(|it| it.gap_milliseconds).max();
     match longest {
@@ -152,7 +155,7 @@ fn summary(report: &DrillReport) -> String {
     }
 }
 
-/// How long nobody led, above each gap, in as many rows as that needs.
+/// Draws the length of each gap above it, in as many rows as needed.
 fn gap_labels(canvas: &mut Canvas, report: &DrillReport, scale: &Scale, y: f64) -> f64 {
     let mut rows: Vec<f64> = Vec::new();
     for succession in &report.successions {
@@ -178,7 +181,7 @@ fn gap_labels(canvas: &mut Canvas, report: &DrillReport, scale: &Scale, y: f64) 
     y + ROW * number(u64::try_from(rows.len()).unwrap_or(u64::MAX))
 }
 
-/// From when until when nobody led.
+/// Returns the start and the end of a leaderless gap.
 fn gap(succession: &Succession, report: &DrillReport) -> (u64, u64) {
     let until = succession.led_milliseconds.unwrap_or(report.timeline.length_milliseconds);
     (succession.ended_milliseconds, until.max(succession.ended_milliseconds))
@@ -205,7 +208,7 @@ fn name(canvas: &mut Canvas, name: &str, scale: &Scale, y: f64) {
     });
 }
 
-/// When this master led, and how it ended and came back.
+/// Draws the times in which a master led, and its ends and restarts.
 fn leads(canvas: &mut Canvas, report: &DrillReport, scale: &Scale, master: &str, y: f64) {
     let (top, middle) = (y + (LANE - BAR) / 2.0, y + LANE / 2.0);
     let mut since = (report.leader == master).then_some(0);
@@ -230,7 +233,7 @@ fn leads(canvas: &mut Canvas, report: &DrillReport, scale: &Scale, master: &str,
     }
 }
 
-/// From the making of each Deployment until its Pod was seen.
+/// Draws the time from the creation of each Deployment until its Pod was seen.
 fn probes(canvas: &mut Canvas, report: &DrillReport, scale: &Scale, y: f64) {
     let all = report.successions.iter().filter_map(|it| it.probe.as_ref());
     for probe in report.first_probe.iter().chain(all) {
@@ -245,7 +248,7 @@ fn probes(canvas: &mut Canvas, report: &DrillReport, scale: &Scale, y: f64) {
 fn axis(canvas: &mut Canvas, scale: &Scale, y: f64) -> f64 {
     canvas.line((scale.left, y), (scale.left + scale.width, y), false);
     let steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 36_000, 360_000];
-    // Whatever lasts longer has no marks but the first.
+    // A longer timeline has only the first mark.
     let fits = |step: &&u64| number(**step) * 1000.0 / scale.length * scale.width >= 64.0;
     let step = steps.iter().find(fits).copied().unwrap_or(u64::MAX / 1000);
     let mut second = 0_u64;
@@ -259,13 +262,13 @@ fn axis(canvas: &mut Canvas, scale: &Scale, y: f64) -> f64 {
     y + 30.0
 }
 
-/// What is drawn how.
+/// Symbol of a legend entry.
 enum Sample {
     Area(Fill),
     Mark(Mark),
 }
 
-/// What is drawn how; rare things only where they are.
+/// Draws the legend, with rare symbols only if they are used.
 fn legend(canvas: &mut Canvas, report: &DrillReport, y: f64) -> f64 {
     let answers = report.timeline.masters.iter().flat_map(|master| &master.health);
     let has = |answer| answers.clone().any(|span| span.answer == answer);
@@ -306,7 +309,7 @@ fn legend(canvas: &mut Canvas, report: &DrillReport, y: f64) -> f64 {
     y + ROW + 12.0
 }
 
-/// Every succession in words.
+/// Writes every succession as a sentence.
 fn figures(canvas: &mut Canvas, report: &DrillReport, mut y: f64) -> f64 {
     let room = WIDTH - 2.0 * MARGIN;
     for (number, succession) in (1..).zip(&report.successions) {
@@ -318,7 +321,7 @@ fn figures(canvas: &mut Canvas, report: &DrillReport, mut y: f64) -> f64 {
     y
 }
 
-/// A succession in a sentence.
+/// Describes a succession in a sentence.
 fn sentence(succession: &Succession) -> String {
     let Succession { from, to, gap_milliseconds, promise_milliseconds, probe, .. } = succession;
     let promised = promise_milliseconds
@@ -378,13 +381,13 @@ fn paragraph(canvas: &mut Canvas, text: &str, y: f64, room: f64) -> f64 {
     y
 }
 
-/// A time for people: `0.31 s`, `16.4 s`.
+/// Formats a duration for people: `0.31 s`, `16.4 s`.
 pub(crate) fn time(milliseconds: u64) -> String {
     let seconds = number(milliseconds) / 1000.0;
     if milliseconds < 10_000 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
 }
 
-/// A count as a length; what is beyond is as good as endless.
+/// Converts a count to a length, limited to `u32::MAX`.
 fn number(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }

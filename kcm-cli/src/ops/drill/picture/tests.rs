@@ -31,7 +31,7 @@ fn succession(from: usize, to: usize, ended: u64, gap: u64) -> Succession {
     }
 }
 
-/// Three masters, each of whom takes over once.
+/// Builds a report of three masters, each of which takes over once.
 pub(super) fn report() -> DrillReport {
     let successions = vec![
         succession(0, 2, 3000, 16_420),
@@ -91,7 +91,7 @@ pub(super) fn report() -> DrillReport {
     }
 }
 
-/// What a label covers at most.
+/// Returns the maximum area that a label covers.
 fn area(label: &Label) -> Area {
     let width = width(&label.text, label.size, label.bold);
     let x = match label.anchor {
@@ -109,7 +109,7 @@ fn overlap(one: Area, other: Area) -> bool {
         && other.y < one.y + one.height
 }
 
-/// Labels that lie on each other or beyond the edge.
+/// Returns the labels that overlap each other or exceed the edge.
 fn collisions(report: &DrillReport) -> Vec<String> {
     let (canvas, height) = draw(report);
     let mut found = Vec::new();
@@ -134,7 +134,7 @@ fn collisions(report: &DrillReport) -> Vec<String> {
 #[test]
 fn no_label_lies_on_another_or_beyond_the_edge() {
     assert_eq!(collisions(&report()), [""; 0]);
-    // Gaps of a handover are narrow, and close to each other.
+    // Gaps of handovers are narrow and close to each other.
     let mut close = report();
     close.successions =
         (0..9).map(|it| succession(it % 3, (it + 1) % 3, 1000 + 400 * it as u64, 300)).collect();
@@ -142,7 +142,7 @@ fn no_label_lies_on_another_or_beyond_the_edge() {
     let (master, why) = ("k8s-master-03".to_owned(), "lost\nin the middle".to_owned());
     close.not_put_back = vec![NotPutBack { master, why, start: String::new() }];
     assert_eq!(collisions(&close), [""; 0]);
-    // The check sees what it looks for.
+    // Proves that the check detects an overlap.
     let (mut canvas, _) = draw(&report());
     let label = canvas.labels[0].clone();
     canvas.label(label);
@@ -169,7 +169,7 @@ fn everything_that_counts_is_in_it() {
             .join(" ");
         assert!(text.contains(part) || joined.contains(part), "no {part:?} in {svg}");
     }
-    // Black, white and grey: red, green and blue alike.
+    // The red, green and blue parts of black, white and grey are equal.
     for colour in svg.split("\"#").skip(1).filter(|it| it.as_bytes().get(6) == Some(&b'"')) {
         let (red, green, blue) = (&colour[..2], &colour[2..4], &colour[4..6]);
         assert!(red == green && green == blue, "{colour:.6}");

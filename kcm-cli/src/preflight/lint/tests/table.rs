@@ -1,8 +1,8 @@
-//! Bad values and rules, each of which is an error with its place; and cluster files without findings.
+//! Table of bad values, each an error with its place, and of cluster files without findings.
 
 use super::*;
 
-/// A minor version, flags, the code of the error, and the flag at whose value it is.
+/// Minor version, flags, expected error code, and the flag at whose value the error is reported.
 type Bad = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -99,7 +99,7 @@ fn each_bad_value_is_an_error_at_its_place() {
     }
 }
 
-/// Ends of valid cluster files; the version stands there where not every known one has what they use.
+/// Endings of valid cluster files. Those that not every known version supports name a version.
 #[rustfmt::skip]
 const VALID: &[&str] = &[
     "",

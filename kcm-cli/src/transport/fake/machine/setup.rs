@@ -1,4 +1,4 @@
-//! The methods by which a test sets up a fake master: files, programs, services and its disk.
+//! Methods that set up a fake master: files, programs, services and its disk.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::util::files::{
 };
 
 impl FakeState {
-    /// Places a file with its folders, durable: how a test sets the scene.
+    /// Places a file with its folders, durable.
     ///
     /// # Panics
-    /// When `path` is not absolute and normal, or a folder.
+    /// Panics if `path` is not absolute and normal, or is a folder.
     #[expect(clippy::panic, reason = "a test that sets an impossible scene must fail at once")]
     pub fn put_file(&mut self, path: &str, content: &[u8], mode: u32) {
         let put = |memory: &mut Memory| -> Result<(), String> {
@@ -38,10 +38,10 @@ impl FakeState {
         self.memory.sync_all();
     }
 
-    /// Makes a folder with its parents, durable.
+    /// Creates a folder with its parents, durable.
     ///
     /// # Panics
-    /// When `path` is not absolute and normal, or something else is there.
+    /// Panics if `path` is not absolute and normal, or is not a folder.
     #[expect(clippy::panic, reason = "a test that sets an impossible scene must fail at once")]
     pub fn put_folder(&mut self, path: &str) {
         let made = RemotePath::new(path)
@@ -53,12 +53,12 @@ impl FakeState {
         self.memory.sync_all();
     }
 
-    /// Tells the fake what a program does. One it was not told about is an error.
+    /// Declares the output of a program. Running an undeclared program is an error.
     pub fn expect_program(&mut self, argv: &[&str], output: Output) {
         self.programs.insert(argv.iter().map(|word| (*word).to_owned()).collect(), output);
     }
 
-    /// Tells the fake what its services do that find everything they need; healthy, if it is not told.
+    /// Sets the behaviour of services that find everything they need. The default is healthy.
     pub fn expect_services(
         &mut self,
         program: impl Fn(&mut dyn FileSystem) -> Behaviour + Send + Sync + 'static,
@@ -66,37 +66,38 @@ impl FakeState {
         self.world.program = Some(Arc::new(program));
     }
 
-    /// Whether an API server answers, wherever it is asked for. Services that start without one end at once.
+    /// Sets whether an API server answers, at any address. Services that start without one end at
+    /// once.
     pub fn set_api_server(&mut self, answers: bool) {
         self.world.api_server = answers;
     }
 
-    /// Makes kube-controller-manager one of another version.
+    /// Sets the version of kube-controller-manager.
     pub fn set_version(&mut self, version: KubernetesVersion) {
         self.program_facts = Ok(program_facts(version));
     }
 
-    /// Gives files to other users or not, as root can or not.
+    /// Sets whether files can be given to other users, as only root can.
     pub fn set_can_set_owner(&mut self, can: bool) {
         self.memory.can_set_owner = can;
     }
 
-    /// What a question for room is answered with.
+    /// Sets the free space that is reported.
     pub fn set_room(&mut self, room: Room) {
         self.memory.room = room;
     }
 
-    /// Fills the disk, or makes room again.
+    /// Fills the disk, or frees it again.
     pub fn set_full(&mut self, full: bool) {
         self.full = full;
     }
 
-    /// Lets a service end by itself, with these words in its journal.
+    /// Makes a service end on its own, with this text in its journal.
     pub fn end_service(&mut self, unit: &UnitName, why: &str) {
         self.units.end(unit, why);
     }
 
-    /// What a service that runs is connected to, from now on.
+    /// Sets the connections of a running service.
     pub fn connect_service(&mut self, unit: &UnitName, connections: &[Connection]) {
         self.units.connect(unit, connections);
     }

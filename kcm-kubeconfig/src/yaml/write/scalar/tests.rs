@@ -47,7 +47,7 @@ fn short_base64_that_looks_like_something_else_is_quoted() {
     assert_eq!(print(b"PEM"), "k: UEVN\n");
 }
 
-/// Text of the characters that matter to YAML.
+/// Generates texts of the characters that are special in YAML.
 fn text() -> impl Strategy<Value = String> {
     let char = prop_oneof![
         8 => prop::sample::select(" \n\t'\":#-?,[]{}&*!|>%@`~=<\\ab01_.eExyn+/".chars().collect::<Vec<_>>()),

@@ -1,4 +1,4 @@
-//! The identity of one controller: a service account's token, asked for and renewed as client-go does it.
+//! The identity of a controller: a service account's token, requested and renewed as by client-go.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::standin::client::{Answer, Client};
 
-/// Sends a controller's requests.
+/// Sends the requests of a controller.
 #[derive(Debug)]
 pub(in super::super) struct Account {
     root: Arc<Client>,
@@ -16,12 +16,12 @@ pub(in super::super) struct Account {
 }
 
 impl Account {
-    /// Without a name, requests go out under the kubeconfig's identity.
+    /// Creates the identity. Without a name, requests use the kubeconfig's identity.
     pub(super) fn new(root: Arc<Client>, name: Option<&'static str>) -> Self {
         Self { root, name, current: None }
     }
 
-    /// Sends a request; an answer other than a 2xx is an error that names it.
+    /// Sends a request. A response other than 2xx is an error with its message.
     pub(in super::super) async fn ask(
         &mut self,
         method: &str,
@@ -35,7 +35,7 @@ impl Account {
         Err(answer["message"].as_str().unwrap_or("no message").to_owned())
     }
 
-    /// Sends a request, with a fresh token if the old one is not taken any more.
+    /// Sends a request with a valid token. After a 401 response, the next request gets a new token.
     pub(in super::super) async fn send(
         &mut self,
         method: &str,

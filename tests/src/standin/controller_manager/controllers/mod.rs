@@ -1,4 +1,4 @@
-//! Starting the controllers, each under its own identity, and letting them work whenever something changes.
+//! Starts the controllers, each under its own identity, and runs them after each change.
 
 mod account;
 pub(super) mod names;
@@ -19,7 +19,7 @@ use crate::standin::kubeconfig::Kubeconfig;
 use crate::standin::log;
 pub(super) use account::Account;
 
-/// Runs what is enabled; ends only with an error.
+/// Runs the enabled controllers; returns only on an error.
 pub(super) async fn run(
     flags: &Parsed,
     options: &Options,
@@ -40,7 +40,7 @@ pub(super) async fn run(
             controllers.push((*controller, Account::new(root.clone(), account)));
         }
     }
-    // Informers list and watch under the kubeconfig's own identity, as the real ones do.
+    // As upstream, informers list and watch under the kubeconfig's identity.
     let news = Arc::new(Notify::new());
     for kind in Kind::ALL {
         let (client, news) = (client(), news.clone());
@@ -66,12 +66,12 @@ pub(super) async fn run(
         };
         let patience = if has_failed { RETRY } else { RESYNC };
         let _ = timeout(patience, news.notified()).await;
-        // Changes come in bursts.
+        // Waits for further changes, which come in bursts.
         sleep(Duration::from_millis(if has_failed { 300 } else { 20 })).await;
     }
 }
 
-/// Lets every controller do what the snapshot asks for; says whether all could.
+/// Runs each controller once on the snapshot; returns whether all succeeded.
 async fn pass(
     controllers: &mut [(Controller, Account)],
     snapshot: &Snapshot,
@@ -101,7 +101,7 @@ async fn wait_for_server(root: &Client) -> Result<(), String> {
     Err(format!("failed to wait for apiserver being healthy: {last}"))
 }
 
-/// Controllers with their service accounts.
+/// Controllers: name, service account, implementation.
 const CONTROLLERS: &[(&str, &str, Controller)] = &[
     ("serviceaccount-controller", "service-account-controller", Controller::ServiceAccount),
     ("root-ca-certificate-publisher-controller", "root-ca-cert-publisher", Controller::RootCa),

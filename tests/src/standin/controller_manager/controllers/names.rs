@@ -1,10 +1,10 @@
-//! The names that `--controllers` knows.
+//! The names that `--controllers` accepts.
 
 use crate::standin::controller_manager::gates::Gates;
 
-/// The table; its head explains the form.
+/// Table of controllers; its header explains the format.
 const TABLE: &str = include_str!("../data/controllers.txt");
-/// The version that made the old names aliases of new ones.
+/// Minor version that made the old names aliases of new ones.
 const RENAMED: u32 = 28;
 
 struct Controller {
@@ -23,7 +23,7 @@ impl Controller {
     }
 
     fn is_of(&self, minor: u32, gates: &Gates) -> bool {
-        // The oldest version of the table stands for those before it, too.
+        // The oldest version of the table also covers earlier versions.
         (self.from..=self.to).contains(&minor.max(25))
             && (minor > RENAMED || self.gates.iter().all(|gate| gates.is_on(gate)))
     }
@@ -46,18 +46,18 @@ fn table() -> impl Iterator<Item = Controller> {
     })
 }
 
-/// Whether a version knows a name.
+/// Reports whether a minor version knows a name.
 pub(in super::super) fn is_known(name: &str, minor: u32, gates: &Gates) -> bool {
     table().any(|controller| controller.is_of(minor, gates) && controller.is_called(name, minor))
 }
 
-/// The name of today for one of either kind.
+/// Returns the current name for a current or an old name.
 pub(in super::super) fn canonical(name: &str) -> &str {
     let found = table().find(|controller| controller.aliases.contains(&name));
     found.map_or(name, |controller| controller.name)
 }
 
-/// Whether `*` leaves a controller off.
+/// Reports whether `*` excludes a controller.
 pub(in super::super) fn is_off_by_default(name: &str) -> bool {
     table().any(|controller| controller.name == name && controller.is_off_by_default)
 }
@@ -75,7 +75,7 @@ mod tests {
             let gates =
                 Parsed::of([("feature-gates", "APIServerIdentity=true,StorageVersionAPI=true")]);
             let gates = Gates::read(&gates, minor).unwrap();
-            // With their gates on, or counted all the same.
+            // Counts controllers regardless of their gates.
             let known = table().filter(|it| (it.from..=it.to).contains(&minor)).count();
             assert_eq!(known, count, "1.{minor}");
             for (name, is_good) in [

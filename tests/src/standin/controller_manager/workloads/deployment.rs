@@ -1,4 +1,4 @@
-//! `Deployment` to `ReplicaSet`. A new template takes over at once: there is no rolling update.
+//! The deployment controller, without rolling updates: a new template replaces the old one at once.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ async fn reconcile(
     if deployment["metadata"]["annotations"][REVISION].is_null() {
         let mut annotated = deployment.clone();
         annotated["metadata"]["annotations"][REVISION] = json!(revision.to_string());
-        // A conflict is the operator's change, which the next snapshot shows.
+        // On a conflict, the next snapshot shows the change of the other client.
         account.send("PUT", &Kind::Deployments.of(deployment), Some(&annotated)).await?;
         return Ok(());
     }
@@ -82,7 +82,7 @@ fn status(snapshot: &Snapshot, deployment: &Value, current: Option<&Value>) -> V
     let count = |set: &Value| set["status"]["replicas"].as_i64().unwrap_or(0);
     let all: i64 = snapshot.owned(Kind::ReplicaSets, deployment).map(count).sum();
     let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(0);
-    // No node runs anything: what is wanted is unavailable, and nothing is as good as it gets.
+    // No node runs pods, so that all wanted replicas are unavailable.
     let is_available = wanted == 0;
     let (state, reason) = if is_available {
         ("True", "MinimumReplicasAvailable")
@@ -99,7 +99,7 @@ fn status(snapshot: &Snapshot, deployment: &Value, current: Option<&Value>) -> V
     });
     let updated = current.map_or(0, count);
     let counts = [("replicas", all), ("updatedReplicas", updated), ("unavailableReplicas", wanted)];
-    // Go leaves zeros out.
+    // Go omits fields with the value 0.
     for (field, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         status[field] = json!(count);
     }

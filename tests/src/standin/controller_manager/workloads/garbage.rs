@@ -1,4 +1,5 @@
-//! Deletes what has lost its owner, and lets owners go that wait for their dependents.
+//! The garbage collector: deletes objects without an owner, and releases owners that wait for their
+//! dependents.
 
 use serde_json::{Value, json};
 
@@ -33,13 +34,13 @@ pub(super) async fn run(snapshot: &Snapshot, account: &mut Account) -> Result<()
     Ok(())
 }
 
-/// Whether it is to go after its dependents.
+/// Reports whether an owner is being deleted in the foreground, after its dependents.
 fn is_waiting(owner: &Value) -> bool {
     let finalizers = owner["metadata"]["finalizers"].as_array();
     is_ending(owner) && finalizers.is_some_and(|names| names.iter().any(|name| *name == FOREGROUND))
 }
 
-/// Asks once more before something is deleted.
+/// Reports whether an owner is gone, by a query: the snapshot may be out of date.
 async fn is_gone(
     kind: Kind,
     object: &Value,

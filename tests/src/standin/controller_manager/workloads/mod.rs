@@ -1,4 +1,5 @@
-//! What the controllers do: each compares a snapshot with what it wants, and asks for the difference.
+//! The work of the controllers: each compares a snapshot with its desired state and requests the
+//! changes.
 
 mod deployment;
 mod garbage;
@@ -23,10 +24,11 @@ pub(super) enum Controller {
     ServiceAccount,
 }
 
-/// A kind that controllers look at.
+/// A kind that controllers read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    // Dependents come before their owners: what a snapshot holds of the former, it must know the owner of.
+    // Dependents are listed before their owners, so that a snapshot contains the owner of each
+    // dependent.
     Pods,
     ReplicaSets,
     Deployments,
@@ -66,17 +68,17 @@ impl Kind {
         }
     }
 
-    /// Where all of them are.
+    /// Path of all objects of the kind.
     pub(super) fn path(self) -> String {
         format!("{}/{}", self.root(), self.plural())
     }
 
-    /// Where those of a namespace are.
+    /// Path of the objects in a namespace.
     fn within(self, namespace: &str) -> String {
         format!("{}/namespaces/{namespace}/{}", self.root(), self.plural())
     }
 
-    /// Where an object is.
+    /// Path of an object.
     fn of(self, object: &Value) -> String {
         let name = text(&object["metadata"]["name"]);
         match object["metadata"]["namespace"].as_str() {
@@ -86,7 +88,7 @@ impl Kind {
     }
 }
 
-/// All objects that controllers look at.
+/// All objects that controllers read, by kind.
 #[derive(Debug)]
 pub(super) struct Snapshot(Vec<Vec<Value>>);
 
@@ -109,13 +111,13 @@ impl Snapshot {
         &self.0[index]
     }
 
-    /// Those of a namespace.
+    /// Returns the objects in a namespace.
     fn within<'a>(&'a self, kind: Kind, namespace: &'a str) -> impl Iterator<Item = &'a Value> {
         let own = move |object: &&Value| object["metadata"]["namespace"] == namespace;
         self.all(kind).iter().filter(own)
     }
 
-    /// Those that an object controls.
+    /// Returns the objects that `owner` owns.
     fn owned<'a>(&'a self, kind: Kind, owner: &'a Value) -> impl Iterator<Item = &'a Value> {
         let uid = &owner["metadata"]["uid"];
         self.all(kind).iter().filter(move |object| {
@@ -125,7 +127,7 @@ impl Snapshot {
     }
 }
 
-/// Lets one controller do its work.
+/// Runs one controller once.
 pub(super) async fn run(
     controller: Controller,
     snapshot: &Snapshot,
@@ -154,7 +156,7 @@ fn is_ending(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()
 }
 
-/// What a dependent says of the object that controls it.
+/// Returns the `ownerReferences` of a dependent.
 fn owner_reference(api_version: &str, kind: &str, owner: &Value) -> Value {
     json!([{
         "apiVersion": api_version, "kind": kind, "name": owner["metadata"]["name"],
@@ -162,7 +164,7 @@ fn owner_reference(api_version: &str, kind: &str, owner: &Value) -> Value {
     }])
 }
 
-/// Writes a status that is not what was seen.
+/// Writes a status, unless the object has it already.
 async fn write_status(
     kind: Kind,
     object: &Value,
@@ -176,7 +178,7 @@ async fn write_status(
     object["status"] = status;
     let path = format!("{}/status", kind.of(&object));
     match account.send("PUT", &path, Some(&object)).await? {
-        // Somebody was faster, or it is gone: the next snapshot shows it.
+        // Another client changed or deleted the object. The next snapshot shows that.
         (200 | 404 | 409, _) => Ok(()),
         (_, answer) => Err(text(&answer["message"]).to_owned()),
     }

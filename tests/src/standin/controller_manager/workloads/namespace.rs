@@ -1,11 +1,11 @@
-//! What a namespace gets when it begins, and how it ends.
+//! The controllers of namespaces: their service account, their root CA, and their deletion.
 
 use serde_json::{Value, json};
 
 use super::{Kind, Snapshot, is_ending, text};
 use crate::standin::controller_manager::controllers::Account;
 
-/// Gives every namespace its service account.
+/// Creates the `default` service account of every namespace.
 pub(super) async fn default_account(
     snapshot: &Snapshot,
     account: &mut Account,
@@ -15,7 +15,7 @@ pub(super) async fn default_account(
     give(snapshot, Kind::ServiceAccounts, &default, account).await
 }
 
-/// Gives every namespace the root CA.
+/// Publishes the root CA in every namespace.
 pub(super) async fn publish_root_ca(
     snapshot: &Snapshot,
     root_ca: &str,
@@ -46,7 +46,7 @@ async fn give(
         };
         match account.send(method, &path, Some(object)).await? {
             (200 | 201 | 404 | 409, _) => (),
-            // A namespace that ends meanwhile takes nothing new.
+            // A namespace that is being deleted accepts no new objects.
             (403, answer) if text(&answer["message"]).contains("being terminated") => (),
             (_, answer) => return Err(text(&answer["message"]).to_owned()),
         }
@@ -54,7 +54,7 @@ async fn give(
     Ok(())
 }
 
-/// Empties namespaces that end, and lets them go.
+/// Deletes the content of terminating namespaces, then their finalizers.
 pub(super) async fn delete(snapshot: &Snapshot, account: &mut Account) -> Result<(), String> {
     for namespace in snapshot.all(Kind::Namespaces).iter().filter(|own| is_ending(own)) {
         let name = text(&namespace["metadata"]["name"]);
@@ -80,7 +80,7 @@ pub(super) async fn delete(snapshot: &Snapshot, account: &mut Account) -> Result
     Ok(())
 }
 
-/// Everything that can be in a namespace.
+/// Resources in a namespace.
 const CONTENT: &[(&str, &str)] = &[
     ("/apis/apps/v1", "deployments"),
     ("/apis/apps/v1", "replicasets"),

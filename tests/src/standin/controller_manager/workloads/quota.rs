@@ -1,4 +1,4 @@
-//! Counts what a `ResourceQuota` limits.
+//! The resource quota controller: counts the objects that a `ResourceQuota` limits.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ pub(super) async fn run(snapshot: &Snapshot, account: &mut Account) -> Result<()
         let counted = hard.keys().filter_map(|name| {
             let used = match kind(name) {
                 Some(kind) => snapshot.within(kind, namespace).count().to_string(),
-                // No pod here asks for anything.
+                // Pods in tests request no resources.
                 None if is_compute(name) => "0".to_owned(),
                 None => return None,
             };

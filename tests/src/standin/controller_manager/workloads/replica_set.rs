@@ -1,4 +1,4 @@
-//! `ReplicaSet` to Pods.
+//! The replica set controller: creates and deletes pods.
 
 use serde_json::{Value, json};
 

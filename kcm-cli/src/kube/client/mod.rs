@@ -1,0 +1,44 @@
+//! The clients of the API server and of etcd, built on `kube`, hyper and rustls.
+
+mod check;
+mod connect;
+mod etcd;
+mod leases;
+mod objects;
+mod review;
+mod server;
+mod tls;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::control_plane::{Accepted, Api, CLOCK_TOLERANCE, ControlPlane};
+use super::credentials::Credentials;
+use super::error::ApiError;
+use super::via::Via;
+pub use check::check_identity;
+pub use connect::Patience;
+pub(crate) use etcd::Etcd;
+pub(crate) use objects::Change;
+pub use review::{ServerVersion, Verb};
+pub use server::ApiServer;
+
+#[async_trait]
+impl Api for ApiServer {
+    async fn check_identity(&self) -> Result<Accepted, ApiError> {
+        check_identity(self, CLOCK_TOLERANCE).await
+    }
+}
+
+/// Real API servers, reached over the network. For embedders with their own transport to the
+/// masters.
+#[derive(Clone, Copy, Debug)]
+pub struct Networked;
+
+#[async_trait]
+impl ControlPlane for Networked {
+    async fn open(&self, credentials: &Credentials, via: Via) -> Result<Arc<dyn Api>, ApiError> {
+        Ok(Arc::new(ApiServer::new(credentials, via, Patience::USUAL).await?))
+    }
+}
