@@ -59,28 +59,47 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the error as a JSON document: its text, and the result of each master if they
-    /// differ.
+    /// Returns the stable code of the kind of error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Cluster(_) => "cluster-file-invalid",
+            Self::Lint(_) => "lint-failed",
+            Self::Operator(_) => "operator-file-invalid",
+            Self::Desired(_) => "desired-state-invalid",
+            Self::Observe(_) => "observation-failed",
+            Self::Preflight(_) => "preflight-failed",
+            Self::Lock(_) => "lock-failed",
+            Self::Request { .. } => "request-invalid",
+            Self::Interrupted => "interrupted",
+            Self::Issue { .. } => "certificate-not-issued",
+        }
+    }
+
+    /// Returns the error as a JSON object: `code` and `message`, the place in the cluster file, the findings, and the
+    /// result of each master if they differ.
     #[must_use]
     pub fn document(&self) -> serde_json::Value {
-        let masters = match self {
-            Self::Observe(ObserveError { masters }) => masters,
+        let (code, message) = (self.code(), self.to_string());
+        let last = message.lines().next_back().unwrap_or_default();
+        match self {
+            Self::Cluster(error) => serde_json::json!({
+                "code": code, "message": error.message, "file": error.file, "key": error.field, "line": error.line,
+                "column": error.column,
+            }),
             Self::Lint(LintError { findings, .. }) => {
-                return serde_json::json!({ "error": self.to_string(), "findings": findings });
+                serde_json::json!({ "code": code, "message": last, "findings": findings })
             }
             Self::Preflight(PreflightError::Findings { findings }) => {
-                return serde_json::json!({ "error": self.to_string(), "findings": findings });
+                serde_json::json!({ "code": code, "message": last, "findings": findings })
             }
-            _ => return serde_json::json!({ "error": self.to_string() }),
-        };
-        let master = |(name, error): &(String, Option<AskError>)| match error {
-            Some(error) => {
-                serde_json::json!({ "name": name, "result": "untouched", "error": error.to_string() })
+            Self::Observe(ObserveError { masters }) => {
+                let message = message.lines().next().unwrap_or_default();
+                let masters: Vec<_> = masters.iter().map(untouched).collect();
+                serde_json::json!({ "code": code, "message": message, "masters": masters })
             }
-            None => serde_json::json!({ "name": name, "result": "untouched" }),
-        };
-        let masters: Vec<_> = masters.iter().map(master).collect();
-        serde_json::json!({ "error": self.to_string(), "masters": masters })
+            _ => serde_json::json!({ "code": code, "message": message }),
+        }
     }
 
     /// True for a mistake of the operator (exit code 2), false for any other failure (exit code 1).
@@ -98,4 +117,12 @@ impl Error {
                 | Self::Operator(OperatorError::Configuration { .. })
         )
     }
+}
+
+fn untouched((name, error): &(String, Option<AskError>)) -> serde_json::Value {
+    let mut master = serde_json::json!({ "name": name, "result": "untouched" });
+    if let (Some(error), Some(master)) = (error, master.as_object_mut()) {
+        master.insert("error".to_owned(), error.to_string().into());
+    }
+    master
 }

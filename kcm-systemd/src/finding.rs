@@ -33,7 +33,7 @@ pub enum Effect {
 
 /// Defines the codes with their names, effects, meanings and fixes.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $effect:ident, $meaning:literal, $mend:literal;)+) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $effect:ident, $meaning:literal, $help:literal;)+) => {
         /// The kinds of findings. Their names are stable.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -63,8 +63,8 @@ macro_rules! codes {
 
             /// Returns the fix.
             #[must_use]
-            pub fn mend(self) -> &'static str {
-                match self { $(Self::$variant => $mend,)+ }
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)+ }
             }
         }
     };
@@ -201,7 +201,7 @@ impl fmt::Display for Finding {
         if !subject.is_empty() {
             write!(f, ": `{}`", subject.escape_debug())?;
         }
-        write!(f, "; {}", code.mend())?;
+        write!(f, "; {}", code.help())?;
         if let Some(nearest) = nearest {
             write!(f, "; did you mean `{nearest}`?")?;
         }

@@ -169,7 +169,7 @@ async fn a_ca_that_is_there_is_never_replaced() {
         let Error::Preflight(PreflightError::Findings { findings }) = &error else {
             panic!("{error}")
         };
-        assert_eq!(findings[0].code, kcm::FindingCode::OtherCa);
+        assert_eq!(findings[0].code, kcm::FindingCode::CaMismatch);
         let said = error.to_string();
         let named = format!("k8s-master-02: {path} is not the file of {key} (sha256:");
         assert!(said.contains(&named), "{said}");

@@ -105,7 +105,7 @@ fn what_is_written_otherwise_and_comes_to_the_same_stays_where_the_meaning_count
         }
         let status = site.kcm(&["status", "--root", "out"]);
         assert!(
-            status.stdout.contains("in sync") && !status.stdout.contains("drifted"),
+            status.stdout.contains("in sync") && !status.stdout.contains("drift"),
             "{status:?}"
         );
 
@@ -115,7 +115,7 @@ fn what_is_written_otherwise_and_comes_to_the_same_stays_where_the_meaning_count
         let diff = steps(&plan)[0][0]["diff"].as_str().unwrap().to_owned();
         assert!(diff.contains("-  -v 3\n") && diff.contains("+  --v=2\n"), "{diff}");
         let status = site.kcm(&["status", "--root", "out"]);
-        assert!(status.stdout.contains("drifted"), "{status:?}");
+        assert!(status.stdout.contains("drift"), "{status:?}");
         assert_eq!(site.apply().code, 0);
         assert!(steps(&site.plan()).iter().all(|steps| steps.is_empty()));
     }

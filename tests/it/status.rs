@@ -49,8 +49,8 @@ fn folders_are_compared_with_the_cluster_file_and_nothing_is_written() {
     let ran = status(&site, &["-o", "json"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let expected = [
-        ("k8s-master-02", "drifted"),
-        ("k8s-master-03", "drifted"),
+        ("k8s-master-02", "drift"),
+        ("k8s-master-03", "drift"),
         ("k8s-master-03", "secret-readable"),
     ];
     let expected = expected.map(|(master, code)| (master.to_owned(), code.to_owned()));
@@ -89,7 +89,7 @@ async fn an_embedder_gets_the_same_as_values_in_one_exchange_with_each_master() 
     let status = masters.status().await;
     let expected = [
         (Some("k8s-master-02"), FindingCode::ClockOff),
-        (Some("k8s-master-03"), FindingCode::NotSeen),
+        (Some("k8s-master-03"), FindingCode::NotObserved),
     ];
     assert_eq!(found(&status), expected);
 }
@@ -105,5 +105,5 @@ fn what_somebody_else_put_there_is_not_called_drifted() {
     assert_eq!(ran.code, 3, "{ran:?}");
     let codes: Vec<_> = codes(&ran).into_iter().map(|(_, code)| code).collect();
     assert!(codes.contains(&"not-managed".to_owned()), "{codes:?}");
-    assert!(!codes.contains(&"drifted".to_owned()), "{codes:?}");
+    assert!(!codes.contains(&"drift".to_owned()), "{codes:?}");
 }

@@ -201,78 +201,73 @@ fn hold(form: &str, holder: Holder, cases: &[Case]) {
 fn common() -> Vec<Case> {
     let server = Edited("https://192.168.1.210:6443", "https://192.168.1.211:6443");
     vec![
-        case(KUBECONFIG, Removed, "drifted", [3, 3, 1, 0]),
-        case(KUBECONFIG, Emptied, "drifted", [3, 3, 1, 0]),
-        case(KUBECONFIG, Garbage, "drifted", [3, 3, 1, 0]),
-        case(KUBECONFIG, Folder, "drifted", [3, 1, 1, 1]),
-        case(KUBECONFIG, DanglingLink, "drifted", [3, 1, 1, 1]),
-        case(KUBECONFIG, server, "drifted", [3, 3, 0, 0]),
-        case(KUBECONFIG, Edited("user: kube-controller", "user: c"), "drifted", [3, 3, 1, 0]),
-        case(
-            KUBECONFIG,
-            Edited("current-context: d", "current-context: x"),
-            "drifted",
-            [3, 3, 1, 0],
-        ),
+        case(KUBECONFIG, Removed, "drift", [3, 3, 1, 0]),
+        case(KUBECONFIG, Emptied, "drift", [3, 3, 1, 0]),
+        case(KUBECONFIG, Garbage, "drift", [3, 3, 1, 0]),
+        case(KUBECONFIG, Folder, "drift", [3, 1, 1, 1]),
+        case(KUBECONFIG, DanglingLink, "drift", [3, 1, 1, 1]),
+        case(KUBECONFIG, server, "drift", [3, 3, 0, 0]),
+        case(KUBECONFIG, Edited("user: kube-controller", "user: c"), "drift", [3, 3, 1, 0]),
+        case(KUBECONFIG, Edited("current-context: d", "current-context: x"), "drift", [3, 3, 1, 0]),
         case(
             KUBECONFIG,
             Edited("authority-data: LS0", "authority-data: TFM"),
-            "drifted",
+            "drift",
             [3, 3, 0, 0],
         ),
         case(UNIT, Removed, "not-deployed", [1, 3, 0, 0]),
-        case(UNIT, Emptied, "drifted", [1, 3, 0, 0]),
-        case(UNIT, Garbage, "drifted", [3, 3, 0, 0]),
+        case(UNIT, Emptied, "drift", [1, 3, 0, 0]),
+        case(UNIT, Garbage, "drift", [3, 3, 0, 0]),
         case(UNIT, Folder, "not-compared", [3, 1, 0, 1]),
         case(UNIT, DanglingLink, "not-compared", [3, 1, 0, 1]),
-        case(UNIT, Edited("--v=2", "--v=4"), "drifted", [3, 3, 0, 0]),
+        case(UNIT, Edited("--v=2", "--v=4"), "drift", [3, 3, 0, 0]),
     ]
 }
 
 fn of_pair() -> Vec<Case> {
     vec![
-        case(CERTIFICATE, Removed, "drifted", [3, 3, 1, 0]),
-        case(CERTIFICATE, Emptied, "drifted", [3, 3, 1, 0]),
-        case(CERTIFICATE, Garbage, "drifted", [3, 3, 1, 0]),
-        case(CERTIFICATE, Folder, "drifted", [3, 1, 1, 1]),
-        case(CERTIFICATE, DanglingLink, "drifted", [3, 1, 1, 1]),
-        case(CERTIFICATE, Another, "drifted", [3, 3, 0, 0]),
-        case(KEY, Removed, "drifted", [3, 3, 0, 0]),
-        case(KEY, Emptied, "drifted", [3, 3, 0, 0]),
-        case(KEY, Garbage, "drifted", [3, 3, 0, 0]),
-        case(KEY, Folder, "drifted", [3, 1, 0, 1]),
-        case(KEY, DanglingLink, "drifted", [3, 1, 0, 1]),
-        case(KEY, Another, "drifted", [3, 3, 0, 0]),
+        case(CERTIFICATE, Removed, "drift", [3, 3, 1, 0]),
+        case(CERTIFICATE, Emptied, "drift", [3, 3, 1, 0]),
+        case(CERTIFICATE, Garbage, "drift", [3, 3, 1, 0]),
+        case(CERTIFICATE, Folder, "drift", [3, 1, 1, 1]),
+        case(CERTIFICATE, DanglingLink, "drift", [3, 1, 1, 1]),
+        case(CERTIFICATE, Another, "drift", [3, 3, 0, 0]),
+        case(KEY, Removed, "drift", [3, 3, 0, 0]),
+        case(KEY, Emptied, "drift", [3, 3, 0, 0]),
+        case(KEY, Garbage, "drift", [3, 3, 0, 0]),
+        case(KEY, Folder, "drift", [3, 1, 0, 1]),
+        case(KEY, DanglingLink, "drift", [3, 1, 0, 1]),
+        case(KEY, Another, "drift", [3, 3, 0, 0]),
     ]
 }
 
 fn of_both() -> Vec<Case> {
     vec![
-        case(BOTH, Removed, "drifted", [3, 3, 1, 0]),
-        case(BOTH, Emptied, "drifted", [3, 3, 1, 0]),
-        case(BOTH, Garbage, "drifted", [3, 3, 1, 0]),
-        case(BOTH, Folder, "drifted", [3, 1, 1, 1]),
-        case(BOTH, DanglingLink, "drifted", [3, 1, 1, 1]),
-        case(BOTH, Another, "drifted", [3, 3, 0, 0]),
+        case(BOTH, Removed, "drift", [3, 3, 1, 0]),
+        case(BOTH, Emptied, "drift", [3, 3, 1, 0]),
+        case(BOTH, Garbage, "drift", [3, 3, 1, 0]),
+        case(BOTH, Folder, "drift", [3, 1, 1, 1]),
+        case(BOTH, DanglingLink, "drift", [3, 1, 1, 1]),
+        case(BOTH, Another, "drift", [3, 3, 0, 0]),
     ]
 }
 
 fn of_brought_files() -> Vec<Case> {
     vec![
-        case(PROGRAM, Garbage, "drifted", [3, 3, 0, 0]),
-        case(PROGRAM, Flipped, "drifted", [3, 3, 0, 0]),
-        case(PROGRAM, Removed, "drifted", [3, 3, 0, 0]),
-        case(CA, Removed, "drifted", [3, 3, 1, 0]),
+        case(PROGRAM, Garbage, "drift", [3, 3, 0, 0]),
+        case(PROGRAM, Flipped, "drift", [3, 3, 0, 0]),
+        case(PROGRAM, Removed, "drift", [3, 3, 0, 0]),
+        case(CA, Removed, "drift", [3, 3, 1, 0]),
         case(CA, Emptied, "ca-differs", [1, 1, 1, 1]),
         case(CA, Garbage, "ca-differs", [1, 1, 1, 1]),
-        case(CA, Folder, "drifted", [3, 1, 1, 1]),
-        case(CA, DanglingLink, "drifted", [3, 1, 1, 1]),
+        case(CA, Folder, "drift", [3, 1, 1, 1]),
+        case(CA, DanglingLink, "drift", [3, 1, 1, 1]),
         case(CA, Another, "ca-differs", [1, 1, 0, 1]),
-        case(CA_KEY, Removed, "drifted", [3, 3, 0, 0]),
+        case(CA_KEY, Removed, "drift", [3, 3, 0, 0]),
         case(CA_KEY, Emptied, "ca-differs", [1, 1, 0, 1]),
         case(CA_KEY, Garbage, "ca-differs", [1, 1, 0, 1]),
-        case(CA_KEY, Folder, "drifted", [3, 1, 0, 1]),
-        case(CA_KEY, DanglingLink, "drifted", [3, 1, 0, 1]),
+        case(CA_KEY, Folder, "drift", [3, 1, 0, 1]),
+        case(CA_KEY, DanglingLink, "drift", [3, 1, 0, 1]),
         case(CA_KEY, Another, "ca-differs", [1, 1, 0, 1]),
     ]
 }
@@ -284,7 +279,7 @@ fn of_their_ca() -> Vec<Case> {
         case(CA, Garbage, "file-unusable", [1, 1, 1, 1]),
         case(CA, Folder, "file-missing", [3, 3, 1, 0]),
         case(CA, DanglingLink, "file-missing", [3, 3, 1, 0]),
-        case(CA, Another, "other-ca", [1, 1, 0, 1]),
+        case(CA, Another, "ca-mismatch", [1, 1, 0, 1]),
         case(CA, WithAnother, "file-unusable", [1, 1, 1, 1]),
         case(CA_KEY, Removed, "file-missing", [3, 3, 0, 0]),
         case(CA_KEY, Emptied, "file-unusable", [1, 1, 0, 1]),
@@ -312,7 +307,7 @@ fn no_tampered_file_is_called_in_sync_with_credentials_embedded_and_in_files() {
         let key = Edited("client-key-data: LS0", "client-key-data: TFM");
         let mut cases = common();
         cases.extend(of_pair());
-        cases.push(case(KUBECONFIG, key, "drifted", [3, 3, 0, 0]));
+        cases.push(case(KUBECONFIG, key, "drift", [3, 3, 0, 0]));
         cases
     });
 }
@@ -322,7 +317,7 @@ fn no_tampered_file_is_called_in_sync_with_credentials_embedded_only() {
     hold_in_each("embedded-only", || {
         let key = Edited("client-key-data: LS0", "client-key-data: TFM");
         let mut cases = common();
-        cases.push(case(KUBECONFIG, key, "drifted", [3, 3, 0, 0]));
+        cases.push(case(KUBECONFIG, key, "drift", [3, 3, 0, 0]));
         cases
     });
 }

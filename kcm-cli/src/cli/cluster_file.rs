@@ -71,8 +71,8 @@ pub(super) fn place(file: &Path, text: &str, overwrites: bool) -> Result<(), Fai
 }
 
 /// Returns the failure for a cluster file that already exists.
-pub(super) fn exists(file: &Path, mend: &str) -> Failure {
-    Failure::new(Exit::Failed, format!("{} exists already; {mend}", file.display()))
+pub(super) fn exists(file: &Path, help: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("{} exists already; {help}", file.display()))
 }
 
 /// Returns the message for a cluster file that cannot be read or written, with its fix.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::cli::args::Form;
 use crate::cli::report;
 use crate::error::Error;
-use crate::finding::Finding;
+use crate::finding::{Finding, grouped};
 use crate::ops::adopt::AdoptError;
 use crate::preflight::PreflightError;
 use crate::util::files::FileError;
@@ -57,12 +57,17 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { exit, document: serde_json::json!({ "error": message }), message }
+        let code = match exit {
+            Exit::Usage => "request-invalid",
+            Exit::Interrupted => "interrupted",
+            _ => "failed",
+        };
+        Self { exit, document: serde_json::json!({ "code": code, "message": message }), message }
     }
 
     /// Replaces the message.
     pub(super) fn saying(mut self, message: String) -> Self {
-        if let Some(error) = self.document.get_mut("error") {
+        if let Some(error) = self.document.get_mut("message") {
             *error = serde_json::json!(message);
         }
         Self { message, ..self }
@@ -74,8 +79,9 @@ impl Failure {
         if let (Some(document), false) = (document.as_object_mut(), findings.is_empty()) {
             document.insert("findings".to_owned(), serde_json::json!(findings));
         }
-        let found = findings.iter().map(|finding| format!("\n  {}: {finding}", finding.severity));
-        let message = self.message + &found.collect::<String>();
+        let found =
+            grouped(findings).iter().map(|finding| format!("{finding}\n")).collect::<String>();
+        let message = found + &self.message;
         Self { message, document, ..self }
     }
 

@@ -162,7 +162,7 @@ async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
         Verb::Drill(arguments) => drill::run(arguments, interrupt).await,
         Verb::Certs(verb) => certs::run(verb, interrupt).await,
         Verb::Schema => {
-            report::document(&cluster::schema())?;
+            report::json(&cluster::schema())?;
             Ok(Exit::Done)
         }
     }

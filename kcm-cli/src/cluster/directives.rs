@@ -39,17 +39,17 @@ trait Name: Scalar + fmt::Display + Clone + Ord {
     /// Noun for the named item.
     const KIND: &'static str;
     /// Fix for a duplicate name.
-    const MEND: &'static str;
+    const HELP: &'static str;
 }
 
 impl Name for SectionName {
     const KIND: &'static str = "section";
-    const MEND: &'static str = "keep one of them";
+    const HELP: &'static str = "keep one of them";
 }
 
 impl Name for Key {
     const KIND: &'static str = "directive";
-    const MEND: &'static str = "give it a list of values";
+    const HELP: &'static str = "give it a list of values";
 }
 
 impl<'de, K: Name, V: Deserialize<'de>> Deserialize<'de> for Lines<K, V> {
@@ -66,7 +66,7 @@ impl<'de, K: Name, V: Deserialize<'de>> Deserialize<'de> for Lines<K, V> {
                 let (mut lines, mut known) = (Vec::new(), BTreeSet::new());
                 while let Some(Text(name)) = map.next_key::<Text<K>>()? {
                     if !known.insert(name.clone()) {
-                        let text = format!("{} `{name}` is there twice; {}", K::KIND, K::MEND);
+                        let text = format!("{} `{name}` is there twice; {}", K::KIND, K::HELP);
                         return Err(A::Error::custom(text));
                     }
                     lines.push((name, map.next_value()?));

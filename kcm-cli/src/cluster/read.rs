@@ -167,7 +167,7 @@ fn wrong_type(problem: &str) -> Option<String> {
 
 /// Returns the YAML parser's message with a fix.
 fn wrong_yaml(problem: &str) -> Option<String> {
-    const MENDS: &[(&str, &str)] = &[
+    const HELPS: &[(&str, &str)] = &[
         (
             "found character that cannot start any token",
             "indent with blanks, not tabs, and quote a value that starts with @, % or a back-quote",
@@ -189,6 +189,6 @@ fn wrong_yaml(problem: &str) -> Option<String> {
                 .to_owned(),
         );
     }
-    let (_, mend) = MENDS.iter().find(|(words, _)| problem.starts_with(words))?;
-    Some(format!("{problem}; {mend}"))
+    let (_, help) = HELPS.iter().find(|(words, _)| problem.starts_with(words))?;
+    Some(format!("{problem}; {help}"))
 }

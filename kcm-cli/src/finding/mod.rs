@@ -22,7 +22,7 @@ pub struct Finding {
     /// The problem.
     pub problem: String,
     /// The fix.
-    pub mend: String,
+    pub help: String,
 }
 
 /// The severity of a finding.
@@ -47,9 +47,9 @@ pub enum FindingCode {
     /// systemd loads the unit from another file than the managed one.
     UnitShadowed,
     /// A CA file on a master differs from the configured CA.
-    OtherCa,
+    CaMismatch,
     /// The service would sign tokens with a different key than now.
-    OtherServiceAccountKey,
+    ServiceAccountKeyMismatch,
     /// A CA key does not match the certificate beside it.
     CaKeyMismatch,
     /// The CA files differ between masters.
@@ -63,9 +63,9 @@ pub enum FindingCode {
     /// A user other than root can replace files that kcm reads and writes as root.
     FolderUntrusted,
     /// Files cannot be written, or the disk space is insufficient.
-    NoRoom,
+    DiskSpace,
     /// Two masters have the same host name, which makes the leader ambiguous.
-    HostnameTwice,
+    HostnameDuplicate,
     /// A master's clock differs from the clock of this machine.
     ClockOff,
     /// kube-controller-manager cannot be executed.
@@ -79,27 +79,27 @@ pub enum FindingCode {
     /// The API server rejects the identity.
     IdentityRefused,
     /// The leader cannot be determined from this machine.
-    LeadUnknown,
+    LeaderUnknown,
     /// The leader is an unknown process.
-    StrangerLeads,
+    LeaderUnmanaged,
     /// A drop-in file that kcm did not write changes the unit.
     DropIn,
     /// A kube-controller-manager runs outside the unit.
-    StrayProcess,
+    ProcessUnmanaged,
     /// Another process listens on the port of kube-controller-manager.
     PortTaken,
     /// A master did not answer further queries.
-    NotExamined,
+    ChecksIncomplete,
     /// An account does not exist.
     AccountMissing,
     /// A record that an earlier run left on a master is unreadable.
-    NoteUnreadable,
+    RecordUnreadable,
     /// No earlier generation exists.
-    NothingEarlier,
+    NoEarlierGeneration,
     /// No other healthy master would remain.
     LastHealthy,
     /// A master could not be queried.
-    NotSeen,
+    NotObserved,
     /// kube-controller-manager is not deployed.
     NotDeployed,
     /// The service was stopped.
@@ -117,9 +117,9 @@ pub enum FindingCode {
     /// The running process was started with other files than those on disk.
     RestartPending,
     /// Files differ from the cluster file.
-    Drifted,
+    Drift,
     /// The service does not use the current credentials file.
-    NotTakenUp,
+    CertificateNotReloaded,
     /// The deployment was not created by kcm.
     NotManaged,
     /// A key is readable by every user.
@@ -133,15 +133,15 @@ pub enum FindingCode {
     /// A certificate does not match the cluster file and would be replaced.
     CertificateReplaced,
     /// A certificate could not be read.
-    CertificateUnseen,
+    CertificateNotObserved,
     /// The keys for service account tokens differ between masters.
     ServiceAccountKeyDiffers,
     /// No process renews the Lease.
-    NobodyLeads,
+    NoLeader,
     /// Files cannot be compared with the cluster file.
     NotCompared,
     /// systemd does not apply a setting of the unit as written.
-    UnitLoss,
+    UnitSettingLost,
     /// The arguments of a unit come from more than its file.
     UnitExpanded,
     /// A flag occurs more than once.
@@ -155,7 +155,7 @@ pub enum FindingCode {
     /// The CA key is not on this machine.
     CaKeyMissing,
     /// A renewal would issue a certificate with another subject.
-    OtherSubject,
+    SubjectMismatch,
     /// Clients accept more CA certificates than the signing CA.
     TrustBundle,
 }
@@ -166,14 +166,14 @@ impl Finding {
         code: FindingCode,
         master: &str,
         problem: impl Into<String>,
-        mend: impl Into<String>,
+        help: impl Into<String>,
     ) -> Self {
         Self {
             code,
             severity: Severity::Error,
             master: Some(master.to_owned()),
             problem: problem.into(),
-            mend: mend.into(),
+            help: help.into(),
         }
     }
 
@@ -181,16 +181,33 @@ impl Finding {
     pub(crate) fn general(
         code: FindingCode,
         problem: impl Into<String>,
-        mend: impl Into<String>,
+        help: impl Into<String>,
     ) -> Self {
-        let (problem, mend) = (problem.into(), mend.into());
-        Self { code, severity: Severity::Warning, master: None, problem, mend }
+        let (problem, help) = (problem.into(), help.into());
+        Self { code, severity: Severity::Warning, master: None, problem, help }
     }
 
     /// Turns a finding into a warning.
     pub(crate) fn into_warning(self) -> Self {
         Self { severity: Severity::Warning, ..self }
     }
+}
+
+/// Merges equal findings of several masters into one that names them all, in the order of their first.
+#[must_use]
+pub(crate) fn grouped(findings: &[Finding]) -> Vec<Finding> {
+    let mut groups: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let key = |it: &Finding| (it.code, it.severity, it.problem.clone(), it.help.clone());
+        let group = groups.iter_mut().find(|group| key(group) == key(finding));
+        match (group, &finding.master) {
+            (Some(Finding { master: Some(masters), .. }), Some(master)) => {
+                *masters = format!("{masters}, {master}");
+            }
+            _ => groups.push(finding.clone()),
+        }
+    }
+    groups
 }
 
 impl fmt::Display for Severity {
@@ -205,13 +222,15 @@ impl fmt::Display for FindingCode {
     }
 }
 
+/// Two lines: severity, code, masters and problem; then the fix, indented.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, master, problem, mend, .. } = self;
+        let Self { code, severity, master, problem, help } = self;
+        write!(f, "{severity}[{code}]: ")?;
         if let Some(master) = master {
             write!(f, "{}: ", harmless(master))?;
         }
-        write!(f, "{}; {} [{code}]", harmless(problem), harmless(mend))
+        write!(f, "{}\n  help: {}", harmless(problem), harmless(help))
     }
 }
 
@@ -222,6 +241,6 @@ mod tests {
     #[test]
     fn a_finding_says_where_what_and_what_to_do() {
         let finding = Finding::error(FindingCode::UnitMasked, "m1", "it is masked", "unmask it");
-        assert_eq!(finding.to_string(), "m1: it is masked; unmask it [unit-masked]");
+        assert_eq!(finding.to_string(), "error[unit-masked]: m1: it is masked\n  help: unmask it");
     }
 }

@@ -38,10 +38,10 @@ impl ApiError {
     }
 
     /// Splits the text into the problem and the fix, which follows the last semicolon.
-    pub(crate) fn with_mend(&self) -> (String, String) {
+    pub(crate) fn with_help(&self) -> (String, String) {
         let text = format!("{}: {}", self.server, self.problem);
-        let (said, mend) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
-        (said.to_owned(), mend.to_owned())
+        let (said, help) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
+        (said.to_owned(), help.to_owned())
     }
 
     /// Reports whether the server is unreachable or unavailable, as opposed to refusing the

@@ -84,13 +84,13 @@ fn missing(master: &str, account: &Account) -> Finding {
     };
     let words = ["systemd-sysusers", "--inline"].into_iter();
     let command = command(words.chain(lines.iter().map(String::as_str)));
-    let mend = format!("run `{command}` there");
-    Finding::error(FindingCode::AccountMissing, master, problem, mend)
+    let help = format!("run `{command}` there");
+    Finding::error(FindingCode::AccountMissing, master, problem, help)
 }
 
 /// Reports an account whose IDs are unknown, as in a directory that is not a complete system.
 fn unknown(master: &str, account: &Account, why: &str) -> Finding {
     let problem = format!("the number of user `{}` cannot be told ({why})", account.user);
-    let mend = "files that are its own belong to root; give them to it when the system is whole";
-    Finding::error(FindingCode::AccountMissing, master, problem, mend).into_warning()
+    let help = "files that are its own belong to root; give them to it when the system is whole";
+    Finding::error(FindingCode::AccountMissing, master, problem, help).into_warning()
 }

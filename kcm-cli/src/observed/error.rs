@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::transport::{OperationError, TransportError};
 use crate::util::tasks::Panicked;
-use crate::util::words::harmless;
+use crate::util::words::{count, harmless};
 
 /// An error of masters that could not be observed. No master was changed.
 #[derive(Debug, Error)]
@@ -19,19 +19,11 @@ impl ObserveError {
     /// Describes the failed masters and their errors, without a suggestion.
     pub(crate) fn cause(&self) -> String {
         let errors = self.masters.iter().filter_map(|(_, error)| error.as_ref());
-        let lines = errors.map(|error| format!("  {}\n", harmless(&error.to_string())));
+        let lines = errors.map(|error| format!("\n  {}", harmless(&error.to_string())));
         let lines: Vec<_> = lines.collect();
-        let answered = self.masters.iter().filter(|(_, error)| error.is_none());
-        let mut answered = answered.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-        if !answered.is_empty() {
-            answered = harmless(&answered) + " answered. ";
-        }
-        format!(
-            "{} of {} masters cannot be observed:\n{}{answered}No master has changed.",
-            lines.len(),
-            self.masters.len(),
-            lines.concat()
-        )
+        let masters = count(self.masters.len(), "master");
+        let failed = lines.len();
+        format!("cannot observe {failed} of {masters}; no master has changed{}", lines.concat())
     }
 }
 
@@ -41,7 +33,8 @@ impl fmt::Display for ObserveError {
         let silent = self.masters.iter().filter(|(_, error)| error.is_some());
         let skip: Vec<_> = silent.map(|(name, _)| format!("--skip {name}")).collect();
         if skip.len() < self.masters.len() {
-            write!(f, " To go on without the others, say `{}`.", harmless(&skip.join(" ")))?;
+            let skip = harmless(&skip.join(" "));
+            write!(f, "\n  help: add `{skip}` to continue without them")?;
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ pub(super) fn held_identity(
     })?;
     let digest = master.key(form).ok_or_else(|| unusable("there is no key beside it"))?;
     let facts = facts(&certificate).map_err(NotHeld::Unusable)?;
-    Ok(IdentityFacts { key: KeyMatch::NotSeen(digest), ..facts })
+    Ok(IdentityFacts { key: KeyMatch::NotObserved(digest), ..facts })
 }
 
 pub(super) fn operator_facts(

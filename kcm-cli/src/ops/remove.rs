@@ -136,6 +136,6 @@ fn last_healthy(cluster: &Cluster, planned: &MasterPlan) -> Finding {
             format!("no other master would be left that is healthy ({names} was not asked)")
         }
     };
-    let mend = "mend another one first, or say --even-the-last";
-    Finding::error(FindingCode::LastHealthy, &planned.name, problem, mend)
+    let help = "mend another one first, or say --even-the-last";
+    Finding::error(FindingCode::LastHealthy, &planned.name, problem, help)
 }

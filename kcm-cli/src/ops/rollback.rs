@@ -101,8 +101,8 @@ fn part<'o>(
     undoing: Option<Undoing>,
     layout: &Layout,
 ) -> Result<(Part<'o>, Change), Finding> {
-    let nothing = |problem: &str, mend: &str| {
-        Finding::error(FindingCode::NothingEarlier, &observed.name, problem, mend)
+    let nothing = |problem: &str, help: &str| {
+        Finding::error(FindingCode::NoEarlierGeneration, &observed.name, problem, help)
     };
     let generations = &observed.generations;
     let Some(Undoing { change, by }) = undoing.filter(|_| observed.notes.is_empty()) else {

@@ -136,13 +136,13 @@ fn read_serving(
 
 /// Rejects a pair that cannot be parsed, because a new pair would replace it.
 fn check_pair(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
-    const MEND: &str = "mend it, or move both files away to get a new pair";
+    const HELP: &str = "mend it, or move both files away to get a new pair";
     let (certificate, key) = (pki.directory.join(CERTIFICATE), pki.directory.join(KEY));
     if let Err(error) = PrivateKey::from_pem(pair.key.as_bytes()) {
-        return Err(OperatorError::content(IDENTITY, &key, with_mend(&error, MEND)));
+        return Err(OperatorError::content(IDENTITY, &key, with_help(&error, HELP)));
     }
     if let Err(error) = Certificate::first_from_pem(pair.certificate.as_bytes()) {
-        return Err(OperatorError::content(IDENTITY, &certificate, with_mend(&error, MEND)));
+        return Err(OperatorError::content(IDENTITY, &certificate, with_help(&error, HELP)));
     }
     if pair.certificate.contains("PRIVATE KEY-----") {
         let reason = "it holds a private key too; take the key out of this file";
@@ -183,9 +183,9 @@ pub(crate) fn serving_pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorEr
 
 /// Formats an error in one line: its cause if it has one, and the given fix unless the text has
 /// one.
-fn with_mend(error: &dyn std::error::Error, mend: &str) -> String {
+fn with_help(error: &dyn std::error::Error, help: &str) -> String {
     let reason = in_full(error.source().unwrap_or(error));
-    if reason.contains("; ") { reason } else { format!("{reason}; {mend}") }
+    if reason.contains("; ") { reason } else { format!("{reason}; {help}") }
 }
 
 fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, OperatorError> {

@@ -144,8 +144,8 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
         found.extend(in_the_way.map(|listener| {
             let who = listener.process.map_or_else(String::new, |it| format!(" (process {it})"));
             let problem = format!("somebody else listens on {}{who}", listener.address);
-            let mend = "end it, or give kube-controller-manager another address or --secure-port";
-            Finding::error(FindingCode::PortTaken, name, problem, mend)
+            let help = "end it, or give kube-controller-manager another address or --secure-port";
+            Finding::error(FindingCode::PortTaken, name, problem, help)
         }));
     }
     if let Observation::Known(paths) = &examined.unreadable {
@@ -167,7 +167,7 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
     let is_ca =
         [Role::CaCertificate, Role::CaKey].iter().any(|role| subject.layout.path(*role) == path);
     // Only for the files of the CA is it known that they exist.
-    let (problem, mend) = if is_ca {
+    let (problem, help) = if is_ca {
         (
             format!("{path} is there, but {by}, as whom the service runs, cannot read it"),
             "give it an owner, group or mode with which it can, and let that user into every folder above it",
@@ -178,7 +178,7 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
             "put it there, and let that user read it (owner and mode of the file, and of every folder above it)",
         )
     };
-    Finding::error(FindingCode::FileUnreadable, &desired.name, problem, mend)
+    Finding::error(FindingCode::FileUnreadable, &desired.name, problem, help)
 }
 
 /// Reports whether two listening sockets conflict.
@@ -207,16 +207,16 @@ pub(crate) fn clock(
     }
     let way = if read < begun { "behind" } else { "ahead of" };
     let problem = format!("its clock is {} s {way} this machine's", off.whole_seconds());
-    let mend =
+    let help =
         "set the one that is wrong, and let NTP keep it (`timedatectl` says whether it does)";
-    let finding = Finding::error(FindingCode::ClockOff, master, problem, mend);
+    let finding = Finding::error(FindingCode::ClockOff, master, problem, help);
     Some(if off < INTOLERABLE { finding.into_warning() } else { finding })
 }
 
 fn not_examined(master: &str, why: &str) -> Finding {
     let why = why.strip_prefix(&format!("{master}: ")).unwrap_or(why);
-    let mend = "mend that, or leave this master out with --skip";
-    Finding::error(FindingCode::NotExamined, master, why, mend)
+    let help = "mend that, or leave this master out with --skip";
+    Finding::error(FindingCode::ChecksIncomplete, master, why, help)
 }
 
 #[cfg(test)]

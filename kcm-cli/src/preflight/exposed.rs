@@ -50,10 +50,10 @@ pub(crate) fn exposed(
     for (open, is_key) in [(keys, true), (public, false)] {
         let (ours, theirs): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|(path, _)| is_touched(steps, path));
-        let mend = "run `kcm apply`; it closes them".to_owned();
-        exposed.closed.extend(finding(&master.name, &ours, is_key, mend));
-        let mend = chmod(&theirs, is_key);
-        exposed.left.extend(finding(&master.name, &theirs, is_key, mend));
+        let help = "run `kcm apply`; it closes them".to_owned();
+        exposed.closed.extend(finding(&master.name, &ours, is_key, help));
+        let help = chmod(&theirs, is_key);
+        exposed.left.extend(finding(&master.name, &theirs, is_key, help));
     }
     exposed
 }
@@ -68,7 +68,7 @@ fn finding(
     master: &str,
     open: &[(RemotePath, Mode)],
     is_key: bool,
-    mend: String,
+    help: String,
 ) -> Option<Finding> {
     if open.is_empty() {
         return None;
@@ -79,7 +79,7 @@ fn finding(
     } else {
         (FindingCode::FileWritable, "everybody can change files there")
     };
-    Some(Finding::error(code, master, format!("{what}: {}", named.join(", ")), mend))
+    Some(Finding::error(code, master, format!("{what}: {}", named.join(", ")), help))
 }
 
 fn chmod(open: &[(RemotePath, Mode)], is_key: bool) -> String {

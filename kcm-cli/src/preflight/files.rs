@@ -44,9 +44,9 @@ pub(crate) fn named(
         others.map(|(path, state)| fault(path, master.followed(path, state, None).0, None));
     let unreadable = unreadable(layout, service, master, steps);
     let found = cas.chain(others).flatten().chain(unreadable);
-    let found = found.map(|Fault { code, problem, mend }| {
-        let finding = Finding::error(code, &master.name, problem, mend);
-        if code == FindingCode::OtherCa { finding.into_warning() } else { finding }
+    let found = found.map(|Fault { code, problem, help }| {
+        let finding = Finding::error(code, &master.name, problem, help);
+        if code == FindingCode::CaMismatch { finding.into_warning() } else { finding }
     });
     let mismatched = signers::mismatched(layout, service, master, |path| is_touched(steps, path));
     let is_offline = master.probe.unit.activity == Activity::Offline;
@@ -81,7 +81,7 @@ fn unreadable(
     let fault = |(path, _): (&RemotePath, &PathState)| Fault {
         code: FindingCode::FileUnreadable,
         problem: format!("{path} is there, and {by}, as whom the service runs, cannot read it"),
-        mend: format!(
+        help: format!(
             "run `{}` there, or let a group of that user read it",
             command(["chown", owner, path.as_str()])
         ),
@@ -102,56 +102,56 @@ pub(super) fn is_touched(steps: &[Step], path: &RemotePath) -> bool {
 struct Fault {
     code: FindingCode,
     problem: String,
-    mend: String,
+    help: String,
 }
 
 fn fault(path: &RemotePath, state: &PathState, role: Option<Role>) -> Option<Fault> {
-    let (code, problem, mend) = match state {
+    let (code, problem, help) = match state {
         PathState::Absent => {
-            let mend = match role {
+            let help = match role {
                 Some(_) => "put it there, or set `install.distributeCa: true` and run `kcm apply`",
                 None => "put it there, or remove the flag that names it",
             };
-            (FindingCode::FileMissing, format!("{path} is missing"), mend)
+            (FindingCode::FileMissing, format!("{path} is missing"), help)
         }
         PathState::File { size: 0, .. } | PathState::Unread { size: 0, .. } => {
-            let mend = "put the cluster's own file there";
-            (FindingCode::FileUnusable, format!("{path} is empty"), mend)
+            let help = "put the cluster's own file there";
+            (FindingCode::FileUnusable, format!("{path} is empty"), help)
         }
         PathState::File { .. } | PathState::Unread { .. } => return None,
         PathState::Link { .. } => {
-            let mend = "put the file there";
-            (FindingCode::FileMissing, format!("{path} is a link that leads to no file"), mend)
+            let help = "put the file there";
+            (FindingCode::FileMissing, format!("{path} is a link that leads to no file"), help)
         }
         PathState::Folder { .. } | PathState::Other => {
-            let mend = "move it away and put the file there";
-            (FindingCode::FileMissing, format!("{path} is {}", state.describe()), mend)
+            let help = "move it away and put the file there";
+            (FindingCode::FileMissing, format!("{path} is {}", state.describe()), help)
         }
     };
-    Some(Fault { code, problem, mend: mend.to_owned() })
+    Some(Fault { code, problem, help: help.to_owned() })
 }
 
 fn certificate_fault(path: &RemotePath, text: &str, ca: &Ca, signs: bool) -> Option<Fault> {
     let Some(found) = trust::fingerprints(text.as_bytes()) else {
         let problem = format!("{path} holds no certificate that can be read");
-        let mend = "put the cluster's CA certificate there".to_owned();
-        return Some(Fault { code: FindingCode::FileUnusable, problem, mend });
+        let help = "put the cluster's CA certificate there".to_owned();
+        return Some(Fault { code: FindingCode::FileUnusable, problem, help });
     };
     if signs && found.len() > 1 {
         let problem = format!(
             "{path} holds {} certificates; the leader ends if --cluster-signing-cert-file holds more than one",
             found.len()
         );
-        let mend =
+        let help =
             "put the certificate that signs there alone, and the bundle where --root-ca-file says";
-        let (code, mend) = (FindingCode::FileUnusable, mend.to_owned());
-        return Some(Fault { code, problem, mend });
+        let (code, help) = (FindingCode::FileUnusable, help.to_owned());
+        return Some(Fault { code, problem, help });
     }
     let Ca::Present(ca) = ca else { return None };
     let ours = ca.certificate().fingerprint();
     (!found.contains(&ours)).then(|| Fault {
-        code: FindingCode::OtherCa,
+        code: FindingCode::CaMismatch,
         problem: format!("{path} is not the CA of pki.caCert ({ours})"),
-        mend: "put the same CA on every master and at pki.caCert".to_owned(),
+        help: "put the same CA on every master and at pki.caCert".to_owned(),
     })
 }

@@ -35,5 +35,5 @@ pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
     let help = format!(
         "name a CSR file with O {MASTERS} in pki.csr, or set --{FLAG}=true first, with the stock roles"
     );
-    found.push(Finding::error(FindingCode::OtherSubject, master.name.as_str(), problem, help));
+    found.push(Finding::error(FindingCode::SubjectMismatch, master.name.as_str(), problem, help));
 }

@@ -83,9 +83,9 @@ pub(crate) fn untrusted_folders(
 
 /// Returns the finding for a generation note that cannot be read.
 pub(crate) fn unreadable_note(master: &str, problem: &str) -> Finding {
-    let mend =
+    let help =
         "an earlier generation cannot be brought back there; remove the file if that is no loss";
-    Finding::error(FindingCode::NoteUnreadable, master, problem, mend).into_warning()
+    Finding::error(FindingCode::RecordUnreadable, master, problem, help).into_warning()
 }
 
 fn kind(
@@ -101,13 +101,13 @@ fn kind(
         PathState::Link { .. } if plan::is_right(artifact, observed) => None,
         PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
             let unmask = command(["systemctl", "unmask", layout.unit.as_str()]);
-            let mend = format!("run `{unmask}` there");
-            Some(Finding::error(FindingCode::UnitMasked, master, format!("{path} is masked"), mend))
+            let help = format!("run `{unmask}` there");
+            Some(Finding::error(FindingCode::UnitMasked, master, format!("{path} is masked"), help))
         }
         other => {
             let problem = format!("{path} is {}, and kcm manages regular files", other.describe());
-            let mend = "move it away or replace it by a file";
-            Some(Finding::error(FindingCode::NotAFile, master, problem, mend))
+            let help = "move it away or replace it by a file";
+            Some(Finding::error(FindingCode::NotAFile, master, problem, help))
         }
     }
 }
@@ -133,10 +133,10 @@ fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
         "{} is not the file of {key} ({ours}) but another ({theirs}), and kcm replaces no CA unasked",
         artifact.path
     );
-    let mend = format!(
+    let help = format!(
         "put the cluster's CA at {key}, or remove the file there if nothing uses it; for a new CA in a cluster that runs, {CA_ROTATION}"
     );
-    Some(Finding::error(FindingCode::OtherCa, master, problem, mend))
+    Some(Finding::error(FindingCode::CaMismatch, master, problem, help))
 }
 
 /// Refuses to replace the key with which a running service signs tokens.
@@ -155,7 +155,12 @@ fn service_account_key(
     let problem = format!(
         "kube-controller-manager runs there and signs tokens with {before}; with {after} instead, or with that file replaced, tokens that Pods hold would be worth nothing"
     );
-    Some(Finding::error(FindingCode::OtherServiceAccountKey, &observed.name, problem, KEY_ROTATION))
+    Some(Finding::error(
+        FindingCode::ServiceAccountKeyMismatch,
+        &observed.name,
+        problem,
+        KEY_ROTATION,
+    ))
 }
 
 /// Returns the path of the key with which the service signs tokens, by its flags.
@@ -196,8 +201,8 @@ fn missing(
     let fault = fault(Role::Binary, &observed.files.binary.state).filter(|_| !is_brought);
     found.extend(fault.map(|fault| {
         let problem = format!("{} {fault}", subject.layout.executable);
-        let mend = "put the program there, or let kcm bring it (install.binary)";
-        Finding::error(FindingCode::FileMissing, &desired.name, problem, mend)
+        let help = "put the program there, or let kcm bring it (install.binary)";
+        Finding::error(FindingCode::FileMissing, &desired.name, problem, help)
     }));
 }
 
@@ -235,8 +240,8 @@ pub(crate) fn strays(layout: &Layout, observed: &ObservedMaster) -> Option<Findi
     let numbers = strays.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (executable, unit) = (&layout.executable, &layout.unit);
     let problem = format!("{executable} runs there as process {numbers}, which is not {unit}'s");
-    let mend = "end it, or what starts it (an old unit, a static Pod, a shell)";
-    Some(Finding::error(FindingCode::StrayProcess, &observed.name, problem, mend))
+    let help = "end it, or what starts it (an old unit, a static Pod, a shell)";
+    Some(Finding::error(FindingCode::ProcessUnmanaged, &observed.name, problem, help))
 }
 
 /// Finds duplicate host names. Each master needs its own, because the Lease names the leader by
@@ -248,7 +253,7 @@ pub(crate) fn host_names(masters: &[&ObservedMaster]) -> Vec<Finding> {
         let owner = owner_of(hostname, &names).filter(|owner| owner != master)?;
         let problem = format!("its host name `{hostname}` is that of {owner} too");
         let help = "give each master its own with `hostnamectl hostname NAME`";
-        Some(Finding::error(FindingCode::HostnameTwice, master, problem, help))
+        Some(Finding::error(FindingCode::HostnameDuplicate, master, problem, help))
     };
     names.iter().filter_map(finding).collect()
 }
@@ -278,8 +283,8 @@ pub(crate) fn equal_files(
     let finding = |(name, other): &(&String, Fingerprint)| {
         let path = layout.path(role);
         let problem = format!("{path} ({other}) is not the one that {first} has ({digest})");
-        let mend = "put the cluster's own on every master";
-        Finding::error(FindingCode::CaDiffers, name, problem, mend)
+        let help = "put the cluster's own on every master";
+        Finding::error(FindingCode::CaDiffers, name, problem, help)
     };
     others.map(finding).collect()
 }

@@ -24,12 +24,13 @@ use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::desired::Desired;
 use crate::event::{Event, EventSink};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, grouped};
 use crate::fleet::Network;
 use crate::kube::ClockOffset;
 use crate::observed::Observed;
 use crate::pki::{Ca, IdentityRequest, OperatorError};
 use crate::plan::Plan;
+use crate::util::words::count;
 
 pub(crate) use clocks::clocks;
 pub(crate) use create_ca::may_create_ca;
@@ -136,40 +137,13 @@ pub(crate) fn settle(
     found.sort_by_key(place);
     let (findings, warnings): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|finding| finding.severity == Severity::Error);
-    for text in grouped(&warnings) {
-        events.event(&Event::Warning { text });
+    for finding in grouped(&warnings) {
+        events.event(&Event::Warning { text: finding.to_string() });
     }
     if findings.is_empty() { Ok(()) } else { Err(PreflightError::Findings { findings }) }
 }
 
-/// Formats findings. Equal findings of several masters become one.
-fn grouped(findings: &[Finding]) -> Vec<String> {
-    let mut groups: Vec<(&Finding, Vec<&str>)> = Vec::new();
-    for finding in findings {
-        let is_equal = |other: &&Finding| {
-            (other.code, &other.problem, &other.mend)
-                == (finding.code, &finding.problem, &finding.mend)
-        };
-        let master = finding.master.as_deref();
-        match groups.iter_mut().find(|(other, _)| is_equal(other)) {
-            Some((_, masters)) => masters.extend(master),
-            None => groups.push((finding, master.into_iter().collect())),
-        }
-    }
-    let texts = groups.into_iter().map(|(finding, masters)| {
-        let master = (!masters.is_empty()).then(|| masters.join(", "));
-        Finding { master, ..finding.clone() }.to_string()
-    });
-    texts.collect()
-}
-
 fn listed(findings: &[Finding]) -> String {
-    match findings {
-        [one] => format!("{one}"),
-        all => {
-            let lines = all.iter().map(|finding| format!("\n  {finding}"));
-            let (count, lines) = (all.len(), lines.collect::<String>());
-            format!("{count} things stand in the way:{lines}\nNo master has changed.")
-        }
-    }
+    let lines: String = grouped(findings).iter().map(|finding| format!("{finding}\n")).collect();
+    format!("{lines}{} failed, no master has changed", count(findings.len(), "preflight check"))
 }

@@ -19,21 +19,21 @@ pub(crate) fn judge(
         Observation::Known(facts) => facts,
         Observation::Unknown(why) => {
             let problem = format!("{path} cannot be run there: {why}");
-            let mend = "put kube-controller-manager for that machine there, or let kcm bring it (install.binary)";
-            return vec![Finding::error(FindingCode::ProgramFails, master, problem, mend)];
+            let help = "put kube-controller-manager for that machine there, or let kcm bring it (install.binary)";
+            return vec![Finding::error(FindingCode::ProgramFails, master, problem, help)];
         }
     };
     let Some(version) = version(&facts.version) else {
         let said: String = facts.version.chars().take(80).collect();
         let problem = format!("{path} says `{said}` when asked for its version");
-        let mend = "put kube-controller-manager there, or let kcm bring it (install.binary)";
-        return vec![Finding::error(FindingCode::ProgramFails, master, problem, mend)];
+        let help = "put kube-controller-manager there, or let kcm bring it (install.binary)";
+        return vec![Finding::error(FindingCode::ProgramFails, master, problem, help)];
     };
     let named = named(&facts.help);
     let unknown = flags.iter().filter(|flag| !knows(&named, version, flag));
     let findings = unknown.map(|flag| {
         let problem = format!("kube-controller-manager {version} there does not know --{flag}");
-        let mend = match kcm_systemd::lookup(flag.as_str()).and_then(|flag| flag.removed_in) {
+        let help = match kcm_systemd::lookup(flag.as_str()).and_then(|flag| flag.removed_in) {
             Some(removed) if removed <= version => format!(
                 "it is gone since {removed}: remove it with `{flag}: null` under controllerManager.flags"
             ),
@@ -41,7 +41,7 @@ pub(crate) fn judge(
                 "put a version there that does, or remove the flag with `{flag}: null` under controllerManager.flags"
             ),
         };
-        Finding::error(FindingCode::FlagUnknown, master, problem, mend)
+        Finding::error(FindingCode::FlagUnknown, master, problem, help)
     });
     findings.collect()
 }
@@ -56,8 +56,8 @@ pub(crate) fn too_new(
     let (version, server) = version.zip(server).filter(|(version, server)| version > server)?;
     let problem =
         format!("kube-controller-manager {version} there is newer than the API server ({server})");
-    let mend = "upgrade the API server first, as Kubernetes' version skew policy says";
-    Some(Finding::error(FindingCode::ProgramTooNew, master, problem, mend))
+    let help = "upgrade the API server first, as Kubernetes' version skew policy says";
+    Some(Finding::error(FindingCode::ProgramTooNew, master, problem, help))
 }
 
 /// Parses the output of `--version`, such as `Kubernetes v1.36.2`.

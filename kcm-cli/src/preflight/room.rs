@@ -70,7 +70,7 @@ fn size(step: &Step, folder: &RemotePath) -> u64 {
 }
 
 fn obstacle(master: Option<String>, place: &str, room: Room, needed: u64) -> Option<Finding> {
-    let (problem, mend) = match room.obstacle {
+    let (problem, help) = match room.obstacle {
         Some(FileErrorKind::ReadOnly) => {
             ("the file system is mounted read-only".to_owned(), "remount it for writing")
         }
@@ -89,15 +89,15 @@ fn obstacle(master: Option<String>, place: &str, room: Room, needed: u64) -> Opt
         ),
         None => return None,
     };
-    Some(no_room(master, place, &problem, mend))
+    Some(no_room(master, place, &problem, help))
 }
 
-fn no_room(master: Option<String>, place: &str, problem: &str, mend: &str) -> Finding {
+fn no_room(master: Option<String>, place: &str, problem: &str, help: &str) -> Finding {
     Finding {
-        code: FindingCode::NoRoom,
+        code: FindingCode::DiskSpace,
         severity: Severity::Error,
         master,
         problem: format!("{place}{problem}"),
-        mend: mend.to_owned(),
+        help: help.to_owned(),
     }
 }

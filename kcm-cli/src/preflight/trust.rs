@@ -83,7 +83,7 @@ pub(super) async fn roots(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) 
                 "--{ROOTS} is to name {after} in place of {before}, and what they hold cannot be compared: {why}"
             ),
         };
-        found.push(Finding::error(FindingCode::OtherCa, name, problem, HELP));
+        found.push(Finding::error(FindingCode::CaMismatch, name, problem, HELP));
     }
 }
 
@@ -164,7 +164,7 @@ fn lost(
         subject.layout.path(role),
         trust::described(lost)
     );
-    Some(Finding::error(FindingCode::OtherCa, &observed.name, problem, HELP))
+    Some(Finding::error(FindingCode::CaMismatch, &observed.name, problem, HELP))
 }
 
 fn unknown(subject: Subject<'_>, observed: &ObservedMaster, file: &str) -> Finding {
@@ -175,5 +175,5 @@ fn unknown(subject: Subject<'_>, observed: &ObservedMaster, file: &str) -> Findi
     let help = format!(
         "compare {file} there with pki.trust, or pki.caCert if there is none, and say --replace-ca if that holds all of them"
     );
-    Finding::error(FindingCode::OtherCa, &observed.name, problem, help)
+    Finding::error(FindingCode::CaMismatch, &observed.name, problem, help)
 }

@@ -40,8 +40,8 @@ fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
         if !stays {
             return finding;
         }
-        let mend = "it is part of what the unit comes to, and stays".to_owned();
-        Finding { mend, ..finding.into_warning() }
+        let help = "it is part of what the unit comes to, and stays".to_owned();
+        Finding { help, ..finding.into_warning() }
     });
     drop_ins.collect()
 }
@@ -54,12 +54,12 @@ fn drop_in(master: &str, path: &str, directives: &[String]) -> Finding {
         .collect();
     if undoes.is_empty() {
         let problem = format!("{path} adds to the unit, and kcm does not manage it");
-        let mend = "nothing needs to be done if that is meant";
-        return Finding::error(FindingCode::DropIn, master, problem, mend).into_warning();
+        let help = "nothing needs to be done if that is meant";
+        return Finding::error(FindingCode::DropIn, master, problem, help).into_warning();
     }
     let problem = format!("{path} sets {}, which kcm's unit has already", undoes.join(", "));
-    let mend = "take that out of it, and say it in the cluster file instead";
-    Finding::error(FindingCode::DropIn, master, problem, mend)
+    let help = "take that out of it, and say it in the cluster file instead";
+    Finding::error(FindingCode::DropIn, master, problem, help)
 }
 
 /// Finds a unit file of the same name that takes precedence over the managed one.
@@ -75,7 +75,7 @@ fn shadowed(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
             "systemd takes {} from {}, so {} has no effect",
             layout.unit, file.path, layout.unit_file
         );
-        let mend = format!("remove {}, or set install.paths.unit to it", file.path);
-        Finding::error(FindingCode::UnitShadowed, &observed.name, problem, mend)
+        let help = format!("remove {}, or set install.paths.unit to it", file.path);
+        Finding::error(FindingCode::UnitShadowed, &observed.name, problem, help)
     })
 }

@@ -293,11 +293,11 @@ pub(super) enum Stop {
 /// Formats the progress so far, the error, and the advice to run the same command again.
 fn again(so_far: &str, error: &TransportError) -> String {
     let reason = error.reason();
-    let mend = "run the same command again";
-    if reason.contains(mend) {
+    let help = "run the same command again";
+    if reason.contains(help) {
         format!("{so_far}: {reason}")
     } else {
-        format!("{so_far}: {reason}; {mend}")
+        format!("{so_far}: {reason}; {help}")
     }
 }
 

@@ -199,13 +199,13 @@ impl Lead {
         if self.is_seen()
             && let Holding::Stranger(holder) = self.holding().await
         {
-            let (problem, mend) = stranger(&holder);
+            let (problem, help) = stranger(&holder);
             found.push(Finding {
-                code: FindingCode::StrangerLeads,
+                code: FindingCode::LeaderUnmanaged,
                 severity: Severity::Error,
                 master: None,
                 problem,
-                mend: mend.to_owned(),
+                help: help.to_owned(),
             });
         }
         let server = self.server_version();
@@ -268,8 +268,8 @@ impl Lead {
 
 /// Returns the problem and the help text for an unknown leader.
 pub(crate) fn stranger(holder: &str) -> (String, &'static str) {
-    let mend = "find out what runs there (an old master, a static Pod, another cluster file) before kcm restarts anything";
-    (format!("{holder} leads, and is none of the masters"), mend)
+    let help = "find out what runs there (an old master, a static Pod, another cluster file) before kcm restarts anything";
+    (format!("{holder} leads, and is none of the masters"), help)
 }
 
 /// Reports whether the last renewal is more than four Lease durations ago, or unknown. The holder
@@ -283,28 +283,28 @@ fn has_run_out(lease: &Lease, now: OffsetDateTime) -> bool {
 
 fn no_key() -> Finding {
     Finding {
-        code: FindingCode::LeadUnknown,
+        code: FindingCode::LeaderUnknown,
         severity: Severity::Warning,
         master: None,
         problem: "who leads cannot be asked: kube-controller-manager's key is not on this machine"
             .to_owned(),
-        mend: "run kcm where pki.directory holds it, to have the lead handed over without a gap"
+        help: "run kcm where pki.directory holds it, to have the lead handed over without a gap"
             .to_owned(),
     }
 }
 
 fn not_asked(master: &str, panicked: &Panicked) -> Finding {
     let help = "run the same command again; --skip leaves this master out";
-    Finding::error(FindingCode::LeadUnknown, master, panicked.to_string(), help).into_warning()
+    Finding::error(FindingCode::LeaderUnknown, master, panicked.to_string(), help).into_warning()
 }
 
 fn refused(master: &str, error: &ApiError) -> Finding {
-    let (said, mend) = error.with_mend();
-    let finding = |code| Finding::error(code, master, said, mend);
+    let (said, help) = error.with_help();
+    let finding = |code| Finding::error(code, master, said, help);
     match &error.problem {
         _ if error.is_unreachable() => finding(FindingCode::ApiUnreachable).into_warning(),
         Problem::ForwardingForbidden { .. } | Problem::Way { .. } => {
-            finding(FindingCode::LeadUnknown).into_warning()
+            finding(FindingCode::LeaderUnknown).into_warning()
         }
         Problem::Clock { .. } => finding(FindingCode::ClockOff).into_warning(),
         _ => finding(FindingCode::IdentityRefused),

@@ -222,7 +222,7 @@ fn staged(
     if let (Some(trial), Some(Reply::Examined(examined))) = (trial, done.next()) {
         let said = examined.program.as_ref();
         if let Some(finding) = said.and_then(|said| trial.judge(master, said)) {
-            let error = format!("{}; {} [{}]", finding.problem, finding.mend, finding.code);
+            let error = format!("{}; {} [{}]", finding.problem, finding.help, finding.code);
             return Staged::Failed { error, there };
         }
     }

@@ -64,7 +64,7 @@ impl fmt::Debug for Progress {
 }
 
 impl Batch {
-    /// Default deadline: enough for small files and a slow disk. Longer operations set their own.
+    /// Default deadline: enough for small files and a slow disk. A batch may set a longer one.
     pub const DEADLINE: Duration = Duration::from_secs(60);
 
     /// Creates a batch with the default deadline.

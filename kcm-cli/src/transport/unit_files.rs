@@ -60,11 +60,11 @@ pub struct EnvironmentSource {
 /// The state of an environment file.
 #[derive(Clone, PartialEq, Eq)]
 pub enum EnvironmentState {
-    /// No regular file exists at the path.
+    /// No file exists at the path.
     Absent,
     /// The content is not needed: no command refers to a variable.
     Unread,
-    /// The file cannot be read.
+    /// The file exists but cannot be read.
     Unreadable,
     /// The content of the file.
     Read(Zeroizing<Vec<u8>>),

@@ -74,6 +74,11 @@ pub(crate) fn journal_of(unit: &UnitName) -> String {
     command(["journalctl", "-u", unit.as_str()])
 }
 
+/// Formats a number with a regular English noun.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Formats a time to the second.
 pub(crate) fn moment(time: OffsetDateTime) -> String {
     let time = time.to_offset(UtcOffset::UTC);

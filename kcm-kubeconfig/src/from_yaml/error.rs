@@ -15,14 +15,14 @@ pub enum ReadError {
         problem: String,
     },
     /// The text uses a YAML feature that would be lost when the document is printed.
-    #[error("{at}: {what} is not supported; {mend}")]
+    #[error("{at}: {what} is not supported; {help}")]
     Unsupported {
         /// Position of the feature.
         at: Location,
         /// Name of the feature.
         what: &'static str,
         /// The fix.
-        mend: &'static str,
+        help: &'static str,
     },
     /// Collections are nested more deeply than in any kubeconfig.
     #[error("{at}: nested too deeply for a kubeconfig")]
@@ -41,7 +41,7 @@ pub enum ReadError {
         name: String,
     },
     /// A value has the wrong type.
-    #[error("{at}: `{field}` must be {expected}, not {found}; {mend}")]
+    #[error("{at}: `{field}` must be {expected}, not {found}; {help}")]
     WrongType {
         /// Position of the value.
         at: Location,
@@ -52,7 +52,7 @@ pub enum ReadError {
         /// Actual type.
         found: &'static str,
         /// The fix.
-        mend: &'static str,
+        help: &'static str,
     },
     /// Embedded data is not base64.
     #[error("{at}: `{field}` is not base64; to name a file, use `{path_field}`")]
@@ -107,7 +107,7 @@ impl From<YamlError> for ReadError {
     fn from(error: YamlError) -> Self {
         match error {
             YamlError::Syntax { at, problem } => Self::Syntax { at, problem },
-            YamlError::Unsupported { at, what, mend } => Self::Unsupported { at, what, mend },
+            YamlError::Unsupported { at, what, help } => Self::Unsupported { at, what, help },
             YamlError::TooDeep { at } => Self::TooDeep { at },
         }
     }

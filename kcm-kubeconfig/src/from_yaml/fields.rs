@@ -166,7 +166,7 @@ fn wrong_type(
     node: &Node<'_>,
     field: &str,
     expected: &'static str,
-    mend: &'static str,
+    help: &'static str,
 ) -> ReadError {
     let found = match &node.kind {
         Kind::List(_) => "a list",
@@ -179,5 +179,5 @@ fn wrong_type(
             Plain::Text | Plain::Timestamp => "a text",
         },
     };
-    ReadError::WrongType { at: node.at, field: field.to_owned(), expected, found, mend }
+    ReadError::WrongType { at: node.at, field: field.to_owned(), expected, found, help }
 }

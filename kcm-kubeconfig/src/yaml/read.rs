@@ -74,7 +74,7 @@ pub(crate) enum YamlError {
     /// The text is not YAML.
     Syntax { at: Location, problem: String },
     /// The text is YAML, but uses a feature that is not supported in kubeconfigs.
-    Unsupported { at: Location, what: &'static str, mend: &'static str },
+    Unsupported { at: Location, what: &'static str, help: &'static str },
     /// Collections are nested more deeply than in any kubeconfig, or aliases add too many nodes.
     TooDeep { at: Location },
 }
@@ -258,7 +258,7 @@ impl<'a> Builder<'a> {
                     return Err(YamlError::Unsupported {
                         at: key.at,
                         what: "a list or map as a key",
-                        mend: "write the key as one word",
+                        help: "write the key as one word",
                     });
                 }
             }
@@ -317,7 +317,7 @@ fn is_plain(style: ScalarStyle, tag: Option<&Tag>, at: Location) -> Result<bool,
             Err(YamlError::Unsupported {
                 at,
                 what: "the tag !!binary",
-                mend: "write the text itself",
+                help: "write the text itself",
             })
         }
         Some(tag) => Ok(tag.core_suffix().is_some_and(|kind| kind != "str")),
@@ -350,7 +350,7 @@ fn unfit_character(text: &str, offset: usize) -> YamlError {
     YamlError::Unsupported {
         at: Location { line: lines + 1, column: last.chars().count() + 1 },
         what: "a control character or line separator",
-        mend: "remove it, or write it as an escape within double quotes",
+        help: "remove it, or write it as an escape within double quotes",
     }
 }
 

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_how_to_mend_the_name() {
-        for (name, mend) in [
+        for (name, help) in [
             ("--v", "leave out the leading dashes"),
             ("v=2", "give name and value apart"),
             ("leader_elect", "write `-` instead"),
@@ -108,7 +108,7 @@ mod tests {
             ("v-", "not end with a dash"),
         ] {
             let message = FlagName::parse(name).unwrap_err().to_string();
-            assert!(message.contains(mend), "{message}");
+            assert!(message.contains(help), "{message}");
         }
         assert_eq!(FlagName::parse(""), Err(FlagError::EmptyName));
     }

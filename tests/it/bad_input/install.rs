@@ -96,7 +96,7 @@ fn a_ca_that_cannot_be_brought_is_refused() {
                 site.write(&format!("out/k8s-master-02{CA}"), "no certificate");
                 site.bring_everything();
             },
-            "k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem is not the file of pki.caCert (sha256:…) but another (sha256:…), and kcm replaces no CA unasked; put the cluster's CA at pki.caCert, or remove the file there if nothing uses it; for a new CA in a cluster that runs, first let the API server and every client trust both CAs, then issue with the new one, then drop the old; apply with --replace-ca once that is so [other-ca]",
+            "k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem is not the file of pki.caCert (sha256:…) but another (sha256:…), and kcm replaces no CA unasked; put the cluster's CA at pki.caCert, or remove the file there if nothing uses it; for a new CA in a cluster that runs, first let the API server and every client trust both CAs, then issue with the new one, then drop the old; apply with --replace-ca once that is so [ca-mismatch]",
         ),
     ]);
 }

@@ -125,7 +125,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 fs::create_dir(site.file("out")).unwrap();
                 fs::set_permissions(site.file("out"), fs::Permissions::from_mode(0o777)).unwrap();
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]",
+            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [disk-space]",
         ),
     ];
     check(cases.into_iter().map(super::targets::as_nobody));

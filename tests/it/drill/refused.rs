@@ -54,9 +54,9 @@ async fn what_must_not_be_drilled_is_refused_before_anything_changes() {
         stage.election.leases.put(&lease);
     })
     .await;
-    assert_eq!(code, FindingCode::StrangerLeads, "{text}");
+    assert_eq!(code, FindingCode::LeaderUnmanaged, "{text}");
     let (code, text) = refused(&|stage| stage.is_asked_for.store(false, Ordering::Relaxed)).await;
-    assert_eq!(code, FindingCode::NobodyLeads, "{text}");
+    assert_eq!(code, FindingCode::NoLeader, "{text}");
     assert!(text.contains("does not renew"), "{text}");
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn judge(
 ) -> Result<(), String> {
     let mut had_no_power = Vec::new();
     for fake in fakes {
-        had_no_power.push(mend(fake)?);
+        had_no_power.push(help(fake)?);
     }
     if let Some(election) = scenario.election() {
         election.pass(AWHILE).await;
@@ -106,7 +106,7 @@ pub(super) async fn judge(
 }
 
 /// Restores power and disk space; returns true if the power was off.
-fn mend(fake: &Fake) -> Result<bool, String> {
+fn help(fake: &Fake) -> Result<bool, String> {
     fake.inspect(|state| {
         state.set_full(false);
         if state.power == Power::On {

@@ -76,9 +76,9 @@ fn everything_that_stands_in_the_way_is_told_at_once_and_nothing_changes() {
         "controllerManager: {flags: {concurrent-daemonset-syncs: 2}}\nsystemd: {hardening: strict}\n",
     );
     let expected: &[(&Machine, &str, &[&str])] = &[
-        (twin, "hostname-twice", &["`k8s-master-01`", meant.name(), "hostnamectl"]),
+        (twin, "hostname-duplicate", &["`k8s-master-01`", meant.name(), "hostnamectl"]),
         (twin, "drop-in", &["other.conf", "ExecStart"]),
-        (stray, "stray-process", &[PROGRAM, "end it"]),
+        (stray, "process-unmanaged", &[PROGRAM, "end it"]),
         (port, "port-taken", &[&at, "process", "--secure-port"]),
         (masked, "unit-masked", &[UNIT_FILE, "systemctl unmask"]),
         (old, "flag-unknown", &["1.30", "--concurrent-daemonset-syncs", "null"]),

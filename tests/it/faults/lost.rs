@@ -73,7 +73,7 @@ fn an_ssh_that_is_killed_before_the_commit_has_changed_no_master() {
                 assert_says(&error.to_string(), &[name, "ssh", "No master has changed"]);
             }
             (Phase::Examine, Err(error @ Error::Preflight(_))) => {
-                assert_says(&error.to_string(), &[name, "connection", "[not-examined]"]);
+                assert_says(&error.to_string(), &[name, "connection", "[checks-incomplete]"]);
             }
             (Phase::Lock, Err(Error::Lock(error))) => {
                 assert_says(&error.to_string(), &[name, "connection", AGAIN]);

@@ -55,7 +55,7 @@ fn full_at_the_stage() {
     // Before a rollout begins, the full file system is a finding.
     let ran = ground.kcm(&["apply"]);
     assert_eq!(ran.code, 1);
-    assert_says(&ran.stderr, &[full.name(), "/opt", "free some space", "[no-room]"]);
+    assert_says(&ran.stderr, &[full.name(), "/opt", "free some space", "[disk-space]"]);
     fs::remove_file(filler(full)).unwrap();
     ground.converges();
 }

@@ -162,30 +162,30 @@ fn every_state_of_a_master_is_recognised_at_once() {
     let expected: &[(&Machine, &str, &[&str])] = &[
         (stopped, "service-stopped", &["is stopped", "kcm apply"]),
         (stopped, "not-enabled", &["boot"]),
-        (stopped, "drifted", &[KUBECONFIG, KEY]),
+        (stopped, "drift", &[KUBECONFIG, KEY]),
         (failed, "service-failed", &["signal"]),
         (failed, "drop-in", &["once.conf", "Restart"]),
         (crashing, "crash-looping", &["again"]),
-        (crashing, "drifted", &[PROGRAM]),
+        (crashing, "drift", &[PROGRAM]),
         (masked, "unit-masked", &["unmask"]),
-        (unit, "drifted", &[UNIT_FILE, "has not read the unit again"]),
-        (unit, "hostname-twice", &[fine.hostname()]),
+        (unit, "drift", &[UNIT_FILE, "has not read the unit again"]),
+        (unit, "hostname-duplicate", &[fine.hostname()]),
         (file, "restart-pending", &[CA, "has changed since"]),
         (file, "clock-off", &["ahead", "s ahead of this machine's"]),
-        (second, "stray-process", &[PROGRAM]),
+        (second, "process-unmanaged", &[PROGRAM]),
         (second, "service-account-key-differs", &[TOKENS]),
         (second, "restart-pending", &[TOKENS]),
         (exposed, "certificate-expired", &["has expired", KUBECONFIG]),
         (exposed, "secret-readable", &[KEY, "0644"]),
         (exposed, "ca-differs", &[CA]),
         (ending, "certificate-due", &["serves with"]),
-        (off, "not-seen", &["Connection refused"]),
+        (off, "not-observed", &["Connection refused"]),
         (bare, "not-deployed", &["kcm apply"]),
     ];
     for (machine, code, parts) in expected {
         let found = finding(&status, machine, code);
         let found = found.unwrap_or_else(|| panic!("{}: no {code}", machine.name()));
-        assert_says(&format!("{} {}", found["problem"], found["mend"]), parts);
+        assert_says(&format!("{} {}", found["problem"], found["help"]), parts);
     }
     for finding in status["findings"].as_array().unwrap() {
         let of = &finding["master"];
@@ -216,5 +216,5 @@ fn every_state_of_a_master_is_recognised_at_once() {
     forge_host_key(bare, fine);
     let ran = ground.kcm(&["status", "--master", bare.name()]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_says(&ran.stdout, &["not seen", "host key", "[not-seen]"]);
+    assert_says(&ran.stdout, &["not seen", "host key", "[not-observed]"]);
 }

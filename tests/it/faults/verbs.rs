@@ -16,7 +16,7 @@ fn a_rollback_brings_back_what_was_and_a_second_one_undoes_it() {
     let (first, second) = (ground.lab.machine(0), ground.lab.machine(1));
     let none = ground.kcm(&["rollback"]);
     assert_eq!(none.code, 1, "{none:?}");
-    assert_says(&none.stderr, &["[nothing-earlier]", first.name(), second.name()]);
+    assert_says(&none.stderr, &["[no-earlier-generation]", first.name(), second.name()]);
     let old = unit(first);
     ground.change(1);
     ground.apply(&[]);

@@ -70,7 +70,8 @@ fn a_subject_that_loses_its_group_is_refused_while_controllers_need_it() {
         made.site.edit("keyAlgorithm: ecdsa-p256", "keyAlgorithm: ecdsa-p384");
         let ran = made.site.kcm(&["apply", "--root", "out"]);
         assert_eq!(ran.code, code, "{ran:?}");
-        let said = ran.stderr.contains("[other-subject]") && ran.stderr.contains("system:masters");
+        let said =
+            ran.stderr.contains("[subject-mismatch]") && ran.stderr.contains("system:masters");
         assert_eq!(said, !has_flag, "{ran:?}");
     }
 }

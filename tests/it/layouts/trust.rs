@@ -103,7 +103,7 @@ fn other_bundles_on_other_masters_are_named_and_none_loses_a_ca() {
     assert_eq!(ran.code, 1, "{ran:?}");
     for (master, name) in [("m1", "kubernetes-new"), ("m2", "third")] {
         let refused = ran.stderr.lines().any(|line| {
-            line.contains(master) && line.contains(name) && line.contains("[other-ca]")
+            line.contains(master) && line.contains(name) && line.contains("[ca-mismatch]")
         });
         assert!(refused, "{master}: {ran:?}");
         let trusted = made.in_kubeconfig(master, "certificate-authority-data");
@@ -123,7 +123,7 @@ fn trust_is_dropped_only_where_that_is_asked_for() {
         let ran = made.site.kcm(&[command, "--root", "out"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         for part in [
-            "[other-ca]",
+            "[ca-mismatch]",
             "CN=kubernetes-new`",
             "--replace-ca",
             "bundle.pem trusts",
@@ -151,7 +151,7 @@ fn a_cluster_file_without_the_bundle_drops_no_trust_either() {
     made.adopted_wholly("both");
     made.site.edit("  trust: pki/ca/cert/ca-bundle.pem\n", "");
     let ran = made.site.kcm(&["apply", "--root", "out"]);
-    assert!(ran.code == 1 && ran.stderr.contains("[other-ca]"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("[ca-mismatch]"), "{ran:?}");
 }
 
 #[test]

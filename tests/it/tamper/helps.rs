@@ -42,7 +42,7 @@ const CASES: &[Case] = &[
     Case {
         name: "an unknown kubeconfig",
         spoil: |site| fs::write(on_master(site, KUBECONFIG), "{}\n").unwrap(),
-        code: "drifted",
+        code: "drift",
         names: &["kcm plan", "kcm apply"],
     },
     Case {
@@ -52,7 +52,7 @@ const CASES: &[Case] = &[
             let text = fs::read_to_string(&at).unwrap();
             fs::write(at, text.replace("--v=2", "--v=4")).unwrap();
         },
-        code: "drifted",
+        code: "drift",
         names: &["kcm plan", "kcm apply"],
     },
     Case {
@@ -160,7 +160,7 @@ fn hold(clean: &Site, case: &Case) {
     let findings = status["findings"].as_array().unwrap();
     let finding = findings.iter().find(|it| it["code"] == *code);
     let finding = finding.unwrap_or_else(|| panic!("{name}: no {code} in {findings:?}"));
-    let help = finding["mend"].as_str().unwrap();
+    let help = finding["help"].as_str().unwrap();
     let spans: Vec<_> = help.split('`').skip(1).step_by(2).collect();
     assert_eq!(spans, *names, "{name}: {help}");
     for span in spans {

@@ -49,7 +49,7 @@ fn another_ca_with_its_key_on_all_masters_is_reported() {
     everywhere(&site, CA, &certificate, 0o644);
     everywhere(&site, CA_KEY, &key, 0o600);
     let (codes, status) = found(&site);
-    assert!(codes.contains("other-ca") && !codes.contains(MISMATCH) && status == 3, "{codes:?}");
+    assert!(codes.contains("ca-mismatch") && !codes.contains(MISMATCH) && status == 3, "{codes:?}");
     assert_eq!(run(&site, &["plan", "--check"]).code, 3);
 }
 

@@ -7,7 +7,7 @@ use kcm_pki::{Certificate, Fingerprint};
 use serde::Serialize;
 
 use super::human::{self, GOOD, NAME, NOTE, count};
-use super::status::finding;
+use super::status::findings;
 use crate::ops::adopt::Adopted;
 use crate::plan::Plan;
 
@@ -25,9 +25,7 @@ pub(crate) struct AdoptReport<'a> {
 
 /// Writes the findings and the CA, which the operator checks before any file is written.
 pub(super) fn found(out: &mut dyn Write, adopted: &Adopted) -> io::Result<()> {
-    for found in &adopted.findings {
-        finding(out, found)?;
-    }
+    findings(out, &adopted.findings)?;
     let ca = Certificate::from_pem(adopted.ca_certificate.as_bytes());
     let ca = ca.map(|ca| format!("`{}`, valid until {}, ", ca.subject(), ca.not_after().date()));
     let fingerprint = as_openssl(adopted.ca_fingerprint);

@@ -8,9 +8,11 @@ use std::path::Path;
 
 use super::style::Style;
 use crate::event::Event;
+use crate::finding::Severity;
 use crate::pki::identity::Reason;
 use crate::plan::Step;
 use crate::util::words;
+pub(super) use crate::util::words::count;
 use outcome::lead_change;
 
 pub(super) use outcome::outcome;
@@ -25,10 +27,7 @@ pub(super) const NAME: Style = Style::Name;
 pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     match event {
         Event::Observed { .. } => Ok(()),
-        Event::Warning { text } => {
-            write!(out, "{NOTE}warning{NOTE:#}: ")?;
-            detail(out, text)
-        }
+        Event::Warning { text } => diagnostic(out, Severity::Warning, text),
         Event::CaCreated { path, not_after, algorithm } => {
             writeln!(out, "made a root CA: {path} ({algorithm}, until {})", not_after.date())
         }
@@ -79,11 +78,36 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     }
 }
 
-/// Writes a failure. Its line breaks are kcm's: external text is already reduced to single lines.
-pub(super) fn failure(out: &mut dyn Write, message: &str) -> io::Result<()> {
-    write!(out, "{BAD}error{BAD:#}: ")?;
-    out.write_all(message.as_bytes())?;
-    writeln!(out)
+/// Writes an error or a warning, which may be a list of findings.
+///
+/// A line that is neither indented nor begins with the severity of a finding gets `severity` in front. The line breaks
+/// are kcm's: external text is already reduced to single lines.
+pub(super) fn diagnostic(out: &mut dyn Write, severity: Severity, text: &str) -> io::Result<()> {
+    for line in text.lines() {
+        let labelled = [Severity::Error, Severity::Warning].into_iter().find_map(|severity| {
+            let rest = line.strip_prefix(&severity.to_string())?;
+            rest.starts_with('[').then_some((severity, rest))
+        });
+        match labelled {
+            Some((severity, rest)) => {
+                let style = style_of(severity);
+                writeln!(out, "{style}{severity}{style:#}{rest}")?;
+            }
+            None if line.starts_with(' ') => writeln!(out, "{line}")?,
+            None => {
+                let style = style_of(severity);
+                writeln!(out, "{style}{severity}{style:#}: {line}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn style_of(severity: Severity) -> Style {
+    match severity {
+        Severity::Error => BAD,
+        Severity::Warning => NOTE,
+    }
 }
 
 /// Writes the result of `kcm init`, and the next command.
@@ -138,10 +162,6 @@ const WIDEST: usize = 64;
 /// Returns the width of a column that holds words of these lengths.
 pub(super) fn column(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.max().unwrap_or_default().min(WIDEST)
-}
-
-pub(super) fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 fn reasons(why: &[Reason]) -> String {

@@ -25,6 +25,7 @@ use serde::Serialize;
 
 use crate::cli::args::{Form, LintForm};
 use crate::event::{Event, EventSink};
+use crate::finding::Severity;
 use crate::ops::adopt::Adopted;
 use crate::ops::certs::CertificateCheck;
 use crate::ops::drill::DrillReport;
@@ -58,7 +59,7 @@ impl Report {
 
     pub(crate) fn plan(&self, prepared: &Prepared) -> io::Result<()> {
         match self.form {
-            Form::Json => document(&prepared.plan),
+            Form::Json => document("Plan", &prepared.plan),
             Form::Human => flushed(|out| human::plan(out, &prepared.plan, &self.file)),
         }
     }
@@ -77,7 +78,7 @@ impl Report {
     /// Reports the files that `adopt` wrote.
     pub(crate) fn adopted(&self, report: &AdoptReport<'_>, prints: bool) -> io::Result<()> {
         match self.form {
-            Form::Json => document(report),
+            Form::Json => document("Adoption", report),
             Form::Human if prints => {
                 adopt::adopted(&mut stderr(), report, &self.file)?;
                 flushed(|out| out.write_all(report.adopted.text.as_bytes()))
@@ -88,14 +89,14 @@ impl Report {
 
     pub(crate) fn certificates(&self, check: &CertificateCheck) -> io::Result<()> {
         match self.form {
-            Form::Json => document(check),
+            Form::Json => document("CertificateCheck", check),
             Form::Human => flushed(|out| certs::check(out, check)),
         }
     }
 
     pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
         match self.form {
-            Form::Json => document(status),
+            Form::Json => document("Status", status),
             Form::Human => flushed(|out| status::status(out, status)),
         }
     }
@@ -109,7 +110,7 @@ impl Report {
         }
         flushed(|out| match self.form {
             Form::Json => {
-                let text = terminal::json(status, false)? + "\n";
+                let text = terminal::json(&Document::new("Status", status), false)? + "\n";
                 out.write_all(text.as_bytes())
             }
             Form::Human => {
@@ -122,21 +123,21 @@ impl Report {
 
     pub(crate) fn smoke(&self, report: &SmokeReport) -> io::Result<()> {
         match self.form {
-            Form::Json => document(report),
+            Form::Json => document("SmokeReport", report),
             Form::Human => flushed(|out| smoke::report(out, report)),
         }
     }
 
     pub(crate) fn drill(&self, report: &DrillReport) -> io::Result<()> {
         match self.form {
-            Form::Json => document(report),
+            Form::Json => document("DrillReport", report),
             Form::Human => flushed(|out| drill::report(out, report)),
         }
     }
 
     pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {
         match self.form {
-            Form::Json => document(outcome),
+            Form::Json => document("Outcome", outcome),
             Form::Human => flushed(|out| human::outcome(out, outcome, end, &self.file)),
         }
     }
@@ -179,8 +180,29 @@ impl Uploads {
     }
 }
 
+/// A JSON document with its version and kind.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a, T> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+impl<'a, T: Serialize> Document<'a, T> {
+    fn new(kind: &'static str, value: &'a T) -> Self {
+        Self { api_version: "kcm/v1", kind, value }
+    }
+}
+
 /// Writes one JSON document to standard output.
-pub(crate) fn document(value: &impl Serialize) -> io::Result<()> {
+pub(crate) fn document(kind: &'static str, value: &impl Serialize) -> io::Result<()> {
+    json(&Document::new(kind, value))
+}
+
+/// Writes a value as JSON to standard output, as it is.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     let text = terminal::json(value, true)? + "\n";
     flushed(|out| out.write_all(text.as_bytes()))
 }
@@ -189,8 +211,8 @@ pub(crate) fn document(value: &impl Serialize) -> io::Result<()> {
 pub(crate) fn lint(report: &LintReport, form: LintForm) -> io::Result<()> {
     match form {
         LintForm::Human => flushed(|out| lint::report(out, report)),
-        LintForm::Json => document(report),
-        LintForm::Sarif => document(&report.to_sarif()),
+        LintForm::Json => document("Adoption", report),
+        LintForm::Sarif => json(&report.to_sarif()),
     }
 }
 
@@ -218,10 +240,10 @@ pub(crate) fn ask(question: &str) -> io::Result<()> {
 
 /// Reports a failure: as text always, and as JSON if requested.
 pub(crate) fn failure(form: Form, message: &str, as_json: &serde_json::Value) -> io::Result<()> {
-    human::failure(&mut stderr(), message)?;
+    human::diagnostic(&mut stderr(), Severity::Error, message)?;
     match form {
         Form::Human => Ok(()),
-        Form::Json => document(as_json),
+        Form::Json => document("Error", as_json),
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::human::{BAD, GOOD, NAME, NOTE, count};
+use super::human::{BAD, GOOD, NAME, NOTE, count, diagnostic};
 use super::style::Style;
 use crate::artifact::uptake::Uptake;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, grouped};
 use crate::ops::certs::{CertificateUse, CheckedCertificate, Validity};
 use crate::ops::status::{
     Alike, Health, Leadership, MasterFacts, MasterStatus, Service, Status, Sync,
@@ -34,9 +34,7 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     }
     writeln!(out)?;
     lead(out, status)?;
-    for finding in &status.findings {
-        self::finding(out, finding)?;
-    }
+    findings(out, &status.findings)?;
     summary(out, status)
 }
 
@@ -106,7 +104,7 @@ fn sync(sync: &Sync) -> Cell {
     match sync {
         Sync::InSync => cell("in sync", GOOD),
         Sync::RestartPending { .. } => cell("restart due", NOTE),
-        Sync::Drifted { .. } => cell("drifted", NOTE),
+        Sync::Drift { .. } => cell("drift", NOTE),
         Sync::NotManaged => cell("not managed", NOTE),
         Sync::NotDeployed => cell("", PLAIN),
         Sync::Unknown { .. } => cell("?", NOTE),
@@ -238,12 +236,11 @@ fn held(out: &mut dyn Write, leadership: &Leadership) -> io::Result<()> {
     writeln!(out, ".")
 }
 
-pub(super) fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
-    let (style, word) = match finding.severity {
-        Severity::Error => (BAD, "error"),
-        Severity::Warning => (NOTE, "warning"),
-    };
-    writeln!(out, "{style}{word}{style:#}: {finding}")
+/// Writes findings. Equal findings of several masters are one.
+pub(super) fn findings(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
+    grouped(findings)
+        .iter()
+        .try_for_each(|finding| diagnostic(out, finding.severity, &finding.to_string()))
 }
 
 fn summary(out: &mut dyn Write, status: &Status) -> io::Result<()> {

@@ -108,7 +108,9 @@ fn all_faults(word: &str) -> Vec<String> {
 pub(crate) fn assert_errors_are_harmless(errors: impl Fn(&str) -> Vec<(String, Value)>) {
     let shown = |word: &str| -> Vec<Shown> {
         let shown = |(message, document): &(String, Value)| {
-            values::of("error", document, |out| super::human::failure(out, message))
+            values::of("error", document, |out| {
+                super::human::diagnostic(out, crate::finding::Severity::Error, message)
+            })
         };
         errors(word).iter().map(shown).collect()
     };

@@ -95,11 +95,11 @@ fn check_section(
     let file = UnitFile::parse(format!("[{section}]\n"));
     match file.findings.first() {
         Some(finding) => {
-            let mend = finding.nearest.map_or_else(
+            let help = finding.nearest.map_or_else(
                 || "there are Unit, Service and Install, and X-… for other programs".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
-            Err(at.error(path, format!("a service's unit has no such section; {mend}")))
+            Err(at.error(path, format!("a service's unit has no such section; {help}")))
         }
         None => Ok(()),
     }
@@ -133,9 +133,9 @@ fn say(finding: &Finding) -> String {
         FindingCode::UnknownKey => String::new(),
         _ => format!(": `{subject}`"),
     };
-    let mend =
-        nearest.map_or_else(|| code.mend().to_owned(), |near| format!("did you mean `{near}`?"));
-    format!("as systemd 252 reads it, {}{what}; {mend}", code.meaning())
+    let help =
+        nearest.map_or_else(|| code.help().to_owned(), |near| format!("did you mean `{near}`?"));
+    format!("as systemd 252 reads it, {}{what}; {help}", code.meaning())
 }
 
 /// Returns warnings about valid settings that are likely mistakes.

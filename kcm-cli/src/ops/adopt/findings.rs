@@ -80,10 +80,10 @@ impl<'a> Findings<'a> {
     pub(super) fn all(self) -> Vec<Finding> {
         let mut times: HashMap<_, usize> = HashMap::new();
         for finding in &self.all {
-            *times.entry((finding.code, &finding.problem, &finding.mend)).or_default() += 1;
+            *times.entry((finding.code, &finding.problem, &finding.help)).or_default() += 1;
         }
         let everywhere = |finding: &Finding| {
-            let times = times.get(&(finding.code, &finding.problem, &finding.mend));
+            let times = times.get(&(finding.code, &finding.problem, &finding.help));
             self.found.len() > 1 && times.is_some_and(|times| *times >= self.found.len())
         };
         let mut seen = HashSet::new();
@@ -91,15 +91,15 @@ impl<'a> Findings<'a> {
         for finding in &self.all {
             let is_everywhere = everywhere(finding);
             let master = finding.master.as_ref().filter(|_| !is_everywhere);
-            if seen.insert((finding.code, master, &finding.problem, &finding.mend)) {
+            if seen.insert((finding.code, master, &finding.problem, &finding.help)) {
                 all.push(Finding { master: master.cloned(), ..finding.clone() });
             }
         }
         all
     }
 
-    fn warn(&mut self, code: FindingCode, master: &str, problem: String, mend: &str) {
-        self.all.push(Finding::error(code, master, problem, mend).into_warning());
+    fn warn(&mut self, code: FindingCode, master: &str, problem: String, help: &str) {
+        self.all.push(Finding::error(code, master, problem, help).into_warning());
     }
 
     fn arguments(&mut self, master: &Found) {
@@ -109,16 +109,16 @@ impl<'a> Findings<'a> {
                 master.unit_file,
                 stray.escape_debug()
             );
-            let mend =
+            let help =
                 "it is left out of the cluster file, so `kcm plan` shows the unit without it";
-            self.all.push(Finding::error(FindingCode::NotReproduced, &master.name, problem, mend));
+            self.all.push(Finding::error(FindingCode::NotReproduced, &master.name, problem, help));
         }
         for flag in master.effective.repeated() {
             let value = master.flag(flag.as_str()).unwrap_or_default();
             let problem =
                 format!("--{flag} is given more than once; the last one, `{value}`, counts");
-            let mend = "the cluster file has that one alone";
-            self.warn(FindingCode::FlagRepeated, &master.name, problem, mend);
+            let help = "the cluster file has that one alone";
+            self.warn(FindingCode::FlagRepeated, &master.name, problem, help);
         }
         let process = master.inspected.as_ref().and_then(|inspected| inspected.process.as_ref());
         let Some(process) = process else { return };
@@ -130,8 +130,8 @@ impl<'a> Findings<'a> {
         if Flags::from_arguments(&words).ok().as_ref() != Some(&master.meaning.flags) {
             let problem =
                 "its process was started with other arguments than the unit has now".to_owned();
-            let mend = "the unit is adopted; `systemctl restart` there makes them the same";
-            self.warn(FindingCode::RestartPending, &master.name, problem, mend);
+            let help = "the unit is adopted; `systemctl restart` there makes them the same";
+            self.warn(FindingCode::RestartPending, &master.name, problem, help);
         }
     }
 
@@ -156,8 +156,8 @@ impl<'a> Findings<'a> {
         let missing: Vec<_> = missing.map(|(path, _)| path.to_string()).collect();
         if !missing.is_empty() {
             let problem = format!("flags name files that are not there: {}", missing.join(", "));
-            let mend = "put them there, or leave the flags out";
-            self.all.push(Finding::error(FindingCode::FileMissing, &master.name, problem, mend));
+            let help = "put them there, or leave the flags out";
+            self.all.push(Finding::error(FindingCode::FileMissing, &master.name, problem, help));
         }
     }
 
@@ -274,16 +274,16 @@ impl<'a> Findings<'a> {
 
     pub(super) fn own_flags(&mut self, master: &str, names: &str) {
         let problem = format!("it has flags of its own: {names}");
-        let mend = "the cluster file has them at this master; move them to controllerManager.flags if they are to be the same";
-        self.warn(FindingCode::MastersDiffer, master, problem, mend);
+        let help = "the cluster file has them at this master; move them to controllerManager.flags if they are to be the same";
+        self.warn(FindingCode::MastersDiffer, master, problem, help);
     }
 
     pub(super) fn add(&mut self, finding: Finding) {
         self.all.push(finding);
     }
 
-    pub(super) fn not_reproduced(&mut self, problem: String, mend: &str) {
-        let finding = Finding::general(FindingCode::NotReproduced, problem, mend);
+    pub(super) fn not_reproduced(&mut self, problem: String, help: &str) {
+        let finding = Finding::general(FindingCode::NotReproduced, problem, help);
         if !self.all.contains(&finding) {
             self.all.push(finding);
         }
@@ -297,7 +297,7 @@ pub(super) fn of_subject(identity: &Certificate, csr: &Csr) -> Finding {
     if csr.lost.is_empty() {
         let problem = format!("the client certificate is for `{subject}`");
         let help = "it stays: pki.csr names a CSR file with these names for the next renewal";
-        return Finding::general(FindingCode::OtherSubject, problem, help);
+        return Finding::general(FindingCode::SubjectMismatch, problem, help);
     }
     let lost = csr.lost.join(", ");
     let problem =
@@ -310,6 +310,6 @@ pub(super) fn of_subject(identity: &Certificate, csr: &Csr) -> Finding {
 /// Returns the finding about a missing CA key, which the first renewal needs.
 pub(super) fn no_ca_key(path: &Path) -> Finding {
     let problem = format!("the CA key is not at {}, and no key is fetched", path.display());
-    let mend = "put it there before the first renewal; nothing else needs it";
-    Finding::general(FindingCode::CaKeyMissing, problem, mend)
+    let help = "put it there before the first renewal; nothing else needs it";
+    Finding::general(FindingCode::CaKeyMissing, problem, help)
 }

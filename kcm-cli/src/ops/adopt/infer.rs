@@ -103,8 +103,8 @@ fn cluster_name(choices: &mut Choices, findings: &mut Findings<'_>) -> Result<()
     let name = findings.agree_on_flag("cluster-name")?;
     choices.name = name.filter(|name| name != layout::CLUSTER_NAME);
     if let Some(error) = choices.name.as_ref().and_then(|name| name.parse::<ClusterName>().err()) {
-        let mend = "`kcm plan` shows kcm's own name for it; choose one before you apply";
-        findings.not_reproduced(format!("--cluster-name: {error}"), mend);
+        let help = "`kcm plan` shows kcm's own name for it; choose one before you apply";
+        findings.not_reproduced(format!("--cluster-name: {error}"), help);
         choices.name = None;
     }
     Ok(())

@@ -23,8 +23,8 @@ const OTHER_TYPES: [(&str, &str); 5] = [
 /// Returns findings about settings of a unit that systemd drops, or reads differently than they
 /// appear. `follows` is the help for a loss.
 pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<Finding> {
-    let warn = |code, problem: String, mend: &str| {
-        Finding::error(code, master, problem, mend).into_warning()
+    let warn = |code, problem: String, help: &str| {
+        Finding::error(code, master, problem, help).into_warning()
     };
     let mut found = Vec::new();
     let lost = unit.lost();
@@ -36,14 +36,14 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
         if is_flags {
             continue;
         }
-        let problem = format!("{path}: {}", without_mend(&finding));
+        let problem = format!("{path}: {}", without_help(&finding));
         found.push(match finding.effect() {
             Effect::Notice => {
                 warn(FindingCode::UnitExpanded, problem, "it is adopted as it comes out now")
             }
             Effect::Lost | Effect::Refused => {
-                let mend = format!("{}; {follows}", finding.code.mend());
-                warn(FindingCode::UnitLoss, problem, &mend)
+                let help = format!("{}; {follows}", finding.code.help());
+                warn(FindingCode::UnitSettingLost, problem, &help)
             }
         });
     }
@@ -52,7 +52,7 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
         let problem = format!(
             "{path}: line {line}: these stand in the file and do not reach the program: {flags}"
         );
-        found.push(warn(FindingCode::UnitLoss, problem, follows));
+        found.push(warn(FindingCode::UnitSettingLost, problem, follows));
     }
     for part in &unit.parts {
         for (line, key, value) in part.file.ignored() {
@@ -60,39 +60,39 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
             let problem = format!(
                 "{path}: line {line}: systemd ignores {key}=`{value}`, which it cannot parse"
             );
-            let mend = "what runs is adopted: to have what was meant, take it out of systemd.directives in the cluster file, or say it there, and run `kcm apply`";
-            found.push(warn(FindingCode::UnitLoss, problem, mend));
+            let help = "what runs is adopted: to have what was meant, take it out of systemd.directives in the cluster file, or say it there, and run `kcm apply`";
+            found.push(warn(FindingCode::UnitSettingLost, problem, help));
         }
     }
     if let Some((path, target)) =
         unit.parts.first().and_then(|part| Some((&part.path, part.target.as_ref()?)))
     {
         let problem = format!("{path} is a symbolic link to {target}");
-        let mend = "it stays, and kcm does not write through it: before the unit is to change, put the file itself in the place of the link (`cp --remove-destination`)";
-        found.push(warn(FindingCode::UnitExpanded, problem, mend));
+        let help = "it stays, and kcm does not write through it: before the unit is to change, put the file itself in the place of the link (`cp --remove-destination`)";
+        found.push(warn(FindingCode::UnitExpanded, problem, help));
     }
     for part in unit.parts.iter().skip(1).filter(|part| !part.file.entries.is_empty()) {
         let problem = format!("{} is part of the unit", part.path);
-        let mend =
+        let help =
             "it stays and counts; once `kcm apply` has written the unit, it is not needed any more";
-        found.push(warn(FindingCode::DropIn, problem, mend));
+        found.push(warn(FindingCode::DropIn, problem, help));
     }
     found.extend(missing(unit).map(|(path, is_optional)| {
         let problem = format!("the unit names {path} in EnvironmentFile=, which is missing");
         if is_optional {
-            let mend = "nothing needs to be done if that is meant: the unit starts without it";
-            return warn(FindingCode::FileMissing, problem, mend);
+            let help = "nothing needs to be done if that is meant: the unit starts without it";
+            return warn(FindingCode::FileMissing, problem, help);
         }
-        let mend = "put it there: systemd does not start the unit without it";
-        Finding::error(FindingCode::FileMissing, master, problem, mend)
+        let help = "put it there: systemd does not start the unit without it";
+        Finding::error(FindingCode::FileMissing, master, problem, help)
     }));
     let kind = unit.merged();
     let kind = kind.value("Service", "Type").unwrap_or_default();
     if let Some((kind, waits)) = OTHER_TYPES.iter().find(|(name, _)| *name == kind) {
         let problem =
             format!("with Type={kind} systemd {waits}, and the service does not become active");
-        let mend = "write Type=simple or Type=exec, or leave it out";
-        found.push(warn(FindingCode::UnitLoss, problem, mend));
+        let help = "write Type=simple or Type=exec, or leave it out";
+        found.push(warn(FindingCode::UnitSettingLost, problem, help));
     }
     found
 }
@@ -124,7 +124,7 @@ pub(super) fn cause(unit: &EffectiveUnit, flag: &str) -> Option<String> {
                 && !is_of_lost
         });
         return Some(match before {
-            Some((_, finding)) => format!("{place}: {}", without_mend(finding)),
+            Some((_, finding)) => format!("{place}: {}", without_help(finding)),
             None => place,
         });
     }
@@ -141,7 +141,7 @@ pub(super) fn cause(unit: &EffectiveUnit, flag: &str) -> Option<String> {
     };
     let causes = findings.iter().filter(|(_, finding)| is_cause(finding.code));
     let causes = causes.map(|(path, finding)| {
-        format!("{path}: {}; {}", without_mend(finding), finding.code.mend())
+        format!("{path}: {}; {}", without_help(finding), finding.code.help())
     });
     let missing = missing(unit).map(|(path, _)| format!("{path} of EnvironmentFile= is missing"));
     let causes: Vec<_> = causes.chain(missing).collect();
@@ -149,7 +149,7 @@ pub(super) fn cause(unit: &EffectiveUnit, flag: &str) -> Option<String> {
 }
 
 /// Formats a finding without its fix: the line, the behaviour of systemd, and the text.
-fn without_mend(finding: &UnitFinding) -> String {
+fn without_help(finding: &UnitFinding) -> String {
     let UnitFinding { line, code, subject, .. } = finding;
     let subject =
         if subject.is_empty() { String::new() } else { format!(": `{}`", subject.escape_debug()) };

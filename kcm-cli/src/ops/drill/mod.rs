@@ -137,7 +137,7 @@ async fn begin(run: Run<'_>, request: &DrillRequest, layout: &Layout) -> Result<
             severity: Severity::Warning,
             master: None,
             problem: format!("not healthy, so left out of the drill: {}", ill.join(", ")),
-            mend: "`kcm status` says why".to_owned(),
+            help: "`kcm status` says why".to_owned(),
         });
     }
     preflight::settle(found, run.cluster, run.events)?;
@@ -159,18 +159,18 @@ fn too_few(seats: &[Seat], healthy: &[usize]) -> Finding {
         [one] => format!("only {} is healthy, so nobody could take over from it", one.name),
         _ => "none of the masters is healthy".to_owned(),
     };
-    let mend = match names[..] {
+    let help = match names[..] {
         [_] => {
             "`kcm status` says what is wrong with the others; --even-the-last ends it all the same, and nobody leads until it is back"
         }
         _ => "`kcm status` says what is wrong",
     };
-    refusal(FindingCode::LastHealthy, problem, mend)
+    refusal(FindingCode::LastHealthy, problem, help)
 }
 
-fn refusal(code: FindingCode, problem: impl Into<String>, mend: impl Into<String>) -> Finding {
-    let (problem, mend) = (problem.into(), mend.into());
-    Finding { code, severity: Severity::Error, master: None, problem, mend }
+fn refusal(code: FindingCode, problem: impl Into<String>, help: impl Into<String>) -> Finding {
+    let (problem, help) = (problem.into(), help.into());
+    Finding { code, severity: Severity::Error, master: None, problem, help }
 }
 
 /// Connects to the Lease, and waits until one of the healthy masters holds and renews it.
@@ -186,15 +186,15 @@ async fn see_leader(run: Run<'_>, layout: &Layout, begun: &Begun) -> Result<Arc<
 async fn leader_trouble(lead: &Lead, begun: &Begun) -> Option<Finding> {
     if !lead.is_seen() {
         let problem = "who leads cannot be seen from here, so there is nobody to end";
-        let mend = "run kcm where pki.directory holds kube-controller-manager's key, and see to the warnings above";
-        return Some(refusal(FindingCode::LeadUnknown, problem, mend));
+        let help = "run kcm where pki.directory holds kube-controller-manager's key, and see to the warnings above";
+        return Some(refusal(FindingCode::LeaderUnknown, problem, help));
     }
     if let Some(finding) = not_to_be_ended(lead.holding().await, begun) {
         return Some(finding);
     }
     // A process that has just ended still holds the Lease.
     if let Err(why) = lead.settled().await {
-        return Some(refusal(FindingCode::NobodyLeads, why, "`kcm status` says what is wrong"));
+        return Some(refusal(FindingCode::NoLeader, why, "`kcm status` says what is wrong"));
     }
     not_to_be_ended(lead.holding().await, begun)
 }
@@ -212,15 +212,15 @@ fn not_to_be_ended(holding: Holding, begun: &Begun) -> Option<Finding> {
         Holding::LeftOut(lease) => {
             let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
             let problem = format!("{holder} leads, and is none of the masters that were chosen");
-            Some(refusal(FindingCode::StrangerLeads, problem, "do not leave the leader out"))
+            Some(refusal(FindingCode::LeaderUnmanaged, problem, "do not leave the leader out"))
         }
         Holding::Stranger(holder) => {
-            let (problem, mend) = rollout::stranger(&holder);
-            Some(refusal(FindingCode::StrangerLeads, problem, mend))
+            let (problem, help) = rollout::stranger(&holder);
+            Some(refusal(FindingCode::LeaderUnmanaged, problem, help))
         }
         Holding::Unknown(why) => {
             let problem = format!("who leads cannot be seen: {why}");
-            Some(refusal(FindingCode::LeadUnknown, problem, "see to the API server first"))
+            Some(refusal(FindingCode::LeaderUnknown, problem, "see to the API server first"))
         }
         Holding::Away => None,
     }

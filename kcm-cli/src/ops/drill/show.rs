@@ -191,8 +191,8 @@ impl<'s> Show<'s> {
                 return Err(format!("{holder} leads, and does not take part in the drill"));
             }
             Holding::Stranger(holder) => {
-                let (problem, mend) = rollout::stranger(&holder);
-                return Err(format!("{problem}; {mend}"));
+                let (problem, help) = rollout::stranger(&holder);
+                return Err(format!("{problem}; {help}"));
             }
             Holding::Away => return Err("nobody holds the Lease any more".to_owned()),
             Holding::Unknown(why) => return Err(format!("who leads cannot be seen: {why}")),

@@ -138,8 +138,8 @@ impl Findings<'_> {
             let problem = format!(
                 "kube-controller-manager has ended by itself; systemd has started it again {times} times, the last time {ago} s ago"
             );
-            let mend = format!("`{}` there says why", journal_of(&layout.unit));
-            self.warning(FindingCode::Restarted, problem, &mend);
+            let help = format!("`{}` there says why", journal_of(&layout.unit));
+            self.warning(FindingCode::Restarted, problem, &help);
         }
     }
 
@@ -158,8 +158,8 @@ impl Findings<'_> {
                 format!("what runs is not what is there: {}", why.join(", ")),
                 "`kcm apply` restarts it, the leader last",
             ),
-            Sync::Drifted { why } => self.warning(
-                FindingCode::Drifted,
+            Sync::Drift { why } => self.warning(
+                FindingCode::Drift,
                 why.join(", "),
                 "`kcm plan` shows it, `kcm apply` puts it right",
             ),
@@ -181,7 +181,7 @@ impl Findings<'_> {
             && is_late
         {
             self.warning(
-                FindingCode::NotTakenUp,
+                FindingCode::CertificateNotReloaded,
                 "its process still has all the connections that it had when the certificate was renewed".to_owned(),
                 "restart it, the leader last, before the old certificate ends",
             );
@@ -213,11 +213,11 @@ impl Findings<'_> {
         );
     }
 
-    fn error(&mut self, code: FindingCode, problem: String, mend: &str) {
-        self.found.push(Finding::error(code, self.master, problem, mend));
+    fn error(&mut self, code: FindingCode, problem: String, help: &str) {
+        self.found.push(Finding::error(code, self.master, problem, help));
     }
 
-    fn warning(&mut self, code: FindingCode, problem: String, mend: &str) {
-        self.found.push(Finding::error(code, self.master, problem, mend).into_warning());
+    fn warning(&mut self, code: FindingCode, problem: String, help: &str) {
+        self.found.push(Finding::error(code, self.master, problem, help).into_warning());
     }
 }

@@ -55,8 +55,8 @@ pub(super) fn master(
         Ok(seen) => seen,
         Err(error) => {
             let why = error.without_name();
-            let mend = "nothing is known about it until it can be asked";
-            found.push(Finding::error(FindingCode::NotSeen, &name, why.clone(), mend));
+            let help = "nothing is known about it until it can be asked";
+            found.push(Finding::error(FindingCode::NotObserved, &name, why.clone(), help));
             return MasterStatus { name, seen: Observation::Unknown(why) };
         }
     };

@@ -146,13 +146,13 @@ fn way(run: Run<'_>) -> Result<Way, String> {
 }
 
 fn not_answered(error: &ApiError) -> Finding {
-    let (said, mend) = error.with_mend();
+    let (said, help) = error.with_help();
     Finding {
-        code: FindingCode::LeadUnknown,
+        code: FindingCode::LeaderUnknown,
         severity: Severity::Warning,
         master: None,
         problem: format!("who leads cannot be asked: {said}"),
-        mend,
+        help,
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Sync {
         why: Vec<String>,
     },
     /// The files do not match the cluster file.
-    Drifted {
+    Drift {
         /// Differences of the files and of the process.
         why: Vec<String>,
     },
@@ -69,7 +69,7 @@ pub(super) fn sync(look: &Look, seen: &Seen, wanted: &Wanted, layout: &Layout) -
     match (drift.is_empty(), pending.is_empty()) {
         (true, true) => Sync::InSync,
         (true, false) => Sync::RestartPending { why: pending },
-        (false, _) => Sync::Drifted { why: [drift, pending].concat() },
+        (false, _) => Sync::Drift { why: [drift, pending].concat() },
     }
 }
 

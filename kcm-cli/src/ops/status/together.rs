@@ -80,12 +80,12 @@ fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
             Some((other, _, expected)) if expected != *digest => {
                 let problem =
                     format!("{path}, which signs tokens, is not the key that {other} has");
-                let mend = "put the cluster's own on every master: tokens of one are worth nothing under another";
+                let help = "put the cluster's own on every master: tokens of one are worth nothing under another";
                 found.push(Finding::error(
                     FindingCode::ServiceAccountKeyDiffers,
                     &look.name,
                     problem,
-                    mend,
+                    help,
                 ));
             }
             Some(_) => {}
@@ -95,25 +95,25 @@ fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
 }
 
 fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
-    let finding = |code, problem: String, mend: &str| {
-        let (severity, mend) = (Severity::Error, mend.to_owned());
-        Some(Finding { code, severity, master: None, problem, mend })
+    let finding = |code, problem: String, help: &str| {
+        let (severity, help) = (Severity::Error, help.to_owned());
+        Some(Finding { code, severity, master: None, problem, help })
     };
     let journal = "the journals of the services say why nobody takes it";
     match &leadership.holder {
-        None => finding(FindingCode::NobodyLeads, "nobody leads".to_owned(), journal),
+        None => finding(FindingCode::NoLeader, "nobody leads".to_owned(), journal),
         Some(holder) if leadership.is_stale() => {
             let ago = leadership.age_milliseconds.map_or_else(
                 || "no time is known".to_owned(),
                 |age| format!("{} s ago", age / 1000),
             );
             let problem = format!("nobody leads: {holder} held the Lease last, renewed it {ago}");
-            finding(FindingCode::NobodyLeads, problem, journal)
+            finding(FindingCode::NoLeader, problem, journal)
         }
         // A holder with an unknown host name may be a master that was not observed.
         Some(holder) if leadership.master.is_none() && is_whole => {
-            let (problem, mend) = crate::rollout::stranger(holder);
-            finding(FindingCode::StrangerLeads, problem, mend)
+            let (problem, help) = crate::rollout::stranger(holder);
+            finding(FindingCode::LeaderUnmanaged, problem, help)
         }
         Some(_) => None,
     }
@@ -167,11 +167,11 @@ pub(super) fn certificates(
             |finding: &Finding| finding.master == unseen.master && finding.problem.contains(place);
         if masters.iter().any(is_used) && !found.iter().any(is_told) {
             found.push(Finding {
-                code: FindingCode::CertificateUnseen,
+                code: FindingCode::CertificateNotObserved,
                 severity: Severity::Warning,
                 master: unseen.master.clone(),
                 problem: format!("a certificate was not seen: {}", unseen.reason),
-                mend: "see to that; `kcm certs check` looks again".to_owned(),
+                help: "see to that; `kcm certs check` looks again".to_owned(),
             });
         }
     }
@@ -196,7 +196,7 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
             (FindingCode::CertificateDue, Severity::Warning, format!("ends on {ends}"))
         }
     };
-    let mend = match it.role {
+    let help = match it.role {
         CertificateUse::Ca => "a CA is replaced with care: let everybody trust both first",
         CertificateUse::Client | CertificateUse::Kubeconfig | CertificateUse::Serving => {
             "`kcm certs renew` renews it"
@@ -207,7 +207,7 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
         CertificateUse::Served => "put a new one where --tls-cert-file says",
     };
     let problem = format!("{what} {how} ({})", it.place);
-    Finding { code, severity, master: it.master.clone(), problem, mend: mend.to_owned() }
+    Finding { code, severity, master: it.master.clone(), problem, help: help.to_owned() }
 }
 
 /// Returns the finding about a certificate that `apply` would replace.
@@ -228,6 +228,6 @@ pub(super) fn not_compared(why: &str) -> Finding {
         severity: Severity::Warning,
         master: None,
         problem: format!("what is there cannot be compared with the cluster file: {why}"),
-        mend: "mend that on this machine".to_owned(),
+        help: "mend that on this machine".to_owned(),
     }
 }

@@ -194,7 +194,7 @@ mod tests {
     #[expect(clippy::unnecessary_wraps, reason = "as a master's are")]
     fn held(change: impl Fn(&mut IdentityFacts)) -> Result<IdentityFacts, NotHeld> {
         let mut facts =
-            IdentityFacts { key: KeyMatch::NotSeen(Fingerprint::of(b"key")), ..right() };
+            IdentityFacts { key: KeyMatch::NotObserved(Fingerprint::of(b"key")), ..right() };
         change(&mut facts);
         Ok(facts)
     }
@@ -230,7 +230,7 @@ mod tests {
             (vec![garbage], &["the one on m1 cannot be used: it is empty"]),
             (vec![same(), other], &["different certificates", " on m1; sha256:", " on m2"]),
             (
-                vec![same(), held(|it| it.key = KeyMatch::NotSeen(Fingerprint::of(b"x")))],
+                vec![same(), held(|it| it.key = KeyMatch::NotObserved(Fingerprint::of(b"x")))],
                 &["the key on m2 is not that of the first master"],
             ),
             (

@@ -52,7 +52,7 @@ pub enum KeyMatch {
     /// The key belongs to another certificate.
     Differs,
     /// The key is on a master and was not fetched. Holds a digest that identifies it.
-    NotSeen(Fingerprint),
+    NotObserved(Fingerprint),
     /// No key exists.
     Absent,
 }

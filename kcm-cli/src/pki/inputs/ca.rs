@@ -6,7 +6,7 @@ use std::time::Duration;
 use kcm_pki::{CaCertificate, Certificate, CertificateAuthority};
 use time::OffsetDateTime;
 
-use super::{read, with_mend};
+use super::{read, with_help};
 use crate::cluster::Pki;
 use crate::pki::store::{read_ca_certificate, read_ca_pair};
 use crate::pki::{Found, OperatorError};
@@ -52,7 +52,7 @@ fn authority(
     key: &[u8],
 ) -> Result<CertificateAuthority, OperatorError> {
     CertificateAuthority::load(certificate, key).map_err(|error| {
-        OperatorError::content(CA_KEY, &pki.ca_key, with_mend(&error, "put the CA's own key there"))
+        OperatorError::content(CA_KEY, &pki.ca_key, with_help(&error, "put the CA's own key there"))
     })
 }
 
@@ -71,9 +71,9 @@ pub(super) fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<(Ca, bool), Oper
     };
     let unusable = |reason| OperatorError::content(CA_CERT, &pki.ca_cert, reason);
     let ca = CaCertificate::load(pem.as_bytes())
-        .map_err(|error| unusable(with_mend(&error, "put the cluster's CA certificate there")))?;
+        .map_err(|error| unusable(with_help(&error, "put the cluster's CA certificate there")))?;
     ca.check_validity(now).map_err(|error| {
-        unusable(with_mend(&error, "put a CA certificate there that is valid now"))
+        unusable(with_help(&error, "put a CA certificate there that is valid now"))
     })?;
     Ok((Ca::Present(ca), has_key))
 }
@@ -106,7 +106,7 @@ pub(super) fn read_trust(
 
 fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
     let all = Certificate::all_from_pem(&read(TRUST, path)?).map_err(|error| {
-        OperatorError::content(TRUST, path, with_mend(&error, "put CA certificates there, PEM"))
+        OperatorError::content(TRUST, path, with_help(&error, "put CA certificates there, PEM"))
     })?;
     let mut once: Vec<Certificate> = Vec::new();
     for certificate in all {

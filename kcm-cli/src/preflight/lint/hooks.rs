@@ -32,7 +32,7 @@ pub(crate) fn refuse(run: Run<'_>) -> Result<(), LintError> {
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|it| it.severity == Severity::Error);
     for warning in warnings {
-        let text = warning.to_finding(file).to_string();
+        let text = super::shown(file, &warning);
         run.events.event(&Event::Warning { text });
     }
     if errors.is_empty() {

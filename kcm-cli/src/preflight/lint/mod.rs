@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::cluster::{Cluster, ClusterFileError};
 use crate::finding::{Finding, FindingCode, Severity as FindingSeverity, lint_code};
-use crate::util::words::harmless;
+use crate::util::words::{count, harmless};
 
 pub use kcm_systemd::Severity;
 
@@ -205,25 +205,25 @@ impl LintFinding {
             },
             master: None,
             problem: format!("{} [{}]", self.what(file), self.code),
-            mend: self.help.clone(),
+            help: self.help.clone(),
         }
     }
 }
 
 fn listed(file: &Path, findings: &[LintFinding]) -> String {
-    let line = |finding: &LintFinding| match finding.help.as_str() {
-        "" => format!("{} [{}]", finding.what(file), finding.code),
-        help => {
-            format!("{} [{}]\n  help: {}", finding.what(file), finding.code, harmless(help))
-        }
+    let lines: String =
+        findings.iter().map(|finding| format!("{}\n", shown(file, finding))).collect();
+    format!("{lines}{}, no master has changed", count(findings.len(), "lint error"))
+}
+
+/// Returns severity, code, place and problem in one line, and the fix in another.
+pub(crate) fn shown(file: &Path, finding: &LintFinding) -> String {
+    let LintFinding { code, severity, help, .. } = finding;
+    let help = match help.as_str() {
+        "" => String::new(),
+        help => format!("\n  help: {}", harmless(help)),
     };
-    match findings {
-        [one] => line(one),
-        all => {
-            let lines: Vec<_> = all.iter().map(line).collect();
-            format!("{} lint errors:\n{}", all.len(), lines.join("\n"))
-        }
-    }
+    format!("{}[{code}]: {}{help}", word(*severity), finding.what(file))
 }
 
 /// Returns the name of a severity.

@@ -148,8 +148,8 @@ impl ShellJournal {
         // journalctl prints this and still exits with 0.
         let is_closed = ["not seeing messages from other users", "insufficient permissions"];
         if is_closed.iter().any(|sign| words.contains(sign)) {
-            let mend = "the user who logs in may not read it; add them to the group systemd-journal there, or set ssh.sudo";
-            return Err(self.refused(mend.to_owned()));
+            let help = "the user who logs in may not read it; add them to the group systemd-journal there, or set ssh.sudo";
+            return Err(self.refused(help.to_owned()));
         }
         match status {
             0 => Ok(()),

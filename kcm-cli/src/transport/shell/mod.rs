@@ -58,7 +58,8 @@ pub trait Shell: fmt::Debug + Send + Sync {
     /// further command.
     async fn start(&self, line: &str) -> Result<ShellProcess, ShellError>;
 
-    /// Opens a byte stream to `address` as seen from the master (RFC 4254, section 7.2, `direct-tcpip`).
+    /// Opens a byte stream to `address` as seen from the master (RFC 4254, section 7.2,
+    /// `direct-tcpip`).
     ///
     /// # Errors
     /// Returns an error if no stream was opened within 10 s.

@@ -48,11 +48,11 @@ pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
         return denied(&login, log).await;
     }
     let lines = || log.lines().map(str::trim);
-    let found = CAUSES.iter().find_map(|(cause, mend)| {
-        lines().find(|line| line.contains(cause)).map(|line| (line, *mend))
+    let found = CAUSES.iter().find_map(|(cause, help)| {
+        lines().find(|line| line.contains(cause)).map(|line| (line, *help))
     });
     match found {
-        Some((said, mend)) => format!("{}{mend}", tidy(said)),
+        Some((said, help)) => format!("{}{help}", tidy(said)),
         None if last_line(log).is_empty() => {
             format!("`ssh` ended without a word; try `{}`", login.command(&[]))
         }
@@ -109,8 +109,8 @@ async fn denied(login: &Login<'_>, log: &str) -> String {
     }
     if let Some(key) = login.identity_files().await.into_iter().find(|key| is_open(key)) {
         let key = key.display().to_string();
-        let mend = command(["chmod", "600", &key]);
-        return format!("{said}: others may read {key}, so ssh does not use it: `{mend}`");
+        let help = command(["chmod", "600", &key]);
+        return format!("{said}: others may read {key}, so ssh does not use it: `{help}`");
     }
     if let Some(key) = &login.ssh.identity_file
         && key.is_file()

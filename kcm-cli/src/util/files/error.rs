@@ -37,7 +37,7 @@ pub enum FileErrorKind {
 
 /// A file operation that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{path}: {detail}{}", Mend(*kind))]
+#[error("{path}: {detail}{}", Help(*kind))]
 pub struct FileError {
     /// The path, as the reader of the message knows it.
     pub path: String,
@@ -78,9 +78,9 @@ pub(crate) fn words(error: &io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-struct Mend(FileErrorKind);
+struct Help(FileErrorKind);
 
-impl fmt::Display for Mend {
+impl fmt::Display for Help {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             FileErrorKind::NoSpace => "; free some space there and run the same command again",

@@ -232,7 +232,7 @@ fn status(word: &str) -> Status {
     let active = Activity::Active { invocation: text(), main_pid: 1, since: NOW };
     let failing = Service::Failed { result: text() };
     let seen = [
-        facts(failing, Sync::Drifted { why: why() }, failed, Observation::Known(text())),
+        facts(failing, Sync::Drift { why: why() }, failed, Observation::Known(text())),
         facts(
             Service::Running,
             Sync::Unknown { why: text() },

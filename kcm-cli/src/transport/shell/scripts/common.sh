@@ -3,8 +3,8 @@
 # bytes of the files.
 #
 # The output on standard output is lines of words, printed at the end (`answer`). Values that may
-# contain a blank or a newline are in base64. Content is never in a variable or an argument: `head`
-# copies it from standard input to its file.
+# contain a blank or a newline are in base64. Content is never in an argument, and only `execute`
+# keeps it in a variable: `head` copies it from standard input to its file.
 #
 # Options come first: with POSIXLY_CORRECT set, a tool takes an option after an operand for an
 # operand.
