@@ -49,7 +49,7 @@ pub enum Error {
     #[error("interrupted before any master changed; run the same command again")]
     Interrupted,
     /// A certificate could not be issued.
-    #[error("{what} cannot be made: {reason}")]
+    #[error("cannot issue {what}: {reason}")]
     Issue {
         /// Name of the certificate.
         what: &'static str,

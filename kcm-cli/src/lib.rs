@@ -63,7 +63,7 @@ mod util;
 pub mod cli;
 
 pub use artifact::DesiredService;
-pub use artifact::uptake::{Noted, Uptake};
+pub use artifact::certificate_reload::{CertificateReload, Noted};
 pub use cluster::init::{Init, init};
 pub use cluster::layout::Role;
 pub use cluster::{Cluster, ClusterFileError};
@@ -83,9 +83,9 @@ pub use ops::certs::{
 #[cfg(feature = "kube")]
 pub use ops::drill::{self, DrillReport, DrillRequest, drill};
 pub use ops::logs::{InvalidPattern, LogLine, LogSink, LogsOutcome, LogsQuestion, Pattern, logs};
-pub use ops::remove::{From, remove};
-pub use ops::renew::{Renewal, renew};
-pub use ops::rollback::rollback;
+pub use ops::remove::{From, plan_removal, remove};
+pub use ops::renew::{Renewal, plan_renewal, renew};
+pub use ops::rollback::{plan_rollback, rollback};
 #[cfg(feature = "kube")]
 pub use ops::smoke::{self, SmokeReport, SmokeRequest, smoke};
 pub use ops::status::{self, MasterStatus, Status, status};
@@ -94,7 +94,7 @@ pub use ops::timer::{
 };
 pub use plan::{MasterPlan, Plan, Step};
 pub use preflight::PreflightError;
-pub use rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome, Prepared, execute};
+pub use rollout::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome, Prepared, execute};
 pub use util::interrupt::Interrupt;
 
 pub use artifact::generation;

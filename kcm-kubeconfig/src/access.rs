@@ -49,19 +49,21 @@ impl AccessError {
             Self::Lookup(
                 LookupError::NoCurrentContext { contexts }
                 | LookupError::NoSuchContext { contexts, .. },
-            ) if contexts.is_empty() => "write the kubeconfig again: it has no context",
+            ) if contexts.is_empty() => "recreate the kubeconfig with a context",
             Self::Lookup(
                 LookupError::NoCurrentContext { .. } | LookupError::NoSuchContext { .. },
-            ) => "choose one: `kubectl config use-context CONTEXT --kubeconfig=FILE`",
+            ) => "select a context with `kubectl config use-context CONTEXT --kubeconfig=FILE`",
             Self::Lookup(LookupError::NoSuchCluster { .. } | LookupError::NoSuchUser { .. }) => {
-                "`kubectl config set-context CONTEXT --cluster=CLUSTER --user=USER --kubeconfig=FILE` names others"
+                "correct the context with `kubectl config set-context CONTEXT --cluster=CLUSTER --user=USER --kubeconfig=FILE`"
             }
             Self::Lookup(LookupError::NoServer { .. }) => {
-                "`kubectl config set-cluster CLUSTER --server=https://HOST:6443 --kubeconfig=FILE` names one"
+                "set the server with `kubectl config set-cluster CLUSTER --server=https://HOST:6443 --kubeconfig=FILE`"
             }
-            Self::Read(_) => "correct the file; `kubectl config view --kubeconfig=FILE` checks it",
+            Self::Read(_) => {
+                "correct the file and check the result with `kubectl config view --kubeconfig=FILE`"
+            }
             Self::Hidden { .. } => {
-                "write it in the form that `kubectl config view --raw --kubeconfig=FILE` prints"
+                "rewrite the file in the format that `kubectl config view --raw --kubeconfig=FILE` prints"
             }
         }
     }
@@ -76,8 +78,7 @@ impl Access {
     /// required value.
     pub fn of_public_view(view: &str) -> Result<Self, AccessError> {
         if let Some((above, _)) = view.split_once(HIDDEN_REST) {
-            let what =
-                "not YAML, or in a form that cannot be read without the risk of showing a secret";
+            let what = "not YAML, or in a notation that cannot be read without the risk of exposing a secret";
             return Err(AccessError::Hidden { line: lines(above), what: what.to_owned() });
         }
         let document = Kubeconfig::from_view(view)?;
@@ -115,7 +116,7 @@ impl Access {
         let escaped = names.into_iter().find(|name| name.starts_with(ESCAPED));
         if let Some((key, value)) = hidden.or(escaped.map(|name| ("name", name))) {
             let above = view.find(&**value).and_then(|at| view.get(..at)).unwrap_or_default();
-            let what = format!("the value of `{key}` may hold a secret and is not read");
+            let what = format!("the value of `{key}` may contain a secret and is not read");
             return Err(AccessError::Hidden { line: lines(above), what });
         }
         Ok(Self { cluster, user, namespace })
@@ -287,31 +288,31 @@ mod tests {
             (
                 "current-context: default",
                 "current-context: ''",
-                "no current context; contexts: default",
+                "current-context is not set; contexts: default",
                 "use-context CONTEXT",
             ),
             (
                 "current-context: default",
                 "current-context: other",
-                "no context `other`, which is the current one; contexts: default",
+                "current-context `other` does not exist; contexts: default",
                 "use-context CONTEXT",
             ),
             (
                 "cluster: kubernetes",
                 "cluster: c",
-                "no cluster `c`, to which the context `default` refers; clusters: kubernetes",
+                "cluster `c` of context `default` does not exist; clusters: kubernetes",
                 "set-context CONTEXT",
             ),
             (
                 "user: kcm",
                 "user: u",
-                "no user `u`, to which the context `default` refers; users: kcm",
+                "user `u` of context `default` does not exist; users: kcm",
                 "set-context CONTEXT",
             ),
             (
                 "server: https://10.0.0.1:6443",
                 "server: ''",
-                "no server in the cluster `kubernetes`",
+                "cluster `kubernetes` has no server",
                 "set-cluster CLUSTER",
             ),
             (
@@ -327,7 +328,7 @@ mod tests {
             (
                 "current-context: default",
                 "current-context: default]",
-                "no context `default]`",
+                "current-context `default]` does not exist",
                 "use-context CONTEXT",
             ),
             ("kind: Config", "kind: {Config}}", "line 2: not YAML, or", "view --raw"),
@@ -336,7 +337,7 @@ mod tests {
             (
                 "kind: Config",
                 "kind: 1",
-                "line 2, column 7: `kind` must be a text",
+                "line 2, column 7: `kind` must be a string",
                 "kubectl config view",
             ),
         ] {
@@ -346,8 +347,8 @@ mod tests {
             assert!(error.to_string().starts_with(expected), "{to}: {error}");
             assert!(error.help().contains(help), "{}", error.help());
         }
-        assert_eq!(reason("{}"), "no current context; contexts: none");
-        assert_eq!(reason(""), "no current context; contexts: none");
+        assert_eq!(reason("{}"), "current-context is not set; contexts: none");
+        assert_eq!(reason(""), "current-context is not set; contexts: none");
     }
 
     #[test]

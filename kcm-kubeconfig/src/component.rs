@@ -37,13 +37,13 @@ pub enum ComponentError {
         parameter: &'static str,
     },
     /// A name or a path contains a control character.
-    #[error("`{parameter}` holds a control character")]
+    #[error("`{parameter}` contains a control character")]
     ControlCharacter {
         /// Field of [`ComponentKubeconfig`].
         parameter: &'static str,
     },
     /// An embedded certificate or key is not valid PEM of its type.
-    #[error("`{parameter}` cannot be embedded")]
+    #[error("cannot embed `{parameter}`")]
     Pem {
         /// Field of [`ComponentKubeconfig`].
         parameter: &'static str,

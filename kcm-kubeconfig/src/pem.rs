@@ -6,10 +6,10 @@
 #[non_exhaustive]
 pub enum PemError {
     /// The text is empty.
-    #[error("it is empty")]
+    #[error("the text is empty")]
     Empty,
     /// The text contains no PEM block of the expected type.
-    #[error("it holds no {expected} in PEM")]
+    #[error("no {expected} in PEM format")]
     Missing {
         /// Expected content.
         expected: &'static str,
@@ -24,16 +24,16 @@ pub enum PemError {
     },
     /// A field for certificates contains a private key; other programs do not protect that field as
     /// a secret.
-    #[error("line {line}: a private key among the certificates")]
+    #[error("line {line}: unexpected private key among the certificates")]
     PrivateKeyAmongCertificates {
         /// Line of the key's label, counted from 1.
         line: usize,
     },
     /// The private key is encrypted; a kubeconfig cannot hold the passphrase.
-    #[error("the private key is encrypted; decrypt it first")]
+    #[error("the private key is encrypted; decrypt the key first")]
     EncryptedPrivateKey,
     /// The text contains several private keys.
-    #[error("line {line}: a second private key")]
+    #[error("line {line}: unexpected second private key")]
     SecondPrivateKey {
         /// Line of the second key's label, counted from 1.
         line: usize,
@@ -113,7 +113,7 @@ fn body<'a>(
             if ended != begun {
                 return Err(PemError::Broken {
                     line: number,
-                    problem: "the label differs from the one it began with",
+                    problem: "the END label differs from the BEGIN label",
                 });
             }
             return match base64.end() {
@@ -125,12 +125,15 @@ fn body<'a>(
             // OpenSSL still writes this header of RFC 1421 for encrypted keys.
             encrypted |= line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
         } else if line.starts_with(b"-----") {
-            return Err(PemError::Broken { line: number, problem: "a label within a block" });
+            return Err(PemError::Broken {
+                line: number,
+                problem: "unexpected `-----` within a PEM block",
+            });
         } else {
             base64.push(line);
         }
     }
-    Err(PemError::Broken { line: first_line, problem: "the block does not end" })
+    Err(PemError::Broken { line: first_line, problem: "the PEM block has no END line" })
 }
 
 /// Checks base64 without decoding it, so that no copy of a key is made.
@@ -155,10 +158,10 @@ impl Base64 {
 
     fn end(&self) -> Result<(), &'static str> {
         if self.digits == 0 && self.padding == 0 {
-            Err("the block is empty")
+            Err("the PEM block is empty")
         } else if self.broken || self.padding > 2 || !(self.digits + self.padding).is_multiple_of(4)
         {
-            Err("the block is not base64")
+            Err("the PEM block is not base64")
         } else {
             Ok(())
         }

@@ -84,13 +84,13 @@ pub enum ServerUrlError {
     Port,
     /// The URL contains a user name or a password, which Kubernetes clients would send to the
     /// server.
-    #[error("the server URL must not hold a user name or password")]
+    #[error("the server URL must not contain a user name or password")]
     UserInfo,
     /// The URL contains a query or a fragment, which Kubernetes clients do not support.
-    #[error("the server URL must not hold `?` or `#`")]
+    #[error("the server URL must not contain `?` or `#`")]
     QueryOrFragment,
     /// The URL contains a blank, a control character or another invalid character.
-    #[error("the server URL holds a character that is not allowed in URLs")]
+    #[error("the server URL contains a character that is not allowed in URLs")]
     Character,
 }
 

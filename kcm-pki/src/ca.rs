@@ -28,14 +28,14 @@ pub struct CaCertificate {
 #[non_exhaustive]
 pub enum CaError {
     /// The CA's certificate file cannot be used.
-    #[error("the CA certificate cannot be used")]
+    #[error("cannot load the CA certificate")]
     Certificate {
         /// The error of the certificate file.
         #[from]
         source: CertificateError,
     },
     /// The CA's key file cannot be used.
-    #[error("the CA key cannot be used")]
+    #[error("cannot load the CA key")]
     Key {
         /// The error of the key file.
         #[from]
@@ -43,7 +43,7 @@ pub enum CaError {
     },
     /// The certificate's basic constraints lack CA:TRUE (RFC 5280 section 4.2.1.9).
     #[error(
-        "the certificate of {subject} is not that of a CA: its basic constraints do not say CA:TRUE"
+        "the certificate of {subject} is not a CA certificate: its basic constraints lack CA:TRUE"
     )]
     NotCa {
         /// Subject of the certificate.
@@ -51,14 +51,14 @@ pub enum CaError {
     },
     /// The certificate has a keyUsage extension without keyCertSign (RFC 5280 section 4.2.1.3).
     #[error(
-        "the certificate of {subject} must not sign certificates: its key usage lacks \"cert sign\""
+        "the certificate of {subject} is not allowed to sign certificates: its key usage lacks \"cert sign\""
     )]
     NoCertSign {
         /// Subject of the certificate.
         subject: String,
     },
     /// The key does not belong to the certificate.
-    #[error("the CA key does not belong to the CA certificate of {subject} ({fingerprint})")]
+    #[error("the CA key does not match the CA certificate of {subject} ({fingerprint})")]
     KeyMismatch {
         /// The certificate's subject.
         subject: String,

@@ -50,19 +50,19 @@ struct Fields {
 #[non_exhaustive]
 pub enum CertificateError {
     /// The file does not contain a certificate in PEM form.
-    #[error("there is no certificate in PEM form{}", only(found))]
+    #[error("no certificate in PEM format{}", only(found))]
     NoCertificate {
         /// Labels of the PEM blocks in the file.
         found: Vec<String>,
     },
     /// The file contains more than one certificate.
-    #[error("there are {count} certificates; exactly one is expected")]
+    #[error("expected exactly one certificate, found {count}")]
     SeveralCertificates {
         /// Number of certificates.
         count: usize,
     },
     /// The block is cut off, is not base64, or is not an X.509 certificate.
-    #[error("the certificate cannot be read: {reason}")]
+    #[error("cannot parse the certificate: {reason}")]
     Malformed {
         /// Description of the error.
         reason: String,
@@ -74,7 +74,7 @@ pub enum CertificateError {
 #[non_exhaustive]
 pub enum ValidityError {
     /// The validity has not begun.
-    #[error("it is not valid before {} (it is {} now)", utc(*not_before), utc(*now))]
+    #[error("not valid before {} (now: {})", utc(*not_before), utc(*now))]
     NotYetValid {
         /// First second of the validity.
         not_before: OffsetDateTime,
@@ -82,7 +82,7 @@ pub enum ValidityError {
         now: OffsetDateTime,
     },
     /// The validity has ended.
-    #[error("it expired at {} (it is {} now)", utc(*not_after), utc(*now))]
+    #[error("expired at {} (now: {})", utc(*not_after), utc(*now))]
     Expired {
         /// Last second of the validity.
         not_after: OffsetDateTime,
@@ -126,7 +126,7 @@ impl Certificate {
         let certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE");
         let read = |block: &pem::Block<'_>| {
             let der = block.decode().ok_or_else(|| CertificateError::Malformed {
-                reason: "the PEM block is cut off or is not base64".to_owned(),
+                reason: "the PEM block is truncated or not base64".to_owned(),
             })?;
             Self::from_der(&der)
         };

@@ -42,20 +42,20 @@ pub enum ChainError {
     /// The names match, but the CA's key did not sign the leaf: the CA was probably recreated under
     /// its old name.
     #[error(
-        "the certificate was not signed by the key of this CA ({ca}), though by one of the same name"
+        "the certificate was not signed by the key of this CA ({ca}), although its issuer has the same name"
     )]
     BadSignature {
         /// The CA's subject.
         ca: String,
     },
     /// The leaf is signed with an algorithm that TLS peers reject, such as SHA-1.
-    #[error("the certificate is signed with {algorithm}, which peers refuse")]
+    #[error("the certificate is signed with {algorithm}, which TLS peers reject")]
     WeakSignature {
         /// The algorithm.
         algorithm: String,
     },
     /// The CA's key is too small, or TLS peers do not verify signatures of its type.
-    #[error("the CA {ca} has a key of type {key_type}, which TLS peers refuse")]
+    #[error("the CA {ca} has a key of type {key_type}, which TLS peers reject")]
     UnsupportedCaKey {
         /// The CA's subject.
         ca: String,
@@ -63,24 +63,28 @@ pub enum ChainError {
         key_type: KeyType,
     },
     /// The leaf is itself a CA certificate.
-    #[error("the certificate of {subject} is that of a CA, not of a client")]
+    #[error("the certificate of {subject} is a CA certificate, not a leaf certificate")]
     LeafIsCa {
         /// The leaf's subject.
         subject: String,
     },
     /// The leaf's extended key usages lack `client auth`.
-    #[error("the certificate is not for clients: its extended key usage lacks \"client auth\"")]
+    #[error(
+        "the certificate is not a client certificate: its extended key usage lacks \"client auth\""
+    )]
     NoClientAuth,
     /// The leaf's extended key usages lack `server auth`.
-    #[error("the certificate is not for servers: its extended key usage lacks \"server auth\"")]
+    #[error(
+        "the certificate is not a server certificate: its extended key usage lacks \"server auth\""
+    )]
     NoServerAuth,
     /// The leaf has a keyUsage extension without `signing`, which TLS 1.3 needs (RFC 8446 section
     /// 4.4.2.3).
-    #[error("the certificate is not for TLS clients: its key usage lacks \"signing\"")]
+    #[error("the certificate is not valid for TLS 1.3: its key usage lacks \"signing\"")]
     NoSigning,
     /// Any other reason for which a TLS peer rejects the leaf, such as an unknown critical
     /// extension or a name constraint.
-    #[error("TLS peers refuse the certificate: {reason}")]
+    #[error("TLS peers reject the certificate: {reason}")]
     Refused {
         /// Message of the verifier.
         reason: String,

@@ -47,7 +47,7 @@ pub enum CsrFileError {
     #[error(transparent)]
     Subject(#[from] SubjectError),
     /// An entry of `hosts` is not a valid name.
-    #[error("`{field}` cannot be used")]
+    #[error("invalid `{field}`")]
     Host {
         /// The entry's path, `hosts[2]`.
         field: String,
@@ -55,7 +55,7 @@ pub enum CsrFileError {
         source: HostError,
     },
     /// `key` requests an unsupported or weak key.
-    #[error("`key` asks for {algorithm:?} of size {size}: {problem}")]
+    #[error("`key` requests {algorithm:?} of size {size}: {problem}")]
     Key {
         /// `key.algo`, or cfssl's default `ecdsa`.
         algorithm: String,
@@ -65,7 +65,7 @@ pub enum CsrFileError {
         problem: &'static str,
     },
     /// `ca.expiry` is not a positive duration.
-    #[error("`{field}` cannot be used")]
+    #[error("invalid `{field}`")]
     Duration {
         /// The field's path.
         field: String,
@@ -73,7 +73,9 @@ pub enum CsrFileError {
         source: DurationError,
     },
     /// `ca.pathlen` is negative or unreasonably large.
-    #[error("`ca.pathlen` is {value}; it counts the CAs below this one and must be 0 to 255")]
+    #[error(
+        "`ca.pathlen` is {value}, outside 0 to 255; write the maximum number of CAs below this one"
+    )]
     PathLength {
         /// Number as given.
         value: i64,
@@ -172,10 +174,10 @@ fn key_algorithm(key: &Fields<'_>) -> Result<KeyAlgorithm, CsrFileError> {
         ("ecdsa", 384) => return Ok(KeyAlgorithm::EcdsaP384),
         ("ecdsa", 521) => return Ok(KeyAlgorithm::EcdsaP521),
         ("rsa", ..2048) => "RSA keys below 2048 bits are too weak; write `\"size\": 2048`",
-        ("rsa", _) => "RSA keys are made with 2048, 3072, 4096 or 8192 bits",
-        ("ecdsa", 512) => "the curve is P-521; write `\"size\": 521`",
-        ("ecdsa", _) => "ECDSA keys have a size of 256, 384 or 521",
-        _ => "write `\"algo\": \"rsa\"` or `\"algo\": \"ecdsa\"`",
+        ("rsa", _) => "the RSA key size is not supported; write 2048, 3072, 4096 or 8192",
+        ("ecdsa", 512) => "the size of curve P-521 is 521; write `\"size\": 521`",
+        ("ecdsa", _) => "the ECDSA key size is not supported; write 256, 384 or 521",
+        _ => "the algorithm is not supported; write `\"algo\": \"rsa\"` or `\"algo\": \"ecdsa\"`",
     };
     Err(CsrFileError::Key { algorithm: algorithm.to_owned(), size, problem })
 }

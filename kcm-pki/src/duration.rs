@@ -15,7 +15,7 @@ pub struct GoDuration(Duration);
 #[non_exhaustive]
 pub enum DurationError {
     /// The text is empty.
-    #[error("the duration is empty; write it in hours, such as `8760h` for one year")]
+    #[error("the duration is empty; write a number of hours, such as `8760h` for one year")]
     Empty,
     /// A number without a unit.
     #[error("the duration {text:?} has no unit; did you mean `{text}h`?")]
@@ -24,7 +24,7 @@ pub enum DurationError {
         text: String,
     },
     /// Days, weeks or years, which Go does not have.
-    #[error("the duration {text:?} is in {unit}, which cfssl does not know; write `{hours}h`")]
+    #[error("the duration {text:?} is in {unit}, which cfssl does not support; write `{hours}h`")]
     CalendarUnit {
         /// Text as given.
         text: String,
@@ -42,13 +42,15 @@ pub enum DurationError {
         text: String,
     },
     /// The duration is zero or negative.
-    #[error("the duration {text:?} is not positive; a certificate must be valid for some time")]
+    #[error("the duration {text:?} is not positive; write a duration above zero, such as `8760h`")]
     NotPositive {
         /// Text as given.
         text: String,
     },
     /// The duration exceeds 2^63 - 1 nanoseconds.
-    #[error("the duration {text:?} is longer than 2562047h47m16s, the longest that Go can hold")]
+    #[error(
+        "the duration {text:?} is longer than 2562047h47m16s, the maximum in Go; write a shorter duration"
+    )]
     TooLong {
         /// Text as given.
         text: String,

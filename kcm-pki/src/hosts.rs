@@ -39,65 +39,67 @@ pub struct HostError {
 #[non_exhaustive]
 pub enum HostProblem {
     /// The entry is empty.
-    #[error("it is empty; remove it")]
+    #[error("the entry is empty; remove the entry")]
     Empty,
     /// The entry contains a blank, a line break or another control character.
-    #[error("it contains a blank or a control character; remove that")]
+    #[error("the entry contains white space or a control character; remove the character")]
     Blank,
     /// The entry is an address or name followed by a port.
-    #[error("it ends with a port; write `{host}`")]
+    #[error("the entry ends with a port; write `{host}`")]
     Port {
         /// Entry without the port.
         host: String,
     },
     /// The entry is an IPv6 address in brackets.
-    #[error("an IPv6 address stands without brackets here; write `{address}`")]
+    #[error("the IPv6 address is in brackets; write `{address}`")]
     Brackets {
         /// The address.
         address: IpAddr,
     },
     /// The entry is a network instead of an address.
-    #[error("it is a network; certificates name single addresses")]
+    #[error("the entry is a CIDR block; write a single IP address")]
     Network,
     /// The entry is an internationalised name; certificates hold its ASCII form (RFC 5280 section
     /// 7.2).
-    #[error("it is not ASCII{}", a_label.as_ref().map(|name| format!("; write `{name}`")).unwrap_or_default())]
+    #[error("the name is not ASCII{}", a_label.as_ref().map(|name| format!("; write `{name}`")).unwrap_or_default())]
     NotAscii {
         /// Lowercased name with each non-ASCII label as an A-label (RFC 5890), if it can be
         /// computed.
         a_label: Option<String>,
     },
     /// The name ends with a dot.
-    #[error("it ends with a dot; write `{name}`")]
+    #[error("the name ends with a dot; write `{name}`")]
     FinalDot {
         /// Name without the dot.
         name: String,
     },
     /// The entry has a wildcard that is not the whole first label (RFC 6125 section 6.4.3).
-    #[error("`*` may only be the whole first label of at least two, as in `*.example.com`")]
+    #[error("`*` is allowed only as the whole first label of at least two, as in `*.example.com`")]
     Wildcard,
     /// The last label is a number, so that the name looks like an address without being one.
-    #[error("it looks like an IP address but is none")]
+    #[error("the last label is a number, but the entry is not an IP address")]
     NumericTopLabel,
     /// A label is empty, too long, has other characters, or starts or ends with a hyphen.
     #[error(
-        "a label must be 1 to 63 letters, digits, `-` and `_`, without `-` at its ends; {label:?} is not"
+        "a label must be 1 to 63 letters, digits, `-` and `_`, without `-` at either end; correct {label:?}"
     )]
     Label {
         /// The label.
         label: String,
     },
     /// The name has more than 253 characters (RFC 1035 section 2.3.4).
-    #[error("it has {length} characters; a DNS name has at most 253")]
+    #[error("the name has {length} characters; the maximum for a DNS name is 253")]
     TooLong {
         /// Length in characters.
         length: usize,
     },
     /// The entry contains `@` but is not a plain e-mail address.
-    #[error("an e-mail address is written `local@domain`, without a display name or quotes")]
+    #[error(
+        "the e-mail address is not valid; write `local@domain`, without a display name or quotes"
+    )]
     Email,
     /// The entry contains `://` but is not a URI with a host.
-    #[error("a URI is written `scheme://host/path` in ASCII")]
+    #[error("the URI is not valid; write `scheme://host/path` in ASCII")]
     Uri,
 }
 

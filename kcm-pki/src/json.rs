@@ -53,7 +53,7 @@ pub(crate) enum Json {
 pub(crate) fn parse(text: &str) -> Result<Json, JsonError> {
     if text.starts_with('\u{feff}') {
         let problem =
-            "the file starts with a byte order mark; save it as UTF-8 without one".to_owned();
+            "the file starts with a byte order mark; save the file as UTF-8 without a byte order mark".to_owned();
         return Err(JsonError::Syntax { line: 1, column: 1, problem });
     }
     serde_json::from_str(text).map_err(|error| {
@@ -66,7 +66,7 @@ fn problem(text: &str, error: &serde_json::Error) -> String {
     let at = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let rest = at.get(error.column().saturating_sub(1)..).unwrap_or_default();
     if rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#') {
-        return "comments are not part of JSON; remove the comment".to_owned();
+        return "JSON does not support comments; remove the comment".to_owned();
     }
     let message = error.to_string();
     message.split(" at line ").next().unwrap_or(&message).to_owned()
@@ -163,7 +163,7 @@ impl<'a> Fields<'a> {
             Json::Number(number) => number.as_i64(),
             _ => None,
         };
-        number.map(Some).ok_or_else(|| wrong_type(&self.path(name), "a whole number", value))
+        number.map(Some).ok_or_else(|| wrong_type(&self.path(name), "an integer", value))
     }
 
     /// Warns of duplicates and of fields that are not in `read`; cfssl knows those in `unread`, but

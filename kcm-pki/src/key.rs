@@ -71,7 +71,7 @@ impl fmt::Display for KeyAlgorithm {
 
 /// A text that is not the name of a key algorithm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a key algorithm; known are: {}", KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", "))]
+#[error("{text:?} is not a key algorithm; write one of: {}", KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", "))]
 pub struct UnknownKeyAlgorithm {
     /// Text as given.
     pub text: String,
@@ -159,7 +159,7 @@ impl fmt::Display for KeyType {
 #[non_exhaustive]
 pub enum KeyError {
     /// The cryptographic library could not generate a key.
-    #[error("a key of type {algorithm} could not be generated: {reason}")]
+    #[error("cannot generate a key of type {algorithm}: {reason}")]
     Generate {
         /// Requested algorithm.
         algorithm: KeyAlgorithm,
@@ -167,45 +167,45 @@ pub enum KeyError {
         reason: String,
     },
     /// The file does not contain a private key in PEM form.
-    #[error("there is no private key in PEM form{}", only(found))]
+    #[error("no private key in PEM format{}", only(found))]
     NoKey {
         /// Labels of the PEM blocks in the file.
         found: Vec<String>,
     },
     /// The file contains more than one private key.
-    #[error("there are {count} private keys; exactly one is expected")]
+    #[error("expected exactly one private key, found {count}")]
     SeveralKeys {
         /// Number of private keys.
         count: usize,
     },
     /// The key is protected by a passphrase.
     #[error(
-        "the private key is encrypted; decrypt it with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`"
+        "the private key is encrypted; decrypt the key with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`"
     )]
     Encrypted,
     /// The block is cut off, is not base64, or is not a private key structure.
-    #[error("the private key cannot be read: {reason}")]
+    #[error("cannot parse the private key: {reason}")]
     Malformed {
         /// Description of the error.
         reason: String,
     },
     /// The key has a type that this crate does not support.
     #[error(
-        "the private key is of type {key_type}; supported are RSA from 2048 to 8192 bits \
-         and ECDSA on P-256, P-384 and P-521"
+        "the private key has the unsupported type {key_type}; use RSA with 2048 to 8192 bits, \
+         or ECDSA on P-256, P-384 or P-521"
     )]
     Unsupported {
         /// The label of the PEM block or the object identifier of the algorithm or curve.
         key_type: String,
     },
     /// An RSA key that is too small.
-    #[error("the RSA key has {bits} bits, which is too weak; at least 2048 are needed")]
+    #[error("the RSA key has {bits} bits, which is too weak; use at least 2048 bits")]
     TooWeak {
         /// Number of bits of the modulus.
         bits: u32,
     },
     /// An RSA key that is too large for TLS peers.
-    #[error("the RSA key has {bits} bits; at most 8192 are supported")]
+    #[error("the RSA key has {bits} bits, which is not supported; use at most 8192 bits")]
     TooLarge {
         /// Number of bits of the modulus.
         bits: u32,

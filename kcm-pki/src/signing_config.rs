@@ -36,7 +36,7 @@ pub enum SigningConfigError {
     #[error(transparent)]
     Json(#[from] JsonError),
     /// The object `signing` is missing.
-    #[error("`signing` is missing; the file must hold {{\"signing\": {{\"profiles\": …}}}}")]
+    #[error("`signing` is missing; write {{\"signing\": {{\"profiles\": …}}}}")]
     NoSigning,
     /// A profile lists no usages.
     #[error(
@@ -47,7 +47,7 @@ pub enum SigningConfigError {
         field: String,
     },
     /// A profile lists a usage that cfssl does not know and would silently drop.
-    #[error("`{field}` cannot be used")]
+    #[error("invalid `{field}`")]
     Usage {
         /// The field's path.
         field: String,
@@ -61,7 +61,7 @@ pub enum SigningConfigError {
         field: String,
     },
     /// An expiry is not a positive duration.
-    #[error("`{field}` cannot be used")]
+    #[error("invalid `{field}`")]
     Duration {
         /// The field's path.
         field: String,
@@ -69,7 +69,9 @@ pub enum SigningConfigError {
         source: DurationError,
     },
     /// A profile delegates signing to a remote signer.
-    #[error("`{field}` names a remote signer; certificates are only signed with a local CA key")]
+    #[error(
+        "`{field}` specifies a remote signer, but only a local CA key is supported; remove `{field}`"
+    )]
     Remote {
         /// The field's path.
         field: String,
@@ -81,7 +83,7 @@ pub enum SigningConfigError {
 #[non_exhaustive]
 pub enum UnknownProfile {
     /// No profile has this name; cfssl would silently use the default.
-    #[error("there is no signing profile {name:?}; known are: {}", or_none(known))]
+    #[error("unknown signing profile {name:?}; known profiles: {}", or_none(known))]
     NotFound {
         /// Requested name.
         name: String,
@@ -89,7 +91,9 @@ pub enum UnknownProfile {
         known: Vec<String>,
     },
     /// The profile makes CA certificates.
-    #[error("the signing profile {name:?} is for CA certificates ({because}); use one for clients")]
+    #[error(
+        "the signing profile {name:?} is for CA certificates ({because}), not for leaf certificates"
+    )]
     ForCa {
         /// The profile's name.
         name: String,
@@ -97,10 +101,7 @@ pub enum UnknownProfile {
         because: &'static str,
     },
     /// The default profile was requested but lists no usages.
-    #[error(
-        "`signing.default` lists no usages, so a profile must be named; known are: {}",
-        or_none(known)
-    )]
+    #[error("`signing.default` lists no usages; known profiles: {}", or_none(known))]
     NoDefault {
         /// The names of all profiles, sorted.
         known: Vec<String>,
@@ -221,9 +222,9 @@ fn built_in_default() -> Profile {
 
 fn for_leaf<'a>(name: &str, profile: &'a Profile) -> Result<&'a Profile, UnknownProfile> {
     let because = if profile.is_ca {
-        "it has `ca_constraint.is_ca`"
+        "`ca_constraint.is_ca` is true"
     } else if profile.usages.contains(Usage::CertSign) {
-        "it has the usage \"cert sign\""
+        "`usages` contains \"cert sign\""
     } else {
         return Ok(profile);
     };

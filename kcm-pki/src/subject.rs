@@ -42,11 +42,11 @@ pub struct Subject {
 #[non_exhaustive]
 pub enum SubjectError {
     /// The common name is missing or empty.
-    #[error("`CN` is missing or empty; Kubernetes takes the user name from it")]
+    #[error("`CN` is missing or empty; set `CN`, which Kubernetes uses as the user name")]
     NoCommonName,
     /// A value contains a control character, such as NUL, a line break or DEL; readers truncate or
     /// misprint such names.
-    #[error("`{field}` contains the control character U+{code:04X}; remove it", code = u32::from(*character))]
+    #[error("`{field}` contains the control character U+{code:04X}; remove the character", code = u32::from(*character))]
     ControlCharacter {
         /// The field's path.
         field: String,
@@ -55,7 +55,7 @@ pub enum SubjectError {
     },
     /// A value has more than 1024 octets, a limit of this crate that keeps certificates within the
     /// limits of TLS peers.
-    #[error("`{field}` has {length} octets; at most {limit} are accepted", limit = MAX_OCTETS)]
+    #[error("`{field}` has {length} octets; the maximum is {limit}", limit = MAX_OCTETS)]
     TooLong {
         /// The field's path.
         field: String,

@@ -32,7 +32,7 @@ pub(crate) fn only(labels: &[String]) -> String {
     if labels.is_empty() {
         return String::new();
     }
-    format!(", only: {}", labels.join(", "))
+    format!(" (found: {})", labels.join(", "))
 }
 
 /// Returns the known word most similar to a misspelt one: at most two edits away, and at most half

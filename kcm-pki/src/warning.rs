@@ -73,26 +73,29 @@ impl fmt::Display for Warning {
                 write!(f, "unknown field `{field}` is ignored")
             }
             Self::UnsupportedField { field } => {
-                write!(f, "field `{field}` is known to cfssl but has no effect here")
+                write!(f, "field `{field}` of cfssl is not supported and is ignored")
             }
             Self::DuplicateField { field } => {
-                write!(f, "field `{field}` is given twice; the last one counts")
+                write!(f, "field `{field}` is duplicated: the last value is used")
             }
             Self::UnusualCountry { field, value } => {
                 write!(
                     f,
-                    "`{field}` is {value:?}; a country is two capital letters, such as \"CN\""
+                    "`{field}` is {value:?}; write the country as two capital letters, such as \"CN\""
                 )
             }
             Self::OverlongName { field, length, limit } => {
-                write!(f, "`{field}` has {length} characters; X.509 allows {limit}")
+                write!(f, "`{field}` has {length} characters; the maximum in X.509 is {limit}")
             }
             Self::SurroundingBlank { field } => {
-                write!(f, "`{field}` starts or ends with a blank, which becomes part of the name")
+                write!(
+                    f,
+                    "`{field}` starts or ends with white space, which becomes part of the name"
+                )
             }
             Self::SubjectEqualsIssuer { subject } => write!(
                 f,
-                "the certificate has the same subject as its CA ({subject}); some programs take it for self-signed"
+                "the certificate has the same subject as its CA ({subject}); some programs treat the certificate as self-signed"
             ),
         }
     }

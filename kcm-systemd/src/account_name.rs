@@ -29,18 +29,18 @@ impl AccountName {
     pub fn parse(name: &str) -> Result<Self, UnitError> {
         let refuse = |problem| Err(UnitError::Account { name: name.into(), problem });
         if name.is_empty() {
-            return refuse("is empty; write a name, as in `kube`");
+            return refuse("is empty; write a name such as `kube`");
         }
         if name.bytes().all(|byte| byte.is_ascii_digit()) {
             return refuse(
-                "is a number, which may be another account on each machine; write a name",
+                "is a number, which can refer to different accounts on different machines; write a name",
             );
         }
         if !name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') {
             return refuse("must start with a letter or `_`");
         }
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-            return refuse("may hold letters, digits, `_` and `-` only");
+            return refuse("may contain only letters, digits, `_` and `-`");
         }
         if name.len() > Self::MAX_BYTES {
             return refuse("is longer than 31 bytes");
@@ -83,11 +83,11 @@ mod tests {
             ("65534", "is a number"),
             ("1kube", "must start"),
             ("-kube", "must start"),
-            ("kube.admin", "may hold"),
-            ("kube$", "may hold"),
-            ("kube:kube", "may hold"),
-            ("kube kube", "may hold"),
-            ("kübe", "may hold"),
+            ("kube.admin", "may contain only"),
+            ("kube$", "may contain only"),
+            ("kube:kube", "may contain only"),
+            ("kube kube", "may contain only"),
+            ("kübe", "may contain only"),
             ("%i", "must start"),
             ("a23456789012345678901234567890123", "is longer"),
         ] {

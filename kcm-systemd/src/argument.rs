@@ -12,14 +12,14 @@ use crate::text::{is_clean_char, is_plain_byte, push_hex};
 #[non_exhaustive]
 pub enum ArgumentError {
     /// The kernel ends every argument at its first NUL byte.
-    #[error("argument holds a NUL byte at offset {offset}; no process can receive it")]
+    #[error("argument contains a NUL byte at offset {offset}; remove the byte")]
     Nul {
         /// Offset of the first NUL, in bytes.
         offset: usize,
     },
     /// The kernel rejects an argument of 128 KiB or more (`MAX_ARG_STRLEN`), including its final
     /// NUL.
-    #[error("argument is {length} bytes long; Linux takes at most {limit} for one argument")]
+    #[error("argument is {length} bytes long; Linux accepts at most {limit} bytes per argument")]
     TooLong {
         /// Length of the argument, in bytes.
         length: usize,
@@ -28,13 +28,15 @@ pub enum ArgumentError {
     },
     /// The path is not absolute. systemd searches a bare name in a fixed list of folders and
     /// rejects a relative path.
-    #[error("executable path `{path}` is not absolute; write it from `/` on")]
+    #[error("executable path `{path}` is not absolute; write an absolute path")]
     NotAbsolute {
         /// Path as given, lossily decoded.
         path: String,
     },
     /// The path names a directory: it ends with `/`, `/.` or `/..`.
-    #[error("executable path `{path}` names a directory; name the file itself")]
+    #[error(
+        "executable path `{path}` is the path of a directory; write the path of the executable file"
+    )]
     Directory {
         /// Path as given, lossily decoded.
         path: String,
@@ -42,7 +44,7 @@ pub enum ArgumentError {
     /// systemd rejects quotes, backslashes and control characters in an executable path, even if
     /// escaped.
     #[error(
-        "executable path `{path}` holds {character:?}, which systemd refuses there; rename the file or link to it"
+        "executable path `{path}` contains {character:?}, which systemd rejects; rename the file or create a symbolic link"
     )]
     UnsafeCharacter {
         /// Path as given, lossily decoded.

@@ -76,76 +76,76 @@ codes! {
         "the line is longer than 1 MiB", "split the value over several directives";
     /// A line that is not UTF-8, or contains a Unicode noncharacter.
     NotUtf8 = "not-utf-8", Refused,
-        "the line is not UTF-8 as systemd checks it", "save the file as UTF-8; write other bytes of an argument as `\\xHH`";
+        "the line is not valid UTF-8 for systemd", "save the file as UTF-8; write other bytes of an argument as `\\xHH`";
     /// A line that starts with `[` and does not end with `]`.
     BadSectionHeader = "bad-section-header", Refused,
-        "the section header is not valid", "write it as `[Service]`, with nothing after it";
+        "the section header is not valid", "write the header as `[Service]`, without other text on the line";
     /// A section that does not exist in service units.
     UnknownSection = "unknown-section", Lost,
-        "everything in this section is ignored", "correct its name, or prefix it with `X-` if it is for other programs";
+        "the section is unknown and ignored", "correct the section name, or prefix the name with `X-` if other programs read the section";
     /// A key that does not exist in its section.
     UnknownKey = "unknown-key", Lost,
-        "the directive is ignored", "correct its key or move it to its section; prefix it with `X-` if it is for other programs";
+        "the directive is unknown in this section and ignored", "correct the key, move the directive to another section, or prefix the key with `X-` if other programs read the directive";
     /// An assignment before the first section header.
     OutsideSection = "outside-section", Lost,
-        "the line stands before the first section and is ignored", "put it below a section header";
+        "the line precedes the first section header and is ignored", "move the line below a section header";
     /// A line without `=`.
     MissingEquals = "missing-equals", Lost,
-        "the line has no `=` and is ignored", "write it as `Key=Value`, or end the line before it with a backslash";
+        "the line has no `=` and is ignored", "write the line as `Key=Value`, or end the previous line with a backslash";
     /// A line that starts with `=`.
     MissingKey = "missing-key", Lost,
-        "the line has nothing before its `=` and is ignored", "write the key before the `=`";
+        "the line has no key before `=` and is ignored", "write a key before `=`";
     /// An empty line that ends a continued line too early.
     EmptyLineEndsDirective = "empty-line-ends-directive", Lost,
-        "this empty line ends the continued directive; the lines after it are not part of it", "remove the empty line";
+        "the empty line ends the continued directive, so the following lines are not part of the directive", "remove the empty line";
     /// A backslash with trailing blanks, which does not continue the line.
     BlankAfterBackslash = "blank-after-backslash", Lost,
-        "the blank after the backslash ends the directive here, and the backslash stays in the value",
-        "remove the blank at the end of the line";
+        "the white space after the backslash prevents line continuation, and the backslash stays in the value",
+        "remove the white space at the end of the line";
     /// A directive or section header that a backslash on the preceding line made part of another
     /// directive.
     SwallowedLine = "swallowed-line", Lost,
-        "the backslash on the line before makes this line a part of the directive above", "remove that backslash";
+        "the backslash at the end of the previous line makes this line part of the previous directive", "remove the backslash at the end of the previous line";
     /// A `#` that was probably meant to start a comment.
     CommentInValue = "comment-in-value", Lost,
-        "a comment can only be a whole line; this one is a part of the value", "move the comment to a line of its own";
+        "comments within a line are not supported, so the text is part of the value", "move the comment to a separate line";
     /// A text after a backslash, such as a comment, which ends the command.
     NoteAfterBackslash = "note-after-backslash", Lost,
-        "the text behind the backslash ends the command here; the lines after it are not part of it",
-        "move the text to a line of its own that starts with `#`";
+        "the text after the backslash prevents line continuation, so the following lines are not part of the command",
+        "move the text to a separate line that starts with `#`";
     /// A variable that is not set.
     VariableNotSet = "variable-not-set", Lost,
-        "the variable is not set anywhere, so nothing stands in its place", "set it in Environment= or in a file of EnvironmentFile=";
+        "the variable is not set, so systemd replaces the reference with nothing", "set the variable in Environment= or in a file of EnvironmentFile=";
     /// A variable in braces whose value was probably meant to be several arguments.
     VariableInBraces = "variable-in-braces", Lost,
-        "the value has blanks and is one argument because of the braces", "write `$NAME` without braces";
+        "the value contains white space, but the braces make the value a single argument", "write `$NAME` without braces";
     /// A `$NAME` inside a word.
     DollarInWord = "dollar-in-word", Lost,
-        "systemd replaces `$NAME` only where it is a word of its own", "write `${NAME}`, or a literal dollar sign as `$$`";
+        "systemd replaces `$NAME` only as a separate word", "write `${NAME}`, or a literal dollar sign as `$$`";
     /// An invalid variable name in an environment file.
     VariableName = "variable-name", Lost,
-        "systemd ignores the line because the name of its variable is not valid", "write NAME=VALUE, without `export`";
+        "systemd ignores the line because the variable name is not valid", "write NAME=VALUE, without `export`";
     /// A line of an environment file without `=`.
     VariableWithoutValue = "variable-without-value", Lost,
-        "systemd ignores the line because it has no `=`", "write NAME=VALUE, or `#` before a comment";
+        "systemd ignores the line because `=` is missing", "write NAME=VALUE, or `#` before a comment";
     /// An unclosed quote in an environment file.
     VariableQuote = "variable-quote", Notice,
-        "a quote is opened and not closed, so the value goes on to the end of the file", "close the quote";
+        "a quote is not closed, so the value extends to the end of the file", "close the quote";
     /// A lone carriage return or a NUL byte, both of which end a line.
     StrayLineEnd = "stray-line-end", Lost,
-        "a carriage return or NUL byte ends the line where no editor shows it", "remove that byte";
+        "a carriage return or NUL byte, which editors may not show, ends the line", "remove the byte";
     /// A backslash at the end of the file.
     BackslashAtEnd = "backslash-at-end", Notice,
-        "the last line ends with a backslash and continues nothing", "remove the backslash";
+        "the last line ends with a backslash, but no line follows", "remove the backslash";
     /// An unclosed quote.
     UnbalancedQuotes = "unbalanced-quotes", Refused,
-        "a quote is opened and not closed", "close it, or write a literal quote as `\\\"`";
+        "a quote is not closed", "close the quote, or write a literal quote as `\\\"`";
     /// An unclosed quote in the first word of a command, for which systemd only drops the command.
     CommandDropped = "command-dropped", Lost,
-        "a quote is opened and not closed in the first word, and the rest of the line is ignored", "close the quote";
+        "a quote in the first word is not closed, and the rest of the line is ignored", "close the quote";
     /// A backslash before a character that it does not escape.
     UnknownEscape = "unknown-escape", Lost,
-        "the backslash escapes nothing and stays in the argument", "double the backslash, or remove it";
+        "the escape sequence is unknown, so the backslash stays in the argument", "double or remove the backslash";
     /// A `%` with a letter that is not a specifier.
     UnknownSpecifier = "unknown-specifier", Refused,
         "the specifier does not exist", "write a literal percent sign as `%%`";
@@ -154,19 +154,19 @@ codes! {
         "systemd replaces the specifier", "write a literal percent sign as `%%`";
     /// A reference `$NAME` or `${NAME}`.
     EnvironmentReference = "environment-reference", Notice,
-        "systemd replaces the variable when it starts the process", "write a literal dollar sign as `$$`";
+        "systemd replaces the variable at the start of the process", "write a literal dollar sign as `$$`";
     /// A command that is not an absolute path or file name.
     BadExecutable = "bad-executable", Refused,
-        "the executable is not one that systemd takes", "write an absolute path without quotes, backslashes or a slash at its end";
+        "the executable is not valid", "write an absolute path without quotes, backslashes or a trailing slash";
     /// An invalid command after the prefix `-`, for which systemd drops the rest of the line.
     IgnoredCommand = "ignored-command", Lost,
         "the command is not valid and, because of its `-` prefix, ignored without an error", "correct the command";
     /// An executable without a path.
     SearchedExecutable = "searched-executable", Notice,
-        "systemd searches the executable in its own fixed path", "write the absolute path";
+        "systemd searches for the executable in its fixed search path", "write the absolute path";
     /// A `;` between blanks.
     SeveralCommands = "several-commands", Notice,
-        "a `;` between blanks separates commands", "write a literal one as `\\;` or `\";\"`";
+        "a `;` surrounded by white space separates commands", "write a literal semicolon as `\\;` or `\";\"`";
 }
 
 impl Finding {
@@ -239,8 +239,8 @@ mod tests {
             .with_nearest(Some("RestartSec"));
         assert_eq!(
             finding.to_string(),
-            "line 7: the directive is ignored: `Restart-Sec`; correct its key or move it to its section; prefix it \
-             with `X-` if it is for other programs; did you mean `RestartSec`? (unknown-key)"
+            "line 7: the directive is unknown in this section and ignored: `Restart-Sec`; correct the key, move the directive to another section, or \
+             prefix the key with `X-` if other programs read the directive; did you mean `RestartSec`? (unknown-key)"
         );
     }
 }

@@ -6,7 +6,7 @@
 //! - Parses unit files as systemd 252 does, and reports parts that systemd silently drops:
 //!   [`UnitFile`], [`CommandLine`].
 //! - Compares the effective settings of two units of kube-controller-manager, including drop-ins
-//!   and variables: [`ServiceMeaning`].
+//!   and variables: [`EffectiveService`].
 //! - Computes the links that `systemctl enable` creates: [`Install`], [`enable_links`].
 //! - Lints the flags, controllers and feature gates of kube-controller-manager by version:
 //!   [`Flags`], [`lookup`], [`lint_flags`]. [`KubernetesVersion::known`] lists the versions.
@@ -81,7 +81,7 @@ pub use crate::flags::{
 pub use crate::hardening::Hardening;
 pub use crate::install::{Install, InstallError, Link, enable_links};
 pub use crate::lint::{FlagLint, LintCode, LintVersions, Severity, lint_flags};
-pub use crate::meaning::{MeaningError, ServiceMeaning};
+pub use crate::meaning::{EffectiveService, EffectiveServiceError};
 pub use crate::reader::{Entry, UnitFile};
 pub use crate::search::{UNIT_FOLDERS, drop_in_folders, drop_ins_in_order, is_drop_in};
 pub use crate::unit::{Directive, Key, Section, SectionName, Unit, UnitError, Value};

@@ -29,7 +29,7 @@ const RESTARTS: [&str; 7] =
 /// Comments, folds, the order of flags, `Description=` and `Documentation=` make no difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ServiceMeaning {
+pub struct EffectiveService {
     /// Path of the executable.
     pub executable: String,
     /// Prefixes of the executable.
@@ -43,7 +43,7 @@ pub struct ServiceMeaning {
 /// The reason the effective settings of a unit are unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum MeaningError {
+pub enum EffectiveServiceError {
     /// systemd does not load the unit.
     #[error("systemd does not load the unit: {finding}")]
     Refused {
@@ -51,35 +51,35 @@ pub enum MeaningError {
         finding: Finding,
     },
     /// The unit does not have exactly one command.
-    #[error("the unit has {found} commands in ExecStart=; kube-controller-manager needs one")]
+    #[error("ExecStart= has {found} commands; write exactly one, that of kube-controller-manager")]
     Commands {
         /// Number of commands.
         found: usize,
     },
     /// The value of a specifier is unknown.
-    #[error(
-        "what `{specifier}` in ExecStart= stands for is not known here; write out what is meant"
-    )]
+    #[error("cannot resolve `{specifier}` in ExecStart=; write the value instead of the specifier")]
     Specifier {
         /// The specifier.
         specifier: String,
     },
     /// Argument 0 differs from the executable, or the executable is not UTF-8.
-    #[error("ExecStart= gives the program another name or is no text; write its path alone")]
+    #[error(
+        "ExecStart= sets argv[0] with the prefix `@`, or the executable path is not UTF-8; write only a path"
+    )]
     Executable,
     /// The arguments are not valid flags of kube-controller-manager.
     #[error(transparent)]
     Flags(#[from] FlagError),
 }
 
-impl ServiceMeaning {
+impl EffectiveService {
     /// Returns the effective settings of a unit with its drop-ins ([`UnitFile::merged`]).
     ///
     /// # Errors
     ///
-    /// A [`MeaningError`] if the settings are unknown or kube-controller-manager would fail to
+    /// A [`EffectiveServiceError`] if the settings are unknown or kube-controller-manager would fail to
     /// start.
-    pub fn of(file: &UnitFile, around: &Surroundings) -> Result<Self, MeaningError> {
+    pub fn of(file: &UnitFile, around: &Surroundings) -> Result<Self, EffectiveServiceError> {
         let command = command(file, around)?;
         Self::with(file, &command, Flags::from_arguments(&command.arguments)?)
     }
@@ -89,11 +89,11 @@ impl ServiceMeaning {
     ///
     /// # Errors
     ///
-    /// A [`MeaningError`] for any other reason.
+    /// A [`EffectiveServiceError`] for any other reason.
     pub fn without_strays(
         file: &UnitFile,
         around: &Surroundings,
-    ) -> Result<(Self, Vec<String>), MeaningError> {
+    ) -> Result<(Self, Vec<String>), EffectiveServiceError> {
         let command = command(file, around)?;
         let (mut arguments, mut strays) = (command.arguments.clone(), Vec::new());
         loop {
@@ -116,11 +116,15 @@ impl ServiceMeaning {
         }
     }
 
-    fn with(file: &UnitFile, command: &ExecCommand, flags: Flags) -> Result<Self, MeaningError> {
+    fn with(
+        file: &UnitFile,
+        command: &ExecCommand,
+        flags: Flags,
+    ) -> Result<Self, EffectiveServiceError> {
         let executable = std::str::from_utf8(&command.executable).ok();
         let executable = executable.filter(|_| command.argv0.is_none());
         Ok(Self {
-            executable: executable.ok_or(MeaningError::Executable)?.to_owned(),
+            executable: executable.ok_or(EffectiveServiceError::Executable)?.to_owned(),
             prefixes: command.prefixes,
             flags,
             settings: settings(file),
@@ -150,23 +154,23 @@ impl ServiceMeaning {
 }
 
 /// Returns the only command of a unit.
-fn command(file: &UnitFile, around: &Surroundings) -> Result<ExecCommand, MeaningError> {
+fn command(file: &UnitFile, around: &Surroundings) -> Result<ExecCommand, EffectiveServiceError> {
     let refused = file.findings.iter().find(|it| it.effect() == Effect::Refused);
     if let Some(finding) = refused {
-        return Err(MeaningError::Refused { finding: finding.clone() });
+        return Err(EffectiveServiceError::Refused { finding: finding.clone() });
     }
     let lines = file.values("Service", "ExecStart");
     let lines: Vec<_> = lines.map(|entry| CommandLine::resolve(&entry.value, around)).collect();
     let unknown = lines.iter().flat_map(|line| &line.findings);
     let mut unknown = unknown.filter(|finding| finding.code == FindingCode::Specifier);
     if let Some(finding) = unknown.next() {
-        return Err(MeaningError::Specifier { specifier: finding.subject.clone() });
+        return Err(EffectiveServiceError::Specifier { specifier: finding.subject.clone() });
     }
     let mut commands: Vec<_> = lines.into_iter().flat_map(|line| line.commands).collect();
     match (commands.pop(), commands.len()) {
         (Some(command), 0) => Ok(command),
         (last, others) => {
-            Err(MeaningError::Commands { found: others + usize::from(last.is_some()) })
+            Err(EffectiveServiceError::Commands { found: others + usize::from(last.is_some()) })
         }
     }
 }
@@ -225,7 +229,7 @@ impl UnitFile {
     }
 
     /// Returns the directives that systemd ignores because it cannot parse their values, among
-    /// those in [`ServiceMeaning`]: line, key and value.
+    /// those in [`EffectiveService`]: line, key and value.
     pub fn ignored(&self) -> impl Iterator<Item = (usize, &str, &str)> {
         let entries = self.entries.iter().filter(|entry| {
             entry.section == "Service"
@@ -240,10 +244,10 @@ impl UnitFile {
 mod tests {
     use super::*;
 
-    fn meaning(texts: &[&str]) -> Result<ServiceMeaning, MeaningError> {
+    fn meaning(texts: &[&str]) -> Result<EffectiveService, EffectiveServiceError> {
         let file = UnitFile::merged(texts.iter().map(UnitFile::parse));
         let around = Surroundings::of("kube-controller-manager.service".parse().unwrap());
-        ServiceMeaning::of(&file, &around.with_environment(&file))
+        EffectiveService::of(&file, &around.with_environment(&file))
     }
 
     const UNIT: &str = "[Unit]\nDescription=One\n[Service]\nExecStart=/opt/kcm --v=2 --leader-elect=true\nRestart=always\n\
@@ -310,7 +314,7 @@ mod tests {
             .replace("true\n", "true --cluster-name\n");
         let file = UnitFile::parse(text);
         let around = Surroundings::of("x.service".parse().unwrap());
-        let (found, strays) = ServiceMeaning::without_strays(&file, &around).unwrap();
+        let (found, strays) = EffectiveService::without_strays(&file, &around).unwrap();
         assert_eq!(found, meaning(&[UNIT]).unwrap());
         assert_eq!(strays, ["#", "more:", "--unheard-of", "stray", "--cluster-name"]);
     }

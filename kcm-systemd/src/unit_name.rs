@@ -69,11 +69,11 @@ impl UnitName {
             return refuse("does not end with a unit type such as `.service` or `.target`");
         }
         if stem.is_empty() || stem.starts_with('@') {
-            return refuse("has nothing before its `.` or `@`");
+            return refuse("has no name before the `.` or `@`");
         }
         if !stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(&byte)) {
             return refuse(
-                "may hold letters, digits and `:-_.\\@` only; `systemd-escape` writes others as `\\xHH`",
+                "may contain only letters, digits and `:-_.\\@`; escape other characters as `\\xHH` with `systemd-escape`",
             );
         }
         Ok(Self(name.into()))
@@ -141,11 +141,11 @@ impl UnitName {
         if self.kind() == UnitNameKind::Plain {
             return Err(UnitError::Name {
                 name: self.0.clone(),
-                problem: "is no template and has no instances",
+                problem: "is not a template and has no instances",
             });
         }
         if instance.is_empty() {
-            return Err(UnitError::Name { name, problem: "has an empty instance" });
+            return Err(UnitError::Name { name, problem: "has an empty instance name" });
         }
         Self::parse(&name)
     }

@@ -102,14 +102,14 @@ fn masters_that_differ_are_named_with_what_each_has() {
         &[
             "--cluster-name is not the same on all masters: k8s-master-01 has kubernetes; k8s-master-02 has other",
             "RestartSec= in [Service] of the unit is not the same",
-            "k8s-master-03: it has flags of its own: --profiling, --v",
+            "k8s-master-03: flags that not all masters share: --profiling, --v",
             "-  --cluster-name=other \\\n+  --cluster-name=kubernetes",
             "-RestartSec=9\n+RestartSec=5",
             "2 masters to change",
-            "`kcm apply` would drop settings that the findings above name; first add them to new/kcm.yaml",
+            "`kcm apply` would remove settings that the findings above name; first add them to new/kcm.yaml",
         ],
     );
-    assert!(!ran.stdout.contains("does it"), "{ran:?}");
+    assert!(!ran.stdout.contains("to make these changes"), "{ran:?}");
     let text = site.read("new/kcm.yaml");
     assert_says(&text, &["flags: {profiling: \"false\", v: null}"]);
 }
@@ -151,7 +151,7 @@ fn a_kubeconfig_that_names_its_certificate_is_told_and_the_identity_is_known_all
         &ran.stdout,
         &[
             "[not-reproduced]",
-            "its key is not on this machine, and these files need it",
+            "is not on this machine, and these files need the key",
             "-    client-key: /opt",
         ],
     );
@@ -193,9 +193,9 @@ fn arguments_that_the_program_refuses_are_told_and_not_written() {
     assert_says(
         &ran.stdout,
         &[
-            "a comment can only be a whole line",
-            "gets the argument `#` and refuses to start",
-            "gets the argument `words` and refuses",
+            "comments within a line are not supported",
+            "receives the argument `#` and refuses to start",
+            "receives the argument `words` and refuses",
             "-  --v=2 # more words\n+  --v=2\n",
         ],
     );
@@ -206,7 +206,7 @@ fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
     let site = masters();
     let ran = adopt(&site, &["--unit", "kcm.service"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_says(&ran.stderr, &["k8s-master-01: systemd finds no kcm.service", "--unit"]);
+    assert_says(&ran.stderr, &["k8s-master-01: systemd finds no unit kcm.service", "--unit"]);
     let ran = adopt(&site, &["--user", "a b"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     let ran = site.kcm(&["adopt", "--root", "out", "--master", "x"]);
@@ -224,7 +224,10 @@ fn what_cannot_be_adopted_is_refused_with_what_to_do_and_nothing_is_written() {
     site.write("ca.pem", other);
     let ran = adopt(&site, &["--ca-cert", "ca.pem"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_says(&ran.stderr, &["ca.pem is another CA certificate than the masters have"]);
+    assert_says(
+        &ran.stderr,
+        &["ca.pem: differs from the CA certificate determined from the masters"],
+    );
     assert_eq!(fs::read_dir(site.file("new")).unwrap().count(), 0);
     site.write("new/kcm.yaml", "mine");
     let ran = adopt(&site, &[]);

@@ -81,7 +81,7 @@ fn a_file_larger_than_any_certificate_is_refused_at_once() {
         fs::write(&path, format!("{padding}\n{there}")).unwrap();
         let ran = adopt(&site, &MASTERS);
         assert_eq!((ran.code, site.file("new").exists()), (1, false), "{ran:?}");
-        for part in ["k8s-master-01: ", "longer than 1 MiB", "leave out its --master"] {
+        for part in ["k8s-master-01: ", "larger than 1 MiB", "leave out its --master"] {
             assert!(ran.stderr.contains(part), "{part}: {ran:?}");
         }
         fs::write(&path, there).unwrap();
@@ -100,7 +100,7 @@ fn two_masters_with_two_cas_are_refused_and_nothing_is_written() {
         "the certificate of --cluster-signing-cert-file is not the same on all masters",
         &fingerprint(&other),
         &fingerprint(&site.read("pki/ca/cert/ca.pem")),
-        "help: make it the same, or adopt only the masters that are right",
+        "help: make it the same, or adopt only the masters with the correct value",
     ] {
         assert!(ran.stderr.contains(part), "{part}: {ran:?}");
     }
@@ -139,7 +139,7 @@ fn a_command_that_not_all_masters_run_is_left_out_even_if_most_do() {
     }
     let ran = adopt(&site, &MASTERS);
     assert_is_what_the_others_have(&site, &ran);
-    assert!(ran.stdout.contains("a command only where all masters have it"), "{ran:?}");
+    assert!(ran.stdout.contains("only commands that all masters share"), "{ran:?}");
     edit(&site, HONEST[1], UNIT, "RestartSec=5", &format!("RestartSec=5\n{line}"));
     let ran = site.kcm(&[&["adopt", "--root", "out", "-f", "-"], &MASTERS[..]].concat());
     assert!(ran.code == 0 && ran.stdout.contains("ExecStartPre: \"/bin/sleep 1\""), "{ran:?}");
@@ -175,7 +175,7 @@ fn two_masters_that_disagree_about_the_cluster_are_refused() {
         let before = site.tree();
         let ran = adopt(&site, &MASTERS[..2]);
         assert_eq!((ran.code, site.tree() == before), (1, true), "{ran:?}");
-        let named = format!("{what} is not the same on all masters, and none");
+        let named = format!("{what} is not the same on all masters, and no value");
         assert!(ran.stderr.contains(&named), "{ran:?}");
     }
 }

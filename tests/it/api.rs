@@ -111,7 +111,7 @@ fn problem<T: std::fmt::Debug>(result: Result<T, ApiError>, words: &[&str]) -> P
     let text = error.to_string();
     println!("{text}");
     assert!(!text.contains('\n') && !text.contains("PRIVATE KEY"), "{text}");
-    for word in words.iter().chain(&["https://", "asked from here"]) {
+    for word in words.iter().chain(&["https://", "queried from this machine"]) {
         assert!(text.contains(word), "no {word:?} in: {text}");
     }
     error.problem

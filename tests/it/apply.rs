@@ -87,10 +87,10 @@ fn a_second_apply_writes_nothing_and_says_so() {
     let site = Site::new();
     site.bring_everything();
     let first = site.apply();
-    assert!(first.stdout.ends_with("Done: 3 masters as kcm.yaml says.\n"), "{first:?}");
+    assert!(first.stdout.ends_with("Done: 3 masters as specified in kcm.yaml.\n"), "{first:?}");
     let before = site.tree();
     let second = site.apply();
-    let said = "Nothing to do: 3 masters as kcm.yaml says.\n".to_owned();
+    let said = "Nothing to do: 3 masters as specified in kcm.yaml.\n".to_owned();
     assert_eq!(second, Ran { code: 0, stdout: said, stderr: String::new() });
     assert_eq!(site.tree(), before, "same bytes, inodes and change times");
 }
@@ -212,7 +212,10 @@ fn two_kcm_never_work_on_one_master_at_once() {
     let before = site.tree().content();
     let ran = site.kcm(&["apply", "--root", "out"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("out/k8s-master-02: another kcm is at work there"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("out/k8s-master-02: another kcm process holds the lock"),
+        "{ran:?}"
+    );
     assert_eq!(site.tree().content(), before);
     drop(other);
     site.apply();
@@ -249,7 +252,10 @@ fn without_root_owners_are_not_set_and_that_is_said() {
     let output = unprivileged(&["apply", "--root", "out"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("warning: files belong to you, not to root:root"), "{said}");
+    assert!(
+        said.contains("warning: the files are owned by the current user, not by root:root"),
+        "{said}"
+    );
     let again = unprivileged(&["apply", "--root", "out"]);
     assert!(String::from_utf8(again.stdout).unwrap().starts_with("Nothing to do"));
 }
@@ -280,14 +286,14 @@ fn what_looks_like_a_mistake_is_said_and_stops_nothing() {
         said.stderr.lines().map(|line| line.split(" (sha256:").next().unwrap()).collect();
     let lies = |master: u8, ip: u8| {
         format!(
-            "warning: k8s-master-0{master}: its address 192.168.1.{ip} lies in clusterCidr 192.168.0.0/16"
+            "warning: k8s-master-0{master}: address 192.168.1.{ip} is in clusterCidr 192.168.0.0/16; change the address or the range"
         )
     };
     let expected = [
         lies(1, 204),
         lies(2, 205),
         lies(3, 206),
-        "warning: the CA key (pki.caKey) pki/ca/cert/ca-key.pem has mode 0644, so others can read it; run `chmod 600 pki/ca/cert/ca-key.pem`".to_owned(),
+        "warning: the CA key (pki.caKey) pki/ca/cert/ca-key.pem has mode 0644, which gives other users access; run `chmod 600 pki/ca/cert/ca-key.pem`".to_owned(),
     ];
     assert_eq!(warnings, expected);
 }

@@ -51,7 +51,7 @@ fn every_certificate_is_listed_with_the_end_that_openssl_reads() {
     let ran = check(&site, &[]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.lines().all(|line| line.chars().count() <= 140), "{}", ran.stdout);
-    assert!(ran.stdout.contains("Nothing is due: 11 certificates"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("No certificate is due: 11 certificates"), "{}", ran.stdout);
 
     let found = document(&check(&site, &["-o", "json"]));
     let certificates = found["certificates"].as_array().unwrap();
@@ -94,11 +94,11 @@ fn what_ends_soon_has_ended_or_has_not_begun_is_told_with_what_to_do() {
     assert!(code == 0 && line.contains(" 364  /opt"), "{all}");
     let (code, line, all) = plant(-24 * 365 * hour, 25 * hour);
     assert!(code == 3 && line.contains("   1  due: /opt"), "{all}");
-    assert!(all.contains("1 of 11 certificates due.\n`kcm certs renew` renews"), "{all}");
+    assert!(all.contains("1 of 11 certificates due.\nRun `kcm certs renew` to renew"), "{all}");
     let (code, line, all) = plant(-48 * hour, -hour);
     assert!(code == 3 && line.contains("  0  expired: /opt"), "{all}");
     let (code, line, all) = plant(hour, 24 * 365 * hour);
-    assert!(code == 3 && line.contains("not valid yet: ") && all.contains("clock"), "{all}");
+    assert!(code == 3 && line.contains("not yet valid: ") && all.contains("clock"), "{all}");
 }
 
 #[test]
@@ -123,11 +123,12 @@ fn what_is_missing_or_no_certificate_is_told_and_not_taken_for_good() {
     let ran = check(&site, &[]);
     assert_eq!(ran.code, 1, "{ran:?}");
     let line = |of: &str| ran.stdout.lines().find(|line| line.contains(of)).unwrap();
-    assert!(line("k8s-master-02  client not seen").contains("is missing"), "{}", ran.stdout);
+    assert!(line("k8s-master-02  client not observed").contains("is missing"), "{}", ran.stdout);
     assert!(
-        line("k8s-master-03  CA not seen").contains(ca.strip_prefix("out/k8s-master-03").unwrap())
+        line("k8s-master-03  CA not observed")
+            .contains(ca.strip_prefix("out/k8s-master-03").unwrap())
     );
-    assert!(ran.stdout.contains("2 not seen."), "{}", ran.stdout);
+    assert!(ran.stdout.contains("2 not observed."), "{}", ran.stdout);
 
     let ran = site.kcm(&["certs", "check", "--root", "nowhere"]);
     assert_eq!(ran.code, 1, "{ran:?}");

@@ -61,7 +61,7 @@ async fn not_while_the_server_answers() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", server.local_addr().unwrap());
     let said = refusal(&url, |_| {}).await;
-    assert!(said.contains(&format!("{url} answers")), "{said}");
+    assert!(said.contains(&format!("{url} accepts connections")), "{said}");
 
     // With the network forbidden, kcm does not connect to the server.
     let (site, fake) = (site(), Fake::new("k8s-master-01"));

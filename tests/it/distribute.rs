@@ -111,12 +111,15 @@ async fn what_is_missing_is_listed_at_once_before_anything_changes() {
     assert!(matches!(error, Error::Preflight(PreflightError::Findings { .. })));
     assert_eq!(
         error.to_string(),
-        "4 things stand in the way:
-  k8s-master-01: /opt/kubernetes/bin/kube-controller-manager has mode 0644, so nobody can run it; put the program there, or let kcm bring it (install.binary) [file-missing]
-  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca.pem is a folder; move it away and put the file there [file-missing]
-  k8s-master-03: /opt/kubernetes/pki/ca/cert/ca-key.pem is missing; put it there, or set `install.distributeCa: true` and run `kcm apply` [file-missing]
-  k8s-master-03: /opt/kubernetes/bin/kube-controller-manager is missing; put the program there, or let kcm bring it (install.binary) [file-missing]
-No master has changed."
+        "error[file-missing]: k8s-master-01: /opt/kubernetes/bin/kube-controller-manager has mode 0644 and is not executable
+  help: install kube-controller-manager at this path, or set `install.binary` so that kcm uploads the program
+error[file-missing]: k8s-master-03: /opt/kubernetes/pki/ca/cert/ca.pem is a folder
+  help: move this path away and create the file
+error[file-missing]: k8s-master-03: /opt/kubernetes/pki/ca/cert/ca-key.pem is missing
+  help: create the file, or set `install.distributeCa: true` and run `kcm apply`
+error[file-missing]: k8s-master-03: /opt/kubernetes/bin/kube-controller-manager is missing
+  help: install kube-controller-manager at this path, or set `install.binary` so that kcm uploads the program
+4 preflight checks failed; no master has changed"
     );
     assert_eq!((masters.effects(), masters.site.tree().content()), (vec![0; 3], before));
 }
@@ -134,7 +137,10 @@ async fn what_no_flag_names_is_not_asked_for() {
     );
     // Files that other flags name are required, too.
     let error = masters.plan().await.unwrap_err().to_string();
-    assert!(error.contains("/etc/sa.key is missing; put it there"), "{error}");
+    assert!(
+        error.contains("/etc/sa.key is missing\n  help: create the file, or remove the flag"),
+        "{error}"
+    );
     for fake in &masters.fakes {
         fake.inspect(|state| {
             state.put_file("/etc/ca.pem", b"the CA", 0o644);
@@ -171,9 +177,10 @@ async fn a_ca_that_is_there_is_never_replaced() {
         };
         assert_eq!(findings[0].code, kcm::FindingCode::CaMismatch);
         let said = error.to_string();
-        let named = format!("k8s-master-02: {path} is not the file of {key} (sha256:");
+        let named =
+            format!("k8s-master-02: {path} differs from the file of {key}: expected sha256:");
         assert!(said.contains(&named), "{said}");
-        assert!(said.contains("apply with --replace-ca once that is so"), "{said}");
+        assert!(said.contains("then apply with --replace-ca"), "{said}");
         assert_eq!((masters.effects(), masters.site.tree().content()), (vec![0; 3], before));
     }
 }
@@ -198,7 +205,10 @@ async fn the_ca_key_is_needed_here_only_where_it_is_missing_there() {
     assert!(masters.apply().await.unwrap().is_unchanged());
     let bare = Masters { fakes: vec![kcm::transport::Fake::new("bare"); 3], ..masters };
     let error = bare.plan().await.unwrap_err().to_string();
-    assert!(error.contains("(pki.caKey)") && error.contains("there is no such file"), "{error}");
+    assert!(
+        error.contains("(pki.caKey)") && error.contains("no such file or directory"),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,7 +218,7 @@ async fn a_key_that_is_not_the_cas_is_not_brought() {
     let (_, other) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
     masters.site.write("pki/ca/cert/ca-key.pem", other);
     let error = masters.plan().await.unwrap_err().to_string();
-    assert!(error.contains("put the CA's own key there"), "{error}");
+    assert!(error.contains("replace the file with the CA key"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

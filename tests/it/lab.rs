@@ -122,9 +122,9 @@ fn connections_and_commands_are_counted_at_sshd() {
     let seen = machine.ssh_counts() - before;
     assert_eq!(seen, SshCounts { connections: 1, logins: 1, commands: 3 });
 
-    let mut stranger = machine.ssh();
-    stranger.args(["-l", "nobody-here", "true"]).stderr(Stdio::null());
-    assert_eq!(stranger.status().unwrap().code(), Some(255));
+    let mut unmanaged_leader = machine.ssh();
+    unmanaged_leader.args(["-l", "nobody-here", "true"]).stderr(Stdio::null());
+    assert_eq!(unmanaged_leader.status().unwrap().code(), Some(255));
     let seen = machine.ssh_counts() - before;
     assert_eq!(seen, SshCounts { connections: 2, logins: 1, commands: 3 });
 }

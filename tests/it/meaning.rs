@@ -60,9 +60,12 @@ fn files_are_where_single_paths_have_them_and_nowhere_else() {
     );
     assert!(steps(&site.plan()).iter().all(|steps| steps.is_empty()));
     let ran = site.kcm(&["certs", "check", "--root", "out"]);
-    assert!(ran.stdout.contains(KUBECONFIG) && !ran.stdout.contains("client not seen"), "{ran:?}");
+    assert!(
+        ran.stdout.contains(KUBECONFIG) && !ran.stdout.contains("client not observed"),
+        "{ran:?}"
+    );
     // kcm must not remove the parent folder of a configured path.
-    let ran = site.kcm(&["remove", "--all", "--root", "out"]);
+    let ran = site.kcm(&["remove", "--yes", "--all", "--root", "out"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(!site.on_master("k8s-master-02", KUBECONFIG).exists());
     assert!(site.on_master("k8s-master-02", "/etc/kubernetes").exists());
@@ -80,7 +83,7 @@ fn the_identity_that_is_in_kubeconfigs_alone_stays_where_the_operator_has_none()
 
 #[test]
 fn what_is_written_otherwise_and_comes_to_the_same_stays_where_the_meaning_counts() {
-    for (compare, has_operator_key) in [("bytes", true), ("meaning", true), ("meaning", false)] {
+    for (compare, has_operator_key) in [("bytes", true), ("semantic", true), ("semantic", false)] {
         let site = elsewhere(compare);
         rewrite(&site, "k8s-master-01", UNIT, |unit| {
             let unit = unit.replace("Description=Kubernetes", "Description=Our Kubernetes");
@@ -98,7 +101,7 @@ fn what_is_written_otherwise_and_comes_to_the_same_stays_where_the_meaning_count
         }
         let plan = site.plan();
         let numbers: Vec<_> = steps(&plan).iter().map(|steps| steps.len()).collect();
-        let expected = if compare == "meaning" { [0, 0, 0] } else { [1, 1, 0] };
+        let expected = if compare == "semantic" { [0, 0, 0] } else { [1, 1, 0] };
         assert_eq!(numbers, expected, "{compare}: {plan}");
         if compare == "bytes" {
             continue;
@@ -123,7 +126,7 @@ fn what_is_written_otherwise_and_comes_to_the_same_stays_where_the_meaning_count
 
 #[test]
 fn a_drop_in_is_part_of_what_a_unit_comes_to() {
-    let site = elsewhere("meaning");
+    let site = elsewhere("semantic");
     let drop_in = format!("{UNIT}.d/10-verbosity.conf");
     let write = |master: &str, path: &str, text: &str| {
         let at = site.on_master(master, path);

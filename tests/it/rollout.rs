@@ -240,9 +240,9 @@ async fn a_big_upload_gets_time_and_is_told_of_now_and_then() {
     let told = Told::default();
     masters.apply_through(wrap, &told, &Interrupt::new()).await.unwrap();
     let told = told.0.into_inner().unwrap();
-    let brings = |event: &&Event| matches!(event, Event::BringsBinary { .. });
+    let brings = |event: &&Event| matches!(event, Event::UploadsBinary { .. });
     let brought: Vec<_> = told.iter().filter(brings).collect();
-    let [Event::BringsBinary { path, machine: "amd64", size, .. }] = brought[..] else {
+    let [Event::UploadsBinary { path, machine: "amd64", size, .. }] = brought[..] else {
         panic!("{brought:?}")
     };
     assert_eq!((path.as_str(), *size), (BINARY, SIZE as u64));

@@ -38,7 +38,7 @@ fn folders_are_compared_with_the_cluster_file_and_nothing_is_written() {
     let before = site.tree();
     let well = status(&site, &[]);
     assert_eq!(well.code, 0, "{well:?}");
-    assert!(well.stdout.contains("All is well: 3 masters."), "{well:?}");
+    assert!(well.stdout.contains("No findings: 3 masters."), "{well:?}");
     assert_eq!(site.tree(), before);
 
     let unit = site.on_master("k8s-master-02", UNIT_FILE);

@@ -52,7 +52,7 @@ fn both_units_are_written_whole_once_and_nobody_elses_is_touched() {
     site.write("units/kcm-certs.timer", "[Timer]\nOnCalendar=weekly\n");
     let tree = site.tree();
     let ran = write(&[]);
-    assert!(ran.code == 1 && ran.stderr.contains("kcm did not write this"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("kcm did not create this file"), "{ran:?}");
     assert_eq!(site.tree(), tree);
     let mut wrongs = vec![["--name", "a/b"], ["--on-calendar", "daily\nx"], ["--on-calendar", " "]];
     if peers::has("systemd-analyze") {

@@ -1,8 +1,8 @@
 //! The files that kcm manages on a master, and the service that reads them.
 
+pub(crate) mod certificate_reload;
 pub mod generation;
 mod service;
-pub(crate) mod uptake;
 pub(crate) mod view;
 
 pub use service::DesiredService;

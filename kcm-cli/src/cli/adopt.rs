@@ -3,39 +3,40 @@
 mod files;
 
 use std::fs;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
 use files::Missing;
 
-use super::ask_for_password;
 use super::cluster_file;
 use super::exit::{Exit, Failure, text, text_of_adopt};
+use super::{Invocation, ask_for_password};
 use crate::cli::args::AdoptArguments;
-use crate::cli::report::{self, AdoptReport, Report};
+use crate::cli::report::{AdoptReport, Report};
 use crate::cluster::Cluster;
 use crate::context::{Consent, Run};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::ops::adopt::{AdoptError, Adopted, adopt, adoption_plan};
-use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(
     arguments: &AdoptArguments,
-    interrupt: &Interrupt,
+    invocation: Invocation<'_>,
 ) -> Result<Exit, Failure> {
-    let request = arguments.request()?;
-    let origin = if arguments.prints() { Path::new("kcm.yaml") } else { &arguments.file };
-    if !arguments.prints() && !arguments.overwrite && fs::symlink_metadata(origin).is_ok() {
+    let Invocation { common, interrupt } = invocation;
+    let request = arguments.request(common)?;
+    let prints = common.is_standard_stream();
+    let origin = if prints { Path::new("kcm.yaml") } else { &common.file };
+    if !prints && !arguments.overwrite && fs::symlink_metadata(origin).is_ok() {
         return Err(cluster_file::exists(
             origin,
-            "say --overwrite to replace it, or name another file with -f",
+            "use --overwrite to replace the file, or specify another file with -f",
         ));
     }
     let masters = request.masters(origin).map_err(|error| {
-        Failure::new(Exit::Usage, format!("an answer is not usable: {}", error.message))
+        Failure::new(Exit::Usage, format!("invalid argument: {}", error.message))
     })?;
     let fleet = match &arguments.root {
         Some(root) => Fleet::folders(&masters, root),
@@ -45,7 +46,7 @@ pub(super) async fn run(
     let now = OffsetDateTime::now_utc();
     let work = async {
         let adopted = adopt(&request, &fleet, origin, now).await.map_err(failure)?;
-        finish(arguments, origin, &fleet, interrupt, now, adopted).await
+        finish(arguments, invocation, &fleet, now, adopted).await
     };
     // An observation leaves nothing to clean up, so the first interrupt ends it.
     let done = tokio::select! {
@@ -60,8 +61,8 @@ pub(super) async fn run(
 fn failure(error: AdoptError) -> Failure {
     match error {
         AdoptError::Observe(error) => {
-            let help = "To go on without a master, leave out its --master.";
-            let message = format!("{} {help}", error.cause());
+            let help = "\n  help: to continue without a master, leave out its --master option";
+            let message = format!("{}{help}", error.cause());
             Failure::from(Error::from(error)).saying(message)
         }
         AdoptError::Refused { error, findings } => failure(*error).with_findings(&findings),
@@ -73,14 +74,16 @@ fn failure(error: AdoptError) -> Failure {
 /// Plans with the generated cluster file, shows the plan, and writes the files once confirmed.
 async fn finish(
     arguments: &AdoptArguments,
-    origin: &Path,
+    invocation: Invocation<'_>,
     fleet: &Fleet,
-    interrupt: &Interrupt,
     now: OffsetDateTime,
     adopted: Adopted,
 ) -> Result<Exit, Failure> {
-    let report = Report::new(arguments.output, origin);
-    let missing = (!arguments.prints())
+    let Invocation { common, interrupt } = invocation;
+    let prints = common.is_standard_stream();
+    let origin = if prints { Path::new("kcm.yaml") } else { &common.file };
+    let report = Report::new(common.output, origin);
+    let missing = (!prints)
         .then(|| Missing::of(&adopted.cluster, &adopted, arguments.overwrite))
         .transpose()?;
     // The plan needs files that do not exist yet.
@@ -98,10 +101,10 @@ async fn finish(
     };
     let plan = adoption_plan(run).await.map_err(|error| {
         let why = text(&error);
-        let problem = format!("the masters are found, but no plan can be made for them: {why}");
+        let problem = format!("cannot compute a plan for the observed masters: {why}");
         Failure::new(Exit::Failed, problem)
     })?;
-    report.found(&adopted, arguments.prints())?;
+    report.found(&adopted, prints)?;
     let mut written: Vec<&Path> = Vec::new();
     if let Some(missing) = missing {
         written.extend(missing.paths().chain([origin]));
@@ -112,7 +115,7 @@ async fn finish(
         cluster_file::place(origin, &adopted.text, arguments.overwrite)?;
     }
     let adoption = AdoptReport { adopted: &adopted, plan: &plan.plan, written: &written };
-    report.adopted(&adoption, arguments.prints())?;
+    report.adopted(&adoption, prints)?;
     let is_clean = plan.plan.is_empty() && !adopted.has_errors() && !adopted.loses_settings();
     Ok(if is_clean { Exit::Done } else { Exit::ToDo })
 }
@@ -121,20 +124,15 @@ async fn finish(
 ///
 /// Returns true without asking if standard input or standard error is not a terminal.
 async fn confirm(files: &[&Path]) -> io::Result<bool> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !super::confirm::is_terminal() {
         return Ok(true);
     }
     let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
-    report::ask(&format!(
-        "Is this fingerprint that of the cluster's CA, and shall kcm write {}? [y/N] ",
+    let question = format!(
+        "Does this fingerprint match the CA of the cluster, and should kcm write {}? [y/N] ",
         names.join(", ")
-    ))?;
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = answer.await.map_err(io::Error::other)??;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    );
+    super::confirm::answers_yes(&question).await
 }
 
 /// Points the missing files of the cluster to another folder; all files if `missing` is `None`.

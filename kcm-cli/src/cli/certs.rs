@@ -4,46 +4,52 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::{Masters, finish, timer, with_fleet};
+use super::{Invocation, Masters, carry_out, timer, with_fleet};
 use crate::cli::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 use crate::cli::report::{self, End, Report};
 use crate::context::{Consent, Run};
 use crate::ops::certs::{CertificateCheck, check_certificates};
-use crate::ops::renew::Renewal;
-use crate::util::interrupt::Interrupt;
+use crate::ops::renew::{Renewal, plan_renewal};
 
-pub(super) async fn run(verb: CertsVerb, interrupt: &Interrupt) -> Result<Exit, Failure> {
+pub(super) async fn run(verb: CertsVerb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
     match verb {
-        CertsVerb::Check(arguments) => check(&arguments, interrupt).await,
-        CertsVerb::Renew(arguments) => renew(&arguments, interrupt).await,
-        CertsVerb::Timer(arguments) => timer::write(&arguments),
+        CertsVerb::Check(arguments) => check(&arguments, invocation).await,
+        CertsVerb::Renew(arguments) => renew(&arguments, invocation).await,
+        CertsVerb::Timer(arguments) => timer::write(&arguments, invocation.common),
     }
 }
 
-async fn check(arguments: &CertsCheckArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let masters = Masters::of(&arguments.select, Consent::default());
+async fn check(
+    arguments: &CertsCheckArguments,
+    invocation: Invocation<'_>,
+) -> Result<Exit, Failure> {
+    let masters = Masters::of(&arguments.root, &arguments.select, Consent::default());
     let check = async |run: Run<'_>, report: &Report| {
         let within = arguments.within.map(Duration::from);
         let check = check_certificates(run, within).await?;
         report_check(&check, report, arguments.textfile.as_deref())
     };
-    with_fleet(masters, interrupt, check).await
+    with_fleet(invocation, masters, check).await
 }
 
-async fn renew(arguments: &CertsRenewArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let CertsRenewArguments { select, force, same_key, within, textfile } = arguments;
-    let masters = Masters::of(select, Consent::default());
+async fn renew(
+    arguments: &CertsRenewArguments,
+    invocation: Invocation<'_>,
+) -> Result<Exit, Failure> {
+    let CertsRenewArguments { root, select, confirm, force, same_key, within, textfile } =
+        arguments;
+    let masters = Masters::of(root, select, Consent::default());
     let within = within.map(Duration::from);
     let renewal = Renewal { force: *force, same_key: *same_key, within };
     let renew = async |run: Run<'_>, report: &Report| {
-        let exit =
-            finish(run, report, &crate::ops::renew::renew(run, renewal).await?, End::Renewed)?;
+        let prepared = plan_renewal(run, renewal).await?;
+        let exit = carry_out(run, report, prepared, (End::Renewed, *confirm)).await?;
         if let Some(file) = textfile {
             leave_metrics(&check_certificates(run, within).await?, file)?;
         }
         Ok(exit)
     };
-    with_fleet(masters, interrupt, renew).await
+    with_fleet(invocation, masters, renew).await
 }
 
 fn report_check(

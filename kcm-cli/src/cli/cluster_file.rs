@@ -1,12 +1,12 @@
 //! Reads the cluster file on this machine, and writes the first one.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
-use crate::cli::args::InitArguments;
+use crate::cli::args::{CommonArguments, InitArguments};
 use crate::cli::report;
 use crate::cluster::init::init;
 use crate::cluster::{self, Cluster};
@@ -23,23 +23,33 @@ pub(super) fn text(file: &Path) -> Result<String, Failure> {
     let mut text = Vec::new();
     // One byte more than the limit, because a device without an end must not fill the memory.
     let limit = cluster::LONGEST_FILE + 1;
-    fs::File::open(file)
-        .and_then(|open| open.take(limit).read_to_end(&mut text))
-        .map_err(|error| Failure::new(Exit::Usage, unreadable(file, &error)))?;
+    let read = |from: &mut dyn Read, text| from.take(limit).read_to_end(text);
+    let done = if file.as_os_str() == "-" {
+        read(&mut io::stdin(), &mut text)
+    } else {
+        fs::File::open(file).and_then(|mut open| read(&mut open, &mut text))
+    };
+    done.map_err(|error| Failure::new(Exit::Usage, unreadable(file, &error)))?;
     String::from_utf8(text).map_err(|error| {
         let byte = error.utf8_error().valid_up_to() + 1;
         let message =
-            format!("{}: byte {byte} is not UTF-8 text; save the file as UTF-8", file.display());
+            format!("{}: invalid UTF-8 at byte {byte}; save the file as UTF-8", file.display());
         Failure::new(Exit::Usage, message)
     })
 }
 
 /// Writes a new cluster file atomically.
-pub(super) fn write(arguments: &InitArguments) -> Result<Exit, Failure> {
-    let file = &arguments.file;
+///
+/// The file `-` is standard output.
+pub(super) fn write(arguments: &InitArguments, common: &CommonArguments) -> Result<Exit, Failure> {
+    let file = &common.file;
     let text = init(&arguments.answers(), file).map_err(|error| {
-        Failure::new(Exit::Usage, format!("an answer is not usable: {}", error.message))
+        Failure::new(Exit::Usage, format!("invalid argument: {}", error.message))
     })?;
+    if common.is_standard_stream() {
+        report::text(&text)?;
+        return Ok(Exit::Done);
+    }
     place(file, &text, false)?;
     report::initialised(file);
     Ok(Exit::Done)
@@ -60,10 +70,11 @@ pub(super) fn place(file: &Path, text: &str, overwrites: bool) -> Result<(), Fai
     match written {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(exists(file, "name another file with -f"))
+            Err(exists(file, "specify another file with -f"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let message = format!("{}: its folder does not exist; make it first", file.display());
+            let message =
+                format!("{}: the parent folder does not exist; create the folder", file.display());
             Err(Failure::new(Exit::Failed, message))
         }
         Err(error) => Err(Failure::new(Exit::Failed, unreadable(file, &error))),
@@ -72,7 +83,7 @@ pub(super) fn place(file: &Path, text: &str, overwrites: bool) -> Result<(), Fai
 
 /// Returns the failure for a cluster file that already exists.
 pub(super) fn exists(file: &Path, help: &str) -> Failure {
-    Failure::new(Exit::Failed, format!("{} exists already; {help}", file.display()))
+    Failure::new(Exit::Failed, format!("{} already exists; {help}", file.display()))
 }
 
 /// Returns the message for a cluster file that cannot be read or written, with its fix.
@@ -80,9 +91,13 @@ fn unreadable(file: &Path, error: &io::Error) -> String {
     let error = FileError::from_io(file.display(), error);
     match error.kind {
         FileErrorKind::NotFound => {
-            format!("{error}; name another with -f, or write one with `kcm init`")
+            format!(
+                "{error}; specify another file with -f, or create a cluster file with `kcm init`"
+            )
         }
-        FileErrorKind::WrongKind => format!("{error}; name the cluster file itself with -f"),
+        FileErrorKind::WrongKind => {
+            format!("{error}; specify the path of the cluster file with -f")
+        }
         _ => error.to_string(),
     }
 }

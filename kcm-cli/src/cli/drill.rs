@@ -4,21 +4,19 @@ use std::io;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
-use super::{Masters, with_fleet};
+use super::{Invocation, Masters, with_fleet};
 use crate::cli::args::DrillArguments;
 use crate::cli::report::{self, Report};
 use crate::context::{Consent, Run};
 use crate::kube::Credentials;
 use crate::ops::drill::{DrillReport, DrillRequest, ProbeRequest, drill};
 use crate::util::files::{FileError, words};
-use crate::util::interrupt::Interrupt;
 
-pub(super) async fn run(arguments: DrillArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    if arguments.select.fleet.root.is_some() {
-        let message = "nobody leads in masters that are folders; leave out --root";
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let masters = Masters::of(&arguments.select, Consent::default());
+pub(super) async fn run(
+    arguments: DrillArguments,
+    invocation: Invocation<'_>,
+) -> Result<Exit, Failure> {
+    let masters = Masters::over_ssh(&arguments.select, Consent::default());
     let request = request(&arguments);
     // The leader is stopped only if the timeline can be written.
     let picture = arguments.svg.as_deref().map(Picture::begin).transpose()?;
@@ -28,7 +26,7 @@ pub(super) async fn run(arguments: DrillArguments, interrupt: &Interrupt) -> Res
         report.drill(&shown)?;
         kept.map(|()| exit(&shown))
     };
-    with_fleet(masters, interrupt, show).await
+    with_fleet(invocation, masters, show).await
 }
 
 fn exit(report: &DrillReport) -> Exit {
@@ -36,8 +34,8 @@ fn exit(report: &DrillReport) -> Exit {
 }
 
 fn request(arguments: &DrillArguments) -> DrillRequest {
-    let probe = arguments.kubeconfig.as_ref().map(|kubeconfig| ProbeRequest {
-        credentials: Credentials::Kubeconfig(kubeconfig.clone()),
+    let probe = arguments.admin.named().map(|kubeconfig| ProbeRequest {
+        credentials: Credentials::Kubeconfig(kubeconfig),
         timeout: arguments.timeout.into(),
     });
     DrillRequest {
@@ -58,12 +56,16 @@ impl<'a> Picture<'a> {
     fn begin(file: &'a Path) -> Result<Self, Failure> {
         let fresh = report::FreshFile::beside(file).map_err(|error| {
             let why = match error.kind() {
-                io::ErrorKind::NotFound => "its folder does not exist; make it first".to_owned(),
-                io::ErrorKind::IsADirectory => "it is a folder; name a file in it".to_owned(),
+                io::ErrorKind::NotFound => {
+                    "the parent folder does not exist; create the folder".to_owned()
+                }
+                io::ErrorKind::IsADirectory => {
+                    "is a directory; specify a file in this directory".to_owned()
+                }
                 _ => words(&error),
             };
             let file = file.display();
-            Failure::new(Exit::Usage, format!("the picture cannot be written: {file}: {why}"))
+            Failure::new(Exit::Usage, format!("cannot write the timeline: {file}: {why}"))
         })?;
         Ok(Self { file, fresh })
     }
@@ -72,7 +74,7 @@ impl<'a> Picture<'a> {
         let kept = self.fresh.persist(&shown.to_svg());
         kept.map_err(|error| {
             let error = FileError::from_io(self.file.display(), &error);
-            Failure::new(exit(shown).or_failed(), format!("the picture cannot be written: {error}"))
+            Failure::new(exit(shown).or_failed(), format!("cannot write the timeline: {error}"))
         })
     }
 }

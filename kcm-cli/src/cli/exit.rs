@@ -88,7 +88,7 @@ impl Failure {
     /// Returns the failure for metrics that cannot be written.
     pub(super) fn of_metrics(file: &Path, error: &io::Error) -> Self {
         let error = FileError::from_io(file.display(), error);
-        Self::new(Exit::Failed, format!("the metrics cannot be written: {error}"))
+        Self::new(Exit::Failed, format!("cannot write the metrics: {error}"))
     }
 
     pub(super) fn report(self, form: Form) -> ExitCode {
@@ -129,7 +129,7 @@ pub(super) fn text_of_adopt(error: &AdoptError) -> String {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(Exit::Failed, format!("the result cannot be written: {error}"))
+        Self::new(Exit::Failed, format!("cannot run the command or write its result: {error}"))
     }
 }
 

@@ -1,30 +1,26 @@
 //! Runs `kcm logs`.
 
 use super::exit::{Exit, Failure};
-use super::{Masters, with_fleet};
+use super::{Invocation, Masters, with_fleet};
 use crate::cli::args::LogsArguments;
 use crate::cli::report::{LogReport, Report};
 use crate::context::{Consent, Run};
 use crate::ops::logs::{LogsOutcome, logs};
-use crate::util::interrupt::Interrupt;
 
-pub(super) async fn run(arguments: LogsArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    let fleet = &arguments.select.fleet;
-    if fleet.root.is_some() {
-        let message =
-            "a folder has no journal, so `kcm logs` has no --root; leave it out to ask the masters";
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let masters = Masters::of(&arguments.select, Consent::default());
+pub(super) async fn run(
+    arguments: LogsArguments,
+    invocation: Invocation<'_>,
+) -> Result<Exit, Failure> {
+    let masters = Masters::over_ssh(&arguments.select, Consent::default());
     let show = async |run: Run<'_>, _: &Report| {
         let question = arguments.question(run.now);
         let names = run.fleet.masters().map(|(name, _)| name);
-        let mut report = LogReport::new(fleet.output, names);
+        let mut report = LogReport::new(invocation.common.output, names);
         let outcome = logs(run, &question, &mut report).await?;
         report.end()?;
         Ok(exit(&outcome, question.follow))
     };
-    with_fleet(masters, interrupt, show).await
+    with_fleet(invocation, masters, show).await
 }
 
 /// Returns the exit code. Ctrl-C is the normal end of `--follow`.

@@ -4,6 +4,7 @@ mod adopt;
 mod args;
 mod certs;
 mod cluster_file;
+mod confirm;
 mod drill;
 mod exit;
 mod lint;
@@ -14,7 +15,9 @@ mod status;
 mod timer;
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser as _;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -23,16 +26,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::cli::args::{
-    Arguments, CertsVerb, FleetArguments, Form, PlanArguments, RemoveArguments, SelectArguments,
-    Verb,
+    Arguments, CommonArguments, Form, PlanArguments, RemoveArguments, RollbackArguments,
+    RootArguments, SelectArguments, Verb, YesArguments,
 };
 use crate::cluster;
 use crate::context::{Consent, Run};
 use crate::fleet::Fleet;
-use crate::ops::apply::{apply, plan};
-use crate::ops::remove::remove;
-use crate::ops::rollback::rollback;
-use crate::rollout::Outcome;
+use crate::ops::apply::{plan, prepare_to_apply};
+use crate::ops::remove::plan_removal;
+use crate::ops::rollback::plan_rollback;
+use crate::rollout::{Outcome, Prepared, execute};
+use crate::transport::Exchange;
 use crate::util::interrupt::Interrupt;
 use report::{End, Report};
 
@@ -48,16 +52,17 @@ pub fn main() -> ExitCode {
             return if error.print().is_ok() { code.into() } else { Exit::Failed.into() };
         }
     };
-    let form = arguments.verb.form();
+    let form = arguments.common.output;
     if let Err(error) = forbid_core_dumps() {
-        let problem = format!("core dumps, which would hold keys, cannot be forbidden: {error}");
+        let problem =
+            format!("cannot disable core dumps, which would contain private keys: {error}");
         return Failure::new(Exit::Failed, problem).report(form);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::new(Exit::Failed, error.to_string()).report(form),
     };
-    let done = runtime.block_on(run_until_interrupted(arguments.verb));
+    let done = runtime.block_on(run_until_interrupted(arguments));
     // Generating a key blocks its thread; an interrupted run must not wait for it.
     runtime.shutdown_background();
     match done {
@@ -78,14 +83,15 @@ fn forbid_core_dumps() -> io::Result<()> {
 /// Runs to the end. The first Ctrl-C, SIGTERM or SIGHUP requests a stop at the next safe point.
 ///
 /// The second signal stops immediately. The next run resumes from the observed state.
-async fn run_until_interrupted(verb: Verb) -> Result<Exit, Failure> {
+async fn run_until_interrupted(arguments: Arguments) -> Result<Exit, Failure> {
     let interrupt = Interrupt::default();
+    let invocation = Invocation { common: &arguments.common, interrupt: &interrupt };
     let (mut int, mut term, mut hup) = (
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
         signal(SignalKind::hangup())?,
     );
-    let mut work = std::pin::pin!(run(verb, &interrupt));
+    let mut work = std::pin::pin!(run(arguments.verb, invocation));
     loop {
         tokio::select! {
             biased;
@@ -94,84 +100,107 @@ async fn run_until_interrupted(verb: Verb) -> Result<Exit, Failure> {
             _ = hup.recv() => {}
             done = &mut work => return done,
         }
-        if interrupt.is_asked() {
-            let message = "interrupted; run the same command again, it goes on from what it finds";
+        if interrupt.is_requested() {
+            let message =
+                "interrupted; run the same command again to continue from the observed state";
             return Err(Failure::new(Exit::Interrupted, message));
         }
         interrupt.ask();
     }
 }
 
-impl Verb {
-    fn form(&self) -> Form {
-        match self {
-            Self::Plan(PlanArguments { apply, .. }) | Self::Apply(apply) => {
-                apply.select.fleet.output
-            }
-            Self::Rollback(SelectArguments { fleet, .. })
-            | Self::Remove(RemoveArguments { fleet, .. }) => fleet.output,
-            Self::Status(status) => status.select.fleet.output,
-            Self::Smoke(smoke) => smoke.select.fleet.output,
-            Self::Drill(drill) => drill.select.fleet.output,
-            Self::Certs(CertsVerb::Check(check)) => check.select.fleet.output,
-            Self::Certs(CertsVerb::Renew(renew)) => renew.select.fleet.output,
-            Self::Logs(logs) => logs.select.fleet.output,
-            Self::Adopt(adopt) => adopt.output,
-            Self::Lint(lint) => lint.output.form(),
-            Self::Certs(CertsVerb::Timer(_)) | Self::Init(_) | Self::Schema => Form::Human,
-        }
-    }
+/// One invocation: the common options, and the request to stop.
+#[derive(Clone, Copy)]
+struct Invocation<'a> {
+    common: &'a CommonArguments,
+    interrupt: &'a Interrupt,
 }
 
-async fn run(verb: Verb, interrupt: &Interrupt) -> Result<Exit, Failure> {
+async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
+    let form = invocation.common.output;
+    check_form(&verb, form)?;
     match verb {
-        Verb::Init(arguments) => cluster_file::write(&arguments),
-        Verb::Adopt(arguments) => adopt::run(&arguments, interrupt).await,
-        Verb::Lint(arguments) => lint::run(&arguments),
+        Verb::Init(arguments) => cluster_file::write(&arguments, invocation.common),
+        Verb::Adopt(arguments) => adopt::run(&arguments, invocation).await,
+        Verb::Lint(arguments) => lint::run(&arguments, invocation.common),
         Verb::Plan(PlanArguments { apply, check }) => {
-            let masters = Masters::of(&apply.select, apply.consent());
+            let masters = Masters::of(&apply.root, &apply.select, apply.consent());
             let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;
-            with_fleet(masters, interrupt, plan).await
+            with_fleet(invocation, masters, plan).await
         }
         Verb::Apply(arguments) => {
-            let masters = Masters::of(&arguments.select, arguments.consent());
+            let planned = &arguments.plan;
+            let masters = Masters::of(&planned.root, &planned.select, planned.consent());
             let apply = async |run: Run<'_>, report: &Report| {
-                finish(run, report, &apply(run).await?, End::AsTheFileSays)
+                let prepared = prepare_to_apply(run).await?;
+                carry_out(run, report, prepared, (End::AsTheFileSays, arguments.confirm)).await
             };
-            with_fleet(masters, interrupt, apply).await
+            with_fleet(invocation, masters, apply).await
         }
-        Verb::Rollback(arguments) => {
-            let masters = Masters::of(&arguments, Consent::default());
+        Verb::Rollback(RollbackArguments { root, select, confirm }) => {
+            let masters = Masters::of(&root, &select, Consent::default());
             let rollback = async |run: Run<'_>, report: &Report| {
-                finish(run, report, &rollback(run).await?, End::AsBefore)
+                let prepared = plan_rollback(run).await?;
+                carry_out(run, report, prepared, (End::AsBefore, confirm)).await
             };
-            with_fleet(masters, interrupt, rollback).await
+            with_fleet(invocation, masters, rollback).await
         }
-        Verb::Remove(arguments) => {
-            let (fleet, skip) = (&arguments.fleet, &arguments.skip[..]);
-            let masters = Masters { fleet, only: &[], skip, consent: arguments.consent() };
-            let from = arguments.from();
-            let remove = async |run: Run<'_>, report: &Report| {
-                finish(run, report, &remove(run, &from).await?, End::Gone)
-            };
-            with_fleet(masters, interrupt, remove).await
-        }
-        Verb::Status(arguments) => status::run(arguments, interrupt).await,
-        Verb::Logs(arguments) => logs::run(arguments, interrupt).await,
-        Verb::Smoke(arguments) => smoke::run(arguments, interrupt).await,
-        Verb::Drill(arguments) => drill::run(arguments, interrupt).await,
-        Verb::Certs(verb) => certs::run(verb, interrupt).await,
+        Verb::Remove(arguments) => remove(&arguments, invocation).await,
+        Verb::Status(arguments) => status::run(arguments, invocation).await,
+        Verb::Logs(arguments) => logs::run(arguments, invocation).await,
+        Verb::Smoke(arguments) => smoke::run(arguments, invocation).await,
+        Verb::Drill(arguments) => drill::run(arguments, invocation).await,
+        Verb::Certs(verb) => certs::run(verb, invocation).await,
         Verb::Schema => {
             report::json(&cluster::schema())?;
+            Ok(Exit::Done)
+        }
+        Verb::Version => {
+            report::version(form, args::version(), &args::version_document())?;
             Ok(Exit::Done)
         }
     }
 }
 
+/// Refuses a format that the command does not have.
+fn check_form(verb: &Verb, form: Form) -> Result<(), Failure> {
+    let message = match (verb, form) {
+        (Verb::Lint(_), Form::Sarif) => return Ok(()),
+        (_, Form::Sarif) => "-o sarif: only `kcm lint` has this format; use json",
+        (Verb::Logs(_), Form::Yaml) => "-o yaml: `kcm logs` does not have this format; use jsonl",
+        _ => return Ok(()),
+    };
+    Err(Failure::new(Exit::Usage, message))
+}
+
+async fn remove(arguments: &RemoveArguments, invocation: Invocation<'_>) -> Result<Exit, Failure> {
+    let RemoveArguments { root, skip, confirm, .. } = arguments;
+    confirm::or_terminal(*confirm)?;
+    let consent = arguments.consent();
+    let masters = Masters { root: root.root.as_deref(), only: &[], skip, consent };
+    let from = arguments.from();
+    let remove = async |run: Run<'_>, report: &Report| {
+        let prepared = plan_removal(run, &from).await?;
+        carry_out(run, report, prepared, (End::Gone, *confirm)).await
+    };
+    with_fleet(invocation, masters, remove).await
+}
+
+/// Executes a plan and reports the outcome. Asks first if that interrupts a running service.
+async fn carry_out(
+    run: Run<'_>,
+    report: &Report,
+    prepared: Prepared,
+    (end, confirm): (End, YesArguments),
+) -> Result<Exit, Failure> {
+    confirm::ask(&prepared, confirm).await?;
+    finish(run, report, &Box::pin(execute(run, prepared)).await?, end)
+}
+
 async fn run_plan(run: Run<'_>, report: &Report, check: bool) -> Result<Exit, Failure> {
     let prepared = plan(run).await?;
     report.plan(&prepared)?;
-    Ok(if check && prepared.is_to_do() { Exit::ToDo } else { Exit::Done })
+    Ok(if check && prepared.needs_changes() { Exit::ToDo } else { Exit::Done })
 }
 
 /// Reports the outcome of a rollout and returns its exit code.
@@ -181,10 +210,10 @@ fn finish(run: Run<'_>, report: &Report, outcome: &Outcome, end: End) -> Result<
         let exit = if changed { Exit::Partly } else { Exit::Failed };
         Failure::new(
             exit,
-            format!("the report cannot be written: {error}; `kcm plan` says how things stand"),
+            format!("cannot write the report: {error}; run `kcm plan` to compare the masters with the cluster file"),
         )
     })?;
-    Ok(match (outcome.is_done(), run.interrupt.is_asked()) {
+    Ok(match (outcome.is_done(), run.interrupt.is_requested()) {
         (true, _) => Exit::Done,
         (false, true) => Exit::Interrupted,
         (false, false) if changed => Exit::Partly,
@@ -194,44 +223,49 @@ fn finish(run: Run<'_>, report: &Report, outcome: &Outcome, end: End) -> Result<
 
 /// The selected masters of a command, and the risks that the operator accepted.
 struct Masters<'a> {
-    fleet: &'a FleetArguments,
+    root: Option<&'a Path>,
     only: &'a [String],
     skip: &'a [String],
     consent: Consent,
 }
 
 impl<'a> Masters<'a> {
-    fn of(select: &'a SelectArguments, consent: Consent) -> Self {
-        Self { fleet: &select.fleet, only: &select.masters, skip: &select.skip, consent }
+    fn of(root: &'a RootArguments, select: &'a SelectArguments, consent: Consent) -> Self {
+        Self { root: root.root.as_deref(), ..Self::over_ssh(select, consent) }
+    }
+
+    fn over_ssh(select: &'a SelectArguments, consent: Consent) -> Self {
+        Self { root: None, only: &select.masters, skip: &select.skip, consent }
     }
 }
 
 /// Opens the cluster file and the fleet, runs `verb`, and closes the connections in every case.
 async fn with_fleet(
+    invocation: Invocation<'_>,
     masters: Masters<'_>,
-    interrupt: &Interrupt,
     verb: impl AsyncFnOnce(Run<'_>, &Report) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
-    let Masters { fleet: arguments, only, skip, consent } = masters;
-    let cluster = cluster_file::read(&arguments.file)?;
+    let Invocation { common, interrupt } = invocation;
+    let Masters { root, only, skip, consent } = masters;
+    let cluster = cluster_file::read(&common.file)?;
     let cluster = cluster.select(only, skip).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let fleet = match &arguments.root {
+    let fleet = match root {
         Some(root) => Fleet::folders(&cluster, root),
         None => Fleet::ssh(&cluster, ask_for_password)
             .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?,
     };
-    let report = Report::new(arguments.output, &arguments.file);
-    let run = Run {
-        cluster: &cluster,
-        fleet: &fleet,
-        now: OffsetDateTime::now_utc(),
-        events: &report,
-        interrupt,
-        consent,
-    };
+    let fleet = if common.verbose { traced(fleet, common.output) } else { fleet };
+    let report = Report::new(common.output, &common.file);
+    let now = OffsetDateTime::now_utc();
+    let run = Run { cluster: &cluster, fleet: &fleet, now, events: &report, interrupt, consent };
     let done = verb(run, &report).await;
     fleet.close().await;
     done
+}
+
+fn traced(fleet: Fleet, form: Form) -> Fleet {
+    let report = move |exchange: &Exchange| report::exchange(form, exchange);
+    fleet.traced(&(Arc::new(report) as Arc<dyn Fn(&Exchange) + Send + Sync>))
 }
 
 fn ask_for_password() -> io::Result<Zeroizing<String>> {

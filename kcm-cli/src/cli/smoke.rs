@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::exit::{Exit, Failure};
-use super::{Masters, with_fleet};
+use super::{Invocation, Masters, with_fleet};
 use crate::cli::args::SmokeArguments;
 use crate::cli::report::Report;
 use crate::context::{Consent, Run};
@@ -12,21 +12,19 @@ use crate::kube::Credentials;
 use crate::ops::smoke::{EtcdRequest, SmokeReport, SmokeRequest, smoke};
 use crate::pki::Pair;
 use crate::util::files::{FileError, read_small};
-use crate::util::interrupt::Interrupt;
 
-pub(super) async fn run(arguments: SmokeArguments, interrupt: &Interrupt) -> Result<Exit, Failure> {
-    if arguments.select.fleet.root.is_some() {
-        let message = "masters that are folders have no control plane to check; leave out --root";
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let masters = Masters::of(&arguments.select, Consent::default());
+pub(super) async fn run(
+    arguments: SmokeArguments,
+    invocation: Invocation<'_>,
+) -> Result<Exit, Failure> {
+    let masters = Masters::over_ssh(&arguments.select, Consent::default());
     let request = request(&arguments)?;
     let prove = async |run: Run<'_>, report: &Report| {
         let found = smoke(run, &request).await?;
         report.smoke(&found)?;
         Ok(exit(&found))
     };
-    with_fleet(masters, interrupt, prove).await
+    with_fleet(invocation, masters, prove).await
 }
 
 fn exit(report: &SmokeReport) -> Exit {
@@ -34,8 +32,7 @@ fn exit(report: &SmokeReport) -> Exit {
 }
 
 fn request(arguments: &SmokeArguments) -> Result<SmokeRequest, Failure> {
-    let SmokeArguments { kubeconfig, timeout, etcd, etcd_cacert, etcd_cert, etcd_key, .. } =
-        arguments;
+    let SmokeArguments { admin, timeout, etcd, etcd_cacert, etcd_cert, etcd_key, .. } = arguments;
     let etcd = match (etcd_cacert, etcd_cert, etcd_key) {
         (Some(ca), Some(certificate), Some(key)) => Some(EtcdRequest {
             endpoints: etcd.clone(),
@@ -45,7 +42,7 @@ fn request(arguments: &SmokeArguments) -> Result<SmokeRequest, Failure> {
         _ => None,
     };
     Ok(SmokeRequest {
-        credentials: Credentials::Kubeconfig(kubeconfig.clone()),
+        credentials: Credentials::Kubeconfig(admin.as_kubectl()),
         etcd,
         timeout: (*timeout).into(),
     })
@@ -57,6 +54,6 @@ fn read(file: &Path) -> Result<String, Failure> {
     });
     text.map_err(|error| {
         let error = FileError::from_io(file.display(), &error);
-        Failure::new(Exit::Usage, format!("{error}; name a PEM file"))
+        Failure::new(Exit::Usage, format!("{error}; specify a PEM file"))
     })
 }

@@ -5,25 +5,24 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::exit::{Exit, Failure};
-use super::{Masters, with_fleet};
+use super::{Invocation, Masters, with_fleet};
 use crate::cli::args::StatusArguments;
 use crate::cli::report::{self, Report};
 use crate::context::{Consent, Run};
 use crate::error::Error;
 use crate::finding::Severity;
 use crate::ops::status::{Status, status};
-use crate::util::interrupt::Interrupt;
 
 pub(super) async fn run(
     arguments: StatusArguments,
-    interrupt: &Interrupt,
+    invocation: Invocation<'_>,
 ) -> Result<Exit, Failure> {
-    let masters = Masters::of(&arguments.select, Consent::default());
+    let masters = Masters::of(&arguments.root, &arguments.select, Consent::default());
     let look = async |run: Run<'_>, report: &Report| match arguments.watch {
         None => once(run, report, &arguments).await,
         Some(pause) => watch(run, report, &arguments, pause.into()).await,
     };
-    with_fleet(masters, interrupt, look).await
+    with_fleet(invocation, masters, look).await
 }
 
 async fn once(run: Run<'_>, report: &Report, arguments: &StatusArguments) -> Result<Exit, Failure> {

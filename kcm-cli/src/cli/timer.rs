@@ -10,14 +10,21 @@ use tempfile::NamedTempFile;
 
 use super::cluster_file;
 use super::exit::{Exit, Failure};
-use crate::cli::args::CertsTimerArguments;
+use crate::cli::args::{CertsTimerArguments, CommonArguments};
 use crate::cli::report;
 use crate::ops::timer::{CertificateTimer, Manager, TIMER_MARK, UnitText, certificate_timer};
 use crate::util::files::{FileError, Mode};
 
-pub(super) fn write(arguments: &CertsTimerArguments) -> Result<Exit, Failure> {
+pub(super) fn write(
+    arguments: &CertsTimerArguments,
+    common: &CommonArguments,
+) -> Result<Exit, Failure> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(|error| failed(path, &error));
-    let file = absolute(&arguments.file)?;
+    if common.is_standard_stream() {
+        let message = "-f -: the units need the path of a cluster file; name one with -f";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let file = absolute(&common.file)?;
     let cluster = cluster_file::read(&file)?;
     let manager =
         if rustix::process::geteuid().is_root() { Manager::System } else { Manager::User };
@@ -52,7 +59,7 @@ fn check_calendar(time: &str) -> Result<(), Failure> {
     match asked {
         Ok(said) if !said.status.success() => {
             let message = format!(
-                "--on-calendar: systemd does not understand `{time}`; give a time as systemd.time(7) has it, such as daily or `Mon *-*-* 06:00`"
+                "--on-calendar: `systemd-analyze calendar` rejects `{time}`; write a time in systemd.time(7) syntax, such as `daily` or `Mon *-*-* 06:00`"
             );
             Err(Failure::new(Exit::Usage, message))
         }
@@ -69,7 +76,7 @@ fn usual_directory(manager: Manager) -> Result<PathBuf, Failure> {
     let folder = of("XDG_CONFIG_HOME").or_else(|| of("HOME").map(|home| home.join(".config")));
     folder.map(|folder| folder.join("systemd/user")).ok_or_else(|| {
         let message =
-            "HOME is not set, so the folder of your units is not known; name it with --directory";
+            "cannot determine the folder of user units: neither XDG_CONFIG_HOME nor HOME is an absolute path; specify the folder with --directory";
         Failure::new(Exit::Usage, message)
     })
 }
@@ -88,7 +95,7 @@ fn write_both(directory: &Path, units: &[UnitText; 2]) -> Result<bool, Failure> 
             Some(before) if before == unit.text.as_bytes() => {}
             Some(before) if !before.starts_with(TIMER_MARK.as_bytes()) => {
                 let message = format!(
-                    "{}: kcm did not write this; move it away, or choose another --name",
+                    "{}: kcm did not create this file; move the file away, or choose another --name",
                     path.display()
                 );
                 return Err(Failure::new(Exit::Failed, message));

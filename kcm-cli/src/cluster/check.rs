@@ -112,16 +112,14 @@ fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFi
     let place = |path: Text<OperatorPath>| path.0.from(folder);
     let (ca_cert, ca_key) = (place(section.ca_cert), place(section.ca_key));
     if ca_cert == ca_key {
-        let problem =
-            "is the same file as pki.caCert; kcm keeps a private key in a file of its own";
+        let problem = "is the same file as pki.caCert; store the private key in a separate file";
         return Err(at.error(&[Key("pki"), Key("caKey")], problem));
     }
     let signing = match (section.signing_config, section.profile) {
         (Some(config), Some(profile)) => Some((place(config), profile.0)),
         (Some(config), None) => Some((place(config), at.known(PROFILE.parse::<ProfileName>())?)),
         (None, Some(_)) => {
-            let problem =
-                "names a profile, but there is no pki.signingConfig to find it in; add that";
+            let problem = "requires pki.signingConfig; set pki.signingConfig, or remove this key";
             return Err(at.error(&[Key("pki"), Key("profile")], problem));
         }
         (None, None) => None,
@@ -140,7 +138,7 @@ fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFi
     {
         let hours = lifetime.as_secs() / 3600;
         let problem = format!(
-            "is not shorter than the lifetime of {hours}h: every run would issue a new certificate; shorten it, or lengthen pki.lifetime"
+            "is not shorter than the lifetime of {hours}h: every run would issue a new certificate; decrease pki.renewBefore, or increase pki.lifetime"
         );
         return Err(at.error(&[Key("pki"), Key("renewBefore")], problem));
     }
@@ -204,7 +202,7 @@ fn masters(
     folder: &Path,
 ) -> Result<Vec<Master>, ClusterFileError> {
     if entries.is_empty() {
-        let problem = "there is none; add `- {name: …, address: …}` for each host";
+        let problem = "the list is empty; add `- {name: …, address: …}` for each host";
         return Err(at.error(&[Key("masters")], problem));
     }
     let mut masters: Vec<Master> = Vec::with_capacity(entries.len());
@@ -212,14 +210,14 @@ fn masters(
         let path = [Key("masters"), Index(index)];
         if let Some(first) = masters.iter().position(|master| master.name == entry.name.0) {
             let problem = format!(
-                "`{}` is the name of masters[{first}] too; each needs its own",
+                "`{}` is also the name of masters[{first}]; give each master a unique name",
                 entry.name.0
             );
             return Err(at.error(&[path[0], path[1], Key("name")], problem));
         }
         if let Some(first) = masters.iter().find(|master| is_same_target(master, &entry)) {
             let problem = format!(
-                "`{}` is the address of {} too; each master is one host",
+                "`{}` is also the address of {}; write another address, or set another `ssh.port`",
                 entry.address.0, first.name
             );
             return Err(at.error(&[path[0], path[1], Key("address")], problem));
@@ -254,7 +252,7 @@ fn master(
         (BindAddress::Host, Some(ip)) | (BindAddress::Ip(ip), _) => ip,
         (BindAddress::Host, None) => {
             let problem = format!(
-                "`{address}` is a host name, and bindAddress `host` needs an IP address; write the IP address here, or give this master a bindAddress"
+                "`{address}` is a host name, and bindAddress `host` needs an IP address; write the IP address, or set `bindAddress` for this master"
             );
             return Err(at.error(&[masters, index, Key("address")], problem));
         }
@@ -278,7 +276,7 @@ fn master(
 
 /// Flags that have their own key in the cluster file, with that key.
 const OWN_KEY: &[(&str, &str)] = &[
-    ("bind-address", "bindAddress, under controllerManager or the master"),
+    ("bind-address", "bindAddress of controllerManager or of the master"),
     ("cluster-cidr", "cluster.clusterCidr"),
     ("cluster-name", "cluster.name"),
     ("node-cidr-mask-size", "cluster.nodeCidrMaskSize"),
@@ -292,15 +290,15 @@ fn check_flags(at: &At<'_>, path: &[Step<'_>], flags: &FlagMap) -> Result<(), Cl
         let problem = match (name.as_str(), change) {
             (flag, FlagChange::Set(value)) if value.contains('\0') => {
                 format!(
-                    "the value holds a NUL byte, which no process can receive; remove it from --{flag}"
+                    "the value contains a NUL byte, which is not allowed in a process argument; remove the byte from --{flag}"
                 )
             }
             ("kubeconfig", _) => {
-                "kcm builds this file and needs to know where it is; change install.paths.kubeconfig instead"
+                "kcm sets this flag to the path of its kubeconfig; set install.paths.kubeconfig instead"
                     .to_owned()
             }
             (flag, FlagChange::Set(_)) => match OWN_KEY.iter().find(|(known, _)| *known == flag) {
-                Some((_, key)) => format!("has a key of its own; set {key}"),
+                Some((_, key)) => format!("kcm sets this flag from another key; set {key} instead"),
                 None => continue,
             },
             (_, FlagChange::Remove) => continue,

@@ -30,7 +30,7 @@ pub enum CredentialsForm {
 }
 
 impl Scalar for CredentialsForm {
-    const EXPECTED: &'static str = "a place for certificate and key";
+    const EXPECTED: &'static str = "a storage form of credentials";
     const EXAMPLE: &'static str = "files";
 }
 
@@ -54,12 +54,12 @@ pub enum Comparison {
     #[default]
     Bytes,
     /// By their effect on systemd and on a client; a semantically equal file stays unchanged.
-    Meaning,
+    Semantic,
 }
 
 impl Scalar for Comparison {
-    const EXPECTED: &'static str = "a way to compare";
-    const EXAMPLE: &'static str = "meaning";
+    const EXPECTED: &'static str = "a comparison method";
+    const EXAMPLE: &'static str = "semantic";
 }
 
 impl FromStr for Comparison {
@@ -68,14 +68,17 @@ impl FromStr for Comparison {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text {
             "bytes" => Ok(Self::Bytes),
-            "meaning" => Ok(Self::Meaning),
-            _ => Err(invalid::<Self>(text, "write bytes or meaning")),
+            "semantic" => Ok(Self::Semantic),
+            "meaning" => {
+                Err(invalid::<Self>(text, "this value is now called semantic; write semantic"))
+            }
+            _ => Err(invalid::<Self>(text, "write bytes or semantic")),
         }
     }
 }
 
 impl Scalar for ApiVia {
-    const EXPECTED: &'static str = "a way to the API server";
+    const EXPECTED: &'static str = "a route to the API server";
     const EXAMPLE: &'static str = "master";
 }
 

@@ -49,7 +49,7 @@ impl Name for SectionName {
 
 impl Name for Key {
     const KIND: &'static str = "directive";
-    const HELP: &'static str = "give it a list of values";
+    const HELP: &'static str = "write a list of values";
 }
 
 impl<'de, K: Name, V: Deserialize<'de>> Deserialize<'de> for Lines<K, V> {
@@ -66,7 +66,7 @@ impl<'de, K: Name, V: Deserialize<'de>> Deserialize<'de> for Lines<K, V> {
                 let (mut lines, mut known) = (Vec::new(), BTreeSet::new());
                 while let Some(Text(name)) = map.next_key::<Text<K>>()? {
                     if !known.insert(name.clone()) {
-                        let text = format!("{} `{name}` is there twice; {}", K::KIND, K::HELP);
+                        let text = format!("duplicate {} `{name}`; {}", K::KIND, K::HELP);
                         return Err(A::Error::custom(text));
                     }
                     lines.push((name, map.next_value()?));
@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for Values {
 
             fn visit_f64<E: Error>(self, _: f64) -> Result<Values, E> {
                 // A float would turn 1.10 into 1.1.
-                Err(E::custom("put a number with a fraction in quotes, so that it stays as it is"))
+                Err(E::custom("a number with a fraction requires quotes; put the number in quotes"))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Values, A::Error> {
@@ -115,13 +115,14 @@ impl<'de> Deserialize<'de> for Values {
                     match item {
                         Values::One(value) => values.push(value),
                         Values::Several(_) => {
-                            let text = "a list stands in a list; write all values in one";
+                            let text = "a list contains another list; write all values in one list";
                             return Err(A::Error::custom(text));
                         }
                     }
                 }
                 if values.is_empty() {
-                    let text = "the list is empty; write \"\" for the empty value, or remove it";
+                    let text =
+                        "the list is empty; write \"\" for the empty value, or remove the key";
                     return Err(A::Error::custom(text));
                 }
                 Ok(Values::Several(values))
@@ -132,12 +133,12 @@ impl<'de> Deserialize<'de> for Values {
 }
 
 impl Scalar for SectionName {
-    const EXPECTED: &'static str = "the name of a unit's section";
+    const EXPECTED: &'static str = "a section name of a unit file";
     const EXAMPLE: &'static str = "Service";
 }
 
 impl Scalar for Key {
-    const EXPECTED: &'static str = "the name of a directive";
+    const EXPECTED: &'static str = "a directive name";
     const EXAMPLE: &'static str = "LimitNOFILE";
 }
 
@@ -155,7 +156,7 @@ impl JsonSchema for DirectiveMap {
         let list = json_schema!({ "type": "array", "items": scalar, "minItems": 1 });
         json_schema!({
             "type": ["object", "null"],
-            "description": "Directives of the unit by section; a list is several of the same name.",
+            "description": "Directives of the unit by section. A list sets the directive several times.",
             "additionalProperties": {
                 "type": "object",
                 "additionalProperties": { "anyOf": [scalar, list] },

@@ -190,8 +190,8 @@ pub(super) struct InstallSection {
     pub(super) owner: Option<Text<Ownership>>,
     /// Paths of single files outside root.
     pub(super) paths: Option<PathsSection>,
-    /// Comparison of unit and kubeconfig on a master with the desired files: bytes or meaning. With
-    /// meaning, a file stays unchanged if systemd or a client treats it as equal. Default: bytes.
+    /// Comparison of unit and kubeconfig on a master with the desired files: bytes or semantic. With
+    /// semantic, a file stays unchanged if systemd or a client treats it as equal. Default: bytes.
     pub(super) compare: Option<Text<Comparison>>,
 }
 
@@ -310,7 +310,7 @@ impl Scalar for ServerUrl {
 }
 
 impl Scalar for KubernetesVersion {
-    const EXPECTED: &'static str = "a version of Kubernetes";
+    const EXPECTED: &'static str = "a Kubernetes version";
     const EXAMPLE: &'static str = "v1.36.2";
 }
 
@@ -325,11 +325,11 @@ impl Scalar for KeyAlgorithm {
 }
 
 impl Scalar for AccountName {
-    const EXPECTED: &'static str = "the name of an account on the masters";
+    const EXPECTED: &'static str = "an account name on the masters";
     const EXAMPLE: &'static str = "kube-controller-manager";
 }
 
 impl Scalar for FlagName {
-    const EXPECTED: &'static str = "a flag's name without dashes in front";
+    const EXPECTED: &'static str = "a flag name without leading dashes";
     const EXAMPLE: &'static str = "node-cidr-mask-size";
 }

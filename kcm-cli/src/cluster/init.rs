@@ -30,9 +30,9 @@ pub fn init(answers: &Init, origin: &Path) -> Result<String, ClusterFileError> {
         format!("{list}  - {{name: {}, address: {}}}\n", quoted(name), quoted(address))
     });
     let create_ca = if answers.create_ca {
-        "  createCa: true        # makes a root CA if there is none and nothing is deployed: for first tries\n"
+        "  createCa: true        # creates a root CA if no CA and no deployment exists: for tests\n"
     } else {
-        "  # createCa: true      # makes a root CA if there is none and nothing is deployed: for first tries\n"
+        "  # createCa: true      # creates a root CA if no CA and no deployment exists: for tests\n"
     };
     let ssh = match &answers.user {
         Some(user) => format!("ssh:\n  user: {}\n{SSH}", quoted(user)),
@@ -40,15 +40,15 @@ pub fn init(answers: &Init, origin: &Path) -> Result<String, ClusterFileError> {
     };
     let text = format!(
         "{HEAD}cluster:
-  server: {}   # the API server as the masters reach it: the load balancer
+  server: {}   # URL of the API server for the masters: the load balancer
   clusterCidr: {}
   serviceClusterIpRange: {}
   # name: kubernetes
   # nodeCidrMaskSize: 24
-pki:                    # on this machine; relative paths start at this file's folder
+pki:                    # paths on this machine, absolute or relative to this file
   caCert: pki/ca/cert/ca.pem
   caKey: pki/ca/cert/ca-key.pem
-{create_ca}{PKI}masters:                # their order is the order of everything kcm does
+{create_ca}{PKI}masters:                # kcm processes the masters in this order, the leader last
 {masters}{ssh}{REST}",
         quoted(&answers.server),
         quoted(&answers.cluster_cidr),
@@ -60,14 +60,13 @@ pki:                    # on this machine; relative paths start at this file's f
 
 const HEAD: &str = "\
 # kcm's cluster file: a highly available kube-controller-manager on your own masters.
-# What is commented out shows the default. `kcm plan` says what would change, `kcm apply` does it.
+# Commented-out keys show the defaults. `kcm plan` shows the changes, `kcm apply` makes them.
 apiVersion: kcm/v1
 ";
 
-const PKI: &str =
-    "  # csr: csr.json                 # cfssl CSR file; default: the tutorial's subject
+const PKI: &str = "  # csr: csr.json                 # cfssl CSR file; default: the built-in CSR
   # signingConfig: ca-config.json # cfssl signing config
-  # profile: kubernetes           # the profile in it
+  # profile: kubernetes           # a profile of the signing config
   # keyAlgorithm: rsa-2048        # or rsa-3072, rsa-4096, ecdsa-p256, ecdsa-p384, ecdsa-p521
   # lifetime: 87600h
   # renewBefore: 720h
@@ -75,39 +74,39 @@ const PKI: &str =
   # directory: pki/kube-controller-manager/cert
 ";
 
-const SSH: &str = "  # sudo: passwordless          # or password (asked for once), or none
-  # hostKeys: strict              # or accept-new: unknown ones are accepted at first contact
+const SSH: &str = "  # sudo: passwordless          # or password (one prompt), or none
+  # hostKeys: strict              # or accept-new: accepts unknown keys on the first connection
   # connectTimeout: 10s
 ";
 
 const REST: &str = "\
-# kubernetesVersion: v1.36.2      # what runs; default: the program on the masters is asked
+# kubernetesVersion: v1.36.2      # default: the version of the binary on the masters
 # lint:
-#   allow:                        # findings of `kcm lint` that are accepted
+#   allow:                        # accepted findings of `kcm lint`
 #     - {code: cis-1.3.2, reason: pprof is used}
 # controllerManager:
-#   bindAddress: host             # host, loopback, any, or an address
-#   flags:                        # added or changed; null removes one; masters can have their own
+#   bindAddress: host             # or loopback, any, or an IP address
+#   flags:                        # flags to add or change; null removes a flag; a master can override them
 #     profiling: false
 # kubeconfig:
-#   credentials: embedded         # or embedded-only: no files beside it; or files: a renewal restarts nothing
+#   credentials: embedded         # or embedded-only: no separate files; or files: renewal without a restart
 # systemd:
-#   user: kube-controller-manager # an account of the masters; default: root
-#   group: kube-controller-manager # default: the user's own
-#   hardening: none               # or strict: closes to the service all that it can do without
-#   directives:                   # more for the unit, by section, after kcm's own
+#   user: kube-controller-manager # an account on the masters; default: root
+#   group: kube-controller-manager # default: the primary group of the user
+#   hardening: none               # or strict: sandboxes the service with systemd
+#   directives:                   # additional directives of the unit, by section
 #     Service:
 #       LimitNOFILE: 65536
 # api:
 #   via: master                   # or direct: from this machine
 # install:
 #   root: /opt/kubernetes
-#   binary: kube-controller-manager # put on every master; default: it is expected there
-#   distributeCa: false           # true puts the CA's certificate and key there too
-#   owner: kube:kube              # of what kcm places; default: systemd.user, else root with sudo, else ssh.user
-#   paths:                        # single files that are elsewhere: unit, binary, kubeconfig, caCert, caKey, cert, key
+#   binary: kube-controller-manager # uploaded to every master; default: already installed
+#   distributeCa: false           # true also uploads the CA certificate and the CA key
+#   owner: kube:kube              # owner of the uploaded files; default: systemd.user, else root with sudo, else ssh.user
+#   paths:                        # paths of single files: unit, binary, kubeconfig, caCert, caKey, cert, key
 #     unit: /etc/systemd/system/kube-controller-manager.service
-#   compare: bytes                # or meaning: a unit or kubeconfig that comes to the same stays as it is
+#   compare: bytes                # or semantic: keeps a semantically equal unit or kubeconfig
 ";
 
 /// Returns a plain YAML scalar if that is safe, else a JSON string, which is valid YAML.
@@ -163,7 +162,7 @@ mod tests {
         let text = init(answers, Path::new("kcm.yaml")).unwrap();
         let uncommented: String = text
             .lines()
-            .filter(|line| !line.starts_with("# kcm's") && !line.starts_with("# What"))
+            .filter(|line| !line.starts_with("# kcm's") && !line.starts_with("# Commented"))
             .map(|line| match line.trim_start().strip_prefix("# ") {
                 Some(_) => line.replacen("# ", "", 1) + "\n",
                 None => format!("{line}\n"),

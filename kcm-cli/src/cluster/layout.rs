@@ -176,7 +176,9 @@ impl Layout {
             let wrong = |reason: String| LayoutError { key: "paths.unit", reason };
             let unit = path.name().parse::<UnitName>().map_err(|error| wrong(in_full(&error)))?;
             if !unit.as_str().ends_with(".service") || unit.as_str().contains('@') {
-                let reason = format!("`{unit}` is no unit of one service; write NAME.service");
+                let reason = format!(
+                    "`{unit}` is not the name of a service unit; write NAME.service, without `@`"
+                );
                 return Err(wrong(reason));
             }
             layout.unit = unit;
@@ -211,7 +213,7 @@ impl Layout {
         let twice =
             all.iter().enumerate().find(|(at, path)| all.iter().take(*at).any(|it| it == *path));
         if let Some((_, path)) = twice {
-            let reason = format!("two files would be at {path}; give each its own");
+            let reason = format!("two files have the path {path}; give each file a separate path");
             return Err(LayoutError { key: "paths", reason });
         }
         Ok(layout)

@@ -24,7 +24,7 @@ pub struct Allowed {
 pub(super) struct LintName(pub(super) &'static str);
 
 impl Scalar for LintName {
-    const EXPECTED: &'static str = "the code of a finding of `kcm lint`";
+    const EXPECTED: &'static str = "a finding code of `kcm lint`";
     const EXAMPLE: &'static str = "cis-1.3.2";
 }
 
@@ -36,7 +36,7 @@ impl FromStr for LintName {
             return Ok(Self(code));
         }
         let help = nearest(text, lint_code::codes()).map_or_else(
-            || "write it as `kcm lint` prints it in brackets".to_owned(),
+            || "write the code that `kcm lint` prints in brackets".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
         Err(invalid::<Self>(text, &help))
@@ -47,7 +47,7 @@ impl FromStr for LintName {
 pub(super) struct Reason(pub(super) String);
 
 impl Scalar for Reason {
-    const EXPECTED: &'static str = "the reason why the finding is accepted";
+    const EXPECTED: &'static str = "a reason to accept the finding";
     const EXAMPLE: &'static str = "Prometheus scrapes it";
 }
 
@@ -56,7 +56,7 @@ impl FromStr for Reason {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         match text.trim() {
-            "" => Err(invalid::<Self>(text, "say why, for those who read the file later")),
+            "" => Err(invalid::<Self>(text, "write a reason for later readers of the file")),
             reason => Ok(Self(reason.to_owned())),
         }
     }

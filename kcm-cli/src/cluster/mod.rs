@@ -194,7 +194,7 @@ impl Cluster {
         let (masters, left_out): (Vec<_>, Vec<_>) =
             self.masters.into_iter().partition(|master| is_in(master.name.as_str()));
         if masters.is_empty() {
-            return Err("no master is left; name fewer with --skip".to_owned());
+            return Err("no master is selected; exclude fewer masters with --skip".to_owned());
         }
         self.left_out.extend(left_out.into_iter().map(|master| master.name));
         self.masters = masters;
@@ -213,7 +213,7 @@ impl Cluster {
         let Some(name) = unknown else { return Ok(()) };
         let known = self.masters.iter().map(|master| master.name.as_str());
         let known = known.collect::<Vec<_>>().join(", ");
-        Err(format!("no master is called `{name}`; there are {known}"))
+        Err(format!("unknown master `{name}`; use one of: {known}"))
     }
 
     /// Returns the URL of the API server that a master uses.

@@ -42,7 +42,7 @@ impl Cidr {
 }
 
 impl Scalar for Cidr {
-    const EXPECTED: &'static str = "a range of addresses";
+    const EXPECTED: &'static str = "an address range";
     const EXAMPLE: &'static str = "172.20.0.0/16";
 }
 
@@ -59,7 +59,7 @@ impl FromStr for Cidr {
         if net.addr() == net.network() {
             Ok(Self { net, text: text.to_owned() })
         } else {
-            let reason = format!("the address has bits beyond the prefix; write {}", net.trunc());
+            let reason = format!("clear the host bits and write {}", net.trunc());
             Err(invalid::<Self>(text, reason))
         }
     }
@@ -121,11 +121,11 @@ impl Ranges {
             [_] => Ok(Self(ranges)),
             [one, other] if one.family() != other.family() => Ok(Self(ranges)),
             [one, other] => Err(format!(
-                "{one} and {other} are both {}; dual stack takes one IPv4 and one IPv6 range",
+                "{one} and {other} are both {}; for dual stack, write one IPv4 and one IPv6 range",
                 one.family()
             )),
             all => Err(format!(
-                "there are {} ranges; write one, or one IPv4 and one IPv6 range",
+                "found {} ranges; write one range, or one IPv4 and one IPv6 range",
                 all.len()
             )),
         }
@@ -159,7 +159,7 @@ impl<'de> Deserialize<'de> for Ranges {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a range of addresses, as in 172.20.0.0/16, or a list of one IPv4 and one IPv6 range",
+                    "an address range, as in 172.20.0.0/16, or a list of one IPv4 and one IPv6 range",
                 )
             }
 
@@ -191,7 +191,7 @@ impl JsonSchema for Ranges {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["string", "array"],
-            "description": "A range of addresses, or one IPv4 and one IPv6 range.",
+            "description": "An address range, or one IPv4 and one IPv6 range.",
             "items": { "type": "string" },
             "minItems": 1,
             "maxItems": 2,
@@ -253,13 +253,10 @@ mod tests {
         for (text, expected) in [
             ("10.0.0.0/16,10.1.0.0/16", "10.0.0.0/16 and 10.1.0.0/16 are both IPv4"),
             ("fd00::/56,fd01::/56", "are both IPv6"),
-            ("10.0.0.0/16,fd00::/56,10.1.0.0/16", "there are 3 ranges"),
-            ("10.0.0.0/16,", "`` is not a range of addresses"),
-            ("10.0.0.0/16;fd00::/56", "`10.0.0.0/16;fd00::/56` is not a range"),
-            (
-                "10.0.0.0/16,fd00::1/56",
-                "`fd00::1/56` is not a range of addresses: the address has bits",
-            ),
+            ("10.0.0.0/16,fd00::/56,10.1.0.0/16", "found 3 ranges"),
+            ("10.0.0.0/16,", "`` is not an address range"),
+            ("10.0.0.0/16;fd00::/56", "`10.0.0.0/16;fd00::/56` is not an address range"),
+            ("10.0.0.0/16,fd00::1/56", "`fd00::1/56` is not an address range; clear the host bits"),
         ] {
             let error = text.parse::<Ranges>().unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");

@@ -29,7 +29,10 @@ type Place = Option<(usize, usize)>;
 /// Finds problems that the parser handles slowly or reports badly.
 fn check_form(text: &str) -> Result<(), (Place, String)> {
     if text.len() as u64 > LONGEST_FILE {
-        return Err((None, "the file is longer than 1 MiB; is it the right one?".to_owned()));
+        return Err((
+            None,
+            "the file is larger than 1 MiB; check the path of the cluster file".to_owned(),
+        ));
     }
     if let Some((place, control)) = control_character(text) {
         let problem =
@@ -37,14 +40,15 @@ fn check_form(text: &str) -> Result<(), (Place, String)> {
         return Err((Some(place), problem));
     }
     if open_brackets(text) > MOST_BRACKETS {
-        let problem =
-            format!("more than {MOST_BRACKETS} brackets are open at once; is it the right file?");
+        let problem = format!(
+            "brackets are nested more than {MOST_BRACKETS} levels deep; check the path of the cluster file"
+        );
         return Err((None, problem));
     }
     if text.lines().all(|line| matches!(line.trim_start().chars().next(), None | Some('#'))) {
         return Err((
             None,
-            "the file is empty; `kcm init -f FILE` writes one to start from".to_owned(),
+            "the file is empty; create a cluster file with `kcm init -f FILE`".to_owned(),
         ));
     }
     Ok(())
@@ -87,7 +91,7 @@ fn explain(error: &serde_yaml::Error, text: &str, origin: &Path) -> ClusterFileE
     }
     if let Some((key, _)) = named(problem, "duplicate field `") {
         let first = Places::of(text).get(&below(key));
-        let problem = "is there twice, here for the first time; keep one of them";
+        let problem = "duplicate key, first set at this position; keep one of them";
         return ClusterFileError::new(origin, first.or(place), &below(key), problem);
     }
     if let Some((key, _)) = named(problem, "missing field `") {
@@ -96,13 +100,13 @@ fn explain(error: &serde_yaml::Error, text: &str, origin: &Path) -> ClusterFileE
             origin,
             place,
             "",
-            format!("`{key}` is missing in {parent}; add it"),
+            format!("`{key}` is missing in {parent}; add the key"),
         );
     }
     if field.ends_with("sudoPassword") && problem.starts_with("invalid type: ") {
         // The value may be the password itself.
         let problem =
-            "write {file: PATH} or {env: NAME}; the password itself never stands in this file";
+            "the cluster file must not contain a password; write {file: PATH} or {env: NAME}";
         return ClusterFileError::new(origin, place, field, problem);
     }
     let problem =
@@ -131,10 +135,10 @@ fn unknown_key(key: &str, expected: &str) -> String {
     let known: Vec<_> = expected.split('`').skip(1).step_by(2).collect();
     match (unbuilt::feature(key), nearest(key, known.iter().copied())) {
         (Some(feature), _) => {
-            format!("planned for a later version of kcm ({feature}); remove the key until then")
+            format!("not implemented in this version of kcm ({feature}); remove the key")
         }
         (None, Some(near)) => format!("unknown key; did you mean `{near}`?"),
-        (None, None) => format!("unknown key; known here: {}", known.join(", ")),
+        (None, None) => format!("unknown key; use one of: {}", known.join(", ")),
     }
 }
 
@@ -145,7 +149,7 @@ fn wrong_type(problem: &str) -> Option<String> {
         .or_else(|| problem.strip_prefix("invalid value: "))?;
     let (found, expected) = words.rsplit_once(", expected ")?;
     let found = match found.split_once(' ') {
-        _ if found == "unit value" => "nothing".to_owned(),
+        _ if found == "unit value" => "no value".to_owned(),
         _ if found == "sequence" => "a list".to_owned(),
         _ if found == "map" => "a section".to_owned(),
         Some(("string", text)) => format!("the text {text}"),
@@ -162,7 +166,7 @@ fn wrong_type(problem: &str) -> Option<String> {
         other if other.starts_with("struct ") => "a section of `key: value` lines",
         other => other,
     };
-    Some(format!("{found} stands here; write {expected}"))
+    Some(format!("found {found}; write {expected}"))
 }
 
 /// Returns the YAML parser's message with a fix.
@@ -170,22 +174,25 @@ fn wrong_yaml(problem: &str) -> Option<String> {
     const HELPS: &[(&str, &str)] = &[
         (
             "found character that cannot start any token",
-            "indent with blanks, not tabs, and quote a value that starts with @, % or a back-quote",
+            "indent with spaces, not tabs, and quote a value that starts with @, % or a backquote",
         ),
         ("could not find expected ':'", "add a colon, or quote the text"),
         (
             "mapping values are not allowed",
-            "indent the line as the one above, or quote a value with a colon in it",
+            "indent the line like the line above, or quote a value that contains a colon",
         ),
-        ("did not find expected key", "indent the line as those around it, or quote the value"),
-        ("did not find expected '-' indicator", "indent the line as those around it"),
+        (
+            "did not find expected key",
+            "indent the line like the lines around it, or quote the value",
+        ),
+        ("did not find expected '-' indicator", "indent the line like the lines around it"),
         ("did not find expected", "close the bracket or the quote, or add a comma"),
         ("found unexpected end of stream", "close the quote"),
         ("unknown anchor", "quote a value that starts with `*`"),
     ];
     if problem.starts_with("deserializing from YAML containing more than one document") {
         return Some(
-            "the file holds more than one YAML document; keep one, without `---` after it"
+            "the file contains more than one YAML document; keep one document, without `---` after it"
                 .to_owned(),
         );
     }

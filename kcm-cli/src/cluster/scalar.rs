@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for FlagMap {
                 let mut flags: Vec<(FlagName, FlagChange)> = Vec::new();
                 while let Some(Text(name)) = map.next_key::<Text<FlagName>>()? {
                     if flags.iter().any(|(known, _)| *known == name) {
-                        let text = format!("flag `{name}` is there twice; keep one of them");
+                        let text = format!("duplicate flag `{name}`; keep one of them");
                         return Err(A::Error::custom(text));
                     }
                     flags.push((name, map.next_value::<FlagValue>()?.0));

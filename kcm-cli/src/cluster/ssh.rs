@@ -99,7 +99,7 @@ impl Default for Ssh {
 }
 
 impl Scalar for Sudo {
-    const EXPECTED: &'static str = "a choice of sudo";
+    const EXPECTED: &'static str = "a sudo mode";
     const EXAMPLE: &'static str = "passwordless";
 }
 
@@ -117,7 +117,7 @@ impl FromStr for Sudo {
 }
 
 impl Scalar for HostKeys {
-    const EXPECTED: &'static str = "a choice of what to do with new host keys";
+    const EXPECTED: &'static str = "a host key policy";
     const EXAMPLE: &'static str = "strict";
 }
 
@@ -138,7 +138,7 @@ impl FromStr for HostKeys {
 pub(super) struct VariableName(pub(super) String);
 
 impl Scalar for VariableName {
-    const EXPECTED: &'static str = "the name of an environment variable";
+    const EXPECTED: &'static str = "an environment variable name";
     const EXAMPLE: &'static str = "KCM_SUDO_PASSWORD";
 }
 
@@ -151,7 +151,7 @@ impl FromStr for VariableName {
             Ok(Self(text.to_owned()))
         } else {
             // The value may be the password itself.
-            let reason = "use letters, digits and underscores; the password itself never stands in this file";
+            let reason = "use letters, digits and underscores, and do not write the password in the cluster file";
             Err(invalid::<Self>("…", reason))
         }
     }
@@ -162,7 +162,7 @@ impl FromStr for VariableName {
 pub(super) struct ConnectTimeout(pub(super) Duration);
 
 impl Scalar for ConnectTimeout {
-    const EXPECTED: &'static str = "a time to wait for a connection";
+    const EXPECTED: &'static str = "a connection timeout";
     const EXAMPLE: &'static str = "10s";
 }
 

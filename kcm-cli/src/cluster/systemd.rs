@@ -40,7 +40,7 @@ impl fmt::Display for Ownership {
 }
 
 impl Scalar for Ownership {
-    const EXPECTED: &'static str = "an owner of files";
+    const EXPECTED: &'static str = "a file owner";
     const EXAMPLE: &'static str = "kube:kube";
 }
 
@@ -66,7 +66,7 @@ impl FromStr for Ownership {
 pub(super) struct HardeningName(pub(super) Hardening);
 
 impl Scalar for HardeningName {
-    const EXPECTED: &'static str = "a choice of hardening";
+    const EXPECTED: &'static str = "a hardening preset";
     const EXAMPLE: &'static str = "strict";
 }
 

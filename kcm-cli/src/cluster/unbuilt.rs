@@ -8,7 +8,7 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 
 const UNBUILT: &[(&str, &str)] = &[
     ("identity", "one identity per master"),
-    ("serviceaccountkey", "a service-account key of its own"),
+    ("serviceaccountkey", "a separate service-account key"),
 ];
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::util::files::RemotePath;
 
 /// The error of a scalar that is not valid for its key, with the fix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{value}` is not {expected}: {reason}")]
+#[error("`{value}` is not {expected}; {reason}")]
 pub struct InvalidValue {
     value: String,
     expected: &'static str,
@@ -30,7 +30,7 @@ pub(super) fn invalid<T: Scalar>(value: &str, reason: impl Into<String>) -> Inva
 pub(super) struct ApiVersion;
 
 impl Scalar for ApiVersion {
-    const EXPECTED: &'static str = "an apiVersion this kcm reads";
+    const EXPECTED: &'static str = "a supported apiVersion";
     const EXAMPLE: &'static str = "kcm/v1";
 }
 
@@ -85,20 +85,20 @@ macro_rules! text_scalar {
 text_scalar!(
     /// A master's name, limited to the characters of a host name, because it is a folder under
     /// `--root`.
-    MasterName, "a master's name", "k8s-master-01",
+    MasterName, "a master name", "k8s-master-01",
     |text| plain_name(text, ".-_")
 );
 
 text_scalar!(
     /// A cluster's name.
-    ClusterName, "a cluster's name", "kubernetes",
+    ClusterName, "a cluster name", "kubernetes",
     |text| plain_name(text, ".-_@:")
 );
 
 text_scalar!(
     /// A profile's name in a signing config.
-    ProfileName, "a profile's name", "kubernetes",
-    |text| if text.is_empty() { Err("write its name, as in kubernetes") } else { Ok(()) }
+    ProfileName, "a profile name", "kubernetes",
+    |text| if text.is_empty() { Err("write the name of a profile, as in kubernetes") } else { Ok(()) }
 );
 
 text_scalar!(
@@ -111,11 +111,11 @@ fn plain_name(text: &str, marks: &str) -> Result<(), &'static str> {
     let starts_plain =
         text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
     if !starts_plain {
-        Err("it must start with a letter or a digit")
+        Err("start the name with a letter or a digit")
     } else if !text.chars().all(|c| c.is_ascii_alphanumeric() || marks.contains(c)) {
         Err("use letters, digits, dots and dashes")
     } else if text.len() > 253 {
-        Err("it is longer than 253 characters")
+        Err("use at most 253 characters")
     } else {
         Ok(())
     }
@@ -152,7 +152,7 @@ impl FromStr for HostAddress {
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if let Ok(ip) = text.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
             return if ip.is_unspecified() || ip.is_multicast() {
-                Err(invalid::<Self>(text, "no single host has this address"))
+                Err(invalid::<Self>(text, "write the address of a single host"))
             } else {
                 Ok(Self::Ip(ip))
             };
@@ -162,11 +162,14 @@ impl FromStr for HostAddress {
         if text.contains(':') {
             return Err(invalid::<Self>(
                 text,
-                "write the address alone; a port belongs into `ssh.port`",
+                "write the address alone, and the port in `ssh.port` (jump host: `port`)",
             ));
         }
         if is_numeric {
-            return Err(invalid::<Self>(text, "an IPv4 address is four numbers from 0 to 255"));
+            return Err(invalid::<Self>(
+                text,
+                "write an IPv4 address as four numbers from 0 to 255",
+            ));
         }
         plain_name(text, ".-_").map_err(|reason| invalid::<Self>(text, reason))?;
         Ok(Self::Name(text.to_owned()))
@@ -240,14 +243,14 @@ impl FromStr for OperatorPath {
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
         if text.is_empty() {
-            Err(invalid::<Self>(text, "it is empty"))
+            Err(invalid::<Self>(text, "write a path"))
         } else if text.starts_with('~') {
             Err(invalid::<Self>(
                 text,
-                "`~` is the shell's; write the path out, or relative to this file",
+                "write the path without `~`, absolute or relative to the cluster file",
             ))
         } else if text.chars().any(char::is_control) {
-            Err(invalid::<Self>(text, "it holds a control character"))
+            Err(invalid::<Self>(text, "remove the control character"))
         } else {
             Ok(Self(PathBuf::from(text)))
         }
@@ -259,7 +262,7 @@ impl FromStr for OperatorPath {
 pub(super) struct InstallRoot(pub(super) RemotePath);
 
 impl Scalar for InstallRoot {
-    const EXPECTED: &'static str = "a folder on the masters";
+    const EXPECTED: &'static str = "a folder path on the masters";
     const EXAMPLE: &'static str = "/opt/kubernetes";
 }
 
@@ -270,14 +273,14 @@ impl FromStr for InstallRoot {
         let wrong = |reason: String| invalid::<Self>(text, reason);
         let root = RemotePath::new(text).map_err(|error| wrong(error.reason.to_owned()))?;
         if root.parent().is_none() {
-            return Err(wrong(
-                "files would land in / itself; name a folder, as in /opt/kubernetes".to_owned(),
-            ));
+            return Err(wrong("write a folder below `/`, as in /opt/kubernetes".to_owned()));
         }
         let executable = Layout::below(&root).map_err(|error| wrong(error.reason))?.executable;
         match ExecutablePath::try_from(executable.as_str()) {
             Ok(_) => Ok(Self(root)),
-            Err(error) => Err(wrong(format!("systemd starts no executable there: {error}"))),
+            Err(error) => {
+                Err(wrong(format!("systemd cannot start an executable below this folder: {error}")))
+            }
         }
     }
 }
@@ -287,7 +290,7 @@ impl FromStr for InstallRoot {
 pub(super) struct MasterFile(pub(super) RemotePath);
 
 impl Scalar for MasterFile {
-    const EXPECTED: &'static str = "a file on the masters";
+    const EXPECTED: &'static str = "a file path on the masters";
     const EXAMPLE: &'static str = "/etc/kubernetes/kube-controller-manager.kubeconfig";
 }
 
@@ -298,7 +301,7 @@ impl FromStr for MasterFile {
         let path = RemotePath::new(text)
             .map_err(|error| invalid::<Self>(text, error.reason.to_owned()))?;
         if path.parent().is_none() || text.ends_with('/') {
-            return Err(invalid::<Self>(text, "name the file itself"));
+            return Err(invalid::<Self>(text, "write the path of a file"));
         }
         Ok(Self(path))
     }

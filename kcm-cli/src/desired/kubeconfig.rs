@@ -8,7 +8,7 @@ use super::{Artifact, Content, DesiredError, HeldPair, Identity, artifact};
 use crate::artifact::view;
 use crate::cluster::layout::{self, Layout, Role};
 use crate::cluster::{Cluster, Comparison, CredentialsForm};
-use crate::desired::meaning::{Held, Meaning, embedded_key};
+use crate::desired::meaning::{EffectiveContent, Held, embedded_key};
 use crate::transport;
 use crate::util::files::Bytes;
 use crate::util::words::in_full;
@@ -74,8 +74,8 @@ fn kubeconfig(
         (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
         _ => Content::Pending,
     };
-    let by_meaning = layout.compare == Comparison::Meaning;
-    let meaning = by_meaning.then(|| Meaning::of_kubeconfig(&text, layout)).flatten();
+    let by_meaning = layout.compare == Comparison::Semantic;
+    let meaning = by_meaning.then(|| EffectiveContent::of_kubeconfig(&text, layout)).flatten();
     let held = match identity {
         Identity::OnMasters(HeldPair { master: Some(master), .. }) => {
             Some(Held::Kubeconfig { view: view.clone(), key: embedded_key(master) })

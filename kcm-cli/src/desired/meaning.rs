@@ -1,9 +1,9 @@
 //! Semantic comparison of files on a master with the rendered ones, if the cluster file asks for it
-//! (`install.compare: meaning`). Pure.
+//! (`install.compare: semantic`). Pure.
 
 use kcm_kubeconfig::Access;
 use kcm_pki::{Certificate, Fingerprint};
-use kcm_systemd::{ServiceMeaning, Surroundings, UnitFile, UnitName};
+use kcm_systemd::{EffectiveService, Surroundings, UnitFile, UnitName};
 
 use crate::artifact::view;
 use crate::cluster::layout::{Layout, Role};
@@ -13,9 +13,9 @@ use crate::transport::{self, PathState};
 /// The effective content of an artifact.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are two on each master")]
-pub(crate) enum Meaning {
+pub(crate) enum EffectiveContent {
     /// A unit as systemd applies it.
-    Unit(ServiceMeaning),
+    Unit(EffectiveService),
     /// A kubeconfig as a client uses it.
     Kubeconfig {
         access: Access,
@@ -24,12 +24,12 @@ pub(crate) enum Meaning {
     },
 }
 
-impl Meaning {
+impl EffectiveContent {
     /// Returns the effective content of a rendered unit. `None` if directives of the cluster file
     /// make it impossible to determine.
     pub(crate) fn of_unit(text: &str, unit: &UnitName) -> Option<Self> {
         let around = Surroundings::of(unit.clone());
-        ServiceMeaning::of(&UnitFile::parse(text), &around).ok().map(Self::Unit)
+        EffectiveService::of(&UnitFile::parse(text), &around).ok().map(Self::Unit)
     }
 
     /// Returns the effective content of a rendered kubeconfig.
@@ -111,7 +111,7 @@ impl Held {
     pub(crate) fn is_on(
         &self,
         role: Role,
-        meaning: Option<&Meaning>,
+        meaning: Option<&EffectiveContent>,
         observed: &ObservedMaster,
     ) -> bool {
         let found = observed.files.of(role);

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::artifact::{DesiredService, view};
 use crate::cluster::layout::{Layout, LayoutError, Role};
 use crate::cluster::{Cluster, CredentialsForm};
-use crate::desired::meaning::{Held, Meaning};
+use crate::desired::meaning::{EffectiveContent, Held};
 use crate::observed::accounts::Owners;
 use crate::pki::{Binary, IdentityRequest, Pair};
 use crate::util::files::{Bytes, Mode, Owner, RemotePath};
@@ -65,7 +65,7 @@ pub struct Artifact {
     pub view: String,
     /// Effective content, if files are compared semantically.
     #[serde(skip)]
-    pub(crate) meaning: Option<Meaning>,
+    pub(crate) meaning: Option<EffectiveContent>,
     /// Requirement on the file, if only the masters hold it.
     #[serde(skip)]
     pub(crate) held: Option<Held>,
@@ -105,7 +105,7 @@ pub enum DesiredError {
         reason: String,
     },
     /// The kubeconfig cannot be rendered.
-    #[error("the kubeconfig cannot be made: {reason}")]
+    #[error("cannot build the kubeconfig: {reason}")]
     Kubeconfig {
         /// The reason.
         reason: String,

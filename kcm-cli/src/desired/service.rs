@@ -8,7 +8,7 @@ use super::{Artifact, Content, DesiredError, artifact};
 use crate::artifact::{DesiredService, SigningFiles};
 use crate::cluster::layout::{Layout, Role};
 use crate::cluster::{Cluster, Comparison, FlagChange, Master};
-use crate::desired::meaning::Meaning;
+use crate::desired::meaning::EffectiveContent;
 use crate::observed::accounts::Owners;
 use crate::util::files::{Bytes, Owner, RemotePath};
 use crate::util::words::in_full;
@@ -64,8 +64,8 @@ pub(super) fn service(
         ..ControllerManagerUnit::new(executable, flags)
     };
     let text = unit.render();
-    let by_meaning = layout.compare == Comparison::Meaning;
-    let meaning = by_meaning.then(|| Meaning::of_unit(&text, &layout.unit)).flatten();
+    let by_meaning = layout.compare == Comparison::Semantic;
+    let meaning = by_meaning.then(|| EffectiveContent::of_unit(&text, &layout.unit)).flatten();
     let unit = artifact(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text);
     let unit = Artifact { meaning, ..unit };
     Ok(Service { unit, reads, known })
@@ -174,7 +174,7 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
     for (name, change) in &master.flags {
         if cluster.pki.serving_certificate && SERVED_FROM.contains(&name.as_str()) {
             return Err(format!(
-                "flags.{name} is set, and pki.servingCertificate has kcm set it; remove one of the two"
+                "flags.{name} conflicts with pki.servingCertificate, which sets the same flag; remove one of them"
             ));
         }
         match change {
@@ -183,7 +183,7 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
             }
             FlagChange::Remove if flags.remove(name.as_str()).is_none() => {
                 return Err(format!(
-                    "flags.{name} is null, but kcm would not render --{name} anyway; remove the line"
+                    "flags.{name} is null, but kcm does not set --{name}; remove the line"
                 ));
             }
             FlagChange::Remove => {}

@@ -7,8 +7,8 @@ use kcm_pki::Fingerprint;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::artifact::uptake::Uptake;
-use crate::kube::LeadChange;
+use crate::artifact::certificate_reload::CertificateReload;
+use crate::kube::LeaderChange;
 use crate::pki::identity::Reason;
 use crate::util::files::RemotePath;
 
@@ -51,7 +51,7 @@ pub enum Event {
         not_after: OffsetDateTime,
     },
     /// kcm uploads kube-controller-manager to masters that do not have this version of the file.
-    BringsBinary {
+    UploadsBinary {
         /// Path of the program on the masters.
         path: RemotePath,
         /// Machine architecture of the program.
@@ -81,7 +81,7 @@ pub enum Event {
         master: String,
     },
     /// A master returns to an earlier generation.
-    GoesBack {
+    Restores {
         /// Name of the master.
         master: String,
         /// Time when that generation was replaced.
@@ -106,12 +106,12 @@ pub enum Event {
     },
     /// The certificate reload of a service: reported while the credentials file is newer than the
     /// service.
-    Uptake {
+    CertificateReload {
         /// Name of the master.
         master: String,
         /// State of the certificate reload.
         #[serde(flatten)]
-        uptake: Uptake,
+        certificate_reload: CertificateReload,
     },
     /// A master reached the desired state.
     Committed {
@@ -119,14 +119,14 @@ pub enum Event {
         master: String,
     },
     /// The leader changed.
-    LeadChanged {
+    LeaderChanged {
         /// The previous and the new leader, with the gap.
         #[serde(flatten)]
-        change: LeadChange,
+        change: LeaderChange,
     },
     /// A master has the desired state, but its service could not be verified as healthy, for a
     /// reason that existed before.
-    Unproven {
+    Unverified {
         /// Name of the master.
         master: String,
         /// The reason.

@@ -13,17 +13,17 @@ pub(crate) const ALLOW_UNUSED: &str = "allow-unused";
 
 /// The codes that are not about flags, with their descriptions.
 const OWN: &[(&str, &str)] = &[
-    (CLUSTER_FILE, "The cluster file is not valid, or looks like a mistake."),
-    (VERSION_UNKNOWN, "The version of Kubernetes is not one that this kcm knows."),
-    (VERSION_DIFFERS, "The program is of another version than `kubernetesVersion`."),
-    (ALLOW_UNUSED, "An entry of `lint.allow` accepts nothing."),
-    ("cis-1.1.3", "CIS 1.1.3: the unit is not to be writable for others than its owner."),
-    ("cis-1.1.4", "CIS 1.1.4: the unit is to belong to root:root."),
-    ("cis-1.1.17", "CIS 1.1.17: the kubeconfig is to have mode 0600."),
-    ("cis-1.1.18", "CIS 1.1.18: the kubeconfig is to belong to root:root."),
-    ("cis-1.1.19", "CIS 1.1.19: keys and certificates are to belong to root:root."),
-    ("cis-1.1.20", "CIS 1.1.20: certificates are to have mode 0644 or less."),
-    ("cis-1.1.21", "CIS 1.1.21: keys are to have mode 0600."),
+    (CLUSTER_FILE, "The cluster file is invalid or probably contains a mistake."),
+    (VERSION_UNKNOWN, "The version of Kubernetes is unknown to this kcm."),
+    (VERSION_DIFFERS, "The version of the program differs from `kubernetesVersion`."),
+    (ALLOW_UNUSED, "An entry of `lint.allow` accepts no finding."),
+    ("cis-1.1.3", "CIS 1.1.3: the unit file must be writable by its owner only."),
+    ("cis-1.1.4", "CIS 1.1.4: the unit file must belong to root:root."),
+    ("cis-1.1.17", "CIS 1.1.17: the kubeconfig must have mode 0600."),
+    ("cis-1.1.18", "CIS 1.1.18: the kubeconfig must belong to root:root."),
+    ("cis-1.1.19", "CIS 1.1.19: keys and certificates must belong to root:root."),
+    ("cis-1.1.20", "CIS 1.1.20: certificates must have mode 0644 or less."),
+    ("cis-1.1.21", "CIS 1.1.21: keys must have mode 0600."),
 ];
 
 /// Returns every code that a cluster file can accept.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::cluster::Cluster;
 use crate::kube::ControlPlane;
-use crate::transport::{Local, Transport};
+use crate::transport::{Exchange, Local, Traced, Transport};
 use crate::util::tasks::{Panicked, at_once};
 
 /// All masters of a cluster file, in its order, each with its transport.
@@ -52,6 +52,16 @@ impl Fleet {
     #[must_use]
     pub fn with_control_plane(self, control_plane: Arc<dyn ControlPlane>) -> Self {
         Self { control_plane: Some(control_plane), ..self }
+    }
+
+    /// Reports each exchange with a master to `report`, for a trace.
+    #[must_use]
+    pub fn traced(self, report: &Arc<dyn Fn(&Exchange) + Send + Sync>) -> Self {
+        let trace = |(name, transport): (String, Arc<dyn Transport>)| {
+            let traced = Traced::new(name.clone(), transport, Arc::clone(report));
+            (name, Arc::new(traced) as Arc<dyn Transport>)
+        };
+        Self { masters: self.masters.into_iter().map(trace).collect(), ..self }
     }
 
     /// Returns the access to the API servers; `None` if the masters are folders.

@@ -60,14 +60,16 @@ pub enum PasswordError {
         reason: String,
     },
     /// The environment variable is not set, or is not valid UTF-8.
-    #[error("ssh.sudoPassword.env: the environment has no text in {name}; set it to the password")]
+    #[error(
+        "ssh.sudoPassword.env: environment variable {name} is not set or not UTF-8; set the variable to the password"
+    )]
     Env {
         /// Name of the variable.
         name: String,
     },
     /// The terminal prompt failed.
     #[error(
-        "the password for sudo cannot be asked for: {reason}; name a file or a variable in ssh.sudoPassword"
+        "cannot prompt for the sudo password: {reason}; set `file` or `env` in ssh.sudoPassword"
     )]
     Terminal {
         /// The cause.
@@ -110,6 +112,8 @@ fn first_line(file: &Path) -> Result<Zeroizing<String>, PasswordError> {
         .map_err(|error| failed(words(&error)))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
-        _ => Err(failed("its first line is empty; write the password there".to_owned())),
+        _ => {
+            Err(failed("the first line is empty; write the password on the first line".to_owned()))
+        }
     }
 }

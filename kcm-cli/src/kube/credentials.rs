@@ -20,24 +20,50 @@ pub enum Credentials {
         /// The client certificate and its key.
         pair: Pair,
     },
-    /// The current context of a kubeconfig. Everything that `kube` supports works, such as tokens
-    /// and exec plugins, except proxies.
+    /// A context of a kubeconfig. Everything that `kube` supports works, such as tokens and exec
+    /// plugins, except proxies.
     ///
     /// If the process has no default rustls crypto provider, this installs aws-lc-rs as the
     /// default.
-    Kubeconfig(PathBuf),
+    Kubeconfig(KubeconfigContext),
+}
+
+/// A context of a kubeconfig, or of several that are merged as kubectl merges `$KUBECONFIG`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KubeconfigContext {
+    /// The files. Of several, those that do not exist are ignored.
+    pub files: Vec<PathBuf>,
+    /// Name of the context; `None` for the current context.
+    pub context: Option<String>,
+}
+
+impl KubeconfigContext {
+    /// The current context of one file.
+    pub fn current(file: impl Into<PathBuf>) -> Self {
+        Self { files: vec![file.into()], context: None }
+    }
+
+    /// Returns the files as `$KUBECONFIG` lists them.
+    pub(crate) fn list(&self) -> String {
+        self.files.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(":")
+    }
 }
 
 impl Credentials {
     /// Returns a `kubectl` command line that uses these credentials. Without a kubeconfig,
     /// `--kubeconfig` is omitted.
     pub(crate) fn kubectl(&self, words: &[&str]) -> String {
-        let file = match self {
-            Self::Kubeconfig(file) => Some(file.display().to_string()),
-            Self::Component { .. } => None,
-        };
-        let file = file.iter().flat_map(|file| ["--kubeconfig", file]);
-        command(["kubectl"].into_iter().chain(file).chain(words.iter().copied()))
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        if let Self::Kubeconfig(kubeconfig) = self {
+            match &kubeconfig.files[..] {
+                [file] => after.extend(["--kubeconfig".to_owned(), file.display().to_string()]),
+                _ => before.extend(["env".to_owned(), format!("KUBECONFIG={}", kubeconfig.list())]),
+            }
+            after.extend(kubeconfig.context.iter().map(|context| format!("--context={context}")));
+        }
+        let (before, after) = (before.iter(), after.iter());
+        let line = before.map(String::as_str).chain(["kubectl"]).chain(after.map(String::as_str));
+        command(line.chain(words.iter().copied()))
     }
 
     /// Returns these credentials with another server URL. A kubeconfig keeps the URL that it names.

@@ -11,7 +11,7 @@ use crate::util::words::{in_full, moment};
 
 /// A failed request: the problem, the server, and the origin of the request.
 #[derive(Debug, Error)]
-#[error("{server}, asked from {from}: {problem}")]
+#[error("{server}, queried from {from}: {problem}")]
 pub struct ApiError {
     /// URL of the server.
     pub server: Box<str>,
@@ -40,7 +40,8 @@ impl ApiError {
     /// Splits the text into the problem and the fix, which follows the last semicolon.
     pub(crate) fn with_help(&self) -> (String, String) {
         let text = format!("{}: {}", self.server, self.problem);
-        let (said, help) = text.rsplit_once("; ").unwrap_or((text.as_str(), "see to that first"));
+        let (said, help) =
+            text.rsplit_once("; ").unwrap_or((text.as_str(), "fix this problem first"));
         (said.to_owned(), help.to_owned())
     }
 
@@ -72,7 +73,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connect => "no connection",
-            Self::Handshake => "a connection, but no TLS handshake",
+            Self::Handshake => "no TLS handshake",
             Self::Answer => "no answer",
         })
     }
@@ -84,12 +85,12 @@ impl fmt::Display for Step {
 pub enum Problem {
     /// The connection was refused.
     #[error(
-        "nobody listens there, or its name is unknown where it was asked from; start kube-apiserver or the load balancer before it, or correct `cluster.server`"
+        "connection refused, or the host name cannot be resolved; start kube-apiserver or its load balancer, or correct `cluster.server`"
     )]
     Refused,
     /// The host name cannot be resolved, or no route leads to it.
     #[error(
-        "cannot be reached: {reason}; correct `cluster.server`, or the name's entry in DNS or /etc/hosts"
+        "cannot connect: {reason}; correct `cluster.server`, or the host name in DNS or /etc/hosts"
     )]
     Unknown {
         /// The system's error message.
@@ -97,7 +98,7 @@ pub enum Problem {
     },
     /// A phase of the request took too long.
     #[error(
-        "{step} within {} s; see whether a firewall drops packets on the way, or the server is overloaded",
+        "{step} within {} s; check whether a firewall drops packets or the server is overloaded",
         patience.as_secs_f64()
     )]
     TimedOut {
@@ -108,37 +109,37 @@ pub enum Problem {
     },
     /// The server accepts connections and closes them during the TLS handshake.
     #[error(
-        "takes connections and closes them at once, as a load balancer does that has no live server behind it; start kube-apiserver"
+        "closes connections during the TLS handshake, as a load balancer without a healthy backend does; start kube-apiserver"
     )]
     Closed,
     /// The connection broke, possibly after the request was sent.
-    #[error("the connection was lost in the middle ({reason}); ask again")]
+    #[error("the connection was lost during the request ({reason}); run the same command again")]
     Lost {
         /// The cause.
         reason: String,
     },
     /// The master's sshd forbids TCP forwarding.
     #[error(
-        "the sshd of {master} forwards nothing; allow it with `AllowTcpForwarding local` in its sshd_config"
+        "sshd on {master} forbids TCP forwarding; set `AllowTcpForwarding local` in its sshd_config"
     )]
     ForwardingForbidden {
         /// Name of the master.
         master: String,
     },
     /// The master cannot open a stream for another reason.
-    #[error("there is no way through the master: {reason}")]
+    #[error("cannot connect through the master: {reason}")]
     Way {
         /// The reason and the fix.
         reason: String,
     },
     /// The server does not speak TLS.
     #[error(
-        "what answers there speaks no TLS; `cluster.server` must name the secure port of kube-apiserver"
+        "the server does not speak TLS; set `cluster.server` to the secure port of kube-apiserver"
     )]
     NoTls,
     /// The CA did not sign the server's certificate.
     #[error(
-        "its certificate was not signed by the CA that was given{}; give kcm the CA of this cluster, or correct `cluster.server`",
+        "the server certificate was not signed by the given CA{}; provide the CA of this cluster, or correct `cluster.server`",
         issued_by(issuer.as_deref())
     )]
     AnotherCa {
@@ -147,7 +148,7 @@ pub enum Problem {
     },
     /// The server's certificate does not name the host of the URL.
     #[error(
-        "its certificate is for {}, not for {expected}; issue it with that among its hosts, too, or name one of these in `cluster.server`",
+        "the server certificate is valid for {}, not for {expected}; add this host to the certificate, or use one of its hosts in `cluster.server`",
         listed(presented)
     )]
     AnotherName {
@@ -158,7 +159,7 @@ pub enum Problem {
     },
     /// The server's certificate has expired.
     #[error(
-        "its certificate expired on {}; it is {} here; renew it", moment(*not_after), moment(*now)
+        "the server certificate expired on {}, and this machine's clock shows {}; renew the certificate", moment(*not_after), moment(*now)
     )]
     ServerCertificateExpired {
         /// End of the certificate's validity.
@@ -168,7 +169,7 @@ pub enum Problem {
     },
     /// The server's certificate is not valid yet.
     #[error(
-        "its certificate is valid from {}; it is {} here; set this machine's clock, or the clock of who issued it",
+        "the server certificate is not valid before {}, and this machine's clock shows {}; correct this clock, or the clock of the issuing machine",
         moment(*not_before), moment(*now)
     )]
     ServerCertificateNotYetValid {
@@ -178,7 +179,7 @@ pub enum Problem {
         now: OffsetDateTime,
     },
     /// The server's certificate is invalid for another reason.
-    #[error("its certificate cannot be a server's: {reason}; issue another")]
+    #[error("the server certificate is not valid: {reason}; issue another certificate")]
     ServerCertificate {
         /// The reason.
         reason: String,
@@ -190,18 +191,20 @@ pub enum Problem {
         reason: String,
     },
     /// The server rejects the credentials (401).
-    #[error("does not accept the credentials: {reason}")]
+    #[error("rejects the credentials: {reason}")]
     Unauthenticated {
         /// The probable reason and its fix.
         reason: String,
     },
     /// The server treats the request as anonymous.
     #[error(
-        "takes us for system:anonymous: the client certificate did not arrive; a proxy that ends TLS must pass connections through instead"
+        "authenticates kcm as system:anonymous because the client certificate did not arrive; configure the proxy before the server for TLS passthrough"
     )]
     Anonymous,
     /// The server authenticates the credentials as an unexpected user.
-    #[error("takes us for {found:?} instead of {expected:?}; issue the certificate for that user")]
+    #[error(
+        "authenticates kcm as {found:?} instead of {expected:?}; issue the certificate for the expected user"
+    )]
     WrongUser {
         /// The user name that the server reports.
         found: String,
@@ -210,7 +213,7 @@ pub enum Problem {
     },
     /// The user lacks the permission (403).
     #[error(
-        "forbids to {verb}: {message}; restore the stock RBAC roles (kube-apiserver does when it starts), or grant it"
+        "forbids to {verb}: {message}; restore the default RBAC roles (kube-apiserver does this at startup), or grant the permission"
     )]
     Forbidden {
         /// The forbidden action.
@@ -220,7 +223,7 @@ pub enum Problem {
     },
     /// The clocks differ too much.
     #[error(
-        "its clock is {offset} off ours, and at most {} s are safe; synchronise both, with chrony for example",
+        "the server's clock differs from this machine's clock by {offset}, and at most {} s are safe; synchronise both clocks, for example with chrony",
         tolerance.as_secs()
     )]
     Clock {
@@ -230,13 +233,13 @@ pub enum Problem {
         tolerance: Duration,
     },
     /// The object has changed since it was read (409).
-    #[error("the object has been changed meanwhile: {message}")]
+    #[error("the object was changed concurrently: {message}")]
     Conflict {
         /// Message of the server.
         message: String,
     },
     /// The server cannot answer now (429 or 5xx).
-    #[error("cannot answer now ({code}): {message}; see its log, and etcd's")]
+    #[error("is unavailable (HTTP {code}): {message}; check the logs of kube-apiserver and etcd")]
     Unavailable {
         /// HTTP status code.
         code: u16,
@@ -244,7 +247,7 @@ pub enum Problem {
         message: String,
     },
     /// The server refuses the request for another reason.
-    #[error("refuses the request ({code}): {message}")]
+    #[error("refuses the request (HTTP {code}): {message}")]
     Refusal {
         /// HTTP status code.
         code: u16,
@@ -252,13 +255,15 @@ pub enum Problem {
         message: String,
     },
     /// The answer is not one of a Kubernetes API server.
-    #[error("does not answer as a Kubernetes API server does: {what}; correct `cluster.server`")]
+    #[error(
+        "sent an answer that is not valid for a Kubernetes API server: {what}; correct `cluster.server`"
+    )]
     Garbage {
         /// Description of the answer.
         what: String,
     },
     /// An argument cannot be used. No request was sent.
-    #[error("{what} cannot be used: {reason}")]
+    #[error("cannot use {what}: {reason}")]
     Unusable {
         /// The argument: a certificate, a key, a kubeconfig, a request.
         what: String,
@@ -273,9 +278,9 @@ pub(super) fn unsendable(error: &dyn std::error::Error) -> Problem {
 }
 
 fn issued_by(issuer: Option<&str>) -> String {
-    issuer.map_or_else(String::new, |issuer| format!(" (it names {issuer:?} as its issuer)"))
+    issuer.map_or_else(String::new, |issuer| format!(" (its issuer is {issuer:?})"))
 }
 
 fn listed(names: &[String]) -> String {
-    if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "no host".to_owned() } else { names.join(", ") }
 }

@@ -113,7 +113,7 @@ impl State {
 
     fn replace(&mut self, lease: &Lease) -> Result<Lease, ApiError> {
         let conflict = |message: &str| failed(Problem::Conflict { message: message.to_owned() });
-        let Some(current) = &self.lease else { return Err(conflict("it has been deleted")) };
+        let Some(current) = &self.lease else { return Err(conflict("the Lease was deleted")) };
         let version = current.pointer("/metadata/resourceVersion");
         if version.is_none_or(|version| version != lease.resource_version()) {
             return Err(conflict("the object has been modified"));
@@ -121,7 +121,7 @@ impl State {
         let spec = lease.object().get("spec").cloned().unwrap_or_default();
         self.put(&spec);
         self.writes.push(spec);
-        self.read()?.ok_or_else(|| conflict("it has been deleted"))
+        self.read()?.ok_or_else(|| conflict("the Lease was deleted"))
     }
 }
 
@@ -182,5 +182,5 @@ fn unavailable(code: u16) -> Problem {
 }
 
 fn failed(problem: Problem) -> ApiError {
-    ApiError { server: "https://fake:6443".into(), from: "here".into(), problem }
+    ApiError { server: "https://fake:6443".into(), from: "this machine".into(), problem }
 }

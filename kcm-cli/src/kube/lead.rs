@@ -5,7 +5,7 @@ use serde::Serialize;
 /// A change of leader, as observed during a handover.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LeadChange {
+pub struct LeaderChange {
     /// The former leader's master.
     pub from: String,
     /// The holder of the Lease after the handover. `None` if no new leader was seen in time.
@@ -22,7 +22,7 @@ pub struct LeadChange {
 /// The effect of a plan on leadership.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LeadForecast {
+pub struct LeaderForecast {
     /// Maximum number of leader changes.
     pub at_most: u8,
     /// The current leader, if it is known and runs on one of the cluster's masters.
@@ -30,7 +30,7 @@ pub struct LeadForecast {
     pub leader: Option<String>,
 }
 
-impl LeadChange {
+impl LeaderChange {
     /// True if a new leader was seen, or if the Lease was left to expire.
     #[must_use]
     pub fn is_good(&self) -> bool {

@@ -58,7 +58,7 @@ pub struct Lease {
 
 /// An error of an object that is not a valid Lease.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the Lease's {field} makes no sense: {value}")]
+#[error("invalid {field} in the Lease: {value}")]
 pub struct LeaseError {
     /// Name of the invalid field.
     pub field: &'static str,

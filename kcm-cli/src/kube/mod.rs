@@ -60,9 +60,9 @@ pub use client::{ApiServer, Networked, Patience, ServerVersion, Verb, check_iden
 pub(crate) use client::{Change, Etcd};
 pub use clock::ClockOffset;
 pub use control_plane::{Accepted, Api, CLOCK_TOLERANCE, ControlPlane, LeaseStore};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, KubeconfigContext};
 pub use error::{ApiError, Problem, Step};
 pub use fake::{FakeLeases, Scripted};
-pub use lead::{LeadChange, LeadForecast};
+pub use lead::{LeaderChange, LeaderForecast};
 pub use lease::{Holder, LEASE_NAME, LEASE_NAMESPACE, Lease, LeaseError};
 pub use via::Via;

@@ -34,7 +34,7 @@ impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Master { name, .. } => name,
-            Self::Direct => "here",
+            Self::Direct => "this machine",
         })
     }
 }

@@ -76,21 +76,21 @@ impl Accounts {
 fn missing(master: &str, account: &Account) -> Finding {
     let Account { user, group } = account;
     let (problem, lines) = match group {
-        None => (format!("there is no user `{user}`"), vec![format!("u {user} -")]),
+        None => (format!("user `{user}` does not exist"), vec![format!("u {user} -")]),
         Some(group) => (
-            format!("there is no user `{user}` or no group `{group}`"),
+            format!("user `{user}` or group `{group}` does not exist"),
             vec![format!("g {group} -"), format!("u {user} -:{group}")],
         ),
     };
     let words = ["systemd-sysusers", "--inline"].into_iter();
     let command = command(words.chain(lines.iter().map(String::as_str)));
-    let help = format!("run `{command}` there");
+    let help = format!("run `{command}` on the master");
     Finding::error(FindingCode::AccountMissing, master, problem, help)
 }
 
 /// Reports an account whose IDs are unknown, as in a directory that is not a complete system.
 fn unknown(master: &str, account: &Account, why: &str) -> Finding {
-    let problem = format!("the number of user `{}` cannot be told ({why})", account.user);
-    let help = "files that are its own belong to root; give them to it when the system is whole";
+    let problem = format!("cannot determine the numeric ID of user `{}` ({why})", account.user);
+    let help = "once the system is complete, change the owner of the files of this user, which belong to root until then";
     Finding::error(FindingCode::AccountMissing, master, problem, help).into_warning()
 }

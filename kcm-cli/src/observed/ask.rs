@@ -2,8 +2,8 @@
 
 use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster, links};
 use crate::artifact::DesiredService;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::artifact::generation::{Generation, Generations, slot_folders};
-use crate::artifact::uptake::Uptake;
 use crate::cluster::layout::Layout;
 use crate::observed::accounts::Accounts;
 use crate::observed::effective::EffectiveUnit;
@@ -175,7 +175,8 @@ pub(super) async fn ask(
     // Without links, this takes no exchange.
     master.behind = links::behind(&master, transport, layout, &beside.signing).await?;
     if !beside.only_once {
-        master.uptake = uptake(&master, connections.as_deref(), transport, layout).await;
+        master.certificate_reload =
+            certificate_reload(&master, connections.as_deref(), transport, layout).await;
     }
     Ok(Seen { master, inspected })
 }
@@ -216,7 +217,7 @@ fn observed_master(
         files,
         identity: None,
         not_held: NotHeld::Absent,
-        uptake: None,
+        certificate_reload: None,
         found_unit,
         generations,
         notes,
@@ -258,8 +259,10 @@ fn generations(
     let mut problems = Vec::new();
     let mut note = |text: Option<String>, which: &str| {
         let read = text.as_deref().map(Generation::parse)?;
-        read.map_err(|error| problems.push(format!("the note of its {which} generation: {error}")))
-            .ok()
+        read.map_err(|error| {
+            problems.push(format!("cannot parse the note of the {which} generation: {error}"))
+        })
+        .ok()
     };
     let pending = note(text(replies)?, "pending");
     let previous = note(text(replies)?, "previous");
@@ -292,20 +295,23 @@ fn text(replies: &mut impl Iterator<Item = Reply>) -> Result<Option<String>, Une
 ///
 /// This takes another exchange if the credentials file is newer than the service and kcm has noted
 /// its connections.
-async fn uptake(
+async fn certificate_reload(
     master: &ObservedMaster,
     text: Option<&str>,
     transport: &dyn Transport,
     layout: &Layout,
-) -> Option<Uptake> {
-    let by_its_start = super::uptake::by_its_start(master, layout)?;
-    let noted = super::uptake::noted(master, text).filter(|_| by_its_start != Uptake::Proven);
+) -> Option<CertificateReload> {
+    let by_its_start = super::certificate_reload::by_its_start(master, layout)?;
+    let noted = super::certificate_reload::noted(master, text)
+        .filter(|_| by_its_start != CertificateReload::Proven);
     let Some(noted) = noted else { return Some(by_its_start) };
     let look = Settle::connections(&layout.unit, Some(noted.invocation.clone()));
     let replies = transport.call(&Batch::new(vec![Operation::Settle(look)])).await;
     let first = replies.ok().and_then(|replies| replies.done.into_iter().next());
     Some(match first {
-        Some(Reply::Settled(now)) => noted.judge(&now),
-        _ => Uptake::Unknown { reason: "its connections cannot be seen".to_owned() },
+        Some(Reply::Settled(now)) => noted.evaluate(&now),
+        _ => CertificateReload::Unknown {
+            reason: "cannot observe the connections of the service".to_owned(),
+        },
     })
 }

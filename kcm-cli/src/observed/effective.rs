@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use kcm_systemd::{
-    CommandLine, EnvironmentText, Finding, FindingCode, FlagName, MeaningError, ServiceMeaning,
-    Surroundings, UnitFile, UnitName,
+    CommandLine, EffectiveService, EffectiveServiceError, EnvironmentText, Finding, FindingCode,
+    FlagName, Surroundings, UnitFile, UnitName,
 };
 use thiserror::Error;
 
@@ -61,10 +61,12 @@ pub(crate) struct Lost {
 /// The reason why the effective configuration of a unit is unknown.
 #[derive(Debug, Error)]
 pub(crate) enum EffectiveError {
-    #[error("{path} counts and cannot be read; it must be a regular file that root can read")]
+    #[error(
+        "the unit depends on {path} which kcm cannot read; provide a regular file that root can read"
+    )]
     Unread { path: String },
     #[error(transparent)]
-    Meaning(#[from] MeaningError),
+    EffectiveContent(#[from] EffectiveServiceError),
 }
 
 impl EffectiveUnit {
@@ -135,18 +137,18 @@ impl EffectiveUnit {
     /// and those arguments.
     pub(crate) fn meaning_without_strays(
         &self,
-    ) -> Result<(ServiceMeaning, Vec<String>), EffectiveError> {
-        Ok(ServiceMeaning::without_strays(&self.whole()?, &self.around)?)
+    ) -> Result<(EffectiveService, Vec<String>), EffectiveError> {
+        Ok(EffectiveService::without_strays(&self.whole()?, &self.around)?)
     }
 
     /// Returns the flags that are given more than once.
     pub(crate) fn repeated(&self) -> Vec<FlagName> {
-        ServiceMeaning::repeated(&self.merged(), &self.around)
+        EffectiveService::repeated(&self.merged(), &self.around)
     }
 
     /// Returns the effective configuration of the service.
-    pub(crate) fn meaning(&self) -> Result<ServiceMeaning, EffectiveError> {
-        Ok(ServiceMeaning::of(&self.whole()?, &self.around)?)
+    pub(crate) fn meaning(&self) -> Result<EffectiveService, EffectiveError> {
+        Ok(EffectiveService::of(&self.whole()?, &self.around)?)
     }
 
     /// Returns the executable, if the unit has exactly one command.

@@ -56,9 +56,7 @@ pub enum AskError {
         error: OperationError,
     },
     /// The transport violated its contract.
-    #[error(
-        "{master}: its transport answered other questions than it was asked; this is a bug in the transport"
-    )]
+    #[error("{master}: the transport returned unexpected replies; this is a bug in the transport")]
     Contract {
         /// Name of the master.
         master: String,

@@ -25,10 +25,10 @@ pub(super) fn held_identity(
     }
     let unusable = |why: &str| NotHeld::Unusable(why.to_owned());
     let certificate = master.certificate(form).ok_or_else(|| match form {
-        CredentialsForm::EmbeddedOnly => unusable("its kubeconfig has no client certificate"),
-        _ => unusable("its certificate is not a regular file"),
+        CredentialsForm::EmbeddedOnly => unusable("the kubeconfig has no client certificate"),
+        _ => unusable("the certificate is missing or is not a regular file"),
     })?;
-    let digest = master.key(form).ok_or_else(|| unusable("there is no key beside it"))?;
+    let digest = master.key(form).ok_or_else(|| unusable("the certificate has no key"))?;
     let facts = facts(&certificate).map_err(NotHeld::Unusable)?;
     Ok(IdentityFacts { key: KeyMatch::NotObserved(digest), ..facts })
 }

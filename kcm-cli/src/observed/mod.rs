@@ -4,12 +4,12 @@
 
 pub(crate) mod accounts;
 mod ask;
+mod certificate_reload;
 pub(crate) mod effective;
 mod error;
 mod held;
 mod links;
 pub(crate) mod trust;
-mod uptake;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,8 +20,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::artifact::DesiredService;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::artifact::generation::{Generations, Slot};
-use crate::artifact::uptake::Uptake;
 use crate::artifact::view::{self, client_certificate, embedded};
 use crate::cluster::CredentialsForm;
 use crate::cluster::layout::{Layout, Role};
@@ -72,7 +72,7 @@ pub struct ObservedMaster {
     pub(crate) not_held: NotHeld,
     /// Certificate reload of the service. `None` if the kubeconfig names no credentials file, the
     /// service is not running, or the reload was not evaluated.
-    pub uptake: Option<Uptake>,
+    pub certificate_reload: Option<CertificateReload>,
     /// The files from which systemd loads the unit.
     #[serde(skip)]
     pub(crate) found_unit: FoundUnit,
@@ -269,8 +269,8 @@ impl Observed {
         let mut known: HashMap<String, Result<IdentityFacts, String>> = HashMap::new();
         for master in &mut masters {
             let held = held_identity(master, inputs.credentials, |pem| {
-                let judge = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now);
-                known.entry(pem.to_owned()).or_insert_with(judge).clone()
+                let evaluate = || IdentityFacts::of_certificate(pem, ca, &inputs.request, now);
+                known.entry(pem.to_owned()).or_insert_with(evaluate).clone()
             });
             match held {
                 Ok(facts) => master.identity = Some(facts),

@@ -10,7 +10,7 @@ use crate::pki;
 use crate::pki::identity::Decision;
 use crate::plan::Plan;
 use crate::preflight::{self, lint};
-use crate::rollout::{Lead, Outcome, PlanInputs, Prepared, execute};
+use crate::rollout::{LeaderElection, Outcome, PlanInputs, Prepared, execute};
 use crate::transport::Activity;
 
 /// Plans the changes that [`apply`] would make. Writes nothing.
@@ -31,10 +31,15 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
 /// # Errors
 /// If it stopped before any master changed. Later failures are in the [`Outcome`].
 pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
+    let prepared = prepare_to_apply(run).await?;
+    Box::pin(execute(run, prepared)).await
+}
+
+/// Plans as [`apply`] does. Finishes an interrupted write of a certificate on this machine.
+pub(crate) async fn prepare_to_apply(run: Run<'_>) -> Result<Prepared, Error> {
     pki::recover(&run.cluster.pki)?;
     // The future is large, so it is boxed to keep it off the callers' stacks.
-    let prepared = Box::pin(prepare(run)).await?;
-    Box::pin(execute(run, prepared)).await
+    Box::pin(prepare(run)).await
 }
 
 async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
@@ -60,7 +65,7 @@ async fn ask_api_servers(run: Run<'_>, prepared: &mut Prepared) -> Result<(), Er
     let (observed, examined) = (&observed.masters[..], &from.examined[..]);
     let credentials = Credentials::of_cluster(run.cluster, from.inputs.pair.clone())?;
     let (lead, mut found) =
-        Lead::of_plan(run, plan, observed, examined, credentials.as_ref()).await;
+        LeaderElection::of_plan(run, plan, observed, examined, credentials.as_ref()).await;
     if matches!(plan.identity, Some(Decision::Issue { .. })) {
         found.clear();
     }
@@ -73,7 +78,7 @@ async fn ask_api_servers(run: Run<'_>, prepared: &mut Prepared) -> Result<(), Er
     let restarted = masters.filter(|(_, (planned, master))| planned.starts() && runs(master));
     let restarted: Vec<_> = restarted.map(|(place, _)| place).collect();
     // Leadership changes at most once, because the leader is restarted last.
-    plan.lead_changes = match &restarted[..] {
+    plan.leader_changes = match &restarted[..] {
         [] => None,
         _ => Some(lead.forecast(&restarted).await),
     };

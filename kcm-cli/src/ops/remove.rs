@@ -34,16 +34,20 @@ pub enum From {
 /// # Errors
 /// If it stopped before any master changed. Later failures are in the [`Outcome`].
 pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
-    let prepared = prepare(run, from).await?;
+    let prepared = plan_removal(run, from).await?;
     execute(run, prepared).await
 }
 
-async fn prepare(run: Run<'_>, from: &From) -> Result<Prepared, Error> {
+/// Plans the changes that [`remove`] would make. Writes nothing.
+///
+/// # Errors
+/// If no healthy master would remain, or a master cannot be observed.
+pub async fn plan_removal(run: Run<'_>, from: &From) -> Result<Prepared, Error> {
     if let From::These(names) = from {
         run.cluster.check_names(names).map_err(|reason| Error::Request { reason })?;
     }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
-    let binary = pki::brought_binary(run.cluster)?;
+    let binary = pki::uploaded_binary(run.cluster)?;
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;
     let masters = observed.iter().map(|master| {
         let steps = if is_meant(from, &master.name) {
@@ -130,12 +134,12 @@ async fn leaves_a_healthy_one(
 
 fn last_healthy(cluster: &Cluster, planned: &MasterPlan) -> Finding {
     let problem = match &cluster.left_out[..] {
-        [] => "no other master would be left that is healthy".to_owned(),
+        [] => "no other healthy master would remain".to_owned(),
         left_out => {
             let names = left_out.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            format!("no other master would be left that is healthy ({names} was not asked)")
+            format!("no other healthy master would remain (not queried: {names})")
         }
     };
-    let help = "mend another one first, or say --even-the-last";
+    let help = "repair another master first, or pass --even-the-last";
     Finding::error(FindingCode::LastHealthy, &planned.name, problem, help)
 }

@@ -40,6 +40,16 @@ pub struct Renewal {
 /// # Errors
 /// If it stopped before any master changed. Later failures are in the [`Outcome`].
 pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
+    let prepared = plan_renewal(run, renewal).await?;
+    Box::pin(execute(run, prepared)).await
+}
+
+/// Plans the changes that [`renew`] would make. Finishes an interrupted write of a certificate on
+/// this machine, and writes nothing else.
+///
+/// # Errors
+/// If the plan cannot be made, or a check shows that it could not be executed.
+pub async fn plan_renewal(run: Run<'_>, renewal: Renewal) -> Result<Prepared, Error> {
     let check = check_certificates(run, renewal.within).await?;
     let due = check.certificates.into_iter().filter(|it| {
         it.role == CertificateUse::Served && (renewal.force || it.validity != Validity::Good)
@@ -47,8 +57,7 @@ pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
     let makes_it = makers(run)?;
     let restarted = due.filter_map(|it| it.master).filter(|name| makes_it.contains(name)).collect();
     pki::recover(&run.cluster.pki)?;
-    let prepared = Box::pin(prepare(run, renewal, restarted)).await?;
-    Box::pin(execute(run, prepared)).await
+    Box::pin(prepare(run, renewal, restarted)).await
 }
 
 async fn prepare(
@@ -118,12 +127,12 @@ fn narrow(
     let is_offline = observed.probe.unit.activity == Activity::Offline;
     if is_offline {
         // Services do not run in a folder, so nothing is restarted.
-        steps.extend(goes_on.then_some(Step::Prove));
+        steps.extend(goes_on.then_some(Step::Verify));
     } else if restarted || steps.iter().any(is_read) || goes_on && is_stale() {
         steps.push(Step::Restart);
     } else if goes_on || runs && steps.iter().any(|step| step.role() == Some(Role::Combined)) {
         // A running service reloads a credentials file on its own.
-        steps.push(Step::Prove);
+        steps.push(Step::Verify);
     }
     MasterPlan { name, steps }
 }
@@ -151,12 +160,13 @@ fn tell(
 ) -> Result<(), PreflightError> {
     let bare = |observed: &&ObservedMaster| !is_deployed(observed);
     let finding = |observed: &ObservedMaster| {
-        let problem = "there is no kube-controller-manager, so there is nothing to renew";
+        let problem =
+            "kube-controller-manager is not installed, so there is no certificate to renew";
         Finding::error(
             FindingCode::NotDeployed,
             &observed.name,
             problem,
-            "`kcm apply` puts it there",
+            "run `kcm apply` to install kube-controller-manager",
         )
     };
     let mut found: Vec<_> = observed.masters.iter().filter(bare).map(finding).collect();
@@ -172,7 +182,7 @@ fn tell(
     let names: Vec<_> = others.map(|((whole, _), _)| whole.name.as_str()).collect();
     if !names.is_empty() {
         let text = format!(
-            "{}: more than certificates differs from the cluster file, and stays as it is; `kcm plan` shows it",
+            "{}: settings other than certificates differ from the cluster file and stay unchanged; run `kcm plan` to show them",
             names.join(", ")
         );
         run.events.event(&Event::Warning { text });

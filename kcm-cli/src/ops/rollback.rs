@@ -28,11 +28,15 @@ use crate::util::files::RemotePath;
 /// If it stopped before any master changed, also if an earlier generation is missing. Later
 /// failures are in the [`Outcome`].
 pub async fn rollback(run: Run<'_>) -> Result<Outcome, Error> {
-    let prepared = prepare(run).await?;
+    let prepared = plan_rollback(run).await?;
     execute(run, prepared).await
 }
 
-async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
+/// Plans the changes that [`rollback`] would make. Writes nothing.
+///
+/// # Errors
+/// If an earlier generation is missing, or a master cannot be observed.
+pub async fn plan_rollback(run: Run<'_>) -> Result<Prepared, Error> {
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;
     let undoing = Undoing::of(&observed, run.now);
@@ -40,9 +44,9 @@ async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
     for master in &observed {
         match part(master, undoing, &layout) {
             Ok((part, change)) => {
-                if let Part::Back(earlier) | Part::Unproven(earlier) = part {
+                if let Part::Back(earlier) | Part::Unverified(earlier) = part {
                     let (master, replaced_at) = (master.name.clone(), earlier.replaced_at);
-                    run.events.event(&Event::GoesBack { master, replaced_at });
+                    run.events.event(&Event::Restores { master, replaced_at });
                 }
                 masters.push(master_plan(master, part, &layout));
                 changes.push(change);
@@ -88,7 +92,7 @@ enum Part<'o> {
     /// The master returns to this generation.
     Back(&'o Generation),
     /// An unverified change is reverted to this generation.
-    Unproven(&'o Generation),
+    Unverified(&'o Generation),
     /// An interrupted rollback continues, with the generation to restore if the master keeps it.
     GoesOn(Option<&'o Generation>),
     /// The change never reached the master, or is already reverted.
@@ -107,8 +111,8 @@ fn part<'o>(
     let generations = &observed.generations;
     let Some(Undoing { change, by }) = undoing.filter(|_| observed.notes.is_empty()) else {
         return Err(nothing(
-            "kcm has kept no earlier generation there",
-            "leave it out with --skip, or mend the cluster file and apply it",
+            "no earlier generation is available",
+            "exclude the master with --skip, or correct the cluster file and run `kcm apply`",
         ));
     };
     let back = Change { began: by, undoes: Some(change) };
@@ -116,13 +120,13 @@ fn part<'o>(
     let is_pending = generations.pending.is_some();
     if last.replaced_at == change && last.is_before_the_first(&layout.unit_file) {
         return Err(nothing(
-            "before its last change there was nothing there",
-            "`kcm remove` takes kube-controller-manager off it",
+            "kube-controller-manager was not installed before the last change",
+            "run `kcm remove` to remove kube-controller-manager from the master",
         ));
     }
     let as_it_is = Change { began: last.replaced_at, undoes: last.undoes };
     Ok(if last.replaced_at == change && is_pending {
-        (Part::Unproven(last), as_it_is)
+        (Part::Unverified(last), as_it_is)
     } else if last.replaced_at == change {
         (Part::Back(last), back)
     } else if last.replaced_at == by && is_pending {
@@ -144,7 +148,7 @@ fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> Ma
             return MasterPlan { name, steps: steps.collect() };
         }
         Part::Back(earlier) => (Some(earlier), false),
-        Part::Unproven(earlier) => (Some(earlier), true),
+        Part::Unverified(earlier) => (Some(earlier), true),
         Part::GoesOn(earlier) => (earlier, true),
     };
     let restored = earlier.into_iter().flat_map(|earlier| {
@@ -187,7 +191,7 @@ fn master_plan(observed: &ObservedMaster, part: Part<'_>, layout: &Layout) -> Ma
     if restart {
         steps.push(Step::Restart);
     } else if is_unproven || runs && has_changes {
-        steps.push(Step::Prove);
+        steps.push(Step::Verify);
     }
     MasterPlan { name, steps }
 }

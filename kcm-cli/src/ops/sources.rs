@@ -43,7 +43,7 @@ impl Sources {
         let services = known_services(run.cluster, &layout)?;
         let observed = observe(run, &layout, &accounts, &inputs, &services).await?;
         tell_of_owners(&observed, run.events);
-        tell_of_uptake(&observed, run.events);
+        report_certificate_reload(&observed, run.events);
         if matches!(inputs.ca, Ca::ToBeCreated) {
             preflight::may_create_ca(run.cluster, run.fleet, &observed).await?;
         }
@@ -84,7 +84,7 @@ impl Sources {
             identity: Some(decisions.identity),
             serving: decisions.serving,
             masters,
-            lead_changes: None,
+            leader_changes: None,
         };
         let from = FromClusterFile { inputs, owners, examined: Vec::new(), same_key };
         Prepared {
@@ -126,19 +126,24 @@ fn owners(
 
 /// Reports how far services have reloaded new certificates. Skips services that were started after
 /// their credentials file changed.
-fn tell_of_uptake(observed: &Observed, events: &dyn EventSink) {
+fn report_certificate_reload(observed: &Observed, events: &dyn EventSink) {
     for master in &observed.masters {
         let Activity::Active { since, .. } = master.probe.unit.activity else { continue };
         let changed = master.files.combined.state.changed();
-        if let Some(uptake) = master.uptake.clone().filter(|_| changed > Some(since)) {
-            events.event(&Event::Uptake { master: master.name.clone(), uptake });
+        if let Some(certificate_reload) =
+            master.certificate_reload.clone().filter(|_| changed > Some(since))
+        {
+            events.event(&Event::CertificateReload {
+                master: master.name.clone(),
+                certificate_reload,
+            });
         }
     }
 }
 
 fn tell_of_owners(observed: &Observed, events: &dyn EventSink) {
     if observed.masters.iter().any(|master| !master.probe.can_set_owner) {
-        let text = "files belong to you, not to root:root, because only root can give files away; pack them with owner root, or run as root";
+        let text = "the files are owned by the current user, not by root:root, because only root can change owners; pack the files with owner root, or run kcm as root";
         events.event(&Event::Warning { text: text.to_owned() });
     }
 }

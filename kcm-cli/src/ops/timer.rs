@@ -68,7 +68,7 @@ pub enum TimerError {
     },
     /// A sudo password comes from a terminal or a shell's environment, which a timer does not have.
     #[error(
-        "master {master}: ssh.sudoPassword asks {whom}, and a timer has none; name a file in ssh.sudoPassword, or set ssh.sudo to passwordless"
+        "master {master}: ssh.sudoPassword reads the password from {whom}, which a timer does not have; name a file in ssh.sudoPassword, or set ssh.sudo to passwordless"
     )]
     Password {
         /// Name of the master.
@@ -88,7 +88,7 @@ pub fn certificate_timer(
 ) -> Result<[UnitText; 2], TimerError> {
     for master in &cluster.masters {
         let whom = match (&master.ssh.sudo, &master.ssh.sudo_password) {
-            (Sudo::Password, SudoPassword::Terminal) => "on a terminal",
+            (Sudo::Password, SudoPassword::Terminal) => "a terminal",
             (Sudo::Password, SudoPassword::Env(_)) => "the environment of a shell",
             _ => continue,
         };
@@ -148,10 +148,12 @@ fn service(timer: &CertificateTimer, cluster: &Cluster) -> Result<Unit, TimerErr
 
 fn schedule(timer: &CertificateTimer) -> Result<Unit, TimerError> {
     let what = if timer.renew { "renews" } else { "checks" };
-    let unit =
-        [("Description", format!("When kcm {what} the certificates of kube-controller-manager"))];
+    let unit = [(
+        "Description",
+        format!("Schedule on which kcm {what} the certificates of kube-controller-manager"),
+    )];
     if timer.on_calendar.trim().is_empty() {
-        let reason = "is empty; give a time as systemd.time(7) has it, such as daily".to_owned();
+        let reason = "the value is empty; set a calendar event in the format of systemd.time(7), for example daily".to_owned();
         return Err(TimerError::Unusable { what: "--on-calendar", reason });
     }
     let calendar = [
@@ -194,7 +196,7 @@ fn writable(timer: &CertificateTimer, cluster: &Cluster) -> Result<String, Timer
     folders.retain(|folder| folder.is_absolute());
     for folder in folders {
         let Some(folder) = folder.to_str() else {
-            let reason = format!("{} is not UTF-8; use another folder", folder.display());
+            let reason = format!("{} is not valid UTF-8; use another folder", folder.display());
             return Err(TimerError::Unusable { what: "a folder", reason });
         };
         let folder = folder.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");

@@ -33,7 +33,7 @@ pub struct Binary {
 }
 
 /// Reads the binary, if the cluster file names one.
-pub(crate) fn brought_binary(cluster: &Cluster) -> Result<Option<Binary>, OperatorError> {
+pub(crate) fn uploaded_binary(cluster: &Cluster) -> Result<Option<Binary>, OperatorError> {
     cluster.install.binary.as_deref().map(read_binary).transpose()
 }
 
@@ -88,13 +88,13 @@ fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
     // Opening a named pipe would block.
     let found = fs::metadata(path).map_err(failed)?;
     if found.is_dir() {
-        return Err(wrong("it is a folder; name the program in it".to_owned()));
+        return Err(wrong("is a directory; write the path of the binary".to_owned()));
     }
     if !found.is_file() {
-        return Err(wrong("it is no regular file; name the program itself".to_owned()));
+        return Err(wrong("not a regular file; write the path of the binary".to_owned()));
     }
     if found.len() > LONGEST {
-        let reason = format!("it is longer than {}; is it the right file?", size(LONGEST));
+        let reason = format!("larger than {}; check the path", size(LONGEST));
         return Err(wrong(reason));
     }
     let mut bytes = Vec::new();
@@ -102,9 +102,7 @@ fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
     // The file may grow after the check.
     file.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
     let machine = machine(&bytes).map_err(|reason| {
-        wrong(format!(
-            "{reason}; put the program there, as Kubernetes' server archive for Linux has it"
-        ))
+        wrong(format!("{reason}; use the binary from the Kubernetes server archive for Linux"))
     })?;
     Ok(Binary { bytes: Bytes::new(bytes), machine })
 }
@@ -113,15 +111,15 @@ fn read_binary(path: &Path) -> Result<Binary, OperatorError> {
 /// error says why a file is not one.
 fn machine(bytes: &[u8]) -> Result<&'static str, String> {
     if bytes.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err("the file is empty".to_owned());
     }
     if bytes.starts_with(b"#!") {
-        return Err("it is a script".to_owned());
+        return Err("a script, not an ELF executable".to_owned());
     }
     let Some(&[0x7f, b'E', b'L', b'F', class, order, .., kind1, kind2, machine1, machine2]) =
         bytes.first_chunk::<HEADER>()
     else {
-        return Err("it is no program for Linux".to_owned());
+        return Err("not an ELF executable".to_owned());
     };
     let number = |bytes| match order {
         2 => u16::from_be_bytes(bytes),
@@ -129,10 +127,10 @@ fn machine(bytes: &[u8]) -> Result<&'static str, String> {
     };
     // Position-independent executables have the type of shared objects.
     if !matches!(number([kind1, kind2]), 2 | 3) {
-        return Err("it is a part of a program only".to_owned());
+        return Err("an ELF file, but not an executable".to_owned());
     }
     if class != 2 {
-        return Err("it is for a 32-bit machine".to_owned());
+        return Err("built for a 32-bit architecture".to_owned());
     }
     match (number([machine1, machine2]), order) {
         (21, 1) => Ok("ppc64le"),
@@ -140,9 +138,7 @@ fn machine(bytes: &[u8]) -> Result<&'static str, String> {
         (62, 1) => Ok("amd64"),
         (183, 1) => Ok("arm64"),
         (243, 1) => Ok("riscv64"),
-        (other, _) => {
-            Err(format!("it is for a machine that kcm does not know (ELF machine {other})"))
-        }
+        (other, _) => Err(format!("built for an unsupported architecture (ELF machine {other})")),
     }
 }
 
@@ -169,10 +165,10 @@ mod tests {
         let cases: [(&[u8], &str); 7] = [
             (b"", "empty"),
             (b"#!/bin/sh\nexit 0\n", "script"),
-            (b"\x7fELF", "no program"),
-            (b"not a program at all, but text", "no program"),
+            (b"\x7fELF", "not an ELF executable"),
+            (b"not a program at all, but text", "not an ELF executable"),
             (&header(1, 1, [2, 0], [3, 0]), "32-bit"),
-            (&header(2, 1, [1, 0], [62, 0]), "part of a program"),
+            (&header(2, 1, [1, 0], [62, 0]), "not an executable"),
             (&header(2, 1, [2, 0], [8, 0]), "ELF machine 8"),
         ];
         for (bytes, expected) in cases {

@@ -17,8 +17,9 @@ pub(super) fn of_key(what: &'static str, path: &Path) -> Vec<String> {
     if mode.bits() & 0o077 != 0 {
         let shown = path.display().to_string();
         let chmod = command(["chmod", "600", &shown]);
-        warnings
-            .push(format!("{what} {shown} has mode {mode}, so others can read it; run `{chmod}`"));
+        warnings.push(format!(
+            "{what} {shown} has mode {mode}, which gives other users access; run `{chmod}`"
+        ));
     }
     warnings.extend(above(path).iter().map(|folder| format!("{what}: {}", described(folder))));
     warnings
@@ -50,5 +51,5 @@ fn above(path: &Path) -> Vec<UntrustedFolder> {
 
 fn described(folder: &UntrustedFolder) -> String {
     let user = rustix::process::geteuid().as_raw().to_string();
-    format!("{}; run `{}`, or name another folder", folder.problem(), folder.command_here(&user))
+    format!("{}; run `{}`, or use another folder", folder.problem(), folder.command_here(&user))
 }

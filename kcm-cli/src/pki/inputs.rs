@@ -10,7 +10,7 @@ use kcm_pki::{Certificate, PrivateKey};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::binary::brought_binary;
+use super::binary::uploaded_binary;
 use super::exposure;
 use super::serving;
 use super::store::{read_identity, read_serving_pair};
@@ -28,8 +28,8 @@ pub use request::IdentityRequest;
 pub(crate) use request::{MASTERS, RENEW_BEFORE, TUTORIAL_CSR, renew_before};
 
 const IDENTITY_KEY: &str = "kube-controller-manager's key (pki.directory)";
-pub(crate) const SERVING_PAIR: &str = "the serving certificate's pair (pki.directory)";
-pub(crate) const IDENTITY: &str = "kube-controller-manager's pair (pki.directory)";
+pub(crate) const SERVING_PAIR: &str = "the serving key pair (pki.directory)";
+pub(crate) const IDENTITY: &str = "kube-controller-manager's key pair (pki.directory)";
 
 /// All inputs on the operator's machine, read once.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Inputs {
             Found::CertificateAlone => (None, true),
             Found::KeyAlone => {
                 let path = cluster.pki.directory.join(KEY);
-                let reason = "there is no certificate beside it; put it there, or move the key away to get a new pair";
+                let reason = "the certificate for this key is missing; restore the certificate, or move the key away for a new key pair";
                 return Err(OperatorError::content(IDENTITY, &path, reason));
             }
         };
@@ -96,7 +96,7 @@ impl Inputs {
         } else {
             None
         };
-        let binary = brought_binary(cluster)?;
+        let binary = uploaded_binary(cluster)?;
         let serving = read_serving(cluster, &request)?;
         warnings.extend(exposure::of_key(CA_KEY, &cluster.pki.ca_key));
         warnings.extend(exposure::of_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
@@ -136,7 +136,7 @@ fn read_serving(
 
 /// Rejects a pair that cannot be parsed, because a new pair would replace it.
 fn check_pair(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
-    const HELP: &str = "mend it, or move both files away to get a new pair";
+    const HELP: &str = "correct the file, or move both files away for a new key pair";
     let (certificate, key) = (pki.directory.join(CERTIFICATE), pki.directory.join(KEY));
     if let Err(error) = PrivateKey::from_pem(pair.key.as_bytes()) {
         return Err(OperatorError::content(IDENTITY, &key, with_help(&error, HELP)));
@@ -145,7 +145,7 @@ fn check_pair(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
         return Err(OperatorError::content(IDENTITY, &certificate, with_help(&error, HELP)));
     }
     if pair.certificate.contains("PRIVATE KEY-----") {
-        let reason = "it holds a private key too; take the key out of this file";
+        let reason = "the file also contains a private key; remove the private key from this file";
         return Err(OperatorError::content(IDENTITY, &certificate, reason.to_owned()));
     }
     Ok(())
@@ -157,7 +157,10 @@ fn ends_soon(ca: &Ca, request: &IdentityRequest, now: OffsetDateTime) -> Option<
     let Ca::Present(ca) = ca else { return None };
     let end = ca.certificate().not_after();
     let text = || {
-        format!("{CA_CERT} ends {}, and every certificate with it; replace it in time", end.date())
+        format!(
+            "{CA_CERT} expires on {}, and no certificate of this CA is valid after that date; replace the CA before",
+            end.date()
+        )
     };
     (end - now <= request.renew_before).then(text)
 }

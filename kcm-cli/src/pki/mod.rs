@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::util::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 
 pub use binary::Binary;
-pub(crate) use binary::{brought_binary, holds, program_facts};
+pub(crate) use binary::{holds, program_facts, uploaded_binary};
 pub(crate) use inputs::{
     CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, MASTERS, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
     ca_key_to_distribute, load_authority, pair, renew_before, serving_pair, trusted,
@@ -75,7 +75,7 @@ impl OperatorError {
         let error = FileError::from_io(path.display(), error);
         let detail = match error.kind {
             FileErrorKind::NotFound => {
-                "there is no such file; put it there or mend the path".to_owned()
+                "no such file or directory; create the file or correct the path".to_owned()
             }
             FileErrorKind::WrongKind => in_the_way(path),
             _ => error.detail,
@@ -88,12 +88,9 @@ impl OperatorError {
 fn in_the_way(path: &Path) -> String {
     match path.ancestors().find(|at| at.exists()) {
         Some(file) if file != path => {
-            format!(
-                "{} is a file, and a folder is needed there; move it away or mend the path",
-                file.display()
-            )
+            format!("{} is not a directory; move the file away or correct the path", file.display())
         }
-        _ => "it is a folder; put the file in its place or mend the path".to_owned(),
+        _ => "is a directory; replace the directory with the file or correct the path".to_owned(),
     }
 }
 
@@ -115,7 +112,7 @@ pub(crate) fn absolute(what: &'static str, path: &Path) -> Result<RemotePath, Op
             Err(error) => return Err(OperatorError::unreadable(what, path, &error)),
         }
         if existing.is_symlink() {
-            let problem = "is a symbolic link that leads nowhere; mend or remove it";
+            let problem = "is a dangling symbolic link; correct or remove the link";
             return Err(unusable(format!("{} {problem}", existing.display())));
         }
         match (existing.parent(), existing.file_name()) {
@@ -123,10 +120,17 @@ pub(crate) fn absolute(what: &'static str, path: &Path) -> Result<RemotePath, Op
                 missing.push(name);
                 existing = parent;
             }
-            _ => return Err(unusable("`..` below a folder that does not exist".to_owned())),
+            _ => {
+                return Err(unusable(
+                    "`..` follows a directory that does not exist; correct the path".to_owned(),
+                ));
+            }
         }
     };
     let resolved = missing.into_iter().rev().fold(resolved, |path, name| path.join(name));
-    let text = resolved.to_str().ok_or_else(|| unusable("it is not UTF-8".to_owned()))?;
-    RemotePath::new(text).map_err(|error: InvalidPath| unusable(error.reason.to_owned()))
+    let text = resolved
+        .to_str()
+        .ok_or_else(|| unusable("the path is not UTF-8; use a UTF-8 path".to_owned()))?;
+    RemotePath::new(text)
+        .map_err(|error: InvalidPath| unusable(format!("not a valid path; {}", error.reason)))
 }

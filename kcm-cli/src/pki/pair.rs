@@ -171,7 +171,7 @@ impl<'f> PairStore<'f> {
             None => Err(FileError {
                 path: path.to_string(),
                 kind: FileErrorKind::Other,
-                detail: "holds no certificate with its key, though kcm wrote it whole; move it away to go on with the old pair".to_owned(),
+                detail: "does not contain a certificate with its key, although kcm wrote both; move the file away to continue with the old key pair".to_owned(),
             }),
         }
     }
@@ -190,7 +190,7 @@ impl<'f> PairStore<'f> {
             FileError::new(
                 path,
                 FileErrorKind::Other,
-                "is not PEM text; move it away or put the right file there",
+                "not PEM text; replace the file or move the file away",
             )
         })?;
         Ok(Some(Zeroizing::new(text.to_owned())))

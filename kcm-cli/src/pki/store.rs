@@ -134,7 +134,7 @@ impl Place {
         let mut disk = Disk::folder("/");
         let mut store = self.store(&mut disk);
         if !is_expected(&store.read().map_err(failed)?) {
-            let detail = "changed while kcm was at work; run the same command again";
+            let detail = "changed during the run of kcm; run the same command again";
             return Err(failed(FileError::new(&self.certificate, FileErrorKind::Other, detail)));
         }
         store.write(pair).map_err(failed)
@@ -146,7 +146,7 @@ impl Place {
             let (kind, detail) = match error {
                 FolderLockError::Held => (
                     FileErrorKind::Other,
-                    "another kcm is at work in this folder; wait for it to end".to_owned(),
+                    "another kcm process holds the lock on this folder; wait until that process exits".to_owned(),
                 ),
                 FolderLockError::Io(error) => (FileErrorKind::Other, words(&error)),
             };

@@ -14,7 +14,7 @@ use crate::transport::PathState;
 /// Reports whether the observed file equals the desired one, byte for byte or semantically.
 ///
 /// CA certificates are equal in any PEM encoding. Unit and kubeconfig may be semantically equal if
-/// the cluster file asks for that (`install.compare: meaning`).
+/// the cluster file asks for that (`install.compare: semantic`).
 pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
     let found = observed.files.of(artifact.role);
     match (&found.state, &artifact.content) {

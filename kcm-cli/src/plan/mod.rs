@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::cluster::layout::Role;
 use crate::desired::{Desired, DesiredMaster};
-use crate::kube::LeadForecast;
+use crate::kube::LeaderForecast;
 use crate::observed::{Observed, ObservedMaster};
 use crate::pki::identity::Decision;
 use crate::pki::serving::is_of_kcm;
@@ -41,7 +41,7 @@ pub struct Plan {
     pub masters: Vec<MasterPlan>,
     /// The expected changes of leadership, if running services are restarted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lead_changes: Option<LeadForecast>,
+    pub leader_changes: Option<LeaderForecast>,
 }
 
 impl Plan {
@@ -53,7 +53,7 @@ impl Plan {
 
     /// Returns a plan that issues nothing, only restores or removes files.
     pub(crate) fn without_certificates(masters: Vec<MasterPlan>) -> Self {
-        Self { creates_ca: false, identity: None, serving: None, masters, lead_changes: None }
+        Self { creates_ca: false, identity: None, serving: None, masters, leader_changes: None }
     }
 
     /// Returns the plan of one master.
@@ -131,7 +131,7 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
     if restart {
         steps.push(Step::Restart);
     } else if renews || observed.generations.pending.is_some() {
-        steps.push(Step::Prove);
+        steps.push(Step::Verify);
     }
     MasterPlan { name: desired.name.clone(), steps }
 }

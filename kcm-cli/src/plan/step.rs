@@ -120,7 +120,7 @@ pub enum Step {
     Forget,
     /// Verifies the service without a restart: after a certificate reload, or after a change that
     /// an earlier run made and did not verify.
-    Prove,
+    Verify,
 }
 
 impl Step {

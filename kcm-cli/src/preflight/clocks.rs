@@ -14,17 +14,18 @@ use crate::util::tasks::at_once;
 pub(crate) async fn clocks(
     run: Run<'_>,
     layout: &Layout,
-    is_asked: impl Fn(usize) -> bool,
+    is_requested: impl Fn(usize) -> bool,
 ) -> Vec<Option<ClockOffset>> {
     let unit = layout.unit.clone();
     let question = Examine { unit, program: None, port: None, readable: None };
     let batch = &Batch::new(vec![Operation::Examine(question)]);
     let masters = run.fleet.masters().enumerate();
     let clocks = at_once(masters.map(|(place, (_, transport))| {
-        let is_asked = is_asked(place);
+        let is_requested = is_requested(place);
         async move {
             let begun = OffsetDateTime::now_utc();
-            let replies = if is_asked { transport.call(batch).await.ok()? } else { return None };
+            let replies =
+                if is_requested { transport.call(batch).await.ok()? } else { return None };
             let ended = OffsetDateTime::now_utc();
             let read = match replies.done.into_iter().next()? {
                 Reply::Examined(examined) => examined.clock?,

@@ -22,9 +22,11 @@ pub(crate) async fn may_create_ca(
     observed: &Observed,
 ) -> Result<(), PreflightError> {
     let mut why: Vec<String> = observed.masters.iter().flat_map(signs_of_a_ca).collect();
-    why.extend(cluster.left_out.iter().map(|name| format!("{name} was left out and not asked")));
+    why.extend(
+        cluster.left_out.iter().map(|name| format!("{name} is excluded and was not observed")),
+    );
     if observed.operator.as_ref().is_ok_and(Option::is_some) || observed.operator.is_err() {
-        why.push(format!("{} holds an identity", cluster.pki.directory.display()));
+        why.push(format!("{} contains an identity", cluster.pki.directory.display()));
     }
     if fleet.network() == Network::Allowed {
         let mut servers = vec![&cluster.server];
@@ -32,7 +34,7 @@ pub(crate) async fn may_create_ca(
         servers.dedup();
         for server in servers {
             if answers(server).await {
-                why.push(format!("{server} answers"));
+                why.push(format!("{server} accepts connections"));
             }
         }
     }
@@ -61,7 +63,7 @@ fn signs_of_a_ca(master: &ObservedMaster) -> Vec<String> {
         }
         Observation::Unknown(why) => {
             signs.push(format!(
-                "whether {} runs kube-controller-manager is unknown ({why})",
+                "cannot determine whether {} runs kube-controller-manager ({why})",
                 master.name
             ));
         }

@@ -54,7 +54,7 @@ pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) ->
                 (None, Some(Reply::Examined(examined))) => examined,
                 (failed, _) => {
                     let why = failed.map_or_else(
-                        || "its transport answered another question".to_owned(),
+                        || "the transport returned an unexpected reply".to_owned(),
                         |failed| failed.error.to_string(),
                     );
                     found.push(not_examined(&desired.name, &why));
@@ -75,7 +75,7 @@ pub(super) async fn ask(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) ->
             }
         }
         found.extend(clock(&desired.name, examined.clock, begun, ended));
-        judge(subject, desired, &examined, found);
+        evaluate(subject, desired, &examined, found);
     }
     examinations
 }
@@ -132,10 +132,10 @@ fn question(
     }
 }
 
-fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, found: &mut Sink) {
+fn evaluate(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, found: &mut Sink) {
     let (name, program) = (&desired.name, &subject.layout.executable);
     if let Some(said) = &examined.program {
-        found.extend(program::judge(name, program, said, &desired.service.flags));
+        found.extend(program::evaluate(name, program, said, &desired.service.flags));
     }
     if let (Observation::Known(listeners), Some(serving)) =
         (&examined.strangers, desired.service.serving)
@@ -143,8 +143,8 @@ fn judge(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, fou
         let in_the_way = listeners.iter().filter(|listener| meet(listener.address, serving));
         found.extend(in_the_way.map(|listener| {
             let who = listener.process.map_or_else(String::new, |it| format!(" (process {it})"));
-            let problem = format!("somebody else listens on {}{who}", listener.address);
-            let help = "end it, or give kube-controller-manager another address or --secure-port";
+            let problem = format!("another process listens on {}{who}", listener.address);
+            let help = "stop that process, or set another bind address or --secure-port for kube-controller-manager";
             Finding::error(FindingCode::PortTaken, name, problem, help)
         }));
     }
@@ -169,13 +169,13 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
     // Only for the files of the CA is it known that they exist.
     let (problem, help) = if is_ca {
         (
-            format!("{path} is there, but {by}, as whom the service runs, cannot read it"),
-            "give it an owner, group or mode with which it can, and let that user into every folder above it",
+            format!("{path} exists but is not readable by {by}, the account of the service"),
+            "change owner, group or mode so that this account can read the file and search every directory above",
         )
     } else {
         (
-            format!("{path} is missing, or {by}, as whom the service runs, cannot read it"),
-            "put it there, and let that user read it (owner and mode of the file, and of every folder above it)",
+            format!("{path} is missing or not readable by {by}, the account of the service"),
+            "create the file and permit this account to read the file (owner and mode of the file and of every directory above)",
         )
     };
     Finding::error(FindingCode::FileUnreadable, &desired.name, problem, help)
@@ -206,16 +206,16 @@ pub(crate) fn clock(
         return None;
     }
     let way = if read < begun { "behind" } else { "ahead of" };
-    let problem = format!("its clock is {} s {way} this machine's", off.whole_seconds());
+    let problem = format!("the clock is {} s {way} the clock of this machine", off.whole_seconds());
     let help =
-        "set the one that is wrong, and let NTP keep it (`timedatectl` says whether it does)";
+        "correct the wrong clock and enable NTP (run `timedatectl` to check the synchronization)";
     let finding = Finding::error(FindingCode::ClockOff, master, problem, help);
     Some(if off < INTOLERABLE { finding.into_warning() } else { finding })
 }
 
 fn not_examined(master: &str, why: &str) -> Finding {
     let why = why.strip_prefix(&format!("{master}: ")).unwrap_or(why);
-    let help = "mend that, or leave this master out with --skip";
+    let help = "fix the cause, or exclude this master with --skip";
     Finding::error(FindingCode::ChecksIncomplete, master, why, help)
 }
 

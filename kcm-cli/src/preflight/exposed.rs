@@ -50,7 +50,7 @@ pub(crate) fn exposed(
     for (open, is_key) in [(keys, true), (public, false)] {
         let (ours, theirs): (Vec<_>, Vec<_>) =
             open.into_iter().partition(|(path, _)| is_touched(steps, path));
-        let help = "run `kcm apply`; it closes them".to_owned();
+        let help = "run `kcm apply` to correct the modes".to_owned();
         exposed.closed.extend(finding(&master.name, &ours, is_key, help));
         let help = chmod(&theirs, is_key);
         exposed.left.extend(finding(&master.name, &theirs, is_key, help));
@@ -60,7 +60,7 @@ pub(crate) fn exposed(
 
 /// Returns the finding for open key files at paths that a master reported.
 pub(crate) fn open_keys(master: &str, open: &[(RemotePath, Mode)]) -> Option<Finding> {
-    let help = "run `chmod o-rwx` there on each of these files";
+    let help = "run `chmod o-rwx` on the master for each of these files";
     finding(master, open, true, help.to_owned())
 }
 
@@ -75,9 +75,9 @@ fn finding(
     }
     let named: Vec<_> = open.iter().map(|(path, mode)| format!("{path} has mode {mode}")).collect();
     let (code, what) = if is_key {
-        (FindingCode::SecretReadable, "keys are open to everybody there")
+        (FindingCode::SecretReadable, "files with keys are accessible to all users")
     } else {
-        (FindingCode::FileWritable, "everybody can change files there")
+        (FindingCode::FileWritable, "files are writable by all users")
     };
     Some(Finding::error(code, master, format!("{what}: {}", named.join(", ")), help))
 }
@@ -86,5 +86,7 @@ fn chmod(open: &[(RemotePath, Mode)], is_key: bool) -> String {
     let mode = if is_key { "o-rwx" } else { "o-w" };
     let words = ["chmod", mode].into_iter().chain(open.iter().map(|(path, _)| path.as_str()));
     let command = command(words);
-    format!("run `{command}` there; kcm did not create these files and leaves their modes alone")
+    format!(
+        "run `{command}` on the master; kcm did not create these files and does not change their modes"
+    )
 }

@@ -80,9 +80,9 @@ fn unreadable(
     let owner = service.user.as_ref().unwrap_or(&uid);
     let fault = |(path, _): (&RemotePath, &PathState)| Fault {
         code: FindingCode::FileUnreadable,
-        problem: format!("{path} is there, and {by}, as whom the service runs, cannot read it"),
+        problem: format!("{path} exists but is not readable by {by}, the account of the service"),
         help: format!(
-            "run `{}` there, or let a group of that user read it",
+            "run `{}` on the master, or permit a group of this account to read the file",
             command(["chown", owner, path.as_str()])
         ),
     };
@@ -109,22 +109,28 @@ fn fault(path: &RemotePath, state: &PathState, role: Option<Role>) -> Option<Fau
     let (code, problem, help) = match state {
         PathState::Absent => {
             let help = match role {
-                Some(_) => "put it there, or set `install.distributeCa: true` and run `kcm apply`",
-                None => "put it there, or remove the flag that names it",
+                Some(_) => {
+                    "create the file, or set `install.distributeCa: true` and run `kcm apply`"
+                }
+                None => "create the file, or remove the flag that names the file",
             };
             (FindingCode::FileMissing, format!("{path} is missing"), help)
         }
         PathState::File { size: 0, .. } | PathState::Unread { size: 0, .. } => {
-            let help = "put the cluster's own file there";
+            let help = "replace the file with the one of the cluster";
             (FindingCode::FileUnusable, format!("{path} is empty"), help)
         }
         PathState::File { .. } | PathState::Unread { .. } => return None,
         PathState::Link { .. } => {
-            let help = "put the file there";
-            (FindingCode::FileMissing, format!("{path} is a link that leads to no file"), help)
+            let help = "replace the link with the file";
+            (
+                FindingCode::FileMissing,
+                format!("{path} is a symbolic link that does not resolve to a file"),
+                help,
+            )
         }
         PathState::Folder { .. } | PathState::Other => {
-            let help = "move it away and put the file there";
+            let help = "move this path away and create the file";
             (FindingCode::FileMissing, format!("{path} is {}", state.describe()), help)
         }
     };
@@ -133,17 +139,16 @@ fn fault(path: &RemotePath, state: &PathState, role: Option<Role>) -> Option<Fau
 
 fn certificate_fault(path: &RemotePath, text: &str, ca: &Ca, signs: bool) -> Option<Fault> {
     let Some(found) = trust::fingerprints(text.as_bytes()) else {
-        let problem = format!("{path} holds no certificate that can be read");
-        let help = "put the cluster's CA certificate there".to_owned();
+        let problem = format!("{path}: cannot parse the certificates");
+        let help = "replace the file with the CA certificate of the cluster".to_owned();
         return Some(Fault { code: FindingCode::FileUnusable, problem, help });
     };
     if signs && found.len() > 1 {
         let problem = format!(
-            "{path} holds {} certificates; the leader ends if --cluster-signing-cert-file holds more than one",
+            "{path} contains {} certificates; the leader exits if --cluster-signing-cert-file contains more than one",
             found.len()
         );
-        let help =
-            "put the certificate that signs there alone, and the bundle where --root-ca-file says";
+        let help = "keep only the signing certificate in this file, and put the bundle into the file of --root-ca-file";
         let (code, help) = (FindingCode::FileUnusable, help.to_owned());
         return Some(Fault { code, problem, help });
     }
@@ -151,7 +156,7 @@ fn certificate_fault(path: &RemotePath, text: &str, ca: &Ca, signs: bool) -> Opt
     let ours = ca.certificate().fingerprint();
     (!found.contains(&ours)).then(|| Fault {
         code: FindingCode::CaMismatch,
-        problem: format!("{path} is not the CA of pki.caCert ({ours})"),
-        help: "put the same CA on every master and at pki.caCert".to_owned(),
+        problem: format!("{path} does not contain the CA certificate of pki.caCert ({ours})"),
+        help: "use the same CA on every master and in `pki.caCert`".to_owned(),
     })
 }

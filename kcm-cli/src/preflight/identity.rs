@@ -10,7 +10,7 @@ const FLAG: &str = "use-service-account-credentials";
 
 /// Finds a loss of rights by a new identity: the current one is in the group [`MASTERS`], the new
 /// one is not, and the controllers act with it.
-pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
+pub(super) fn evaluate(subject: Subject<'_>, found: &mut Sink) {
     if !matches!(subject.plan.identity, Some(Decision::Issue { .. })) {
         return;
     }
@@ -30,10 +30,10 @@ pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
     });
     let Some(master) = acts_alone else { return };
     let problem = format!(
-        "the identity in use has its rights from the group {MASTERS} (O), the new one is not in it, and without --{FLAG} every controller acts as that identity: all of them would be forbidden to work"
+        "the current identity has its permissions from the group {MASTERS} (O), and the new identity is not in that group; without --{FLAG}=true, every controller acts as the new identity and loses these permissions"
     );
     let help = format!(
-        "name a CSR file with O {MASTERS} in pki.csr, or set --{FLAG}=true first, with the stock roles"
+        "set `pki.csr` to a CSR file with O {MASTERS}, or first set --{FLAG}=true and keep the default RBAC roles"
     );
     found.push(Finding::error(FindingCode::SubjectMismatch, master.name.as_str(), problem, help));
 }

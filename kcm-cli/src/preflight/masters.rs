@@ -16,10 +16,10 @@ use crate::util::words::command;
 
 const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
 /// Help text with all steps that a safe change of the CA requires.
-const CA_ROTATION: &str = "first let the API server and every client trust both CAs, then issue with the new one, then drop the old; apply with --replace-ca once that is so";
-const KEY_ROTATION: &str = "first give every API server the new public key as a second --service-account-key-file, then apply with --replace-service-account-key, and drop the old key when the last token that it signed has ended";
+const CA_ROTATION: &str = "first make the API server and every client trust both CAs; then issue with the new CA and remove the old CA; then apply with --replace-ca";
+const KEY_ROTATION: &str = "first give every API server the new public key as a second --service-account-key-file; then apply with --replace-service-account-key; remove the old key after the last token signed with the old key has expired";
 
-pub(super) fn judge(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
+pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
     for (desired, observed) in masters {
         found.extend(observed.notes.iter().map(|note| unreadable_note(&observed.name, note)));
@@ -83,8 +83,7 @@ pub(crate) fn untrusted_folders(
 
 /// Returns the finding for a generation note that cannot be read.
 pub(crate) fn unreadable_note(master: &str, problem: &str) -> Finding {
-    let help =
-        "an earlier generation cannot be brought back there; remove the file if that is no loss";
+    let help = "remove the file if the earlier generation is not needed; kcm cannot restore that generation without the note";
     Finding::error(FindingCode::RecordUnreadable, master, problem, help).into_warning()
 }
 
@@ -101,12 +100,13 @@ fn kind(
         PathState::Link { .. } if plan::is_right(artifact, observed) => None,
         PathState::Link { target } if artifact.role == Role::Unit && target == "/dev/null" => {
             let unmask = command(["systemctl", "unmask", layout.unit.as_str()]);
-            let help = format!("run `{unmask}` there");
+            let help = format!("run `{unmask}` on the master");
             Some(Finding::error(FindingCode::UnitMasked, master, format!("{path} is masked"), help))
         }
         other => {
-            let problem = format!("{path} is {}, and kcm manages regular files", other.describe());
-            let help = "move it away or replace it by a file";
+            let problem =
+                format!("{path} is {}, but kcm manages only regular files", other.describe());
+            let help = "move this path away or replace it with a regular file";
             Some(Finding::error(FindingCode::NotAFile, master, problem, help))
         }
     }
@@ -130,11 +130,11 @@ fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
     let certificates = plan::certificate(bytes.expose()).zip(plan::certificate_in(there));
     let (ours, theirs) = certificates.unwrap_or((bytes.digest(), *digest));
     let problem = format!(
-        "{} is not the file of {key} ({ours}) but another ({theirs}), and kcm replaces no CA unasked",
+        "{} differs from the file of {key}: expected {ours}, found {theirs}; kcm replaces a CA only with --replace-ca",
         artifact.path
     );
     let help = format!(
-        "put the cluster's CA at {key}, or remove the file there if nothing uses it; for a new CA in a cluster that runs, {CA_ROTATION}"
+        "set `{key}` to the CA of the cluster, or remove the file on the master if nothing uses the file; to rotate the CA of a running cluster, {CA_ROTATION}"
     );
     Some(Finding::error(FindingCode::CaMismatch, master, problem, help))
 }
@@ -153,7 +153,7 @@ fn service_account_key(
     }
     let after = after.unwrap_or("none");
     let problem = format!(
-        "kube-controller-manager runs there and signs tokens with {before}; with {after} instead, or with that file replaced, tokens that Pods hold would be worth nothing"
+        "the running kube-controller-manager signs tokens with {before}; with {after} instead, or with that file replaced, the tokens of running Pods would become invalid"
     );
     Some(Finding::error(
         FindingCode::ServiceAccountKeyMismatch,
@@ -201,7 +201,7 @@ fn missing(
     let fault = fault(Role::Binary, &observed.files.binary.state).filter(|_| !is_brought);
     found.extend(fault.map(|fault| {
         let problem = format!("{} {fault}", subject.layout.executable);
-        let help = "put the program there, or let kcm bring it (install.binary)";
+        let help = "install kube-controller-manager at this path, or set `install.binary` so that kcm uploads the program";
         Finding::error(FindingCode::FileMissing, &desired.name, problem, help)
     }));
 }
@@ -213,7 +213,7 @@ pub(super) fn fault(role: Role, state: &PathState) -> Option<String> {
         PathState::File { mode, .. } | PathState::Unread { mode, .. }
             if role == Role::Binary && mode.bits() & 0o111 == 0 =>
         {
-            Some(format!("has mode {mode}, so nobody can run it"))
+            Some(format!("has mode {mode} and is not executable"))
         }
         // systemd and the service resolve links themselves.
         PathState::File { .. } | PathState::Unread { .. } | PathState::Link { .. } => None,
@@ -239,8 +239,8 @@ pub(crate) fn strays(layout: &Layout, observed: &ObservedMaster) -> Option<Findi
     }
     let numbers = strays.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (executable, unit) = (&layout.executable, &layout.unit);
-    let problem = format!("{executable} runs there as process {numbers}, which is not {unit}'s");
-    let help = "end it, or what starts it (an old unit, a static Pod, a shell)";
+    let problem = format!("{executable} runs as process {numbers} outside {unit}");
+    let help = "stop the unmanaged process at its source (an old unit, a static Pod, a shell)";
     Some(Finding::error(FindingCode::ProcessUnmanaged, &observed.name, problem, help))
 }
 
@@ -251,8 +251,8 @@ pub(crate) fn host_names(masters: &[&ObservedMaster]) -> Vec<Finding> {
     let names: Vec<_> = names.collect();
     let finding = |(master, hostname): &(&str, &str)| {
         let owner = owner_of(hostname, &names).filter(|owner| owner != master)?;
-        let problem = format!("its host name `{hostname}` is that of {owner} too");
-        let help = "give each master its own with `hostnamectl hostname NAME`";
+        let problem = format!("the host name `{hostname}` is also the host name of {owner}");
+        let help = "set a unique host name on each master with `hostnamectl hostname NAME`";
         Some(Finding::error(FindingCode::HostnameDuplicate, master, problem, help))
     };
     names.iter().filter_map(finding).collect()
@@ -282,8 +282,8 @@ pub(crate) fn equal_files(
     let others = rest.iter().filter(|(_, other)| other != digest);
     let finding = |(name, other): &(&String, Fingerprint)| {
         let path = layout.path(role);
-        let problem = format!("{path} ({other}) is not the one that {first} has ({digest})");
-        let help = "put the cluster's own on every master";
+        let problem = format!("{path} ({other}) differs from the file on {first} ({digest})");
+        let help = "copy the file of the cluster to every master";
         Finding::error(FindingCode::CaDiffers, name, problem, help)
     };
     others.map(finding).collect()

@@ -38,7 +38,7 @@ pub(crate) use examine::clock;
 pub(crate) use exposed::{exposed, open_keys};
 pub(crate) use files::named as named_files;
 pub(crate) use masters::{equal_files, host_names, strays, unreadable_note, untrusted_folders};
-pub(crate) use program::{judge as judge_program, too_new, version as program_version};
+pub(crate) use program::{evaluate as judge_program, too_new, version as program_version};
 pub(crate) use units::units;
 
 /// Collected findings.
@@ -49,7 +49,7 @@ type Sink = Vec<Finding>;
 #[non_exhaustive]
 pub enum PreflightError {
     /// kcm would create a second CA although one is in use.
-    #[error("pki.createCa: there is no CA on this machine, but {}; a second CA would cut them off: put the cluster's CA at {ca} instead", why.join(", and "))]
+    #[error("pki.createCa: this machine has no CA, but {}; clients of an existing CA would not trust a second CA; copy the CA of the cluster to {ca} instead", why.join(", and "))]
     CaInUse {
         /// The signs of the CA in use.
         why: Vec<String>,
@@ -105,10 +105,10 @@ pub(crate) async fn check(
     subject: Subject<'_>,
 ) -> Result<(Vec<Examination>, Vec<Finding>), PreflightError> {
     let mut found = Sink::new();
-    masters::judge(run.consent, subject, &mut found);
-    identity::judge(subject, &mut found);
+    masters::evaluate(run.consent, subject, &mut found);
+    identity::evaluate(subject, &mut found);
     if !run.consent.replace_ca {
-        trust::judge(subject, &mut found);
+        trust::evaluate(subject, &mut found);
         trust::roots(run, subject, &mut found).await;
     }
     room::on_masters(subject, &mut found);
@@ -145,5 +145,5 @@ pub(crate) fn settle(
 
 fn listed(findings: &[Finding]) -> String {
     let lines: String = grouped(findings).iter().map(|finding| format!("{finding}\n")).collect();
-    format!("{lines}{} failed, no master has changed", count(findings.len(), "preflight check"))
+    format!("{lines}{} failed; no master has changed", count(findings.len(), "preflight check"))
 }

@@ -9,7 +9,7 @@ use crate::transport::{Observation, ProgramFacts};
 use crate::util::files::RemotePath;
 
 /// Evaluates the version and help output of a program on `master`.
-pub(crate) fn judge(
+pub(crate) fn evaluate(
     master: &str,
     path: &RemotePath,
     program: &Observation<ProgramFacts>,
@@ -18,27 +18,28 @@ pub(crate) fn judge(
     let facts = match program {
         Observation::Known(facts) => facts,
         Observation::Unknown(why) => {
-            let problem = format!("{path} cannot be run there: {why}");
-            let help = "put kube-controller-manager for that machine there, or let kcm bring it (install.binary)";
+            let problem = format!("cannot run {path}: {why}");
+            let help = "install kube-controller-manager for the architecture of the master at this path, or set `install.binary` so that kcm uploads the program";
             return vec![Finding::error(FindingCode::ProgramFails, master, problem, help)];
         }
     };
     let Some(version) = version(&facts.version) else {
         let said: String = facts.version.chars().take(80).collect();
-        let problem = format!("{path} says `{said}` when asked for its version");
-        let help = "put kube-controller-manager there, or let kcm bring it (install.binary)";
+        let problem =
+            format!("{path} --version returned `{said}`, which is not a Kubernetes version");
+        let help = "install kube-controller-manager at this path, or set `install.binary` so that kcm uploads the program";
         return vec![Finding::error(FindingCode::ProgramFails, master, problem, help)];
     };
     let named = named(&facts.help);
     let unknown = flags.iter().filter(|flag| !knows(&named, version, flag));
     let findings = unknown.map(|flag| {
-        let problem = format!("kube-controller-manager {version} there does not know --{flag}");
+        let problem = format!("kube-controller-manager {version} does not know --{flag}");
         let help = match kcm_systemd::lookup(flag.as_str()).and_then(|flag| flag.removed_in) {
             Some(removed) if removed <= version => format!(
-                "it is gone since {removed}: remove it with `{flag}: null` under controllerManager.flags"
+                "the flag was removed in Kubernetes {removed}; remove it with `{flag}: null` under controllerManager.flags"
             ),
             _ => format!(
-                "put a version there that does, or remove the flag with `{flag}: null` under controllerManager.flags"
+                "install a version that knows the flag, or remove the flag with `{flag}: null` under controllerManager.flags"
             ),
         };
         Finding::error(FindingCode::FlagUnknown, master, problem, help)
@@ -55,8 +56,8 @@ pub(crate) fn too_new(
 ) -> Option<Finding> {
     let (version, server) = version.zip(server).filter(|(version, server)| version > server)?;
     let problem =
-        format!("kube-controller-manager {version} there is newer than the API server ({server})");
-    let help = "upgrade the API server first, as Kubernetes' version skew policy says";
+        format!("kube-controller-manager {version} is newer than the API server ({server})");
+    let help = "upgrade the API server first, as the version skew policy of Kubernetes requires";
     Some(Finding::error(FindingCode::ProgramTooNew, master, problem, help))
 }
 
@@ -89,7 +90,7 @@ mod tests {
     fn judged(version: &str, help: &str, flags: &[&str]) -> Vec<String> {
         let facts = ProgramFacts { version: version.to_owned(), help: help.to_owned() };
         let flags: Vec<_> = flags.iter().map(|flag| FlagName::parse(flag).unwrap()).collect();
-        let judged = judge("m1", &path(), &Observation::Known(facts), &flags);
+        let judged = evaluate("m1", &path(), &Observation::Known(facts), &flags);
         judged.iter().map(ToString::to_string).collect()
     }
 
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "m1: kube-controller-manager 1.31 there does not know --pod-eviction-timeout; it is gone since 1.27: remove it with `pod-eviction-timeout: null` under controllerManager.flags [flag-unknown]"
+                "error[flag-unknown]: m1: kube-controller-manager 1.31 does not know --pod-eviction-timeout\n  help: the flag was removed in Kubernetes 1.27; remove it with `pod-eviction-timeout: null` under controllerManager.flags"
             ]
         );
         // A flag name within the description of another flag does not count.
@@ -133,6 +134,6 @@ mod tests {
     fn another_program_is_none() {
         assert_eq!(judged("bash 5.2", "", &[]).len(), 1);
         let failed = Observation::Unknown("Exec format error".to_owned());
-        assert!(judge("m1", &path(), &failed, &[])[0].to_string().contains("Exec format error"));
+        assert!(evaluate("m1", &path(), &failed, &[])[0].to_string().contains("Exec format error"));
     }
 }

@@ -51,7 +51,12 @@ pub(super) fn on_this_machine(
         let place = format!("{what} {}: ", folder.display());
         match Disk::folder("/").room(&path) {
             Ok(room) => found.extend(obstacle(None, &place, room, MARGIN)),
-            Err(error) => found.push(no_room(None, &place, &error.detail, "mend that")),
+            Err(error) => found.push(no_room(
+                None,
+                &place,
+                &error.detail,
+                "fix the cause and run the same command again",
+            )),
         }
     }
     Ok(())
@@ -71,17 +76,20 @@ fn size(step: &Step, folder: &RemotePath) -> u64 {
 
 fn obstacle(master: Option<String>, place: &str, room: Room, needed: u64) -> Option<Finding> {
     let (problem, help) = match room.obstacle {
-        Some(FileErrorKind::ReadOnly) => {
-            ("the file system is mounted read-only".to_owned(), "remount it for writing")
-        }
-        Some(FileErrorKind::PermissionDenied) => (
-            "files cannot be written there: permission denied".to_owned(),
-            "run as a user who may, or mend the permissions",
+        Some(FileErrorKind::ReadOnly) => (
+            "the file system is mounted read-only".to_owned(),
+            "remount the file system for writing",
         ),
-        Some(_) => ("files cannot be written there".to_owned(), "mend that"),
+        Some(FileErrorKind::PermissionDenied) => (
+            "cannot write files: permission denied".to_owned(),
+            "run as a user with write permission, or correct the permissions",
+        ),
+        Some(_) => {
+            ("cannot write files".to_owned(), "fix the cause and run the same command again")
+        }
         None if room.available < needed => (
             format!(
-                "the file system has {} KiB left and {} KiB are needed",
+                "the file system has {} KiB free, but {} KiB are required",
                 room.available / 1024,
                 needed.div_ceil(1024),
             ),

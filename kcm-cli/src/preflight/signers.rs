@@ -37,13 +37,13 @@ fn mismatch(layout: &Layout, master: &ObservedMaster, signer: &SigningFiles) -> 
             format!(
                 "{key} (--{key_flag}) is not the key of the certificate {certificate} (--{certificate_flag})"
             ),
-            "put the key of that certificate there, or the certificate of that key: the leader signs nothing with another",
+            "replace the key or the certificate so that both match; the leader cannot sign with a mismatched pair",
         ),
         _ => (
             format!(
                 "cannot determine whether {key} (--{key_flag}) is the key of the certificate {certificate} (--{certificate_flag})"
             ),
-            "put an unencrypted RSA or ECDSA key in PEM form there, ECDSA with its public point",
+            "replace the key with an unencrypted RSA or ECDSA key in PEM format; an ECDSA key must include its public point",
         ),
     };
     let finding = Finding::error(FindingCode::CaKeyMismatch, &master.name, problem, help);

@@ -19,9 +19,9 @@ use crate::util::files::RemotePath;
 /// The flag for the CA certificates that Pods receive.
 const ROOTS: &str = "root-ca-file";
 /// Help text with all steps that a safe removal of a CA requires.
-const HELP: &str = "add it to the bundle of pki.trust, or put the cluster's CA at pki.caCert; to drop it, first let every client and server have certificates of another CA that all trust, then say --replace-ca";
+const HELP: &str = "add the CA to the bundle of `pki.trust`, or set `pki.caCert` to the CA of the cluster; to remove the CA, first issue certificates of another CA that all trust to every client and server, then add --replace-ca";
 
-pub(super) fn judge(subject: Subject<'_>, found: &mut Sink) {
+pub(super) fn evaluate(subject: Subject<'_>, found: &mut Sink) {
     let Ca::Present(ca) = subject.ca else { return };
     let alone;
     let wanted = if let Some(pem) = subject.trust {
@@ -75,12 +75,12 @@ pub(super) async fn roots(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) 
                     continue;
                 }
                 format!(
-                    "--{ROOTS} names {before}, which holds a CA that the next file, {after}, does not hold, and kcm drops none unasked: {}",
+                    "--{ROOTS} names {before}, which contains a CA that the new file ({after}) does not contain; kcm removes a CA only with --replace-ca: {}",
                     trust::described(lost)
                 )
             }
             Err(why) => format!(
-                "--{ROOTS} is to name {after} in place of {before}, and what they hold cannot be compared: {why}"
+                "--{ROOTS} would name {after} instead of {before}, and kcm cannot compare the CA certificates of both: {why}"
             ),
         };
         found.push(Finding::error(FindingCode::CaMismatch, name, problem, HELP));
@@ -113,7 +113,7 @@ async fn read(transport: &dyn Transport, path: Option<&str>) -> Result<Vec<Certi
             Ok(text.and_then(|text| Certificate::all_from_pem(&text).ok()).unwrap_or_default())
         }
         (Some(failed), _) => Err(failed.error.to_string()),
-        (None, _) => Err("its transport answered another question".to_owned()),
+        (None, _) => Err("the transport returned an unexpected reply".to_owned()),
     }
 }
 
@@ -160,7 +160,7 @@ fn lost(
     }
     let key = if subject.trust.is_some() { "pki.trust" } else { "pki.caCert" };
     let problem = format!(
-        "{} trusts a CA that {key} does not hold, and kcm drops none unasked: {}",
+        "{} trusts a CA that {key} does not contain; kcm removes a CA only with --replace-ca: {}",
         subject.layout.path(role),
         trust::described(lost)
     );
@@ -169,11 +169,11 @@ fn lost(
 
 fn unknown(subject: Subject<'_>, observed: &ObservedMaster, file: &str) -> Finding {
     let problem = format!(
-        "{} trusts the CA certificates of {file}, which kcm does not read, and kcm drops none unasked",
+        "{} trusts the CA certificates of {file}, which kcm does not read; kcm removes a CA only with --replace-ca",
         subject.layout.kubeconfig
     );
     let help = format!(
-        "compare {file} there with pki.trust, or pki.caCert if there is none, and say --replace-ca if that holds all of them"
+        "compare {file} on the master with `pki.trust`, or with `pki.caCert` if `pki.trust` is not set; add --replace-ca if no certificate is missing"
     );
     Finding::error(FindingCode::CaMismatch, &observed.name, problem, help)
 }

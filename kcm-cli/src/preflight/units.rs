@@ -22,7 +22,7 @@ pub(super) fn evaluate(subject: Subject<'_>, observed: &ObservedMaster, found: &
 /// Finds files that would change the effect of the unit on a master once `steps` are done.
 pub(crate) fn units(layout: &Layout, observed: &ObservedMaster, steps: &[Step]) -> Vec<Finding> {
     let writes = steps.iter().any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
-    let stays = layout.compare == Comparison::Meaning && !writes;
+    let stays = layout.compare == Comparison::Semantic && !writes;
     drop_ins(observed, stays).into_iter().chain(shadowed(layout, observed)).collect()
 }
 
@@ -40,7 +40,7 @@ fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
         if !stays {
             return finding;
         }
-        let help = "it is part of what the unit comes to, and stays".to_owned();
+        let help = "keep the drop-in; the unit with this drop-in is semantically equal to the desired unit".to_owned();
         Finding { help, ..finding.into_warning() }
     });
     drop_ins.collect()
@@ -53,12 +53,13 @@ fn drop_in(master: &str, path: &str, directives: &[String]) -> Finding {
         .map(String::as_str)
         .collect();
     if undoes.is_empty() {
-        let problem = format!("{path} adds to the unit, and kcm does not manage it");
-        let help = "nothing needs to be done if that is meant";
+        let problem = format!("{path} adds settings to the unit and is not managed by kcm");
+        let help = "remove the drop-in unless its settings are intended";
         return Finding::error(FindingCode::DropIn, master, problem, help).into_warning();
     }
-    let problem = format!("{path} sets {}, which kcm's unit has already", undoes.join(", "));
-    let help = "take that out of it, and say it in the cluster file instead";
+    let problem =
+        format!("{path} sets {}, which the unit file of kcm also sets", undoes.join(", "));
+    let help = "remove these settings from the drop-in, and set them in the cluster file instead";
     Finding::error(FindingCode::DropIn, master, problem, help)
 }
 
@@ -72,10 +73,10 @@ fn shadowed(layout: &Layout, observed: &ObservedMaster) -> Option<Finding> {
     let (theirs, ours) = (rank(&file.path)?, rank(layout.unit_file.as_str())?);
     (theirs < ours).then(|| {
         let problem = format!(
-            "systemd takes {} from {}, so {} has no effect",
+            "systemd loads {} from {}, so {} has no effect",
             layout.unit, file.path, layout.unit_file
         );
-        let help = format!("remove {}, or set install.paths.unit to it", file.path);
+        let help = format!("remove {}, or set `install.paths.unit` to this path", file.path);
         Finding::error(FindingCode::UnitShadowed, &observed.name, problem, help)
     })
 }

@@ -26,7 +26,7 @@ pub(super) async fn ask(subject: Subject<'_>, examinations: &mut [Examination], 
     for ((planned, desired), examination) in masters {
         examination.version = version;
         let (name, path) = (&planned.name, &subject.layout.executable);
-        found.extend(program::judge(name, path, &facts, &desired.service.flags));
+        found.extend(program::evaluate(name, path, &facts, &desired.service.flags));
     }
 }
 

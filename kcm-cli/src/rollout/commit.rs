@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use kcm_pki::Fingerprint;
 
-use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unproven};
-use super::helm::{HandedOver, Helm};
+use super::gate::{self, FIRST_LOOK, LISTENS, Serving, Unverified};
+use super::leader_handover::{HandedOver, LeaderHandover};
 use super::outcome::MasterResult;
 use super::task::{Left, Task};
-use crate::artifact::uptake::{Noted, Uptake};
+use crate::artifact::certificate_reload::{CertificateReload, Noted};
 use crate::cluster::layout::Layout;
-use crate::kube::LeadChange;
+use crate::kube::LeaderChange;
 use crate::transport::{
     Batch, Commit, NoteProgram, Operation, OperationError, OperationFailure, Reply, Settle,
     Settled, Stage, StagedFile, StreamAddress, Transport, TransportError, UnitAction,
@@ -29,15 +29,15 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Changes the master and passes the gate, or rolls back if the gate fails. With `helm`, the
+    /// Changes the master and passes the gate, or rolls back if the gate fails. With `leader_handover`, the
     /// master is the leader, and hands over leadership.
     pub(super) async fn carry_out(
         &self,
         task: Task,
-        helm: Option<Helm>,
-    ) -> (MasterResult, Option<LeadChange>) {
-        let handed_over = match &helm {
-            Some(helm) => helm.hand_over(self, &task.commit).await,
+        leader_handover: Option<LeaderHandover>,
+    ) -> (MasterResult, Option<LeaderChange>) {
+        let handed_over = match &leader_handover {
+            Some(leader_handover) => leader_handover.hand_over(self, &task.commit).await,
             None => None,
         };
         let HandedOver { seen, change } = match handed_over {
@@ -67,13 +67,13 @@ impl Site {
             Ok(invocation) => {
                 let result = self.conclude(task.left.as_ref(), task.note, gate, invocation).await;
                 match task.takes_up {
-                    Some(file) if result == MasterResult::Done => {
-                        MasterResult::Renewed { uptake: self.uptake(file, right_after).await }
-                    }
+                    Some(file) if result == MasterResult::Done => MasterResult::Renewed {
+                        certificate_reload: self.certificate_reload(file, right_after).await,
+                    },
                     _ => result,
                 }
             }
-            Err(why) => self.unproven(task.left.as_ref(), gate, why).await,
+            Err(why) => self.unverified(task.left.as_ref(), gate, why).await,
         }
     }
 
@@ -116,7 +116,7 @@ impl Site {
     ) -> MasterResult {
         match (failure.operation, gate) {
             ("settle", Some(gate)) => {
-                self.unproven(left, gate, Unproven::Ended(failure.error)).await
+                self.unverified(left, gate, Unverified::Ended(failure.error)).await
             }
             // The service was not restarted yet.
             ("commit", _) => self.go_back(left, None, &failure.error.to_string()).await,
@@ -148,13 +148,16 @@ impl Site {
             }
             Err(Stop::InTheMiddle(failure)) => MasterResult::Failed {
                 error: format!(
-                    "in place and healthy, but what was before could not be let go: {}",
+                    "applied and healthy, but cannot update the kept generations on the master: {}",
                     failure.error
                 ),
             },
             Err(Stop::Untouched(error)) => MasterResult::Failed { error },
             Err(Stop::Unreached(error) | Stop::Lost(error)) => MasterResult::Failed {
-                error: again("in place and healthy, but that could not be noted there", &error),
+                error: again(
+                    "applied and healthy, but cannot record this result on the master",
+                    &error,
+                ),
             },
         }
     }
@@ -162,11 +165,18 @@ impl Site {
     /// Determines the state of the certificate reload. Stores the connections seen right after the
     /// credentials file was replaced, and compares them once with the current ones.
     ///
-    /// Failures do not fail the commit: the result is then [`Uptake::Unknown`].
-    async fn uptake(&self, file: Fingerprint, right_after: Option<Settled>) -> Uptake {
-        let unknown = |reason: String| Uptake::Unknown { reason };
+    /// Failures do not fail the commit: the result is then [`CertificateReload::Unknown`].
+    async fn certificate_reload(
+        &self,
+        file: Fingerprint,
+        right_after: Option<Settled>,
+    ) -> CertificateReload {
+        let unknown = |reason: String| CertificateReload::Unknown { reason };
         let Some(seen) = right_after else {
-            return unknown("its connections were not seen when the file came".to_owned());
+            return unknown(
+                "the connections of the service were not observed when the file was replaced"
+                    .to_owned(),
+            );
         };
         let noted = match Noted::of(file, self.server.port, &seen) {
             Ok(noted) => noted,
@@ -186,10 +196,12 @@ impl Site {
         ];
         match self.call(operations, Duration::ZERO).await {
             Ok(replies) => match replies.into_iter().next() {
-                Some(Reply::Settled(now)) => noted.judge(&now),
-                _ => unknown("its transport answered another question".to_owned()),
+                Some(Reply::Settled(now)) => noted.evaluate(&now),
+                _ => unknown("the transport returned an unexpected reply".to_owned()),
             },
-            Err(_) => unknown("its connections could not be noted there".to_owned()),
+            Err(_) => {
+                unknown("cannot record the connections of the service on the master".to_owned())
+            }
         }
     }
 
@@ -197,14 +209,19 @@ impl Site {
     ///
     /// The gate requires a state no worse than before the commit. If the API server was unreachable
     /// before and still is, no service can be healthy, and the change stays.
-    async fn unproven(&self, left: Option<&Left>, gate: Serving, why: Unproven) -> MasterResult {
+    async fn unverified(
+        &self,
+        left: Option<&Left>,
+        gate: Serving,
+        why: Unverified,
+    ) -> MasterResult {
         match why {
-            Unproven::Lost(error) => {
-                let error = again("in place and started, but not proven healthy", &error);
+            Unverified::Lost(error) => {
+                let error = again("applied and started, but not verified healthy", &error);
                 return MasterResult::Failed { error };
             }
-            Unproven::Unasked(_) => return MasterResult::Unproven { cause: why.to_string() },
-            Unproven::Ended(_) | Unproven::Unhealthy(_) => {}
+            Unverified::Unasked(_) => return MasterResult::Unverified { cause: why.to_string() },
+            Unverified::Ended(_) | Unverified::Unhealthy(_) => {}
         }
         let transport = &*self.transport;
         let is_alone = self.reached_api_server == Some(false)
@@ -213,11 +230,11 @@ impl Site {
             // The journal lines after the first only repeat this.
             let why = why.to_string();
             let cause = format!(
-                "it reaches no API server at {}, neither before nor now; it is healthy by itself once that answers ({})",
+                "the API server at {} was unavailable before the change and still is; the service becomes healthy once the API server is available ({})",
                 self.server,
                 why.lines().next().unwrap_or_default()
             );
-            return MasterResult::Unproven { cause };
+            return MasterResult::Unverified { cause };
         }
         self.go_back(left, Some(gate), &why.to_string()).await
     }
@@ -267,7 +284,7 @@ impl Site {
             Ok(()) => MasterResult::RolledBack { error: why.to_owned() },
             Err(trouble) => MasterResult::Failed {
                 error: format!(
-                    "{why}; and what was there before is not seen healthy either: {trouble}"
+                    "{why}; the previous generation could not be restored and verified: {trouble}"
                 ),
             },
         }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::gate;
-use super::helm::Helm;
 use super::issue::{self, Fresh};
-use super::lead::{self, Holding, Lead, lead_as_deployed};
+use super::lead::{self, Holding, LeaderElection, lead_as_deployed};
+use super::leader_handover::LeaderHandover;
 use super::lock::lock_all;
 use super::master::MasterRollout;
 use super::order::next_masters;
-use super::outcome::{LeadOutcome, MasterResult, Outcome};
+use super::outcome::{LeadershipOutcome, MasterResult, Outcome};
 use super::prepared::{PlanInputs, Prepared};
 use super::stage::{self, stage_files};
 use crate::cluster::layout::Role;
@@ -79,7 +79,7 @@ fn refresh_plan(
         *desired = Some(known);
     }
     if let Some(binary) = from.inputs.binary.as_ref().filter(|_| plan.writes(Role::Binary)) {
-        run.events.event(&Event::BringsBinary {
+        run.events.event(&Event::UploadsBinary {
             path: layout.executable.clone(),
             machine: binary.machine,
             size: binary.bytes.expose().len() as u64,
@@ -91,7 +91,10 @@ fn refresh_plan(
 
 /// Opens connections for reading the Lease. Every API server that answers must accept the identity
 /// with which masters will start.
-async fn connect_leader_election(run: Run<'_>, prepared: &Prepared) -> Result<Arc<Lead>, Error> {
+async fn connect_leader_election(
+    run: Run<'_>,
+    prepared: &Prepared,
+) -> Result<Arc<LeaderElection>, Error> {
     let Prepared { observed, plan, layout, inputs, .. } = prepared;
     let PlanInputs::ClusterFile(from) = inputs else {
         return Ok(Arc::new(lead_as_deployed(run, layout, &observed.masters).await?));
@@ -99,7 +102,7 @@ async fn connect_leader_election(run: Run<'_>, prepared: &Prepared) -> Result<Ar
     let credentials = Credentials::of_cluster(run.cluster, from.inputs.pair.clone())?;
     let (observed, examined) = (&observed.masters[..], &from.examined[..]);
     let (lead, mut found) =
-        Lead::of_plan(run, plan, observed, examined, credentials.as_ref()).await;
+        LeaderElection::of_plan(run, plan, observed, examined, credentials.as_ref()).await;
     found.extend(lead.findings(examined).await);
     preflight::settle(found, run.cluster, run.events)?;
     Ok(Arc::new(lead))
@@ -110,10 +113,10 @@ async fn connect_leader_election(run: Run<'_>, prepared: &Prepared) -> Result<Ar
 async fn stage_all(
     run: Run<'_>,
     prepared: &Prepared,
-    lead: &Lead,
+    lead: &LeaderElection,
     masters: &mut [MasterRollout],
 ) -> bool {
-    if run.interrupt.is_asked() {
+    if run.interrupt.is_requested() {
         return false;
     }
     let is_proven = |it: &&MasterRollout| it.task.as_ref().is_some_and(|it| it.gate.is_some());
@@ -131,7 +134,7 @@ async fn stage_all(
             master.reached_api_server = reached;
         }
     }
-    masters.iter().all(|master| !master.staged.has_failed()) && !run.interrupt.is_asked()
+    masters.iter().all(|master| !master.staged.has_failed()) && !run.interrupt.is_requested()
 }
 
 /// Commits group by group, in the order of [`next_masters`]. Stops after the first group with a
@@ -139,18 +142,18 @@ async fn stage_all(
 async fn commit_in_order(
     run: Run<'_>,
     prepared: &Prepared,
-    lead: &Arc<Lead>,
+    lead: &Arc<LeaderElection>,
     masters: &mut [MasterRollout],
 ) {
     let has_task = |master: &&MasterRollout| master.task.is_some();
     let mut waiting: Vec<_> =
         masters.iter().filter(has_task).map(|it| (it.place, it.condition)).collect();
-    while !waiting.is_empty() && !run.interrupt.is_asked() {
+    while !waiting.is_empty() && !run.interrupt.is_requested() {
         let holding = lead.holding_if_it_matters(&waiting).await;
         let holder = match &holding {
             Holding::Ours(place, _) => Some(*place),
-            Holding::Stranger(holder) => {
-                let (problem, help) = lead::stranger(holder);
+            Holding::Unmanaged(holder) => {
+                let (problem, help) = lead::unmanaged_leader(holder);
                 let first = waiting.first().and_then(|(place, _)| masters.get_mut(*place));
                 if let Some(first) = first {
                     let error = Some(format!("{problem}; {help}"));
@@ -162,7 +165,7 @@ async fn commit_in_order(
         };
         let group = next_masters(&waiting, holder);
         let begun = commit_group(run, prepared, masters, &group, |masters, place| {
-            Helm::of(lead, masters, place, &holding)
+            LeaderHandover::of(lead, masters, place, &holding)
         });
         let begun = begun.await;
         waiting.retain(|(place, _)| !begun.contains(place));
@@ -179,21 +182,21 @@ async fn commit_group(
     prepared: &Prepared,
     masters: &mut [MasterRollout],
     group: &[usize],
-    helm: impl Fn(&[MasterRollout], usize) -> Option<Helm>,
+    leader_handover: impl Fn(&[MasterRollout], usize) -> Option<LeaderHandover>,
 ) -> Vec<usize> {
     let (mut begun, mut committing) = (Vec::new(), JoinSet::new());
     for place in group.iter().copied() {
-        if run.interrupt.is_asked() {
+        if run.interrupt.is_requested() {
             break;
         }
-        let helm = helm(masters, place);
+        let leader_handover = leader_handover(masters, place);
         let Some(master) = masters.get_mut(place) else { continue };
         let Some(task) = master.task.clone() else { continue };
         let site = master.site(&prepared.layout);
-        let error = "its transport ended without an answer; run the same command again".to_owned();
+        let error = "the transport ended without a reply; run the same command again".to_owned();
         master.result = MasterResult::Failed { error };
         begun.push(place);
-        committing.spawn(async move { (place, site.carry_out(task, helm).await) });
+        committing.spawn(async move { (place, site.carry_out(task, leader_handover).await) });
         // A transport may never wait. Yielding lets an interrupt be noticed between commits.
         tokio::task::yield_now().await;
     }
@@ -204,7 +207,7 @@ async fn commit_group(
         master.result = result;
         master.tell(run);
         if let Some(change) = change {
-            run.events.event(&Event::LeadChanged { change: change.clone() });
+            run.events.event(&Event::LeaderChanged { change: change.clone() });
             master.lead_change = Some(change);
         }
     }
@@ -218,19 +221,22 @@ async fn unstage_untouched(masters: &[MasterRollout]) {
 }
 
 /// Waits until a master leads, if all commits succeeded and at least one master changed.
-async fn verify_leader(lead: &Lead, masters: &[MasterRollout]) -> Option<LeadOutcome> {
-    let is_unproven = |it: &MasterRollout| matches!(it.result, MasterResult::Unproven { .. });
+async fn verify_leader(
+    lead: &LeaderElection,
+    masters: &[MasterRollout],
+) -> Option<LeadershipOutcome> {
+    let is_unproven = |it: &MasterRollout| matches!(it.result, MasterResult::Unverified { .. });
     let is_expected = masters.iter().all(|it| it.result.is_good() && !is_unproven(it))
         && masters.iter().any(|it| it.result != MasterResult::Unchanged)
         && masters.iter().any(MasterRollout::runs_afterwards);
     let changes: Vec<_> = masters.iter().filter_map(|it| it.lead_change.clone()).collect();
     if !lead.is_seen() || !is_expected {
-        let outcome = LeadOutcome { changes, leader: None, trouble: None };
+        let outcome = LeadershipOutcome { changes, leader: None, trouble: None };
         return (!outcome.changes.is_empty()).then_some(outcome);
     }
     let (leader, trouble) = match lead.settled().await {
         Ok(leader) => (Some(leader), None),
         Err(trouble) => (None, Some(trouble)),
     };
-    Some(LeadOutcome { changes, leader, trouble })
+    Some(LeadershipOutcome { changes, leader, trouble })
 }

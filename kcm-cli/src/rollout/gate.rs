@@ -37,7 +37,7 @@ pub(crate) enum Serving {
 
 /// The reason why a service is not verified healthy.
 #[derive(Debug, Error)]
-pub(crate) enum Unproven {
+pub(crate) enum Unverified {
     /// The service ended, or never started.
     #[error("{0}")]
     Ended(OperationError),
@@ -45,7 +45,7 @@ pub(crate) enum Unproven {
     #[error("{0}")]
     Unhealthy(String),
     /// The health of the service cannot be probed.
-    #[error("it runs, but its health cannot be asked for: {0}")]
+    #[error("cannot probe the health of the running service: {0}")]
     Unasked(String),
     /// The connection to the master was lost.
     #[error("{0}")]
@@ -59,7 +59,7 @@ pub(crate) async fn pass(
     layout: &Layout,
     serving: Serving,
     seen: Option<Settled>,
-) -> Result<String, Unproven> {
+) -> Result<String, Unverified> {
     let begun = Instant::now();
     let mut run = match seen {
         Some(run) => run,
@@ -81,8 +81,8 @@ pub(crate) async fn pass(
                 if now - begun >= PATIENCE {
                     let patience = PATIENCE.as_secs();
                     let journal = journal_of(&layout.unit);
-                    return Err(Unproven::Unhealthy(format!(
-                        "not healthy within {patience} s: {why}; `{journal}` there says what it waits for"
+                    return Err(Unverified::Unhealthy(format!(
+                        "not healthy within {patience} s: {why}; run `{journal}` on the master for the cause"
                     )));
                 }
                 // The process may have ended, or started to listen, in the meantime.
@@ -99,14 +99,16 @@ async fn look(
     transport: &dyn Transport,
     layout: &Layout,
     invocation: Option<String>,
-) -> Result<Settled, Unproven> {
+) -> Result<Settled, Unverified> {
     let settle = Settle::now(&layout.unit, invocation);
     let replies = transport.call(&Batch::new(vec![Operation::Settle(settle)])).await;
-    let replies = replies.map_err(Unproven::Lost)?;
+    let replies = replies.map_err(Unverified::Lost)?;
     match (replies.failed, replies.done.into_iter().next()) {
-        (Some(failed), _) => Err(Unproven::Ended(failed.error)),
+        (Some(failed), _) => Err(Unverified::Ended(failed.error)),
         (None, Some(Reply::Settled(settled))) => Ok(settled),
-        (None, _) => Err(Unproven::Unhealthy("its transport answered another question".to_owned())),
+        (None, _) => {
+            Err(Unverified::Unhealthy("the transport returned an unexpected reply".to_owned()))
+        }
     }
 }
 
@@ -141,7 +143,7 @@ async fn health(
     transport: &dyn Transport,
     serving: Serving,
     run: &Settled,
-) -> Result<Health, Unproven> {
+) -> Result<Health, Unverified> {
     let process = run.main_pid;
     let serving = match (serving, &run.listening) {
         (Serving::Nowhere, _) => return Ok(Health::Good),
@@ -157,20 +159,24 @@ async fn health(
         (Serving::At(at), Observation::Unknown(_)) => at,
         (Serving::Wherever, Observation::Known(listening)) => match listening.first() {
             Some(bound) => reachable(*bound),
-            None => return Ok(Health::Bad(format!("process {process} listens nowhere"))),
+            None => {
+                return Ok(Health::Bad(format!(
+                    "process {process} does not listen on any TCP port"
+                )));
+            }
         },
         (Serving::Wherever, Observation::Unknown(why)) => {
-            return Err(Unproven::Unasked(why.clone()));
+            return Err(Unverified::Unasked(why.clone()));
         }
     };
     match transport.insecure_https(&question(serving)).await {
         Ok(HttpsAnswer { status: 200, .. }) => Ok(Health::Good),
-        Ok(HttpsAnswer { status, .. }) => {
-            Ok(Health::Bad(format!("https://{serving}/healthz says {status}, not 200")))
-        }
+        Ok(HttpsAnswer { status, .. }) => Ok(Health::Bad(format!(
+            "https://{serving}/healthz returned HTTP status {status}, not 200"
+        ))),
         Err(HttpsError::Stream(
             error @ (StreamError::Forbidden { .. } | StreamError::Unsupported { .. }),
-        )) => Err(Unproven::Unasked(error.to_string())),
+        )) => Err(Unverified::Unasked(error.to_string())),
         Err(error) => Ok(Health::Bad(error.to_string())),
     }
 }

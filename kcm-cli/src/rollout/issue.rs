@@ -75,7 +75,7 @@ pub(crate) async fn issue(
     if !plan.issues() {
         return Ok(None);
     }
-    if run.interrupt.is_asked() {
+    if run.interrupt.is_requested() {
         return Err(Error::Interrupted);
     }
     let pki = &run.cluster.pki;
@@ -93,7 +93,7 @@ pub(crate) async fn issue(
     let (serving, authority) =
         new_pair(run, plan.serving.as_ref(), request, old, authority, same_key).await?;
     // Key generation is slow, and nothing is stored yet.
-    if run.interrupt.is_asked() {
+    if run.interrupt.is_requested() {
         return Err(Error::Interrupted);
     }
     if let Some((pair, issued, why)) = &identity {
@@ -141,7 +141,7 @@ fn report(run: Run<'_>, file: &str, why: &[Reason], issued: &Issued) {
     let is_news = |clamped: &&Clamped| clamped.not_after.date() != clamped.requested.date();
     if let Some(clamped) = issued.clamped.as_ref().filter(is_news) {
         let text = format!(
-            "the certificate ends with its CA, {}, not {} as its lifetime asks",
+            "the certificate expires with its CA on {}, not on {} as requested",
             clamped.not_after.date(),
             clamped.requested.date()
         );
@@ -194,7 +194,7 @@ fn leaf(
 
 async fn create_ca(run: Run<'_>) -> Result<CertificateAuthority, Error> {
     let now = run.now;
-    let pair = blocking("the CA", move || root(now)).await?;
+    let pair = blocking("the CA certificate", move || root(now)).await?;
     pki::store_ca(&run.cluster.pki, &pair)?;
     let authority = pki::load_authority(&run.cluster.pki)?;
     let certificate = authority.certificate().certificate();
@@ -219,7 +219,7 @@ fn root(now: OffsetDateTime) -> Result<Pair, String> {
 /// number of at most 20 octets.
 fn serial() -> Result<SerialNumber, String> {
     let mut random = [0; 20];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| "the system has no randomness".to_owned())?;
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| "cannot generate random bytes".to_owned())?;
     Ok(SerialNumber::from_random(random))
 }
 

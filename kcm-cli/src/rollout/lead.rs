@@ -16,7 +16,7 @@ use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::kube::{
-    Accepted, Api, ApiError, ClockOffset, Credentials, LeadForecast, Lease, Problem, Via,
+    Accepted, Api, ApiError, ClockOffset, Credentials, LeaderForecast, Lease, Problem, Via,
 };
 use crate::observed::ObservedMaster;
 use crate::pki;
@@ -30,7 +30,7 @@ pub(super) use succession::SUCCESSION;
 
 /// Connections to the API server for reading the Lease, at most one through each master.
 #[derive(Debug)]
-pub(crate) struct Lead {
+pub(crate) struct LeaderElection {
     seats: Vec<Seat>,
     left_out: Vec<String>,
 }
@@ -57,7 +57,7 @@ pub(crate) enum Holding {
     /// No leader.
     Away,
     /// An unknown leader: the holder identity of a process that is not on any master.
-    Stranger(String),
+    Unmanaged(String),
     /// The holder cannot be determined, for this reason.
     Unknown(String),
 }
@@ -68,21 +68,22 @@ pub(crate) async fn lead_as_deployed(
     run: Run<'_>,
     layout: &Layout,
     observed: &[ObservedMaster],
-) -> Result<Lead, PreflightError> {
+) -> Result<LeaderElection, PreflightError> {
     let pair = pki::pair(run.cluster)?;
     let credentials = Credentials::of_cluster(run.cluster, pair)?;
     let runs = |place: usize| observed.get(place).map(Condition::of) == Some(Condition::Running);
     let can_ask = credentials.is_some() && run.fleet.control_plane().is_some();
     // A Lease is released only if the clock offsets are known.
     let clocks = preflight::clocks(run, layout, |place| can_ask && runs(place)).await;
-    let (lead, found) = Lead::open(run, observed, &clocks, credentials.as_ref(), runs).await;
+    let (lead, found) =
+        LeaderElection::open(run, observed, &clocks, credentials.as_ref(), runs).await;
     let warnings = found.into_iter().map(Finding::into_warning).collect();
     preflight::settle(warnings, run.cluster, run.events)?;
     Ok(lead)
 }
 
-impl Lead {
-    /// Opens a connection with `credentials` through every master for which `is_asked` returns
+impl LeaderElection {
+    /// Opens a connection with `credentials` through every master for which `is_requested` returns
     /// true. Checks through each whether the API server accepts the identity, and returns the
     /// findings.
     ///
@@ -92,7 +93,7 @@ impl Lead {
         observed: &[ObservedMaster],
         clocks: &[Option<ClockOffset>],
         credentials: Option<&Credentials>,
-        is_asked: impl Fn(usize) -> bool,
+        is_requested: impl Fn(usize) -> bool,
     ) -> (Self, Vec<Finding>) {
         let seat = |(place, observed): (usize, &ObservedMaster)| Seat {
             name: observed.name.clone(),
@@ -106,7 +107,7 @@ impl Lead {
         let mut lead = Self { seats, left_out };
         let mut found = Vec::new();
         let Some(control_plane) = run.fleet.control_plane() else { return (lead, found) };
-        let asked: Vec<_> = (0..observed.len()).filter(|place| is_asked(*place)).collect();
+        let asked: Vec<_> = (0..observed.len()).filter(|place| is_requested(*place)).collect();
         let Some(credentials) = credentials else {
             if !asked.is_empty() {
                 found.push(no_key());
@@ -183,13 +184,13 @@ impl Lead {
     }
 
     /// Forecasts how often leadership changes if the services at these positions are restarted.
-    pub(crate) async fn forecast(&self, restarted: &[usize]) -> LeadForecast {
+    pub(crate) async fn forecast(&self, restarted: &[usize]) -> LeaderForecast {
         match self.holding().await {
-            Holding::Ours(place, _) => LeadForecast {
+            Holding::Ours(place, _) => LeaderForecast {
                 at_most: u8::from(restarted.contains(&place)),
                 leader: self.seats.get(place).map(|seat| seat.name.clone()),
             },
-            _ => LeadForecast { at_most: 1, leader: None },
+            _ => LeaderForecast { at_most: 1, leader: None },
         }
     }
 
@@ -197,9 +198,9 @@ impl Lead {
     pub(crate) async fn findings(&self, examined: &[Examination]) -> Vec<Finding> {
         let mut found = Vec::new();
         if self.is_seen()
-            && let Holding::Stranger(holder) = self.holding().await
+            && let Holding::Unmanaged(holder) = self.holding().await
         {
-            let (problem, help) = stranger(&holder);
+            let (problem, help) = unmanaged_leader(&holder);
             found.push(Finding {
                 code: FindingCode::LeaderUnmanaged,
                 severity: Severity::Error,
@@ -227,7 +228,7 @@ impl Lead {
 
     /// Reads the Lease through the first master whose connection answers.
     pub(crate) async fn lease(&self) -> Result<Option<Lease>, String> {
-        let mut error = "nobody can be asked".to_owned();
+        let mut error = "no connection to the API server".to_owned();
         for api in self.seats.iter().filter_map(|seat| seat.api.as_ref()) {
             match api.lease().await {
                 Ok(lease) => return Ok(lease),
@@ -253,7 +254,7 @@ impl Lead {
         if has_run_out(&lease, OffsetDateTime::now_utc()) {
             Holding::Away
         } else if self.left_out.is_empty() {
-            Holding::Stranger(holder.to_string())
+            Holding::Unmanaged(holder.to_string())
         } else {
             Holding::LeftOut(lease)
         }
@@ -267,9 +268,9 @@ impl Lead {
 }
 
 /// Returns the problem and the help text for an unknown leader.
-pub(crate) fn stranger(holder: &str) -> (String, &'static str) {
-    let help = "find out what runs there (an old master, a static Pod, another cluster file) before kcm restarts anything";
-    (format!("{holder} leads, and is none of the masters"), help)
+pub(crate) fn unmanaged_leader(holder: &str) -> (String, &'static str) {
+    let help = "identify that process (an old master, a static Pod, another cluster file) before kcm restarts a service";
+    (format!("the leader {holder} is not one of the masters"), help)
 }
 
 /// Reports whether the last renewal is more than four Lease durations ago, or unknown. The holder
@@ -286,15 +287,15 @@ fn no_key() -> Finding {
         code: FindingCode::LeaderUnknown,
         severity: Severity::Warning,
         master: None,
-        problem: "who leads cannot be asked: kube-controller-manager's key is not on this machine"
+        problem: "cannot determine the leader: the key of kube-controller-manager is not on this machine"
             .to_owned(),
-        help: "run kcm where pki.directory holds it, to have the lead handed over without a gap"
+        help: "run kcm on the machine that has the key in `pki.directory`, for a handover without a leaderless gap"
             .to_owned(),
     }
 }
 
 fn not_asked(master: &str, panicked: &Panicked) -> Finding {
-    let help = "run the same command again; --skip leaves this master out";
+    let help = "run the same command again, or exclude this master with --skip";
     Finding::error(FindingCode::LeaderUnknown, master, panicked.to_string(), help).into_warning()
 }
 

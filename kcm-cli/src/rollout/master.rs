@@ -15,7 +15,7 @@ use crate::artifact::view;
 use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::event::Event;
-use crate::kube::LeadChange;
+use crate::kube::LeaderChange;
 use crate::observed::ObservedMaster;
 use crate::plan::{Step, change};
 use crate::transport::{Activity, StreamAddress, Transport};
@@ -40,7 +40,7 @@ pub(super) struct MasterRollout {
     pub(super) staged: Staged,
     pub(super) result: MasterResult,
     /// The handover, if the master was the leader.
-    pub(super) lead_change: Option<LeadChange>,
+    pub(super) lead_change: Option<LeaderChange>,
 }
 
 impl MasterRollout {
@@ -90,8 +90,11 @@ impl MasterRollout {
     /// Emits the events of the master's result.
     pub(super) fn tell(&self, run: Run<'_>) {
         let master = self.name.clone();
-        if let MasterResult::Renewed { uptake } = &self.result {
-            run.events.event(&Event::Uptake { master: master.clone(), uptake: uptake.clone() });
+        if let MasterResult::Renewed { certificate_reload } = &self.result {
+            run.events.event(&Event::CertificateReload {
+                master: master.clone(),
+                certificate_reload: certificate_reload.clone(),
+            });
         }
         run.events.event(&match &self.result {
             MasterResult::Failed { error } | MasterResult::Untouched { error: Some(error) } => {
@@ -100,7 +103,9 @@ impl MasterRollout {
             MasterResult::RolledBack { error } => {
                 Event::RolledBack { master, error: error.clone() }
             }
-            MasterResult::Unproven { cause } => Event::Unproven { master, cause: cause.clone() },
+            MasterResult::Unverified { cause } => {
+                Event::Unverified { master, cause: cause.clone() }
+            }
             _ => Event::Committed { master },
         });
     }

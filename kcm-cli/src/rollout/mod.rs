@@ -4,9 +4,9 @@
 mod commit;
 mod execute;
 pub(crate) mod gate;
-mod helm;
 mod issue;
 mod lead;
+mod leader_handover;
 mod lock;
 mod master;
 mod order;
@@ -18,10 +18,12 @@ mod task;
 pub use execute::execute;
 pub use gate::{FIRST_LOOK, SETTLE};
 pub(crate) use gate::{answers_at, health_question, is_healthy, listener};
-pub(crate) use helm::{STOPPING, processes};
 pub(crate) use issue::authority;
-pub(crate) use lead::{Claim, Holding, Lead, LeaseAfterStop, lead_as_deployed, owner, stranger};
+pub(crate) use lead::{
+    Claim, Holding, LeaderElection, LeaseAfterStop, lead_as_deployed, owner, unmanaged_leader,
+};
+pub(crate) use leader_handover::{STOPPING, processes};
 pub(crate) use lock::lock_all;
-pub use outcome::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
+pub use outcome::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome};
 pub use prepared::Prepared;
 pub(crate) use prepared::{FromClusterFile, PlanInputs};

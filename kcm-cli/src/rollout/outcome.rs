@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::master::MasterRollout;
-use crate::artifact::uptake::Uptake;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::context::Run;
-use crate::kube::LeadChange;
+use crate::kube::LeaderChange;
 use crate::pki::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
 
@@ -29,15 +29,15 @@ pub struct Outcome {
     pub skipped: Vec<String>,
     /// The leader, and handovers; absent if the leader was not verified and no handover took place.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lead: Option<LeadOutcome>,
+    pub lead: Option<LeadershipOutcome>,
 }
 
 /// The leader at the end of a rollout, and the handovers before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LeadOutcome {
+pub struct LeadershipOutcome {
     /// The handovers of leadership.
-    pub changes: Vec<LeadChange>,
+    pub changes: Vec<LeaderChange>,
     /// The holder that was seen to renew the Lease.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<String>,
@@ -46,9 +46,9 @@ pub struct LeadOutcome {
     pub trouble: Option<String>,
 }
 
-impl LeadOutcome {
+impl LeadershipOutcome {
     fn is_good(&self) -> bool {
-        self.trouble.is_none() && self.changes.iter().all(LeadChange::is_good)
+        self.trouble.is_none() && self.changes.iter().all(LeaderChange::is_good)
     }
 }
 
@@ -78,7 +78,7 @@ pub enum MasterResult {
     Renewed {
         /// The state of the certificate reload: whether the process uses the new credentials.
         #[serde(flatten)]
-        uptake: Uptake,
+        certificate_reload: CertificateReload,
     },
     /// The master did not change: a step failed on it or on another master, or the rollout stopped.
     Untouched {
@@ -88,7 +88,7 @@ pub enum MasterResult {
     },
     /// All steps were carried out, but the health of the service could not be verified. Either kcm
     /// cannot probe it, or the master could not reach its API server before the change either.
-    Unproven {
+    Unverified {
         /// The reason.
         cause: String,
     },
@@ -117,7 +117,10 @@ impl MasterResult {
     /// Reports whether the master has its desired state, as far as kcm can determine.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Unchanged | Self::Done | Self::Renewed { .. } | Self::Unproven { .. })
+        matches!(
+            self,
+            Self::Unchanged | Self::Done | Self::Renewed { .. } | Self::Unverified { .. }
+        )
     }
 }
 
@@ -132,7 +135,7 @@ impl Outcome {
         run: Run<'_>,
         plan: &Plan,
         masters: Vec<MasterRollout>,
-        lead: Option<LeadOutcome>,
+        lead: Option<LeadershipOutcome>,
     ) -> Self {
         let results = masters.into_iter().map(|master| master.result);
         Self { lead, ..Self::from_results(run, plan, results) }
@@ -162,7 +165,7 @@ impl Outcome {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.masters.iter().all(|master| master.result.is_good())
-            && self.lead.as_ref().is_none_or(LeadOutcome::is_good)
+            && self.lead.as_ref().is_none_or(LeadershipOutcome::is_good)
     }
 
     /// Reports whether any master changed or may have changed.

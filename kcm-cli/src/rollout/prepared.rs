@@ -11,6 +11,7 @@ use crate::observed::{Observed, ObservedMaster};
 use crate::pki::Inputs;
 use crate::plan::{Plan, Step};
 use crate::preflight::Examination;
+use crate::transport::Activity;
 
 /// A plan that is ready to be shown, approved and executed.
 #[derive(Debug)]
@@ -75,9 +76,19 @@ impl Prepared {
     ///
     /// Findings of code [`FindingCode::DropIn`] do not count.
     #[must_use]
-    pub fn is_to_do(&self) -> bool {
+    pub fn needs_changes(&self) -> bool {
         let is_fault = |finding: &Finding| finding.code != FindingCode::DropIn;
         !self.plan.is_empty() || self.findings.iter().any(is_fault)
+    }
+
+    /// Returns the masters whose running service the plan restarts or stops.
+    pub fn interrupted_masters(&self) -> impl Iterator<Item = &str> {
+        let masters = self.plan.masters.iter().zip(&self.observed.masters);
+        let interrupted = masters.filter(|(planned, observed)| {
+            let runs = matches!(observed.probe.unit.activity, Activity::Active { .. });
+            runs && planned.steps.iter().any(|step| matches!(step, Step::Restart | Step::Stop))
+        });
+        interrupted.map(|(planned, _)| planned.name.as_str())
     }
 
     /// Returns the total number of steps on all masters.

@@ -58,7 +58,7 @@ pub(super) async fn stage_files(
     let brings = |it: &Task| it.stage.targets().next().is_some();
     for master in &mut *masters {
         let Some(task) = master.task.clone().filter(brings) else { continue };
-        let error = "its transport ended without an answer".to_owned();
+        let error = "the transport ended without a reply".to_owned();
         master.staged = Staged::Failed { error, there: None };
         let (place, name) = (master.place, master.name.clone());
         let transport = Arc::clone(&master.transport);
@@ -180,7 +180,7 @@ struct Trial {
 
 impl Trial {
     /// Returns the first reason to refuse the program.
-    fn judge(&self, master: &str, said: &Observation<ProgramFacts>) -> Option<Finding> {
+    fn evaluate(&self, master: &str, said: &Observation<ProgramFacts>) -> Option<Finding> {
         let version = match said {
             Observation::Known(facts) => preflight::program_version(&facts.version),
             Observation::Unknown(_) => None,
@@ -204,7 +204,7 @@ fn staged(
         Err(error) => {
             let reason = error.reason();
             let error = format!(
-                "{reason} while files were brought there; none of its own has changed; run the same command again"
+                "{reason} during the upload; no existing file on the master has changed; run the same command again"
             );
             return Staged::Failed { error, there: None };
         }
@@ -221,13 +221,14 @@ fn staged(
     }
     if let (Some(trial), Some(Reply::Examined(examined))) = (trial, done.next()) {
         let said = examined.program.as_ref();
-        if let Some(finding) = said.and_then(|said| trial.judge(master, said)) {
+        if let Some(finding) = said.and_then(|said| trial.evaluate(master, said)) {
             let error = format!("{}; {} [{}]", finding.problem, finding.help, finding.code);
             return Staged::Failed { error, there };
         }
     }
     let silent = || Staged::Failed {
-        error: "its transport did not say what it staged".to_owned(),
+        error: "the transport did not report the staged files; this is a bug in the transport"
+            .to_owned(),
         there: None,
     };
     there.map_or_else(silent, Staged::There)

@@ -6,8 +6,8 @@ use kcm_pki::Fingerprint;
 use kcm_systemd::FlagName;
 
 use super::gate::{self, Serving};
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::artifact::generation::{self, Change, Former, Generation, Slot, former};
-use crate::artifact::uptake::Uptake;
 use crate::cluster::layout::{Layout, Role};
 use crate::desired::{Content, DesiredMaster};
 use crate::observed::ObservedMaster;
@@ -225,7 +225,7 @@ impl Changes {
                 self.unit(UnitAction::Restart { unit });
                 (self.starts, self.proves) = (true, true);
             }
-            Step::Prove => self.proves = true,
+            Step::Verify => self.proves = true,
             Step::Stop => {
                 let back_after = BACK_AFTER;
                 self.before
@@ -262,7 +262,7 @@ fn to_take_up(
         _ => None,
     });
     // An earlier run replaced the file, and was interrupted before it noted the connections.
-    let is_open = matches!(observed.uptake, Some(Uptake::Unknown { .. }));
+    let is_open = matches!(observed.certificate_reload, Some(CertificateReload::Unknown { .. }));
     brought.or(match observed.files.combined.state {
         PathState::File { digest, .. } if is_open => Some(digest),
         _ => None,

@@ -26,7 +26,7 @@ pub(super) fn number(files: &mut dyn FileSystem, account: &Account) -> Observati
 fn table(files: &mut dyn FileSystem, path: &str) -> Result<String, String> {
     let at = RemotePath::new(path).map_err(|error| error.to_string())?;
     match files.stat(&at) {
-        Ok(None) => Err(format!("there is no {path}")),
+        Ok(None) => Err(format!("{path}: no such file or directory")),
         Err(error) => Err(error.to_string()),
         Ok(Some(_)) => {
             let content = files.read(&at).map_err(|error| error.to_string())?;

@@ -134,7 +134,7 @@ fn is_link_to(
         None => Ok(false),
         Some(NodeKind::Link(found)) => Ok(found == target),
         Some(_) => {
-            let detail = "is in the way: a symbolic link is needed here; move it away";
+            let detail = "exists and is not a symbolic link; move this path away";
             Err(FileError::new(link, FileErrorKind::WrongKind, detail))
         }
     }

@@ -10,7 +10,9 @@ const LONGEST_LINE: usize = 4096;
 
 /// An error of input that is not in the export format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("what journalctl says there is not its export format; see `journalctl -o export` there")]
+#[error(
+    "the output of journalctl on the master is not in the journal export format; check `journalctl -o export` on the master"
+)]
 pub(super) struct Garbled;
 
 /// A push parser that turns bytes into entries. It holds at most one entry and the bytes pushed

@@ -25,7 +25,7 @@ pub enum OperationError {
     File(#[from] FileError),
     /// A path differs from the state in the plan; nothing was changed.
     #[error(
-        "{path} changed since the plan was made: expected {expected}, found {found}; run the command again"
+        "{path} changed since the plan was created: expected {expected}, found {found}; run the command again"
     )]
     Changed {
         /// The path.
@@ -37,7 +37,7 @@ pub enum OperationError {
     },
     /// A unit differs from the state in the plan; nothing was changed.
     #[error(
-        "{unit} changed since the plan was made: expected {expected}, found {found}; run the command again"
+        "{unit} changed since the plan was created: expected {expected}, found {found}; run the command again"
     )]
     UnitChanged {
         /// The unit.
@@ -48,7 +48,7 @@ pub enum OperationError {
         found: String,
     },
     /// A staged file differs from the bytes that were sent; nothing was changed.
-    #[error("{path}: what was written is not what is read back; check the disk")]
+    #[error("{path}: the content does not match its SHA-256 digest; check the disk")]
     Corrupt {
         /// The path.
         path: RemotePath,
@@ -63,16 +63,16 @@ pub enum OperationError {
     },
     /// The master does not run systemd.
     #[error(
-        "systemd does not run there (there is no /run/systemd/system); kcm needs a master that systemd manages"
+        "systemd does not manage the master (/run/systemd/system: no such file or directory); use a master that runs systemd"
     )]
     NoSystemd,
     /// A script of an earlier run still runs on the master; nothing was changed.
     #[error(
-        "the work of an earlier kcm still goes on there; wait a minute and run the command again"
+        "a script of an earlier kcm process still runs on the master; wait a minute and run the command again"
     )]
     Busy,
     /// The transport does not support the operation.
-    #[error("{transport} cannot do this: {reason}")]
+    #[error("{transport} does not support this operation: {reason}")]
     Unsupported {
         /// The transport.
         transport: String,

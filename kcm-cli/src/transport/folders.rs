@@ -54,7 +54,7 @@ impl UntrustedFolder {
         } else {
             format!("group {} can change {path} (mode {mode})", owner.gid)
         };
-        format!("{who}, and could exchange the files that kcm reads and writes below it")
+        format!("{who}, and could replace the files that kcm reads and writes below this folder")
     }
 
     /// Returns the command that makes it safe, if it is one of the folders above `asked`. If a link
@@ -71,7 +71,7 @@ impl UntrustedFolder {
         let change = if self.is_foreign { "chown -h root:root" } else { "chmod go-w" };
         let words = change.split(' ').chain([path]);
         let command = command(words);
-        format!("run `{command}` there, after a look at what is in it")
+        format!("inspect the folder, then run `{command}` on the master")
     }
 
     /// Returns the command that makes a folder of this machine safe.
@@ -87,7 +87,8 @@ impl UntrustedFolder {
     }
 }
 
-const HELP: &str = "give that folder to root there and let nobody else write into it, after a look at what is in it";
+const HELP: &str =
+    "inspect the folder, then make root its owner and remove write permission for other users";
 
 /// Finds the folders of this machine above a file that another user can change.
 ///
@@ -129,7 +130,8 @@ fn follow(
     parents: &mut Vec<RemotePath>,
 ) -> Result<(), OperationError> {
     let bad = || {
-        let detail = "a symbolic link on the way leads in circles";
+        let detail =
+            "cannot resolve the symbolic links in the path: too many levels, or an invalid target";
         FileError::new(folder, FileErrorKind::BadLink, detail)
     };
     let found: Result<_, FileError> = walk_links(folder.as_str(), Last::Followed, |at| {

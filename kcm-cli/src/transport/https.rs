@@ -25,7 +25,7 @@ pub enum HttpsError {
     #[error(transparent)]
     Stream(#[from] StreamError),
     /// The server was reached but gave no HTTP answer.
-    #[error("{address} gives no answer over HTTPS: {reason}")]
+    #[error("{address}: no HTTPS response: {reason}")]
     NoAnswer {
         /// The server.
         address: StreamAddress,

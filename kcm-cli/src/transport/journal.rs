@@ -83,7 +83,7 @@ pub enum JournalError {
         reason: String,
     },
     /// The master received the query and cannot answer it.
-    #[error("{master}: its journal cannot be read: {reason}")]
+    #[error("{master}: cannot read the journal: {reason}")]
     Refused {
         /// The master.
         master: String,

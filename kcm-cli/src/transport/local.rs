@@ -65,10 +65,9 @@ impl Transport for Local {
         let failed = |reason: String| LockError::Failed { master: master.clone(), reason };
         match FolderLock::take(&self.folder) {
             Ok(lock) => Ok(Box::new(lock)),
-            Err(FolderLockError::Held) => Err(LockError::Held {
-                master,
-                holder: "it holds the lock on this folder".to_owned(),
-            }),
+            Err(FolderLockError::Held) => {
+                Err(LockError::Held { master, holder: "the lock of this folder".to_owned() })
+            }
             Err(FolderLockError::Io(error)) => Err(failed(error.to_string())),
         }
     }
@@ -115,7 +114,7 @@ impl Machine for Disk {
             | UnitAction::Stop { .. }
             | UnitAction::Kill { .. }
             | UnitAction::Start { .. }
-            | UnitAction::Disarm { .. } => Err(unsupported("no systemd runs in it")),
+            | UnitAction::Disarm { .. } => Err(unsupported("systemd does not run in a folder")),
         }
     }
 
@@ -124,15 +123,15 @@ impl Machine for Disk {
     }
 
     fn settle(&mut self, _settle: &Settle) -> Result<Settled, OperationError> {
-        Err(unsupported("no systemd runs in it"))
+        Err(unsupported("systemd does not run in a folder"))
     }
 
     fn examine(&mut self, _examine: &Examine) -> Result<Examined, OperationError> {
-        Err(unsupported("nothing runs in it"))
+        Err(unsupported("no process runs in a folder"))
     }
 
     fn inspect(&mut self, _inspect: &Inspect) -> Result<Inspected, OperationError> {
-        Err(unsupported("nothing runs in it"))
+        Err(unsupported("no process runs in a folder"))
     }
 
     fn account(&mut self, account: &Account) -> Observation<Option<Owner>> {
@@ -156,7 +155,7 @@ impl Machine for Disk {
     }
 
     fn exec(&mut self, _exec: &Exec) -> Result<Output, OperationError> {
-        Err(unsupported("nothing runs in it"))
+        Err(unsupported("no process runs in a folder"))
     }
 }
 

@@ -56,6 +56,7 @@ mod reply;
 mod shell;
 #[cfg(feature = "ssh")]
 mod ssh;
+mod traced;
 mod unit_files;
 
 use std::fmt;
@@ -90,6 +91,7 @@ pub use shell::{
 };
 #[cfg(feature = "ssh")]
 pub use ssh::{Connections, OpenSsh};
+pub use traced::{Exchange, Traced};
 pub use unit_files::{EnvironmentSource, EnvironmentState, FindUnit, FoundUnit, UnitSource};
 
 /// Name of the folder beside a target in which files wait for their commit.
@@ -177,7 +179,7 @@ pub trait LockGuard: fmt::Debug + Send + Sync {}
 #[non_exhaustive]
 pub enum TransportError {
     /// The batch did not run: nothing was done on the master.
-    #[error("{master}: could not be reached, nothing was done there: {reason}")]
+    #[error("{master}: cannot run commands on the master, nothing was changed: {reason}")]
     NeverRan {
         /// The master.
         master: String,
@@ -186,7 +188,7 @@ pub enum TransportError {
     },
     /// The connection was lost: the batch may have been carried out partly or completely.
     #[error(
-        "{master}: lost in the middle, what was done there is unknown: {reason}; run the same command again, it goes on from what it finds"
+        "{master}: the change was interrupted and its outcome is unknown: {reason}; run the same command again; kcm continues from the observed state"
     )]
     FateUnknown {
         /// The master.
@@ -225,7 +227,7 @@ pub enum StreamError {
         reason: String,
     },
     /// No process listens on the address.
-    #[error("{master}: nobody listens on {address}")]
+    #[error("{master}: no process listens on {address}")]
     Refused {
         /// The master.
         master: String,
@@ -234,7 +236,7 @@ pub enum StreamError {
     },
     /// The SSH server of the master forbids forwarding.
     #[error(
-        "{master}: its sshd forwards nothing; allow it with `AllowTcpForwarding local` in its sshd_config"
+        "{master}: sshd forbids TCP forwarding; set `AllowTcpForwarding local` in sshd_config on the master"
     )]
     Forbidden {
         /// The master.
@@ -260,7 +262,9 @@ pub enum StreamError {
 #[non_exhaustive]
 pub enum LockError {
     /// Another process holds the lock.
-    #[error("{master}: another kcm is at work there ({holder}); wait for it to end")]
+    #[error(
+        "{master}: another kcm process holds the lock ({holder}); wait until that process ends"
+    )]
     Held {
         /// The master.
         master: String,
@@ -268,7 +272,7 @@ pub enum LockError {
         holder: String,
     },
     /// The lock request failed.
-    #[error("{master}: the lock cannot be taken: {reason}")]
+    #[error("{master}: cannot acquire the lock: {reason}")]
     Failed {
         /// The master.
         master: String,

@@ -267,7 +267,7 @@ impl PathState {
             }
             Self::Folder { .. } => "a folder".to_owned(),
             Self::Link { target } => format!("a symbolic link to {}", harmless(target)),
-            Self::Other => "no regular file".to_owned(),
+            Self::Other => "a special file".to_owned(),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 /// A request to stop a run at its next safe point: before the next master, never during one.
 #[derive(Debug, Default)]
 pub struct Interrupt {
-    is_asked: AtomicBool,
+    is_requested: AtomicBool,
     told: Notify,
 }
 
@@ -15,19 +15,19 @@ impl Interrupt {
     /// Creates an interrupt that is not requested yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { is_asked: AtomicBool::new(false), told: Notify::const_new() }
+        Self { is_requested: AtomicBool::new(false), told: Notify::const_new() }
     }
 
     /// Requests the stop. A request cannot be withdrawn.
     pub fn ask(&self) {
-        self.is_asked.store(true, Ordering::Relaxed);
+        self.is_requested.store(true, Ordering::Relaxed);
         self.told.notify_waiters();
     }
 
     /// True if a stop was requested.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.is_asked.load(Ordering::Relaxed)
+    pub fn is_requested(&self) -> bool {
+        self.is_requested.load(Ordering::Relaxed)
     }
 
     /// Waits for a request, for work that can stop anywhere.
@@ -35,7 +35,7 @@ impl Interrupt {
         loop {
             // Registers before the check, so that no notification is lost in between.
             let told = self.told.notified();
-            if self.is_asked() {
+            if self.is_requested() {
                 return;
             }
             told.await;

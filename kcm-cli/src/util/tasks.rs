@@ -18,7 +18,7 @@ pub(crate) struct Panicked {
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { message } = self;
-        write!(f, "kcm failed on what this master answered ({message}); report this bug of kcm")
+        write!(f, "internal error of kcm in the task for this master ({message}); report this bug")
     }
 }
 

@@ -25,13 +25,13 @@ pub enum ReadError {
         help: &'static str,
     },
     /// Collections are nested more deeply than in any kubeconfig.
-    #[error("{at}: nested too deeply for a kubeconfig")]
+    #[error("{at}: nesting is too deep, or aliases add too many nodes, for a kubeconfig")]
     TooDeep {
         /// Position at which the limit is exceeded.
         at: Location,
     },
     /// Two entries of a list have the same name, which kubectl rejects.
-    #[error("{at}: a second entry named `{name}` in `{list}`; rename or remove one of the two")]
+    #[error("{at}: duplicate entry `{name}` in `{list}`; rename or remove one of the entries")]
     DuplicateEntry {
         /// Position of the second entry.
         at: Location,
@@ -55,7 +55,7 @@ pub enum ReadError {
         help: &'static str,
     },
     /// Embedded data is not base64.
-    #[error("{at}: `{field}` is not base64; to name a file, use `{path_field}`")]
+    #[error("{at}: `{field}` is not base64; use `{path_field}` for a file path")]
     Base64 {
         /// Position of the value.
         at: Location,
@@ -65,9 +65,7 @@ pub enum ReadError {
         path_field: &'static str,
     },
     /// `apiVersion` is not `v1`.
-    #[error(
-        "{at}: apiVersion is `{found}`, but kubeconfigs have `v1`; is this another kind of file?"
-    )]
+    #[error("{at}: apiVersion is `{found}`, not `v1`; check that the file is a kubeconfig")]
     ApiVersion {
         /// Position of the value.
         at: Location,
@@ -75,9 +73,7 @@ pub enum ReadError {
         found: String,
     },
     /// `kind` is not `Config`.
-    #[error(
-        "{at}: kind is `{found}`, but kubeconfigs have `Config`; is this another kind of file?"
-    )]
+    #[error("{at}: kind is `{found}`, not `Config`; check that the file is a kubeconfig")]
     Kind {
         /// Position of the value.
         at: Location,
@@ -173,19 +169,22 @@ impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::CommentsDropped { first, count: 1 } => {
-                write!(f, "{first}: the comment will be lost")
+                write!(f, "{first}: the comment is not preserved")
             }
             Self::CommentsDropped { first, count } => {
-                write!(f, "{first}: this comment and {} more will be lost", count - 1)
+                write!(f, "{first}: the comment and {} more are not preserved", count - 1)
             }
             Self::KeyKept { at, key } => {
-                write!(f, "{at}: kubectl would rename the key `{key}`; it is kept, in quotes")
+                write!(
+                    f,
+                    "{at}: kubectl renames the unquoted key `{key}`; the key is kept, in quotes"
+                )
             }
             Self::SecondDocument { at } => {
-                write!(f, "{at}: kubectl ignores this second YAML document")
+                write!(f, "{at}: kubectl ignores the second YAML document")
             }
             Self::DuplicateKey { at, key } => {
-                write!(f, "{at}: the key `{key}` stands here a second time; this one counts")
+                write!(f, "{at}: duplicate key `{key}`: the last value is used")
             }
             Self::WrongCase { at, key, expected } => {
                 write!(f, "{at}: kubectl ignores `{key}`; write `{expected}`")

@@ -18,12 +18,7 @@ pub(super) fn map<'a>(node: Node<'a>, field: &str) -> Result<Vec<Entry<'a>>, Rea
     match node.kind {
         Kind::Map(entries) => Ok(entries),
         _ if is_null(&node) => Ok(Vec::new()),
-        _ => Err(wrong_type(
-            &node,
-            field,
-            "a map",
-            "write its fields as `key: value` lines below it",
-        )),
+        _ => Err(wrong_type(&node, field, "a map", "write the fields as `key: value` lines")),
     }
 }
 
@@ -32,7 +27,7 @@ pub(super) fn each<'a>(node: Node<'a>, field: &str) -> Result<Vec<Node<'a>>, Rea
     match node.kind {
         Kind::List(items) => Ok(items),
         _ if is_null(&node) => Ok(Vec::new()),
-        _ => Err(wrong_type(&node, field, "a list", "begin its entries with `- `")),
+        _ => Err(wrong_type(&node, field, "a list", "start each entry with `- `")),
     }
 }
 
@@ -139,7 +134,7 @@ fn scalar_text(entry: Entry<'_>) -> Result<Cow<'_, str>, ReadError> {
     }
     match entry.value.kind {
         Kind::Scalar(Scalar { text, plain }) if !plain || is_text(&text) => Ok(text),
-        _ => Err(wrong_type(&entry.value, &entry.key.text, "a text", "put the value in quotes")),
+        _ => Err(wrong_type(&entry.value, &entry.key.text, "a string", "put the value in quotes")),
     }
 }
 
@@ -171,12 +166,12 @@ fn wrong_type(
     let found = match &node.kind {
         Kind::List(_) => "a list",
         Kind::Map(_) => "a map",
-        Kind::Scalar(Scalar { plain: false, .. }) => "a text",
+        Kind::Scalar(Scalar { plain: false, .. }) => "a string",
         Kind::Scalar(Scalar { text, .. }) => match resolve(text) {
-            Plain::Null => "nothing",
+            Plain::Null => "null",
             Plain::Bool(_) => "a boolean",
             Plain::Number => "a number",
-            Plain::Text | Plain::Timestamp => "a text",
+            Plain::Text | Plain::Timestamp => "a string",
         },
     };
     ReadError::WrongType { at: node.at, field: field.to_owned(), expected, found, help }

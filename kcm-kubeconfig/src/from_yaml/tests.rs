@@ -58,11 +58,11 @@ fn what_kubectl_drops_without_a_word_is_a_warning() {
         ),
         (
             "kind: Config\n---\nkind: Config\n",
-            "line 2, column 1: kubectl ignores this second YAML document",
+            "line 2, column 1: kubectl ignores the second YAML document",
         ),
         (
             "kind: Config\nkind: Config\n",
-            "line 2, column 1: the key `kind` stands here a second time; this one counts",
+            "line 2, column 1: duplicate key `kind`: the last value is used",
         ),
     ] {
         let warnings = Kubeconfig::from_yaml(text).unwrap().warnings;
@@ -74,7 +74,7 @@ fn what_kubectl_drops_without_a_word_is_a_warning() {
 fn equal_names_are_refused_as_by_kubectl() {
     assert_eq!(
         refusal("users:\n- name: a\n- user: {}\n  name: a\n"),
-        "line 4, column 9: a second entry named `a` in `users`; rename or remove one of the two"
+        "line 4, column 9: duplicate entry `a` in `users`; rename or remove one of the entries"
     );
 }
 
@@ -84,7 +84,8 @@ fn types_are_checked_as_go_does() {
         |value: &str| format!("contexts:\n- name: a\n  context:\n    namespace: {value}\n");
     for value in ["on", "1_000", "010", "0x1F", "1e3", ".5", "true"] {
         assert!(
-            refusal(&namespace(value)).starts_with("line 4, column 16: `namespace` must be a text"),
+            refusal(&namespace(value))
+                .starts_with("line 4, column 16: `namespace` must be a string"),
             "{value}"
         );
     }
@@ -100,9 +101,9 @@ fn types_are_checked_as_go_does() {
     };
     assert!(read(&flag("yes")).cluster("a").unwrap().insecure_skip_tls_verify);
     assert!(!read(&flag("off")).cluster("a").unwrap().insecure_skip_tls_verify);
-    assert!(refusal(&flag("\"true\"")).contains("must be a boolean, not a text"));
-    assert!(refusal("clusters: a\n").contains("`clusters` must be a list, not a text"));
-    assert!(refusal("users:\n- a\n").contains("`users` must be a map, not a text"));
+    assert!(refusal(&flag("\"true\"")).contains("must be a boolean, not a string"));
+    assert!(refusal("clusters: a\n").contains("`clusters` must be a list, not a string"));
+    assert!(refusal("users:\n- a\n").contains("`users` must be a map, not a string"));
     assert!(refusal("- a\n").contains("`the document` must be a map"));
 }
 
@@ -122,7 +123,7 @@ fn base64_may_be_broken_into_lines_but_must_be_base64() {
     for value in ["UEVN UEVN", "UEV", "UEVN=", "/etc/key.pem", "UEV-"] {
         assert!(
             refusal(&key(value))
-                .contains("`client-key-data` is not base64; to name a file, use `client-key`")
+                .contains("`client-key-data` is not base64; use `client-key` for a file path")
         );
     }
 }
@@ -135,8 +136,8 @@ fn comments_and_renamed_keys_come_back_as_warnings() {
     assert_eq!(
         shown,
         [
-            "line 1, column 1: this comment and 1 more will be lost",
-            "line 4, column 3: kubectl would rename the key `n`; it is kept, in quotes"
+            "line 1, column 1: the comment and 1 more are not preserved",
+            "line 4, column 3: kubectl renames the unquoted key `n`; the key is kept, in quotes"
         ]
     );
     assert_eq!(parsed.kubeconfig.preferences.get("n"), Some(&Value::Number("1".into())));

@@ -33,7 +33,7 @@ pub struct Shadowed {
 
 /// An error for a context that does not exist and cannot become the current one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no context `{context}`")]
+#[error("context `{context}` does not exist")]
 pub struct SelectContextError {
     /// Requested name.
     pub context: String,

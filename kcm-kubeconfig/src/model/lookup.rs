@@ -17,13 +17,13 @@ pub struct Current<'a> {
 #[non_exhaustive]
 pub enum LookupError {
     /// `current-context` is empty.
-    #[error("no current context; contexts: {}", listed(.contexts))]
+    #[error("current-context is not set; contexts: {}", listed(.contexts))]
     NoCurrentContext {
         /// Names of the contexts in the document.
         contexts: Vec<String>,
     },
     /// `current-context` refers to a context that does not exist.
-    #[error("no context `{context}`, which is the current one; contexts: {}", listed(.contexts))]
+    #[error("current-context `{context}` does not exist; contexts: {}", listed(.contexts))]
     NoSuchContext {
         /// Name of the missing context.
         context: String,
@@ -31,7 +31,7 @@ pub enum LookupError {
         contexts: Vec<String>,
     },
     /// The context refers to a cluster that does not exist.
-    #[error("no cluster `{cluster}`, to which the context `{context}` refers; clusters: {}", listed(.clusters))]
+    #[error("cluster `{cluster}` of context `{context}` does not exist; clusters: {}", listed(.clusters))]
     NoSuchCluster {
         /// Name of the context.
         context: String,
@@ -41,13 +41,13 @@ pub enum LookupError {
         clusters: Vec<String>,
     },
     /// The cluster of the current context has no server.
-    #[error("no server in the cluster `{cluster}`")]
+    #[error("cluster `{cluster}` has no server")]
     NoServer {
         /// Name of the cluster.
         cluster: String,
     },
     /// The context refers to a user that does not exist.
-    #[error("no user `{user}`, to which the context `{context}` refers; users: {}", listed(.users))]
+    #[error("user `{user}` of context `{context}` does not exist; users: {}", listed(.users))]
     NoSuchUser {
         /// Name of the context.
         context: String,

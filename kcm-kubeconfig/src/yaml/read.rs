@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
             Event::MappingStart(_, anchor, _) => (anchor, Kind::Map(self.map(depth)?)),
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    let problem = "an alias within what it stands for".to_owned();
+                    let problem = "an alias is used within its own anchored node".to_owned();
                     return Err(YamlError::Syntax { at, problem });
                 };
                 self.copies += size(node);
@@ -200,7 +200,7 @@ impl<'a> Builder<'a> {
                 return Ok(Node { at, ..node.clone() });
             }
             _ => {
-                let problem = "a node was expected".to_owned();
+                let problem = "expected a node".to_owned();
                 return Err(YamlError::Syntax { at, problem });
             }
         };
@@ -258,7 +258,7 @@ impl<'a> Builder<'a> {
                     return Err(YamlError::Unsupported {
                         at: key.at,
                         what: "a list or map as a key",
-                        help: "write the key as one word",
+                        help: "write a string as the key",
                     });
                 }
             }
@@ -305,7 +305,10 @@ fn merged(value: Node<'_>) -> Result<Vec<Entry<'_>>, YamlError> {
     });
     match maps.collect::<Option<Vec<_>>>().filter(|_| !is_empty) {
         Some(maps) => Ok(maps.into_iter().flatten().collect()),
-        None => Err(YamlError::Syntax { at, problem: "a merge key needs maps".to_owned() }),
+        None => Err(YamlError::Syntax {
+            at,
+            problem: "the value of the merge key `<<` must be a map or a list of maps".to_owned(),
+        }),
     }
 }
 
@@ -317,7 +320,7 @@ fn is_plain(style: ScalarStyle, tag: Option<&Tag>, at: Location) -> Result<bool,
             Err(YamlError::Unsupported {
                 at,
                 what: "the tag !!binary",
-                help: "write the text itself",
+                help: "write the decoded text",
             })
         }
         Some(tag) => Ok(tag.core_suffix().is_some_and(|kind| kind != "str")),
@@ -350,7 +353,7 @@ fn unfit_character(text: &str, offset: usize) -> YamlError {
     YamlError::Unsupported {
         at: Location { line: lines + 1, column: last.chars().count() + 1 },
         what: "a control character or line separator",
-        help: "remove it, or write it as an escape within double quotes",
+        help: "remove the character, or write an escape sequence in double quotes",
     }
 }
 

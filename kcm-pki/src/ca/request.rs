@@ -79,7 +79,7 @@ pub struct Clamped {
 #[non_exhaustive]
 pub enum IssueError {
     /// The CA is expired or not yet valid.
-    #[error("the CA certificate of {subject} cannot sign now")]
+    #[error("the CA certificate of {subject} is not valid now")]
     CaNotValid {
         /// The CA's subject.
         subject: String,
@@ -88,7 +88,7 @@ pub enum IssueError {
     },
     /// The leaf would be valid longer than the CA.
     #[error(
-        "the certificate would be valid until {}, longer than its CA, which ends at {}",
+        "the certificate would be valid until {}, but its CA certificate expires at {}",
         utc(*requested),
         utc(*ca_not_after)
     )]
@@ -100,8 +100,8 @@ pub enum IssueError {
     },
     /// The certificate would already have expired, because certificates begin five minutes ago.
     #[error(
-        "a lifetime of {} s is over before it begins: certificates start five minutes ago, \
-         to allow for clocks that are behind",
+        "a lifetime of {} s is too short: the validity begins five minutes ago, to allow for \
+         clock skew; request a longer lifetime",
         lifetime.as_secs()
     )]
     TooShort {
@@ -110,16 +110,18 @@ pub enum IssueError {
     },
     /// The certificate would begin before year 0 or end after year 9999, which X.509 cannot encode
     /// (RFC 5280 section 4.1.2.5).
-    #[error("the validity reaches outside the years 0 to 9999, which X.509 cannot write")]
+    #[error("the validity period is not within the years 0 to 9999, the range of X.509")]
     YearOutOfRange,
     /// A leaf requests the usage `cert sign`, which RFC 5280 section 4.2.1.3 reserves for CAs.
-    #[error("the usage \"cert sign\" is for CA certificates; this one is for a leaf")]
+    #[error(
+        "the usage \"cert sign\" is reserved for CA certificates; remove the usage from the leaf certificate"
+    )]
     CertSignUsage,
     /// The request lists no usages, which would allow every usage.
-    #[error("no usages are given")]
+    #[error("the certificate request has no usages; specify at least one")]
     NoUsages,
     /// The cryptographic library failed to sign.
-    #[error("signing failed: {reason}")]
+    #[error("cannot sign the certificate: {reason}")]
     Signing {
         /// Message of the library.
         reason: String,

@@ -22,10 +22,10 @@ pub(super) fn fields(der: &[u8]) -> Result<Fields, String> {
         x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => {
             error.to_string()
         }
-        x509_parser::nom::Err::Incomplete(_) => "it is cut off".to_owned(),
+        x509_parser::nom::Err::Incomplete(_) => "unexpected end of the data".to_owned(),
     })?;
     if !rest.is_empty() {
-        return Err(format!("{} octets follow it", rest.len()));
+        return Err(format!("{} octets follow the certificate", rest.len()));
     }
     let serial = certificate.raw_serial();
     let zeros = serial.iter().take_while(|octet| **octet == 0).count();
@@ -82,10 +82,7 @@ fn extensions(certificate: &X509Certificate<'_>, fields: &mut Fields) -> Result<
                 fields.authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
             }
             ParsedExtension::ParseError { .. } => {
-                return Err(format!(
-                    "the extension {} is unreadable",
-                    extension.oid.to_id_string()
-                ));
+                return Err(format!("the extension {} is malformed", extension.oid.to_id_string()));
             }
             _ => {}
         }
@@ -104,7 +101,7 @@ fn extensions(certificate: &X509Certificate<'_>, fields: &mut Fields) -> Result<
 /// is an `Err` in dotted form.
 fn extended_usages(der: &[u8]) -> Result<Vec<Result<Usage, String>>, String> {
     let list = yasna::parse_der(der, |reader| reader.collect_sequence_of(oid::read_element));
-    let list = list.map_err(|_| "the extended key usage is unreadable".to_owned())?;
+    let list = list.map_err(|_| "the extended key usage is malformed".to_owned())?;
     Ok(list.into_iter().map(|der| Usage::from_oid(&der).ok_or_else(|| oid::dotted(&der))).collect())
 }
 

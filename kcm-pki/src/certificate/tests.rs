@@ -71,7 +71,7 @@ fn what_is_not_exactly_one_certificate_is_refused() {
     assert_eq!(refused("text"), CertificateError::NoCertificate { found: vec![] });
     assert_eq!(
         refused(testdata!("cfssl/root-key.pem")).to_string(),
-        "there is no certificate in PEM form, only: RSA PRIVATE KEY"
+        "no certificate in PEM format (found: RSA PRIVATE KEY)"
     );
     assert_eq!(
         refused(&format!("{TUTORIAL}{MANY}")),
@@ -85,7 +85,7 @@ fn octets_after_the_certificate_are_refused() {
     let mut der = load(TUTORIAL).der().to_vec();
     der.push(0);
     let error = Certificate::from_der(&der).unwrap_err();
-    assert_eq!(error.to_string(), "the certificate cannot be read: 1 octets follow it");
+    assert_eq!(error.to_string(), "cannot parse the certificate: 1 octets follow the certificate");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn each_validity_is_refused_by_itself() {
     assert!(matches!(error, ChainError::CaNotValid { .. }));
     let error = verify(&leaf_request(), NOW + day * 5).unwrap_err();
     assert!(
-        report(&error).contains("is not valid now: it expired at 2026-11-27T11:41:00Z"),
+        report(&error).contains("is not valid now: expired at 2026-11-27T11:41:00Z"),
         "{}",
         report(&error)
     );
@@ -103,7 +103,7 @@ fn weak_signatures_and_unknown_critical_extensions_are_refused() {
     assert_eq!(verify_client_chain(&leaf, &ca, NOW), Err(ChainError::WeakSignature { algorithm }));
     let leaf = certificate(testdata!("openssl/critical-leaf.pem"));
     let error = verify_client_chain(&leaf, &ca, NOW).unwrap_err();
-    assert_eq!(error.to_string(), "TLS peers refuse the certificate: UnsupportedCriticalExtension");
+    assert_eq!(error.to_string(), "TLS peers reject the certificate: UnsupportedCriticalExtension");
 }
 
 #[test]
@@ -113,6 +113,6 @@ fn a_ca_with_a_weak_key_is_named_as_such() {
     let error = verify_client_chain(&leaf, &ca, NOW).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the CA CN=weak has a key of type rsa-1024, which TLS peers refuse"
+        "the CA CN=weak has a key of type rsa-1024, which TLS peers reject"
     );
 }

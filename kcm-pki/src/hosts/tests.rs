@@ -85,7 +85,7 @@ fn international_names_are_refused_with_the_a_label() {
     assert_eq!(problem("a b.中国"), HostProblem::Blank);
     assert_eq!(problem("a$.中国"), HostProblem::NotAscii { a_label: None });
     let message = "中国".parse::<Host>().unwrap_err().to_string();
-    assert!(message.ends_with("it is not ASCII; write `xn--fiqs8s`"), "{message}");
+    assert!(message.ends_with("the name is not ASCII; write `xn--fiqs8s`"), "{message}");
 }
 
 #[test]

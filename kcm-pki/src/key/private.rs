@@ -82,7 +82,7 @@ impl PrivateKey {
             return Err(KeyError::Unsupported { key_type: key.label.to_owned() });
         }
         let der = key.decode().ok_or_else(|| KeyError::Malformed {
-            reason: "the PEM block is cut off or is not base64".to_owned(),
+            reason: "the PEM block is truncated or not base64".to_owned(),
         })?;
         Self::from_der(&der)
     }
@@ -205,7 +205,7 @@ fn generate_ecdsa(curve: &'static EcdsaSigningAlgorithm) -> Encoded {
 fn encode_rsa(key: Result<rsa::KeyPair, impl fmt::Display>) -> Encoded {
     let key = key.map_err(|error| error.to_string())?;
     let pkcs8: Pkcs8V1Der<'_> = key.as_der().map_err(|error| error.to_string())?;
-    der::pkcs8_contents(pkcs8.as_ref()).ok_or_else(|| "it cannot be encoded".to_owned())
+    der::pkcs8_contents(pkcs8.as_ref()).ok_or_else(|| "the key cannot be encoded".to_owned())
 }
 
 /// Reads an EC key and re-encodes it in canonical form.
@@ -230,7 +230,7 @@ fn encode_ecdsa(key: Result<EcdsaKeyPair, impl fmt::Display>) -> Encoded {
 
 fn not_a_key() -> KeyError {
     KeyError::Malformed {
-        reason: "it is neither PKCS#1, PKCS#8 nor SEC1 with a named curve".to_owned(),
+        reason: "the key is neither PKCS#1, PKCS#8 nor SEC1 with a named curve".to_owned(),
     }
 }
 

@@ -18,7 +18,7 @@ pub struct PublicKey {
 
 /// An error for octets that are not a `SubjectPublicKeyInfo`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the public key cannot be read")]
+#[error("cannot parse the public key")]
 pub struct PublicKeyError;
 
 impl PublicKey {

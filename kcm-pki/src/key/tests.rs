@@ -122,7 +122,7 @@ fn generated_keys_come_back_from_pem() {
 fn what_is_not_exactly_one_key_is_refused() {
     assert_eq!(refused(""), KeyError::NoKey { found: vec![] });
     let error = refused(testdata!("cfssl/root.pem"));
-    assert_eq!(error.to_string(), "there is no private key in PEM form, only: CERTIFICATE");
+    assert_eq!(error.to_string(), "no private key in PEM format (found: CERTIFICATE)");
     assert_eq!(refused(&format!("{RSA_2048}{P256_SEC1}")), KeyError::SeveralKeys { count: 2 });
 }
 

@@ -44,7 +44,7 @@ fn an_unknown_profile_is_refused_with_the_known_ones() {
     let error = config.profile("kubernets").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "there is no signing profile \"kubernets\"; known are: kubernetes"
+        "unknown signing profile \"kubernets\"; known profiles: kubernetes"
     );
     let error = SigningConfig::built_in().profile("x").unwrap_err();
     assert!(error.to_string().ends_with("known are: none"));
@@ -108,7 +108,7 @@ fn profiles_for_cas_are_refused_for_leaves() {
 fn remote_signers_are_refused() {
     assert!(
         message(r#"{"a":{"remote":"x"}}"#)
-            .contains("`signing.profiles.a.remote` names a remote signer")
+            .contains("`signing.profiles.a.remote` specifies a remote signer")
     );
 }
 

@@ -59,7 +59,10 @@ fn empty_values_are_left_out() {
 fn what_readers_misread_is_refused_by_field() {
     assert_eq!(Subject::new("", vec![], None), Err(SubjectError::NoCommonName));
     let error = Subject::new("x", vec![organization("a"), organization("b\0")], None).unwrap_err();
-    assert_eq!(error.to_string(), "`names[1].O` contains the control character U+0000; remove it");
+    assert_eq!(
+        error.to_string(),
+        "`names[1].O` contains the control character U+0000; remove the character"
+    );
     let error = Subject::new("é".repeat(513), vec![], None).unwrap_err();
     assert_eq!(error, SubjectError::TooLong { field: "CN".into(), length: 1026 });
 }

@@ -51,12 +51,14 @@ impl FlagKind {
             Self::Bool => "`true` or `false`",
             Self::Int32 | Self::Integer => "`5`",
             Self::Float32 | Self::Float => "`0.1`",
-            Self::Duration => "`15s` or `1h30m`: hours are the greatest unit",
+            Self::Duration => "`15s` or `1h30m`, with hours as the largest unit",
             Self::Ip => "`192.168.1.204` or `::1`",
             Self::Quantity => "`64Ki`",
             Self::IntegerList => "`23,29`",
             Self::Map => "`key=value`",
-            Self::String | Self::StringList => "text, quotes doubled within quotes",
+            Self::String | Self::StringList => {
+                "a comma-separated list, with quotes doubled inside quotes"
+            }
             Self::Version => "`true` or `raw`",
         }
     }

@@ -26,7 +26,7 @@ use crate::unit::Value;
 #[non_exhaustive]
 pub enum FlagError {
     /// A flag has an empty name.
-    #[error("a flag name is empty; write it as `cluster-cidr`")]
+    #[error("a flag name is empty; write a name such as `cluster-cidr`")]
     EmptyName,
     /// The text is not a valid flag name.
     #[error("flag name `{}` {problem}", name.escape_debug())]
@@ -37,14 +37,14 @@ pub enum FlagError {
         problem: &'static str,
     },
     /// A value contains a NUL byte, which no process can receive.
-    #[error("the value of flag `{flag}` holds a NUL byte; no process can receive it")]
+    #[error("the value of flag `{flag}` contains a NUL byte; remove the byte")]
     ValueNul {
         /// Name of the flag.
         flag: FlagName,
     },
     /// The argument `--name=value` exceeds the limit of Linux.
     #[error(
-        "flag `{flag}` and its value are {length} bytes long; Linux takes at most {limit} for one argument"
+        "flag `{flag}` and its value are {length} bytes long; Linux accepts at most {limit} bytes per argument"
     )]
     ArgumentTooLong {
         /// Name of the flag.
@@ -55,13 +55,13 @@ pub enum FlagError {
         limit: usize,
     },
     /// An argument is not a flag; kube-controller-manager accepts only flags.
-    #[error("argument `{}` is no flag; write it as `--name=value`", argument.escape_debug())]
+    #[error("argument `{}` is not a flag; write `--name=value`", argument.escape_debug())]
     NotAFlag {
         /// Argument, lossily decoded.
         argument: String,
     },
     /// The last argument is a flag without its required value.
-    #[error("flag `{flag}` wants a value; write `--{flag}=VALUE`")]
+    #[error("flag `{flag}` requires a value; write `--{flag}=VALUE`")]
     MissingValue {
         /// Name of the flag.
         flag: FlagName,
@@ -69,7 +69,7 @@ pub enum FlagError {
     /// A flag that no known version has occurs without `=`, so that the meaning of the next
     /// argument is unknown.
     #[error(
-        "flag `{flag}` is unknown, and whether it takes the next argument cannot be told; write `--{flag}=VALUE`"
+        "flag `{flag}` is unknown, so the next argument may or may not be its value; write `--{flag}=VALUE`"
     )]
     BareUnknown {
         /// Name of the flag.
@@ -77,7 +77,7 @@ pub enum FlagError {
     },
     /// The number of flags or arguments exceeds that of any command of kube-controller-manager.
     #[error(
-        "there are more than {limit} flags or arguments; kube-controller-manager knows fewer than 200 flags"
+        "more than {limit} flags or arguments; kube-controller-manager has fewer than 200 flags"
     )]
     TooMany {
         /// Maximum number.
@@ -85,7 +85,7 @@ pub enum FlagError {
     },
     /// All flags together exceed the length of one logical line in systemd.
     #[error(
-        "with flag `{flag}` the command would be {length} bytes long; systemd reads at most {limit} in one line"
+        "with flag `{flag}`, the flags are {length} bytes long; the maximum in a unit is {limit} bytes"
     )]
     CommandTooLong {
         /// Flag that exceeds the limit.

@@ -29,22 +29,22 @@ impl FlagName {
             return Err(FlagError::EmptyName);
         }
         if name.starts_with('-') {
-            return refuse("starts with a dash; leave out the leading dashes");
+            return refuse("starts with a dash; remove the leading dashes");
         }
         if name.contains('=') {
-            return refuse("holds a `=`; give name and value apart");
+            return refuse("contains `=`; write the name and the value separately");
         }
         if name.contains('_') {
-            return refuse("holds a `_`; write `-` instead");
+            return refuse("contains `_`; write `-` instead");
         }
         if name.contains(char::is_whitespace) {
-            return refuse("holds white space; leave it out");
+            return refuse("contains white space; remove the white space");
         }
         if name.contains(|c: char| c.is_ascii_uppercase()) {
-            return refuse("holds capital letters; write it in lower case");
+            return refuse("contains capital letters; write the name in lower case");
         }
         if !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-            return refuse("may hold lower-case letters, digits and `-` only");
+            return refuse("may contain only lower-case letters, digits and `-`");
         }
         if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.ends_with('-') {
             return refuse("must start with a letter and not end with a dash");
@@ -98,12 +98,12 @@ mod tests {
     #[test]
     fn a_refusal_says_how_to_mend_the_name() {
         for (name, help) in [
-            ("--v", "leave out the leading dashes"),
-            ("v=2", "give name and value apart"),
+            ("--v", "remove the leading dashes"),
+            ("v=2", "write the name and the value separately"),
             ("leader_elect", "write `-` instead"),
-            ("leader elect", "leave it out"),
+            ("leader elect", "remove the white space"),
             ("Leader-Elect", "lower case"),
-            ("é", "lower-case letters, digits and `-` only"),
+            ("é", "only lower-case letters, digits and `-`"),
             ("2v", "start with a letter"),
             ("v-", "not end with a dash"),
         ] {

@@ -14,7 +14,7 @@ pub struct KubernetesVersion {
 
 /// A text that is not a version of Kubernetes 1.x.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is no Kubernetes version; write it as `1.36` or `v1.36.2`")]
+#[error("`{text}` is not a Kubernetes version; write a version such as `1.36` or `v1.36.2`")]
 pub struct VersionError {
     /// Text as given.
     pub text: String,

@@ -22,7 +22,7 @@ pub enum InstallError {
     },
     /// A word contains a specifier whose value depends on the machine.
     #[error(
-        "`{key}={word}` in [Install] depends on the machine through `{specifier}`; write the name out"
+        "`{key}={word}` in [Install] contains the specifier `{specifier}`, which is unknown or depends on the machine; write the full name"
     )]
     Specifier {
         /// Name of the directive.
@@ -33,7 +33,7 @@ pub enum InstallError {
         specifier: String,
     },
     /// The unit cannot be enabled, regardless of its `[Install]` section.
-    #[error("{unit} cannot be enabled: {reason}")]
+    #[error("cannot enable {unit}: {reason}")]
     Unit {
         /// Name of the unit.
         unit: UnitName,
@@ -43,7 +43,7 @@ pub enum InstallError {
     /// The path of the unit is not absolute, or does not end with the name of the unit or its
     /// template.
     #[error(
-        "`{path}` is not the path of unit {unit}; it must be absolute and end with `/{unit}` or its template"
+        "`{path}` is not the path of unit {unit}; write an absolute path that ends with `/{unit}` or its template"
     )]
     Path {
         /// Path as given.

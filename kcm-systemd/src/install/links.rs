@@ -29,9 +29,8 @@ impl Links<'_> {
         for word in words {
             let by = self.name(key, word)?;
             if enabled.kind() == UnitNameKind::Template && by.kind() == UnitNameKind::Plain {
-                let reason = format!(
-                    "{enabled} is a template; enable an instance of it or give it a DefaultInstance="
-                );
+                let reason =
+                    format!("{enabled} is a template; enable an instance or set DefaultInstance=");
                 return Err(InstallError::Name { key, word: word.clone(), reason });
             }
             self.add(&format!("{by}{suffix}/{enabled}"));
@@ -87,7 +86,7 @@ impl Links<'_> {
         let is_instance =
             name.kind() == UnitNameKind::Instance && name.template().as_ref() == Some(self.unit);
         if !is_unit && !is_instance {
-            return Err(refuse(format!("the link must have the name of {}", self.unit)));
+            return Err(refuse(format!("the link name is not valid for {}", self.unit)));
         }
         self.add(&resolved);
         Ok(())
@@ -101,18 +100,18 @@ impl Links<'_> {
             return Some(format!("an alias of {unit} must end with `.{}`", unit.unit_type()));
         }
         if alias.kind() != UnitNameKind::Plain && !alias.may_template() {
-            return Some(format!("units of type {} have no templates", alias.unit_type()));
+            return Some(format!("units of type {} do not support templates", alias.unit_type()));
         }
         let same_kind = alias.kind() == unit.kind();
         let instance_of_template =
             alias.kind() == UnitNameKind::Instance && unit.kind() == UnitNameKind::Template;
         if !same_kind && !instance_of_template {
             return Some(format!(
-                "a plain name, a template and an instance cannot stand for each other, as for {unit}"
+                "the kind of the alias (plain name, template or instance) does not match {unit}"
             ));
         }
         if same_kind && alias.instance() != unit.instance() {
-            return Some(format!("the instance must be that of {unit}"));
+            return Some(format!("the instance must be equal to the instance of {unit}"));
         }
         None
     }

@@ -121,10 +121,10 @@ pub fn enable_links(
     let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
     let refuse = |reason| Err(InstallError::Unit { unit: unit.clone(), reason });
     if unit.kind() != UnitNameKind::Plain && !unit.may_template() {
-        return refuse("units of its type have no templates");
+        return refuse("units of this type do not support templates");
     }
     if GENERATED.contains(&directory) {
-        return refuse("its file is transient or generated");
+        return refuse("the unit file is transient or generated");
     }
     let mut links = Links { unit, target: path, found: Vec::new() };
     if !SEARCH_PATH.contains(&directory) {

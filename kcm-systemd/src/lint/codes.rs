@@ -54,73 +54,73 @@ macro_rules! codes {
 codes! {
     /// No known version has the flag.
     FlagUnknown = "flag-unknown", Error;
-    /// The version does not have the flag any more.
+    /// The version no longer has the flag.
     FlagRemoved = "flag-removed", Error;
     /// The version does not have the flag yet.
     FlagTooNew = "flag-too-new", Error;
-    /// The value is not of the flag's type, or not one of those that the flag takes.
+    /// The value does not have the type of the flag, or is not one of the accepted values.
     BadValue = "bad-value", Error;
-    /// The number is outside of the range that the program checks.
+    /// The number is outside the accepted range.
     ValueRange = "value-range", Error;
-    /// The program takes the value, and a controller then does nothing or the wrong thing.
+    /// The value is accepted, but a controller then does nothing or misbehaves.
     OddValue = "odd-value", Warning;
-    /// A name or a form in `--controllers` is not known.
+    /// `--controllers` contains an unknown or malformed name.
     ControllerUnknown = "controller-unknown", Error;
-    /// A feature gate is not known.
+    /// A feature gate is unknown.
     GateUnknown = "gate-unknown", Error;
     /// A feature gate is locked to its default.
     GateLocked = "gate-locked", Error;
     /// A feature gate does not have the form `NAME=true` or `NAME=false`.
     GateValue = "gate-value", Error;
-    /// A feature gate is on while one that it depends on is off.
+    /// A feature gate is on, but a feature gate that it depends on is off.
     GateNeeds = "gate-needs", Error;
-    /// `--leader-elect-resource-lock` names a lock that the version does not have.
+    /// `--leader-elect-resource-lock` names a lock type that the version does not support.
     ResourceLock = "resource-lock", Error;
     /// The Lease has no name.
     LeaseName = "lease-name", Error;
     /// The durations of leader election contradict each other.
     LeaseTiming = "lease-timing", Error;
-    /// `--leader-elect=false`: every process acts at once.
+    /// `--leader-elect=false`: all processes are active at the same time.
     NoLeaderElection = "no-leader-election", Error;
     /// `--allocate-node-cidrs` without `--cluster-cidr`.
     ClusterCidrMissing = "cluster-cidr-missing", Error;
     /// `--cluster-cidr` without `--allocate-node-cidrs` is ignored.
     ClusterCidrIgnored = "cluster-cidr-ignored", Benchmark;
-    /// A list of CIDRs is not one CIDR, or one of each IP family.
+    /// A list of CIDRs is neither one CIDR nor one CIDR of each IP family.
     BadCidrs = "bad-cidrs", Error;
-    /// A node mask flag does not go with the IP families of the cluster CIDR.
+    /// A node mask flag does not match the IP families of the cluster CIDR.
     NodeMaskFlag = "node-mask-flag", Error;
-    /// A node mask does not go with the prefix of the cluster CIDR.
+    /// A node mask size is not valid for the prefix of the cluster CIDR.
     NodeMaskSize = "node-mask-size", Error;
-    /// Pods and services share addresses.
+    /// The address ranges of pods and services overlap.
     OverlappingCidrs = "overlapping-cidrs", Warning;
-    /// `--cidr-allocator-type` names an allocator that the version does not have.
+    /// `--cidr-allocator-type` names an allocator that is not available.
     CidrAllocator = "cidr-allocator", Error;
-    /// A signing certificate without its key, or a key without its certificate.
+    /// A signing certificate is set without its key, or a key without its certificate.
     SigningPair = "signing-pair", Error;
-    /// The general signing pair beside one for a single signer.
+    /// The general signing pair is combined with a pair for a single signer.
     SigningConflict = "signing-conflict", Error;
-    /// `--cloud-provider` names a provider that the version does not have.
+    /// `--cloud-provider` names a provider that the version does not support.
     CloudProvider = "cloud-provider", Error;
-    /// A burst of zero or less with a rate limit.
+    /// The burst is zero or less, but a rate limit is set.
     RateLimit = "rate-limit", Error;
     /// The cipher suites lack the one that HTTP/2 requires.
     TlsHttp2 = "tls-http2", Error;
-    /// A serving certificate without its key, or a key without its certificate.
+    /// A serving certificate is set without its key, or a key without its certificate.
     TlsPair = "tls-pair", Error;
-    /// `--requestheader-uid-headers` without the standard header, or while its feature gate is off.
+    /// `--requestheader-uid-headers` lacks the standard header, or its feature gate is off.
     UidHeaders = "uid-headers", Error;
-    /// Logging options that do not go together.
+    /// Logging options that cannot be combined.
     LogOptions = "log-options", Error;
-    /// `--show-hidden-metrics-for-version` is not the minor version before.
+    /// `--show-hidden-metrics-for-version` is not the previous minor version.
     HiddenMetrics = "hidden-metrics", Error;
-    /// `--emulated-version` is outside of the range of the version.
+    /// `--emulated-version` is outside the range that the version supports.
     EmulatedVersion = "emulated-version", Error;
-    /// Each flag is right in some version, and no version takes all of them.
+    /// Each flag is valid in some version, but no version accepts all of them.
     NoCommonVersion = "no-common-version", Error;
     /// Controllers share one account: `--use-service-account-credentials` is off.
     SharedCredentials = "shared-credentials", Warning;
-    /// The key of the CA signs service account tokens: rotating the CA ends all of them.
+    /// The CA key signs service account tokens: rotating the CA invalidates all of them.
     CaKeySignsTokens = "ca-key-signs-tokens", Benchmark;
     /// CIS 1.3.1: `--terminated-pod-gc-threshold` must be set.
     CisTerminatedPods = "cis-1.3.1", Benchmark;

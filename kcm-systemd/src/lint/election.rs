@@ -14,15 +14,15 @@ impl Linter<'_> {
     /// [client-go](https://pkg.go.dev/k8s.io/client-go/tools/leaderelection#NewLeaderElector).
     pub(super) fn leader_election(&mut self) {
         if !self.is_on("leader-elect", true) {
-            let problem = "without leader election every kube-controller-manager acts at once";
-            let help = "remove it, or set it to `true`";
+            let problem = "without leader election, all kube-controller-manager processes are active at the same time";
+            let help = "remove the flag, or set the flag to `true`";
             self.lint(LintCode::NoLeaderElection, "leader-elect", problem, help).warning();
             return;
         }
         self.resource_lock();
         if self.flags.get("leader-elect-resource-name") == Some("") {
-            let problem = "a Lease without a name is never held";
-            let help = "remove it; the name is kube-controller-manager by default";
+            let problem = "a Lease without a name cannot be acquired";
+            let help = "remove the flag; the default name is kube-controller-manager";
             self.lint(LintCode::LeaseName, "leader-elect-resource-name", problem, help);
         }
         self.lease_timing();
@@ -38,8 +38,8 @@ impl Linter<'_> {
             _ => false,
         };
         if !is_known {
-            let problem = format!("`{lock}` is not a lock");
-            self.lint(LintCode::ResourceLock, flag, problem, "set it to `leases`");
+            let problem = format!("`{lock}` is not a supported lock type");
+            self.lint(LintCode::ResourceLock, flag, problem, "set the flag to `leases`");
         }
     }
 
@@ -57,11 +57,11 @@ impl Linter<'_> {
             && lasting <= deadline
         {
             let problem = format!(
-                "the lease of {} must last longer than the renew deadline of {}",
+                "the lease duration of {} must be longer than the renew deadline of {}",
                 shown(lasting),
                 shown(deadline)
             );
-            let help = "lengthen it, or shorten `--leader-elect-renew-deadline`";
+            let help = "increase the lease duration, or decrease `--leader-elect-renew-deadline`";
             self.lint(LintCode::LeaseTiming, lease.0, problem, help).with(&[renew.0]);
         }
         if let (Some(deadline), Some(period)) = (deadline, period)
@@ -72,12 +72,12 @@ impl Linter<'_> {
                 shown(deadline),
                 shown(period)
             );
-            let help = "lengthen it, or shorten `--leader-elect-retry-period`";
+            let help = "increase the renew deadline, or decrease `--leader-elect-retry-period`";
             self.lint(LintCode::LeaseTiming, renew.0, problem, help).with(&[retry.0]);
         }
         if period.is_some_and(|period| period < 1) {
             let problem = "the retry period must be above zero";
-            self.lint(LintCode::LeaseTiming, retry.0, problem, "write 2s");
+            self.lint(LintCode::LeaseTiming, retry.0, problem, "set the flag to `2s`");
         }
     }
 }

@@ -78,8 +78,9 @@ impl Linter<'_> {
         let has_component =
             |wanted: bool| settings(text).any(|it| it.component.is_some() == wanted);
         if self.version >= COMPONENTS && has_component(true) && has_component(false) {
-            let problem = "`kube:` stands before some gates and not before others";
-            let help = "write it before all of them, or before none";
+            let problem =
+                "some feature gates have a component prefix such as `kube:`, and others do not";
+            let help = "prefix all feature gates with `kube:`, or none";
             self.lint(LintCode::GateValue, FLAG, problem, help).about("kube:");
         }
         if self.version >= DEPENDENCIES && self.emulated().is_none() {
@@ -91,7 +92,7 @@ impl Linter<'_> {
         let Setting { text, component, name, value } = *setting;
         let name = if self.version >= COMPONENTS {
             if let Some(other) = component.filter(|component| *component != "kube") {
-                let problem = format!("`{other}` is not a component of this program");
+                let problem = format!("`{other}` is not a component of kube-controller-manager");
                 let help = format!("write `{name}` alone, or `kube:{name}`");
                 self.lint(LintCode::GateValue, FLAG, problem, help).about(text);
                 return;
@@ -177,8 +178,9 @@ impl Linter<'_> {
                 continue;
             }
             let (name, off) = (gate.name, off.join(", "));
-            let problem = format!("`{name}` is on and depends on gates that are off: {off}");
-            let help = format!("turn those on too, or set `{name}=false`");
+            let problem =
+                format!("`{name}` is on and depends on feature gates that are off: {off}");
+            let help = format!("turn on the required feature gates, or set `{name}=false`");
             self.lint(LintCode::GateNeeds, FLAG, problem, help).about(name);
         }
     }

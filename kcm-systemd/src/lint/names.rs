@@ -12,7 +12,7 @@ impl Linter<'_> {
             let name = name.as_str();
             let Some(flag) = lookup(name) else {
                 let help = nearest(name).map_or_else(
-                    || "remove it".to_owned(),
+                    || "remove the flag".to_owned(),
                     |near| format!("did you mean `--{near}`?"),
                 );
                 let problem = "no known version of kube-controller-manager has this flag";
@@ -25,16 +25,16 @@ impl Linter<'_> {
             match (flag.removed_in, flag.first) {
                 (Some(removed), _) if version >= removed => {
                     let problem = format!("removed in Kubernetes {removed}");
-                    self.lint(LintCode::FlagRemoved, name, problem, "remove it");
+                    self.lint(LintCode::FlagRemoved, name, problem, "remove the flag");
                 }
                 (_, Some(first)) if version < first => {
                     let problem = format!("added in Kubernetes {first}");
-                    self.lint(LintCode::FlagTooNew, name, problem, "remove it");
+                    self.lint(LintCode::FlagTooNew, name, problem, "remove the flag");
                 }
                 _ => {}
             }
             if let Some(problem) = problem(flag.kind, text) {
-                let help = format!("write it as {}", flag.kind.example());
+                let help = format!("write the value as {}", flag.kind.example());
                 self.lint(LintCode::BadValue, name, format!("`{text}` {problem}"), help);
             }
         }
@@ -66,7 +66,10 @@ impl Linter<'_> {
         let version = self.version;
         let Some(controller) = Controller::find(name) else {
             let help = Controller::nearest(name, version).map_or_else(
-                || "remove it; a name stands alone or with one `-` in front".to_owned(),
+                || {
+                    "remove the name; write a controller name alone or with one `-` before the name"
+                        .to_owned()
+                },
                 |near| format!("did you mean `{near}`?"),
             );
             return Some((format!("`{name}` is not a known controller"), help));
@@ -81,14 +84,15 @@ impl Linter<'_> {
             };
             let old = controller.alias.filter(|alias| controller.has_name(alias, version));
             let help =
-                old.map_or_else(|| "remove it".to_owned(), |old| format!("write it as `{old}`"));
+                old.map_or_else(|| "remove the name".to_owned(), |old| format!("write `{old}`"));
             return Some((problem, help));
         }
         let off =
             controller.gates(version).iter().find(|gate| self.gates.is_on(gate) == Some(false));
         let gate = off.filter(|_| Controller::is_hidden_by_gates(version))?;
-        let problem = format!("`{name}` is not known while the feature gate {gate} is off");
-        Some((problem, format!("remove it, or set `{gate}=true` in `--feature-gates`")))
+        let problem =
+            format!("the controller `{name}` is unknown while the feature gate {gate} is off");
+        Some((problem, format!("remove the name, or set `{gate}=true` in `--feature-gates`")))
     }
 
     /// Reports whether `--controllers` lets a controller run. The first of `NAME` and `-NAME`

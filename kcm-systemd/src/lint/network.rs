@@ -63,14 +63,14 @@ impl Linter<'_> {
         let has_cluster = self.set(CLUSTER).is_some();
         match (allocates, has_cluster) {
             (true, false) => {
-                let problem = "`--allocate-node-cidrs` needs it";
-                let help = "set it to the addresses of the pods, or remove `--allocate-node-cidrs`";
+                let problem = "`--allocate-node-cidrs` requires the flag";
+                let help = "set the flag to the address range of the pods, or remove `--allocate-node-cidrs`";
                 self.lint(LintCode::ClusterCidrMissing, CLUSTER, problem, help)
                     .with(&["allocate-node-cidrs"]);
             }
             (false, true) => {
-                let problem = "it is ignored without `--allocate-node-cidrs=true`";
-                let help = "nothing needs to be done if another component gives nodes their ranges";
+                let problem = "the flag is ignored without `--allocate-node-cidrs=true` and node-ipam-controller";
+                let help = "ignore this lint if another component allocates the node CIDRs";
                 self.lint(LintCode::ClusterCidrIgnored, CLUSTER, problem, help)
                     .with(&["allocate-node-cidrs"]);
             }
@@ -80,9 +80,8 @@ impl Linter<'_> {
                 let mut pairs =
                     cluster.iter().flat_map(|pods| services.iter().map(move |it| (pods, it)));
                 if pairs.any(|(pods, services)| pods.overlaps(*services)) {
-                    let problem =
-                        "it overlaps `--cluster-cidr`: a pod and a service could have one address";
-                    let help = "give services a range of their own";
+                    let problem = "the range overlaps `--cluster-cidr`: a pod and a service could get the same address";
+                    let help = "choose separate ranges for pods and services";
                     self.lint(LintCode::OverlappingCidrs, SERVICE, problem, help).with(&[CLUSTER]);
                 }
             }
@@ -98,8 +97,8 @@ impl Linter<'_> {
         };
         let lacks_cloud = allocator == "CloudAllocator" && self.set("cloud-provider").is_none();
         if self.is_from(32) || (allocates && lacks_cloud) {
-            let problem = format!("`{allocator}` is not built in");
-            let help = "remove it, or set it to `RangeAllocator`";
+            let problem = format!("`{allocator}` is not available");
+            let help = "remove the flag, or set the flag to `RangeAllocator`";
             self.lint(LintCode::CidrAllocator, flag, problem, help).with(&["cloud-provider"]);
         }
     }
@@ -109,18 +108,18 @@ impl Linter<'_> {
         let Some(text) = self.set(SERVICE) else { return Vec::new() };
         let entries: Vec<_> = text.trim().split(',').collect();
         if entries.len() > 2 {
-            self.cidr_list(SERVICE, "more than two ranges are not accepted");
+            self.cidr_list(SERVICE, "more than two CIDRs are not accepted");
         }
         let cidrs: Vec<_> = entries.iter().filter_map(|entry| Cidr::parse(entry)).collect();
         if cidrs.len() < entries.len() {
-            let problem = format!("`{text}` is not a CIDR, or one of IPv4 and one of IPv6");
-            let help = "write it as 10.68.0.0/16";
+            let problem = format!("`{text}` is neither one CIDR nor an IPv4 CIDR and an IPv6 CIDR");
+            let help = "write a CIDR such as `10.68.0.0/16`";
             self.lint(LintCode::BadCidrs, SERVICE, problem, help).warning();
         } else if let [one, other] = cidrs[..]
             && one.is_v6() == other.is_v6()
             && allocates
         {
-            self.cidr_list(SERVICE, "both ranges are of one IP family");
+            self.cidr_list(SERVICE, "both CIDRs are of the same IP family");
         }
         cidrs
     }
@@ -130,7 +129,7 @@ impl Linter<'_> {
             LintCode::BadCidrs,
             flag,
             problem,
-            "give one CIDR, or one of IPv4 and one of IPv6",
+            "specify one CIDR, or one IPv4 CIDR and one IPv6 CIDR",
         );
     }
 
@@ -139,15 +138,15 @@ impl Linter<'_> {
         let text = self.set(CLUSTER).unwrap_or_default();
         let Some(cidrs) = text.trim().split(',').map(Cidr::parse).collect::<Option<Vec<_>>>()
         else {
-            let problem = format!("`{text}` is not a CIDR, or one of IPv4 and one of IPv6");
-            self.lint(LintCode::BadCidrs, CLUSTER, problem, "write it as 172.20.0.0/16");
+            let problem = format!("`{text}` is neither one CIDR nor an IPv4 CIDR and an IPv6 CIDR");
+            self.lint(LintCode::BadCidrs, CLUSTER, problem, "write a CIDR such as `172.20.0.0/16`");
             return Vec::new();
         };
         let v6 = cidrs.iter().filter(|cidr| cidr.is_v6()).count();
         if cidrs.len() > 1 && (v6 == 0 || v6 == cidrs.len()) {
-            self.cidr_list(CLUSTER, "the ranges are of one IP family");
+            self.cidr_list(CLUSTER, "all CIDRs are of the same IP family");
         } else if cidrs.len() > 2 {
-            self.cidr_list(CLUSTER, "more than two ranges are not accepted");
+            self.cidr_list(CLUSTER, "more than two CIDRs are not accepted");
         }
         cidrs
     }
@@ -160,17 +159,16 @@ impl Linter<'_> {
         let general = mask(MASK);
         let (v4, v6) = (mask(MASK_V4), mask(MASK_V6));
         if general.is_some() && (dual || v4.is_some() || v6.is_some()) {
-            let problem =
-                "it does not go with two cluster CIDRs, nor with a mask for one IP family";
-            let help = "use `--node-cidr-mask-size-ipv4` and `--node-cidr-mask-size-ipv6` alone";
+            let problem = "the flag cannot be combined with two cluster CIDRs, or with a mask size for one IP family";
+            let help = "use only `--node-cidr-mask-size-ipv4` or `--node-cidr-mask-size-ipv6` for each IP family";
             self.lint(LintCode::NodeMaskFlag, MASK, problem, help)
                 .with(&[MASK_V4, MASK_V6, CLUSTER]);
         } else if v4.is_some() && !dual && first.is_v6() {
-            let problem = "the cluster has no IPv4 addresses";
-            self.lint(LintCode::NodeMaskFlag, MASK_V4, problem, "remove it").with(&[CLUSTER]);
+            let problem = "`--cluster-cidr` has no IPv4 CIDR";
+            self.lint(LintCode::NodeMaskFlag, MASK_V4, problem, "remove the flag").with(&[CLUSTER]);
         } else if v6.is_some() && !dual && !first.is_v6() {
-            let problem = "the cluster has no IPv6 addresses";
-            self.lint(LintCode::NodeMaskFlag, MASK_V6, problem, "remove it").with(&[CLUSTER]);
+            let problem = "`--cluster-cidr` has no IPv6 CIDR";
+            self.lint(LintCode::NodeMaskFlag, MASK_V6, problem, "remove the flag").with(&[CLUSTER]);
         }
         for cidr in cluster {
             let (family, flag, default) =
@@ -185,8 +183,9 @@ impl Linter<'_> {
         let (least, most) = (i64::from(cidr.prefix), i64::from(cidr.bits()));
         let most = if cidr.is_v6() { most.min(least + MAX_MASK_DIFFERENCE_V6) } else { most };
         if !(least..=most).contains(&mask) {
-            let problem = format!("{mask} does not go with a cluster CIDR of /{least}");
-            let help = format!("choose from {least} to {most}");
+            let problem =
+                format!("a mask size of {mask} is not valid for a cluster CIDR of /{least}");
+            let help = format!("choose a mask size from {least} to {most}");
             let lint = self.lint(LintCode::NodeMaskSize, flag, problem, help).with(&[CLUSTER]);
             // The program accepts a mask longer than an address, but then no node gets a range.
             if mask > i64::from(cidr.bits()) {

@@ -47,20 +47,25 @@ impl Linter<'_> {
                 let outside = number.filter(|number| !(least..=most).contains(&number));
                 if let Some(number) = outside.filter(|_| self.is_from(*since)) {
                     let range = match *most {
-                        i64::MAX => format!("{least} or more"),
-                        most => format!("{least} to {most}"),
+                        i64::MAX => format!("of at least {least}"),
+                        most => format!("from {least} to {most}"),
                     };
-                    let problem = format!("{number} is outside of the range that is accepted");
-                    self.lint(LintCode::ValueRange, name, problem, format!("write {range}"));
+                    let problem = format!("{number} is outside the accepted range");
+                    self.lint(
+                        LintCode::ValueRange,
+                        name,
+                        problem,
+                        format!("write a number {range}"),
+                    );
                 }
             } else if name.starts_with("concurrent-") && number.is_some_and(|number| number < 1) {
-                let problem = "without a worker the controller does nothing";
-                self.lint(LintCode::OddValue, name, problem, "write 1 or more");
+                let problem = "without workers, the controller does nothing";
+                self.lint(LintCode::OddValue, name, problem, "write a number of at least 1");
             }
             let is_odd = (SPANS.contains(&name) && duration(text).is_some_and(|span| span <= 0))
                 || (RATES.contains(&name) && float(text).is_some_and(|rate| rate < 0.0));
             if is_odd {
-                let problem = format!("`{text}` is accepted and cannot be meant");
+                let problem = format!("`{text}` is accepted but is not a meaningful value");
                 self.lint(LintCode::OddValue, name, problem, "write a value above zero");
             }
         }
@@ -83,7 +88,11 @@ impl Linter<'_> {
         for path in self.list("authorization-always-allow-paths") {
             let path = path.strip_prefix('/').unwrap_or(&path);
             if path.strip_suffix('*').unwrap_or(path).contains('*') {
-                self.bad("authorization-always-allow-paths", path, "a `*` stands at the end only");
+                self.bad(
+                    "authorization-always-allow-paths",
+                    path,
+                    "write `*` only at the end of a path",
+                );
             }
         }
     }
@@ -98,8 +107,8 @@ impl Linter<'_> {
         let flag = "attach-detach-reconcile-sync-period";
         let span = self.flags.get(flag).and_then(duration);
         if span.is_some_and(|span| span < 1_000_000_000) {
-            let problem = "it is less than a second";
-            self.lint(LintCode::ValueRange, flag, problem, "write 1s or more");
+            let problem = "the period is less than one second";
+            self.lint(LintCode::ValueRange, flag, problem, "write a duration of at least `1s`");
         }
     }
 
@@ -107,8 +116,8 @@ impl Linter<'_> {
         let flag = "show-hidden-metrics-for-version";
         let before = KubernetesVersion::v1(self.version.minor().saturating_sub(1)).to_string();
         if let Some(text) = self.set(flag).filter(|text| *text != before) {
-            let problem = format!("`{text}` is not the minor version before");
-            let help = "remove it; the right value of one version stops the next one";
+            let problem = format!("`{text}` is not the previous minor version");
+            let help = "remove the flag; a value that is valid for one version prevents the next version from starting";
             self.lint(LintCode::HiddenMetrics, flag, problem, help);
         }
     }
@@ -121,11 +130,12 @@ impl Linter<'_> {
             let range = newest.saturating_sub(3).max(31)..=newest;
             let minor = KubernetesVersion::parse(text).map(KubernetesVersion::minor);
             if component != "kube" || minor.is_err() {
-                self.bad(flag, &item, "write it as `1.36` or `kube=1.36`");
+                self.bad(flag, &item, "write a version such as `1.36` or `kube=1.36`");
             } else if minor.is_ok_and(|minor| !range.contains(&minor)) {
                 let (first, last) = range.into_inner();
                 let problem = format!("`{item}` cannot be emulated");
-                let help = format!("choose from 1.{first} to 1.{last}, or remove it");
+                let help =
+                    format!("choose a version from 1.{first} to 1.{last}, or remove the flag");
                 self.lint(LintCode::EmulatedVersion, flag, problem, help).about(&item);
             }
         }
@@ -139,7 +149,8 @@ impl Linter<'_> {
             0 | 1 => Some(vec![text.trim_matches('"').to_owned()]),
             _ => csv(text),
         };
-        let help = "write it as `metric,label=value`, each in double quotes if there are several";
+        let help =
+            "write `metric,label=value`, with each entry in double quotes if there are several";
         let Some(pairs) = pairs else { return self.bad(flag, text, help) };
         for pair in pairs {
             let key = pair.split_once('=').map(|(key, _)| key);
@@ -161,8 +172,8 @@ impl Linter<'_> {
         let rate = self.flags.get("kube-api-qps").map_or(Some(20.0), float);
         let burst = self.number("kube-api-burst", 30);
         if rate.is_some_and(|rate| rate > 0.0) && burst.is_some_and(|burst| burst <= 0) {
-            let problem = "a burst of zero or less goes with no rate limit only";
-            let help = "write 1 or more, or a negative `--kube-api-qps`";
+            let problem = "a burst of zero or less is not accepted with a rate limit";
+            let help = "write a number of at least 1, or set `--kube-api-qps` to a negative number";
             self.lint(LintCode::RateLimit, "kube-api-burst", problem, help).with(&["kube-api-qps"]);
         }
     }
@@ -172,29 +183,38 @@ impl Linter<'_> {
     pub(super) fn logging(&mut self) {
         let format = self.flags.get("logging-format").unwrap_or("text");
         if !matches!(format, "text" | "json") {
-            self.bad("logging-format", format, "write text or json");
+            self.bad("logging-format", format, "write `text` or `json`");
         }
         if format == "json" && self.gates.is_on("LoggingBetaOptions") == Some(false) {
-            let problem = "`json` needs the feature gate LoggingBetaOptions, which is off";
-            let help = "remove the gate, or write text";
+            let problem = "`json` requires the feature gate LoggingBetaOptions, which is off";
+            let help = "turn on the feature gate, or write `text`";
             self.lint(LintCode::LogOptions, "logging-format", problem, help)
                 .with(&["feature-gates"]);
         }
         if let Some(pattern) = self.set("vmodule") {
             if format != "text" {
-                let problem = "it goes with the text format only";
-                let help = "remove it, or `--logging-format`";
+                let problem = "the flag requires the text logging format";
+                let help = "remove the flag, or remove `--logging-format`";
                 self.lint(LintCode::LogOptions, "vmodule", problem, help).with(&["logging-format"]);
             }
             let is_wrong = |part: &&str| !part.is_empty() && !is_verbosity_pattern(part);
             if let Some(part) = pattern.split(',').find(is_wrong) {
-                self.bad("vmodule", part, "write it as `pattern=N`, several with commas");
+                self.bad(
+                    "vmodule",
+                    part,
+                    "write `pattern=N`, with commas between several patterns",
+                );
             }
         }
         let flush = self.flags.get("log-flush-frequency").and_then(duration);
         if self.is_from(35) && flush.is_some_and(|span| span <= 0) {
-            let problem = "it is not above zero";
-            self.lint(LintCode::ValueRange, "log-flush-frequency", problem, "write 5s");
+            let problem = "the duration is not above zero";
+            self.lint(
+                LintCode::ValueRange,
+                "log-flush-frequency",
+                problem,
+                "write a duration such as `5s`",
+            );
         }
         for flag in [
             "log-json-split-stream",
@@ -207,8 +227,10 @@ impl Linter<'_> {
             });
             if is_used && self.is_from(25) && self.gates.is_on("LoggingAlphaOptions") == Some(false)
             {
-                let problem = "it needs the feature gate LoggingAlphaOptions, which is off";
-                let help = "remove it, or set `LoggingAlphaOptions=true` in `--feature-gates`";
+                let problem =
+                    "the flag requires the feature gate LoggingAlphaOptions, which is off";
+                let help =
+                    "remove the flag, or set `LoggingAlphaOptions=true` in `--feature-gates`";
                 self.lint(LintCode::LogOptions, flag, problem, help).with(&["feature-gates"]);
             }
         }

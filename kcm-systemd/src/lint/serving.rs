@@ -48,7 +48,7 @@ impl Linter<'_> {
         if let Some(text) = self.set("tls-sni-cert-key")
             && !is_certificate_and_key(text)
         {
-            let help = "write it as `cert.pem,key.pem` or `cert.pem,key.pem:name,name`";
+            let help = "write `cert.pem,key.pem` or `cert.pem,key.pem:name,name`";
             self.bad("tls-sni-cert-key", text, help);
         }
         if self.number("secure-port", 10257) == Some(0) {
@@ -58,7 +58,7 @@ impl Linter<'_> {
         let version = self.flags.get("tls-min-version").unwrap_or_default();
         let versions = ["", "VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"];
         if !versions.contains(&version) {
-            self.bad("tls-min-version", version, "write VersionTLS12 or VersionTLS13");
+            self.bad("tls-min-version", version, "write `VersionTLS12` or `VersionTLS13`");
         }
         self.ciphers(version);
         self.curves();
@@ -71,8 +71,9 @@ impl Linter<'_> {
             (None, Some(_)) => (cert, key),
             _ => return,
         };
-        let problem = format!("it is not set, and `--{present}` is");
-        self.lint(LintCode::TlsPair, missing, problem, "set both, or none").with(&[present]);
+        let problem = format!("the flag is not set, but `--{present}` is set");
+        self.lint(LintCode::TlsPair, missing, problem, "set both flags, or neither")
+            .with(&[present]);
     }
 
     fn ciphers(&mut self, version: &str) {
@@ -84,7 +85,7 @@ impl Linter<'_> {
                 CIPHERS.iter().copied(),
             );
             let help = near.map_or_else(
-                || "remove it; the program's `--help` lists the names".to_owned(),
+                || "remove the cipher suite; `kube-controller-manager --help` lists the supported names".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
             let problem = format!("`{suite}` is not a known cipher suite");
@@ -98,7 +99,7 @@ impl Linter<'_> {
         let has_required = suites.iter().any(|suite| HTTP2_CIPHERS.contains(&suite.as_str()));
         let speaks_http2 = !(self.is_from(31) && self.is_on("disable-http2-serving", false));
         if !suites.is_empty() && !has_required && version != "VersionTLS13" && speaks_http2 {
-            let problem = "it lacks a cipher suite that HTTP/2 requires";
+            let problem = "the list lacks a cipher suite that HTTP/2 requires";
             let help = format!("add {} or {}", HTTP2_CIPHERS[0], HTTP2_CIPHERS[1]);
             self.lint(LintCode::TlsHttp2, flag, problem, help)
                 .with(&["tls-min-version", "disable-http2-serving"]);
@@ -112,11 +113,11 @@ impl Linter<'_> {
         let curves = curves.unwrap_or_default();
         for (place, curve) in curves.iter().enumerate() {
             if !CURVES.contains(curve) {
-                let help = "write 23 (P-256), 24 (P-384), 25 (P-521), 29 (X25519) or 4588";
+                let help = "write 23 (P-256), 24 (P-384), 25 (P-521), 29 (X25519) or 4588 (X25519MLKEM768)";
                 self.bad(flag, &curve.to_string(), help);
             } else if curves.iter().take(place).any(|earlier| earlier == curve) {
-                let problem = format!("{curve} stands there twice");
-                let lint = self.lint(LintCode::BadValue, flag, problem, "remove one of them");
+                let problem = format!("curve {curve} is listed twice");
+                let lint = self.lint(LintCode::BadValue, flag, problem, "remove the duplicate");
                 lint.about(&curve.to_string());
             }
         }
@@ -129,12 +130,12 @@ impl Linter<'_> {
             return;
         }
         if !headers.iter().any(|header| header.eq_ignore_ascii_case("X-Remote-Uid")) {
-            let problem = "it lacks the standard header X-Remote-Uid";
+            let problem = "the list lacks the standard header X-Remote-Uid";
             self.lint(LintCode::UidHeaders, flag, problem, "add X-Remote-Uid").about("header");
         }
         if self.gates.is_on("RemoteRequestHeaderUID") == Some(false) {
-            let problem = "it needs the feature gate RemoteRequestHeaderUID, which is off";
-            let help = "remove it, or set `RemoteRequestHeaderUID=true` in `--feature-gates`";
+            let problem = "the flag requires the feature gate RemoteRequestHeaderUID, which is off";
+            let help = "remove the flag, or set `RemoteRequestHeaderUID=true` in `--feature-gates`";
             let lint = self.lint(LintCode::UidHeaders, flag, problem, help);
             lint.with(&["feature-gates"]).about("gate");
         }

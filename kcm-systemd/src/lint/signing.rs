@@ -15,9 +15,8 @@ impl Linter<'_> {
                 let [cert, key] = [format!("{prefix}-cert-file"), format!("{prefix}-key-file")];
                 let (flag, other) =
                     if self.set(&cert).is_some() { (cert, key) } else { (key, cert) };
-                let problem =
-                    "it excludes `--cluster-signing-cert-file` and `--cluster-signing-key-file`";
-                let help = "give either the general pair or one for each signer";
+                let problem = "the flag cannot be combined with `--cluster-signing-cert-file` or `--cluster-signing-key-file`";
+                let help = "set either the general pair, or one pair for each signer";
                 self.lint(LintCode::SigningConflict, &flag, problem, help).with(&[
                     &other,
                     "cluster-signing-cert-file",
@@ -33,8 +32,8 @@ impl Linter<'_> {
         let (has_cert, has_key) = (self.set(&cert).is_some(), self.set(&key).is_some());
         if has_cert != has_key {
             let (missing, present) = if has_cert { (key, cert) } else { (cert, key) };
-            let problem = format!("it is not set, and `--{present}` is");
-            let help = "set both, or none";
+            let problem = format!("the flag is not set, but `--{present}` is set");
+            let help = "set both flags, or neither";
             let lint = self.lint(LintCode::SigningPair, &missing, problem, help).with(&[&present]);
             // An incomplete general pair only turns the signers off.
             lint.severity = severity;
@@ -56,8 +55,8 @@ impl Linter<'_> {
             _ => !self.is_from(25),
         };
         if !is_known {
-            let problem = format!("`{provider}` is not built in");
-            let help = "remove it, or set it to `external`";
+            let problem = format!("the cloud provider `{provider}` is not supported");
+            let help = "remove the flag, or set the flag to `external`";
             self.lint(LintCode::CloudProvider, flag, problem, help);
         }
     }

@@ -199,11 +199,11 @@ fn without_a_version_only_what_all_refuse_is_an_error() {
         ),
         (
             ("show-hidden-metrics-for-version", "1.35"),
-            "Warning --show-hidden-metrics-for-version: `1.35` is not the minor version before (in all versions but 1.36)",
+            "Warning --show-hidden-metrics-for-version: `1.35` is not the previous minor version (in all versions except 1.36)",
         ),
         (
             ("leader-elect-resource-lock", "endpoints"),
-            "Warning --leader-elect-resource-lock: `endpoints` is not a lock (from 1.24 on)",
+            "Warning --leader-elect-resource-lock: `endpoints` is not a supported lock type (from 1.24 on)",
         ),
     ] {
         let said = said(&[change]);

@@ -9,21 +9,20 @@ use crate::flags::FlagKind;
 pub(super) fn problem(kind: FlagKind, text: &str) -> Option<&'static str> {
     let (valid, problem) = match kind {
         FlagKind::Bool => (boolean(text).is_some(), "is not `true` or `false`"),
-        FlagKind::Integer => (integer(text, 64).is_some(), "is not a whole number of 64 bits"),
-        FlagKind::Int32 => (integer(text, 32).is_some(), "is not a whole number of 32 bits"),
-        FlagKind::IntegerList => (
-            text.split(',').all(|item| integer(item, 32).is_some()),
-            "is not a list of whole numbers",
-        ),
+        FlagKind::Integer => (integer(text, 64).is_some(), "is not a 64-bit integer"),
+        FlagKind::Int32 => (integer(text, 32).is_some(), "is not a 32-bit integer"),
+        FlagKind::IntegerList => {
+            (text.split(',').all(|item| integer(item, 32).is_some()), "is not a list of integers")
+        }
         FlagKind::Float => (float(text).is_some(), "is not a number"),
-        FlagKind::Float32 => (float32(text), "is not a number of single precision"),
+        FlagKind::Float32 => (float32(text), "is not a single-precision number"),
         FlagKind::Duration => (duration(text).is_some(), "is not a duration"),
         FlagKind::Ip => {
             let text = text.trim();
             (text.is_empty() || text.parse::<IpAddr>().is_ok(), "is not an IP address")
         }
-        FlagKind::Quantity => (is_quantity(text), "is not a quantity such as `64Ki`"),
-        FlagKind::StringList => (csv(text).is_some(), "has quotes that do not match"),
+        FlagKind::Quantity => (is_quantity(text), "is not a Kubernetes quantity such as `64Ki`"),
+        FlagKind::StringList => (csv(text).is_some(), "has unbalanced quotes"),
         _ => return None,
     };
     (!valid).then_some(problem)

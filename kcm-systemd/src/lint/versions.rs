@@ -94,8 +94,8 @@ fn no_common_version(lints: &[FlagLint], asked: &[KubernetesVersion]) -> Option<
         flag,
         related: flags.into_iter().skip(1).collect(),
         subject: String::new(),
-        problem: format!("no known version of Kubernetes takes the values of {named} together"),
-        help: "change those that the version to be run refuses".to_owned(),
+        problem: format!("no known version of Kubernetes accepts the values of {named} together"),
+        help: "change the values that the target version rejects".to_owned(),
         versions: asked.to_vec(),
         scope: None,
     })
@@ -119,7 +119,7 @@ fn scope(having: &[KubernetesVersion], asked: &[KubernetesVersion]) -> Option<St
             versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         };
         if but.len() < having.len() {
-            format!("in all versions but {}", named(&but))
+            format!("in all versions except {}", named(&but))
         } else {
             format!("in {}", named(&having))
         }
@@ -152,7 +152,7 @@ mod tests {
             (&[30, 31], Some("up to 1.31")),
             (&[31, 32], Some("from 1.31 to 1.32")),
             (&[32], Some("in 1.32")),
-            (&[30, 31, 33, 34], Some("in all versions but 1.32")),
+            (&[30, 31, 33, 34], Some("in all versions except 1.32")),
             (&[30, 34], Some("in 1.30, 1.34")),
         ] {
             assert_eq!(scope(&minors(having), &asked).as_deref(), said);

@@ -7,19 +7,19 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum UnitError {
     /// A section name has characters other than letters, digits and `-`.
-    #[error("section name `{name}` must be letters, digits and `-`, as in `Service`")]
+    #[error("section name `{name}` must consist of letters, digits and `-`, as in `Service`")]
     SectionName {
         /// Name as given.
         name: String,
     },
     /// A key has characters other than letters, digits and `-`.
-    #[error("directive key `{key}` must be letters, digits and `-`, as in `RestartSec`")]
+    #[error("directive key `{key}` must consist of letters, digits and `-`, as in `RestartSec`")]
     Key {
         /// Key as given.
         key: String,
     },
     /// A value contains a character that would end its line or make systemd reject the file.
-    #[error("directive value `{}` holds {character:?}, which no line of a unit can hold", value.escape_debug())]
+    #[error("directive value `{}` contains {character:?}, which a unit file cannot contain; remove the character", value.escape_debug())]
     ValueCharacter {
         /// Value as given.
         value: String,
@@ -28,7 +28,7 @@ pub enum UnitError {
     },
     /// A value starts or ends with white space, which systemd would strip.
     #[error(
-        "directive value `{value}` starts or ends with white space, which systemd would drop; trim it"
+        "directive value `{value}` starts or ends with white space, which systemd would strip; remove the white space"
     )]
     ValuePadding {
         /// Value as given.
@@ -36,14 +36,14 @@ pub enum UnitError {
     },
     /// A value ends with a backslash and would continue into the next line.
     #[error(
-        "directive value `{value}` ends with a backslash and would swallow the next line; double the backslash"
+        "directive value `{value}` ends with a backslash, which would continue the value on the next line; double the backslash"
     )]
     ValueBackslash {
         /// Value as given.
         value: String,
     },
     /// A name or value exceeds the maximum length.
-    #[error("{what} is {length} bytes long; at most {limit} can be read back")]
+    #[error("{what} is {length} bytes long; the maximum is {limit} bytes")]
     TooLong {
         /// `section name`, `directive key` or `directive value`.
         what: &'static str,

@@ -14,17 +14,13 @@ fn a_unit_that_runs_something_else_is_refused_with_its_name() {
                 "/usr/bin/docker run --rm --net=host registry/kcm:v1 kube-controller-manager {flags}"
             ),
             "/usr/bin/docker",
-            "in no container",
+            "a container",
         ),
-        (
-            format!("/usr/bin/podman run --name kcm kcm {flags}"),
-            "/usr/bin/podman",
-            "in no container",
-        ),
+        (format!("/usr/bin/podman run --name kcm kcm {flags}"), "/usr/bin/podman", "a container"),
         (
             format!("-/usr/local/bin/nerdctl run kcm {flags}"),
             "/usr/local/bin/nerdctl",
-            "in no container",
+            "a container",
         ),
         (
             format!("/bin/sh -c \"exec {program} {flags} >> /var/log/kcm.log 2>&1\""),
@@ -37,7 +33,7 @@ fn a_unit_that_runs_something_else_is_refused_with_its_name() {
         (
             format!("/usr/local/bin/hyperkube controller-manager {flags}"),
             "/usr/local/bin/hyperkube",
-            "the binary kube-controller-manager",
+            "the release binary of kube-controller-manager",
         ),
         (
             "/usr/bin/kubelet --config=/var/lib/kubelet/config.yaml".to_owned(),
@@ -73,10 +69,10 @@ fn a_unit_that_systemd_does_not_start_is_refused_with_the_reason() {
         (vec![(ETC, file("")), (USR, file(whole()))], "the unit is masked"),
         (
             vec![(ETC, Thing::Link("/opt/none.service"))],
-            "a symbolic link to /opt/none.service, counts and cannot be read",
+            "a symbolic link to /opt/none.service, which kcm cannot read",
         ),
-        (vec![(ETC, Thing::Link(ETC))], "systemd finds no kube-controller-manager.service there"),
-        (vec![(ETC, file(twice))], "2 commands in ExecStart="),
+        (vec![(ETC, Thing::Link(ETC))], "systemd finds no unit kube-controller-manager.service"),
+        (vec![(ETC, file(twice))], "ExecStart= has 2 commands"),
         (
             vec![
                 (USR, file(whole())),
@@ -85,12 +81,9 @@ fn a_unit_that_systemd_does_not_start_is_refused_with_the_reason() {
                     file("[Service]\nExecStart=\n"),
                 ),
             ],
-            "0 commands in ExecStart=",
+            "ExecStart= has 0 commands",
         ),
-        (
-            vec![(ETC, file(whole().replace("--v=2", "--v=\"2")))],
-            "a quote is opened and not closed",
-        ),
+        (vec![(ETC, file(whole().replace("--v=2", "--v=\"2")))], "a quote is not closed"),
     ] {
         let site = ground();
         lay_out(&site, &things);
@@ -108,21 +101,24 @@ fn the_cause_is_named_where_the_kubeconfig_does_not_reach_the_program() {
     let braces = unit("/opt/kube/bin/kube-controller-manager ${OPTS}", env);
     let cut = |from: &str, to: &str| vec![(ETC, file(whole().replace(from, to)))];
     let note = |note: &str| cut("172.20.0.0/16 \\", &format!("172.20.0.0/16 \\{note}"));
-    let lost =
-        "line 8: these stand in the file and do not reach the program: --cluster-name=kubernetes";
+    let lost = "line 8: flags in the file do not reach the program: --cluster-name=kubernetes";
     for (things, parts) in [
         (
             note("   # pods"),
-            vec!["line 7: the text behind the backslash ends the command here", lost, "`# pods`"],
+            vec![
+                "line 7: the text after the backslash prevents line continuation",
+                lost,
+                "`# pods`",
+            ],
         ),
-        (note(" // pods"), vec!["the text behind the backslash", lost]),
-        (note("\t; pods"), vec!["the text behind the backslash", lost]),
-        (note("  "), vec!["the blank after the backslash ends the directive here", lost]),
+        (note(" // pods"), vec!["the text after the backslash", lost]),
+        (note("\t; pods"), vec!["the text after the backslash", lost]),
+        (note("  "), vec!["the white space after the backslash prevents line continuation", lost]),
         (
             cut("172.20.0.0/16 \\\n", "172.20.0.0/16 \\\n\n"),
-            vec!["this empty line ends the continued directive", "these stand in the file"],
+            vec!["the empty line ends the continued directive", "flags in the file do not reach"],
         ),
-        (cut("172.20.0.0/16 \\\n", "172.20.0.0/16\n"), vec!["it stands in", lost]),
+        (cut("172.20.0.0/16 \\\n", "172.20.0.0/16\n"), vec!["the flag is in", lost]),
         (
             with(format!("export OPTS=\"{flags}\"\n")),
             vec!["/etc/kcm.env: line 1: systemd ignores the line", "`export OPTS`", "`$OPTS`"],
@@ -133,7 +129,7 @@ fn the_cause_is_named_where_the_kubeconfig_does_not_reach_the_program() {
         ),
         (
             with(format!("OPTIONS=\"{flags}\"\n")),
-            vec!["line 4: the variable is not set anywhere", "`$OPTS`"],
+            vec!["line 4: the variable is not set, so systemd", "`$OPTS`"],
         ),
         (with(flags.clone()), vec!["/etc/kcm.env: line 1: systemd ignores the line"]),
         (
@@ -149,14 +145,14 @@ fn the_cause_is_named_where_the_kubeconfig_does_not_reach_the_program() {
         ),
         (
             vec![(ETC, file(on("Environment=OPTS=\"--v=2\"\nUnsetEnvironment=OPTS\n")))],
-            vec!["the variable is not set anywhere"],
+            vec!["the variable is not set, so systemd"],
         ),
         (
             vec![
                 (ETC, file(braces.clone())),
                 ("/etc/kcm.env", file(format!("OPTS=\"{flags}\"\n"))),
             ],
-            vec!["one argument because of the braces", "write `$NAME` without braces"],
+            vec!["the braces make the value a single argument", "write `$NAME` without braces"],
         ),
     ] {
         let site = ground();

@@ -41,7 +41,7 @@ fn a_server_that_cannot_answer_now_is_told_from_one_that_is_none() {
         Answer::Bytes(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
         Answer::Bytes(long),
     ] {
-        let found = ask(answer, &["does not answer as a Kubernetes API server"]);
+        let found = ask(answer, &["not valid for a Kubernetes API server"]);
         assert!(matches!(found, Problem::Garbage { .. }), "{found:?}");
     }
 }

@@ -63,7 +63,7 @@ fn who_is_not_known_there_is_told_why_as_far_as_that_shows() {
 
     // At the server's time, the certificate is not yet valid or has expired.
     let Answer::Json(code, object) = unauthorized else { unreachable!() };
-    for (minutes, words) in [(-20, "valid from 20"), (6_000_000, "expired on 20")] {
+    for (minutes, words) in [(-20, "not valid before 20"), (6_000_000, "expired on 20")] {
         let clock = time::Duration::minutes(minutes);
         let answer = Answer::Dated(clock, code, object.clone());
         let server = scripted(&ca, but("/version", answer));
@@ -74,10 +74,10 @@ fn who_is_not_known_there_is_told_why_as_far_as_that_shows() {
     let path = folder.path().join("admin.kubeconfig");
     std::fs::write(&path, ca.kubeconfig(&server.url(), &ca.controller_manager())).unwrap();
     let asked = run(async {
-        let credentials = Credentials::Kubeconfig(path);
+        let credentials = Credentials::Kubeconfig(kcm::kube::KubeconfigContext::current(path));
         ApiServer::new(&credentials, Via::Direct, QUICK).await?.version().await
     });
-    let found = problem(asked, &["give a kubeconfig"]);
+    let found = problem(asked, &["use a kubeconfig"]);
     assert!(matches!(found, Problem::Unauthenticated { .. }), "{found:?}");
 }
 

@@ -66,7 +66,7 @@ fn a_kubeconfig_is_another_way_to_the_same_answers() {
     let text = plane.kubeconfig(&plane.authority().client("kubernetes-admin", &["system:masters"]));
     std::fs::write(&path, &text).unwrap();
     run(async {
-        let given = Credentials::Kubeconfig(path.clone());
+        let given = Credentials::Kubeconfig(kcm::kube::KubeconfigContext::current(path.clone()));
         let admin = ApiServer::new(&given, Via::Direct, QUICK).await.unwrap();
         assert_eq!(admin.who_am_i().await.unwrap().as_deref(), Some("kubernetes-admin"));
         admin.may(Verb::Update).await.unwrap();
@@ -75,8 +75,8 @@ fn a_kubeconfig_is_another_way_to_the_same_answers() {
         let another =
             Authority::new().kubeconfig(&plane.server(), &plane.authority().controller_manager());
         std::fs::write(&path, another).unwrap();
-        let stranger = ApiServer::new(&given, Via::Direct, QUICK).await.unwrap();
-        let found = problem(stranger.version().await, &["CA"]);
+        let unmanaged_leader = ApiServer::new(&given, Via::Direct, QUICK).await.unwrap();
+        let found = problem(unmanaged_leader.version().await, &["CA"]);
         assert!(matches!(found, Problem::AnotherCa { .. }), "{found:?}");
 
         for (text, words) in [

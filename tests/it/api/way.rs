@@ -64,8 +64,8 @@ fn a_certificate_of_another_ca_is_told_even_if_that_has_the_same_name() {
     let found = judged(&ca, &other.server(&["127.0.0.1"]), &["CN=kubernetes", "issuer"]);
     assert!(matches!(found, Problem::AnotherCa { issuer: Some(_) }), "{found:?}");
     let (certificate, key) = kcm_tests::ca(kcm_pki::KeyAlgorithm::EcdsaP256, "somebody else");
-    let stranger = Authority { certificate, key };
-    let found = judged(&ca, &stranger.server(&["127.0.0.1"]), &["CN=somebody else"]);
+    let unmanaged_leader = Authority { certificate, key };
+    let found = judged(&ca, &unmanaged_leader.server(&["127.0.0.1"]), &["CN=somebody else"]);
     assert!(matches!(found, Problem::AnotherCa { issuer: Some(_) }), "{found:?}");
 }
 
@@ -89,14 +89,14 @@ fn a_certificate_out_of_its_time_is_told_with_both_times() {
     let ca = Authority::new();
     let (now, hour) = (OffsetDateTime::now_utc(), time::Duration::HOUR);
     let past = ca.valid_between("server", &["127.0.0.1"], now - 2 * hour, now - hour);
-    let found = judged(&ca, &past, &["expired on 20", "renew it"]);
+    let found = judged(&ca, &past, &["expired on 20", "renew the certificate"]);
     let Problem::ServerCertificateExpired { not_after, now: seen } = found else {
         panic!("{found:?}")
     };
     assert_eq!((not_after.unix_timestamp() + 3600 - now.unix_timestamp()).abs(), 0);
     assert!((seen - now).abs() < time::Duration::MINUTE);
     let future = ca.valid_between("server", &["127.0.0.1"], now + hour, now + 2 * hour);
-    let found = judged(&ca, &future, &["valid from 20", "clock"]);
+    let found = judged(&ca, &future, &["not valid before 20", "clock"]);
     assert!(matches!(found, Problem::ServerCertificateNotYetValid { .. }), "{found:?}");
 }
 
@@ -114,7 +114,7 @@ fn what_cannot_be_used_is_told_before_anything_is_asked() {
     for (ca, identity, what) in cases {
         let given = credentials("https://127.0.0.1:1", &ca, &identity);
         let made = run(ApiServer::new(&given, Via::Direct, QUICK));
-        let found = problem(made, &[what, "cannot be used"]);
+        let found = problem(made, &[what, "cannot use"]);
         assert!(matches!(found, Problem::Unusable { .. }), "{found:?}");
     }
 }

@@ -60,7 +60,7 @@ fn a_ca_is_made_for_a_first_try_and_then_used() {
     site.edit("  keyAlgorithm", "  createCa: true\n  keyAlgorithm");
     let first = site.apply();
     assert!(
-        first.stderr.contains("made a root CA: pki/ca/cert/ca.pem (rsa-2048, until "),
+        first.stderr.contains("created a root CA: pki/ca/cert/ca.pem (rsa-2048, valid until "),
         "{first:?}"
     );
     assert_eq!(mode(&site.file("pki/ca/cert/ca-key.pem")), 0o600);

@@ -22,7 +22,7 @@ fn init_writes_a_file_that_apply_takes_and_never_replaces_one() {
     let text = site.read("kcm.yaml");
     let again = site.kcm(&arguments);
     assert_eq!(again.code, 1);
-    assert!(again.stderr.contains("kcm.yaml exists already"), "{again:?}");
+    assert!(again.stderr.contains("kcm.yaml already exists"), "{again:?}");
     assert_eq!(site.read("kcm.yaml"), text);
     site.apply();
     assert!(site.on_master("m2", KEY).exists());

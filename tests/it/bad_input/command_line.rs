@@ -17,24 +17,24 @@ const LINES: &[Line] = &[
     (&["apply", "--root", "out", "-f", ""], "a value is required for '--file <FILE>' but none was supplied"),
     (&["apply", "--root"], "a value is required for '--root <DIR>' but none was supplied"),
     (&["apply", "--check", "--root", "out"], "unexpected argument '--check' found"),
-    (&["plan", "--root", "out", "-o", "yaml"], "invalid value 'yaml' for '--output <FORM>'
-  [possible values: human, json]"),
+    (&["plan", "--root", "out", "-o", "xml"], "invalid value 'xml' for '--output <FORM>'\n  [possible values: human, json, yaml, jsonl, sarif]"),
+    (&["drill", "--root", "out"], "unexpected argument '--root' found"),
     (&["plan", "--root", "out", "other.yaml"], "unexpected argument 'other.yaml' found"),
     (&["drill", "--kill", "--handover"], "the argument '--kill' cannot be used with '--handover'"),
-    (&["init", "-f", "new.yaml", "--master", "k8s-master-01"], "invalid value 'k8s-master-01' for '--master <NAME=ADDRESS>': write NAME=ADDRESS, as in k8s-master-01=192.168.1.204"),
-    (&["init", "-f", "new.yaml", "--master", "k8s-master-01="], "invalid value 'k8s-master-01=' for '--master <NAME=ADDRESS>': write NAME=ADDRESS, as in k8s-master-01=192.168.1.204"),
+    (&["init", "-f", "new.yaml", "--master", "k8s-master-01"], "invalid value 'k8s-master-01' for '--master <NAME=ADDRESS>': expected NAME=ADDRESS, such as `k8s-master-01=192.168.1.204`"),
+    (&["init", "-f", "new.yaml", "--master", "k8s-master-01="], "invalid value 'k8s-master-01=' for '--master <NAME=ADDRESS>': expected NAME=ADDRESS, such as `k8s-master-01=192.168.1.204`"),
 ];
 
 #[rustfmt::skip]
 const INIT: &[(&[&str], i32, &str)] = &[
-    (&["init", "--master", "m1=10.0.0.1"], FAILED, "kcm.yaml exists already; name another file with -f"),
-    (&["init", "-f", "no/such/folder.yaml", "--master", "m1=10.0.0.1"], FAILED, "no/such/folder.yaml: its folder does not exist; make it first"),
-    (&["init", "-f", "pki", "--master", "m1=10.0.0.1"], FAILED, "pki exists already; name another file with -f"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.256"], USAGE, "an answer is not usable: masters[0].address: `10.0.0.256` is not an IP address or a host name: an IPv4 address is four numbers from 0 to 255"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--master", "m1=10.0.0.2"], USAGE, "an answer is not usable: masters[1].name: `m1` is the name of masters[0] too; each needs its own"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--server", "10.0.0.9:6443"], USAGE, "an answer is not usable: cluster.server: the server URL must begin with https://"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--cluster-cidr", "10.68.0.0/16"], USAGE, "an answer is not usable: cluster.serviceClusterIpRange: 10.68.0.0/16 overlaps clusterCidr 10.68.0.0/16; give Services a range of their own"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--user", "a b"], USAGE, "an answer is not usable: ssh.user: `a b` is not a login name: use letters, digits, dots and dashes"),
+    (&["init", "--master", "m1=10.0.0.1"], FAILED, "kcm.yaml already exists; specify another file with -f"),
+    (&["init", "-f", "no/such/folder.yaml", "--master", "m1=10.0.0.1"], FAILED, "no/such/folder.yaml: the parent folder does not exist; create the folder"),
+    (&["init", "-f", "pki", "--master", "m1=10.0.0.1"], FAILED, "pki already exists; specify another file with -f"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.256"], USAGE, "invalid argument: masters[0].address: `10.0.0.256` is not an IP address or a host name; write an IPv4 address as four numbers from 0 to 255"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--master", "m1=10.0.0.2"], USAGE, "invalid argument: masters[1].name: `m1` is also the name of masters[0]; give each master a unique name"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--server", "10.0.0.9:6443"], USAGE, "invalid argument: cluster.server: the server URL must begin with https://"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--cluster-cidr", "10.68.0.0/16"], USAGE, "invalid argument: cluster.serviceClusterIpRange: 10.68.0.0/16 overlaps clusterCidr 10.68.0.0/16; give Services a separate range"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--user", "a b"], USAGE, "invalid argument: ssh.user: `a b` is not a login name; use letters, digits, dots and dashes"),
 ];
 
 #[test]
@@ -56,7 +56,7 @@ fn a_cluster_file_that_is_not_there_is_named() {
             "no cluster file",
             USAGE,
             |site: &Site| fs::remove_file(site.file("kcm.yaml")).unwrap(),
-            "kcm.yaml: no such file or directory; name another with -f, or write one with `kcm init`",
+            "kcm.yaml: no such file or directory; specify another file with -f, or create a cluster file with `kcm init`",
         ),
         Case::new(
             "a folder",
@@ -65,17 +65,17 @@ fn a_cluster_file_that_is_not_there_is_named() {
                 fs::remove_file(site.file("kcm.yaml")).unwrap();
                 fs::create_dir(site.file("kcm.yaml")).unwrap();
             },
-            "kcm.yaml: is a directory; name the cluster file itself with -f",
+            "kcm.yaml: is a directory; specify the path of the cluster file with -f",
         ),
         named(
             "a file in a folder that is not there",
             &["apply", "--root", "out", "-f", "no/kcm.yaml"],
-            "no/kcm.yaml: no such file or directory; name another with -f, or write one with `kcm init`",
+            "no/kcm.yaml: no such file or directory; specify another file with -f, or create a cluster file with `kcm init`",
         ),
         named(
             "a file below a file",
             &["apply", "--root", "out", "-f", "kcm.yaml/kcm.yaml"],
-            "kcm.yaml/kcm.yaml: not a directory; name the cluster file itself with -f",
+            "kcm.yaml/kcm.yaml: not a directory; specify the path of the cluster file with -f",
         ),
     ]);
 }
@@ -90,15 +90,11 @@ fn a_drill_that_can_come_to_nothing_is_refused() {
     check([
         drill(
             &["drill", "--svg", "no/drill.svg"],
-            "the picture cannot be written: no/drill.svg: its folder does not exist; make it first",
+            "cannot write the timeline: no/drill.svg: the parent folder does not exist; create the folder",
         ),
         drill(
             &["drill", "--svg", "pki"],
-            "the picture cannot be written: pki: it is a folder; name a file in it",
-        ),
-        drill(
-            &["drill", "--root", "out"],
-            "nobody leads in masters that are folders; leave out --root",
+            "cannot write the timeline: pki: is a directory; specify a file in this directory",
         ),
     ]);
 }

@@ -8,7 +8,7 @@ use kcm_tests::{Site, ca, peers, program};
 
 use super::{Case, FAILED, check};
 
-const ARCHIVE: &str = "put the program there, as Kubernetes' server archive for Linux has it";
+const ARCHIVE: &str = "use the binary from the Kubernetes server archive for Linux";
 
 /// Returns a case with a damaged or unsuitable program.
 fn binary(name: &'static str, error: &str, spoil: impl Fn(&Site) + Send + Sync + 'static) -> Case {
@@ -36,28 +36,32 @@ fn with_byte(place: usize, byte: u8) -> impl Fn(&Site) + Send + Sync {
 #[test]
 fn a_program_that_could_not_run_is_refused() {
     check([
-        binary("none", "there is no such file; put it there or mend the path", |_| {}),
-        binary("a folder", "it is a folder; name the program in it", |site| {
+        binary("none", "no such file or directory; create the file or correct the path", |_| {}),
+        binary("a folder", "is a directory; write the path of the binary", |site| {
             fs::create_dir(site.file(BINARY)).unwrap();
         }),
-        binary("a pipe", "it is no regular file; name the program itself", |site| {
+        binary("a pipe", "not a regular file; write the path of the binary", |site| {
             peers::run(Command::new("mkfifo").arg(site.file(BINARY)));
         }),
-        binary("nothing", &format!("it is empty; {ARCHIVE}"), |site| site.write(BINARY, "")),
-        binary("a script", &format!("it is a script; {ARCHIVE}"), |site| {
+        binary("nothing", &format!("the file is empty; {ARCHIVE}"), |site| site.write(BINARY, "")),
+        binary("a script", &format!("a script, not an ELF executable; {ARCHIVE}"), |site| {
             site.write(BINARY, "#!/bin/sh\nexec hyperkube\n");
         }),
-        binary("an archive", &format!("it is no program for Linux; {ARCHIVE}"), |site| {
+        binary("an archive", &format!("not an ELF executable; {ARCHIVE}"), |site| {
             site.write(BINARY, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
         }),
-        binary("32 bits", &format!("it is for a 32-bit machine; {ARCHIVE}"), with_byte(4, 1)),
-        binary("a part", &format!("it is a part of a program only; {ARCHIVE}"), with_byte(16, 1)),
+        binary("32 bits", &format!("built for a 32-bit architecture; {ARCHIVE}"), with_byte(4, 1)),
+        binary(
+            "a part",
+            &format!("an ELF file, but not an executable; {ARCHIVE}"),
+            with_byte(16, 1),
+        ),
         binary(
             "another machine",
-            &format!("it is for a machine that kcm does not know (ELF machine 8); {ARCHIVE}"),
+            &format!("built for an unsupported architecture (ELF machine 8); {ARCHIVE}"),
             with_byte(18, 8),
         ),
-        binary("a disk", "it is longer than 1024.0 MiB; is it the right file?", |site| {
+        binary("a disk", "larger than 1024.0 MiB; check the path", |site| {
             File::create(site.file(BINARY)).unwrap().set_len((1 << 30) + 1).unwrap();
         }),
     ]);
@@ -75,7 +79,7 @@ fn a_ca_that_cannot_be_brought_is_refused() {
                 site.bring_everything();
                 fs::remove_file(site.file("pki/ca/cert/ca-key.pem")).unwrap();
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no such file; put it there or mend the path",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no such file or directory; create the file or correct the path",
         ),
         Case::new(
             "the key of another CA",
@@ -87,7 +91,7 @@ fn a_ca_that_cannot_be_brought_is_refused() {
                     Command::new("chmod").arg("600").arg(site.file("pki/ca/cert/ca-key.pem")),
                 );
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the CA key does not belong to the CA certificate of CN=kubernetes (sha256:…); put the CA's own key there",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the CA key does not match the CA certificate of CN=kubernetes (sha256:…); replace the file with the CA key",
         ),
         Case::new(
             "another CA on a master",
@@ -96,7 +100,7 @@ fn a_ca_that_cannot_be_brought_is_refused() {
                 site.write(&format!("out/k8s-master-02{CA}"), "no certificate");
                 site.bring_everything();
             },
-            "k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem is not the file of pki.caCert (sha256:…) but another (sha256:…), and kcm replaces no CA unasked; put the cluster's CA at pki.caCert, or remove the file there if nothing uses it; for a new CA in a cluster that runs, first let the API server and every client trust both CAs, then issue with the new one, then drop the old; apply with --replace-ca once that is so [ca-mismatch]",
+            "error[ca-mismatch]: k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem differs from the file of pki.caCert: expected sha256:…, found sha256:…; kcm replaces a CA only with --replace-ca\n  help: set `pki.caCert` to the CA of the cluster, or remove the file on the master if nothing uses the file; to rotate the CA of a running cluster, first make the API server and every client trust both CAs; then issue with the new CA and remove the old CA; then apply with --replace-ca\nerror: 1 preflight check failed; no master has changed",
         ),
     ]);
 }

@@ -28,13 +28,13 @@ fn a_ca_certificate_that_is_none_is_refused() {
                 remove(site, CA);
                 remove(site, CA_KEY);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file; put the cluster's CA there, or set pki.createCa: true to make one for a first try",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory; copy the cluster's CA certificate to this path, or set `pki.createCa: true` to create a test CA",
         ),
         Case::new(
             "no CA certificate",
             FAILED,
             |site| remove(site, CA),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file, though its key is at pki.caKey; put the certificate there too",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory, but the file of pki.caKey exists; copy the CA certificate to this path",
         ),
         Case::new(
             "a folder as CA",
@@ -43,7 +43,7 @@ fn a_ca_certificate_that_is_none_is_refused() {
                 remove(site, CA);
                 fs::create_dir(site.file(CA)).unwrap();
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: it is a folder; put the file in its place or mend the path",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: is a directory; replace the directory with the file or correct the path",
         ),
         Case::new(
             "a link to nothing",
@@ -52,31 +52,31 @@ fn a_ca_certificate_that_is_none_is_refused() {
                 remove(site, CA);
                 symlink("gone.pem", site.file(CA)).unwrap();
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: pki/ca/cert/ca.pem is a symbolic link that leads nowhere; mend or remove it",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: pki/ca/cert/ca.pem is a dangling symbolic link; correct or remove the link",
         ),
         Case::new(
             "an empty CA",
             FAILED,
             |site| site.write(CA, ""),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no certificate in PEM form; put the cluster's CA certificate there",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format; replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "no PEM",
             FAILED,
             |site| site.write(CA, "a certificate\n"),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no certificate in PEM form; put the cluster's CA certificate there",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format; replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "bytes",
             FAILED,
             |site| site.write(CA, b"\x30\x82\xff\x00"),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: is not PEM text; move it away or put the right file there",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: not PEM text; replace the file or move the file away",
         ),
         Case::new(
             "a key",
             FAILED,
             |site| site.write(CA, site.read(CA_KEY)),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no certificate in PEM form, only: EC PRIVATE KEY; put the cluster's CA certificate there",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format (found: EC PRIVATE KEY); replace the file with the CA certificate of the cluster",
         ),
     ]);
 }
@@ -90,7 +90,7 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
             |site| {
                 site.write(CA, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate cannot be read: BER error: Unexpected Tag (expected: Some(Tag(16)), actual: Tag(0)); put the cluster's CA certificate there",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: cannot parse the certificate: BER error: Unexpected Tag (expected: Some(Tag(16)), actual: Tag(0)); replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "half a certificate",
@@ -99,7 +99,7 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
                 let pem = site.read(CA);
                 site.write(CA, &pem[..pem.len() / 2]);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate cannot be read: the PEM block is cut off or is not base64; put the cluster's CA certificate there",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: cannot parse the certificate: the PEM block is truncated or not base64; replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "two certificates",
@@ -107,19 +107,19 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
             |site| {
                 site.write(CA, site.read(CA) + &ca(KeyAlgorithm::EcdsaP256, "another").0);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there are 2 certificates; exactly one is expected",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: expected exactly one certificate, found 2; replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "an expired CA",
             FAILED,
             |site| root_of(site, -10, 5),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: it expired at … (it is …); put a CA certificate there that is valid now",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: expired at … (now: …); replace the file with a CA certificate that is valid now",
         ),
         Case::new(
             "a CA to come",
             FAILED,
             |site| root_of(site, 5, 5),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: it is not valid before … (it is …); put a CA certificate there that is valid now",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: not valid before … (now: …); replace the file with a CA certificate that is valid now",
         ),
         Case::new(
             "a leaf",
@@ -129,7 +129,7 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
                 site.write(CA, certificate);
                 site.write(CA_KEY, key);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not that of a CA: its basic constraints do not say CA:TRUE; put the cluster's CA certificate there",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not a CA certificate: its basic constraints lack CA:TRUE; replace the file with the CA certificate of the cluster",
         ),
     ]);
 }
@@ -146,7 +146,7 @@ fn a_ca_that_openssl_made_wrong_is_refused() {
             |site| {
                 root_by_openssl(site, "ec:ca.param", "keyUsage=critical,digitalSignature");
             },
-            r#"the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes must not sign certificates: its key usage lacks "cert sign"; put the cluster's CA certificate there"#,
+            r#"the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not allowed to sign certificates: its key usage lacks "cert sign"; replace the file with the CA certificate of the cluster"#,
         ),
         Case::new(
             "a CA with a weak key",
@@ -154,7 +154,7 @@ fn a_ca_that_openssl_made_wrong_is_refused() {
             |site| {
                 root_by_openssl(site, "rsa:1024", "keyUsage=critical,keyCertSign");
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the RSA key has 1024 bits, which is too weak; at least 2048 are needed",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the RSA key has 1024 bits, which is too weak; use at least 2048 bits",
         ),
     ]);
 }
@@ -166,25 +166,25 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             "no key",
             FAILED,
             |site| remove(site, CA_KEY),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no such file; put it there or mend the path",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no such file or directory; create the file or correct the path",
         ),
         Case::new(
             "an empty key",
             FAILED,
             |site| site.write(CA_KEY, ""),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no private key in PEM form; put the CA's own key there",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format; replace the file with the CA key",
         ),
         Case::new(
             "no PEM in the key",
             FAILED,
             |site| site.write(CA_KEY, "a key\n"),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no private key in PEM form; put the CA's own key there",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format; replace the file with the CA key",
         ),
         Case::new(
             "a certificate",
             FAILED,
             |site| site.write(CA_KEY, site.read(CA)),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no private key in PEM form, only: CERTIFICATE; put the CA's own key there",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format (found: CERTIFICATE); replace the file with the CA key",
         ),
         Case::new(
             "the key of another CA",
@@ -192,13 +192,13 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             |site| {
                 site.write(CA_KEY, ca(KeyAlgorithm::EcdsaP256, "kubernetes").1);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the CA key does not belong to the CA certificate of CN=kubernetes (sha256:…); put the CA's own key there",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the CA key does not match the CA certificate of CN=kubernetes (sha256:…); replace the file with the CA key",
         ),
         Case::new(
             "two keys",
             FAILED,
             |site| site.write(CA_KEY, site.read(CA_KEY).repeat(2)),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there are 2 private keys; exactly one is expected",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: expected exactly one private key, found 2; replace the file with the CA key",
         ),
         Case::new(
             "an encrypted key",
@@ -206,7 +206,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             |site| {
                 site.write(CA_KEY, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt it with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt the key with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
         ),
         Case::new(
             "a key encrypted the old way",
@@ -214,7 +214,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             |site| {
                 site.write(CA_KEY, "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n");
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt it with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt the key with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
         ),
         Case::new(
             "half a key",
@@ -223,7 +223,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
                 let pem = site.read(CA_KEY);
                 site.write(CA_KEY, &pem[..pem.len() / 2]);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key cannot be read: the PEM block is cut off or is not base64; put the CA's own key there",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: cannot parse the private key: the PEM block is truncated or not base64; replace the file with the CA key",
         ),
         Case::new(
             "a folder as key",
@@ -232,7 +232,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
                 remove(site, CA_KEY);
                 fs::create_dir(site.file(CA_KEY)).unwrap();
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: it is a folder; put the file in its place or mend the path",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: is a directory; replace the directory with the file or correct the path",
         ),
     ];
     check(cases);
@@ -249,7 +249,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
             "its key is there",
             FAILED,
             create,
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: there is no such file, though its key is at pki.caKey; put the certificate there too",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory, but the file of pki.caKey exists; copy the CA certificate to this path",
         ),
         Case::new(
             "its certificate is there",
@@ -258,7 +258,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 site.edit("  keyAlgorithm:", "  createCa: true\n  keyAlgorithm:");
                 remove(site, CA_KEY);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: there is no such file; put it there or mend the path",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no such file or directory; create the file or correct the path",
         ),
         Case::new(
             "masters have been set up",
@@ -269,7 +269,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 remove(site, CA_KEY);
                 fs::remove_dir_all(site.file("pki/kube-controller-manager")).unwrap();
             },
-            "pki.createCa: there is no CA on this machine, but k8s-master-01 has a kube-controller-manager unit, and k8s-master-02 has a kube-controller-manager unit, and k8s-master-03 has a kube-controller-manager unit; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead",
+            "pki.createCa: this machine has no CA, but k8s-master-01 has a kube-controller-manager unit, and k8s-master-02 has a kube-controller-manager unit, and k8s-master-03 has a kube-controller-manager unit; clients of an existing CA would not trust a second CA; copy the CA of the cluster to pki/ca/cert/ca.pem instead",
         ),
         Case::new(
             "a master has its certificate",
@@ -279,7 +279,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 remove(site, CA_KEY);
                 site.write("out/k8s-master-02/opt/kubernetes/pki/ca/cert/ca.pem", "a certificate");
             },
-            "pki.createCa: there is no CA on this machine, but k8s-master-02 has a CA certificate; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead",
+            "pki.createCa: this machine has no CA, but k8s-master-02 has a CA certificate; clients of an existing CA would not trust a second CA; copy the CA of the cluster to pki/ca/cert/ca.pem instead",
         ),
         Case::new(
             "it has signed a pair",
@@ -290,7 +290,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 remove(site, CA_KEY);
                 fs::remove_dir_all(site.file("out")).unwrap();
             },
-            "pki.createCa: there is no CA on this machine, but pki/kube-controller-manager/cert holds an identity; a second CA would cut them off: put the cluster's CA at pki/ca/cert/ca.pem instead",
+            "pki.createCa: this machine has no CA, but pki/kube-controller-manager/cert contains an identity; clients of an existing CA would not trust a second CA; copy the CA of the cluster to pki/ca/cert/ca.pem instead",
         ),
     ]);
 }

@@ -20,7 +20,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
                 site.apply();
                 remove(site, PAIR);
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: there is no certificate beside it; put it there, or move the key away to get a new pair",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: the certificate for this key is missing; restore the certificate, or move the key away for a new key pair",
         ),
         Case::new(
             "a certificate that is a folder",
@@ -28,7 +28,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
             |site| {
                 fs::create_dir_all(site.file(PAIR)).unwrap();
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: it is a folder; put the file in its place or mend the path",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: is a directory; replace the directory with the file or correct the path",
         ),
         Case::new(
             "a pair whose key is no text",
@@ -37,7 +37,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
                 site.apply();
                 site.write(PAIR_KEY, b"\xff\xfe");
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: is not PEM text; move it away or put the right file there",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: not PEM text; replace the file or move the file away",
         ),
         Case::new(
             "a file in place of its folder",
@@ -45,7 +45,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
             |site| {
                 site.write("pki/kube-controller-manager", "");
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a file, and a folder is needed there; move it away or mend the path",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is not a directory; move the file away or correct the path",
         ),
         Case::new(
             "a link to nothing as folder",
@@ -53,7 +53,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
             |site| {
                 symlink("gone", site.file("pki/kube-controller-manager")).unwrap();
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a symbolic link that leads nowhere; mend or remove it",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a dangling symbolic link; correct or remove the link",
         ),
         Case::new(
             "an interrupted run's pair, broken",
@@ -64,7 +64,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
                     "",
                 );
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair: holds no certificate with its key, though kcm wrote it whole; move it away to go on with the old pair",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair: does not contain a certificate with its key, although kcm wrote both; move the file away to continue with the old key pair",
         ),
     ]);
 }
@@ -82,13 +82,13 @@ fn files_that_the_user_may_not_read_are_refused() {
             "a closed cluster file",
             super::USAGE,
             move |site| closed(site, "kcm.yaml"),
-            "kcm.yaml: permission denied; run as a user who may, or mend the permissions",
+            "kcm.yaml: permission denied; run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed CA certificate",
             FAILED,
             move |site| closed(site, CA),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: permission denied; run as a user who may, or mend the permissions",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: permission denied; run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed CA key",
@@ -98,7 +98,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 fs::set_permissions(site.file("pki"), fs::Permissions::from_mode(0o777)).unwrap();
                 closed(site, CA_KEY);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: permission denied; run as a user who may, or mend the permissions",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: permission denied; run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed pair",
@@ -107,7 +107,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 site.apply();
                 closed(site, PAIR_KEY);
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed folder of the pair",
@@ -116,7 +116,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 site.apply();
                 closed(site, "pki/kube-controller-manager");
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: permission denied; run as a user who may, or mend the permissions",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: permission denied; run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed folder for a new pair",
@@ -125,7 +125,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 fs::create_dir(site.file("out")).unwrap();
                 fs::set_permissions(site.file("out"), fs::Permissions::from_mode(0o777)).unwrap();
             },
-            "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [disk-space]",
+            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 1 preflight check failed; no master has changed",
         ),
     ];
     check(cases.into_iter().map(super::targets::as_nobody));

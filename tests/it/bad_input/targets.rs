@@ -24,7 +24,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 fs::create_dir_all(site.file(CERTIFICATE)).unwrap();
             },
-            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a folder, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
+            "error[not-a-file]: k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a folder, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a pipe in place of a file",
@@ -33,7 +33,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::create_dir_all(site.file(UNIT).parent().unwrap()).unwrap();
                 peers::run(Command::new("mkfifo").arg(site.file(UNIT)));
             },
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is no regular file, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
+            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a special file, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a link in place of a file",
@@ -42,13 +42,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 site.write("out/k8s-master-02/srv/a.pem", "");
                 link("/srv/a.pem", site, CERTIFICATE);
             },
-            "k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a symbolic link to /srv/a.pem, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
+            "error[not-a-file]: k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a symbolic link to /srv/a.pem, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a masked unit",
             FAILED,
             |site| link("/dev/null", site, UNIT),
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is masked; run `systemctl unmask kube-controller-manager.service` there [unit-masked]",
+            "error[unit-masked]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is masked\n  help: run `systemctl unmask kube-controller-manager.service` on the master\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a unit that is a link",
@@ -57,13 +57,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 site.write("out/k8s-master-02/usr/lib/systemd/system/kcm.service", "[Service]\n");
                 link("/usr/lib/systemd/system/kcm.service", site, UNIT);
             },
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to /usr/lib/systemd/system/kcm.service, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
+            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to /usr/lib/systemd/system/kcm.service, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a unit that is a link to nothing",
             FAILED,
             |site| link("gone", site, UNIT),
-            "k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to gone, and kcm manages regular files; move it away or replace it by a file [not-a-file]",
+            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to gone, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a file in place of the enabling link",
@@ -73,13 +73,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::remove_file(site.file(LINK)).unwrap();
                 site.write(LINK, "");
             },
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: is in the way: a symbolic link is needed here; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: exists and is not a symbolic link; move this path away\n  help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a file in place of a master",
             FAILED,
             |site| site.write("out/k8s-master-02", ""),
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02: not a directory; move the file away\n  help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a link in place of a master, to a folder elsewhere",
@@ -88,7 +88,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::create_dir(site.file("elsewhere")).unwrap();
                 link("../elsewhere", site, "out/k8s-master-02");
             },
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02: is a symbolic link, and files would be written to where it leads; put the folder itself there\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02: is a symbolic link, and kcm would write files to its target; replace the link with a folder\n  help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a file in place of a folder",
@@ -96,13 +96,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 site.write("out/k8s-master-02/opt", "");
             },
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt: a folder is needed here, and this is none; move it away\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02/opt: not a directory; move the file away\n  help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a file in place of the root",
             FAILED,
             |site| site.write("out", ""),
-            "3 of 3 masters cannot be observed:\n  k8s-master-01: out: a folder is needed here, and this is none; move it away\n  k8s-master-02: out: a folder is needed here, and this is none; move it away\n  k8s-master-03: out: a folder is needed here, and this is none; move it away\nNo master has changed.",
+            "cannot observe 3 of 3 masters; no master has changed\n  k8s-master-01: out: not a directory; move the file away\n  k8s-master-02: out: not a directory; move the file away\n  k8s-master-03: out: not a directory; move the file away",
         ),
         Case::new(
             "a link in circles on the way",
@@ -110,7 +110,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |site| {
                 link("opt", site, "out/k8s-master-02/opt");
             },
-            "1 of 3 masters cannot be observed:\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: a symbolic link on the way leads in circles\nk8s-master-01, k8s-master-03 answered. No master has changed. To go on without the others, say `--skip k8s-master-02`.",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: cannot resolve the symbolic links in the path: too many levels, or a target that is not UTF-8\n  help: add `--skip k8s-master-02` to continue without them",
         ),
     ]);
 }
@@ -127,7 +127,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
             |site| {
                 fs::create_dir(site.file("out")).unwrap();
             },
-            "4 things stand in the way:\n  kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-01: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-03: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\nNo master has changed.",
+            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 4 preflight checks failed; no master has changed",
         ),
         Case::new(
             "a closed master",
@@ -136,7 +136,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 fs::create_dir_all(site.file("out/k8s-master-02")).unwrap();
                 open(site, "out");
             },
-            "2 things stand in the way:\n  kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\nNo master has changed.",
+            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror[disk-space]: k8s-master-02: /etc/systemd/system: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 2 preflight checks failed; no master has changed",
         ),
         Case::new(
             "a closed folder",
@@ -146,7 +146,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 open(site, "out");
                 open(site, "out/k8s-master-02");
             },
-            "2 things stand in the way:\n  kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\n  k8s-master-02: /etc/systemd/system: files cannot be written there: permission denied; run as a user who may, or mend the permissions [no-room]\nNo master has changed.",
+            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror[disk-space]: k8s-master-02: /etc/systemd/system: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 2 preflight checks failed; no master has changed",
         ),
         Case::new(
             "a master's key that is root's",
@@ -155,7 +155,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 site.apply();
                 open(site, "pki/kube-controller-manager/cert/kube-controller-manager-key.pem");
             },
-            "3 of 3 masters cannot be observed:\n  k8s-master-01: out/k8s-master-01/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions\n  k8s-master-03: out/k8s-master-03/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user who may, or mend the permissions\nNo master has changed.",
+            "cannot observe 3 of 3 masters; no master has changed\n  k8s-master-01: out/k8s-master-01/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user with permission, or correct the permissions\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user with permission, or correct the permissions\n  k8s-master-03: out/k8s-master-03/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user with permission, or correct the permissions",
         ),
     ];
     check(cases.into_iter().map(as_nobody));
@@ -169,12 +169,12 @@ fn a_target_that_is_read_only_is_refused() {
     check([
         Case::new("a root mounted read-only", FAILED, |site| {
             fs::create_dir(site.file("out")).unwrap();
-        }, "3 things stand in the way:\n  k8s-master-01: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]\n  k8s-master-02: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]\n  k8s-master-03: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]\nNo master has changed.").within("unshare -m sh -euc 'mount -t tmpfs -o ro none out; exec \"$@\"' sh \"$@\""),
+        }, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system is mounted read-only\n  help: remount the file system for writing\nerror: 3 preflight checks failed; no master has changed").within("unshare -m sh -euc 'mount -t tmpfs -o ro none out; exec \"$@\"' sh \"$@\""),
         Case::new("a folder mounted read-only", FAILED, |site| {
             site.apply();
             site.edit("192.168.1.205", "192.168.1.215");
-        }, "k8s-master-02: /etc/systemd/system: the file system is mounted read-only; remount it for writing [no-room]").within("unshare -m sh -euc 'mount --bind out/k8s-master-02/etc out/k8s-master-02/etc; mount -o remount,bind,ro out/k8s-master-02/etc; exec \"$@\"' sh \"$@\""),
-        Case::new("the operator's folder mounted read-only", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system is mounted read-only; remount it for writing [no-room]")
+        }, "error[disk-space]: k8s-master-02: /etc/systemd/system: the file system is mounted read-only\n  help: remount the file system for writing\nerror: 1 preflight check failed; no master has changed").within("unshare -m sh -euc 'mount --bind out/k8s-master-02/etc out/k8s-master-02/etc; mount -o remount,bind,ro out/k8s-master-02/etc; exec \"$@\"' sh \"$@\""),
+        Case::new("the operator's folder mounted read-only", FAILED, |_| {}, "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: the file system is mounted read-only\n  help: remount the file system for writing\nerror: 1 preflight check failed; no master has changed")
             .within("unshare -m sh -euc 'mount --bind pki pki; mount -o remount,bind,ro pki; exec \"$@\"' sh \"$@\""),
     ]);
 }
@@ -202,9 +202,9 @@ fn a_target_that_is_full_is_refused() {
     }
     let empty = |site: &Site| fs::create_dir(site.file("out")).unwrap();
     check([
-        Case::new("a full root", FAILED, empty, "3 things stand in the way:\n  k8s-master-01: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-02: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-03: /etc/systemd/system: the file system has 0 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\nNo master has changed.").within(full!("64k", "0")),
-        Case::new("a root with too little room", FAILED, empty, "3 things stand in the way:\n  k8s-master-01: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-02: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\n  k8s-master-03: /etc/systemd/system: the file system has 40 KiB left and 114 KiB are needed; free some space and run the same command again [no-room]\nNo master has changed.").within(full!("256k", "40k")),
-        Case::new("the operator's folder is full", FAILED, |_| {}, "kube-controller-manager's pair (pki.directory) pki/kube-controller-manager/cert: the file system has 0 KiB left and 64 KiB are needed; free some space and run the same command again [no-room]").within(
+        Case::new("a full root", FAILED, empty, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system has 0 KiB free, but 114 KiB are required\n  help: free some space and run the same command again\nerror: 3 preflight checks failed; no master has changed").within(full!("64k", "0")),
+        Case::new("a root with too little room", FAILED, empty, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system has 40 KiB free, but 114 KiB are required\n  help: free some space and run the same command again\nerror: 3 preflight checks failed; no master has changed").within(full!("256k", "40k")),
+        Case::new("the operator's folder is full", FAILED, |_| {}, "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: the file system has 0 KiB free, but 64 KiB are required\n  help: free some space and run the same command again\nerror: 1 preflight check failed; no master has changed").within(
             "unshare -m sh -euc 'cp -a pki copy; mount -t tmpfs -o size=64k none pki; cp -a copy/. pki; rm -r copy; head -c 64k /dev/zero > pki/fill 2>/dev/null || :; exec \"$@\"' sh \"$@\"",
         ),
     ]);
@@ -230,9 +230,9 @@ fn a_target_that_fills_up_meanwhile_is_left_as_it_was_and_the_next_run_goes_on()
         Case::new("", FAILED, |_| {}, "").within(script).ran(&site, &["apply", "--root", "out"]);
     assert_eq!((ran.code, &*ran.stderr), (0, ""), "{ran:?}");
     assert!(ran.stdout.ends_with("Failed: no master has changed.\n"), "{ran:?}");
-    let full = "no space left on device; free some space there and run the same command again";
+    let full = "no space left on device; free some space and run the same command again";
     assert!(ran.stdout.contains(full), "{ran:?}");
-    assert!(site.read("second").ends_with("Done: 10 masters as kcm.yaml says.\n"));
+    assert!(site.read("second").ends_with("Done: 10 masters as specified in kcm.yaml.\n"));
 }
 
 /// Runs a case without root privileges, in a site that every user may read.

@@ -39,23 +39,27 @@ fn one_master_in_trouble_is_named_with_the_mend_and_no_master_changes() {
     let troubles = [
         Trouble {
             is_off: true,
-            ..trouble(Variant::new(), "", "Connection refused; is sshd running there")
+            ..trouble(Variant::new(), "", "Connection refused; check that sshd runs")
         },
-        trouble(Variant::new().no_systemd(), "", "kcm needs a master that systemd manages"),
+        trouble(Variant::new().no_systemd(), "", "use a master that runs systemd"),
         trouble(
             Variant::new().opt(Opt::Full),
             "",
             "free some space and run the same command again",
         ),
-        trouble(Variant::new().opt(Opt::ReadOnly), "", "mounted read-only; remount it for writing"),
-        trouble(Variant::new().sudo(Sudo::Forbidden), "", "its sudo wants a password"),
-        trouble(Variant::new().sudo(Sudo::Absent), "", "sudo is not installed there"),
+        trouble(
+            Variant::new().opt(Opt::ReadOnly),
+            "",
+            "mounted read-only; remount the file system for writing",
+        ),
+        trouble(Variant::new().sudo(Sudo::Forbidden), "", "sudo on the master requires a password"),
+        trouble(Variant::new().sudo(Sudo::Absent), "", "sudo is not installed on the master"),
         trouble(
             Variant::new().sudo(Sudo::Password),
             "  sudo: password\n  sudoPassword: {file: wrong}\n",
-            "its sudo does not take the password",
+            "sudo on the master rejected the password",
         ),
-        trouble(Variant::new().sudo(Sudo::Password).csh(), "", "write `sudo: password` under ssh"),
+        trouble(Variant::new().sudo(Sudo::Password).csh(), "", "set `sudo: password` under `ssh`"),
     ];
     let variants: Vec<_> = std::iter::once(Variant::new())
         .chain(troubles.iter().map(|trouble| trouble.variant.clone()))

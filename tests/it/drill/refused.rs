@@ -40,7 +40,11 @@ async fn what_must_not_be_drilled_is_refused_before_anything_changes() {
     };
     let (code, text) = refused(&|stage| (1..3).for_each(|place| end(stage, place))).await;
     assert_eq!(code, FindingCode::LastHealthy);
-    assert!(text.contains("only k8s-master-01") && text.contains("--even-the-last"), "{text}");
+    assert!(
+        text.contains("k8s-master-01 is the only healthy master")
+            && text.contains("--even-the-last"),
+        "{text}"
+    );
     let (code, _) = refused(&|stage| (0..3).for_each(|place| end(stage, place))).await;
     assert_eq!(code, FindingCode::LastHealthy);
     // Two masters are healthy, and the stopped third one still holds the Lease.

@@ -43,7 +43,7 @@ async fn a_graceful_stop_hands_over_at_once_and_promises_one_retry() {
     assert_eq!(stage.election.leases.writes().len(), 0, "kcm writes nothing");
     assert!(report.to_svg().contains("released"));
     stage.is_whole();
-    stage.election.judge().unwrap();
+    stage.election.evaluate().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn a_handover_welcomes_a_lease_that_is_free_already() {
     assert_eq!(succession.left, None);
     assert!(succession.gap_milliseconds.unwrap() < 1500, "{succession:?}");
     stage.is_whole();
-    stage.election.judge().unwrap();
+    stage.election.evaluate().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,5 +98,5 @@ async fn all_is_drilled_with_self_release_and_no_gap_is_longer_than_promised() {
         assert_ne!(succession.to.as_ref(), Some(&succession.from));
     }
     stage.is_whole();
-    stage.election.judge().unwrap();
+    stage.election.evaluate().unwrap();
 }

@@ -9,7 +9,7 @@ use kcm::transport::{Activity, Fake};
 
 use super::checker::paths::{KEY, KUBECONFIG, MANAGED, PREVIOUS, UNIT};
 use super::checker::{Files, files};
-use super::judge::ENABLED;
+use super::evaluate::ENABLED;
 use super::line::{Caller, Twist};
 use super::scenario::{SERVICE, Scenario};
 use super::uncut::Uncut;

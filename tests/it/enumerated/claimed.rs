@@ -68,7 +68,7 @@ async fn lied_to(scenario: &Scenario, lie: Lie) -> Ended {
     masters.retain(|_| names.contains(&format!("k8s-master-0{}", places.next().unwrap())));
     let ended = scenario.run_seeing(Arc::new(Caller::default()), &masters, &scenario.verb).await;
     election.pass(Duration::from_secs(1)).await;
-    election.judge().unwrap();
+    election.evaluate().unwrap();
     assert!(downs.most() <= 1, "{} were down at once", downs.most());
     ended
 }
@@ -106,6 +106,9 @@ async fn a_master_that_claims_the_leaders_name_is_refused_by_name() {
     let ended = lied_to(&scenario, Lie::HostName("k8s-master-02")).await;
     let Ended::Refused(error) = ended else { panic!("{ended:?}") };
     let error = error.to_string();
-    assert!(error.starts_with("k8s-master-01: its host name"), "{error}");
+    assert!(
+        error.starts_with("error[hostname-duplicate]: k8s-master-01: the host name"),
+        "{error}"
+    );
     assert!(matches!(scenario.verb, Verb::Apply));
 }

@@ -7,7 +7,7 @@ use kcm::transport::fake::{Fault, FaultPoint};
 
 use super::asked::Misfortune;
 use super::checker::watch;
-use super::judge::{judge, knowing};
+use super::evaluate::{evaluate, knowing};
 use super::line::Caller;
 use super::scenario::Scenario;
 use super::uncut::{Kind, Uncut};
@@ -89,13 +89,13 @@ async fn befall(
     if fakes.iter().any(|fake| fake.inspect(|state| !state.faults.is_empty())) {
         return Err(format!("it was never reached: {first:?}"));
     }
-    let judged = judge(scenario, uncut, &fakes, &checker).await;
+    let judged = evaluate(scenario, uncut, &fakes, &checker).await;
     for fake in &fakes {
         fake.inspect(|state| state.observer = None);
     }
     let violations = std::mem::take(&mut checker.lock().unwrap().violations);
     let all = violations.into_iter().map(|(rule, what)| format!("rule {rule}: {what}"));
-    let led = scenario.election().map_or(Ok(()), |election| election.judge());
+    let led = scenario.election().map_or(Ok(()), |election| election.evaluate());
     let all: Vec<_> = all.chain(judged.err()).chain(led.err()).collect();
     if all.is_empty() { Ok(()) } else { Err(format!("{}; after {first:?}", all.join("; "))) }
 }

@@ -115,7 +115,7 @@ impl Election {
     }
 
     /// Checks the rules on all observations.
-    pub(crate) fn judge(&self) -> Result<(), String> {
+    pub(crate) fn evaluate(&self) -> Result<(), String> {
         let Seen { leaderless, mut violations, .. } = self.seen();
         if leaderless > LEADERLESS {
             violations.push(format!("nobody led for {leaderless:?} while somebody ran"));

@@ -16,7 +16,7 @@ async fn is_handed_over(scenario: &Scenario, changes: usize) {
     let freed: Vec<_> = election.leases.writes();
     assert!(freed.len() == 1 && freed[0]["holderIdentity"] == "", "{freed:?}, {ended:?}");
     assert_eq!(election.seen().acquisitions, changes, "{ended:?}");
-    election.judge().unwrap();
+    election.evaluate().unwrap();
     let Ended::Ran(outcome) = ended else { panic!("{ended:?}") };
     let told: Vec<_> = outcome.lead.iter().flat_map(|lead| &lead.changes).collect();
     assert_eq!(told.len(), changes, "{told:?}");
@@ -73,15 +73,15 @@ async fn it_sees_the_lease_of_a_process_freed_that_runs() {
     let election = scenario.election().unwrap();
     let freed = serde_json::json!({ "holderIdentity": "" });
     election.is_written(&serde_json::json!({ "holderIdentity": "somebody" }));
-    election.judge().unwrap();
+    election.evaluate().unwrap();
     end(&fakes[0]);
     election.is_written(&freed);
-    election.judge().unwrap();
+    election.evaluate().unwrap();
 
     scenario.fork();
     let election = scenario.election().unwrap();
     election.is_written(&freed);
-    assert!(election.judge().unwrap_err().contains("which runs"));
+    assert!(election.evaluate().unwrap_err().contains("which runs"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +91,7 @@ async fn it_sees_that_nobody_leads_for_too_long() {
     let election = scenario.election().unwrap();
     end(&fakes[0]);
     election.pass(Duration::from_secs(25)).await;
-    election.judge().unwrap();
+    election.evaluate().unwrap();
     assert_eq!(election.seen().acquisitions, 1, "another has taken over");
 
     let fakes = scenario.fork();
@@ -101,7 +101,7 @@ async fn it_sees_that_nobody_leads_for_too_long() {
         fakes.iter().for_each(end);
         election.pass(Duration::from_millis(then)).await;
     }
-    assert!(election.judge().unwrap_err().contains("nobody led for"));
+    assert!(election.evaluate().unwrap_err().contains("nobody led for"));
 }
 
 fn end(fake: &Fake) {

@@ -10,7 +10,7 @@ use kcm_pki::{KeyAlgorithm, PrivateKey};
 use super::changed;
 use super::checker::paths::{KEY, PENDING, UNIT, staged};
 use super::checker::{Checker, watch};
-use super::judge::{judge, knowing};
+use super::evaluate::{evaluate, knowing};
 use super::line::{Caller, Twist};
 use super::scenario::{Ended, SERVICE, Scenario};
 use super::uncut::Uncut;
@@ -19,7 +19,7 @@ use super::uncut::Uncut;
 /// effect.
 type Mischief = fn(&mut FakeState, &[Fake], usize, &str);
 
-/// Returns the broken rules, and the result of `judge`.
+/// Returns the broken rules, and the result of `evaluate`.
 async fn broken(
     scenario: &Scenario,
     mischief: Mischief,
@@ -34,7 +34,7 @@ async fn broken(
     let caller = Caller { twist, dies_with_its_script: true, ..Caller::default() };
     let ended = scenario.run_as(caller, &fakes, &scenario.verb).await;
     watch(&checker, &fakes);
-    let judged = judge(scenario, &uncut, &fakes, &checker).await;
+    let judged = evaluate(scenario, &uncut, &fakes, &checker).await;
     for fake in &fakes {
         fake.inspect(|state| state.observer = None);
     }
@@ -225,7 +225,7 @@ async fn it_sees_a_command_that_is_never_done() {
     let uncut = Uncut::of(&scenario).await;
     let checker = knowing(&scenario, &fakes, &uncut);
     with(mischief, &checker, &fakes);
-    let judged = judge(&scenario, &uncut, &fakes, &checker).await;
+    let judged = evaluate(&scenario, &uncut, &fakes, &checker).await;
     fakes[0].inspect(|state| state.observer = None);
     assert!(judged.unwrap_err().contains("no no-op"));
 }

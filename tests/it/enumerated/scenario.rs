@@ -66,7 +66,7 @@ impl Ended {
 pub(super) enum End {
     Done,
     /// The first master is rolled back, and the others are untouched.
-    GoesBack,
+    Restores,
 }
 
 /// A command and its masters.
@@ -186,7 +186,7 @@ impl Scenario {
     pub(super) async fn deadly_flag(masters: usize) -> Self {
         let mut scenario = Self::deployed("service that dies", masters).await;
         scenario.edit("v: 3", "v: 13");
-        scenario.end = End::GoesBack;
+        scenario.end = End::Restores;
         scenario
     }
 
@@ -194,7 +194,7 @@ impl Scenario {
     pub(super) async fn unhealthy_flag(masters: usize) -> Self {
         let mut scenario = Self::deployed("service that is never healthy", masters).await;
         scenario.edit("v: 3", "v: 14");
-        scenario.end = End::GoesBack;
+        scenario.end = End::Restores;
         scenario
     }
 

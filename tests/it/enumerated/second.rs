@@ -7,7 +7,7 @@ use kcm::transport::{Fake, LockError};
 use kcm::{Error, MasterResult};
 
 use super::checker::{Checker, watch};
-use super::judge::{judge, knowing};
+use super::evaluate::{evaluate, knowing};
 use super::line::Caller;
 use super::scenario::{Ended, Scenario};
 use super::uncut::Uncut;
@@ -48,7 +48,7 @@ pub(super) async fn at_every_exchange(scenario: &Scenario) -> usize {
         };
         let harm = [harm(&first), harm(&ended)].into_iter().flatten();
         let what: Vec<_> = what.into_iter().chain(harm).collect();
-        let judged = judge(scenario, &uncut, &fakes, &checker).await;
+        let judged = evaluate(scenario, &uncut, &fakes, &checker).await;
         let found = settle(&fakes, &checker).into_iter().chain(what).chain(judged.err());
         let found: Vec<_> = found.collect();
         if !found.is_empty() {
@@ -80,7 +80,7 @@ pub(super) async fn after_every_effect(scenario: &Scenario) -> usize {
             checker.lock().unwrap().expect_another();
             let second =
                 scenario.run_seeing(Arc::new(Caller::default()), &masters, &scenario.verb).await;
-            let judged = judge(scenario, &uncut, &fakes, &checker).await;
+            let judged = evaluate(scenario, &uncut, &fakes, &checker).await;
             let found: Vec<_> = settle(&fakes, &checker).into_iter().chain(judged.err()).collect();
             if !found.is_empty() {
                 let effect = &uncut.effects[place][index];

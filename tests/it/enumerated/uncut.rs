@@ -7,7 +7,7 @@ use kcm::files::FileErrorKind;
 use kcm::transport::fake::{FaultKind, FaultPoint, When};
 
 use super::checker::{Files, Staged, files, watch};
-use super::judge::{checker, ended_as_it_must, wait};
+use super::evaluate::{checker, ended_as_it_must, wait};
 use super::line::{Caller, Exchange};
 use super::scenario::{Scenario, labels};
 

@@ -59,7 +59,7 @@ fn a_service_with_its_own_user_behind_the_preset_is_healthy() {
     for machine in ground.lab.machines() {
         let line = ran.stderr.lines().find(|line| line.contains(machine.name())).unwrap();
         assert_says(line, &["`kcm`", "[account-missing]"]);
-        follow(machine, line);
+        follow(machine, &ran.stderr);
     }
 
     let before = |machine: &Machine| [CA, CA_KEY].map(|path| touched(machine, path));
@@ -68,7 +68,7 @@ fn a_service_with_its_own_user_behind_the_preset_is_healthy() {
     assert_eq!(ran.code, 1, "{ran:?}");
     for machine in ground.lab.machines() {
         let line = ran.stderr.lines().find(|line| line.contains(machine.name())).unwrap();
-        assert_says(line, &[CA_KEY, "`kcm`", "cannot read", "[file-unreadable]"]);
+        assert_says(line, &[CA_KEY, "`kcm`", "is not readable by", "[file-unreadable]"]);
     }
     // The operator grants the access.
     for machine in ground.lab.machines() {

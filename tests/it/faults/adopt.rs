@@ -155,14 +155,14 @@ fn masters_that_kubeasz_set_up_are_adopted_and_stay_as_they_are() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_says(
         &ran.stdout,
-        &["ST=HangZhou, L=XS", "pki.csr names a CSR file", "[subject-mismatch]"],
+        &["ST=HangZhou, L=XS", "the CSR file that `pki.csr` names", "[subject-mismatch]"],
     );
     let text = site.read("kcm.yaml");
     assert_says(
         &text,
         &[
             "root: /opt/kube\n",
-            "compare: meaning",
+            "compare: semantic",
             "kubeconfig: /etc/kubernetes/kube-controller-manager.kubeconfig\n",
             "caKey: /etc/kubernetes/ssl/ca-key.pem\n",
             "credentials: embedded-only\n",
@@ -285,9 +285,9 @@ fn units_that_do_not_do_what_they_seem_to_are_adopted_as_systemd_runs_them() {
         (
             empty_line,
             &[
-                "line 25: this empty line ends the continued directive",
+                "line 25: the empty line ends the continued directive",
                 "systemd ignores Restart=`always",
-                "line 26: these stand in the file and do not reach the program: --profiling=false --terminated-pod-gc-threshold=100",
+                "line 26: flags in the file do not reach the program: --profiling=false --terminated-pod-gc-threshold=100",
                 "--leader-elect is given more than once",
             ][..],
             &["Restart: \"no\"", "RestartSec: \"100ms\""][..],
@@ -302,7 +302,7 @@ fn units_that_do_not_do_what_they_seem_to_are_adopted_as_systemd_runs_them() {
         ),
         (
             environment,
-            &["systemd replaces the variable when it starts the process: `$ARGS`"],
+            &["systemd replaces the variable at the start of the process: `$ARGS`"],
             &["EnvironmentFile", "profiling"],
         ),
     ] {
@@ -325,7 +325,7 @@ fn units_that_do_not_do_what_they_seem_to_are_adopted_as_systemd_runs_them() {
             machine.output(&["chmod", "0640", kubeconfig]);
             let ran = site.kcm(&["plan"]);
             assert_eq!(ran.code, 0, "{ran:?}");
-            assert_says(&ran.stderr, &["10-command.conf sets ExecStart", "and stays [drop-in]"]);
+            assert_says(&ran.stderr, &["10-command.conf sets ExecStart", "keep the drop-in"]);
             assert!(!ran.stdout.contains(UNIT_FILE) && ran.stdout.contains("  start "), "{ran:?}");
         }
     }

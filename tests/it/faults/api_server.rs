@@ -13,16 +13,23 @@ fn without_an_api_server_all_is_put_in_place_unproven_and_healthy_by_itself_late
     for machine in ground.lab.machines() {
         assert_says(
             line_of(&ran.stdout, machine),
-            &["done, not proven", "no API server", &ground.plane.address().to_string()],
+            &[
+                "applied, not verified",
+                "was unavailable before the change",
+                &ground.plane.address().to_string(),
+            ],
         );
         assert!(machine.output(&["cat", super::UNIT_FILE]).contains("syncs=6"));
     }
-    assert_says(&ran.stdout, &["Done, not proven", "3 of them not seen healthy", "apply again"]);
+    assert_says(
+        &ran.stdout,
+        &["Applied, not verified", "3 of them not verified as healthy", "apply again"],
+    );
 
     // The API server is still down: a second apply is not an error either, and rolls no master
     // back.
     let again = ground.apply(&[]);
-    assert_says(&again.stdout, &["3 of them not seen healthy"]);
+    assert_says(&again.stdout, &["3 of them not verified as healthy"]);
 
     ground.plane.resume();
     let is_up = || ground.lab.machines().iter().all(kcm_tests::lab::Machine::serves);
@@ -36,10 +43,10 @@ fn without_an_api_server_all_is_put_in_place_unproven_and_healthy_by_itself_late
     };
     let before = invocations(&ground);
     let plan = ground.kcm(&["plan"]);
-    assert_says(&plan.stdout, &["prove that kube-controller-manager is healthy"]);
+    assert_says(&plan.stdout, &["verify that kube-controller-manager is healthy"]);
     let proven = ground.converges();
     for machine in ground.lab.machines() {
-        assert_says(line_of(&proven.stdout, machine), &["done: 1 service proven"]);
+        assert_says(line_of(&proven.stdout, machine), &["done: 1 service verified"]);
     }
     assert_eq!(invocations(&ground), before, "a proof restarts nothing");
 }
@@ -49,7 +56,7 @@ fn fresh_masters_without_an_api_server_are_furnished_unproven_and_healthy_by_the
     let Some(ground) = Ground::new(&plain(2)) else { return };
     ground.plane.stop();
     let ran = ground.apply(&[]);
-    assert_says(&ran.stdout, &["2 of them not seen healthy"]);
+    assert_says(&ran.stdout, &["2 of them not verified as healthy"]);
     ground.plane.resume();
     let is_up = || ground.lab.machines().iter().all(kcm_tests::lab::Machine::serves);
     until("all serve by themselves", Duration::from_secs(20), is_up);

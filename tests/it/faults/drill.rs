@@ -178,13 +178,13 @@ fn interrupted_and_killed() {
     ground.is_led();
     let leader = ground.leader();
     let drill = ground.start(&["drill"]);
-    until_said(&drill, "its process has ended");
+    until_said(&drill, "the process has exited");
     drill.send_terminate();
     let back = until("it serves", Duration::from_secs(10), || leader.serves());
     println!("asked to stop: it serves again after {back:?}");
     let (code, said) = ended(drill);
     assert_eq!(code, 130, "{said}");
-    assert_says(&said, &["Interrupted: everything is as it was", "within 23.8 s"]);
+    assert_says(&said, &["Interrupted: everything is restored", "within 23.8 s"]);
     ground.is_whole();
 
     let was = ground.plane.admin().holder();
@@ -195,7 +195,7 @@ fn interrupted_and_killed() {
     until("another process leads", Duration::from_secs(40), changed);
     let watcher = Watcher::start(&ground.lab);
     let drill = ground.start(&["drill"]);
-    until_said(&drill, "its process has ended");
+    until_said(&drill, "the process has exited");
     drill.kill();
     let is_up = || ground.lab.machines().iter().all(Machine::serves);
     assert!(!is_up());
@@ -256,7 +256,7 @@ fn leaders_that_release_their_lease_are_drilled_and_changed_with_short_gaps() {
         ground.write(&section);
         let gap = ground.gap(&format!("with self-release, change {number}"), || {
             let ran = ground.apply(&[]);
-            assert!(!ran.stderr.contains("run out"), "{ran:?}");
+            assert!(!ran.stderr.contains("the Lease had expired"), "{ran:?}");
         });
         assert!(gap.beyond_the_stop() < Duration::from_secs(6), "{gap:?}");
     }

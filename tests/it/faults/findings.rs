@@ -78,29 +78,27 @@ fn everything_that_stands_in_the_way_is_told_at_once_and_nothing_changes() {
     let expected: &[(&Machine, &str, &[&str])] = &[
         (twin, "hostname-duplicate", &["`k8s-master-01`", meant.name(), "hostnamectl"]),
         (twin, "drop-in", &["other.conf", "ExecStart"]),
-        (stray, "process-unmanaged", &[PROGRAM, "end it"]),
+        (stray, "process-unmanaged", &[PROGRAM, "stop the unmanaged process"]),
         (port, "port-taken", &[&at, "process", "--secure-port"]),
         (masked, "unit-masked", &[UNIT_FILE, "systemctl unmask"]),
         (old, "flag-unknown", &["1.30", "--concurrent-daemonset-syncs", "null"]),
         (broken, "program-fails", &[PROGRAM, "cannot allocate a thing"]),
         (ca_apart, "ca-differs", &[CA, meant.name()]),
         (ca_apart, "file-missing", &[CA_KEY, "is missing", "install.distributeCa"]),
-        (unreadable, "file-unreadable", &[CA_KEY, "cannot read"]),
+        (unreadable, "file-unreadable", &[CA_KEY, "is not readable by"]),
         (unreadable, "not-a-file", &["kubeconfig", "is a folder"]),
     ];
     for verb in ["plan", "apply"] {
         let ran = ground.kcm(&[verb]);
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
-        assert_says(&ran.stderr, &["No master has changed."]);
+        assert_says(&ran.stderr, &["no master has changed"]);
         let warning = ran.stderr.lines().find(|line| line.contains("more.conf")).unwrap();
         assert_says(warning, &["warning", meant.name(), "[drop-in]"]);
         let mut told: BTreeSet<_> =
-            ran.stderr.lines().filter(|line| line.starts_with("  ")).collect();
+            ran.stderr.lines().filter(|line| line.starts_with("error[")).collect();
         for (machine, code, says) in expected {
-            let is_it = |line: &&&str| {
-                line.starts_with(&format!("  {}: ", machine.name()))
-                    && line.ends_with(&format!("[{code}]"))
-            };
+            let label = format!("error[{code}]: {}: ", machine.name());
+            let is_it = |line: &&&str| line.starts_with(&label);
             let line = *told.iter().find(is_it).unwrap_or_else(|| panic!("no {code}"));
             assert_says(line, says);
             told.remove(line);

@@ -77,7 +77,7 @@ fn remove_killed(gone: Gone) {
     let machine = if first_leads == (gone == Gone::KcmOfLeader) { first } else { second };
     slow_to_stop(machine);
     let watcher = Watcher::start(&ground.lab);
-    let remove = ["remove", "--master", machine.name()];
+    let remove = ["remove", "--yes", "--master", machine.name()];
     let kcm = ground.start(&remove);
     until("the service stops", Duration::from_secs(20), || is_stopping(machine));
     if gone == Gone::Everybody {
@@ -136,7 +136,13 @@ fn of_two_kcm_at_once_one_works_and_the_other_says_who() {
     let process = format!("kcm process {}", first.id());
     assert_says(
         &second.stderr,
-        &["k8s-master-01", "another kcm is at work", &process, "since 2", "wait for it to end"],
+        &[
+            "k8s-master-01",
+            "another kcm process holds the lock",
+            &process,
+            "since 2",
+            "wait until that process ends",
+        ],
     );
     assert_eq!(ended(first).0, 0);
 

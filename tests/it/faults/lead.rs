@@ -118,19 +118,19 @@ fn the_lead_changes_once_in_a_rollout_and_nobody_waits_for_the_lease_to_run_out(
 #[ignore = "20 changes of three masters take seven minutes, and their times are for a machine that does nothing else"]
 fn in_20_rollouts_the_lead_changes_once_each_within_a_second() {
     let Some(ground) = Ground::led(&plain(3)) else { return };
-    judge("three masters", &ground.gaps(20));
+    evaluate("three masters", &ground.gaps(20));
     let gap = ground.gap_without_handover();
     assert!(gap.lead >= RUN_OUT, "{gap:?}");
     drop(ground);
     let Some(ground) = Ground::led(&plain(1)) else { return };
-    judge("one master", &ground.gaps(5));
+    evaluate("one master", &ground.gaps(5));
     let gap = ground.gap_without_handover();
     assert!(gap.lead >= RUN_OUT, "{gap:?}");
 }
 
 /// Asserts that the gaps are far shorter than the expiry of a Lease, even on a busy machine. On an
 /// idle machine, each gap is at most 1 s beyond the stop, and the median is 0.7 s.
-fn judge(what: &str, gaps: &[Gap]) {
+fn evaluate(what: &str, gaps: &[Gap]) {
     let mut beyond: Vec<_> = gaps.iter().map(|gap| gap.beyond_the_stop()).collect();
     beyond.sort_unstable();
     let (median, longest) = (beyond[beyond.len() / 2], beyond[beyond.len() - 1]);

@@ -112,11 +112,11 @@ fn journals_are_merged_followed_and_resumed_and_nobody_reads_on_when_kcm_is_gone
         println!("{line} after {took:?}");
     }
     cut(&machines[1]);
-    until_said(&kcm, "connecting again");
+    until_said(&kcm, "reconnecting");
     for nth in 0..20 {
         say(&machines[1], &format!("while away {nth}."));
     }
-    until_said(&kcm, "connected again");
+    until_said(&kcm, "reconnected");
     say(&machines[1], "and on.");
     until_said(&kcm, "and on.");
     let log = kcm.log();

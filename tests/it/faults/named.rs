@@ -75,12 +75,15 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
         assert_ne!(certificate(machine), *certificate_before);
         assert_eq!(run(machine), *run_before, "the same process");
         let said = line_of(&renewed.stdout, machine);
-        assert_says(said, &["done: 3 files written", "nothing restarted", "not proven yet"]);
+        assert_says(
+            said,
+            &["done: 3 files written", "nothing restarted", "certificate reload not verified yet"],
+        );
         assert_eq!(fs::read(machine.file(KUBECONFIG)).unwrap(), kubeconfig);
     }
     let again = ground.apply(&[]);
     assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
-    assert_says(&again.stderr, &["not proven yet"]);
+    assert_says(&again.stderr, &["certificate reload not verified yet"]);
     let checked = ground.kcm(&["certs", "check"]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert_says(&checked.stdout, &[COMBINED]);
@@ -96,8 +99,8 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
         machines.iter().all(|machine| {
             let said = line_of(&plan.stderr, machine);
             // Connections of the leader's controllers authenticate with tokens and stay open.
-            said.contains("its process uses the certificate that is there")
-                || is_leader(machine) && said.contains(" are closed; those left may be")
+            said.contains("the running process uses the current certificate")
+                || is_leader(machine) && said.contains(" are closed; the others may belong to")
         })
     });
     assert_eq!(ground.plane.admin().holder(), leader, "the same leader");

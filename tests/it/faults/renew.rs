@@ -56,7 +56,7 @@ fn a_certificate_with_an_hour_left_is_renewed_with_a_handover_and_without_an_api
     let gap = ground.gap("a renewal", || {
         let ran = ground.kcm(&["certs", "renew"]);
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert_says(&ran.stderr, &["more than certificates differs", "`kcm plan`"]);
+        assert_says(&ran.stderr, &["settings other than certificates differ", "`kcm plan`"]);
         assert_says(&ran.stdout, &["Done: the certificates of 3 masters are renewed."]);
     });
     // This limit allows for a busy machine.
@@ -75,7 +75,10 @@ fn a_certificate_with_an_hour_left_is_renewed_with_a_handover_and_without_an_api
     ground.plane.stop();
     let ran = ground.kcm(&["certs", "renew", "--force", "--same-key"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_says(&ran.stdout, &["Done, not proven", "it is healthy by itself once that answers"]);
+    assert_says(
+        &ran.stdout,
+        &["Applied, not verified", "the service becomes healthy once the API server is available"],
+    );
     assert_eq!(fs::read(machines[0].file(KEY)).unwrap(), key);
     for machine in machines {
         end_of(machine);
@@ -87,7 +90,7 @@ fn a_certificate_with_an_hour_left_is_renewed_with_a_handover_and_without_an_api
     let runs: Vec<_> = machines.iter().map(invocation).collect();
     let proven = ground.kcm(&["certs", "renew"]);
     assert_eq!(proven.code, 0, "{proven:?}");
-    assert_says(&proven.stdout, &["1 service proven"]);
+    assert_says(&proven.stdout, &["1 service verified"]);
     assert_eq!(machines.iter().map(invocation).collect::<Vec<_>>(), runs, "{:?}", since.elapsed());
 }
 

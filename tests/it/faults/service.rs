@@ -86,7 +86,7 @@ fn taken_back(value: u32, says: &[&str]) {
 #[test]
 fn a_service_that_does_not_get_or_stay_healthy_is_taken_back_and_reaches_no_second_master() {
     together(vec![
-        Box::new(|| taken_back(13, &["signal 9 ended it"])),
+        Box::new(|| taken_back(13, &["terminated by signal 9"])),
         Box::new(|| {
             taken_back(14, &["not healthy within 30 s", "does not listen", "journalctl -u"]);
         }),

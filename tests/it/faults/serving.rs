@@ -51,7 +51,7 @@ fn what_is_served_is_verified_by_the_ca_and_renewed_without_a_restart() {
     assert_eq!(well.code, 0, "{well:?}");
     let check = ground.kcm(&["certs", "check"]);
     assert_eq!(check.code, 0, "{check:?}");
-    assert_says(&check.stdout, &["here           serving", "serving     2036", SERVING]);
+    assert_says(&check.stdout, &["this machine   serving", "serving     2036", SERVING]);
 
     let before: Vec<_> = machines.iter().map(|it| (run(it), shown(it))).collect();
     let leader = ground.plane.admin().holder();

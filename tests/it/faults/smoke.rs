@@ -113,7 +113,7 @@ fn what_works_is_proven_and_removed_and_what_does_not_is_named_with_its_cause() 
 
     let gateway = smoke_with(&urls[1], 1);
     let said = check(&gateway, "etcd")["seen"].as_str().unwrap();
-    assert_says(said, &["server certificate for client authentication", "broken pipe"]);
+    assert_says(said, &["server certificate of etcd for client authentication", "broken pipe"]);
 
     // From here on, only the first master runs.
     let [first, second] = ground.lab.machines() else { panic!() };
@@ -123,7 +123,7 @@ fn what_works_is_proven_and_removed_and_what_does_not_is_named_with_its_cause() 
     let standby = smoke_with(&urls[0], 1);
     assert_says(
         check(&standby, "etcd")["seen"].as_str().unwrap(),
-        &["--etcd-cert is not for client"],
+        &["--etcd-cert is not valid for client"],
     );
     let failed = check(&standby, "standby");
     assert_eq!(failed["master"], second.name());
@@ -152,11 +152,10 @@ fn idle_controllers(ground: &Ground, first: &Machine) {
     let line =
         |check: &str| said.lines().find(|line| line.starts_with(check) && line.contains(" s  "));
     let forbidden = "runs without --use-service-account-credentials";
-    let off =
-        "deployment-controller is switched off on k8s-master-01 by --controllers=*,-deployment";
+    let off = "deployment-controller is disabled on k8s-master-01 by --controllers=*,-deployment";
     assert_says(line("deployment").unwrap(), &["has no ReplicaSet", forbidden, off]);
     let quota = line("resource quota").unwrap();
-    assert!(quota.contains(forbidden) && !quota.contains("switched off"), "{quota}");
+    assert!(quota.contains(forbidden) && !quota.contains("disabled"), "{quota}");
     assert_says(line("replica set").unwrap(), &["skipped"]);
     let remove = format!("kubectl --kubeconfig admin.kubeconfig delete namespace {name}");
     assert_says(&said, &["finalizers example.com/keep", &remove]);
@@ -175,7 +174,7 @@ fn interrupted(ground: &Ground, first: &Machine) {
     interrupted.send_terminate();
     let (code, said) = super::ended(interrupted);
     assert_eq!(code, 130, "{said}");
-    assert_says(&said, &["Interrupted", "Nothing is left behind"]);
+    assert_says(&said, &["Interrupted", "All test objects are removed"]);
     assert_eq!(ground.smoke_namespaces(), [Value::Null; 0]);
 }
 
@@ -190,7 +189,7 @@ fn who_leads(ground: &Ground, first: &Machine, second: &Machine) {
     first.output(&["systemctl", "start", UNIT]);
     let user = ground.smoke(&["--timeout", "4s"], 1);
     let said = check(&user, "leader")["seen"].as_str().unwrap();
-    assert_says(said, &["nobody holds", "is for the user \"system:kube-scheduler\"", "forbids"]);
+    assert_says(said, &["has no holder", "authenticates as \"system:kube-scheduler\"", "forbids"]);
     assert_says(said, &[&format!("does not run on {}", second.name())]);
     assert_eq!(check(&user, "deployment")["result"], "skipped");
     assert!(user.get("namespace").is_none());
@@ -214,11 +213,11 @@ fn who_leads(ground: &Ground, first: &Machine, second: &Machine) {
                 sleep(Duration::from_millis(300));
             }
         });
-        let stranger = ground.smoke(&["--timeout", "4s"], 1);
+        let unmanaged_leader = ground.smoke(&["--timeout", "4s"], 1);
         over.store(true, std::sync::atomic::Ordering::Relaxed);
-        let said = check(&stranger, "leader")["seen"].as_str().unwrap();
-        assert_says(said, &["elsewhere_1 leads, and is none of the masters"]);
-        assert!(stranger.get("namespace").is_none());
+        let said = check(&unmanaged_leader, "leader")["seen"].as_str().unwrap();
+        assert_says(said, &["the leader elsewhere_1 is not one of the masters"]);
+        assert!(unmanaged_leader.get("namespace").is_none());
     });
 }
 
@@ -227,7 +226,7 @@ fn what_cannot_begin_is_usage_and_makes_nothing() {
     let site = kcm_tests::Site::new();
     let absent = site.kcm(&["smoke", "--kubeconfig", "none.kubeconfig"]);
     assert_eq!(absent.code, 2, "{absent:?}");
-    assert_says(&absent.stderr, &["none.kubeconfig", "cannot be used"]);
+    assert_says(&absent.stderr, &["none.kubeconfig", "cannot use"]);
     site.write("bad.kubeconfig", "apiVersion: v1\nkind: Config\n");
     let folders = site.kcm(&["smoke", "--kubeconfig", "bad.kubeconfig", "--root", "out"]);
     assert_eq!(folders.code, 2, "{folders:?}");

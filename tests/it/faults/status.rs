@@ -137,8 +137,9 @@ fn every_state_of_a_master_is_recognised_at_once() {
     assert_says(
         &well.stdout,
         &[
-            "All is well: 7 masters.",
-            " leads, since ",
+            "No findings: 7 masters.",
+            "Leader: ",
+            ", since ",
             "  leader ",
             "The same on all masters: CA, CA key, service-account key.",
         ],
@@ -149,7 +150,7 @@ fn every_state_of_a_master_is_recognised_at_once() {
     let skipped = [bare, ending, fine].map(|machine| ["--skip", machine.name()]).concat();
     let others = ground.kcm(&[&["status"], &skipped[..]].concat());
     assert_eq!(others.code, 0, "{others:?}");
-    assert_says(&others.stdout, &[fine.name(), " leads, since ", "All is well: 6 masters."]);
+    assert_says(&others.stdout, &[fine.name(), "Leader: ", ", since ", "No findings: 6 masters."]);
 
     let by_hand = spoil(&ground);
 
@@ -165,20 +166,20 @@ fn every_state_of_a_master_is_recognised_at_once() {
         (stopped, "drift", &[KUBECONFIG, KEY]),
         (failed, "service-failed", &["signal"]),
         (failed, "drop-in", &["once.conf", "Restart"]),
-        (crashing, "crash-looping", &["again"]),
+        (crashing, "crash-looping", &["systemd", "restart"]),
         (crashing, "drift", &[PROGRAM]),
         (masked, "unit-masked", &["unmask"]),
-        (unit, "drift", &[UNIT_FILE, "has not read the unit again"]),
+        (unit, "drift", &[UNIT_FILE, "has not reloaded the unit"]),
         (unit, "hostname-duplicate", &[fine.hostname()]),
-        (file, "restart-pending", &[CA, "has changed since"]),
-        (file, "clock-off", &["ahead", "s ahead of this machine's"]),
+        (file, "restart-pending", &[CA, "changed after the process was started"]),
+        (file, "clock-off", &["ahead", "s ahead of the clock of this machine"]),
         (second, "process-unmanaged", &[PROGRAM]),
         (second, "service-account-key-differs", &[TOKENS]),
         (second, "restart-pending", &[TOKENS]),
-        (exposed, "certificate-expired", &["has expired", KUBECONFIG]),
+        (exposed, "certificate-expired", &["expired on", KUBECONFIG]),
         (exposed, "secret-readable", &[KEY, "0644"]),
         (exposed, "ca-differs", &[CA]),
-        (ending, "certificate-due", &["serves with"]),
+        (ending, "certificate-due", &["serving certificate"]),
         (off, "not-observed", &["Connection refused"]),
         (bare, "not-deployed", &["kcm apply"]),
     ];
@@ -216,5 +217,5 @@ fn every_state_of_a_master_is_recognised_at_once() {
     forge_host_key(bare, fine);
     let ran = ground.kcm(&["status", "--master", bare.name()]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_says(&ran.stdout, &["not seen", "host key", "[not-observed]"]);
+    assert_says(&ran.stdout, &["not observed", "host key", "[not-observed]"]);
 }

@@ -26,8 +26,11 @@ fn a_rollback_brings_back_what_was_and_a_second_one_undoes_it() {
     let watcher = Watcher::start(&ground.lab);
     let back = ground.kcm(&["rollback"]);
     assert_eq!(back.code, 0, "{back:?}");
-    assert_says(&back.stderr, &[first.name(), "back to what was there before 2"]);
-    assert_says(line_of(&back.stdout, first), &["done: 1 file brought back, 1 service started"]);
+    assert_says(
+        &back.stderr,
+        &[first.name(), "will restore the generation that was replaced at 2"],
+    );
+    assert_says(line_of(&back.stdout, first), &["done: 1 file restored, 1 service started"]);
     assert_eq!(unit(first), old);
     assert_says(&ground.kcm(&["plan"]).stdout, &["2 masters to change"]);
 
@@ -47,7 +50,7 @@ fn remove_leaves_the_last_healthy_one_and_what_kcm_did_not_place() {
     let others = "/opt/kubernetes/bin/kube-scheduler";
     fs::write(first.file(others), "another's").unwrap();
     let watcher = Watcher::start(&ground.lab);
-    let ran = ground.kcm(&["remove", "--master", first.name()]);
+    let ran = ground.kcm(&["remove", "--yes", "--master", first.name()]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_says(line_of(&ran.stdout, second), &["nothing to do"]);
     assert!(!first.serves());
@@ -69,7 +72,8 @@ fn remove_leaves_the_last_healthy_one_and_what_kcm_did_not_place() {
     }
     assert_eq!(leftovers(first), "");
 
-    let all: [&[&str]; 2] = [&["remove", "--master", second.name()], &["remove", "--all"]];
+    let all: [&[&str]; 2] =
+        [&["remove", "--yes", "--master", second.name()], &["remove", "--yes", "--all"]];
     for arguments in all {
         let refused = ground.kcm(arguments);
         assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
@@ -78,7 +82,7 @@ fn remove_leaves_the_last_healthy_one_and_what_kcm_did_not_place() {
     }
     let seen = watcher.end();
     assert_eq!(seen.most_down, 1, "{seen:?}");
-    let ran = ground.kcm(&["remove", "--all", "--even-the-last"]);
+    let ran = ground.kcm(&["remove", "--yes", "--all", "--even-the-last"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(!second.serves() && second.file(CA_KEY).exists());
     for machine in [first, second] {
@@ -104,7 +108,7 @@ fn who_takes_part_is_chosen_and_who_does_not_is_named() {
     let ran = ground.kcm(&["apply"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     let skip = format!("--skip {}", second.name());
-    assert_says(&ran.stderr, &["1 of 3 masters", &skip, "No master has changed."]);
+    assert_says(&ran.stderr, &["1 of 3 masters", &skip, "no master has changed"]);
     let ran = ground.apply(&["--skip", second.name()]);
     assert_says(line_of(&ran.stdout, first), &["nothing to do"]);
     assert_says(line_of(&ran.stdout, second), &["skipped"]);

@@ -16,7 +16,7 @@ fn line(place: usize, plan: Plan) -> String {
     match place % 20 {
         4 => format!("smoke --kubeconfig admin.kubeconfig --timeout 6s{form}"),
         9 => format!("drill{form}"),
-        14 => format!("remove --master k8s-master-01{form}"),
+        14 => format!("remove --yes --master k8s-master-01{form}"),
         other => match other % 4 {
             0 | 2 => format!("apply{form}"),
             1 => format!("rollback{form}"),

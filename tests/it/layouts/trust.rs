@@ -197,7 +197,7 @@ fn a_bundle_that_holds_no_ca_of_ours_or_no_ca_is_a_warning_or_an_error() {
             1,
             "pki.trust",
         ),
-        (root("other").certificate, 0, "holds neither the CA of pki.caCert"),
+        (root("other").certificate, 0, "contains neither the CA of pki.caCert"),
     ] {
         site.write("pki/trust.pem", content);
         let ran = site.kcm(&["plan", "--root", "out"]);

@@ -47,8 +47,11 @@ fn wrong_usage() {
         .all(&["certs", "certs chek", "certs check --within 10y --root out"])
         .all(&["plan --root out --master k8s-master-04", "status --root out --skip nobody"])
         .all(&["plan --root out --master k8s-master-01 --skip k8s-master-01"])
-        .all(&["remove --root out", "remove --root out --all --master k8s-master-01"])
-        .all(&["remove --root out --master nobody", "remove --root out --master nobody -o json"])
+        .all(&["remove --yes --root out", "remove --yes --root out --all --master k8s-master-01"])
+        .all(&[
+            "remove --yes --root out --master nobody",
+            "remove --yes --root out --master nobody -o json",
+        ])
         .all(&["init --master k8s-master-01", "adopt --root out", "lint --kubernetes latest"])
         .all(&[
             "logs --root out --since soon",

@@ -18,7 +18,7 @@ const VERBS: [&str; 14] = [
     "plan --root out",
     "apply --root out",
     "rollback --root out",
-    "remove --root out --all",
+    "remove --yes --root out --all",
     "status --root out",
     "certs check --root out",
     "certs renew --root out",

@@ -49,7 +49,7 @@ fn folders_and_inputs_that_are_not_what_they_should_be() {
     site.write("out/k8s-master-02", "a file");
     transcript.note("a master that is a file").all(&["plan --root out", "plan --root out -o json"]);
     transcript.all(&["apply --root out", "status --root out", "certs check --root out"]);
-    transcript.all(&["remove --root out --all", "rollback --root out"]);
+    transcript.all(&["remove --yes --root out --all", "rollback --root out"]);
     transcript.kcm("apply --root out --skip k8s-master-02");
     transcript.assert_matches("refused-inputs");
 }

@@ -42,12 +42,12 @@ fn back_and_forth() {
 fn removal_of_one_and_of_all() {
     let site = changed();
     Transcript::new(&site)
-        .all(&["remove --root out --master k8s-master-02", "status --root out"])
+        .all(&["remove --yes --root out --master k8s-master-02", "status --root out"])
         .list("out/k8s-master-02")
-        .all(&["plan --root out --check", "remove --root out --all --skip k8s-master-01"])
-        .all(&["remove --root out --all -o json", "remove --root out --all"])
+        .all(&["plan --root out --check", "remove --yes --root out --all --skip k8s-master-01"])
+        .all(&["remove --yes --root out --all -o json", "remove --yes --root out --all"])
         .list("out")
-        .all(&["rollback --root out", "apply --root out", "remove --root out --all -o json"])
+        .all(&["rollback --root out", "apply --root out", "remove --yes --root out --all -o json"])
         .assert_matches("remove");
 }
 
@@ -59,7 +59,11 @@ fn another_kcm_at_work() {
     other.lock().unwrap();
     Transcript::new(&site)
         .all(&["plan --root out --check", "apply --root out", "apply --root out -o json"])
-        .all(&["rollback --root out", "remove --root out --all", "certs renew --root out --force"])
+        .all(&[
+            "rollback --root out",
+            "remove --yes --root out --all",
+            "certs renew --root out --force",
+        ])
         .all(&["apply --root out --skip k8s-master-02"])
         .assert_matches("locked");
 }

@@ -42,7 +42,10 @@ fn a_port_on_which_nobody_listens_is_named() {
     let port = closed_port();
     let master = master_at("127.0.0.1", Ssh { port: Some(port), ..Ssh::default() });
     let message = refusal(&master);
-    assert_says(&message, &["k8s-master-01", "nothing was done", "127.0.0.1", "refused", "sshd"]);
+    assert_says(
+        &message,
+        &["k8s-master-01", "nothing was changed", "127.0.0.1", "refused", "sshd"],
+    );
     assert_says(&message, &[&port.to_string()]);
 }
 
@@ -74,7 +77,7 @@ fn a_host_that_says_nothing_is_not_waited_for() {
     let start = Instant::now();
     let message = refusal(&master_at("127.0.0.1", Ssh { port, connect_timeout, ..Ssh::default() }));
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
-    assert_says(&message, &["timed out", "is it on"]);
+    assert_says(&message, &["timed out", "check that the host is running"]);
 }
 
 #[test]
@@ -90,7 +93,7 @@ fn a_host_that_speaks_something_else_is_no_sshd() {
         }
     });
     let message = refusal(&master_at("127.0.0.1", Ssh { port, ..Ssh::default() }));
-    assert_says(&message, &["something else than an sshd answers there"]);
+    assert_says(&message, &["check that sshd listens on this port"]);
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn a_user_or_key_that_is_not_let_in_is_told_how_to_try() {
     let absent = folder.path().join("absent");
     let no_key = Ssh { user: user(), identity_file: Some(absent), ..config(&folder, &own) };
     let message = refusal(&master_with(machine, no_key, &connections));
-    assert_says(&message, &["absent", "there is no key"]);
+    assert_says(&message, &["absent", "no such file"]);
 
     // An agent may lack a key with a passphrase.
     let locked = folder.path().join("locked");
@@ -186,7 +189,7 @@ fn a_broken_configuration_is_one_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let message = refusal(&master_at("127.0.0.1", config(&folder, "User kube\nUzer kube\n")));
     let file = folder.path().join("config");
-    assert_says(&message, &[file.to_str().unwrap(), "line 2", "uzer", "mend that file"]);
+    assert_says(&message, &[file.to_str().unwrap(), "line 2", "uzer", "correct that file"]);
 
     let absent = folder.path().join("absent");
     let ssh = Ssh { config_file: Some(absent.clone()), ..Ssh::default() };

@@ -140,12 +140,15 @@ fn a_batch_over_its_deadline_is_ended_there_too() {
     runtime.block_on(async {
         let error = over(sleeper("300")).await;
         assert!(matches!(error, TransportError::FateUnknown { .. }), "{error:?}");
-        assert_says(&error.to_string(), &["took longer than", "1 s", "run the same command again"]);
+        assert_says(
+            &error.to_string(),
+            &["exceeded its time limit", "1 s", "run the same command again"],
+        );
         until_async("it is gone there", || machine.processes("sleep").is_empty()).await;
 
         let error = over(vec![exec(&["sh", "-c", stubborn], "")]).await;
         assert!(matches!(error, TransportError::FateUnknown { .. }), "{error:?}");
-        assert_says(&error.to_string(), &["took longer than"]);
+        assert_says(&error.to_string(), &["exceeded its time limit"]);
         until_async("it is gone there", || machine.processes("sleep").is_empty()).await;
     });
     // The next exchange works, and finds no leftovers of the ended ones.

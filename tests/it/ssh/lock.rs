@@ -51,7 +51,7 @@ fn who_comes_second_is_told_who_came_first_and_when() {
         let (who, since) = holder.split_once(", since 2").unwrap();
         assert_eq!(who, owner);
         assert!(since.len() == 22 && since.ends_with(" UTC"), "{holder}");
-        assert_says(&error.to_string(), &["k8s-master-01", owner, "wait for it to end"]);
+        assert_says(&error.to_string(), &["k8s-master-01", owner, "wait until that process ends"]);
         // The holder continues to work, and other runs may observe.
         assert_eq!(said(&first, &["id", "-un"]).await, "root");
         drop(held);
@@ -188,6 +188,6 @@ fn an_sshd_that_takes_too_few_commands_at_once_is_named() {
     on(&master, async {
         let _held = take(&master, "first").await;
         let call = master.call(&Batch::new(vec![probe(&[])])).await;
-        assert_says(&never_ran(call), &["takes no more commands", "MaxSessions 10"]);
+        assert_says(&never_ran(call), &["accepts no more sessions", "MaxSessions 10"]);
     });
 }

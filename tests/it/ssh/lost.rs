@@ -96,7 +96,7 @@ fn who_only_looked_has_done_nothing() {
         let waits = || machine.processes("flock").len() == 1;
         let error = lose(&master, looks, machine, waits).await;
         assert!(matches!(error, TransportError::NeverRan { .. }), "{error:?}");
-        assert_says(&error.to_string(), &["nothing was done", "connection was lost"]);
+        assert_says(&error.to_string(), &["nothing was changed", "connection was lost"]);
     });
 }
 
@@ -179,7 +179,7 @@ fn sshd_may_stop_while_it_is_not_needed() {
         done(&open, vec![restart]).await;
     });
     let late = master(machine);
-    assert_says(&super::refusal(&late), &["refused", "is sshd running there"]);
+    assert_says(&super::refusal(&late), &["refused", "check that sshd runs"]);
     machine.start_sshd();
     on(&late, reaches(&late, "root"));
 }

@@ -146,7 +146,10 @@ fn nobody_listening_is_told_from_an_sshd_that_forwards_nothing() {
             let error = refusal(&open, &at).await;
             let StreamError::Refused { address, .. } = &error else { panic!("{error:?}") };
             assert_eq!(*address, at);
-            assert_says(&error.to_string(), &["k8s-master-01", &at.to_string(), "nobody listens"]);
+            assert_says(
+                &error.to_string(),
+                &["k8s-master-01", &at.to_string(), "no process listens"],
+            );
         }
         let unknown = StreamAddress { host: "nobody.invalid".to_owned(), port: 1 };
         assert!(matches!(refusal(&open, &unknown).await, StreamError::Refused { .. }));

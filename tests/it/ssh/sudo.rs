@@ -59,7 +59,7 @@ fn a_wrong_password_is_given_once() {
     let machine = lab.machine(5);
     let wrong = master(machine, Sudo::Password, Some("wrong"));
     let message = refusal(&wrong);
-    assert_says(&message, &["does not take the password", "nothing was run", "once"]);
+    assert_says(&message, &["rejected the password", "nothing was executed", "once"]);
     let failures = || {
         let journal = machine.journal_of(&["--identifier=sudo", "--output=cat"]);
         journal.matches("incorrect password attempt").count()
@@ -73,7 +73,7 @@ fn a_wrong_password_is_given_once() {
     let claim = LockClaim { owner: "a test".to_owned() };
     match on(&wrong, wrong.lock(&claim)) {
         Err(error @ LockError::Failed { .. }) => {
-            assert_says(&error.to_string(), &["does not take the password"]);
+            assert_says(&error.to_string(), &["rejected the password"]);
         }
         other => panic!("{other:?}"),
     }
@@ -88,11 +88,11 @@ fn who_may_not_become_root_is_told_why() {
     let hears = |machine, sudo, password, parts: &[&str]| {
         assert_says(&refusal(&master(machine, sudo, password)), parts);
     };
-    hears(asks, Sudo::Passwordless, None, &["wants a password", "sudo: password", "NOPASSWD"]);
+    hears(asks, Sudo::Passwordless, None, &["requires a password", "sudo: password", "NOPASSWD"]);
     hears(asks, Sudo::Password, None, &["asks for a password", "ssh.sudoPassword"]);
     let known = Some(SUDO_PASSWORD);
     hears(forbidden, Sudo::Password, known, &["kube", "sudoers", "may not become root"]);
-    hears(forbidden, Sudo::Passwordless, None, &["wants a password"]);
+    hears(forbidden, Sudo::Passwordless, None, &["requires a password"]);
     hears(absent, Sudo::Passwordless, None, &["sudo is not installed", "log in as root"]);
     hears(absent, Sudo::Password, known, &["sudo is not installed", "log in as root"]);
     hears(terminal, Sudo::Passwordless, None, &["terminal", "requiretty"]);

@@ -217,12 +217,13 @@ fn a_server_that_is_killed_comes_back_when_its_leader_has_ended() {
 #[test]
 fn only_the_right_user_campaigns() {
     let plane = control_plane();
-    let stranger =
+    let unmanaged_leader =
         Candidate::with(&plane, &plane.authority().client("system:kube-scheduler-2", &[]));
-    let log = stranger.fails_with(&[]);
+    let log = unmanaged_leader.fails_with(&[]);
     assert!(log.contains("is forbidden: User"), "{log}");
     // With this flag it continues, but cannot acquire the Lease.
-    let mut process = stranger.start_with(&["--authentication-tolerate-lookup-failure=true"]);
+    let mut process =
+        unmanaged_leader.start_with(&["--authentication-tolerate-lookup-failure=true"]);
     until("it was refused", PATIENCE, || {
         let is_refused =
             |request: &Recorded| request.code == 403 && request.path() == Client::LEASE;

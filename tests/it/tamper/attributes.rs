@@ -59,7 +59,7 @@ fn apply_says_of_an_open_ca_key_that_it_stays_and_how_to_close_it() {
         chmod(&key, 0o644);
         let ran = run(&site, &["apply"]);
         assert_eq!(ran.code, 0, "{ran:?}");
-        let says = format!("run `chmod o-rwx {CA_KEY}` there");
+        let says = format!("run `chmod o-rwx {CA_KEY}` on the master");
         assert!(ran.stderr.contains(&says) && !ran.stderr.contains("certs renew"), "{ran:?}");
         assert_eq!(mode(&key), 0o644, "kcm did not create it");
         assert_eq!(run(&site, &["plan", "--check"]).code, 3);
@@ -69,7 +69,7 @@ fn apply_says_of_an_open_ca_key_that_it_stays_and_how_to_close_it() {
 #[test]
 fn the_mode_of_a_file_that_kcm_did_not_write_stays() {
     let site = site("embedded", Holder::Masters);
-    site.edit("install: {", "install: {compare: meaning, ");
+    site.edit("install: {", "install: {compare: semantic, ");
     let kubeconfig = site.on_master(TAMPERED, KUBECONFIG);
     let text = fs::read_to_string(&kubeconfig).unwrap();
     fs::write(&kubeconfig, text.replace("default", "by-hand")).unwrap();

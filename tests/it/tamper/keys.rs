@@ -18,18 +18,18 @@ fn plan_refuses_the_ca_key_that_apply_would_refuse() {
         fs::rename(site.file("encrypted"), site.file(KEY)).unwrap();
     };
     let cases: [(&str, Tamper<'_>); 8] = [
-        ("does not belong to the CA certificate", &|site| {
+        ("does not match the CA certificate", &|site| {
             site.write(KEY, ca(KeyAlgorithm::EcdsaP256, "kubernetes").1);
         }),
-        ("does not belong to the CA certificate", &|site| {
+        ("does not match the CA certificate", &|site| {
             site.write(KEY, ca(KeyAlgorithm::EcdsaP384, "other").1);
         }),
         ("is encrypted", encrypt),
-        ("there is no such file", &|site| fs::remove_file(site.file(KEY)).unwrap()),
+        ("no such file or directory", &|site| fs::remove_file(site.file(KEY)).unwrap()),
         (KEY, &|site| site.write(KEY, "")),
         (KEY, &|site| site.write(KEY, "garbage\n")),
         (KEY, &|site| site.write(KEY, site.read("pki/ca/cert/ca.pem"))),
-        ("it is a folder", &|site| {
+        ("is a directory", &|site| {
             fs::remove_file(site.file(KEY)).unwrap();
             fs::create_dir(site.file(KEY)).unwrap();
         }),

@@ -35,27 +35,27 @@ fn the_plan_names_the_reason_seen_on_the_masters() {
     let all = [FIRST, TAMPERED];
     let cases: [(&str, Tamper<'_>); 10] = [
         ("it is for admin, not for system:kube", &|site| plant(site, &all, "admin", -day, year)),
-        ("it expired on ", &|site| plant(site, &all, USER, -year, -day)),
-        ("it is valid until ", &|site| plant(site, &all, USER, -day, day)),
+        ("the certificate expired on ", &|site| plant(site, &all, USER, -year, -day)),
+        ("the certificate expires on ", &|site| plant(site, &all, USER, -day, day)),
         ("different certificates: sha256:", &|site| plant(site, &all[1..], USER, -day, year)),
-        ("k8s-master-02 does not hold it", &|site| {
+        ("the certificate is missing on k8s-master-02", &|site| {
             for path in [CERTIFICATE, KEY] {
                 fs::remove_file(site.on_master(TAMPERED, path)).unwrap();
             }
         }),
-        ("the one on k8s-master-02 cannot be used: there is no key beside it", &|site| {
+        ("the certificate on k8s-master-02 cannot be used: the certificate has no key", &|site| {
             fs::remove_file(site.on_master(TAMPERED, KEY)).unwrap();
         }),
-        ("the one on k8s-master-01 cannot be used: ", &|site| {
+        ("the certificate on k8s-master-01 cannot be used: ", &|site| {
             fs::write(site.on_master(FIRST, CERTIFICATE), "garbage\n").unwrap();
         }),
-        ("the key on k8s-master-02 is not that of the first master", &|site| {
+        ("the key on k8s-master-02 differs from the key on the first master", &|site| {
             fs::write(site.on_master(TAMPERED, KEY), "another\n").unwrap();
         }),
         ("need it: /opt/kubernetes/kubeconfig", &|site| {
             fs::write(site.on_master(TAMPERED, KUBECONFIG), "{}\n").unwrap();
         }),
-        ("there is none yet", &|site| {
+        ("no certificate exists yet", &|site| {
             for master in all {
                 for path in [CERTIFICATE, KEY] {
                     fs::remove_file(site.on_master(master, path)).unwrap();
@@ -75,5 +75,9 @@ fn the_plan_names_the_reason_seen_on_the_masters() {
 fn another_algorithm_or_ca_is_the_reason() {
     let site = site("embedded", Holder::Masters);
     site.edit("keyAlgorithm: ecdsa-p256", "keyAlgorithm: rsa-2048");
-    assert!(reason(&site).contains("its key is ecdsa-p256, not rsa-2048"), "{}", reason(&site));
+    assert!(
+        reason(&site).contains("the key algorithm is ecdsa-p256, not rsa-2048"),
+        "{}",
+        reason(&site)
+    );
 }

@@ -10,7 +10,7 @@ pub const FORGED: [&str; 7] = [
     "k8s-master-02: EVILMARK is done",
     "k8s-master-03  EVILMARK running  leader",
     "error[evil]: EVILMARK",
-    "All is well: EVILMARK 3 masters.",
+    "No findings: EVILMARK 3 masters.",
     "Nothing to do: EVILMARK",
     "help: EVILMARK",
     "{\"EVILMARK\":1}",

@@ -49,11 +49,11 @@ impl<'a> Missing<'a> {
             what: "CA certificate",
             path: &pki.ca_cert,
             text: &adopted.ca_certificate,
-            elsewhere: "put theirs there, or name another place with --ca-cert",
+            elsewhere: "copy the CA certificate of the masters to this path, or specify another path with --ca-cert",
             replaces: false,
         }];
         files.extend(further.into_iter().filter_map(|(what, path, text)| {
-            let elsewhere = "move it away, or say --overwrite to replace it";
+            let elsewhere = "move the file away, or use --overwrite to replace it";
             Some(Beside { what, path: path?, text: text?, elsewhere, replaces: overwrite })
         }));
         let mut missing = Vec::new();
@@ -77,11 +77,11 @@ impl<'a> Missing<'a> {
 impl Beside<'_> {
     fn is_to_be_written(&self) -> Result<bool, Failure> {
         match fs::read(self.path) {
-            Ok(there) if comes_to_the_same(&there, self.text.as_bytes()) => Ok(false),
+            Ok(there) if is_equivalent(&there, self.text.as_bytes()) => Ok(false),
             Ok(_) if self.replaces => Ok(true),
             Ok(_) => {
                 let problem = format!(
-                    "{} is another {} than the masters have; {}",
+                    "{}: differs from the {} determined from the masters; {}",
                     self.path.display(),
                     self.what,
                     self.elsewhere
@@ -95,7 +95,7 @@ impl Beside<'_> {
 
     fn failed(&self, error: &io::Error) -> Failure {
         let (path, what) = (self.path.display(), self.what);
-        Failure::new(Exit::Failed, format!("{path}: the {what} cannot be written: {error}"))
+        Failure::new(Exit::Failed, format!("{path}: cannot read or write the {what}: {error}"))
     }
 
     fn write(&self) -> io::Result<()> {
@@ -115,7 +115,7 @@ impl Beside<'_> {
 }
 
 /// True if both files have the same bytes or contain the same certificates.
-fn comes_to_the_same(there: &[u8], wanted: &[u8]) -> bool {
+fn is_equivalent(there: &[u8], wanted: &[u8]) -> bool {
     let certificates = |pem: &[u8]| -> Option<BTreeSet<Fingerprint>> {
         let all = Certificate::all_from_pem(pem).ok()?;
         Some(all.iter().map(Certificate::fingerprint).collect())

@@ -4,15 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Form;
+use super::CommonArguments;
 use super::init::master;
 use crate::ops::adopt::{AdoptRequest, AdoptSsh};
 
 #[derive(Debug, Args)]
 pub(crate) struct AdoptArguments {
-    /// Path of the cluster file to write; `-` prints it and writes nothing
-    #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
-    pub(crate) file: PathBuf,
     /// Replace the cluster file, trust bundle, CSR file and signing config if they exist
     #[arg(long)]
     pub(crate) overwrite: bool,
@@ -54,9 +51,6 @@ pub(crate) struct AdoptArguments {
     /// certificate]
     #[arg(long, value_name = "FILE")]
     ca_key: Option<PathBuf>,
-    /// Format of the result on standard output
-    #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Human)]
-    pub(crate) output: Form,
 }
 
 impl AdoptArguments {
@@ -64,9 +58,9 @@ impl AdoptArguments {
     ///
     /// Options name files relative to the working directory, a cluster file relative to its own
     /// folder. Paths become absolute where the two folders differ.
-    pub(crate) fn request(&self) -> std::io::Result<AdoptRequest> {
-        let is_here =
-            self.prints() || self.file.parent().is_none_or(|it| it.as_os_str().is_empty());
+    pub(crate) fn request(&self, common: &CommonArguments) -> std::io::Result<AdoptRequest> {
+        let is_here = common.is_standard_stream()
+            || common.file.parent().is_none_or(|it| it.as_os_str().is_empty());
         let named = |path: &Option<PathBuf>| -> std::io::Result<Option<String>> {
             let path = path
                 .as_ref()
@@ -92,10 +86,5 @@ impl AdoptArguments {
             request.ca_key = path;
         }
         Ok(request)
-    }
-
-    /// True if the cluster file is printed instead of written.
-    pub(crate) fn prints(&self) -> bool {
-        self.file.as_os_str() == "-"
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use kcm_pki::GoDuration;
 
-use super::SelectArguments;
+use super::{KubeconfigArguments, SelectArguments};
 use crate::event::DrillMethod;
 use crate::ops::drill::DrillExtent;
 
@@ -13,18 +13,16 @@ use crate::ops::drill::DrillExtent;
 pub(crate) struct DrillArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// Repeat until each healthy master has taken over once
+    /// Repeat until each healthy master has become the leader once
     #[arg(long)]
     all: bool,
     #[command(flatten)]
     end: EndArguments,
-    /// Run even if no other master is healthy; no master leads until the service is back
+    /// Run even if no other master is healthy; there is no leader until the service is restored
     #[arg(long)]
     pub(crate) even_the_last: bool,
-    /// Administrator's kubeconfig, to check that each leader reconciles a Deployment, whose Pod is
-    /// never scheduled; $KUBECONFIG is ignored
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) admin: KubeconfigArguments,
     /// Time limit for each leader to reconcile the Deployment
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = str::parse::<GoDuration>)]
     pub(crate) timeout: GoDuration,

@@ -1,16 +1,11 @@
 //! Arguments of `kcm init`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use crate::cluster::init::Init;
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArguments {
-    /// Path of the cluster file to write; it must not exist
-    #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
-    pub(crate) file: PathBuf,
     /// URL of the API server as the masters reach it, usually of a load balancer
     #[arg(long, value_name = "URL", default_value = "https://192.168.1.210:6443")]
     server: String,
@@ -20,7 +15,7 @@ pub(crate) struct InitArguments {
     /// Address range of Services
     #[arg(long, value_name = "CIDR", default_value = "10.68.0.0/16")]
     service_cidr: String,
-    /// A master; repeat for each. Without any, the three masters of the tutorial
+    /// Name and address of a master; repeat for each master
     #[arg(long = "master", value_name = "NAME=ADDRESS", value_parser = master, default_values = TUTORIAL)]
     masters: Vec<(String, String)>,
     /// Login name on the masters
@@ -53,6 +48,6 @@ pub(super) fn master(text: &str) -> Result<(String, String), String> {
         Some((name, address)) if !name.is_empty() && !address.is_empty() => {
             Ok((name.to_owned(), address.to_owned()))
         }
-        _ => Err("write NAME=ADDRESS, as in k8s-master-01=192.168.1.204".to_owned()),
+        _ => Err("expected NAME=ADDRESS, such as `k8s-master-01=192.168.1.204`".to_owned()),
     }
 }

@@ -50,6 +50,6 @@ fn since(text: &str) -> Result<Since, String> {
     }
     let ago = text
         .parse::<GoDuration>()
-        .map_err(|error| format!("{error}; or give a time, as in 2026-11-25T12:00:00Z"))?;
+        .map_err(|error| format!("{error}; or specify a time, such as `2026-11-25T12:00:00Z`"))?;
     Ok(Since::Ago(ago.into()))
 }

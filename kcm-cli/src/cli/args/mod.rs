@@ -4,6 +4,7 @@ mod adopt;
 mod certs;
 mod drill;
 mod init;
+mod kubeconfig;
 mod lint;
 mod logs;
 mod smoke;
@@ -23,7 +24,8 @@ pub(crate) use adopt::AdoptArguments;
 pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
 pub(crate) use drill::DrillArguments;
 pub(crate) use init::InitArguments;
-pub(crate) use lint::{LintArguments, LintForm};
+pub(crate) use kubeconfig::KubeconfigArguments;
+pub(crate) use lint::LintArguments;
 pub(crate) use logs::LogsArguments;
 pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;
@@ -33,12 +35,14 @@ pub(crate) use timer::CertsTimerArguments;
 #[derive(Debug, Parser)]
 #[command(name = "kcm", version = version(), max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
 
 /// The version of kcm, and the Kubernetes versions that it supports.
-fn version() -> &'static str {
+pub(crate) fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
         format!("{} (Kubernetes {oldest} to {newest})", env!("CARGO_PKG_VERSION"))
@@ -46,13 +50,22 @@ fn version() -> &'static str {
     &VERSION
 }
 
+/// Returns the versions as a JSON object.
+pub(crate) fn version_document() -> serde_json::Value {
+    let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
+    serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "kubernetes": { "oldest": oldest.to_string(), "newest": newest.to_string() },
+    })
+}
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    failed, nothing changed; `status` found an error
-  2    wrong usage, or a mistake in the cluster file; `lint` found an error
-  3    `plan --check` or `adopt` found changes, `certs check` what is due, `status` or `lint` a warning
-  4    partly done; the report says which masters
+  2    invalid usage or cluster file; `lint` found an error
+  3    `plan --check`, `adopt`: changes; `certs check`: due certificates; `status`, `lint`: warnings
+  4    partly done; the report lists the result of each master
   130  interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +82,7 @@ pub(crate) enum Verb {
     /// Make every master match the cluster file
     Apply(ApplyArguments),
     /// Restore the state of the masters before their last change
-    Rollback(SelectArguments),
+    Rollback(RollbackArguments),
     /// Remove kube-controller-manager from masters; keep the CA and all files that kcm did not
     /// create
     Remove(RemoveArguments),
@@ -88,27 +101,65 @@ pub(crate) enum Verb {
     Certs(CertsVerb),
     /// Print the JSON schema of the cluster file, for editors
     Schema,
+    /// Print the version of kcm and the Kubernetes versions that it knows
+    Version,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct FleetArguments {
-    /// Path of the cluster file
-    #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
+/// Options of every command, before or after its name.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CommonArguments {
+    /// Path of the cluster file; `-` is standard input, or standard output of init and adopt
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "KCM_FILE",
+        default_value = "kcm.yaml",
+        global = true
+    )]
     pub(crate) file: PathBuf,
+    /// Format of the result on standard output
+    #[arg(
+        short,
+        long,
+        value_name = "FORM",
+        value_enum,
+        default_value_t = Form::Human,
+        global = true
+    )]
+    pub(crate) output: Form,
+    /// Show each exchange with a master on standard error, without content
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+impl CommonArguments {
+    /// True if the cluster file is standard input or output.
+    pub(crate) fn is_standard_stream(&self) -> bool {
+        self.file.as_os_str() == "-"
+    }
+}
+
+/// Folders in place of masters.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RootArguments {
     /// Use the folder DIR/<master> in place of each master: write files and enable the unit there,
     /// start nothing, use no network
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// Format of the result on standard output
-    #[arg(short, long, value_name = "FORM", value_enum, default_value_t = Form::Human)]
-    pub(crate) output: Form,
 }
 
-/// The cluster file, and a selection of its masters by name.
+/// Consent to restarts and removals.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct YesArguments {
+    /// Restart and remove running services without asking for confirmation
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+/// A selection of masters by name.
 #[derive(Debug, Args)]
 pub(crate) struct SelectArguments {
-    #[command(flatten)]
-    pub(crate) fleet: FleetArguments,
     /// Limit the command to this master; repeat for more
     #[arg(long = "master", value_name = "NAME")]
     pub(crate) masters: Vec<String>,
@@ -118,7 +169,9 @@ pub(crate) struct SelectArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ApplyArguments {
+pub(crate) struct PlanOfApplyArguments {
+    #[command(flatten)]
+    pub(crate) root: RootArguments,
     #[command(flatten)]
     pub(crate) select: SelectArguments,
     /// Replace the CA of a running cluster; safe only after every component trusts both CAs
@@ -130,7 +183,25 @@ pub(crate) struct ApplyArguments {
     replace_service_account_key: bool,
 }
 
-impl ApplyArguments {
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArguments {
+    #[command(flatten)]
+    pub(crate) plan: PlanOfApplyArguments,
+    #[command(flatten)]
+    pub(crate) confirm: YesArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    #[command(flatten)]
+    pub(crate) root: RootArguments,
+    #[command(flatten)]
+    pub(crate) select: SelectArguments,
+    #[command(flatten)]
+    pub(crate) confirm: YesArguments,
+}
+
+impl PlanOfApplyArguments {
     pub(crate) fn consent(&self) -> Consent {
         Consent {
             replace_ca: self.replace_ca,
@@ -143,7 +214,9 @@ impl ApplyArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RemoveArguments {
     #[command(flatten)]
-    pub(crate) fleet: FleetArguments,
+    pub(crate) root: RootArguments,
+    #[command(flatten)]
+    pub(crate) confirm: YesArguments,
     /// Remove kube-controller-manager from this master; repeat for more
     #[arg(long = "master", value_name = "NAME", required_unless_present = "all")]
     masters: Vec<String>,
@@ -153,7 +226,7 @@ pub(crate) struct RemoveArguments {
     /// Skip this master, for example one that is unreachable; repeat for more
     #[arg(long, value_name = "NAME")]
     pub(crate) skip: Vec<String>,
-    /// Remove it even if no other healthy master remains
+    /// Remove kube-controller-manager even if no other healthy master remains
     #[arg(long)]
     even_the_last: bool,
 }
@@ -171,7 +244,7 @@ impl RemoveArguments {
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     #[command(flatten)]
-    pub(crate) apply: ApplyArguments,
+    pub(crate) apply: PlanOfApplyArguments,
     /// Exit with 3 if there are changes, or warnings about a master
     #[arg(long)]
     pub(crate) check: bool,
@@ -183,4 +256,10 @@ pub(crate) enum Form {
     Human,
     /// One JSON document
     Json,
+    /// One YAML document
+    Yaml,
+    /// One JSON object per line: the events as they happen, then the result
+    Jsonl,
+    /// SARIF 2.1.0, for code scanning (lint only)
+    Sarif,
 }

@@ -6,15 +6,14 @@ use clap::Args;
 use kcm_kubeconfig::ServerUrl;
 use kcm_pki::GoDuration;
 
-use super::SelectArguments;
+use super::{KubeconfigArguments, SelectArguments};
 
 #[derive(Debug, Args)]
 pub(crate) struct SmokeArguments {
     #[command(flatten)]
     pub(crate) select: SelectArguments,
-    /// Administrator's kubeconfig that may create a namespace; $KUBECONFIG is ignored
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: PathBuf,
+    #[command(flatten)]
+    pub(crate) admin: KubeconfigArguments,
     /// Time limit of each check; a leader needs about 5s to renew the Lease twice
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = str::parse::<GoDuration>)]
     pub(crate) timeout: GoDuration,

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use kcm_pki::GoDuration;
 
-use super::SelectArguments;
+use super::{RootArguments, SelectArguments};
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) root: RootArguments,
     #[command(flatten)]
     pub(crate) select: SelectArguments,
     /// Repeat until Ctrl-C, with this pause between two reports

@@ -6,9 +6,6 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct CertsTimerArguments {
-    /// Path of the cluster file
-    #[arg(short, long, value_name = "FILE", default_value = "kcm.yaml")]
-    pub(crate) file: PathBuf,
     /// Write metrics to FILE at each run, for the textfile collector of the Prometheus node
     /// exporter
     #[arg(long, value_name = "FILE")]
@@ -20,8 +17,8 @@ pub(crate) struct CertsTimerArguments {
     /// `systemctl --failed` lists the service until the renewal
     #[arg(long, requires = "textfile", conflicts_with = "renew")]
     pub(crate) due_succeeds: bool,
-    /// Time of the runs in systemd.time(7) syntax; each is delayed by up to 1h at random, and made
-    /// up for after downtime
+    /// Time of the runs in systemd.time(7) syntax; each run is delayed by up to 1h at random, and a
+    /// missed run is caught up after downtime
     #[arg(long, value_name = "TIME", default_value = "daily")]
     pub(crate) on_calendar: String,
     /// Name of the two units

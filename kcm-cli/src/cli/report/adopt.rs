@@ -63,17 +63,17 @@ pub(super) fn adopted(
     {
         return writeln!(
             out,
-            "{NOTE}Adopted, with {left}{NOTE:#}: {masters}; `kcm plan` has nothing to do, and does not correct the {left} above."
+            "{NOTE}Adopted, with {left}{NOTE:#}: {masters}; `kcm plan` has nothing to do, and does not fix the {left} above."
         );
     }
     if plan.is_empty() {
         return writeln!(out, "{GOOD}Adopted{GOOD:#}: {masters}; `kcm plan` has nothing to do.");
     }
-    writeln!(out, "{NOTE}Adopted, but not all of it{NOTE:#}: {masters}; `kcm plan` shows:")?;
+    writeln!(out, "{NOTE}Partly adopted{NOTE:#}: {masters}; `kcm plan` shows these changes:")?;
     writeln!(out)?;
     if adopted.loses_settings() {
         let advice = format!(
-            "`kcm apply` would drop settings that the findings above name; first add them to {}, or make the masters alike.",
+            "`kcm apply` would remove settings that the findings above name; first add them to {}, or make the masters equal.",
             file.display()
         );
         return human::plan_with_advice(out, plan, file, &advice);

@@ -8,7 +8,7 @@ use crate::ops::certs::{
 };
 
 /// Label of this machine in the column of the masters.
-const HERE: &str = "here";
+const HERE: &str = "this machine";
 
 pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {
     let names = check.certificates.iter().map(|it| keeper(it.master.as_deref()));
@@ -17,8 +17,8 @@ pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result
     if !check.certificates.is_empty() {
         writeln!(
             out,
-            "{NAME}{:width$}  {:10}  {:10}  {:>6}  WHERE{NAME:#}",
-            "", "USE", "ENDS", "DAYS"
+            "{NAME}{:width$}  {:10}  {:10}  {:>6}  LOCATION{NAME:#}",
+            "", "USE", "EXPIRES", "DAYS"
         )?;
     }
     for certificate in &check.certificates {
@@ -27,7 +27,7 @@ pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result
     for UnseenCertificate { master, role, reason } in &check.unseen {
         let keeper = keeper(master.as_deref());
         let what = role.map_or_else(String::new, |role| format!("{role} "));
-        writeln!(out, "{keeper:width$}  {what}{BAD}not seen{BAD:#}: {reason}")?;
+        writeln!(out, "{keeper:width$}  {what}{BAD}not observed{BAD:#}: {reason}")?;
     }
     summary(out, check)
 }
@@ -40,7 +40,7 @@ fn row(out: &mut dyn Write, certificate: &CheckedCertificate, width: usize) -> i
         Validity::Good => (GOOD, ""),
         Validity::Due => (NOTE, "due: "),
         Validity::Expired => (BAD, "expired: "),
-        Validity::NotYetValid => (BAD, "not valid yet: "),
+        Validity::NotYetValid => (BAD, "not yet valid: "),
     };
     let ends = not_after.date();
     writeln!(
@@ -56,39 +56,51 @@ fn summary(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {
     match (due.len(), check.certificates.iter().min_by_key(|it| it.not_after)) {
         (0, Some(first)) => {
             let ends = first.not_after.date();
-            writeln!(out, "{GOOD}Nothing is due{GOOD:#}: {all}, the first ends on {ends}.")?;
+            writeln!(
+                out,
+                "{GOOD}No certificate is due{GOOD:#}: {all}, the first expires on {ends}."
+            )?;
         }
         (0, None) => {}
         (number, _) => writeln!(out, "{NOTE}{number} of {all} due.{NOTE:#}")?,
     }
     if !check.unseen.is_empty() {
         let unseen = check.unseen.len();
-        writeln!(out, "{BAD}{unseen} not seen.{BAD:#} Nothing is known about what was not seen.")?;
+        writeln!(
+            out,
+            "{BAD}{unseen} not observed.{BAD:#} The expiry of these certificates is unknown."
+        )?;
     }
     let is_due =
         |role| due.iter().any(|it| it.role == role && it.validity != Validity::NotYetValid);
     if is_due(CertificateUse::Client) || is_due(CertificateUse::Kubeconfig) {
-        writeln!(out, "`kcm certs renew` renews the client certificate, and hands over the lead.")?;
+        writeln!(
+            out,
+            "Run `kcm certs renew` to renew the client certificate; a restart of the leader includes a handover."
+        )?;
     }
     if is_due(CertificateUse::Serving) {
-        writeln!(out, "`kcm certs renew` renews what is served with, without a restart.")?;
+        writeln!(
+            out,
+            "Run `kcm certs renew` to renew the serving certificate, without a restart."
+        )?;
     }
     if is_due(CertificateUse::Served) && !is_due(CertificateUse::Serving) {
         writeln!(
             out,
-            "One that a service made for itself is made anew when it starts: `kcm certs renew` restarts it, the leader last."
+            "If kube-controller-manager generated its serving certificate, run `kcm certs renew`; a restart replaces the certificate, the leader last."
         )?;
     }
     if is_due(CertificateUse::Ca) {
         writeln!(
             out,
-            "A CA is replaced with care: let everybody trust both first; `kcm apply --replace-ca` is the last step."
+            "To replace the CA, first make every component trust both CAs; run `kcm apply --replace-ca` as the last step."
         )?;
     }
     if due.iter().any(|it| it.validity == Validity::NotYetValid) {
         writeln!(
             out,
-            "What is not valid yet was made by a clock that is ahead of this one: compare them."
+            "A certificate that is not yet valid was issued on a machine whose clock is ahead of this machine; compare the clocks."
         )?;
     }
     Ok(())

@@ -12,25 +12,36 @@ pub(super) fn progress(out: &mut dyn Write, step: &DrillStep) -> io::Result<()> 
     match step {
         DrillStep::Ends { master, method } => {
             let how = match method {
-                DrillMethod::Stop => "stopping it",
-                DrillMethod::Kill => "killing it",
-                DrillMethod::Handover => "stopping it, then freeing its Lease",
+                DrillMethod::Stop => "stopping the service",
+                DrillMethod::Kill => "killing the process",
+                DrillMethod::Handover => "stopping the service, then releasing the Lease",
             };
-            writeln!(out, "{NAME}{master}{NAME:#} leads; {how}")
+            writeln!(out, "{NAME}{master}{NAME:#} is the leader; {how}")
         }
-        DrillStep::Ended { master } => writeln!(out, "{master}: its process has ended"),
+        DrillStep::Ended { master } => writeln!(out, "{master}: the process has exited"),
         DrillStep::Led { holder, gap_milliseconds } => {
-            writeln!(out, "{GOOD}{holder}{GOOD:#} leads, after {}", time(*gap_milliseconds))
+            writeln!(
+                out,
+                "{GOOD}{holder}{GOOD:#} is the new leader, after {}",
+                time(*gap_milliseconds)
+            )
         }
         DrillStep::Reconciled { delay_milliseconds: Some(delay) } => {
-            writeln!(out, "a Deployment made meanwhile has its Pod, {} later", time(*delay))
+            writeln!(
+                out,
+                "a Deployment created during the leaderless gap has its Pod after {}",
+                time(*delay)
+            )
         }
         DrillStep::Reconciled { delay_milliseconds: None } => {
-            writeln!(out, "a Deployment has its Pod, before anybody is ended")
+            writeln!(out, "a Deployment has its Pod, before the first failover")
         }
         DrillStep::Back { master } => writeln!(out, "{master}: started again"),
         DrillStep::HeldBack { master } => {
-            writeln!(out, "{master}: restarted, so that one leads next that has not taken over yet")
+            writeln!(
+                out,
+                "{master}: restarted, so that the next leader is a master that has not taken over yet"
+            )
         }
     }
 }
@@ -44,12 +55,12 @@ pub(super) fn report(out: &mut dyn Write, report: &DrillReport) -> io::Result<()
         writeln!(out, "{BAD}error{BAD:#}: {trouble}")?;
     }
     for NotPutBack { master, why, start } in &report.not_put_back {
-        writeln!(out, "{BAD}not put back{BAD:#}: {master}: {why}")?;
-        writeln!(out, "  start it there: {start}")?;
+        writeln!(out, "{BAD}not restored{BAD:#}: {master}: {why}")?;
+        writeln!(out, "  help: fix the problem, then run on the master: {start}")?;
     }
     for LeftBehind { what, why, remove } in &report.left_behind {
-        writeln!(out, "{BAD}left behind{BAD:#}: {what}: {why}")?;
-        writeln!(out, "  remove it once that is mended: {remove}")?;
+        writeln!(out, "{BAD}not removed{BAD:#}: {what}: {why}")?;
+        writeln!(out, "  help: fix the problem, then run `{remove}`")?;
     }
     summary(out, report)
 }
@@ -65,7 +76,7 @@ fn table(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
     writeln!(
         out,
         "{NAME}{:from_width$}  {:to_width$}  {:>7}  {:>8}  {:>10}  {:>7}{NAME:#}",
-        "ENDED", "LEADS", "GAP", "PROMISED", "RECONCILED", "BACK"
+        "FROM", "TO", "GAP", "MAX GAP", "RECONCILED", "RESTART"
     )?;
     for succession in &report.successions {
         let gap = succession.gap_milliseconds.map_or_else(|| "-".to_owned(), time);
@@ -96,25 +107,25 @@ fn table(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
 fn notes(out: &mut dyn Write, succession: &Succession) -> io::Result<()> {
     let from = &succession.from;
     if let Some(left) = &succession.left {
-        writeln!(out, "{NOTE}{from}{NOTE:#}: its Lease was left to run out: {left}")?;
+        writeln!(out, "{NOTE}{from}{NOTE:#}: its Lease was left to expire: {left}")?;
     }
     if succession.gap_milliseconds.is_some() && !succession.is_as_promised() {
         writeln!(
             out,
-            "{BAD}{from}{BAD:#}: the gap is longer than promised; look at the load of the API server and of the masters"
+            "{BAD}{from}{BAD:#}: the gap exceeds the maximum; check the load of the API server and of the masters"
         )?;
     }
     if succession.end == EndOfLead::Released {
         writeln!(
             out,
-            "after {from}: it released its Lease itself, so nobody waited for that to run out"
+            "after {from}: the process released its Lease itself, so the gap does not include the expiry of the Lease"
         )?;
     }
     if !succession.held_back.is_empty() {
         let all = succession.held_back.join(", ");
         writeln!(
             out,
-            "after {from}: restarted {all} meanwhile, so that one leads that has not taken over yet"
+            "after {from}: restarted {all} in the meantime, so that the next leader is a master that has not taken over yet"
         )?;
     }
     Ok(())
@@ -122,29 +133,32 @@ fn notes(out: &mut dyn Write, succession: &Succession) -> io::Result<()> {
 
 fn summary(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
     if report.first_probe.is_none() && report.trouble.is_none() {
-        writeln!(out, "Whether leaders do their work was not looked at; --kubeconfig lets it.")?;
+        writeln!(
+            out,
+            "Reconciliation by the leaders was not checked; specify --kubeconfig to check it."
+        )?;
     }
     let put_back =
-        if report.is_put_back() { "everything is as it was" } else { "not everything is put back" };
+        if report.is_put_back() { "everything is restored" } else { "not everything is restored" };
     if report.is_interrupted {
         // The previous holder has ended, and no master has taken over yet.
         let last = report.successions.last().filter(|last| last.led_milliseconds.is_none());
         let promise = last.and_then(|last| last.promise_milliseconds);
         let is_released = last.is_some_and(|last| last.end == EndOfLead::Released);
-        let once = if is_released { "" } else { " once the Lease has run out," };
+        let once = if is_released { "" } else { " after the Lease expires," };
         let leads = promise.map_or_else(String::new, |promise| {
-            format!("; another leads{once} within {}", time(promise))
+            format!("; another master becomes the leader{once} within {}", time(promise))
         });
         return writeln!(out, "{NOTE}Interrupted{NOTE:#}: {put_back}{leads}.");
     }
-    let successions = count(report.successions.len(), "succession");
+    let successions = count(report.successions.len(), "failover");
     if report.is_passed() {
         let longest = report.successions.iter().filter_map(|it| it.gap_milliseconds).max();
         let longest = time(longest.unwrap_or_default());
         return writeln!(
             out,
-            "{GOOD}The failover works{GOOD:#}: {successions}, nobody led for {longest} at most; {put_back}."
+            "{GOOD}The failover works{GOOD:#}: {successions}, longest leaderless gap {longest}; {put_back}."
         );
     }
-    writeln!(out, "{BAD}Not passed{BAD:#}: {successions}; {put_back}.")
+    writeln!(out, "{BAD}Failed{BAD:#}: {successions}; {put_back}.")
 }

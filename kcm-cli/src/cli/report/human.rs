@@ -11,6 +11,7 @@ use crate::event::Event;
 use crate::finding::Severity;
 use crate::pki::identity::Reason;
 use crate::plan::Step;
+use crate::transport::Exchange;
 use crate::util::words;
 pub(super) use crate::util::words::count;
 use outcome::lead_change;
@@ -23,48 +24,65 @@ pub(super) const BAD: Style = Style::Bad;
 pub(super) const NOTE: Style = Style::Note;
 pub(super) const NAME: Style = Style::Name;
 
+/// Writes an exchange with a master.
+pub(super) fn exchange(out: &mut dyn Write, exchange: &Exchange) -> io::Result<()> {
+    let Exchange { master, call, took, has_failed, .. } = exchange;
+    let failed = if *has_failed { ", failed" } else { "" };
+    writeln!(out, "{master}: {call} ({:.3} s{failed})", took.as_secs_f64())
+}
+
 /// Writes an event.
 pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     match event {
         Event::Observed { .. } => Ok(()),
         Event::Warning { text } => diagnostic(out, Severity::Warning, text),
         Event::CaCreated { path, not_after, algorithm } => {
-            writeln!(out, "made a root CA: {path} ({algorithm}, until {})", not_after.date())
+            writeln!(
+                out,
+                "created a root CA: {path} ({algorithm}, valid until {})",
+                not_after.date()
+            )
         }
         Event::IdentityIssued { path, why, not_after } => {
-            writeln!(out, "issued {path}, until {}: {}", not_after.date(), reasons(why))
+            writeln!(out, "issued {path}, valid until {}: {}", not_after.date(), reasons(why))
         }
-        Event::BringsBinary { path, machine, size, digest } => {
-            writeln!(out, "bringing {path}: {} for {machine}, {digest}", words::size(*size))
+        Event::UploadsBinary { path, machine, size, digest } => {
+            writeln!(out, "uploading {path}: {} for {machine}, {digest}", words::size(*size))
         }
-        Event::GoesBack { master, replaced_at } => {
-            writeln!(out, "{master}: back to what was there before {}", words::moment(*replaced_at))
+        Event::Restores { master, replaced_at } => {
+            writeln!(
+                out,
+                "{master}: will restore the generation that was replaced at {}",
+                words::moment(*replaced_at)
+            )
         }
         Event::Uploading { master, sent, total } => {
             let percent = sent.saturating_mul(100).checked_div(*total).unwrap_or(100);
-            writeln!(out, "{master}: {percent} % of {} sent", words::size(*total))
+            writeln!(out, "{master}: {percent} % of {} uploaded", words::size(*total))
         }
         Event::Staged { master, files } => {
             writeln!(out, "{master}: {} staged", count(*files, "file"))
         }
         Event::Committed { master } => writeln!(out, "{master}: done"),
-        Event::Uptake { master, uptake } => writeln!(out, "{master}: {uptake}"),
-        Event::LeadChanged { change } => writeln!(out, "lead: {}", lead_change(change)),
+        Event::CertificateReload { master, certificate_reload } => {
+            writeln!(out, "{master}: {certificate_reload}")
+        }
+        Event::LeaderChanged { change } => writeln!(out, "leader: {}", lead_change(change)),
         Event::JournalUnread { master, reason } => {
-            write!(out, "{BAD}{master}{BAD:#}: no journal: ")?;
+            write!(out, "{BAD}{master}{BAD:#}: cannot read the whole journal: ")?;
             detail(out, reason)
         }
         Event::JournalLost { master, reason } => {
             let reason = words::harmless(reason);
-            writeln!(out, "{NOTE}{master}{NOTE:#}: {reason}; connecting again")
+            writeln!(out, "{NOTE}{master}{NOTE:#}: {reason}; reconnecting")
         }
         Event::JournalResumed { master } => {
-            writeln!(out, "{master}: connected again, nothing was missed")
+            writeln!(out, "{master}: reconnected; no journal entry is missing")
         }
         Event::Checked { check } => super::smoke::progress(out, check),
         Event::Drilled { step } => super::drill::progress(out, step),
-        Event::Unproven { master, cause } => {
-            write!(out, "{NOTE}{master}{NOTE:#}: in place, not proven: ")?;
+        Event::Unverified { master, cause } => {
+            write!(out, "{NOTE}{master}{NOTE:#}: applied, not verified: ")?;
             detail(out, cause)
         }
         Event::RolledBack { master, error } => {
@@ -115,7 +133,7 @@ pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
     let file = file.display();
     writeln!(
         out,
-        "wrote {file}; next: put the CA where it says, then `{}`",
+        "wrote {file}; next: copy the CA certificate and key to the paths in this file, then run `{}`",
         words::command(["kcm", "plan", "-f", &file.to_string(), "--root", "out"])
     )
 }
@@ -133,14 +151,14 @@ fn totals(steps: &[&Step], tense: Tense) -> String {
     let parts = [
         (number(|s| matches!(s, Step::Write { .. })), "file", "write", "written"),
         (number(|s| matches!(s, Step::SetAttributes { .. })), "file", "correct", "corrected"),
-        (number(|s| matches!(s, Step::Restore { .. })), "file", "bring back", "brought back"),
+        (number(|s| matches!(s, Step::Restore { .. })), "file", "restore", "restored"),
         (number(|s| matches!(s, Step::Remove { .. })), "file", "remove", "removed"),
         (number(|s| matches!(s, Step::RemoveLeftover { .. })), "leftover", "remove", "removed"),
         (number(|s| matches!(s, Step::Enable)), "unit", "enable", "enabled"),
         (number(|s| matches!(s, Step::Disable)), "unit", "disable", "disabled"),
         (number(|s| matches!(s, Step::Stop)), "service", "stop", "stopped"),
         (number(|s| matches!(s, Step::Restart)), "service", "start", "started"),
-        (number(|s| matches!(s, Step::Prove)), "service", "prove", "proven"),
+        (number(|s| matches!(s, Step::Verify)), "service", "verify", "verified"),
     ];
     let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
     let parts = parts.map(|(number, noun, to_do, done)| match tense {

@@ -45,7 +45,7 @@ impl LogSink for LogReport {
     fn line(&mut self, line: LogLine<'_>) -> ControlFlow<()> {
         let text = match self.form {
             Form::Human => human(line, self.width),
-            Form::Json => json(line),
+            _ => json(line),
         };
         let mut out = anstream::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -23,7 +23,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::cli::args::{Form, LintForm};
+use crate::cli::args::Form;
 use crate::event::{Event, EventSink};
 use crate::finding::Severity;
 use crate::ops::adopt::Adopted;
@@ -34,6 +34,7 @@ use crate::ops::status::Status;
 use crate::ops::timer::{Manager, UnitText};
 use crate::preflight::lint::LintReport;
 use crate::rollout::{Outcome, Prepared};
+use crate::transport::Exchange;
 use crate::util::words;
 use terminal::Terminal;
 
@@ -59,8 +60,8 @@ impl Report {
 
     pub(crate) fn plan(&self, prepared: &Prepared) -> io::Result<()> {
         match self.form {
-            Form::Json => document("Plan", &prepared.plan),
             Form::Human => flushed(|out| human::plan(out, &prepared.plan, &self.file)),
+            form => document(form, "Plan", &prepared.plan),
         }
     }
 
@@ -69,76 +70,74 @@ impl Report {
     /// If the cluster file is printed, the findings go to standard error.
     pub(crate) fn found(&self, adopted: &Adopted, prints: bool) -> io::Result<()> {
         match self.form {
-            Form::Json => Ok(()),
             Form::Human if prints => adopt::found(&mut stderr(), adopted),
             Form::Human => flushed(|out| adopt::found(out, adopted)),
+            _ => Ok(()),
         }
     }
 
     /// Reports the files that `adopt` wrote.
     pub(crate) fn adopted(&self, report: &AdoptReport<'_>, prints: bool) -> io::Result<()> {
         match self.form {
-            Form::Json => document("Adoption", report),
             Form::Human if prints => {
                 adopt::adopted(&mut stderr(), report, &self.file)?;
                 flushed(|out| out.write_all(report.adopted.text.as_bytes()))
             }
             Form::Human => flushed(|out| adopt::adopted(out, report, &self.file)),
+            form => document(form, "Adoption", report),
         }
     }
 
     pub(crate) fn certificates(&self, check: &CertificateCheck) -> io::Result<()> {
         match self.form {
-            Form::Json => document("CertificateCheck", check),
             Form::Human => flushed(|out| certs::check(out, check)),
+            form => document(form, "CertificateCheck", check),
         }
     }
 
     pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
         match self.form {
-            Form::Json => document("Status", status),
             Form::Human => flushed(|out| status::status(out, status)),
+            form => document(form, "Status", status),
         }
     }
 
     /// Reports one of several status observations.
     ///
-    /// On a terminal it replaces the previous one; as JSON it is one document per line.
+    /// On a terminal it replaces the previous one; as JSON it is one line.
     pub(crate) fn status_again(&self, status: &Status) -> io::Result<()> {
         if self.form == Form::Human && io::stdout().is_terminal() {
             anstream::stdout().write_all(CLEAR.as_bytes())?;
         }
-        flushed(|out| match self.form {
-            Form::Json => {
-                let text = terminal::json(&Document::new("Status", status), false)? + "\n";
-                out.write_all(text.as_bytes())
-            }
-            Form::Human => {
+        match self.form {
+            Form::Human => flushed(|out| {
                 writeln!(out, "{}", words::moment(status.at))?;
                 status::status(out, status)?;
                 writeln!(out)
-            }
-        })
+            }),
+            Form::Json => document(Form::Jsonl, "Status", status),
+            form => document(form, "Status", status),
+        }
     }
 
     pub(crate) fn smoke(&self, report: &SmokeReport) -> io::Result<()> {
         match self.form {
-            Form::Json => document("SmokeReport", report),
             Form::Human => flushed(|out| smoke::report(out, report)),
+            form => document(form, "SmokeReport", report),
         }
     }
 
     pub(crate) fn drill(&self, report: &DrillReport) -> io::Result<()> {
         match self.form {
-            Form::Json => document("DrillReport", report),
             Form::Human => flushed(|out| drill::report(out, report)),
+            form => document(form, "DrillReport", report),
         }
     }
 
     pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {
         match self.form {
-            Form::Json => document("Outcome", outcome),
             Form::Human => flushed(|out| human::outcome(out, outcome, end, &self.file)),
+            form => document(form, "Outcome", outcome),
         }
     }
 }
@@ -159,7 +158,9 @@ pub(crate) enum End {
 impl EventSink for Report {
     /// Ignores write errors, because progress that cannot be shown must not stop the work.
     fn event(&self, event: &Event) {
-        if self.uploads.is_news(event) {
+        if self.form == Form::Jsonl {
+            let _ = document(Form::Jsonl, "Event", event);
+        } else if self.uploads.is_news(event) {
             let _ = human::event(&mut stderr(), event);
         }
     }
@@ -196,9 +197,18 @@ impl<'a, T: Serialize> Document<'a, T> {
     }
 }
 
-/// Writes one JSON document to standard output.
-pub(crate) fn document(kind: &'static str, value: &impl Serialize) -> io::Result<()> {
-    json(&Document::new(kind, value))
+/// Writes one document to standard output, with its version and kind.
+pub(crate) fn document(form: Form, kind: &'static str, value: &impl Serialize) -> io::Result<()> {
+    let document = Document::new(kind, value);
+    let text = match form {
+        Form::Yaml => {
+            let text = serde_yaml::to_string(&document).map_err(io::Error::other)?;
+            format!("---\n{text}")
+        }
+        Form::Jsonl => terminal::json(&document, false)? + "\n",
+        Form::Human | Form::Json | Form::Sarif => terminal::json(&document, true)? + "\n",
+    };
+    flushed(|out| out.write_all(text.as_bytes()))
 }
 
 /// Writes a value as JSON to standard output, as it is.
@@ -208,12 +218,34 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 }
 
 /// Reports the findings of `kcm lint`.
-pub(crate) fn lint(report: &LintReport, form: LintForm) -> io::Result<()> {
+pub(crate) fn lint(report: &LintReport, form: Form) -> io::Result<()> {
     match form {
-        LintForm::Human => flushed(|out| lint::report(out, report)),
-        LintForm::Json => document("Adoption", report),
-        LintForm::Sarif => json(&report.to_sarif()),
+        Form::Human => flushed(|out| lint::report(out, report)),
+        Form::Sarif => json(&report.to_sarif()),
+        form => document(form, "LintReport", report),
     }
+}
+
+/// Reports the version of kcm.
+pub(crate) fn version(form: Form, text: &str, document: &serde_json::Value) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(|out| writeln!(out, "kcm {text}")),
+        form => self::document(form, "Version", document),
+    }
+}
+
+/// Reports an exchange with a master, for `--verbose`.
+pub(crate) fn exchange(form: Form, exchange: &Exchange) {
+    // A trace that cannot be written must not stop the work.
+    let _ = match form {
+        Form::Jsonl => document(form, "Exchange", exchange),
+        _ => human::exchange(&mut stderr(), exchange),
+    };
+}
+
+/// Writes a text to standard output, as it is.
+pub(crate) fn text(text: &str) -> io::Result<()> {
+    flushed(|out| out.write_all(text.as_bytes()))
 }
 
 /// Reports the result of `kcm init`. A write error is ignored, because the file exists.
@@ -243,7 +275,7 @@ pub(crate) fn failure(form: Form, message: &str, as_json: &serde_json::Value) ->
     human::diagnostic(&mut stderr(), Severity::Error, message)?;
     match form {
         Form::Human => Ok(()),
-        Form::Json => document("Error", as_json),
+        form => document(form, "Error", as_json),
     }
 }
 

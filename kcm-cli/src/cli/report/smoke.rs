@@ -25,7 +25,7 @@ fn title(check: &SmokeCheck) -> String {
 pub(super) fn report(out: &mut dyn Write, report: &SmokeReport) -> io::Result<()> {
     let width = report.checks.iter().map(|check| title(check).chars().count());
     let width = column(width).max(5);
-    writeln!(out, "{NAME}{:width$}  RESULT   {:>7}  SEEN{NAME:#}", "CHECK", "TIME")?;
+    writeln!(out, "{NAME}{:width$}  RESULT   {:>7}  OBSERVED{NAME:#}", "CHECK", "TIME")?;
     for check in &report.checks {
         let (style, word, seen) = match &check.result {
             CheckResult::Passed { seen } => (GOOD, "passed", seen),
@@ -35,13 +35,13 @@ pub(super) fn report(out: &mut dyn Write, report: &SmokeReport) -> io::Result<()
         let time = format!("{}.{:02} s", check.milliseconds / 1000, check.milliseconds % 1000 / 10);
         writeln!(out, "{:width$}  {style}{word:7}{style:#}  {time:>7}  {seen}", title(check))?;
         if let CheckResult::Failed { look, .. } = &check.result {
-            writeln!(out, "{:width$}  look at: {look}", "")?;
+            writeln!(out, "{:width$}  help: {look}", "")?;
         }
     }
     for LeftBehind { what, why, remove } in &report.left_behind {
         writeln!(out)?;
-        writeln!(out, "{BAD}left behind{BAD:#}: {what}: {why}")?;
-        writeln!(out, "  remove it once that is mended: {remove}")?;
+        writeln!(out, "{BAD}not removed{BAD:#}: {what}: {why}")?;
+        writeln!(out, "  help: fix the problem, then run `{remove}`")?;
     }
     summary(out, report)
 }
@@ -53,20 +53,21 @@ fn summary(out: &mut dyn Write, report: &SmokeReport) -> io::Result<()> {
     let failed = of(|result| matches!(result, CheckResult::Failed { .. }));
     let skipped = of(|result| matches!(result, CheckResult::Skipped { .. }));
     if report.is_interrupted {
-        let left = if report.left_behind.is_empty() { " Nothing is left behind." } else { "" };
+        let left =
+            if report.left_behind.is_empty() { " All test objects are removed." } else { "" };
         return writeln!(out, "{NOTE}Interrupted.{NOTE:#}{left}");
     }
     if failed + skipped == 0 {
         let checks = count(report.checks.len(), "check");
         writeln!(
             out,
-            "{GOOD}The controllers work{GOOD:#}: {checks} passed, nothing is left behind."
+            "{GOOD}The controllers work{GOOD:#}: {checks} passed, all test objects are removed."
         )?;
     } else {
-        writeln!(out, "{BAD}Not proven{BAD:#}: {failed} failed, {skipped} skipped.")?;
+        writeln!(out, "{BAD}Not verified{BAD:#}: {failed} failed, {skipped} skipped.")?;
     }
     if !report.checks.iter().any(|check| check.name == CheckName::Etcd) {
-        writeln!(out, "etcd was not asked; --etcd names it.")?;
+        writeln!(out, "etcd was not checked; specify its URL with --etcd.")?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::human::{BAD, GOOD, NAME, NOTE, count, diagnostic};
 use super::style::Style;
-use crate::artifact::uptake::Uptake;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::finding::{Finding, grouped};
 use crate::ops::certs::{CertificateUse, CheckedCertificate, Validity};
 use crate::ops::status::{
@@ -17,7 +17,7 @@ use crate::util::words::harmless;
 /// Maximum length of a name that leaves room for all columns.
 const LONGEST_NAME: usize = 18;
 const HEADINGS: [&str; 9] =
-    ["SERVICE", "SINCE", "VERSION", "DISK", "HEALTH", "ROLE", "CLIENT", "SERVED", "CLOCK"];
+    ["SERVICE", "AGE", "VERSION", "SYNC", "HEALTH", "ROLE", "CLIENT", "SERVED", "CLOCK"];
 const WIDTHS: [usize; 9] = [8, 5, 8, 11, 7, 7, 6, 6, 0];
 const PLAIN: Style = Style::Plain;
 
@@ -46,7 +46,7 @@ fn row(
 ) -> io::Result<()> {
     write!(out, "{:width$}", shortened(&master.name, width))?;
     let Some(facts) = master.facts() else {
-        return writeln!(out, "  {BAD}not seen{BAD:#}");
+        return writeln!(out, "  {BAD}not observed{BAD:#}");
     };
     let cells = cells(status, &master.name, facts);
     let last = cells.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
@@ -177,21 +177,28 @@ fn shortened(text: &str, width: usize) -> String {
 fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     match &status.leadership {
         Observation::Unknown(_) if is_offline(status) => {}
-        Observation::Unknown(why) => writeln!(out, "Who leads is not known: {why}.")?,
+        Observation::Unknown(why) => writeln!(out, "Cannot determine the leader: {why}.")?,
         Observation::Known(leadership) => held(out, leadership)?,
     }
     let mut all = status.certificates.iter();
     let ca = all.find(|it| it.role == CertificateUse::Ca);
     for master in &status.masters {
-        let uptake = master.facts().and_then(|facts| facts.uptake.as_ref());
-        if let Some(uptake) = uptake.filter(|uptake| **uptake != Uptake::Proven) {
-            writeln!(out, "{}: {uptake}.", master.name)?;
+        let certificate_reload = master.facts().and_then(|facts| facts.certificate_reload.as_ref());
+        if let Some(certificate_reload) = certificate_reload
+            .filter(|certificate_reload| **certificate_reload != CertificateReload::Proven)
+        {
+            writeln!(out, "{}: {certificate_reload}.", master.name)?;
         }
     }
     equal(out, status)?;
     match ca {
         Some(ca) => {
-            writeln!(out, "The CA ends on {}, in {} days.", ca.not_after.date(), ca.days_left)
+            writeln!(
+                out,
+                "The CA certificate expires on {}, in {} days.",
+                ca.not_after.date(),
+                ca.days_left
+            )
         }
         None => Ok(()),
     }
@@ -222,8 +229,8 @@ fn equal(out: &mut dyn Write, status: &Status) -> io::Result<()> {
 fn held(out: &mut dyn Write, leadership: &Leadership) -> io::Result<()> {
     let Some(holder) = &leadership.holder else { return Ok(()) };
     let who = leadership.master.as_ref().unwrap_or(holder);
-    let leads = if leadership.is_stale() { "led last" } else { "leads" };
-    write!(out, "{who} {leads}")?;
+    let leads = if leadership.is_stale() { "Last leader" } else { "Leader" };
+    write!(out, "{leads}: {who}")?;
     if let Some(since) = leadership.since {
         write!(out, ", since {}", crate::util::words::moment(since))?;
     }
@@ -231,7 +238,7 @@ fn held(out: &mut dyn Write, leadership: &Leadership) -> io::Result<()> {
         write!(out, "; renewed {}.{} s ago", age / 1000, age % 1000 / 100)?;
     }
     if let Some(transitions) = leadership.transitions {
-        write!(out, "; the lead has changed {transitions} times")?;
+        write!(out, "; leader changes: {transitions}")?;
     }
     writeln!(out, ".")
 }
@@ -246,7 +253,7 @@ pub(super) fn findings(out: &mut dyn Write, findings: &[Finding]) -> io::Result<
 fn summary(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     let masters = count(status.masters.len(), "master");
     match status.findings.len() {
-        0 => writeln!(out, "{GOOD}All is well{GOOD:#}: {masters}."),
+        0 => writeln!(out, "{GOOD}No findings{GOOD:#}: {masters}."),
         number => writeln!(out, "{} on {masters}.", count(number, "finding")),
     }
 }

@@ -27,7 +27,7 @@ impl<W: Write> Write for Terminal<W> {
 
     fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> io::Result<()> {
         let mut line = Line::default();
-        line.write_fmt(arguments).map_err(|_| io::Error::other("a value cannot be formatted"))?;
+        line.write_fmt(arguments).map_err(|_| io::Error::other("cannot format a value"))?;
         self.0.write_all(line.end().as_bytes())
     }
 }

@@ -16,21 +16,25 @@ pub(super) fn written(
     if is_written {
         writeln!(out, "wrote {at}/{} and {at}/{}", service.name, timer.name)?;
     } else {
-        writeln!(out, "Nothing to do: {at}/{} and {at}/{} are there.", service.name, timer.name)?;
+        writeln!(
+            out,
+            "Nothing to do: {at}/{} and {at}/{} are up to date.",
+            service.name, timer.name
+        )?;
     }
     let systemctl = match manager {
         Manager::System => "systemctl",
         Manager::User => "systemctl --user",
     };
-    writeln!(out, "They are switched on with:")?;
+    writeln!(out, "Enable the timer with:")?;
     writeln!(out, "  {systemctl} daemon-reload")?;
     writeln!(out, "  {systemctl} enable --now {}", timer.name)?;
-    let agent = "There is no ssh agent in a timer: the key that ssh uses must open without one.";
+    let agent = "A timer has no SSH agent: the SSH private key must be usable without an agent.";
     writeln!(out, "{agent}")?;
     if manager == Manager::User {
         writeln!(
             out,
-            "It runs while you are logged in; `loginctl enable-linger` makes it always."
+            "A user timer runs only while you are logged in; run `loginctl enable-linger` to run the timer always."
         )?;
     }
     Ok(())

@@ -26,14 +26,14 @@ pub(super) fn check_ranges(
     let path = [Key("cluster"), Key("serviceClusterIpRange")];
     if !pods.iter().any(|range| services.of(range.family()).is_some()) {
         let problem = format!(
-            "{services} and clusterCidr {pods} are of different IP families; give Services a range of a family that Pods have"
+            "{services} and clusterCidr {pods} have no IP family in common; give Services a range of the same IP family"
         );
         return Err(at.error(&path, problem));
     }
     let overlaps = |range| pods.iter().find(|other| other.overlaps(range));
     if let Some((range, other)) = services.iter().find_map(|it| Some((it, overlaps(it)?))) {
         let problem =
-            format!("{range} overlaps clusterCidr {other}; give Services a range of their own");
+            format!("{range} overlaps clusterCidr {other}; give Services a separate range");
         return Err(at.error(&path, problem));
     }
     Ok(())
@@ -56,18 +56,20 @@ pub(super) fn node_masks(
     if both.is_some() {
         if pods.is_dual_stack() {
             let problem = format!(
-                "kube-controller-manager refuses one size for two ranges; write {MASK_IPV4} and {MASK_IPV6}"
+                "kube-controller-manager rejects one mask size for two ranges; set {MASK_IPV4} and {MASK_IPV6}"
             );
             return wrong(MASK, problem);
         }
         if let Some((_, key, _)) = named.iter().find(|(.., mask)| mask.is_some()) {
-            let problem = format!("kube-controller-manager refuses it beside {MASK}; keep one");
+            let problem = format!(
+                "kube-controller-manager rejects this key together with {MASK}; keep one of them"
+            );
             return wrong(key, problem);
         }
     }
     for (family, key, mask) in named {
         if mask.is_some() && pods.of(family).is_none() {
-            let problem = format!("clusterCidr {pods} has no {family} range; remove it");
+            let problem = format!("clusterCidr {pods} has no {family} range; remove this key");
             return wrong(key, problem);
         }
     }
@@ -86,7 +88,7 @@ pub(super) fn node_masks(
             Some(_) => at.error(&[Key("cluster"), Key(key)], problem),
             None => at.error(
                 &[Key("cluster"), Key("clusterCidr")],
-                format!("{key} is {mask} by default, and {problem} in {key}"),
+                format!("{key} defaults to {mask}, and {problem} in {key}"),
             ),
         })
     };
@@ -110,14 +112,14 @@ fn misfit(mask: u8, range: &Cidr, family: IpFamily) -> Option<String> {
     };
     if mask < prefix {
         Some(format!(
-            "{mask} is shorter than the prefix of clusterCidr {range}: no node would fit; use {prefix} to {longest}"
+            "{mask} is less than the prefix length of clusterCidr {range}, which leaves no range for a node; use {prefix} to {longest}"
         ))
     } else if mask > longest {
-        Some(format!("{mask} is longer than an address; use {prefix} to {longest}"))
+        Some(format!("{mask} exceeds the length of an address; use {prefix} to {longest}"))
     } else if family == IpFamily::V6 && mask - prefix > LARGEST_MASK_DIFFERENCE {
         let most = prefix.saturating_add(LARGEST_MASK_DIFFERENCE).min(longest);
         Some(format!(
-            "{mask} is more than 16 beyond the prefix of clusterCidr {range}, which kube-controller-manager refuses; use {prefix} to {most}"
+            "{mask} exceeds the prefix length of clusterCidr {range} by more than 16, which kube-controller-manager rejects; use {prefix} to {most}"
         ))
     } else {
         None
@@ -135,13 +137,15 @@ pub(super) fn warnings(masters: &[Master], pods: &Ranges, services: &Ranges) -> 
         .filter_map(|master| {
             let (field, range) = inside(master.address.ip()?)?;
             let (name, address) = (&master.name, &master.address);
-            Some(format!("{name}: its address {address} lies in {field} {range}"))
+            Some(format!(
+                "{name}: address {address} is in {field} {range}; change the address or the range"
+            ))
         })
         .collect();
     for range in services.iter().filter(|range| pods.of(range.family()).is_none()) {
         let family = range.family();
         warnings.push(format!(
-            "serviceClusterIpRange {range} is {family}, and clusterCidr {pods} has no {family} range: Services of that family reach no Pod"
+            "serviceClusterIpRange {range} is {family}, and clusterCidr {pods} has no {family} range: Services of that family cannot reach a Pod; add a range of that family to clusterCidr"
         ));
     }
     warnings

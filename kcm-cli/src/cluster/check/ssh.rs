@@ -115,7 +115,7 @@ fn port(
 ) -> Result<Option<u16>, ClusterFileError> {
     match port {
         Some(0) => {
-            let problem = "0 is no port; ports go from 1 to 65535";
+            let problem = "0 is not a valid port; write a port from 1 to 65535";
             Err(at.error(&below(path, Key("port")), problem))
         }
         port => Ok(port),
@@ -132,11 +132,11 @@ fn password(
         (Some(file), None) => Ok(SudoPassword::File(file.0.from(folder))),
         (None, Some(env)) => Ok(SudoPassword::Env(env.0.0)),
         (Some(_), Some(_)) => {
-            let problem = "names a file and an environment variable; keep one of them";
+            let problem = "sets both `file` and `env`; keep one of them";
             Err(at.error(&below(path, Key("sudoPassword")), problem))
         }
         (None, None) => {
-            let problem = "is empty; write {file: PATH} or {env: NAME}, or remove it to be asked on the terminal";
+            let problem = "sets neither `file` nor `env`; write {file: PATH} or {env: NAME}, or remove this key for a prompt on the terminal";
             Err(at.error(&below(path, Key("sudoPassword")), problem))
         }
     }
@@ -150,7 +150,8 @@ fn check_password(
     sudo: Option<Sudo>,
 ) -> Result<(), ClusterFileError> {
     if choices.sudo_password.is_some() && sudo != Some(Sudo::Password) {
-        let problem = "says where sudo's password is, but sudo asks for none; add `sudo: password` beside it, or remove this key";
+        let problem =
+            "has no effect without `sudo: password`; set `sudo: password`, or remove this key";
         return Err(at.error(&below(path, Key("sudoPassword")), problem));
     }
     Ok(())

@@ -17,15 +17,19 @@ use crate::util::files::RemotePath;
 
 /// Directives that kcm writes itself, each with the reason or the key to use instead.
 const OWN: &[(&str, &str, &str)] = &[
-    ("Unit", "Description", "kcm writes this one itself; remove it"),
-    ("Unit", "Documentation", "kcm writes this one itself; remove it"),
-    ("Service", "ExecStart", "has a key of its own; set controllerManager.flags"),
-    ("Service", "User", "has a key of its own; set systemd.user"),
-    ("Service", "Group", "has a key of its own; set systemd.group"),
+    ("Unit", "Description", "kcm sets this directive; remove this key"),
+    ("Unit", "Documentation", "kcm sets this directive; remove this key"),
+    (
+        "Service",
+        "ExecStart",
+        "kcm sets this directive from another key; set controllerManager.flags instead",
+    ),
+    ("Service", "User", "kcm sets this directive from another key; set systemd.user instead"),
+    ("Service", "Group", "kcm sets this directive from another key; set systemd.group instead"),
     (
         "Service",
         "DynamicUser",
-        "a user that is made at every start owns none of the files; set systemd.user",
+        "a dynamic user does not own the files of the service; set systemd.user instead",
     ),
 ];
 
@@ -39,7 +43,7 @@ pub(super) fn service(
         None => (None, None, None, None),
     };
     if user.is_none() && group.is_some() {
-        let problem = "there is no systemd.user beside it; add that, or remove this key";
+        let problem = "requires systemd.user; set systemd.user, or remove this key";
         return Err(at.error(&[Key("systemd"), Key("group")], problem));
     }
     Ok(Service {
@@ -96,10 +100,10 @@ fn check_section(
     match file.findings.first() {
         Some(finding) => {
             let help = finding.nearest.map_or_else(
-                || "there are Unit, Service and Install, and X-… for other programs".to_owned(),
+                || "use Unit, Service or Install, or X-… for other programs".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
-            Err(at.error(path, format!("a service's unit has no such section; {help}")))
+            Err(at.error(path, format!("not a section of a service unit; {help}")))
         }
         None => Ok(()),
     }
@@ -135,7 +139,7 @@ fn say(finding: &Finding) -> String {
     };
     let help =
         nearest.map_or_else(|| code.help().to_owned(), |near| format!("did you mean `{near}`?"));
-    format!("as systemd 252 reads it, {}{what}; {help}", code.meaning())
+    format!("in systemd 252, {}{what}; {help}", code.meaning())
 }
 
 /// Returns warnings about valid settings that are likely mistakes.
@@ -164,7 +168,7 @@ fn restart(service: &Service) -> Option<String> {
     let last = values.next_back()?.1.value.text();
     (last != "always").then(|| {
         format!(
-            "systemd.directives.Service.Restart: with `{last}` kube-controller-manager stays down after some of its ends; only `always` covers all"
+            "systemd.directives.Service.Restart: `{last}` does not restart kube-controller-manager after every exit; set `always`"
         )
     })
 }
@@ -174,12 +178,12 @@ fn accounts(service: &Service, owner: Option<&Ownership>) -> Option<String> {
     let owner = owner.map_or(runs_as, |owner| owner.user.as_str());
     match (runs_as, service.hardening) {
         ("root", Hardening::Strict) => Some(
-            "systemd.hardening is strict, but the service runs as root, which without capabilities reads no other user's private files; set systemd.user".to_owned(),
+            "systemd.hardening is strict, but the service runs as root without capabilities and cannot read private files of other users; set systemd.user".to_owned(),
         ),
         ("root", Hardening::None) => None,
         (user, _) if user == owner => None,
         (user, _) => Some(format!(
-            "install.owner is {owner}, but the service runs as {user} (systemd.user) and cannot read {owner}'s private files; make them the same"
+            "install.owner is {owner}, but the service runs as {user} (systemd.user) and cannot read {owner}'s private files; set both to the same user"
         )),
     }
 }
@@ -198,7 +202,7 @@ fn hidden(service: &Service, root: &RemotePath, masters: &[Master]) -> Vec<Strin
         .filter_map(|(name, path)| {
             let key = service.hardening.hidden_by(path).filter(|key| !is_changed(key))?;
             Some(format!(
-                "{name}: {path} is hidden from the service by {key}= (systemd.hardening strict); move it, or set systemd.directives.Service.{key}"
+                "{name}: {path} is hidden from the service by {key}= (systemd.hardening strict); change the path, or set systemd.directives.Service.{key}"
             ))
         })
         .collect();

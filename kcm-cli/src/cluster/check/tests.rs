@@ -78,7 +78,7 @@ fn ranges_and_node_sizes_come_to_the_flags_that_upstream_takes() {
 #[test]
 fn nodes_that_get_no_range_need_none_that_fits() {
     let text = SMALLEST.replace("172.20.0.0/16", "172.20.0.0/28");
-    assert!(parse(&text).unwrap_err().to_string().contains("no node would fit"));
+    assert!(parse(&text).unwrap_err().to_string().contains("leaves no range for a node"));
     for flags in ["{allocate-node-cidrs: false}", "{allocate-node-cidrs: null}"] {
         parse(
             &text.replace("masters:", &format!("controllerManager: {{flags: {flags}}}\nmasters:")),
@@ -193,20 +193,20 @@ fn what_systemd_would_ignore_or_the_service_could_not_read_is_a_warning() {
         (
             "systemd: {user: kube}\ninstall: {owner: root}",
             vec![
-                "install.owner is root, but the service runs as kube (systemd.user) and cannot read root's private files; make them the same",
+                "install.owner is root, but the service runs as kube (systemd.user) and cannot read root's private files; set both to the same user",
             ],
         ),
         (
             "systemd: {hardening: strict}",
             vec![
-                "systemd.hardening is strict, but the service runs as root, which without capabilities reads no other user's private files; set systemd.user",
+                "systemd.hardening is strict, but the service runs as root without capabilities and cannot read private files of other users; set systemd.user",
             ],
         ),
         (
             "systemd: {user: kube, hardening: strict}\ninstall: {root: /home/kube/k8s}\ncontrollerManager: {flags: {root-ca-file: /tmp/ca.pem}}",
             vec![
-                "--root-ca-file: /tmp/ca.pem is hidden from the service by PrivateTmp= (systemd.hardening strict); move it, or set systemd.directives.Service.PrivateTmp",
-                "install.root: /home/kube/k8s is hidden from the service by ProtectHome= (systemd.hardening strict); move it, or set systemd.directives.Service.ProtectHome",
+                "--root-ca-file: /tmp/ca.pem is hidden from the service by PrivateTmp= (systemd.hardening strict); change the path, or set systemd.directives.Service.PrivateTmp",
+                "install.root: /home/kube/k8s is hidden from the service by ProtectHome= (systemd.hardening strict); change the path, or set systemd.directives.Service.ProtectHome",
             ],
         ),
         (
@@ -216,9 +216,9 @@ fn what_systemd_would_ignore_or_the_service_could_not_read_is_a_warning() {
         (
             "systemd: {directives: {Service: {LimitNOFILES: 1, X-Rack: 7, NewInNextYear: 1, ExecStartPre: '-bin/x'}}}",
             vec![
-                "systemd.directives.Service.LimitNOFILES: as systemd 252 reads it, the directive is ignored; did you mean `LimitNOFILE`?",
-                "systemd.directives.Service.NewInNextYear: as systemd 252 reads it, the directive is ignored; correct its key or move it to its section; prefix it with `X-` if it is for other programs",
-                "systemd.directives.Service.ExecStartPre: as systemd 252 reads it, the command is not valid and, because of its `-` prefix, ignored without an error: `bin/x`; correct the command",
+                "systemd.directives.Service.LimitNOFILES: in systemd 252, the directive is unknown in this section and ignored; did you mean `LimitNOFILE`?",
+                "systemd.directives.Service.NewInNextYear: in systemd 252, the directive is unknown in this section and ignored; correct the key, move the directive to another section, or prefix the key with `X-` if other programs read the directive",
+                "systemd.directives.Service.ExecStartPre: in systemd 252, the command is not valid and, because of its `-` prefix, ignored without an error: `bin/x`; correct the command",
             ],
         ),
     ] {

@@ -190,7 +190,7 @@ pub(super) fn explain(error: &hyper::Error) -> Problem {
     }
     let reason = crate::util::words::in_full(error);
     if error.is_parse() {
-        return Problem::Garbage { what: format!("its answer is no HTTP ({reason})") };
+        return Problem::Garbage { what: format!("not an HTTP response ({reason})") };
     }
     Problem::Lost { reason }
 }

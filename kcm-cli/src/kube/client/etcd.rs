@@ -71,15 +71,15 @@ impl Etcd {
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect();
         let body = timeout(self.patience.request, body).await;
-        let body = body.map_err(|_| "its answer does not end".to_owned())?;
+        let body = body.map_err(|_| "the answer did not end within the time limit".to_owned())?;
         let body = body.map_err(|error| at_bottom(&*error))?.to_bytes();
-        judge(status, &body)
+        evaluate(status, &body)
     }
 }
 
 /// Interprets an answer of the gateway. Its 64-bit numbers are strings, and it omits fields that
 /// are zero.
-fn judge(status: u16, body: &[u8]) -> Result<bool, String> {
+fn evaluate(status: u16, body: &[u8]) -> Result<bool, String> {
     let answer: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let said = at(&answer, "/message").as_str().or(at(&answer, "/error").as_str());
     if status == 200 && at(&answer, "/header").is_object() {
@@ -89,37 +89,46 @@ fn judge(status: u16, body: &[u8]) -> Result<bool, String> {
     match (code, said) {
         // The gateway connects to its server as a client, with the server's own certificate.
         (Some(14), Some(said)) => Err(format!(
-            "its JSON gateway cannot reach its own server ({}); issue etcd's server certificate for client authentication, too",
+            "the JSON gateway of etcd cannot connect to its own server ({}); issue the server certificate of etcd for client authentication, too",
             in_one_line(said)
         )),
         (Some(7 | 16), Some(said)) => Err(format!(
-            "it refuses to read ({}); its own access control wants a user that may",
+            "etcd denies read access ({}); use a certificate of a user with read permission in etcd",
             in_one_line(said)
         )),
-        (_, Some(said)) => Err(format!("it answers {status}: {}", in_one_line(said))),
-        _ => {
-            Err(format!("it answers {status}, which is not etcd's gateway; etcd has it since 3.4"))
-        }
+        (_, Some(said)) => Err(format!("HTTP {status}: {}", in_one_line(said))),
+        _ => Err(format!(
+            "HTTP {status} is not an answer of etcd's JSON gateway; use etcd 3.4 or newer"
+        )),
     }
 }
 
 /// Describes a connection problem for etcd. The texts of [`Problem`] are about the API server.
 fn in_words(problem: Problem) -> String {
     match problem {
-        Problem::Refused => "nobody listens there; start etcd, or correct --etcd".to_owned(),
-        Problem::Unknown { reason } => format!("cannot be reached: {reason}; correct --etcd"),
+        Problem::Refused => {
+            "connection refused, or the host name cannot be resolved; start etcd, or correct --etcd"
+                .to_owned()
+        }
+        Problem::Unknown { reason } => format!("cannot connect: {reason}; correct --etcd"),
         Problem::Unauthenticated { reason } => format!(
-            "does not take the client certificate: {reason}; it must be for client authentication, and signed by the CA in etcd's --trusted-ca-file"
+            "rejects the client certificate: {reason}; use a certificate for client authentication that is signed by the CA in etcd's --trusted-ca-file"
         ),
         Problem::AnotherCa { .. } => {
-            "its certificate was not signed by the CA in --etcd-cacert; give etcd's CA".to_owned()
+            "the server certificate was not signed by the CA in --etcd-cacert; use the CA of etcd"
+                .to_owned()
         }
         Problem::AnotherName { expected, presented } => format!(
-            "its certificate is for {}, not for {expected}; name one of these in --etcd",
+            "the server certificate is valid for {}, not for {expected}; use one of its hosts in --etcd",
             presented.join(", ")
         ),
-        Problem::NoTls => "it speaks no TLS; name its client URL with https".to_owned(),
-        Problem::Closed => "it closes connections at once; see its log".to_owned(),
+        Problem::NoTls => {
+            "the server does not speak TLS; use the https client URL of etcd".to_owned()
+        }
+        Problem::Closed => {
+            "the server closes connections during the TLS handshake; check the log of etcd"
+                .to_owned()
+        }
         problem => problem.to_string(),
     }
 }
@@ -130,17 +139,17 @@ mod tests {
 
     #[test]
     fn a_count_is_a_string_and_none_is_left_out() {
-        assert_eq!(judge(200, br#"{"header":{"revision":"7"},"count":"1"}"#), Ok(true));
-        assert_eq!(judge(200, br#"{"header":{"revision":"7"}}"#), Ok(false));
+        assert_eq!(evaluate(200, br#"{"header":{"revision":"7"},"count":"1"}"#), Ok(true));
+        assert_eq!(evaluate(200, br#"{"header":{"revision":"7"}}"#), Ok(false));
     }
 
     #[test]
     fn a_server_certificate_that_is_no_clients_is_named() {
         let said = br#"{"error":"broken pipe","code":14,"message":"write: broken pipe"}"#;
-        let why = judge(503, said).unwrap_err();
+        let why = evaluate(503, said).unwrap_err();
         assert!(why.contains("client authentication") && why.contains("broken pipe"), "{why}");
         for body in [&b"<html>"[..], b"", b"{}", b"[]", b"null"] {
-            assert!(judge(200, body).is_err() && judge(404, body).is_err());
+            assert!(evaluate(200, body).is_err() && evaluate(404, body).is_err());
         }
     }
 }

@@ -35,7 +35,7 @@ impl LeaseStore for ApiServer {
             match answer.code {
                 200 => read(&answer),
                 404 if is_absent(&answer) => {
-                    Err(Problem::Conflict { message: "it has been deleted".to_owned() })
+                    Err(Problem::Conflict { message: "the Lease was deleted".to_owned() })
                 }
                 _ => Err(self.refusal(&answer, &format!("update leases/{LEASE_NAME}"))),
             }

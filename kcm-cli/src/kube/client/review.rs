@@ -57,7 +57,7 @@ impl ApiServer {
             let info: k8s_openapi::apimachinery::pkg::version::Info = answer.object()?;
             let is_version = info.git_version.starts_with('v');
             if !is_version {
-                let what = format!("its version is {:?}", info.git_version);
+                let what = format!("the version is {:?}", info.git_version);
                 return Err(Problem::Garbage { what });
             }
             Ok(ServerVersion { version: info.git_version, clock: answer.clock })
@@ -80,11 +80,11 @@ impl ApiServer {
                     let review: SelfSubjectReview = answer.object()?;
                     let user = review.status.and_then(|status| status.user_info?.username);
                     user.map(Some).ok_or_else(|| Problem::Garbage {
-                        what: "its SelfSubjectReview names no user".to_owned(),
+                        what: "the SelfSubjectReview has no user name".to_owned(),
                     })
                 }
                 404 => Ok(None),
-                _ => match self.refusal(&answer, "ask who one is") {
+                _ => match self.refusal(&answer, "query the authenticated user") {
                     Problem::Forbidden { .. } => Ok(None),
                     problem => Err(problem),
                 },
@@ -122,11 +122,11 @@ impl ApiServer {
         let allowed = async {
             let answer = self.review(&review).await?;
             if !matches!(answer.code, 200 | 201) {
-                return Err(self.refusal(&answer, &format!("ask whether one may {place}")));
+                return Err(self.refusal(&answer, &format!("query the permission to {place}")));
             }
             let review: SelfSubjectAccessReview = answer.object()?;
             let status = review.status.ok_or_else(|| Problem::Garbage {
-                what: "its SelfSubjectAccessReview has no status".to_owned(),
+                what: "the SelfSubjectAccessReview has no status".to_owned(),
             })?;
             if status.allowed {
                 return Ok(());

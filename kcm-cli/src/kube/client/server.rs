@@ -1,7 +1,6 @@
 //! The API server: sends requests, and classifies its refusals.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -20,10 +19,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connect::{self, Line, Patience, Sent, Target};
 use super::tls;
-use crate::kube::Credentials;
 use crate::kube::clock::{self, ClockOffset, http_date};
 use crate::kube::error::{ApiError, Problem, Step, unsendable};
 use crate::kube::via::Via;
+use crate::kube::{Credentials, KubeconfigContext};
 use crate::pki::Pair;
 use crate::transport::StreamAddress;
 use crate::util::words::{at_bottom, in_full, in_one_line, moment};
@@ -82,9 +81,9 @@ impl ApiServer {
                     prepared.map_err(|problem| failed(server.as_str(), problem))?;
                 (config, server.clone(), tls, Some(Arc::new(certificate)))
             }
-            Credentials::Kubeconfig(path) => {
+            Credentials::Kubeconfig(named) => {
                 let (config, server, tls) =
-                    kubeconfig(path).await.map_err(|problem| failed("the API server", problem))?;
+                    kubeconfig(named).await.map_err(|problem| failed("the API server", problem))?;
                 (config, server, tls, None)
             }
         };
@@ -148,7 +147,7 @@ impl ApiServer {
             409 => Problem::Conflict { message },
             code @ (429 | 500..=599) => Problem::Unavailable { code, message },
             code if status.is_some() => Problem::Refusal { code, message },
-            code => Problem::Garbage { what: format!("it answers {code}, {message}") },
+            code => Problem::Garbage { what: format!("HTTP {code}, {message}") },
         }
     }
 
@@ -160,25 +159,25 @@ impl ApiServer {
     /// Suggests why the server rejects the client certificate, and how to fix it.
     fn why_unknown(&self, clock: Option<ClockOffset>) -> String {
         let Some(certificate) = &self.certificate else {
-            return "give a kubeconfig that is accepted".to_owned();
+            return "HTTP 401; use a kubeconfig with valid credentials".to_owned();
         };
         let ahead = clock.map_or(time::Duration::ZERO, ClockOffset::middle);
         let there = clock::now().saturating_add(ahead);
         match certificate.check_validity(there) {
             Err(ValidityError::NotYetValid { not_before, .. }) => format!(
-                "the certificate is valid from {}, and it is {} there; synchronise the clocks",
+                "the client certificate is not valid before {}, and the server's clock shows {}; synchronise the clocks",
                 moment(not_before),
                 moment(there)
             ),
             Err(ValidityError::Expired { not_after, .. }) => {
                 format!(
-                    "the certificate expired on {}, and it is {} there; renew it",
+                    "the client certificate expired on {}, and the server's clock shows {}; renew the certificate",
                     moment(not_after),
                     moment(there)
                 )
             }
             _ => format!(
-                "the certificate is of {:?}; name that CA in its --client-ca-file, or issue the certificate from the CA that is there",
+                "the client certificate was issued by {:?}; add this CA to --client-ca-file of kube-apiserver, or issue the certificate from a CA in that file",
                 certificate.issuer()
             ),
         }
@@ -193,7 +192,7 @@ impl Answer {
     /// Decodes the object in a successful answer.
     pub(super) fn object<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.body).map_err(|error| Problem::Garbage {
-            what: format!("it answers {} with {} ({error})", self.code, shown(&self.body)),
+            what: format!("HTTP {} with {} ({error})", self.code, shown(&self.body)),
         })
     }
 
@@ -219,18 +218,27 @@ fn component(
     Ok((kube::Config::new(uri), tls, certificate))
 }
 
-async fn kubeconfig(path: &Path) -> Result<(kube::Config, ServerUrl, ClientConfig), Problem> {
+async fn kubeconfig(
+    named: &KubeconfigContext,
+) -> Result<(kube::Config, ServerUrl, ClientConfig), Problem> {
     // `kube` uses rustls' default provider. An embedder may have set one already.
     if CryptoProvider::get_default().is_none() {
         let _ = aws_lc_rs::default_provider().install_default();
     }
-    let unusable = |reason: String| Problem::Unusable { what: path.display().to_string(), reason };
-    let read = Kubeconfig::read_from(path).map_err(|error| unusable(at_bottom(&error)))?;
-    let options = KubeConfigOptions::default();
+    let unusable = |reason: String| Problem::Unusable { what: named.list(), reason };
+    let is_list = named.files.len() > 1;
+    let mut read = Kubeconfig::default();
+    for file in named.files.iter().filter(|file| !is_list || file.exists()) {
+        let next = Kubeconfig::read_from(file).map_err(|error| unusable(at_bottom(&error)))?;
+        read = read.merge(next).map_err(|error| unusable(at_bottom(&error)))?;
+    }
+    let options = KubeConfigOptions { context: named.context.clone(), ..Default::default() };
     let config = kube::Config::from_custom_kubeconfig(read, &options).await;
     let config = config.map_err(|error| unusable(at_bottom(&error)))?;
     if let Some(proxy) = &config.proxy_url {
-        return Err(unusable(format!("it wants the proxy {proxy}, and kcm uses none")));
+        return Err(unusable(format!(
+            "the kubeconfig requires the proxy {proxy}, and kcm does not support proxies"
+        )));
     }
     let server = ServerUrl::parse(config.cluster_url.to_string().trim_end_matches('/'));
     let server = server.map_err(|error| unusable(error.to_string()))?;
@@ -272,7 +280,7 @@ fn explain(error: kube::Error) -> Problem {
 /// Classifies an error while reading the body.
 fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
     if error.is::<LengthLimitError>() {
-        return Problem::Garbage { what: format!("its answer is over {LARGEST_ANSWER} bytes") };
+        return Problem::Garbage { what: format!("an answer of more than {LARGEST_ANSWER} bytes") };
     }
     Problem::Lost { reason: at_bottom(error) }
 }
@@ -281,5 +289,5 @@ fn broken(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Problem {
 fn shown(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..200).unwrap_or(body));
     let text = in_one_line(&text);
-    if text.is_empty() { "nothing".to_owned() } else { format!("{text:?}") }
+    if text.is_empty() { "an empty body".to_owned() } else { format!("{text:?}") }
 }

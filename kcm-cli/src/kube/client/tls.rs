@@ -30,7 +30,7 @@ pub(super) fn client(ca: &str, pair: &Pair) -> Result<ClientConfig, Problem> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| unusable("the certificate", error.to_string()))?;
     if chain.is_empty() {
-        return Err(unusable("the certificate", "it holds none".to_owned()));
+        return Err(unusable("the certificate", "no certificate found".to_owned()));
     }
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())
         .map_err(|error| unusable("the key", error.to_string()))?;
@@ -134,7 +134,7 @@ impl ServerCertVerifier for Verifier {
 
 /// An error with details of the certificate, passed through rustls.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("not the server that was meant")]
+#[error("not the expected server")]
 enum Judgement {
     AnotherCa(Option<String>),
     AnotherName { expected: String, presented: Vec<String> },
@@ -217,11 +217,11 @@ pub(super) fn explain_alert(alert: AlertDescription) -> Problem {
     );
     if about_certificate {
         let reason = format!(
-            "its TLS ends with the alert {alert:?}; the certificate must be valid and of a CA that it trusts"
+            "TLS alert {alert:?}; use a valid client certificate of a CA that the server trusts"
         );
         return Problem::Unauthenticated { reason };
     }
-    Problem::Tls { reason: format!("the server ends it with the alert {alert:?}") }
+    Problem::Tls { reason: format!("the server sent the alert {alert:?}") }
 }
 
 fn date(time: UnixTime) -> OffsetDateTime {

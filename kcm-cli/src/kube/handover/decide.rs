@@ -93,31 +93,35 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Coordinated { strategy } => {
-                write!(f, "the API server itself picks the leader (strategy {strategy})")
+                write!(f, "the API server selects the leader (strategy {strategy})")
             }
             Self::Changed { holder } => {
-                write!(f, "another process of that host holds it ({holder})")
+                write!(f, "another process on that host holds the Lease ({holder})")
             }
             Self::SharedHostname => f.write_str("another master has the same hostname"),
-            Self::Clocks { spread: None } => f.write_str("the clocks could not be compared"),
+            Self::Clocks { spread: None } => f.write_str("cannot compare the clocks"),
             Self::Clocks { spread: Some(spread) } => {
-                write!(f, "the clocks may be {} s apart", spread.as_secs())
+                write!(f, "the clocks may differ by {} s", spread.as_secs())
             }
             Self::AcquiredBefore { acquired, started } => write!(
                 f,
-                "its holder got it at {}, before the service's process started at {}: another process of that host holds it",
+                "the Lease was acquired at {}, before the service's process started at {}: another process on that host holds the Lease",
                 moment(*acquired),
                 moment(*started)
             ),
             Self::RenewedAfter { renewed, gone } => write!(
                 f,
-                "it was renewed at {}, after the service's process was gone at {}: another process of that host holds it",
+                "the Lease was renewed at {}, after the service's process ended at {}: another process on that host holds the Lease",
                 moment(*renewed),
                 moment(*gone)
             ),
-            Self::RanOut => f.write_str("it had run out, or another clock wrote it"),
-            Self::Times => f.write_str("its times contradict each other"),
-            Self::Contended => f.write_str("it kept changing"),
+            Self::RanOut => {
+                f.write_str("the Lease had expired, or its times come from another clock")
+            }
+            Self::Times => {
+                f.write_str("the times in the Lease are missing or contradict each other")
+            }
+            Self::Contended => f.write_str("the Lease kept changing"),
             Self::OutOfTime => f.write_str("the API server did not answer in time"),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kcm_systemd::{Hardening, ServiceMeaning, Surroundings, UnitFile};
+use kcm_systemd::{EffectiveService, Hardening, Surroundings, UnitFile};
 
 use super::AdoptError;
 use super::choices::{Choices, FlagChoice};
@@ -34,7 +34,7 @@ pub(super) fn own_forms(
     let strict: Vec<_> = directives.iter().map(ToString::to_string).collect();
     let text = format!("[Service]\nExecStart=/bin/x\n{}\n", strict.join("\n"));
     let around = Surroundings::of(layout.unit.clone());
-    let strict = ServiceMeaning::of(&UnitFile::parse(&text), &around);
+    let strict = EffectiveService::of(&UnitFile::parse(&text), &around);
     let mut strict: Settings = strict.map(|meaning| meaning.settings).unwrap_or_default();
     strict.retain(|(_, key), _| directives.iter().any(|it| it.key.as_str() == key));
     let is_strict = |master: &Found| {
@@ -58,7 +58,7 @@ pub(super) fn directives(
     let written = rendered(plain, &layout, stand_in, stand_in);
     let written = written.and_then(|desired| units(&desired).next()).unwrap_or_default();
     let around = Surroundings::of(layout.unit.clone());
-    let ours: Settings = ServiceMeaning::of(&UnitFile::parse(written), &around)
+    let ours: Settings = EffectiveService::of(&UnitFile::parse(written), &around)
         .map(|meaning| meaning.settings)
         .unwrap_or_default();
     let theirs = common_settings(found, findings);

@@ -71,8 +71,8 @@ impl MasterChoice {
 }
 
 const HEAD: &str = "\
-# kcm's cluster file, written by `kcm adopt` from what it found on the masters: what is not here is kcm's default.
-# `kcm plan` says what would change, `kcm apply` does it; `kcm schema` and `kcm init` show what else can be said.
+# kcm's cluster file, written by `kcm adopt` from the observed state of the masters. Missing keys have kcm's defaults.
+# `kcm plan` shows the changes, `kcm apply` makes them; `kcm schema` and `kcm init` show all keys.
 apiVersion: kcm/v1
 ";
 
@@ -104,7 +104,7 @@ impl Choices {
         let pki = [
             always("caCert", &self.ca_cert),
             always("caKey", &self.ca_key)
-                .map(|line| format!("{line}   # needed to sign, not before")),
+                .map(|line| format!("{line}   # needed only to sign certificates")),
             line("trust", &self.trust),
             line("csr", &self.csr),
             line("signingConfig", &self.signing_config),
@@ -125,7 +125,7 @@ impl Choices {
         let mut install = present([line("root", &self.root), line("owner", &self.owner)]);
         if self.by_meaning {
             install.push(
-                "compare: meaning   # what comes to the same as kcm's own stays as it is"
+                "compare: semantic   # keep files that are semantically equal to those of kcm"
                     .to_owned(),
             );
         }

@@ -105,19 +105,18 @@ impl<'a> Findings<'a> {
     fn arguments(&mut self, master: &Found) {
         for stray in &master.strays {
             let problem = format!(
-                "{}: the program gets the argument `{}` and refuses to start with it",
+                "{}: kube-controller-manager receives the argument `{}` and refuses to start",
                 master.unit_file,
                 stray.escape_debug()
             );
-            let help =
-                "it is left out of the cluster file, so `kcm plan` shows the unit without it";
+            let help = "check `kcm plan`: the cluster file omits the argument";
             self.all.push(Finding::error(FindingCode::NotReproduced, &master.name, problem, help));
         }
         for flag in master.effective.repeated() {
             let value = master.flag(flag.as_str()).unwrap_or_default();
             let problem =
-                format!("--{flag} is given more than once; the last one, `{value}`, counts");
-            let help = "the cluster file has that one alone";
+                format!("--{flag} is given more than once, and the last value, `{value}`, applies");
+            let help = "check this value, the only one in the cluster file";
             self.warn(FindingCode::FlagRepeated, &master.name, problem, help);
         }
         let process = master.inspected.as_ref().and_then(|inspected| inspected.process.as_ref());
@@ -128,9 +127,8 @@ impl<'a> Findings<'a> {
         let words: Vec<_> =
             words.filter_map(|word| Argument::try_from(word.as_str()).ok()).collect();
         if Flags::from_arguments(&words).ok().as_ref() != Some(&master.meaning.flags) {
-            let problem =
-                "its process was started with other arguments than the unit has now".to_owned();
-            let help = "the unit is adopted; `systemctl restart` there makes them the same";
+            let problem = "the running process has other arguments than the unit".to_owned();
+            let help = "run `systemctl restart` on the master; kcm adopts the unit";
             self.warn(FindingCode::RestartPending, &master.name, problem, help);
         }
     }
@@ -155,8 +153,8 @@ impl<'a> Findings<'a> {
         });
         let missing: Vec<_> = missing.map(|(path, _)| path.to_string()).collect();
         if !missing.is_empty() {
-            let problem = format!("flags name files that are not there: {}", missing.join(", "));
-            let help = "put them there, or leave the flags out";
+            let problem = format!("flags name missing files: {}", missing.join(", "));
+            let help = "create the files, or remove the flags";
             self.all.push(Finding::error(FindingCode::FileMissing, &master.name, problem, help));
         }
     }
@@ -168,12 +166,12 @@ impl<'a> Findings<'a> {
         };
         let end = certificate.not_after();
         let (code, problem) = match end - now {
-            left if left <= Duration::ZERO => (FindingCode::CertificateExpired, "ended"),
-            left if left <= SOON => (FindingCode::CertificateDue, "ends"),
+            left if left <= Duration::ZERO => (FindingCode::CertificateExpired, "expired"),
+            left if left <= SOON => (FindingCode::CertificateDue, "expires"),
             _ => return,
         };
         let problem = format!("the client certificate {problem} on {}", end.date());
-        let help = "`kcm certs renew` renews it, with the CA key at pki.caKey";
+        let help = "put the CA key at `pki.caKey`, and run `kcm certs renew`";
         self.warn(code, &master.name, problem, help);
     }
 
@@ -239,11 +237,11 @@ impl<'a> Findings<'a> {
         let each = each.collect::<Vec<_>>().join("; ");
         let help = match (agreed, share) {
             (Some(_), _) => format!(
-                "the cluster file has what most masters have; find out why {} differs before you run `kcm apply`",
+                "find out why {} differs before you run `kcm apply`; the cluster file has the value of most masters",
                 odd.join(", ")
             ),
-            (None, Share::Most) => "no value is that of most masters, so the cluster file has none of them; make the masters alike".to_owned(),
-            (None, Share::All) => "the cluster file has a command only where all masters have it; make the masters alike".to_owned(),
+            (None, Share::Most) => "make the masters equal; no value is shared by most masters, so the cluster file has none of them".to_owned(),
+            (None, Share::All) => "make the masters equal; the cluster file has only commands that all masters share".to_owned(),
         };
         let problem = format!("{what} is not the same on all masters: {each}");
         let agreed = agreed.cloned();
@@ -263,18 +261,18 @@ impl<'a> Findings<'a> {
     /// Reports the CA certificates that clients accept besides the signing CA.
     pub(super) fn trusts(&mut self, all: &[Certificate], ca: &Certificate) {
         let problem = format!(
-            "the kubeconfig trusts {} CA certificates: {}; the one that signs is {}",
+            "the kubeconfig trusts {} CA certificates: {}; the signing CA is {}",
             all.len(),
             described(all),
             ca.fingerprint()
         );
-        let help = "they stay: pki.trust names a bundle of them; a CA that nothing uses any more is dropped from it and with `kcm apply --replace-ca`";
+        let help = "keep the bundle that `pki.trust` names; to drop an unused CA, remove it from the bundle and run `kcm apply --replace-ca`";
         self.all.push(Finding::general(FindingCode::TrustBundle, problem, help));
     }
 
     pub(super) fn own_flags(&mut self, master: &str, names: &str) {
-        let problem = format!("it has flags of its own: {names}");
-        let help = "the cluster file has them at this master; move them to controllerManager.flags if they are to be the same";
+        let problem = format!("flags that not all masters share: {names}");
+        let help = "move the flags to `controllerManager.flags` if all masters should have them; the cluster file sets them for this master";
         self.warn(FindingCode::MastersDiffer, master, problem, help);
     }
 
@@ -295,21 +293,24 @@ impl<'a> Findings<'a> {
 pub(super) fn of_subject(identity: &Certificate, csr: &Csr) -> Finding {
     let subject = identity.subject();
     if csr.lost.is_empty() {
-        let problem = format!("the client certificate is for `{subject}`");
-        let help = "it stays: pki.csr names a CSR file with these names for the next renewal";
+        let problem = format!("the subject of the client certificate is `{subject}`");
+        let help = "check the CSR file that `pki.csr` names; the next renewal keeps this subject";
         return Finding::general(FindingCode::SubjectMismatch, problem, help);
     }
     let lost = csr.lost.join(", ");
-    let problem =
-        format!("the client certificate is for `{subject}`, and a CSR file cannot say {lost}");
-    let help =
-        "a renewal leaves that out; Kubernetes takes the user from CN and the groups from O alone";
+    let problem = format!(
+        "the subject of the client certificate is `{subject}`, and a CSR file cannot express {lost}"
+    );
+    let help = "check that no system needs these attributes, because a renewal omits them; Kubernetes reads the user from CN and the groups from O only";
     Finding::general(FindingCode::NotReproduced, problem, help)
 }
 
 /// Returns the finding about a missing CA key, which the first renewal needs.
 pub(super) fn no_ca_key(path: &Path) -> Finding {
-    let problem = format!("the CA key is not at {}, and no key is fetched", path.display());
-    let help = "put it there before the first renewal; nothing else needs it";
+    let problem = format!(
+        "the CA key is not at {}, and kcm does not fetch keys from masters",
+        path.display()
+    );
+    let help = "put the CA key at this path before the first renewal; no other operation needs it";
     Finding::general(FindingCode::CaKeyMissing, problem, help)
 }

@@ -46,8 +46,8 @@ pub(super) fn identity(
             found.iter().find_map(|it| it.access().ok()?.certificate_file().map(str::to_owned))
     {
         findings.not_reproduced(
-            format!("the kubeconfig names {file} for its client certificate; kcm embeds it, or names one file of its own"),
-            "`kcm plan` shows what kcm would write",
+            format!("the kubeconfig names the client certificate {file}, but kcm embeds the certificate or names its own file"),
+            "run `kcm plan` to show the kubeconfig that kcm would write",
         );
     }
     // All masters will share the next identity, so it resembles that of most masters.
@@ -95,8 +95,8 @@ fn next_csr(
     let is_master = certificate.organizations().iter().any(|it| it == MASTERS);
     if name != layout::USER && !is_master {
         findings.not_reproduced(
-            format!("the client certificate is for the user `{name}`, and kcm issues for {} alone", layout::USER),
-            "before `kcm apply`, see that no role or binding of its own is needed: RBAC binds what is stock to that user",
+            format!("the client certificate is for the user `{name}`, but kcm issues certificates for {} only", layout::USER),
+            "check before `kcm apply` that the new user needs no RBAC binding of the old one; the default bindings are for the new user",
         );
         return None;
     }

@@ -29,7 +29,7 @@ pub(super) fn infer(
     let mut findings = Findings::of(found, now);
     let unknown = |what, reason: &str| AdoptError::Unknown { what, reason: reason.to_owned() };
     if found.is_empty() {
-        return Err(unknown("anything", "no master is named; name one with --master"));
+        return Err(unknown("the configuration", "no master is given; name one with --master"));
     }
     let accesses = found.iter().map(Found::access).collect::<Result<Vec<_>, _>>()?;
     let ca = signing_ca(found, &mut findings)?;
@@ -103,7 +103,7 @@ fn cluster_name(choices: &mut Choices, findings: &mut Findings<'_>) -> Result<()
     let name = findings.agree_on_flag("cluster-name")?;
     choices.name = name.filter(|name| name != layout::CLUSTER_NAME);
     if let Some(error) = choices.name.as_ref().and_then(|name| name.parse::<ClusterName>().err()) {
-        let help = "`kcm plan` shows kcm's own name for it; choose one before you apply";
+        let help = "choose a valid name in the cluster file before you run `kcm apply`; `kcm plan` shows the default name";
         findings.not_reproduced(format!("--cluster-name: {error}"), help);
         choices.name = None;
     }
@@ -120,7 +120,7 @@ fn places(
         findings.agree(what, Share::Most, of, Clone::clone)
     };
     let executable = path("the program", &|it| Some(it.meaning.executable.clone()))?;
-    let unit = path("the unit's file", &|it| Some(it.unit_file.to_string()))?;
+    let unit = path("the unit file", &|it| Some(it.unit_file.to_string()))?;
     let kubeconfig = path("--kubeconfig", &|it| it.flag("kubeconfig").map(str::to_owned))?;
     // A master with a different path gets a separate flag.
     let most = |of: &dyn Fn(&Found) -> Option<String>| Share::Most.common(found.iter().map(of));
@@ -171,8 +171,8 @@ fn owner(found: &[Found], findings: &mut Findings<'_>) -> Option<String> {
     let name = findings.agree(what, Share::Most, of, Clone::clone).ok()??;
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         findings.not_reproduced(
-            format!("the kubeconfig belongs to {name}, which no account there is"),
-            "give it to an account; until then `kcm plan` shows another owner",
+            format!("the kubeconfig is owned by {name}, which is not an account on the masters"),
+            "change its owner to an account; until then `kcm plan` shows another owner",
         );
         return None;
     }

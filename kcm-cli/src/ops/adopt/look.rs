@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use kcm_kubeconfig::Access;
 use kcm_pki::Certificate;
-use kcm_systemd::{ServiceMeaning, UnitName};
+use kcm_systemd::{EffectiveService, UnitName};
 
 use super::losses::{NOT_ADOPTED, cause, of_unit};
 use super::named::read_named;
@@ -45,7 +45,7 @@ pub(super) struct Found {
     pub(super) can_set_owner: bool,
     pub(super) effective: EffectiveUnit,
     /// Effective command and settings of the unit.
-    pub(super) meaning: ServiceMeaning,
+    pub(super) meaning: EffectiveService,
     /// Arguments with which kube-controller-manager refuses to start.
     pub(super) strays: Vec<String>,
     /// Public lines of the kubeconfig.
@@ -94,11 +94,11 @@ impl Found {
                 ),
                 Some(PathState::Absent) | None => error(
                     format!("--kubeconfig names {path}, which is missing"),
-                    format!("write a kubeconfig to {path}, or leave this master out"),
+                    format!("write a kubeconfig to {path}, or omit this master"),
                 ),
                 _ => error(
                     format!("--kubeconfig names {path}, which is not a regular file"),
-                    format!("write a kubeconfig to {path}, or leave this master out"),
+                    format!("write a kubeconfig to {path}, or omit this master"),
                 ),
             });
         };
@@ -148,7 +148,7 @@ pub(super) async fn look_at(
     request: &AdoptRequest,
 ) -> Result<Found, AdoptError> {
     let unit = request.unit.parse::<UnitName>().map_err(|error| AdoptError::Request {
-        reason: format!("{error}; write it as kube-controller-manager.service"),
+        reason: format!("{error}; use the full name, for example kube-controller-manager.service"),
     })?;
     let mut replies = ask(name, transport, first(&unit)).await?.into_iter();
     let contract = || AskError::Contract { master: name.to_owned() };
@@ -175,7 +175,7 @@ pub(super) async fn look_at(
     };
     if found.is_masked() {
         let unmask = command(["systemctl", "unmask", unit.as_str()]);
-        let reason = format!("the unit is masked; run `{unmask}` there");
+        let reason = format!("the unit is masked; run `{unmask}` on the master");
         return Err(refused(reason));
     }
     if let Some(executable) = effective.executable()

@@ -6,18 +6,18 @@ use crate::finding::{Finding, FindingCode};
 use crate::observed::effective::EffectiveUnit;
 
 /// Help for a loss on masters that are adopted.
-pub(super) const ADOPTED: &str =
-    "what runs is adopted; to have what was meant, say it in the cluster file and run `kcm apply`";
+pub(super) const ADOPTED: &str = "set the intended value in the cluster file and run `kcm apply`; kcm adopts the effective settings";
 /// Help for a loss on masters that cannot be adopted.
-pub(super) const NOT_ADOPTED: &str = "correct the file and run `systemctl daemon-reload` there";
+pub(super) const NOT_ADOPTED: &str =
+    "correct the file and run `systemctl daemon-reload` on the master";
 /// Service types for which systemd waits for an event that kube-controller-manager does not
 /// produce.
 const OTHER_TYPES: [(&str, &str); 5] = [
-    ("oneshot", "waits for its end"),
-    ("forking", "waits for it to fork"),
-    ("notify", "waits for a message of readiness"),
-    ("notify-reload", "waits for a message of readiness"),
-    ("dbus", "waits for a name on the bus"),
+    ("oneshot", "waits until the process exits"),
+    ("forking", "waits until the process forks"),
+    ("notify", "waits for a readiness notification"),
+    ("notify-reload", "waits for a readiness notification"),
+    ("dbus", "waits for a D-Bus name"),
 ];
 
 /// Returns findings about settings of a unit that systemd drops, or reads differently than they
@@ -38,9 +38,11 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
         }
         let problem = format!("{path}: {}", without_help(&finding));
         found.push(match finding.effect() {
-            Effect::Notice => {
-                warn(FindingCode::UnitExpanded, problem, "it is adopted as it comes out now")
-            }
+            Effect::Notice => warn(
+                FindingCode::UnitExpanded,
+                problem,
+                "check the expanded value, which kcm adopts",
+            ),
             Effect::Lost | Effect::Refused => {
                 let help = format!("{}; {follows}", finding.code.help());
                 warn(FindingCode::UnitSettingLost, problem, &help)
@@ -49,9 +51,8 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
     }
     for lost in lost {
         let (path, line, flags) = (lost.path, lost.line, lost.flags.join(" "));
-        let problem = format!(
-            "{path}: line {line}: these stand in the file and do not reach the program: {flags}"
-        );
+        let problem =
+            format!("{path}: line {line}: flags in the file do not reach the program: {flags}");
         found.push(warn(FindingCode::UnitSettingLost, problem, follows));
     }
     for part in &unit.parts {
@@ -60,7 +61,7 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
             let problem = format!(
                 "{path}: line {line}: systemd ignores {key}=`{value}`, which it cannot parse"
             );
-            let help = "what runs is adopted: to have what was meant, take it out of systemd.directives in the cluster file, or say it there, and run `kcm apply`";
+            let help = "remove or correct the directive in `systemd.directives` of the cluster file, and run `kcm apply`; kcm adopts the effective settings";
             found.push(warn(FindingCode::UnitSettingLost, problem, help));
         }
     }
@@ -68,22 +69,22 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
         unit.parts.first().and_then(|part| Some((&part.path, part.target.as_ref()?)))
     {
         let problem = format!("{path} is a symbolic link to {target}");
-        let help = "it stays, and kcm does not write through it: before the unit is to change, put the file itself in the place of the link (`cp --remove-destination`)";
+        let help = "before a change of the unit, replace the link with the file (`cp --remove-destination`); kcm does not write through a link";
         found.push(warn(FindingCode::UnitExpanded, problem, help));
     }
     for part in unit.parts.iter().skip(1).filter(|part| !part.file.entries.is_empty()) {
         let problem = format!("{} is part of the unit", part.path);
-        let help =
-            "it stays and counts; once `kcm apply` has written the unit, it is not needed any more";
+        let help = "remove the drop-in after `kcm apply` has written the unit, which then contains its settings";
         found.push(warn(FindingCode::DropIn, problem, help));
     }
     found.extend(missing(unit).map(|(path, is_optional)| {
         let problem = format!("the unit names {path} in EnvironmentFile=, which is missing");
         if is_optional {
-            let help = "nothing needs to be done if that is meant: the unit starts without it";
+            let help =
+                "create the file if the unit needs it; the unit also starts without the file";
             return warn(FindingCode::FileMissing, problem, help);
         }
-        let help = "put it there: systemd does not start the unit without it";
+        let help = "create the file; systemd does not start the unit without it";
         Finding::error(FindingCode::FileMissing, master, problem, help)
     }));
     let kind = unit.merged();
@@ -91,7 +92,7 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
     if let Some((kind, waits)) = OTHER_TYPES.iter().find(|(name, _)| *name == kind) {
         let problem =
             format!("with Type={kind} systemd {waits}, and the service does not become active");
-        let help = "write Type=simple or Type=exec, or leave it out";
+        let help = "set Type=simple or Type=exec, or remove Type=";
         found.push(warn(FindingCode::UnitSettingLost, problem, help));
     }
     found
@@ -115,7 +116,7 @@ pub(super) fn cause(unit: &EffectiveUnit, flag: &str) -> Option<String> {
     let mut lost = unit.lost().into_iter();
     if let Some(lost) = lost.find(|lost| lost.flags.iter().any(is_flag)) {
         let place =
-            format!("it stands in {} behind line {}", lost.path, lost.line.saturating_sub(1));
+            format!("the flag is in {} after line {}", lost.path, lost.line.saturating_sub(1));
         let before = findings.iter().rfind(|(path, finding)| {
             let is_of_lost = matches!(finding.code, UnitCode::UnknownKey | UnitCode::MissingEquals);
             *path == lost.path

@@ -166,7 +166,7 @@ pub enum AdoptError {
     Ask(#[from] AskError),
     /// The unit was not found on a master.
     #[error(
-        "{master}: systemd finds no {unit} there; leave this master out, or name another unit with --unit"
+        "{master}: systemd finds no unit {unit}; omit this master, or name another unit with --unit"
     )]
     NoUnit {
         /// Name of the master.
@@ -203,7 +203,7 @@ pub enum AdoptError {
         findings: Vec<Finding>,
     },
     /// A required value of the cluster file could not be determined.
-    #[error("{what} cannot be told: {reason}")]
+    #[error("cannot determine {what}: {reason}")]
     Unknown {
         /// Name of the value.
         what: &'static str,
@@ -212,7 +212,7 @@ pub enum AdoptError {
     },
     /// The masters have different values, and none is that of most masters.
     #[error(
-        "{} is not the same on all masters, and none of the values is that of most of them: {}\nhelp: make it the same, or adopt only the masters that are right",
+        "{} is not the same on all masters, and no value is shared by most of them: {}\nhelp: make it the same, or adopt only the masters with the correct value",
         harmless(what),
         harmless(each)
     )]
@@ -223,7 +223,7 @@ pub enum AdoptError {
         each: String,
     },
     /// The observed configuration cannot be expressed in a cluster file.
-    #[error("what was found cannot be said in a cluster file: {0}")]
+    #[error("cannot express the observed configuration in a cluster file: {0}")]
     NotSayable(ClusterFileError),
     /// The request is not valid.
     #[error("{reason}")]

@@ -26,24 +26,26 @@ pub(super) fn is_kube_controller_manager(path: &str) -> bool {
 pub(super) fn refusal(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let directive = |directive: &str| {
-        format!("run the program itself in ExecStart=, without `{name}`: systemd has {directive}")
+        format!(
+            "run the program directly in ExecStart=, without `{name}`; use {directive} of systemd"
+        )
     };
     let advice = match name {
         "docker" | "podman" | "nerdctl" | "ctr" | "crictl" | "rkt" | "runc" | "crun" | "containerd" => {
-            "kcm runs the program itself, in no container: put the binary of the release on the master, and write its path and \
-             flags into ExecStart="
+            "install the release binary on the master, and write its path and flags into ExecStart=; kcm does not run the program in \
+             a container"
                 .to_owned()
         }
         "sh" | "bash" | "dash" | "ash" | "ksh" | "zsh" | "fish" | "busybox" => {
-            "write the program and its flags into ExecStart= without a shell: variables come from EnvironmentFile=, a log file \
-             from StandardOutput=append:FILE, and what must be done before from ExecStartPre="
+            "write the program and its flags into ExecStart= without a shell; use EnvironmentFile= for variables, \
+             StandardOutput=append:FILE for a log file, and ExecStartPre= for preparation"
                 .to_owned()
         }
         "kubelet" | "kubeadm" => {
-            "kcm does not take over a kube-controller-manager that runs as a static Pod; leave it to kubeadm".to_owned()
+            "kcm does not adopt a kube-controller-manager that runs as a static Pod; manage it with kubeadm".to_owned()
         }
         "hyperkube" | "k3s" | "rke2" | "k0s" | "microk8s" | "kubelite" | "minikube" => {
-            "put the binary kube-controller-manager of the release on the master, and write its path and flags into ExecStart="
+            "install the release binary of kube-controller-manager on the master, and write its path and flags into ExecStart="
                 .to_owned()
         }
         "env" => directive("Environment= and UnsetEnvironment="),
@@ -52,18 +54,18 @@ pub(super) fn refusal(path: &str) -> String {
         "chrt" => directive("CPUSchedulingPolicy="),
         "taskset" => directive("CPUAffinity="),
         "numactl" => directive("NUMAPolicy="),
-        "prlimit" | "ulimit" => directive("LimitNOFILE= and its like"),
-        "cgexec" | "systemd-run" => directive("Slice= and its like"),
+        "prlimit" | "ulimit" => directive("LimitNOFILE= or a similar directive"),
+        "cgexec" | "systemd-run" => directive("Slice= or a similar directive"),
         "chroot" => directive("RootDirectory="),
-        "ip" | "nsenter" | "unshare" => directive("NetworkNamespacePath= and its like"),
+        "ip" | "nsenter" | "unshare" => directive("NetworkNamespacePath= or a similar directive"),
         "sudo" | "su" | "runuser" | "setpriv" | "gosu" | "su-exec" | "chpst" => directive("User="),
         "timeout" => directive("RuntimeMaxSec="),
         "nohup" | "setsid" | "stdbuf" | "tini" | "dumb-init" | "exec" => {
-            directive("its own supervision")
+            directive("the supervision")
         }
         _ => format!(
-            "let ExecStart= name the program itself; a binary that was renamed must be called {NAME} or {NAME}-VERSION, or be a \
-             link to one that is"
+            "name the program itself in ExecStart=; a renamed binary must be called {NAME} or {NAME}-VERSION, or be a link to such \
+             a file"
         ),
     };
     format!("ExecStart= runs {path}, not {NAME}; {advice}")
@@ -105,16 +107,16 @@ mod tests {
     #[test]
     fn a_refusal_names_the_program_and_what_to_do() {
         for (path, advice) in [
-            ("/usr/bin/docker", "in no container"),
-            ("/usr/bin/podman", "in no container"),
-            ("/usr/local/bin/nerdctl", "in no container"),
+            ("/usr/bin/docker", "a container"),
+            ("/usr/bin/podman", "a container"),
+            ("/usr/local/bin/nerdctl", "a container"),
             ("/bin/sh", "without a shell"),
             ("/usr/bin/bash", "StandardOutput=append:"),
-            ("/usr/bin/env", "systemd has Environment="),
-            ("/usr/bin/nice", "systemd has Nice="),
-            ("/usr/bin/hyperkube", "the binary kube-controller-manager of the release"),
+            ("/usr/bin/env", "use Environment="),
+            ("/usr/bin/nice", "use Nice="),
+            ("/usr/bin/hyperkube", "the release binary of kube-controller-manager"),
             ("/usr/bin/kubelet", "static Pod"),
-            ("/opt/kcm/run", "a binary that was renamed"),
+            ("/opt/kcm/run", "a renamed binary"),
         ] {
             let refusal = refusal(path);
             let start = format!("ExecStart= runs {path}, not kube-controller-manager; ");

@@ -25,8 +25,11 @@ pub(super) fn ranges(choices: &mut Choices, findings: &mut Findings<'_>) -> Resu
     let pods = pods.or_else(|| beside(services.as_ref(), &PODS));
     let services = services.or_else(|| beside(pods.as_ref(), &SERVICES));
     let (Some(pods), Some(services)) = (pods, services) else {
-        let reason = "every range that kcm knows overlaps the one that a flag names";
-        return Err(AdoptError::Unknown { what: "a range", reason: reason.to_owned() });
+        let reason = "no default range of kcm fits the range of the other flag; set --cluster-cidr and --service-cluster-ip-range in the unit";
+        return Err(AdoptError::Unknown {
+            what: "the Pod and Service ranges",
+            reason: reason.to_owned(),
+        });
     };
     masks(choices, &pods, findings)?;
     choices.cluster_cidr = pods.iter().map(ToString::to_string).collect();
@@ -61,7 +64,7 @@ fn found(
             let ranges = ranges.ok_or_else(|| unknown(error.clone()))?;
             findings.not_reproduced(
                 format!("--{flag}: {error}"),
-                "the cluster file has the same range without them; `kcm plan` shows the flag",
+                "check `kcm plan`: the cluster file has the network of this range, without host bits",
             );
             Ok(Some(ranges))
         }
@@ -95,7 +98,11 @@ fn masks(
     for (family, key, usual, size) in named {
         let Some(size) = size else { continue };
         if is_one {
-            refused(&format!("{FLAG}-{}", suffix(family)), &format!("beside --{FLAG}"), findings);
+            refused(
+                &format!("{FLAG}-{}", suffix(family)),
+                &format!("together with --{FLAG}"),
+                findings,
+            );
         } else if pods.of(family).is_none() {
             let where_to = format!("without an {family} range");
             refused(&format!("{FLAG}-{}", suffix(family)), &where_to, findings);
@@ -115,7 +122,9 @@ fn suffix(family: IpFamily) -> &'static str {
 
 fn refused(flag: &str, why: &str, findings: &mut Findings<'_>) {
     findings.not_reproduced(
-        format!("--{flag} is set {why}; kube-controller-manager refuses that as soon as it leads"),
-        "the cluster file leaves it out; `kcm plan` shows the unit without it",
+        format!(
+            "--{flag} is set {why}, which kube-controller-manager rejects once it is the leader"
+        ),
+        "check `kcm plan`: the cluster file omits the flag",
     );
 }

@@ -39,8 +39,8 @@ pub(super) fn signing_ca(
     }
     if signing.len() > 1 {
         findings.not_reproduced(
-            format!("--{SIGNING} holds {} certificates, and kube-controller-manager takes exactly one as soon as it leads: {}", signing.len(), described(&signing)),
-            "leave the one that signs in the file; the others belong into --root-ca-file",
+            format!("--{SIGNING} holds {} certificates, but kube-controller-manager requires exactly one once it is the leader: {}", signing.len(), described(&signing)),
+            "keep only the signing CA in the file, and move the others to the file of --root-ca-file",
         );
     }
     let all: Vec<_> = signing
@@ -59,7 +59,7 @@ pub(super) fn signing_ca(
     let signing = all.iter().find(issued).or_else(|| all.first()).cloned();
     signing.ok_or_else(|| roots.err().unwrap_or_else(|| AdoptError::Unknown {
         what: "the CA",
-        reason: "no flag names its certificate, and no kubeconfig has it; name the file with --cluster-signing-cert-file in the unit".to_owned(),
+        reason: "no flag names the CA certificate, and no kubeconfig contains one; set --cluster-signing-cert-file in the unit".to_owned(),
     }))
 }
 

@@ -132,12 +132,14 @@ fn files(keeper: &Keeper<'_>, layout: &Layout, observed: &ObservedMaster) -> Vec
             in_file(CertificateUse::Kubeconfig, layout.combined.as_str(), &files.combined)
         }
         (None, Some(path)) => unseen(format!(
-            "{kubeconfig} names {path} for its client certificate, a file that kcm does not look at; `openssl x509 -noout -enddate -in` there shows its end"
+            "{kubeconfig} names the client certificate {path}, which kcm does not read; run `openssl x509 -noout -enddate -in` with this path on the master"
         )),
         (None, None) => unseen(match files.kubeconfig.state {
             PathState::Absent => format!("{kubeconfig} is missing"),
             _ => {
-                format!("{kubeconfig} has no client certificate, neither embedded nor by its path")
+                format!(
+                    "{kubeconfig}: no client certificate found (client-certificate-data or client-certificate)"
+                )
             }
         }),
     };
@@ -172,7 +174,9 @@ async fn shown(
         Observation::Unknown(reason) => return unseen(reason.clone()),
     };
     let shown = match transport.insecure_https(&health_question(address.clone())).await {
-        Ok(HttpsAnswer { certificate: None, .. }) => Err(format!("{address} shows none")),
+        Ok(HttpsAnswer { certificate: None, .. }) => {
+            Err(format!("{address} presents no certificate"))
+        }
         Ok(HttpsAnswer { certificate: Some(der), .. }) => {
             Certificate::from_der(&der).map_err(|error| format!("{address}: {}", in_full(&error)))
         }

@@ -2,7 +2,7 @@
 //!
 //! Connects only to the masters, so it works while the API server is down.
 
-mod judge;
+mod evaluate;
 mod look;
 
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::pki;
 
-pub use judge::Validity;
+pub use evaluate::Validity;
 pub(crate) use look::{SeenCertificate, in_files, served};
 
 /// Result of a certificate check.
@@ -141,11 +141,11 @@ pub async fn check_certificates(
             vec![Err(UnseenCertificate { master, role: None, reason })]
         })
     });
-    Ok(judge(run, masters, due_within))
+    Ok(evaluate(run, masters, due_within))
 }
 
 /// Evaluates the certificates of this machine and those read on masters.
-pub(crate) fn judge(
+pub(crate) fn evaluate(
     run: Run<'_>,
     on_masters: impl Iterator<Item = SeenCertificate>,
     due_within: Option<Duration>,
@@ -192,7 +192,7 @@ impl Found {
             fingerprint: certificate.fingerprint(),
             not_after: certificate.not_after(),
             days_left: (certificate.not_after() - now).whole_days(),
-            validity: judge::validity(
+            validity: evaluate::validity(
                 certificate.not_before(),
                 certificate.not_after(),
                 due_within,

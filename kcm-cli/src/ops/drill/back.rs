@@ -62,17 +62,17 @@ impl Returning {
             match self.transport.call(&batch).await {
                 Ok(replies) => match (replies.failed, replies.done.into_iter().next_back()) {
                     (None, Some(Reply::Settled(settled))) => return Ok(settled),
-                    (None, _) => return Err("its transport answered another question".to_owned()),
+                    (None, _) => return Err("unexpected reply from the transport".to_owned()),
                     (Some(failed), _) => match failed.error {
                         error @ OperationError::Busy => why = error.to_string(),
                         error => return Err(error.to_string()),
                     },
                 },
                 Err(TransportError::NeverRan { reason, .. }) => {
-                    why = format!("it cannot be reached: {reason}");
+                    why = format!("cannot reach the master: {reason}");
                 }
                 Err(TransportError::FateUnknown { reason, .. }) => {
-                    why = format!("its connection was lost: {reason}");
+                    why = format!("the connection was lost: {reason}");
                 }
             }
         }
@@ -103,7 +103,7 @@ pub(super) async fn prove(all: Vec<Started>, interrupt: &Interrupt) -> Vec<(Stri
                 match gate::pass(&*transport, &layout, Serving::Wherever, Some(seen)).await {
                     // Without a way to query health, it could not be queried before the drill
                     // either.
-                    Ok(_) | Err(gate::Unproven::Unasked(_)) => None,
+                    Ok(_) | Err(gate::Unverified::Unasked(_)) => None,
                     Err(why) => Some(why.to_string()),
                 }
             };

@@ -27,7 +27,7 @@ use crate::kube::Credentials;
 use crate::observed::{ObserveError, ObservedMaster};
 use crate::ops::smoke::{self, Seat};
 use crate::preflight::{self, PreflightError};
-use crate::rollout::{self, Holding, Lead, is_healthy, lead_as_deployed};
+use crate::rollout::{self, Holding, LeaderElection, is_healthy, lead_as_deployed};
 use crate::util::tasks::at_once;
 
 #[cfg(feature = "cli")]
@@ -84,7 +84,8 @@ pub struct ProbeRequest {
 /// another process. Later failures are in the [`DrillReport`].
 pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, Error> {
     if run.fleet.network() == Network::Forbidden {
-        let reason = "nobody leads in masters that are folders; leave out --root";
+        let reason =
+            "a drill does not support --root, because folders have no leader; leave out --root";
         return Err(Error::Request { reason: reason.to_owned() });
     }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
@@ -136,8 +137,8 @@ async fn begin(run: Run<'_>, request: &DrillRequest, layout: &Layout) -> Result<
             code: FindingCode::Unhealthy,
             severity: Severity::Warning,
             master: None,
-            problem: format!("not healthy, so left out of the drill: {}", ill.join(", ")),
-            help: "`kcm status` says why".to_owned(),
+            problem: format!("unhealthy masters are excluded from the drill: {}", ill.join(", ")),
+            help: "run `kcm status` to show the cause".to_owned(),
         });
     }
     preflight::settle(found, run.cluster, run.events)?;
@@ -156,14 +157,16 @@ async fn healthy(seats: &[Seat], layout: &Layout, places: &[usize]) -> Vec<usize
 fn too_few(seats: &[Seat], healthy: &[usize]) -> Finding {
     let names: Vec<_> = healthy.iter().filter_map(|at| seats.get(*at)).collect();
     let problem = match names[..] {
-        [one] => format!("only {} is healthy, so nobody could take over from it", one.name),
+        [one] => {
+            format!("{} is the only healthy master, so no other master can take over", one.name)
+        }
         _ => "none of the masters is healthy".to_owned(),
     };
     let help = match names[..] {
         [_] => {
-            "`kcm status` says what is wrong with the others; --even-the-last ends it all the same, and nobody leads until it is back"
+            "run `kcm status` to show the cause on the other masters, or pass --even-the-last; the cluster then has no leader until this master runs again"
         }
-        _ => "`kcm status` says what is wrong",
+        _ => "run `kcm status` to show the cause",
     };
     refusal(FindingCode::LastHealthy, problem, help)
 }
@@ -174,7 +177,11 @@ fn refusal(code: FindingCode, problem: impl Into<String>, help: impl Into<String
 }
 
 /// Connects to the Lease, and waits until one of the healthy masters holds and renews it.
-async fn see_leader(run: Run<'_>, layout: &Layout, begun: &Begun) -> Result<Arc<Lead>, Error> {
+async fn see_leader(
+    run: Run<'_>,
+    layout: &Layout,
+    begun: &Begun,
+) -> Result<Arc<LeaderElection>, Error> {
     let lead = lead_as_deployed(run, layout, &begun.observed).await?;
     match leader_trouble(&lead, begun).await {
         None => Ok(Arc::new(lead)),
@@ -183,10 +190,10 @@ async fn see_leader(run: Run<'_>, layout: &Layout, begun: &Begun) -> Result<Arc<
 }
 
 /// Returns the reason that the current leader must not be ended, if any.
-async fn leader_trouble(lead: &Lead, begun: &Begun) -> Option<Finding> {
+async fn leader_trouble(lead: &LeaderElection, begun: &Begun) -> Option<Finding> {
     if !lead.is_seen() {
-        let problem = "who leads cannot be seen from here, so there is nobody to end";
-        let help = "run kcm where pki.directory holds kube-controller-manager's key, and see to the warnings above";
+        let problem = "cannot determine the leader from this machine, so the drill cannot stop it";
+        let help = "run kcm on the machine whose `pki.directory` holds kube-controller-manager's key, and resolve the warnings above";
         return Some(refusal(FindingCode::LeaderUnknown, problem, help));
     }
     if let Some(finding) = not_to_be_ended(lead.holding().await, begun) {
@@ -194,7 +201,7 @@ async fn leader_trouble(lead: &Lead, begun: &Begun) -> Option<Finding> {
     }
     // A process that has just ended still holds the Lease.
     if let Err(why) = lead.settled().await {
-        return Some(refusal(FindingCode::NoLeader, why, "`kcm status` says what is wrong"));
+        return Some(refusal(FindingCode::NoLeader, why, "run `kcm status` to show the cause"));
     }
     not_to_be_ended(lead.holding().await, begun)
 }
@@ -206,21 +213,21 @@ fn not_to_be_ended(holding: Holding, begun: &Begun) -> Option<Finding> {
         Holding::Ours(place, _) if begun.healthy.contains(&place) => None,
         Holding::Ours(place, _) => {
             let name = begun.seats.get(place).map(|seat| seat.name.as_str()).unwrap_or_default();
-            let problem = format!("{name} leads and is not healthy");
-            Some(refusal(FindingCode::Unhealthy, problem, "`kcm status` says why"))
+            let problem = format!("the leader {name} is unhealthy");
+            Some(refusal(FindingCode::Unhealthy, problem, "run `kcm status` to show the cause"))
         }
         Holding::LeftOut(lease) => {
             let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
-            let problem = format!("{holder} leads, and is none of the masters that were chosen");
-            Some(refusal(FindingCode::LeaderUnmanaged, problem, "do not leave the leader out"))
+            let problem = format!("the leader {holder} is not one of the selected masters");
+            Some(refusal(FindingCode::LeaderUnmanaged, problem, "do not exclude the leader"))
         }
-        Holding::Stranger(holder) => {
-            let (problem, help) = rollout::stranger(&holder);
+        Holding::Unmanaged(holder) => {
+            let (problem, help) = rollout::unmanaged_leader(&holder);
             Some(refusal(FindingCode::LeaderUnmanaged, problem, help))
         }
         Holding::Unknown(why) => {
-            let problem = format!("who leads cannot be seen: {why}");
-            Some(refusal(FindingCode::LeaderUnknown, problem, "see to the API server first"))
+            let problem = format!("cannot determine the leader: {why}");
+            Some(refusal(FindingCode::LeaderUnknown, problem, "check the API server first"))
         }
         Holding::Away => None,
     }

@@ -34,7 +34,7 @@ pub(super) async fn reach(
     request: &ProbeRequest,
     seats: &[Seat],
 ) -> Result<ApiServer, String> {
-    let mut why = "no master can be asked through".to_owned();
+    let mut why = "no master is reachable as a route to the API server".to_owned();
     for via in ways(run, seats) {
         let asking = async {
             let api = ApiServer::new(&request.credentials, via, Patience::USUAL).await?;
@@ -65,7 +65,7 @@ impl<'p> Probe<'p> {
             Ok(()) => Ok(probe),
             Err(error) if error.is_fate_unknown() => Err((error.to_string(), Some(probe))),
             Err(error) => Err((
-                format!("{error}; give the kubeconfig of an administrator with --kubeconfig"),
+                format!("{error}; pass an administrator's kubeconfig with --kubeconfig"),
                 None,
             )),
         }
@@ -123,7 +123,7 @@ impl<'p> Probe<'p> {
             let what = if sets.iter().any(has_label) {
                 "its ReplicaSet has no Pod"
             } else {
-                "it has no ReplicaSet"
+                "no ReplicaSet was created"
             };
             Ok(Glance::NotYet(format!("the Deployment {name}: {what}")))
         });

@@ -21,7 +21,7 @@ use crate::kube::{Holder, Lease};
 use crate::observed::accounts::Accounts;
 use crate::observed::look_at;
 use crate::ops::smoke::Seat;
-use crate::rollout::{self, Claim, Holding, Lead, answers_at, owner};
+use crate::rollout::{self, Claim, Holding, LeaderElection, answers_at, owner};
 use crate::transport::{Activity, Observation};
 
 /// Maximum number of successions, as a multiple of the masters. kcm cannot always choose the next
@@ -38,7 +38,7 @@ pub(super) struct Show<'s> {
     request: &'s DrillRequest,
     layout: &'s Layout,
     begun: &'s Begun,
-    lead: Arc<Lead>,
+    lead: Arc<LeaderElection>,
     watch: Watch,
     retry_period: Duration,
     /// Indexes of the masters that took over.
@@ -54,7 +54,7 @@ impl<'s> Show<'s> {
         request: &'s DrillRequest,
         layout: &'s Layout,
         begun: &'s Begun,
-        lead: Arc<Lead>,
+        lead: Arc<LeaderElection>,
     ) -> Self {
         let watched = begun.seats.iter().map(watched).collect();
         let watch = Watch::begin(&lead, watched);
@@ -94,7 +94,9 @@ impl<'s> Show<'s> {
             None => self.go_on(None).await,
             Some(request) => match reach(self.run, request, &self.begun.seats).await {
                 Err(why) => {
-                    self.trouble(format!("no probe can be made, so nobody was ended: {why}"));
+                    self.trouble(format!(
+                        "cannot create the probe, so no leader was stopped: {why}"
+                    ));
                 }
                 Ok(api) => {
                     let probe = match Probe::begin(&api, request).await {
@@ -104,7 +106,7 @@ impl<'s> Show<'s> {
                         }
                         Err((why, probe)) => {
                             self.trouble(format!(
-                                "no probe can be made, so nobody was ended: {why}"
+                                "cannot create the probe, so no leader was stopped: {why}"
                             ));
                             probe
                         }
@@ -116,7 +118,7 @@ impl<'s> Show<'s> {
             },
         }
         self.look_again().await;
-        self.report.is_interrupted = self.run.interrupt.is_asked();
+        self.report.is_interrupted = self.run.interrupt.is_requested();
         self.report.timeline = self.watch.end().await;
         self.report
     }
@@ -140,10 +142,10 @@ impl<'s> Show<'s> {
                 });
                 self.go_on(Some(probe)).await;
             }
-            Err(_) if self.run.interrupt.is_asked() => {}
+            Err(_) if self.run.interrupt.is_requested() => {}
             Err(why) => {
                 self.trouble(format!(
-                    "the present leader does not reconcile the probe, so nobody was ended: {why}; `kcm smoke` says more"
+                    "the current leader does not reconcile the probe, so no leader was stopped: {why}; run `kcm smoke` for details"
                 ));
                 self.report.first_probe = Some(Reconciliation::Failed { why });
             }
@@ -156,14 +158,15 @@ impl<'s> Show<'s> {
             DrillExtent::Once => 1,
             DrillExtent::All => ROUNDS * self.begun.healthy.len(),
         };
-        while !self.run.interrupt.is_asked() && self.report.trouble.is_none() && !self.is_over() {
+        while !self.run.interrupt.is_requested() && self.report.trouble.is_none() && !self.is_over()
+        {
             if self.report.successions.len() >= bound {
                 let left =
                     self.begun.healthy.iter().filter(|place| !self.took_over.contains(place));
                 let left: Vec<_> = left.filter_map(|place| self.name(*place)).collect();
                 let left = left.join(", ");
                 return self.trouble(format!(
-                    "after {bound} successions these have not taken over: {left}; who does is for them to settle, run it again"
+                    "after {bound} failovers these masters have not taken over: {left}; run the drill again (leader election chooses the successor)"
                 ));
             }
             match self.next().await {
@@ -188,16 +191,16 @@ impl<'s> Show<'s> {
             Holding::Ours(place, lease) if self.begun.healthy.contains(&place) => (place, lease),
             Holding::Ours(_, lease) | Holding::LeftOut(lease) => {
                 let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
-                return Err(format!("{holder} leads, and does not take part in the drill"));
+                return Err(format!("the leader {holder} does not take part in the drill"));
             }
-            Holding::Stranger(holder) => {
-                let (problem, help) = rollout::stranger(&holder);
+            Holding::Unmanaged(holder) => {
+                let (problem, help) = rollout::unmanaged_leader(&holder);
                 return Err(format!("{problem}; {help}"));
             }
-            Holding::Away => return Err("nobody holds the Lease any more".to_owned()),
-            Holding::Unknown(why) => return Err(format!("who leads cannot be seen: {why}")),
+            Holding::Away => return Err("the Lease has no holder any more".to_owned()),
+            Holding::Unknown(why) => return Err(format!("cannot determine the leader: {why}")),
         };
-        let seat = self.begun.seats.get(place).ok_or("there is no such master")?;
+        let seat = self.begun.seats.get(place).ok_or("unknown master")?;
         if self.report.leader.is_empty() {
             self.report.leader.clone_from(&seat.name);
         }
@@ -205,10 +208,7 @@ impl<'s> Show<'s> {
         let healthy = healthy(&self.begun.seats, self.layout, &self.begun.healthy).await;
         let others: Vec<_> = healthy.into_iter().filter(|other| *other != place).collect();
         if others.is_empty() && !self.request.even_the_last {
-            return Err(format!(
-                "nobody is healthy any more who could take over from {}",
-                seat.name
-            ));
+            return Err(format!("no healthy master is left to take over from {}", seat.name));
         }
         let ill: Vec<_> = self
             .begun
@@ -218,12 +218,12 @@ impl<'s> Show<'s> {
             .filter_map(|place| self.name(*place))
             .collect();
         if !ill.is_empty() {
-            return Err(format!("not healthy any more: {}", ill.join(", ")));
+            return Err(format!("no longer healthy: {}", ill.join(", ")));
         }
         let look = look_at(&seat.name, &*seat.transport, self.layout, &Accounts::default()).await;
         let observed = look.map_err(|error| error.to_string())?;
         let Activity::Active { invocation, since, .. } = observed.probe.unit.activity else {
-            return Err(format!("{} leads, and its service does not run", seat.name));
+            return Err(format!("{} is the leader, but its service is not running", seat.name));
         };
         Ok(Next { place, lease, invocation, started: since, has_successor: !others.is_empty() })
     }
@@ -272,7 +272,7 @@ impl<'s> Show<'s> {
         }
         let trouble = trouble.or_else(|| {
             let taken = taken.filter(|_| !is_ours)?;
-            Some(format!("{} took over, and does not take part in the drill", taken.holder))
+            Some(format!("{} took over but does not take part in the drill", taken.holder))
         });
         let trouble = trouble.or_else(|| self.failed_probe());
         if let Some(why) = trouble {
@@ -284,8 +284,8 @@ impl<'s> Show<'s> {
         let last = self.report.successions.last()?;
         match &last.probe {
             Some(Reconciliation::Failed { why }) => {
-                let leader = last.to.as_deref().unwrap_or("nobody");
-                Some(format!("{leader} leads and does not reconcile the probe: {why}"))
+                let leader = last.to.as_deref().unwrap_or("an unknown process");
+                Some(format!("{leader} took over but does not reconcile the probe: {why}"))
             }
             _ => None,
         }
@@ -306,7 +306,7 @@ impl<'s> Show<'s> {
                 }
             }
             down = still;
-            if down.is_empty() || self.run.interrupt.is_asked() || Instant::now() >= deadline {
+            if down.is_empty() || self.run.interrupt.is_requested() || Instant::now() >= deadline {
                 break;
             }
             sleep(LOOK).await;

@@ -14,7 +14,7 @@ use super::{BACK_AFTER, DrillExtent};
 use crate::context::Run;
 use crate::event::{DrillMethod, DrillStep, Event};
 use crate::kube::Lease;
-use crate::rollout::{Lead, LeaseAfterStop, STOPPING, processes};
+use crate::rollout::{LeaderElection, LeaseAfterStop, STOPPING, processes};
 use crate::transport::{
     Batch, Operation, OperationFailure, Reply, Settle, TransportError, UnitAction,
 };
@@ -24,7 +24,7 @@ pub(super) struct Leader<'s> {
     pub(super) run: Run<'s>,
     pub(super) method: DrillMethod,
     pub(super) extent: DrillExtent,
-    pub(super) lead: &'s Lead,
+    pub(super) lead: &'s LeaderElection,
     pub(super) watch: &'s Watch,
     pub(super) probe: Option<&'s Probe<'s>>,
     /// Number of the succession, from 1.
@@ -99,7 +99,7 @@ impl Leader<'_> {
                 None => (replies.done, None),
                 Some(OperationFailure { index: 0, error, .. }) => {
                     let why =
-                        format!("{} is not the process any more that was seen: {error}", self.name);
+                        format!("{}: cannot confirm the observed process: {error}", self.name);
                     return Followed::nothing(why);
                 }
                 Some(failed) => (replies.done, Some(format!("{}: {}", self.name, failed.error))),
@@ -206,22 +206,22 @@ impl Leader<'_> {
         back: &Back,
     ) -> Option<String> {
         if let Some((name, why)) = back.down.first() {
-            return Some(format!("{name} does not run again as it should: {why}"));
+            return Some(format!("{name} did not recover: {why}"));
         }
-        if self.run.interrupt.is_asked() {
+        if self.run.interrupt.is_requested() {
             return None;
         }
         match taken {
             None if self.watch.is_blind() => Some(format!(
-                "who leads after {} cannot be seen: the API server does not answer; `kcm status` says more",
+                "cannot determine the leader after {}: the API server does not answer; run `kcm status` for details",
                 self.name
             )),
             None => {
                 let patience = end.deadline.saturating_duration_since(end.at).as_secs_f64();
-                Some(format!("nobody took over from {} within {patience:.0} s", self.name))
+                Some(format!("no process took over from {} within {patience:.0} s", self.name))
             }
             Some(taken) if renewed.is_none() => {
-                Some(format!("{} took over and does not renew the Lease", taken.holder))
+                Some(format!("{} took over but does not renew the Lease", taken.holder))
             }
             Some(_) => None,
         }
@@ -320,7 +320,7 @@ impl Leader<'_> {
     async fn hold_back(&self, end: End, back: &mut Back, all: &mut Vec<Started>) {
         for (name, returning) in &self.others_that_led {
             let is_too_late = Instant::now() >= end.at + self.pace.nobody_yet;
-            if is_too_late || self.run.interrupt.is_asked() {
+            if is_too_late || self.run.interrupt.is_requested() {
                 return;
             }
             match returning.run(Again::Restart).await {
@@ -347,8 +347,8 @@ impl Leader<'_> {
         }
         let asked = Instant::now();
         let Some(taken) = self.successor(end.deadline).await else {
-            let is_interrupted = self.run.interrupt.is_asked();
-            let why = "nobody leads".to_owned();
+            let is_interrupted = self.run.interrupt.is_requested();
+            let why = "no process became the leader in time".to_owned();
             return (!is_interrupted).then_some(Reconciliation::Failed { why });
         };
         Some(match probe.reconciled(self.number, self.run.interrupt).await {
@@ -361,7 +361,7 @@ impl Leader<'_> {
                     delay_milliseconds: delay,
                 }
             }
-            Err(_) if self.run.interrupt.is_asked() => return None,
+            Err(_) if self.run.interrupt.is_requested() => return None,
             Err(why) => Reconciliation::Failed { why },
         })
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::report::{HealthAnswer, HealthSpan, HolderSpan, MasterTimeline, Timeline};
 use crate::kube::{Holder, Lease};
-use crate::rollout::{Lead, health_question};
+use crate::rollout::{LeaderElection, health_question};
 use crate::transport::{
     HttpsAnswer, HttpsError, StreamAddress, StreamError, Transport, TransportError,
 };
@@ -88,7 +88,7 @@ struct Seen {
 }
 
 impl Watch {
-    pub(super) fn begin(lead: &Arc<Lead>, masters: Vec<Watched>) -> Self {
+    pub(super) fn begin(lead: &Arc<LeaderElection>, masters: Vec<Watched>) -> Self {
         let health = masters.iter().map(|master| {
             let name = master.name.clone();
             MasterTimeline { name, health: Vec::new() }
@@ -297,7 +297,11 @@ impl Log {
     }
 }
 
-async fn watch_lease(lead: Arc<Lead>, log: Arc<Log>, tell: watch::Sender<Option<Reading>>) {
+async fn watch_lease(
+    lead: Arc<LeaderElection>,
+    log: Arc<Log>,
+    tell: watch::Sender<Option<Reading>>,
+) {
     loop {
         // A failed read does not say anything about the leader.
         let asked = Instant::now();

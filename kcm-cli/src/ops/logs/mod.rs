@@ -64,7 +64,7 @@ impl Pattern {
 
 /// An error of a text that is not a regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}; put a backslash before what is meant literally")]
+#[error("{0}; escape literal characters with a backslash")]
 pub struct InvalidPattern(String);
 
 /// An entry of one master's journal.
@@ -127,7 +127,7 @@ pub async fn logs(
     let mut outcome = LogsOutcome { asked: names.len(), unread: Vec::new(), interrupted: false };
     let mut merge = Merge::new(names.len(), question.follow, Instant::now());
     loop {
-        if run.interrupt.is_asked() {
+        if run.interrupt.is_requested() {
             outcome.interrupted = true;
             break;
         }

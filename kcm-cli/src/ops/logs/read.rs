@@ -81,14 +81,15 @@ impl Reading {
                 Ok(mut journal) => match self.pass_on(&mut *journal, &tell).await {
                     End::Unheard => return,
                     End::Silent => {
-                        let reason = format!("it says nothing for {} s", SILENCE.as_secs());
+                        let reason =
+                            format!("no answer from the journal for {} s", SILENCE.as_secs());
                         let _ = tell.send(News::Unread(reason)).await;
                         return;
                     }
                     End::Slow => {
                         let minutes = TOTAL.as_secs() / 60;
                         let reason = format!(
-                            "its journal took more than {minutes} minutes and is not read further; ask for less with --since"
+                            "reading the journal took more than {minutes} minutes and was stopped; set a later start with --since"
                         );
                         let _ = tell.send(News::Unread(reason)).await;
                         return;
@@ -113,7 +114,7 @@ impl Reading {
             }
             if was_open {
                 pause = None;
-                let reason = reason.unwrap_or_else(|| "its journalctl has ended".to_owned());
+                let reason = reason.unwrap_or_else(|| "journalctl exited".to_owned());
                 if tell.send(News::Lost(reason)).await.is_err() {
                     return;
                 }

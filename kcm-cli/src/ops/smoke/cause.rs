@@ -48,7 +48,7 @@ fn by_flags(flags: &Flags, leader: &str, controller: Controller) -> Vec<String> 
     let list = flags.get("controllers");
     if !controller.is_on(list) {
         causes.push(format!(
-            "{} is switched off on {leader} by --controllers={}",
+            "{} is disabled on {leader} by --controllers={}",
             controller.0,
             list.unwrap_or_default()
         ));
@@ -57,7 +57,7 @@ fn by_flags(flags: &Flags, leader: &str, controller: Controller) -> Vec<String> 
     // almost nothing.
     if flags.get("use-service-account-credentials").is_none_or(|value| !is_true(value)) {
         causes.push(format!(
-            "{leader} runs without --use-service-account-credentials, so the stock RBAC roles forbid most of its controllers to write"
+            "{leader} runs without --use-service-account-credentials, so the default RBAC roles do not allow most controllers to write"
         ));
     }
     causes
@@ -76,7 +76,7 @@ pub(super) fn of_no_leader(seats: &[Seat], layout: &Layout, now: OffsetDateTime)
 fn of_silence(seat: &Seat, layout: &Layout, now: OffsetDateTime) -> Option<String> {
     let name = &seat.name;
     if let Err(error) = &seat.seen {
-        return Some(format!("{name} cannot be asked: {}", error.without_name()));
+        return Some(format!("cannot query {name}: {}", error.without_name()));
     }
     // Without valid credentials, a process may not even keep running, so they are checked first.
     if let Some(why) = of_login(seat, now) {
@@ -91,12 +91,12 @@ fn of_login(seat: &Seat, now: OffsetDateTime) -> Option<String> {
     let user = login.common_name().unwrap_or_default();
     if user != layout::USER {
         return Some(format!(
-            "the kubeconfig on {name} is for the user {user:?}, which RBAC forbids the Lease; it must be {:?}; `kcm apply` sees to it",
+            "the kubeconfig on {name} authenticates as {user:?} instead of {:?}, and RBAC forbids this user the Lease; run `kcm apply`",
             layout::USER
         ));
     }
     let why = login.check_validity(now).err()?;
-    Some(format!("the kubeconfig on {name}: its certificate {why}; `kcm certs renew` renews it"))
+    Some(format!("the kubeconfig on {name}: its certificate {why}; run `kcm certs renew`"))
 }
 
 #[cfg(test)]
@@ -131,7 +131,7 @@ mod tests {
         let none = by_flags(&with("*"), "m", DEPLOYMENT);
         assert!(none.is_empty(), "{none:?}");
         let off = by_flags(&with("*,-deployment"), "m", DEPLOYMENT).join("");
-        assert!(off.contains("switched off on m by --controllers=*,-deployment"), "{off}");
+        assert!(off.contains("disabled on m by --controllers=*,-deployment"), "{off}");
         for bare in [flags(&[]), flags(&[("use-service-account-credentials", "false")])] {
             let forbidden = by_flags(&bare, "m", DEPLOYMENT).join("");
             assert!(forbidden.contains("--use-service-account-credentials"), "{forbidden}");

@@ -49,26 +49,29 @@ pub(super) async fn check(
 ) -> Option<usize> {
     let clock = Instant::now();
     let watch = RefCell::new(Watch::default());
-    let (leader, stranger) = (Cell::new(None), RefCell::new(None));
+    let (leader, unmanaged_leader) = (Cell::new(None), RefCell::new(None));
     let looked = until(book.run.interrupt, book.patience, async || {
         let Some(lease) = api.lease().await? else {
-            return Ok(Glance::NotYet("there is no Lease: nobody has ever led".to_owned()));
+            return Ok(Glance::NotYet(
+                "the Lease does not exist: no process has ever become leader".to_owned(),
+            ));
         };
         let Some(holder) = lease.holder() else {
-            return Ok(Glance::NotYet("nobody holds the Lease".to_owned()));
+            return Ok(Glance::NotYet("the Lease has no holder".to_owned()));
         };
         let renewals = watch.borrow_mut().take(&lease);
         let hostname = holder.hostname();
         let ours = |seat: &Seat| seat.hostname().is_some() && seat.hostname() == hostname;
         let place = seats.iter().position(ours);
-        let times = format!("{holder} holds it, and renewed it {renewals} times while we looked");
+        let times =
+            format!("{holder} holds the Lease and renewed it {renewals} times during the check");
         match place {
             Some(_) if renewals >= RENEWALS => {
                 leader.set(place);
                 Ok(Glance::Seen(times))
             }
             None if renewals > 0 => {
-                *stranger.borrow_mut() = Some(holder.to_string());
+                *unmanaged_leader.borrow_mut() = Some(holder.to_string());
                 Ok(Glance::Seen(times))
             }
             _ if renewals > 0 => Ok(Glance::NotYet(times)),
@@ -76,29 +79,29 @@ pub(super) async fn check(
         }
     });
     let looked = looked.await;
-    match (looked, stranger.into_inner()) {
+    match (looked, unmanaged_leader.into_inner()) {
         (Ok(seen), None) => book.pass(CheckName::Leader, ASKED, seen, clock),
         (_, Some(holder)) => {
             let left_out: Vec<_> =
                 book.run.cluster.left_out.iter().map(ToString::to_string).collect();
             let seen = match left_out.as_slice() {
-                [] => format!("{holder} leads, and is none of the masters"),
+                [] => format!("the leader {holder} is not one of the masters"),
                 names => format!(
-                    "{holder} leads, and is none of the masters that were asked; {} {} left out",
+                    "the leader {holder} is not one of the queried masters; {} {} excluded",
                     names.join(", "),
                     if names.len() == 1 { "is" } else { "are" }
                 ),
             };
-            let look = "whether the kubeconfig is of this cluster; what runs kube-controller-manager on that host (an old master, a static Pod, another cluster file)";
+            let look = "check the cluster of the kubeconfig, and find out how kube-controller-manager runs on that host (an old master, a static Pod, another cluster file)";
             book.fail(CheckName::Leader, ASKED, seen, look.to_owned(), clock);
         }
-        (Err(_), None) if book.run.interrupt.is_asked() => {
+        (Err(_), None) if book.run.interrupt.is_requested() => {
             book.skip(CheckName::Leader, ASKED, "interrupted");
         }
         (Err(seen), None) => {
             let causes = cause::of_no_leader(seats, layout, book.run.now);
             let seen = std::iter::once(seen).chain(causes).collect::<Vec<_>>().join("; ");
-            let look = format!("`{}` on the masters", journal_of(&layout.unit));
+            let look = format!("run `{}` on the masters", journal_of(&layout.unit));
             book.fail(CheckName::Leader, ASKED, seen, look, clock);
         }
     }
@@ -110,10 +113,10 @@ fn silent(lease: &Lease) -> String {
     let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
     match lease.renewed() {
         Some(renewed) => format!(
-            "nobody renews the Lease: {holder} held it last, {} s ago",
+            "the Lease is not renewed: last holder {holder}, last renewal {} s ago",
             (OffsetDateTime::now_utc() - renewed).whole_seconds()
         ),
-        None => format!("nobody renews the Lease: {holder} held it last"),
+        None => format!("the Lease is not renewed: last holder {holder}"),
     }
 }
 

@@ -72,7 +72,7 @@ pub struct EtcdRequest {
 /// report.
 pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, Error> {
     if run.fleet.network() == Network::Forbidden {
-        let reason = "masters that are folders have no control plane to check; leave out --root";
+        let reason = "a smoke test does not support --root, because folders have no control plane; leave out --root";
         return Err(Error::Request { reason: reason.to_owned() });
     }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
@@ -85,16 +85,16 @@ pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, 
         seats = look(run, &layout) => seats,
     };
     let Some(api) = reach(run, request, &seats, &mut book).await else {
-        book.skip_rest("the API server cannot be asked");
+        book.skip_rest("the API server cannot be queried");
         return Ok(book.close());
     };
     let leader = leader::check(&api, &seats, &layout, &mut book).await;
     standby::check(run, &seats, leader, &layout, &mut book).await;
     match leader.and_then(|place| seats.get(place)) {
-        Some(leader) if !run.interrupt.is_asked() => {
+        Some(leader) if !run.interrupt.is_requested() => {
             trial::carry_out(run, request, &api, leader, &layout, &mut book).await;
         }
-        _ => book.skip_rest("it is not proven that one of the masters leads, so nothing was made"),
+        _ => book.skip_rest("no master is verified as leader, so nothing was created"),
     }
     Ok(book.close())
 }
@@ -121,9 +121,11 @@ async fn reach(
     seats: &[Seat],
     book: &mut Book<'_>,
 ) -> Option<Arc<ApiServer>> {
-    let asked = "the API server takes the credentials";
+    let asked = "the API server accepts the credentials";
     let clock = Instant::now();
-    let mut why = "no master can be asked through; see the masters' own lines".to_owned();
+    let mut why =
+        "no master is reachable as a route to the API server; see the results of the masters"
+            .to_owned();
     for via in ways(run, seats) {
         let asking = async {
             let api = ApiServer::new(&request.credentials, via, Patience::USUAL).await?;
@@ -138,8 +140,8 @@ async fn reach(
         };
         match answer {
             Ok(Ok((api, version, user))) => {
-                let user = user.unwrap_or_else(|| "somebody that it does not name".to_owned());
-                let seen = format!("{}, {version}, takes us for {user}", api.url());
+                let user = user.unwrap_or_else(|| "an unnamed user".to_owned());
+                let seen = format!("{}, {version}, authenticated as {user}", api.url());
                 book.pass(CheckName::ApiServer, asked, seen, clock);
                 return Some(Arc::new(api));
             }
@@ -147,11 +149,12 @@ async fn reach(
             Err(_) => why = format!("no answer within {} s", request.timeout.as_secs_f64()),
         }
     }
-    if run.interrupt.is_asked() {
+    if run.interrupt.is_requested() {
         book.skip(CheckName::ApiServer, asked, "interrupted");
         return None;
     }
-    let look = "`kubectl get --raw /readyz` with the same kubeconfig; the API server's log";
+    let look =
+        "run `kubectl get --raw /readyz` with the same kubeconfig, and check the API server's log";
     book.fail(CheckName::ApiServer, asked, why, look.to_owned(), clock);
     None
 }

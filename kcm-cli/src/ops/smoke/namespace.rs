@@ -72,7 +72,7 @@ impl<'a> Namespace<'a> {
     /// it first.
     pub(crate) async fn left_behind(&self, why: String, admin: &Credentials) -> LeftBehind {
         let emptied = self.empty().await;
-        let emptied = if emptied { ", in which nothing runs any more" } else { "" };
+        let emptied = if emptied { ", whose workloads are deleted" } else { "" };
         let what = format!("namespace {}{emptied}", self.name);
         LeftBehind { what, why, remove: admin.kubectl(&["delete", "namespace", &self.name]) }
     }
@@ -89,7 +89,7 @@ impl<'a> Namespace<'a> {
             .all(|(label, value)| found.get(label).is_some_and(|it| it == value))
         {
             return Ok(Glance::Seen(
-                "nothing was made: somebody else has a namespace of that name".to_owned(),
+                "nothing was created: another namespace of that name exists".to_owned(),
             ));
         }
         if at(&namespace, "/metadata/deletionTimestamp").is_null() {
@@ -132,11 +132,11 @@ fn waits_for(namespace: &Value) -> String {
         .filter(|condition| at(condition, "/status") == "True")
         .filter_map(|condition| at(condition, "/message").as_str().map(in_one_line))
         .collect();
-    let mut parts = vec!["it is still there".to_owned()];
+    let mut parts = vec!["the namespace still exists".to_owned()];
     if !own.is_empty() {
-        parts.push(format!("it waits for whoever removes its finalizers {}", own.join(", ")));
+        parts.push(format!("waiting for the removal of its finalizers {}", own.join(", ")));
     } else if said.is_empty() && !texts(at(namespace, "/spec/finalizers")).is_empty() {
-        parts.push("it waits for the namespace controller".to_owned());
+        parts.push("waiting for the namespace controller".to_owned());
     }
     parts.extend(said);
     parts.join("; ")
@@ -147,7 +147,8 @@ fn waits_for(namespace: &Value) -> String {
 fn random_word() -> Result<String, String> {
     const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut random = [0_u8; 5];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| "the system has no randomness".to_owned())?;
+    aws_lc_rs::rand::fill(&mut random)
+        .map_err(|_| "the system's random number generator failed".to_owned())?;
     let letter = |byte: &u8| LETTERS.get(usize::from(*byte) % LETTERS.len()).copied();
     Ok(random.iter().filter_map(letter).map(char::from).collect())
 }
@@ -169,6 +170,6 @@ mod tests {
                 {"type": "NamespaceDeletionGroupVersionParsingFailure", "status": "False", "message": "fine"},
             ]},
         });
-        assert_eq!(waits_for(&said), "it is still there; Some resources remain");
+        assert_eq!(waits_for(&said), "the namespace still exists; Some resources remain");
     }
 }

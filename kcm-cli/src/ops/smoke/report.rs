@@ -91,7 +91,7 @@ impl<'r> Book<'r> {
     }
 
     pub(super) fn skip(&mut self, name: CheckName, asked: &str, why: &str) {
-        let why = if self.run.interrupt.is_asked() { "interrupted" } else { why };
+        let why = if self.run.interrupt.is_requested() { "interrupted" } else { why };
         let result = CheckResult::Skipped { why: why.to_owned() };
         self.enter(name, None, asked, result, Instant::now());
     }
@@ -127,7 +127,7 @@ impl<'r> Book<'r> {
     }
 
     pub(super) fn close(mut self) -> SmokeReport {
-        self.report.is_interrupted = self.run.interrupt.is_asked();
+        self.report.is_interrupted = self.run.interrupt.is_requested();
         self.report
     }
 }

@@ -29,9 +29,9 @@ pub(super) async fn connections(
             Ok(count(&String::from_utf8_lossy(&output.stdout), port))
         }
         Some(Reply::Exec(_)) => {
-            Err("its connections cannot be seen: it has ended, or is another user's".to_owned())
+            Err("cannot list the connections of the process: the process has ended or belongs to another user".to_owned())
         }
-        _ => Err("its transport answered another question".to_owned()),
+        _ => Err("unexpected reply from the transport".to_owned()),
     }
 }
 

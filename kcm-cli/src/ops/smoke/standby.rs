@@ -51,7 +51,7 @@ pub(super) async fn check(
             Ok(seen) => CheckResult::Passed { seen },
             Err(why) => CheckResult::Failed {
                 seen: why.strip_prefix(&format!("{name}: ")).unwrap_or(&why).to_owned(),
-                look: format!("`kcm status`; `{}` on {name}", journal_of(&layout.unit)),
+                look: format!("run `kcm status`, or `{}` on {name}", journal_of(&layout.unit)),
             },
         };
         book.enter(CheckName::Standby, Some(name), ASKED, result, since);
@@ -88,19 +88,21 @@ async fn look(
 ) -> Result<String, String> {
     let healthy = match listener(transport, layout).await? {
         None => {
-            return Err("its process listens nowhere, so nobody can ask for its health".to_owned());
+            return Err(
+                "the process has no listening socket, so its health cannot be queried".to_owned()
+            );
         }
         Some(at) => match transport.insecure_https(&health_question(at.clone())).await {
             Ok(HttpsAnswer { status: 200, .. }) => format!("healthy at {at}"),
             Ok(HttpsAnswer { status, .. }) => {
-                return Err(format!("https://{at}/healthz says {status}, not 200"));
+                return Err(format!("https://{at}/healthz returned {status}, not 200"));
             }
             Err(error) => return Err(error.to_string()),
         },
     };
     match connections(transport, pid, port).await? {
         0 => Err(format!(
-            "{healthy}, but no connection of its process to the API server's port {port}"
+            "{healthy}, but the process has no connection to the API server's port {port}"
         )),
         1 => Ok(format!("{healthy}, 1 connection to the API server")),
         number => Ok(format!("{healthy}, {number} connections to the API server")),

@@ -11,12 +11,12 @@ use super::{EtcdRequest, SmokeRequest};
 use crate::event::CheckName;
 use crate::kube::{Etcd, Patience, Via};
 
-const ASKED: &str = "the keys of what was made are in etcd";
+const ASKED: &str = "the keys of the created objects are in etcd";
 
 /// Runs the check and records its result, if access to etcd was given.
 pub(super) async fn check(trial: &Trial<'_>, request: &SmokeRequest, book: &mut Book<'_>) {
     let Some(etcd) = &request.etcd else { return };
-    if trial.run.interrupt.is_asked() {
+    if trial.run.interrupt.is_requested() {
         return book.skip(CheckName::Etcd, ASKED, "interrupted");
     }
     let clock = Instant::now();
@@ -30,12 +30,13 @@ pub(super) async fn check(trial: &Trial<'_>, request: &SmokeRequest, book: &mut 
     };
     match ended {
         Ok(seen) => book.pass(CheckName::Etcd, ASKED, seen, clock),
-        Err(_) if trial.run.interrupt.is_asked() => {
+        Err(_) if trial.run.interrupt.is_requested() => {
             book.skip(CheckName::Etcd, ASKED, "interrupted");
         }
         Err(seen) => {
             let look =
-                "etcd's log; `etcdctl endpoint health` with the same certificates".to_owned();
+                "run `etcdctl endpoint health` with the same certificates, and check etcd's log"
+                    .to_owned();
             book.fail(CheckName::Etcd, ASKED, seen, look, clock);
         }
     }
@@ -52,13 +53,13 @@ async fn look(trial: &Trial<'_>, request: &EtcdRequest, book: &Book<'_>) -> Resu
         for key in &keys {
             if !etcd.has(key).await.map_err(at)? {
                 return Err(at(format!(
-                    "{key} is not there; this is another API server's etcd, or its --etcd-prefix is not /registry"
+                    "{key} does not exist: the endpoint belongs to another API server, or --etcd-prefix of the API server is not /registry"
                 )));
             }
         }
     }
     let servers = request.endpoints.len();
-    Ok(format!("{} keys below /registry, {servers} of {servers} asked", keys.len()))
+    Ok(format!("{} keys below /registry, {servers} of {servers} endpoints queried", keys.len()))
 }
 
 /// Checks that the certificate permits client authentication. etcd rejects others only as a bad
@@ -69,7 +70,7 @@ fn fit(request: &EtcdRequest) -> Result<(), String> {
         .map_err(|error| format!("--etcd-cert: {}", crate::util::words::in_full(&error)))?;
     if certificate.has_extended_key_usage() && !certificate.usages().contains(Usage::ClientAuth) {
         return Err(
-            "--etcd-cert is not for client authentication, so etcd does not take it; issue it with the usage \"client auth\"".to_owned(),
+            "--etcd-cert is not valid for client authentication, so etcd rejects it; issue it with the usage \"client auth\"".to_owned(),
         );
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::trial::Trial;
 use crate::event::{CheckName, CheckResult};
 use crate::kube::Credentials;
 
-const ASKED: &str = "the namespace goes with everything in it";
+const ASKED: &str = "the namespace is deleted with all its objects";
 
 /// Deletes the namespace and waits until it is gone, even after an interrupt.
 pub(super) async fn check(trial: &Trial<'_>, admin: &Credentials, book: &mut Book<'_>) {
@@ -29,7 +29,7 @@ pub(super) async fn check(trial: &Trial<'_>, admin: &Credentials, book: &mut Boo
     let why = std::iter::once(why).chain(causes).collect::<Vec<_>>().join("; ");
     let left = trial.namespace.left_behind(why.clone(), admin).await;
     let look = format!(
-        "`{}`, its finalizers and conditions",
+        "run `{}` and check the finalizers and conditions",
         admin.kubectl(&["get", "namespace", &trial.namespace.name, "-o", "yaml"])
     );
     let result = CheckResult::Failed { seen: why, look };

@@ -45,7 +45,7 @@ pub(super) async fn carry_out(
     book: &mut Book<'_>,
 ) {
     let clock = Instant::now();
-    let asked = "the credentials may make a namespace";
+    let asked = "the credentials allow the creation of a namespace";
     let namespace = match Namespace::new(api, LABEL) {
         Ok(namespace) => namespace,
         Err(why) => return book.skip_rest(&why),
@@ -65,16 +65,16 @@ pub(super) async fn carry_out(
         // The namespace may exist nevertheless.
         Err(error) if error.is_fate_unknown() => {
             book.namespace(&trial.namespace.name);
-            let look = "the API server's log".to_owned();
+            let look = "check the API server's log".to_owned();
             book.fail(CheckName::ServiceAccount, asked, error.to_string(), look, clock);
             sweep::check(&trial, &request.credentials, book).await;
         }
         Err(error) => {
-            let look = "give the kubeconfig of an administrator with --kubeconfig".to_owned();
+            let look = "pass an administrator's kubeconfig with --kubeconfig".to_owned();
             book.fail(CheckName::ServiceAccount, asked, error.to_string(), look, clock);
         }
     }
-    book.skip_rest("what it needs was not there");
+    book.skip_rest("a prerequisite was not met");
 }
 
 impl Trial<'_> {
@@ -111,12 +111,13 @@ impl Trial<'_> {
     ) {
         match ended {
             Ok(seen) => book.pass(name, asked, seen, since),
-            Err(_) if self.run.interrupt.is_asked() => book.skip(name, asked, "interrupted"),
+            Err(_) if self.run.interrupt.is_requested() => book.skip(name, asked, "interrupted"),
             Err(seen) => {
                 let causes = controller.map(|it| cause::of_idleness(self.leader, it));
                 let causes = causes.unwrap_or_default();
                 let seen = std::iter::once(seen).chain(causes).collect::<Vec<_>>().join("; ");
-                let look = format!("`{}` on {}", journal_of(&self.layout.unit), self.leader.name);
+                let look =
+                    format!("run `{}` on {}", journal_of(&self.layout.unit), self.leader.name);
                 book.fail(name, asked, seen, look, since);
             }
         }
@@ -125,14 +126,13 @@ impl Trial<'_> {
     /// Checks that the default service account appears, and that a token of another service account
     /// is accepted.
     async fn accounts(&self, book: &mut Book<'_>) {
-        let asked =
-            "the namespace gets its default service account, and a token of another is taken";
+        let asked = "the namespace gets its default service account, and a token of another account is accepted";
         let clock = Instant::now();
         let accounts = self.path(CORE, "serviceaccounts");
         let appeared = self.until(async || {
             Ok(match self.api.read(&format!("{accounts}/default")).await? {
                 Some(_) => Glance::Seen(String::new()),
-                None => Glance::NotYet("the default service account does not appear".to_owned()),
+                None => Glance::NotYet("the default service account was not created".to_owned()),
             })
         });
         let ended = match appeared.await {
@@ -156,7 +156,9 @@ impl Trial<'_> {
         let token =
             zeroize::Zeroizing::new(match issued.pointer_mut("/status/token").map(Value::take) {
                 Some(Value::String(token)) => token,
-                _ => return Err("the API server issues no token for it".to_owned()),
+                _ => {
+                    return Err("the API server issued no token for the service account".to_owned());
+                }
             });
         let review = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": *token},
@@ -165,18 +167,20 @@ impl Trial<'_> {
         let user = review.pointer("/status/user/username").and_then(Value::as_str);
         let wanted = format!("system:serviceaccount:{}:{ACCOUNT}", self.namespace.name);
         if user == Some(&wanted) {
-            return Ok(format!("default is there, and a token of {wanted} is taken"));
+            return Ok(format!(
+                "the default service account exists, and a token of {wanted} is accepted"
+            ));
         }
         let why =
             review.pointer("/status/error").and_then(Value::as_str).unwrap_or("no reason given");
         Err(format!(
-            "the API server does not take the token that it issued for {wanted} ({why}); its --service-account-key-file must have the key of its --service-account-signing-key-file"
+            "the API server rejects the token that it issued for {wanted} ({why}); add the key of its --service-account-signing-key-file to its --service-account-key-file"
         ))
     }
 
     async fn create(&self, path: &str, object: &Value) -> Result<Value, String> {
         let made = self.api.change(path, Change::Create(object)).await;
-        made.map_err(|error| error.to_string())?.ok_or_else(|| format!("{path} is not there"))
+        made.map_err(|error| error.to_string())?.ok_or_else(|| format!("{path}: not found"))
     }
 
     /// Checks that a Deployment gets its `ReplicaSet` and Pods, and that scaling down removes Pods.
@@ -214,7 +218,7 @@ impl Trial<'_> {
             return;
         }
 
-        let asked = "scaled to 1, the Deployment loses Pods";
+        let asked = "the Deployment loses Pods when scaled to 1 replica";
         let clock = Instant::now();
         let patch = json!({"spec": {"replicas": 1}});
         let scaled = self.api.change(&format!("{deployments}/{NAME}"), Change::Merge(&patch)).await;
@@ -261,7 +265,7 @@ impl Trial<'_> {
     /// refuses Pods under a quota without a count.
     async fn quota(&self, book: &mut Book<'_>) {
         let asked = "a ResourceQuota is counted";
-        if self.run.interrupt.is_asked() {
+        if self.run.interrupt.is_requested() {
             return;
         }
         let clock = Instant::now();
@@ -278,7 +282,9 @@ impl Trial<'_> {
                         self.api.read(&format!("{quotas}/{NAME}")).await?.unwrap_or_default();
                     Ok(match at(&quota, "/status/used/pods").as_str() {
                         Some(used) => Glance::Seen(format!("{used} of 10 Pods used")),
-                        None => Glance::NotYet("its status.used stays empty".to_owned()),
+                        None => {
+                            Glance::NotYet("status.used of the ResourceQuota is empty".to_owned())
+                        }
                     })
                 })
                 .await
@@ -289,9 +295,13 @@ impl Trial<'_> {
 
     /// Checks that the `ReplicaSet` and Pods of a Deployment are deleted with it.
     async fn garbage(&self, book: &mut Book<'_>) {
-        let asked = "with the Deployment go its ReplicaSet and its Pods";
-        if self.run.interrupt.is_asked() || !book.has_passed(CheckName::Deployment) {
-            return book.skip(CheckName::GarbageCollector, asked, "there is no ReplicaSet to go");
+        let asked = "the ReplicaSet and the Pods of a deleted Deployment are deleted";
+        if self.run.interrupt.is_requested() || !book.has_passed(CheckName::Deployment) {
+            return book.skip(
+                CheckName::GarbageCollector,
+                asked,
+                "there is no ReplicaSet to delete",
+            );
         }
         let clock = Instant::now();
         let options = json!({
@@ -306,8 +316,12 @@ impl Trial<'_> {
                     let sets = left(self.list(APPS, "replicasets").await?);
                     let pods = left(self.list(CORE, "pods").await?);
                     Ok(match (sets, pods) {
-                        (0, 0) => Glance::Seen("both are gone, or about to".to_owned()),
-                        _ => Glance::NotYet(format!("left: ReplicaSets: {sets}, Pods: {pods}")),
+                        (0, 0) => Glance::Seen(
+                            "the ReplicaSet and the Pods are deleted or terminating".to_owned(),
+                        ),
+                        _ => {
+                            Glance::NotYet(format!("remaining: ReplicaSets: {sets}, Pods: {pods}"))
+                        }
                     })
                 })
                 .await
@@ -356,7 +370,9 @@ fn number(pods: usize) -> String {
 fn phases(pods: usize, pending: usize) -> String {
     match pending {
         0 => String::new(),
-        _ if pending == pods => ", Pending, as is right without a scheduler or nodes".to_owned(),
+        _ if pending == pods => {
+            ", all Pending, as expected without a scheduler or nodes".to_owned()
+        }
         _ => format!(", {pending} of them Pending"),
     }
 }

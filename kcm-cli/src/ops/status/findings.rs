@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::look::{Health, Look};
 use super::{Service, Sync, Wanted, steps};
-use crate::artifact::uptake::Uptake;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::cluster::layout::{Layout, Role};
 use crate::finding::{Finding, FindingCode, Severity};
 use crate::observed::Seen;
@@ -45,7 +45,7 @@ impl Findings<'_> {
             self.warning(
                 FindingCode::NotEnabled,
                 "kube-controller-manager does not start at boot".to_owned(),
-                "`kcm apply` enables it",
+                "run `kcm apply` to enable the unit",
             );
         }
         self.found.extend(preflight::strays(layout, observed));
@@ -53,17 +53,17 @@ impl Findings<'_> {
         if !matches!((service, sync), (Service::Masked, Sync::Unknown { .. })) {
             self.sync(sync);
         }
-        self.uptake(seen, now);
+        self.certificate_reload(seen, now);
         match &look.health {
             Some(Health::Unhealthy { why }) => self.error(
                 FindingCode::Unhealthy,
-                format!("kube-controller-manager runs and is not healthy: {why}"),
-                &format!("`{}` there says what it waits for", journal_of(&layout.unit)),
+                format!("kube-controller-manager is running but unhealthy: {why}"),
+                &format!("run `{}` on the master to show the cause", journal_of(&layout.unit)),
             ),
             Some(Health::Unknown { why }) => self.warning(
                 FindingCode::Unhealthy,
-                format!("whether it is healthy cannot be asked: {why}"),
-                "allow it, or look at its /healthz there",
+                format!("cannot query the health of kube-controller-manager: {why}"),
+                "allow the connection, or query /healthz on the master",
             ),
             _ => {}
         }
@@ -71,8 +71,12 @@ impl Findings<'_> {
             seen.inspected.as_ref().and_then(|it| it.version.as_ref())
             && *service != Service::NotDeployed
         {
-            let problem = format!("{} cannot be run there: {why}", layout.executable);
-            self.error(FindingCode::ProgramFails, problem, "put kube-controller-manager there");
+            let problem = format!("cannot run {}: {why}", layout.executable);
+            self.error(
+                FindingCode::ProgramFails,
+                problem,
+                "install kube-controller-manager at this path",
+            );
         }
         if *service != Service::NotDeployed {
             self.files(look, seen);
@@ -83,43 +87,43 @@ impl Findings<'_> {
 
     fn service(&mut self, service: &Service, unit_file: &PathState, layout: &Layout) {
         let unit = &layout.unit;
-        let journal = format!("`{}` there says why", journal_of(unit));
+        let journal = format!("run `{}` on the master to show the cause", journal_of(unit));
         let systemctl = |verb| command(["systemctl", verb, unit.as_str()]);
         match service {
             Service::Running | Service::Offline => {}
             Service::CrashLooping { restarts } => self.error(
                 FindingCode::CrashLooping,
                 match restarts {
-                    0 => "kube-controller-manager has ended, and systemd is about to start it again".to_owned(),
-                    _ => format!("kube-controller-manager ends again and again; systemd has started it again {restarts} times"),
+                    0 => "kube-controller-manager exited, and systemd is about to restart it".to_owned(),
+                    _ => format!("kube-controller-manager exits repeatedly, and systemd has restarted it {restarts} times"),
                 },
                 &journal,
             ),
             Service::Failed { result } => self.error(
                 FindingCode::ServiceFailed,
-                format!("kube-controller-manager has ended ({result}), and systemd does not start it again"),
-                &format!("{journal}; `kcm apply` starts it"),
+                format!("kube-controller-manager exited ({result}), and systemd does not restart it"),
+                &format!("{journal}; `kcm apply` starts the service"),
             ),
             Service::Stopped => self.error(
                 FindingCode::ServiceStopped,
                 "kube-controller-manager is stopped".to_owned(),
-                &format!("`kcm apply` starts it, or `{}` there", systemctl("start")),
+                &format!("run `kcm apply`, or run `{}` on the master", systemctl("start")),
             ),
             // systemd takes an empty unit file for a mask, and `systemctl unmask` leaves it there.
             Service::Masked if matches!(unit_file, PathState::File { size: 0, .. }) => self.error(
                 FindingCode::UnitMasked,
-                format!("{} is empty, so {unit} is masked: nothing can start it", layout.unit_file),
-                "`kcm apply` writes it",
+                format!("{} is empty, so {unit} is masked and cannot be started", layout.unit_file),
+                "run `kcm apply` to write the unit file",
             ),
             Service::Masked => self.error(
                 FindingCode::UnitMasked,
-                format!("{unit} is masked: nothing can start it"),
-                &format!("run `{}` there, then `kcm apply`", systemctl("unmask")),
+                format!("{unit} is masked and cannot be started"),
+                &format!("run `{}` on the master, then `kcm apply`", systemctl("unmask")),
             ),
             Service::NotDeployed => self.error(
                 FindingCode::NotDeployed,
-                "there is no kube-controller-manager".to_owned(),
-                "`kcm apply` puts it there",
+                "kube-controller-manager is not installed".to_owned(),
+                "run `kcm apply` to install kube-controller-manager",
             ),
         }
     }
@@ -136,9 +140,10 @@ impl Findings<'_> {
             let ago = (now - since).whole_seconds();
             let times = unit.restarts;
             let problem = format!(
-                "kube-controller-manager has ended by itself; systemd has started it again {times} times, the last time {ago} s ago"
+                "kube-controller-manager exited, and systemd has restarted it {times} times, the last time {ago} s ago"
             );
-            let help = format!("`{}` there says why", journal_of(&layout.unit));
+            let help =
+                format!("run `{}` on the master to show the cause", journal_of(&layout.unit));
             self.warning(FindingCode::Restarted, problem, &help);
         }
     }
@@ -150,40 +155,41 @@ impl Findings<'_> {
             Sync::Unknown { .. } if self.wanted.desired.is_err() => {}
             Sync::Unknown { why } => self.warning(
                 FindingCode::NotCompared,
-                format!("the files there cannot be compared with the cluster file: {why}"),
-                "correct that, then run `kcm status` again",
+                format!("cannot compare the files on the master with the cluster file: {why}"),
+                "fix the cause, then run `kcm status` again",
             ),
             Sync::RestartPending { why } => self.warning(
                 FindingCode::RestartPending,
-                format!("what runs is not what is there: {}", why.join(", ")),
-                "`kcm apply` restarts it, the leader last",
+                format!("a restart is pending: {}", why.join(", ")),
+                "run `kcm apply`; it restarts the leader last",
             ),
             Sync::Drift { why } => self.warning(
                 FindingCode::Drift,
                 why.join(", "),
-                "`kcm plan` shows it, `kcm apply` puts it right",
+                "run `kcm plan` to show the difference, and `kcm apply` to correct it",
             ),
             Sync::NotManaged => self.warning(
                 FindingCode::NotManaged,
-                "kube-controller-manager there was not put there by kcm".to_owned(),
-                "`kcm plan` shows what kcm would make of it",
+                "kube-controller-manager was not installed by kcm".to_owned(),
+                "run `kcm plan` to show the changes that kcm would make",
             ),
         }
     }
 
     /// Reports a credentials file that the service should have reloaded by now. Some connections of
     /// a leader always stay.
-    fn uptake(&mut self, seen: &Seen, now: OffsetDateTime) {
+    fn certificate_reload(&mut self, seen: &Seen, now: OffsetDateTime) {
         let changed = seen.master.files.combined.state.changed();
         let is_late = changed.is_some_and(|changed| now - changed > TAKEN_UP);
-        if let Some(Uptake::NotYet { left, of }) = seen.master.uptake
+        if let Some(CertificateReload::NotYet { left, of }) = seen.master.certificate_reload
             && left == of
             && is_late
         {
             self.warning(
                 FindingCode::CertificateNotReloaded,
-                "its process still has all the connections that it had when the certificate was renewed".to_owned(),
-                "restart it, the leader last, before the old certificate ends",
+                "the process still has all connections from before the renewal of the certificate"
+                    .to_owned(),
+                "restart the service before the old certificate expires, on the leader last",
             );
         }
     }

@@ -118,7 +118,7 @@ impl LeadQuestion {
             return (Observation::Unknown(why.clone()), None);
         }
         match self.asked.lock().await.answer.take() {
-            None => (Observation::Unknown("no master could be asked".to_owned()), None),
+            None => (Observation::Unknown("no master could be queried".to_owned()), None),
             Some(Err(error)) => {
                 (Observation::Unknown(error.to_string()), Some(not_answered(&error)))
             }
@@ -138,7 +138,7 @@ fn way(run: Run<'_>) -> Result<Way, String> {
     let credentials =
         Credentials::of_cluster(run.cluster, pair).map_err(|error| error.to_string())?;
     let credentials = credentials.ok_or(
-        "kube-controller-manager's key is not on this machine; run kcm where pki.directory holds it",
+        "kube-controller-manager's key is not on this machine; run kcm on the machine whose `pki.directory` holds the key",
     )?;
     let servers = run.cluster.masters.iter();
     let servers = servers.map(|it| (it.name.to_string(), it.server.clone())).collect();
@@ -151,7 +151,7 @@ fn not_answered(error: &ApiError) -> Finding {
         code: FindingCode::LeaderUnknown,
         severity: Severity::Warning,
         master: None,
-        problem: format!("who leads cannot be asked: {said}"),
+        problem: format!("cannot determine the leader: {said}"),
         help,
     }
 }

@@ -149,7 +149,10 @@ async fn ask(
         (Observation::Unknown(_), Some(serving)) => answers_at(&[serving]),
     };
     let Some(address) = address else {
-        return (Some(Health::Unhealthy { why: "it listens nowhere".to_owned() }), None);
+        return (
+            Some(Health::Unhealthy { why: "the process has no listening socket".to_owned() }),
+            None,
+        );
     };
     match transport.insecure_https(&health_question(address.clone())).await {
         Ok(HttpsAnswer { status, certificate }) => {
@@ -160,7 +163,7 @@ async fn ask(
             let served = certificate.map(read).map(|shown| (address.clone(), shown));
             let health = match status {
                 200 => Health::Healthy,
-                status => Health::Unhealthy { why: format!("its /healthz says {status}") },
+                status => Health::Unhealthy { why: format!("/healthz returned {status}") },
             };
             (Some(health), served)
         }

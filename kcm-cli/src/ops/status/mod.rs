@@ -1,8 +1,8 @@
 //! `status`: the state of all masters, from one exchange with each master and one query for the
 //! Lease. Writes nothing.
 
+mod evaluate;
 mod findings;
-mod judge;
 mod lead;
 mod look;
 mod sync;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
-use crate::artifact::uptake::Uptake;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::cluster::Cluster;
 use crate::cluster::layout::Layout;
 use crate::context::Run;
@@ -34,7 +34,7 @@ use crate::util::tasks::at_once;
 use lead::LeadQuestion;
 use look::{Look, Question};
 
-pub use judge::Service;
+pub use evaluate::Service;
 pub use lead::Leadership;
 pub use look::Health;
 pub use sync::Sync;
@@ -98,7 +98,7 @@ pub struct MasterFacts {
     pub sync: Sync,
     /// State of the certificate reload, if the kubeconfig names a credentials file.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub uptake: Option<Uptake>,
+    pub certificate_reload: Option<CertificateReload>,
     /// Health of the service; null if it does not run.
     pub health: Option<Health>,
     /// True if this master leads; null if the leader is unknown.
@@ -195,13 +195,13 @@ fn judged(
     let check = certificates(run, layout, looks);
     let mut masters = Vec::with_capacity(looks.len());
     for look in looks {
-        let master = judge::master(look, wanted, layout, &leadership, run, &mut findings);
+        let master = evaluate::master(look, wanted, layout, &leadership, run, &mut findings);
         masters.push(master);
     }
     findings.extend(lint::of_processes(run.cluster, &running(looks, layout)));
     let form = run.cluster.credentials;
     together::certificates(&check, looks, &masters, form, &mut findings);
-    let alike = together::judge(run, layout, looks, &masters, &leadership, &mut findings);
+    let alike = together::evaluate(run, layout, looks, &masters, &leadership, &mut findings);
     match &wanted.desired {
         Ok(compared) => findings.extend(compared.replaced.iter().map(together::replaced)),
         Err(why) => findings.push(together::not_compared(why)),
@@ -223,7 +223,7 @@ fn running(looks: &[Look], layout: &Layout) -> Vec<Running> {
 
 fn certificates(run: Run<'_>, layout: &Layout, looks: &[Look]) -> CertificateCheck {
     let on_masters = looks.iter().flat_map(|look| look.certificates(layout));
-    crate::ops::certs::judge(run, on_masters, None)
+    crate::ops::certs::evaluate(run, on_masters, None)
 }
 
 /// Desired state of the observed masters, or the reason that it cannot be rendered.
@@ -243,7 +243,9 @@ impl Wanted {
     fn on(&self, name: &str) -> Result<&DesiredMaster, String> {
         let compared = self.desired.as_ref().map_err(Clone::clone)?;
         let mut masters = compared.desired.masters.iter();
-        masters.find(|master| master.name == name).ok_or_else(|| "it was not compared".to_owned())
+        masters
+            .find(|master| master.name == name)
+            .ok_or_else(|| "the master was not compared".to_owned())
     }
 }
 
@@ -294,7 +296,7 @@ fn replaced(decisions: Decisions) -> Vec<(&'static str, Vec<Reason>)> {
         (!why.is_empty()).then_some((what, why))
     };
     let client = of("the client certificate", Some(decisions.identity));
-    client.into_iter().chain(of("the certificate that is served with", decisions.serving)).collect()
+    client.into_iter().chain(of("the serving certificate", decisions.serving)).collect()
 }
 
 /// Returns the steps of `apply` on one master.

@@ -78,10 +78,10 @@ fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<Str
     let observed = &seen.master;
     let mut pending = Vec::new();
     if observed.probe.unit.needs_reload {
-        pending.push("systemd has not read the unit again".to_owned());
+        pending.push("systemd has not reloaded the unit".to_owned());
     }
     if observed.generations.pending.is_some() {
-        pending.push("the last change has not been seen healthy yet".to_owned());
+        pending.push("the last change is not verified as healthy".to_owned());
     }
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return pending };
     let managed = reads.iter().map(|role| (layout.path(*role), &observed.files.of(*role).state));
@@ -89,13 +89,13 @@ fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<Str
         seen.master.others.iter().filter(|(path, _)| look.service.read_once.contains(path));
     let all = managed.chain(others.map(|(path, state)| (path, state)));
     let late = all.filter(|(_, state)| state.changed().is_some_and(|changed| changed > since));
-    pending.extend(late.map(|(path, _)| format!("{path} has changed since it was started")));
+    pending.extend(late.map(|(path, _)| format!("{path} changed after the process was started")));
     let process = seen.inspected.as_ref().and_then(|inspected| inspected.process.as_ref());
     // With drop-ins, the unit file is only a part of the effective unit.
     let unit = observed.files.unit.text.as_deref();
     let unit = unit.filter(|_| observed.probe.unit.drop_ins.is_empty());
     if unit.zip(process).is_some_and(|(unit, process)| !is_started_as(unit, &process.argv)) {
-        pending.push("its arguments are not those of the unit".to_owned());
+        pending.push("the arguments of the process differ from the unit".to_owned());
     }
     pending
 }
@@ -109,20 +109,20 @@ fn drifted(step: &Step) -> Option<String> {
             Some(format!("{path} is {}", other.describe()))
         }
         Step::Write { path, after: Content::Known(_), .. } => {
-            Some(format!("{path} is not what the cluster file says"))
+            Some(format!("{path} differs from the cluster file"))
         }
         Step::Write { path, after: Content::AsItIs, .. } => {
-            Some(format!("{path} is not what the other masters and the cluster file say"))
+            Some(format!("{path} differs from the other masters and the cluster file"))
         }
         Step::Write { path, after: Content::Pending, .. } => {
-            Some(format!("{path} is not of a certificate that can stay"))
+            Some(format!("{path} depends on a certificate that must be replaced"))
         }
-        Step::Remove { path, .. } => Some(format!("{path} holds a key, and nothing names it")),
-        Step::RemoveLeftover { path } => Some(format!("{path} is left of an interrupted run")),
+        Step::Remove { path, .. } => Some(format!("{path} contains an unused key")),
+        Step::RemoveLeftover { path } => Some(format!("{path} remains from an interrupted run")),
         Step::SetAttributes { path, mode, owner, before, .. } => {
             let (is_mode, is_owner) = before.attributes()?;
             let wanted = owner.map_or_else(String::new, |owner| format!(" {owner}"));
-            Some(format!("{path} is {is_mode} {is_owner}, not {mode}{wanted}"))
+            Some(format!("{path} has mode and owner {is_mode} {is_owner}, not {mode}{wanted}"))
         }
         _ => None,
     }

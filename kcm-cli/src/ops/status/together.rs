@@ -16,7 +16,7 @@ use crate::preflight;
 use crate::transport::{Observation, PathState};
 use crate::util::files::RemotePath;
 
-pub(super) fn judge(
+pub(super) fn evaluate(
     run: Run<'_>,
     layout: &Layout,
     looks: &[Look],
@@ -80,7 +80,7 @@ fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
             Some((other, _, expected)) if expected != *digest => {
                 let problem =
                     format!("{path}, which signs tokens, is not the key that {other} has");
-                let help = "put the cluster's own on every master: tokens of one are worth nothing under another";
+                let help = "put the same key on all masters; a token signed with one key is not valid under another";
                 found.push(Finding::error(
                     FindingCode::ServiceAccountKeyDiffers,
                     &look.name,
@@ -99,20 +99,20 @@ fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
         let (severity, help) = (Severity::Error, help.to_owned());
         Some(Finding { code, severity, master: None, problem, help })
     };
-    let journal = "the journals of the services say why nobody takes it";
+    let journal = "check the journals of the services for the cause";
     match &leadership.holder {
-        None => finding(FindingCode::NoLeader, "nobody leads".to_owned(), journal),
+        None => finding(FindingCode::NoLeader, "no leader".to_owned(), journal),
         Some(holder) if leadership.is_stale() => {
             let ago = leadership.age_milliseconds.map_or_else(
-                || "no time is known".to_owned(),
+                || "at an unknown time".to_owned(),
                 |age| format!("{} s ago", age / 1000),
             );
-            let problem = format!("nobody leads: {holder} held the Lease last, renewed it {ago}");
+            let problem = format!("no leader: {holder} held the Lease last and renewed it {ago}");
             finding(FindingCode::NoLeader, problem, journal)
         }
         // A holder with an unknown host name may be a master that was not observed.
         Some(holder) if leadership.master.is_none() && is_whole => {
-            let (problem, help) = crate::rollout::stranger(holder);
+            let (problem, help) = crate::rollout::unmanaged_leader(holder);
             finding(FindingCode::LeaderUnmanaged, problem, help)
         }
         Some(_) => None,
@@ -151,11 +151,11 @@ pub(super) fn certificates(
         });
         found.push(due(it, makes_it));
     }
-    let is_asked = |unseen: &&UnseenCertificate| match unseen.role {
+    let is_requested = |unseen: &&UnseenCertificate| match unseen.role {
         Some(CertificateUse::Client) => form != CredentialsForm::EmbeddedOnly,
         role => role.is_some(),
     };
-    for unseen in check.unseen.iter().filter(is_asked) {
+    for unseen in check.unseen.iter().filter(is_requested) {
         let is_used = |master: &MasterStatus| {
             let service = master.facts().map(|facts| &facts.service);
             Some(&master.name) == unseen.master.as_ref()
@@ -170,8 +170,8 @@ pub(super) fn certificates(
                 code: FindingCode::CertificateNotObserved,
                 severity: Severity::Warning,
                 master: unseen.master.clone(),
-                problem: format!("a certificate was not seen: {}", unseen.reason),
-                help: "see to that; `kcm certs check` looks again".to_owned(),
+                problem: format!("cannot read a certificate: {}", unseen.reason),
+                help: "fix the cause, then run `kcm certs check`".to_owned(),
             });
         }
     }
@@ -179,32 +179,32 @@ pub(super) fn certificates(
 
 fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
     let what = match it.role {
-        CertificateUse::Ca => "the CA's certificate",
+        CertificateUse::Ca => "the CA certificate",
         CertificateUse::Client => "the client certificate",
         CertificateUse::Kubeconfig => "the client certificate in the kubeconfig",
-        CertificateUse::Serving | CertificateUse::Served => "the certificate that it serves with",
+        CertificateUse::Serving | CertificateUse::Served => "the serving certificate",
     };
     let ends = it.not_after.date();
     let (code, severity, how) = match it.validity {
         Validity::Expired => {
-            (FindingCode::CertificateExpired, Severity::Error, format!("has expired on {ends}"))
+            (FindingCode::CertificateExpired, Severity::Error, format!("expired on {ends}"))
         }
         Validity::NotYetValid => {
             (FindingCode::CertificateExpired, Severity::Error, "is not valid yet".to_owned())
         }
         Validity::Due | Validity::Good => {
-            (FindingCode::CertificateDue, Severity::Warning, format!("ends on {ends}"))
+            (FindingCode::CertificateDue, Severity::Warning, format!("expires on {ends}"))
         }
     };
     let help = match it.role {
-        CertificateUse::Ca => "a CA is replaced with care: let everybody trust both first",
+        CertificateUse::Ca => "before you replace the CA, let all clients trust both CAs",
         CertificateUse::Client | CertificateUse::Kubeconfig | CertificateUse::Serving => {
-            "`kcm certs renew` renews it"
+            "run `kcm certs renew`"
         }
         CertificateUse::Served if makes_it => {
-            "`kcm certs renew` restarts the service, which makes a new one"
+            "run `kcm certs renew`; it restarts the service, which creates a new certificate"
         }
-        CertificateUse::Served => "put a new one where --tls-cert-file says",
+        CertificateUse::Served => "replace the file that --tls-cert-file names",
     };
     let problem = format!("{what} {how} ({})", it.place);
     Finding { code, severity, master: it.master.clone(), problem, help: help.to_owned() }
@@ -213,11 +213,11 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
 /// Returns the finding about a certificate that `apply` would replace.
 pub(super) fn replaced((what, why): &(&'static str, Vec<Reason>)) -> Finding {
     let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let problem = format!("{what} is not as the cluster file asks: {why}");
+    let problem = format!("{what} does not match the cluster file: {why}");
     Finding::general(
         FindingCode::CertificateReplaced,
         problem,
-        "run `kcm apply`; it issues a new one",
+        "run `kcm apply`; it issues a new certificate",
     )
 }
 
@@ -227,7 +227,7 @@ pub(super) fn not_compared(why: &str) -> Finding {
         code: FindingCode::NotCompared,
         severity: Severity::Warning,
         master: None,
-        problem: format!("what is there cannot be compared with the cluster file: {why}"),
-        help: "mend that on this machine".to_owned(),
+        problem: format!("cannot compare the observed state with the cluster file: {why}"),
+        help: "fix the cause on this machine".to_owned(),
     }
 }

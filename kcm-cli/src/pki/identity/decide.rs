@@ -222,30 +222,30 @@ mod tests {
         let garbage = Err(NotHeld::Unusable("it is empty".to_owned()));
         let day = time::Duration::DAY;
         let cases: Vec<(Vec<Seen>, &[&str])> = vec![
-            (vec![], &["there is none yet"]),
-            (vec![Err(NotHeld::Absent), Err(NotHeld::Absent)], &["there is none yet"]),
-            (vec![same(), Err(NotHeld::Absent)], &["m2 does not hold it"]),
-            (vec![Err(NotHeld::Absent), same(), same()], &["m1 does not hold it"]),
-            (vec![same(), garbage.clone()], &["the one on m2 cannot be used: it is empty"]),
-            (vec![garbage], &["the one on m1 cannot be used: it is empty"]),
+            (vec![], &["no certificate exists yet"]),
+            (vec![Err(NotHeld::Absent), Err(NotHeld::Absent)], &["no certificate exists yet"]),
+            (vec![same(), Err(NotHeld::Absent)], &["the certificate is missing on m2"]),
+            (vec![Err(NotHeld::Absent), same(), same()], &["the certificate is missing on m1"]),
+            (vec![same(), garbage.clone()], &["the certificate on m2 cannot be used: it is empty"]),
+            (vec![garbage], &["the certificate on m1 cannot be used: it is empty"]),
             (vec![same(), other], &["different certificates", " on m1; sha256:", " on m2"]),
             (
                 vec![same(), held(|it| it.key = KeyMatch::NotObserved(Fingerprint::of(b"x")))],
-                &["the key on m2 is not that of the first master"],
+                &["the key on m2 differs from the key on the first master"],
             ),
             (
                 vec![held(|it| it.common_name = Some("admin".to_owned()))],
-                &["it is for admin, not for system:kube-controller-manager"],
+                &["the common name is admin, not system:kube-controller-manager"],
             ),
-            (vec![held(|it| it.not_after = NOW - day)], &["it expired on 2026-11-22"]),
-            (vec![held(|it| it.not_after = NOW + day)], &["it is valid until 2026-11-24 only"]),
+            (vec![held(|it| it.not_after = NOW - day)], &["the certificate expired on 2026-11-22"]),
+            (vec![held(|it| it.not_after = NOW + day)], &["the certificate expires on 2026-11-24"]),
             (
                 vec![held(|it| it.chain_error = Some("another CA signed it".to_owned()))],
                 &["another CA signed it"],
             ),
             (
                 vec![held(|it| it.algorithm = Some(KeyAlgorithm::Rsa4096))],
-                &["its key is rsa-4096, not ecdsa-p256"],
+                &["the key algorithm is rsa-4096, not ecdsa-p256"],
             ),
         ];
         for (masters, expected) in cases {

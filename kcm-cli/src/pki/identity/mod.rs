@@ -146,11 +146,11 @@ impl IdentityFacts {
             why.push(Reason::Chain { error: error.clone() });
         }
         if self.common_name.as_deref() != Some(request.subject.common_name()) {
-            let found = self.common_name.clone().unwrap_or_else(|| "nobody".to_owned());
+            let found = self.common_name.clone().unwrap_or_else(|| "unset".to_owned());
             why.push(Reason::CommonName { found });
         }
         if self.algorithm != Some(request.key_algorithm) {
-            let found = self.algorithm.map_or_else(|| "another".to_owned(), |a| a.to_string());
+            let found = self.algorithm.map_or_else(|| "unsupported".to_owned(), |a| a.to_string());
             why.push(Reason::Algorithm { found, wanted: request.key_algorithm });
         }
         if !self.missing_usages.is_empty() {

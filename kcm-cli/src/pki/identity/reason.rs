@@ -113,37 +113,53 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asked => f.write_str("it was asked for"),
-            Self::Missing => f.write_str("there is none yet"),
-            Self::KeyMissing => f.write_str("its key is missing on this machine"),
+            Self::Asked => f.write_str("requested by the operator"),
+            Self::Missing => f.write_str("no certificate exists yet"),
+            Self::KeyMissing => f.write_str("the key is missing on this machine"),
             Self::Unreadable { error } => {
-                write!(f, "the one on this machine cannot be read: {error}")
+                write!(f, "the certificate or its key cannot be used: {error}")
             }
             Self::Chain { error } => error.fmt(f),
-            Self::CommonName { found } => write!(f, "it is for {found}, not for {}", layout::USER),
-            Self::Algorithm { found, wanted } => write!(f, "its key is {found}, not {wanted}"),
-            Self::Usages { missing } => write!(f, "it lacks the usages {}", missing.join(", ")),
-            Self::Hosts { missing } => write!(f, "it does not name {}", missing.join(", ")),
-            Self::KeyMismatch => f.write_str("the key beside it belongs to another certificate"),
-            Self::Expires { at } => write!(f, "it is valid until {} only", at.date()),
+            Self::CommonName { found } => {
+                write!(f, "the common name is {found}, not {}", layout::USER)
+            }
+            Self::Algorithm { found, wanted } => {
+                write!(f, "the key algorithm is {found}, not {wanted}")
+            }
+            Self::Usages { missing } => {
+                write!(f, "the certificate lacks the usages {}", missing.join(", "))
+            }
+            Self::Hosts { missing } => write!(
+                f,
+                "the certificate lacks the subject alternative names {}",
+                missing.join(", ")
+            ),
+            Self::KeyMismatch => f.write_str("the key does not match the certificate"),
+            Self::Expires { at } => write!(f, "the certificate expires on {}", at.date()),
             Self::KeyNotHere { files } => write!(
                 f,
-                "the masters hold one, but its key is not on this machine, and these files need it: {}",
+                "the key of the certificate on the masters is not on this machine, and these files need the key: {}",
                 files.join(", ")
             ),
-            Self::Expired { at } => write!(f, "it expired on {}", at.date()),
+            Self::Expired { at } => write!(f, "the certificate expired on {}", at.date()),
             Self::MastersDiffer { held } => {
                 let held =
                     held.iter().map(|(it, masters)| format!("{} on {}", it, masters.join(", ")));
                 let held: Vec<_> = held.collect();
-                write!(f, "the masters hold different certificates: {}", held.join("; "))
+                write!(f, "the masters have different certificates: {}", held.join("; "))
             }
             Self::KeysDiffer { masters } => {
-                write!(f, "the key on {} is not that of the first master", masters.join(", "))
+                write!(
+                    f,
+                    "the key on {} differs from the key on the first master",
+                    masters.join(", ")
+                )
             }
-            Self::NotOnAll { masters } => write!(f, "{} does not hold it", masters.join(", ")),
+            Self::NotOnAll { masters } => {
+                write!(f, "the certificate is missing on {}", masters.join(", "))
+            }
             Self::UnusableOnMaster { master, error } => {
-                write!(f, "the one on {master} cannot be used: {error}")
+                write!(f, "the certificate on {master} cannot be used: {error}")
             }
         }
     }

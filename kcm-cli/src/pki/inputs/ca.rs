@@ -52,7 +52,11 @@ fn authority(
     key: &[u8],
 ) -> Result<CertificateAuthority, OperatorError> {
     CertificateAuthority::load(certificate, key).map_err(|error| {
-        OperatorError::content(CA_KEY, &pki.ca_key, with_help(&error, "put the CA's own key there"))
+        OperatorError::content(
+            CA_KEY,
+            &pki.ca_key,
+            with_help(&error, "replace the file with the CA key"),
+        )
     })
 }
 
@@ -61,19 +65,20 @@ pub(super) fn read_ca(pki: &Pki, now: OffsetDateTime) -> Result<(Ca, bool), Oper
         (Some(certificate), has_key) => (certificate, has_key),
         (None, false) if pki.create_ca => return Ok((Ca::ToBeCreated, false)),
         (None, false) => {
-            let reason = "there is no such file; put the cluster's CA there, or set pki.createCa: true to make one for a first try";
+            let reason = "no such file or directory; copy the cluster's CA certificate to this path, or set `pki.createCa: true` to create a test CA";
             return Err(OperatorError::content(CA_CERT, &pki.ca_cert, reason));
         }
         (None, true) => {
-            let reason = "there is no such file, though its key is at pki.caKey; put the certificate there too";
+            let reason = "no such file or directory, but the file of pki.caKey exists; copy the CA certificate to this path";
             return Err(OperatorError::content(CA_CERT, &pki.ca_cert, reason));
         }
     };
     let unusable = |reason| OperatorError::content(CA_CERT, &pki.ca_cert, reason);
-    let ca = CaCertificate::load(pem.as_bytes())
-        .map_err(|error| unusable(with_help(&error, "put the cluster's CA certificate there")))?;
+    let ca = CaCertificate::load(pem.as_bytes()).map_err(|error| {
+        unusable(with_help(&error, "replace the file with the CA certificate of the cluster"))
+    })?;
     ca.check_validity(now).map_err(|error| {
-        unusable(with_help(&error, "put a CA certificate there that is valid now"))
+        unusable(with_help(&error, "replace the file with a CA certificate that is valid now"))
     })?;
     Ok((Ca::Present(ca), has_key))
 }
@@ -90,7 +95,7 @@ pub(super) fn read_trust(
     for other in certificates.iter().filter(|it| !it.is_ca()) {
         let subject = other.subject();
         warnings.push(format!(
-            "{shown}: `{subject}` is not a CA: clients accept it alone, and nothing that it signed"
+            "{shown}: `{subject}` is not a CA certificate: clients accept this certificate, but not certificates that it signed"
         ));
     }
     if let Ca::Present(ca) = ca {
@@ -98,7 +103,7 @@ pub(super) fn read_trust(
         let is_trusted = |it: &Certificate| it == ca || it.subject_der() == ca.issuer_der();
         if !certificates.iter().any(is_trusted) {
             let subject = ca.subject();
-            warnings.push(format!("{shown} holds neither the CA of pki.caCert (`{subject}`) nor its issuer: clients accept nothing that it signs"));
+            warnings.push(format!("{shown} contains neither the CA of pki.caCert (`{subject}`) nor its issuer: clients reject every certificate of this CA; add the CA certificate"));
         }
     }
     Ok(Some(certificates.iter().map(Certificate::to_pem).collect()))
@@ -106,7 +111,11 @@ pub(super) fn read_trust(
 
 fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
     let all = Certificate::all_from_pem(&read(TRUST, path)?).map_err(|error| {
-        OperatorError::content(TRUST, path, with_help(&error, "put CA certificates there, PEM"))
+        OperatorError::content(
+            TRUST,
+            path,
+            with_help(&error, "replace the file with CA certificates in PEM format"),
+        )
     })?;
     let mut once: Vec<Certificate> = Vec::new();
     for certificate in all {

@@ -89,15 +89,14 @@ fn client_csr(pki: &Pki, warnings: &mut Vec<String>) -> Result<CsrFile, Operator
     warnings.extend(in_words(path, &csr.warnings));
     let csr = csr.value;
     if csr.ca.is_some() {
-        let reason =
-            "the section `ca` is for a CA's own CSR, and this one is for a client; remove it";
+        let reason = "the section `ca` is valid only in the CSR of a CA, not of a client; remove the section";
         return Err(wrong(reason.to_owned()));
     }
     let is_master = csr.subject.names().iter().any(|entry| entry.organization == MASTERS);
     // Members of `system:masters` need no role.
     if csr.subject.common_name() != USER && !is_master {
         let reason = format!(
-            "CN is `{}`, but RBAC binds the user {}: set CN to that",
+            "CN is `{}`, but RBAC binds the user {}; set CN to that user",
             csr.subject.common_name(),
             USER
         );
@@ -123,16 +122,15 @@ fn signing_profile(
             let config = SigningConfig::parse(&text(SIGNING_CONFIG, path)?)
                 .map_err(|error| wrong(in_full(&error)))?;
             warnings.extend(in_words(path, &config.warnings));
-            let profile = config
-                .value
-                .profile(profile.as_str())
-                .map_err(|error| wrong(format!("{}; pki.profile chooses one", in_full(&error))))?;
+            let profile = config.value.profile(profile.as_str()).map_err(|error| {
+                wrong(format!("{}; select a profile with pki.profile", in_full(&error)))
+            })?;
             (profile.usages.clone(), profile.expiry.as_duration())
         }
     };
     if !usages.contains(Usage::ClientAuth) {
         let path = pki.signing.as_ref().map_or(Path::new(BUILT_IN_CSR), |(path, _)| path);
-        let reason = "the profile lacks the usage `client auth`, without which the API server refuses the certificate; add it, or name another profile in pki.profile";
+        let reason = "the profile lacks the usage `client auth`, which the API server requires; add the usage, or select another profile with pki.profile";
         return Err(OperatorError::configuration(SIGNING_CONFIG, path, reason));
     }
     Ok((usages, lifetime))
@@ -153,7 +151,7 @@ fn check_durations(
     }
     if renew_before >= lifetime {
         return wrong(
-            "pki.renewBefore is not shorter than the profile's expiry: every run would issue a new certificate; shorten it or set pki.lifetime",
+            "pki.renewBefore is not shorter than the profile's expiry: every run would issue a new certificate; decrease pki.renewBefore or set pki.lifetime",
         );
     }
     Ok(())
@@ -171,6 +169,6 @@ fn text(what: &'static str, path: &Path) -> Result<String, OperatorError> {
         other => other,
     })?;
     std::str::from_utf8(&bytes).map(str::to_owned).map_err(|_| {
-        OperatorError::configuration(what, path, "it is not UTF-8 text; save it as UTF-8")
+        OperatorError::configuration(what, path, "not UTF-8 text; save the file as UTF-8")
     })
 }

@@ -127,13 +127,12 @@ pub(super) fn of_versions<'a>(
 /// Reports a version that the tables do not cover.
 pub(super) fn of_version(cluster: &Cluster, version: KubernetesVersion) -> LintFinding {
     let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
-    let problem = format!(
-        "Kubernetes {version} is not one that this kcm knows; it knows {oldest} to {newest}"
-    );
+    let problem =
+        format!("Kubernetes {version} is unknown to this kcm, which knows {oldest} to {newest}");
     let help = if version > newest {
-        "install a newer kcm; flags that are new are not checked until then"
+        "upgrade kcm; this version does not check flags that are new in that release"
     } else {
-        "its flags are checked as far as they are known"
+        "check the flags against the documentation of that release; kcm checks only the flags that it knows"
     };
     let at = place::of_key(&cluster.source, "kubernetesVersion");
     LintFinding {
@@ -150,7 +149,7 @@ pub(super) fn unused_allowances(cluster: &Cluster, findings: &[LintFinding]) -> 
     let unused = entries.filter(|(_, allowed)| !findings.iter().any(|it| it.code == allowed.code));
     let unused = unused.map(|(place, allowed)| {
         let at = place::of_key(&cluster.source, &format!("lint.allow[{place}].code"));
-        let problem = format!("nothing is found that `{}` accepts", allowed.code);
+        let problem = format!("no finding has the code `{}`", allowed.code);
         let (line, column) = (at.line, at.column);
         let finding = LintFinding::new(
             lint_code::ALLOW_UNUSED,

@@ -31,12 +31,11 @@ pub(crate) fn of_file(
     let mut found = Vec::new();
     if mode.bits() & !most != 0 {
         let problem = format!("{path} has mode {mode}");
-        found.push((mode_item, problem, format!("give it mode {most:o}")));
+        found.push((mode_item, problem, format!("set the mode to {most:o}")));
     }
     if owner != Owner::ROOT {
         let problem = format!("{path} belongs to {owner}");
-        let help =
-            "the benchmark asks for root:root; a service with a user of its own has to read it";
+        let help = "set the owner to root:root as the benchmark requires, unless a service with its own user has to read the file";
         found.push((owner_item, problem, help.to_owned()));
     }
     found
@@ -56,8 +55,8 @@ pub(super) fn of_owner(cluster: &Cluster) -> Vec<LintFinding> {
     let at = place::of_key(&cluster.source, key);
     let items = [("cis-1.1.18", "the kubeconfig"), ("cis-1.1.19", "keys and certificates")];
     let finding = |(code, files): (&'static str, &str)| {
-        let problem = format!("{files} belong to {owner}; the benchmark asks for root:root");
-        let help = "a service with a user of its own has to read them; accept it with lint.allow";
+        let problem = format!("{files} belong to {owner}; the benchmark requires root:root");
+        let help = "accept the finding with `lint.allow` if a service with its own user has to read these files";
         let (line, column) = (at.line, at.column);
         let finding = LintFinding::new(code, Severity::Benchmark, &at.key, problem, help);
         LintFinding { line, column, ..finding }

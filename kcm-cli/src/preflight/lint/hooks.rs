@@ -123,8 +123,10 @@ fn of_versions(cluster: &Cluster, programs: &[Option<KubernetesVersion>]) -> Vec
     let mut findings = Vec::new();
     for version in found {
         if let Some(named) = cluster.kubernetes_version.filter(|named| *named != version) {
-            let problem = format!("kubernetesVersion is {named}, and the program is {version}");
-            let help = "write the version that will run, or leave it out";
+            let problem = format!(
+                "kubernetesVersion is {named}, but the version of the program is {version}"
+            );
+            let help = "set `kubernetesVersion` to the version that will run, or remove the key";
             let key = "kubernetesVersion";
             let (line, column) = cluster.source.place(key).unwrap_or((1, 1));
             let finding =

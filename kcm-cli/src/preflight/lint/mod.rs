@@ -32,10 +32,6 @@ pub(crate) use process::{Running, of_processes};
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LintReport {
-    /// The API version of this document.
-    pub api_version: &'static str,
-    /// The kind of this document.
-    pub kind: &'static str,
     /// The cluster file.
     pub file: PathBuf,
     /// The versions of Kubernetes that were checked.
@@ -139,7 +135,7 @@ impl LintReport {
             (other.severity, one.line, one.column).cmp(&(one.severity, other.line, other.column))
         });
         let file = file.to_owned();
-        Self { api_version: "kcm/v1", kind: "LintReport", file, versions, findings }
+        Self { file, versions, findings }
     }
 
     /// Removes the findings of benchmarks and good practice.
@@ -213,7 +209,7 @@ impl LintFinding {
 fn listed(file: &Path, findings: &[LintFinding]) -> String {
     let lines: String =
         findings.iter().map(|finding| format!("{}\n", shown(file, finding))).collect();
-    format!("{lines}{}, no master has changed", count(findings.len(), "lint error"))
+    format!("{lines}{}; no master has changed", count(findings.len(), "lint error"))
 }
 
 /// Returns severity, code, place and problem in one line, and the fix in another.

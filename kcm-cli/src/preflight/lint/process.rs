@@ -81,6 +81,6 @@ fn finding(lint: &FlagLint, masters: &[&str], all: usize) -> Finding {
             _ => None,
         },
         problem: format!("{named}{lint} [{}]", lint.code),
-        help: format!("{}; change it in the cluster file and run `kcm apply`", lint.help),
+        help: format!("{}; change the cluster file and run `kcm apply`", lint.help),
     }
 }

@@ -133,12 +133,15 @@ fn accepted_findings_do_not_count_and_unused_entries_do() {
 fn a_wrong_lint_section_is_refused() {
     for (more, expected) in [
         ("lint: {allow: [{code: cis-1.3.22, reason: x}]}\n", "did you mean `cis-1.3.2`?"),
-        ("lint: {allow: [{code: cis-1.3.2, reason: \" \"}]}\n", "say why"),
+        ("lint: {allow: [{code: cis-1.3.2, reason: \" \"}]}\n", "write a reason"),
         ("lint: {allow: [{code: cis-1.3.2}]}\n", "`reason` is missing"),
         ("lint: {allow: [{reason: x}]}\n", "`code` is missing"),
-        ("lint: {allow: [{code: allow-unused, reason: x}]}\n", "write it as `kcm lint` prints it"),
-        ("kubernetesVersion: latest\n", "`latest` is no Kubernetes version"),
-        ("kubernetesVersion: \"2.0\"\n", "`2.0` is no Kubernetes version"),
+        (
+            "lint: {allow: [{code: allow-unused, reason: x}]}\n",
+            "write the code that `kcm lint` prints",
+        ),
+        ("kubernetesVersion: latest\n", "`latest` is not a Kubernetes version"),
+        ("kubernetesVersion: \"2.0\"\n", "`2.0` is not a Kubernetes version"),
     ] {
         let error = Cluster::parse(&format!("{TUTORIAL}{more}"), Path::new("kcm.yaml"));
         let said = error.unwrap_err().to_string();

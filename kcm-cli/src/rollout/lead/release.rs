@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Lead, claims};
+use super::{LeaderElection, claims};
 use crate::kube::handover::{EndedProcess, Handover, free_lease};
 use crate::kube::{ClockOffset, Lease};
 use crate::transport::{Observation, Reply};
@@ -34,7 +34,7 @@ impl LeaseAfterStop {
     }
 }
 
-impl Lead {
+impl LeaderElection {
     /// Returns the greatest difference between all known clocks. `None` if the clock of the master
     /// at `place` or that of its API server is unknown.
     fn clock_spread(&self, place: usize) -> Option<Duration> {
@@ -91,9 +91,9 @@ impl Lead {
                 self.free(place, before, started, gone).await
             }
             (_, Some(Observation::Known(others))) if !others.is_empty() => {
-                Err("another kube-controller-manager runs on that master".to_owned())
+                Err("another kube-controller-manager runs on the master".to_owned())
             }
-            _ => Err("it is not known whether its process was the only one there".to_owned()),
+            _ => Err("cannot verify that the process ended and that no other kube-controller-manager runs on the master".to_owned()),
         }
     }
 
@@ -109,13 +109,13 @@ impl Lead {
             seat.and_then(|seat| seat.hostname.as_deref()),
             seat.and_then(|seat| seat.api.as_ref()),
         ) else {
-            return Err("the API server cannot be asked through it".to_owned());
+            return Err("the host name of the master is unknown, or the API server cannot be queried through the master".to_owned());
         };
         // Otherwise a master that claims another's host name could have that master's Lease
         // released.
         if !claims::is_confirmed(place, &self.claims(), &self.left_out) {
             return Err(format!(
-                "its host name {hostname} is not its name in the cluster file, and another master may have it"
+                "the host name {hostname} differs from the name in the cluster file, and another master may have the same host name"
             ));
         }
         let others = self.seats.iter().enumerate().filter(|(other, _)| *other != place);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Holding, Lead};
+use super::{Holding, LeaderElection};
 use crate::kube::Lease;
 
 /// Time limit after a handover within which a new leader must appear.
@@ -21,8 +21,8 @@ const EARLY_GLANCE: Duration = Duration::from_millis(250);
 /// Polling interval of the Lease outside a handover.
 const LOOK: Duration = Duration::from_millis(500);
 
-impl Lead {
-    /// Waits as [`Lead::succession`] does, while the leader stops.
+impl LeaderElection {
+    /// Waits as [`LeaderElection::succession`] does, while the leader stops.
     ///
     /// A leader that releases its Lease itself (KEP-5366) may have a successor before its process
     /// is gone. Most stops end before the first read, which is delayed for that reason.
@@ -78,11 +78,13 @@ impl Lead {
                     }
                     let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
                     seen = Some(lease);
-                    format!("{holder} holds the Lease and does not renew it")
+                    format!("{holder} holds the Lease but does not renew the Lease")
                 }
-                Holding::Away => "nobody leads".to_owned(),
-                Holding::Stranger(holder) => format!("{holder} leads, which is none of ours"),
-                Holding::Unknown(why) => format!("who leads cannot be seen: {why}"),
+                Holding::Away => "no leader".to_owned(),
+                Holding::Unmanaged(holder) => {
+                    format!("the leader {holder} is not one of the masters")
+                }
+                Holding::Unknown(why) => format!("cannot determine the leader: {why}"),
             };
             if begun.elapsed() >= ELECTION {
                 return Err(trouble);

@@ -61,7 +61,7 @@ impl Machine for FakeState {
                     Ok(())
                 })?;
                 self.systemd(&format!("kill {unit}"), |state| {
-                    state.units.end(unit, "signal 9 ended it");
+                    state.units.end(unit, "terminated by signal 9");
                     Ok(())
                 })
             }
@@ -170,7 +170,7 @@ impl Machine for FakeState {
     fn exec(&mut self, exec: &Exec) -> Result<Output, OperationError> {
         self.programs.get(&exec.argv).cloned().ok_or_else(|| OperationError::Unsupported {
             transport: format!("the fake {}", self.name),
-            reason: format!("it was not told about the program {:?}", exec.argv),
+            reason: format!("no output is configured for the program {:?}", exec.argv),
         })
     }
 
@@ -214,6 +214,6 @@ impl FakeState {
 fn no_systemd() -> OperationError {
     OperationError::Unsupported {
         transport: "a folder".to_owned(),
-        reason: "no systemd runs in it".to_owned(),
+        reason: "systemd does not run in a folder".to_owned(),
     }
 }

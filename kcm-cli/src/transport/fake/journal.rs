@@ -27,7 +27,9 @@ pub(super) fn open(
     let held = state.lock().unwrap_or_else(PoisonError::into_inner);
     let master = held.name.clone();
     if held.power == Power::Off {
-        return Err(TransportError::NeverRan { master, reason: "it is off".to_owned() }.into());
+        return Err(
+            TransportError::NeverRan { master, reason: "the master is off".to_owned() }.into()
+        );
     }
     let next = match &question.from {
         JournalStart::Since(time) => {

@@ -169,7 +169,7 @@ impl Memory {
                 Some(Content::Link(target)) if !todo.is_empty() || last == Last::Followed => {
                     links += 1;
                     if links > MOST_LINKS {
-                        let detail = "a symbolic link on the way leads in circles";
+                        let detail = "too many levels of symbolic links";
                         return Err(FileError::new(path, FileErrorKind::BadLink, detail));
                     }
                     if target.starts_with('/') {
@@ -185,14 +185,15 @@ impl Memory {
 
     fn existing(&mut self, path: &RemotePath) -> Result<&mut Inode, FileError> {
         let number = self.find(path)?;
-        number
-            .and_then(|number| self.inodes.get_mut(&number))
-            .ok_or_else(|| FileError::new(path, FileErrorKind::NotFound, "no such file or folder"))
+        number.and_then(|number| self.inodes.get_mut(&number)).ok_or_else(|| {
+            FileError::new(path, FileErrorKind::NotFound, "no such file or directory")
+        })
     }
 
     /// Returns the entries of the folder that holds `path`.
     fn holder(&mut self, path: &RemotePath) -> Result<&mut Entries, FileError> {
-        let missing = || FileError::new(path, FileErrorKind::NotFound, "its folder does not exist");
+        let missing =
+            || FileError::new(path, FileErrorKind::NotFound, "the parent folder does not exist");
         let parent = path.parent().ok_or_else(missing)?;
         let now = self.now;
         let number = self.walk_to(&parent, Last::Followed)?;
@@ -201,16 +202,14 @@ impl Memory {
                 *changed = now;
                 Ok(entries)
             }
-            Some(_) => {
-                Err(FileError::new(path, FileErrorKind::WrongKind, "its parent is no folder"))
-            }
+            Some(_) => Err(FileError::new(path, FileErrorKind::WrongKind, "not a directory")),
             None => Err(missing()),
         }
     }
 
     fn insert(&mut self, path: &RemotePath, content: Content, mode: Mode) -> Result<(), FileError> {
         if self.find(path)?.is_some() {
-            return Err(FileError::new(path, FileErrorKind::Exists, "it exists already"));
+            return Err(FileError::new(path, FileErrorKind::Exists, "file exists"));
         }
         self.holder(path)?;
         let number = self.add(content, mode);
@@ -221,11 +220,11 @@ impl Memory {
     /// Creates a second name of the same inode, which outlives the first.
     fn link(&mut self, path: &RemotePath, original: &RemotePath) -> Result<(), FileError> {
         if self.existing(original)?.kind() != NodeKind::File {
-            let detail = "only a file can have a second name";
+            let detail = "only a regular file can have a hard link";
             return Err(FileError::new(original, FileErrorKind::WrongKind, detail));
         }
         if self.find(path)?.is_some() {
-            return Err(FileError::new(path, FileErrorKind::Exists, "it exists already"));
+            return Err(FileError::new(path, FileErrorKind::Exists, "file exists"));
         }
         if let Some(number) = self.find(original)? {
             self.holder(path)?.insert(path.name().to_owned(), number);
@@ -244,7 +243,7 @@ impl Memory {
             && self.find(to)?.and_then(|n| self.inodes.get(&n)).map(Inode::kind)
                 == Some(NodeKind::Folder)
         {
-            return Err(FileError::new(to, FileErrorKind::WrongKind, "is a folder"));
+            return Err(FileError::new(to, FileErrorKind::WrongKind, "is a directory"));
         }
         self.holder(to)?;
         self.holder(from)?.remove(from.name());
@@ -261,11 +260,13 @@ impl Memory {
     fn remove(&mut self, path: &RemotePath, folder: bool) -> Result<(), FileError> {
         let wrong = |detail: &str| FileError::new(path, FileErrorKind::WrongKind, detail);
         match &self.existing(path)?.content {
-            Content::Folder { .. } if !folder => return Err(wrong("is a folder")),
+            Content::Folder { .. } if !folder => return Err(wrong("is a directory")),
             Content::Folder { entries, .. } if !entries.is_empty() => {
-                return Err(wrong("folder not empty"));
+                return Err(wrong("directory not empty"));
             }
-            Content::File { .. } | Content::Link(_) if folder => return Err(wrong("not a folder")),
+            Content::File { .. } | Content::Link(_) if folder => {
+                return Err(wrong("not a directory"));
+            }
             _ => {}
         }
         self.holder(path)?.remove(path.name());
@@ -310,7 +311,7 @@ impl FileSystem for Memory {
         match number.and_then(|number| self.inodes.get(&number)).map(|inode| &inode.content) {
             None => Ok(Vec::new()),
             Some(Content::Folder { entries, .. }) => Ok(entries.keys().cloned().collect()),
-            Some(_) => Err(FileError::new(path, FileErrorKind::WrongKind, "not a folder")),
+            Some(_) => Err(FileError::new(path, FileErrorKind::WrongKind, "not a directory")),
         }
     }
 
@@ -355,7 +356,7 @@ impl FileSystem for Memory {
             Effect::SyncFolder { path } => {
                 let number = self.walk_to(path, Last::Followed)?;
                 let missing =
-                    || FileError::new(path, FileErrorKind::NotFound, "no such file or folder");
+                    || FileError::new(path, FileErrorKind::NotFound, "no such file or directory");
                 let folder = number.and_then(|number| self.inodes.get_mut(&number));
                 folder.ok_or_else(missing)?.sync();
                 Ok(())

@@ -77,7 +77,7 @@ impl Fake {
     fn carry_out(&self, batch: &Batch) -> (Exchange, Result<Replies, TransportError>) {
         let mut state = self.state();
         if state.power == Power::Off {
-            let (master, reason) = (state.name.clone(), "it is off".to_owned());
+            let (master, reason) = (state.name.clone(), "the master is off".to_owned());
             return (Exchange::Whole, Err(TransportError::NeverRan { master, reason }));
         }
         state.catch_up();
@@ -117,7 +117,7 @@ impl Transport for Fake {
         let mut state = self.state();
         let master = state.name.clone();
         if state.power == Power::Off {
-            let reason = "it is off".to_owned();
+            let reason = "the master is off".to_owned();
             let error = TransportError::NeverRan { master, reason };
             return Err(HttpsError::Stream(error.into()));
         }
@@ -151,7 +151,7 @@ impl Transport for Fake {
         let mut state = self.state();
         let master = state.name.clone();
         if state.power == Power::Off {
-            return Err(LockError::Failed { master, reason: "it is off".to_owned() });
+            return Err(LockError::Failed { master, reason: "the master is off".to_owned() });
         }
         if let Some(holder) = &state.lock {
             return Err(LockError::Held { master, holder: holder.clone() });

@@ -146,7 +146,7 @@ impl Units {
         files: &mut Memory,
     ) -> Result<(), OperationError> {
         let Some(loaded) = self.loaded.get(unit.as_str()).cloned() else {
-            let reason = "Unit not found: its file was not there at the last reload";
+            let reason = "unit not found: the unit file did not exist at the last daemon-reload";
             return Err(unit_error(unit.as_str(), &reason));
         };
         self.runs += 1;
@@ -207,17 +207,17 @@ impl Units {
     pub(super) fn settle(&self, settle: &Settle) -> Result<Settled, OperationError> {
         let error = |reason: &str| unit_error(settle.unit.as_str(), &reason);
         let run = match self.services.get(settle.unit.as_str()) {
-            None => return Err(error("it does not run")),
+            None => return Err(error("the service is not running")),
             Some(Service::Ended { why, .. }) => {
-                return Err(error(&format!("it does not stay up: {why}")));
+                return Err(error(&format!("the service does not stay active: {why}")));
             }
             Some(Service::Running(run)) => run,
         };
         if run.ends.is_some_and(|ends| ends <= Instant::now() + settle.period) {
-            return Err(error("it does not stay up: exit-code"));
+            return Err(error("the service does not stay active: exit-code"));
         }
         if settle.invocation.as_ref().is_some_and(|wanted| *wanted != run.invocation) {
-            return Err(error("it ended and was started again"));
+            return Err(error("the process ended and was started again"));
         }
         Ok(Settled {
             invocation: run.invocation.clone(),

@@ -26,7 +26,7 @@ pub(super) async fn ask(
     stream: Box<dyn Stream>,
     question: &HttpsQuestion,
 ) -> Result<HttpsAnswer, String> {
-    let late = || format!("none within {} s", PATIENCE.as_secs());
+    let late = || format!("timed out after {} s", PATIENCE.as_secs());
     timeout(PATIENCE, exchange(stream, question)).await.unwrap_or_else(|_| Err(late()))
 }
 

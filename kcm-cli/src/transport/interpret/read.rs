@@ -58,7 +58,7 @@ pub(crate) fn check_length(path: &RemotePath, stat: &Stat) -> Result<(), FileErr
     if stat.size <= LONGEST_FILE {
         return Ok(());
     }
-    let detail = "is longer than 1 MiB, so it is no unit, kubeconfig or certificate; look at it and move it away";
+    let detail = "larger than 1 MiB and therefore not a unit, kubeconfig or certificate; inspect and move the file";
     Err(FileError::new(path, FileErrorKind::Other, detail))
 }
 

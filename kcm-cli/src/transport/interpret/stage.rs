@@ -90,7 +90,7 @@ fn empty_stage_folder(
             remove_content(machine, folder)
         }
         Some(_) => {
-            let detail = "is in the way: kcm stages files in a folder of this name; remove it";
+            let detail = "not a directory, but kcm stages files in a directory of this name; remove the file";
             Err(FileError::new(folder, FileErrorKind::WrongKind, detail))
         }
     }

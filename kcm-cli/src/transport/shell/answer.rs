@@ -42,7 +42,11 @@ impl std::fmt::Display for Garbled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let found: String = self.found.chars().take(80).collect();
         let found = harmless(&found);
-        write!(f, "its shell said \"{found}\" where kcm expects {}", self.expected)
+        write!(
+            f,
+            "unexpected output of the shell on the master: \"{found}\", expected {}",
+            self.expected
+        )
     }
 }
 
@@ -170,9 +174,9 @@ impl<'a> Answer<'a> {
             ("known", numbers) => {
                 numbers.split_whitespace().map(number).collect::<Step<_>>().map(Observation::Known)
             }
-            ("unknown", _) => {
-                Ok(Observation::Unknown("only root sees what others run there".to_owned()))
-            }
+            ("unknown", _) => Ok(Observation::Unknown(
+                "only root can inspect the processes of other users".to_owned(),
+            )),
             _ => Err(garbled("processes", said)),
         }
     }
@@ -252,7 +256,7 @@ fn path_state(said: &str) -> Step<PathState> {
             Ok(PathState::Link { target: String::from_utf8_lossy(&decode(target)?).into_owned() })
         }
         ["other"] => Ok(PathState::Other),
-        _ => Err(garbled("what a path names", said)),
+        _ => Err(garbled("the state of a path", said)),
     }
 }
 
@@ -268,7 +272,8 @@ fn untrusted_folder(said: &str) -> Step<UntrustedFolder> {
 }
 
 fn room(said: &str) -> Step<Room> {
-    let (available, obstacle) = said.split_once(' ').ok_or_else(|| garbled("a room", said))?;
+    let (available, obstacle) =
+        said.split_once(' ').ok_or_else(|| garbled("free disk space", said))?;
     Ok(Room {
         available: number(available)?,
         obstacle: match obstacle {
@@ -286,7 +291,7 @@ struct Properties<'a>(Vec<(&'a str, &'a str)>);
 impl<'a> Properties<'a> {
     fn value(&self, name: &'static str) -> Step<&'a str> {
         let found = self.0.iter().find(|(key, _)| *key == name);
-        found.map(|(_, value)| *value).ok_or_else(|| garbled(name, "a unit without it"))
+        found.map(|(_, value)| *value).ok_or_else(|| garbled(name, "a unit without this property"))
     }
 }
 

@@ -55,7 +55,7 @@ impl Command {
 pub(super) fn mark() -> Result<String, String> {
     let mut random = [0; 16];
     aws_lc_rs::rand::fill(&mut random)
-        .map_err(|_| "this machine has no random numbers".to_owned())?;
+        .map_err(|_| "cannot generate random numbers on this machine".to_owned())?;
     Ok(format!("kcm-{:024x}", u128::from_be_bytes(random) >> 32))
 }
 

@@ -90,7 +90,7 @@ impl Channel {
             Some((_, said)) => match said.split_once(end) {
                 Some((answer, _)) => Ok(answer.trim_start().to_owned()),
                 None if said.len() >= LONGEST_ANSWER => Err(Failure::Lost(format!(
-                    "it says more than the {} MiB that kcm reads",
+                    "the output on the master exceeds the limit of {} MiB",
                     LONGEST_ANSWER >> 20
                 ))),
                 None if start.elapsed() >= deadline => {
@@ -112,7 +112,7 @@ impl Channel {
             exit.await
         };
         let Ok(exit) = tokio::time::timeout(SUDO_PATIENCE, rest).await else {
-            return "it does not answer any more".to_owned();
+            return "the master does not answer any more".to_owned();
         };
         let words = [&said[..], b"\n", &words].concat();
         match not_begun(exit, &String::from_utf8_lossy(&words)) {
@@ -134,7 +134,7 @@ impl Channel {
         while count(&self.said, begin) == 0 {
             if self.said.len().max(self.words.len()) > MOST_NOISE {
                 return Err(Failure::NeverRan(format!(
-                    "it says more than {} KiB before it takes a script",
+                    "the login shell on the master printed more than {} KiB before the script started",
                     MOST_NOISE >> 10
                 )));
             }
@@ -203,7 +203,7 @@ pub(super) async fn read(from: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>
 fn lost(exit: ShellExit, words: &str) -> String {
     match exit {
         ShellExit::Lost => CONNECTION_LOST.to_owned(),
-        exit => format!("its shell ended with {exit}: {}", words.trim()),
+        exit => format!("the shell on the master ended with {exit}: {}", words.trim()),
     }
 }
 

@@ -7,49 +7,50 @@ use crate::util::words::{harmless, is_plain};
 /// Explains that `sudo` refused the password, or that no password is available.
 pub(super) fn wrong_password(given: bool) -> String {
     if given {
-        "its sudo does not take the password; nothing was run, and the password was given only once"
+        "sudo on the master rejected the password, which kcm sent only once, and nothing was executed; correct the password"
             .to_owned()
     } else {
-        "its sudo asks for a password, and kcm has none; see ssh.sudoPassword".to_owned()
+        "sudo on the master asks for a password, and kcm has none; set `ssh.sudoPassword`"
+            .to_owned()
     }
 }
 
 /// Explains that `sudo` neither asked for a password nor started the script.
 pub(super) fn silent_sudo() -> String {
-    "its sudo says nothing; it may wait for a second factor or a directory service: try `sudo true` there".to_owned()
+    "sudo on the master does not respond, possibly because of a second factor or a directory service; run `sudo true` on the master".to_owned()
 }
 
 /// Explains that a batch exceeded its deadline.
 pub(super) fn over_time(deadline: Duration) -> String {
-    format!("it took longer than the {} s that it may, and was ended", deadline.as_secs())
+    format!("the command exceeded its time limit of {} s and was terminated", deadline.as_secs())
 }
 
 /// Explains why the master's shell did not start the script. `words` is the output instead.
 pub(super) fn not_begun(status: Option<i32>, words: &str) -> String {
     let said = last_line(words);
     if words.contains("a password is required") || words.contains("a terminal is required") {
-        return "its sudo wants a password for this user; write `sudo: password` under ssh, or allow it NOPASSWD in sudoers".to_owned();
+        return "sudo on the master requires a password for this user; set `sudo: password` under `ssh`, or allow NOPASSWD in sudoers".to_owned();
     }
     if words.contains("not in the sudoers file")
         || words.contains("is not allowed to")
         || words.contains("may not run sudo")
     {
         return format!(
-            "{said}: this user may not become root there; allow it in sudoers, or log in as one who may"
+            "{said}: the login user may not become root on the master; allow this user in sudoers, or log in as another user"
         );
     }
     if words.contains("sudo: not found") || words.contains("sudo: command not found") {
-        return "sudo is not installed there; install it, or log in as root".to_owned();
+        return "sudo is not installed on the master; install sudo, or log in as root".to_owned();
     }
     if words.contains("must have a tty") {
-        return "its sudo wants a terminal; remove `requiretty` from sudoers for this user"
+        return "sudo on the master requires a terminal; remove `requiretty` from sudoers for this user"
             .to_owned();
     }
     let status = status.map_or_else(String::new, |status| format!(" (exit status {status})"));
     match shown(words) {
-        said if said.is_empty() => format!("its shell ended without a word{status}"),
+        said if said.is_empty() => format!("the shell on the master ended without output{status}"),
         said => format!(
-            "its login shell gives no shell: it ended{status} and said \"{said}\"; give the user a shell there (`chsh`), or log in as one who has one"
+            "the login shell on the master executed no command: the shell ended{status} with the output \"{said}\"; set another login shell for this user (`chsh`), or log in as another user"
         ),
     }
 }
@@ -108,6 +109,6 @@ mod tests {
         }
         let long = not_begun(Some(1), &"x".repeat(100_000));
         assert!(long.chars().count() < 500 && long.contains('…'), "{}", long.len());
-        assert!(not_begun(None, " \n").contains("without a word"));
+        assert!(not_begun(None, " \n").contains("without output"));
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn open(
     match timeout(PATIENCE, begun(&mut channel, &opening.command.begin)).await {
         Ok(true) => {}
         Ok(false) => return Err(Failure::NeverRan(channel.why_silent().await)),
-        Err(_) => return Err(Failure::NeverRan("it does not answer any more".to_owned())),
+        Err(_) => return Err(Failure::NeverRan("the master does not answer any more".to_owned())),
     }
     let Channel { process, said, .. } = channel;
     let ShellProcess { mut stdin, stdout, mut stderr, exit } = process;
@@ -136,9 +136,9 @@ impl ShellJournal {
         let rest = async { (words.await.unwrap_or_default(), exit.await) };
         let (words, status) = match timeout(PATIENCE, rest).await {
             Ok((_, ShellExit::Status(127))) => {
-                return Err(
-                    self.refused("there is no journalctl there; install systemd".to_owned())
-                );
+                return Err(self.refused(
+                    "journalctl is not installed on the master; install systemd".to_owned(),
+                ));
             }
             Ok((words, ShellExit::Status(status))) => (words, status),
             // The process was killed: the master shuts down, or another process ended it.
@@ -148,14 +148,14 @@ impl ShellJournal {
         // journalctl prints this and still exits with 0.
         let is_closed = ["not seeing messages from other users", "insufficient permissions"];
         if is_closed.iter().any(|sign| words.contains(sign)) {
-            let help = "the user who logs in may not read it; add them to the group systemd-journal there, or set ssh.sudo";
+            let help = "permission denied for the login user; add this user to the group systemd-journal on the master, or set `ssh.sudo`";
             return Err(self.refused(help.to_owned()));
         }
         match status {
             0 => Ok(()),
             128.. => Err(self.lost()),
             _ if words.is_empty() => {
-                Err(self.refused(format!("journalctl ended with exit code {status}")))
+                Err(self.refused(format!("journalctl ended with exit status {status}")))
             }
             _ => Err(self.refused(words)),
         }

@@ -128,7 +128,7 @@ impl<S: Shell> Transport for ShellTransport<S> {
             let marks = (command.begin.as_str(), end.as_str());
             let (progress, deadline) = (batch.progress.as_ref(), batch.deadline);
             let carried_out = channel.carry_out(&script, marks, progress, deadline);
-            let late = || Failure::Lost("it does not answer any more".to_owned());
+            let late = || Failure::Lost("the master does not answer any more".to_owned());
             let said = timeout(deadline + GRACE, carried_out).await.map_err(|_| late())??;
             answer::replies(batch, &said).map_err(|garbled| Failure::Lost(garbled.to_string()))
         };

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 /// The error of a word that cannot be an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("word {index} holds a NUL, which no argument can")]
+#[error("argument {index} contains a NUL byte")]
 pub struct Unquotable {
     /// Index of the word, from 0.
     pub index: usize,

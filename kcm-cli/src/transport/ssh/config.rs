@@ -72,8 +72,10 @@ fn quoted(path: &Path) -> io::Result<String> {
     let home = path.starts_with("~");
     let path = if home { path.to_owned() } else { std::path::absolute(path)? };
     let unusable = || {
-        let problem =
-            format!("{}: ssh cannot be given a path with such characters", path.display());
+        let problem = format!(
+            "{}: ssh configuration files do not support the characters in this path; use another path",
+            path.display()
+        );
         io::Error::other(problem)
     };
     let text = path.to_str().ok_or_else(unusable)?;

@@ -74,7 +74,7 @@ impl Connections {
     pub(super) async fn open(&self, address: &HostAddress, ssh: &Ssh) -> Result<Running, String> {
         if !is_installed("ssh") {
             return Err(
-                "`ssh` is not installed on this machine; install OpenSSH's client".to_owned()
+                "`ssh` is not installed on this machine; install the OpenSSH client".to_owned()
             );
         }
         // `ssh` silently skips files that it cannot include.
@@ -83,9 +83,9 @@ impl Connections {
                 format!("ssh.configFile: {}: {}", file.display(), words(&error))
             })?;
         }
-        let folder = self
-            .folder()
-            .map_err(|error| format!("no folder for ssh's control sockets can be made: {error}"))?;
+        let folder = self.folder().map_err(|error| {
+            format!("cannot create a folder for the control sockets of ssh: {error}")
+        })?;
         let number = self.0.opened.fetch_add(1, Ordering::Relaxed);
         let place = |ending| folder.path().join(format!("{number}.{ending}"));
         let config = place("conf");
@@ -112,7 +112,7 @@ impl Connections {
 /// Starts an `ssh` that logs in, goes into the background, and accepts requests on `socket`. Its
 /// messages go to `log`.
 async fn launch(login: &Login<'_>, socket: &Path, log: &Path) -> Result<(), String> {
-    let failed = |error: io::Error| format!("ssh cannot be started: {}", words(&error));
+    let failed = |error: io::Error| format!("cannot start ssh: {}", words(&error));
     let said = private(log).map_err(failed)?;
     let mut ssh = login.program();
     ssh.args(["-M", "-f", "-N", "-o", IDLE, "-S"]).arg(socket).args(login.words());
@@ -130,7 +130,7 @@ async fn launch(login: &Login<'_>, socket: &Path, log: &Path) -> Result<(), Stri
             Err(explain::connect(login, &String::from_utf8_lossy(&log)).await)
         }
         Ok(Err(error)) => Err(failed(error)),
-        Err(_) => Err(format!("ssh has not connected after {} s", patience.as_secs())),
+        Err(_) => Err(format!("ssh did not connect within {} s", patience.as_secs())),
     }
 }
 

@@ -10,22 +10,28 @@ use crate::util::words::command;
 
 /// Fragments of `ssh`'s error lines, each with a hint for the operator.
 const CAUSES: &[(&str, &str)] = &[
-    (": Bad configuration option", "; mend that file"),
-    (": line ", "; mend that file"),
-    ("Connection refused", "; is sshd running there, and on this port?"),
-    ("Could not resolve hostname", "; write its IP address, or mend the name's lookup"),
-    ("timed out", "; is it on, and does a firewall let this machine in?"),
-    ("No route to host", "; is it on, and does a firewall let this machine in?"),
-    ("Network is unreachable", "; is this machine's own network up?"),
+    (": Bad configuration option", "; correct that file"),
+    (": line ", "; correct that file"),
+    ("Connection refused", "; check that sshd runs on that host and listens on this port"),
+    (
+        "Could not resolve hostname",
+        "; use the IP address, or correct the name in DNS or /etc/hosts",
+    ),
+    ("timed out", "; check that the host is running and that no firewall blocks this machine"),
+    (
+        "No route to host",
+        "; check that the host is running and that no firewall blocks this machine",
+    ),
+    ("Network is unreachable", "; check the network connection of this machine"),
     (
         "administratively prohibited",
-        "; that host lets nobody jump through it: allow `AllowTcpForwarding` there",
+        "; allow TCP forwarding on the jump host (`AllowTcpForwarding` in its sshd_config)",
     ),
     ("banner exchange", OTHER),
     ("kex_exchange_identification", OTHER),
     ("ot an SSH-2", OTHER),
 ];
-const OTHER: &str = "; something else than an sshd answers there, or it turns this machine away";
+const OTHER: &str = "; check that sshd listens on this port and does not reject this machine";
 
 /// Explains why no connection was opened. `log` is the output of `ssh`.
 pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
@@ -54,7 +60,7 @@ pub(super) async fn connect(login: &Login<'_>, log: &str) -> String {
     match found {
         Some((said, help)) => format!("{}{help}", tidy(said)),
         None if last_line(log).is_empty() => {
-            format!("`ssh` ended without a word; try `{}`", login.command(&[]))
+            format!("`ssh` exited without a message; try `{}`", login.command(&[]))
         }
         None => format!("{}; try `{}`", last_line(log), login.command(&[])),
     }
@@ -105,12 +111,16 @@ async fn denied(login: &Login<'_>, log: &str) -> String {
     let by_hand = login.command(&[]);
     if let Some(key) = login.ssh.identity_file.as_ref().filter(|key| !key.is_file()) {
         let key = key.display();
-        return format!("{said}: there is no key {key}; put the key there, or name another one");
+        return format!(
+            "{said}: identity file {key}: no such file; create the file or correct `identityFile`"
+        );
     }
     if let Some(key) = login.identity_files().await.into_iter().find(|key| is_open(key)) {
         let key = key.display().to_string();
         let help = command(["chmod", "600", &key]);
-        return format!("{said}: others may read {key}, so ssh does not use it: `{help}`");
+        return format!(
+            "{said}: ssh ignores {key} because other users can access the file; run `{help}`"
+        );
     }
     if let Some(key) = &login.ssh.identity_file
         && key.is_file()
@@ -119,10 +129,10 @@ async fn denied(login: &Login<'_>, log: &str) -> String {
         let key = key.display().to_string();
         let add = command(["ssh-add", &key]);
         return format!(
-            "{said}: {key} has a passphrase or is no private key; unlock it with `{add}`, then try `{by_hand}`"
+            "{said}: {key} has a passphrase or is not a private key; add the key to ssh-agent with `{add}`, then try `{by_hand}`"
         );
     }
-    format!("{said}; it takes none of this machine's keys for this user: try `{by_hand}`")
+    format!("{said}: sshd accepts no key of this machine for this user; try `{by_hand}`")
 }
 
 /// Explains a changed host key. The command uses only facts of this machine, because a server can
@@ -132,9 +142,9 @@ async fn changed_host_key(login: &Login<'_>, log: &str) -> String {
     let login = hop.as_ref().map_or_else(|| Login { ..*login }, |hop| hop.login(login));
     let known = login.known_host().await;
     let fingerprint = log.split_whitespace().find_map(fingerprint_in);
-    let shows = fingerprint.map_or_else(String::new, |it| format!("it shows {it}, which is "));
+    let shows = fingerprint.map_or_else(String::new, |it| format!(" {it}"));
     format!(
-        "the host key of {} has changed: {shows}not the one in {}; either the machine was installed anew, or another answers in its place: find out which, and only then run `{}`",
+        "the host key of {} has changed: the presented key{shows} differs from the key in {}; verify that the host was reinstalled and that no other machine answers in its place, and only then run `{}`",
         known.name,
         known.file,
         known.command()
@@ -157,13 +167,13 @@ async fn unknown_host_key(login: &Login<'_>) -> String {
     let accept = login.command(&["-o", "StrictHostKeyChecking=accept-new"]);
     let Some((fingerprint, kind)) = fingerprint(login).await else {
         return format!(
-            "the host key of {whose} is not known; if it is right, accept it with `{accept}`"
+            "the host key of {whose} is not known; verify the fingerprint, then accept the key with `{accept}`"
         );
     };
     let file = format!("/etc/ssh/ssh_host_{}_key.pub", kind.to_lowercase());
     let show = command(["ssh-keygen", "-lf", &file]);
     format!(
-        "the host key of {whose} is not known, and it shows {kind} {fingerprint}; compare that with what `{show}` says there, then accept it with `{accept}`"
+        "the host key of {whose} is not known: {kind} {fingerprint}; compare this fingerprint with the output of `{show}` on that host, then accept the key with `{accept}`"
     )
 }
 
@@ -197,8 +207,8 @@ pub(super) fn is_refusal(reason: &str) -> bool {
 pub(super) fn no_channel(reason: &str) -> String {
     if is_refusal(reason) {
         return format!(
-            "its sshd takes no more commands on one connection: {reason}; set `MaxSessions 10`, which is sshd's own default, in its sshd_config"
+            "sshd on the master accepts no more sessions on one connection: {reason}; set `MaxSessions 10`, the default of sshd, in its sshd_config"
         );
     }
-    format!("the connection to it was lost: {reason}; run the same command again")
+    format!("the connection to the master was lost: {reason}; run the same command again")
 }

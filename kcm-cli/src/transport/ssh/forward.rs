@@ -63,7 +63,7 @@ async fn request(session: &Arc<Session>, address: &StreamAddress) -> io::Result<
     let mut control = UnixStream::connect(session.control_socket()).await?;
     control.write_all(&message(&[Field::Number(HELLO), Field::Number(VERSION)])).await?;
     if answer(&mut control).await? != HELLO {
-        return Err(io::Error::other("ssh's control socket does not greet"));
+        return Err(io::Error::other("no greeting from the control socket of ssh"));
     }
     let request = [
         Field::Number(NEW_STDIO_FORWARD),

@@ -110,7 +110,7 @@ impl Shell for OpenSsh {
             let error = match timeout(COMMAND_PATIENCE, command.spawn()).await {
                 Ok(Ok(child)) => return process(child),
                 Ok(Err(error)) => crate::util::words::in_full(&error),
-                Err(_) => "it does not answer any more".to_owned(),
+                Err(_) => "the master does not answer any more".to_owned(),
             };
             if !explain::is_refusal(&error) || start.elapsed() >= REFUSED {
                 return Err(ShellError::new(explain::no_channel(&error)));
@@ -129,7 +129,7 @@ impl Shell for OpenSsh {
             Err(ForwardError::Refused) => Err(ShellStreamError::Refused),
             Err(ForwardError::TimedOut) => Err(ShellStreamError::TimedOut(STREAM_PATIENCE)),
             Err(ForwardError::Lost(error)) => {
-                Err(ShellError::new(format!("no stream can be opened: {error}")).into())
+                Err(ShellError::new(format!("cannot open a stream: {error}")).into())
             }
         }
     }
@@ -144,7 +144,7 @@ fn process(mut child: openssh::Child<Arc<Session>>) -> Result<ShellProcess, Shel
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin().take(), child.stdout().take(), child.stderr().take())
     else {
-        return Err(ShellError::new("ssh gave no channel"));
+        return Err(ShellError::new("ssh opened no channel"));
     };
     let exit = async move {
         match child.wait().await {

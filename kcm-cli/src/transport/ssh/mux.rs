@@ -53,7 +53,7 @@ pub(super) fn message(fields: &[Field<'_>]) -> Vec<u8> {
 pub(super) async fn answer(control: &mut UnixStream) -> io::Result<u32> {
     let length = control.read_u32().await?;
     if !(4..=LONGEST_MESSAGE).contains(&length) {
-        return Err(io::Error::other("ssh's control socket answers with nonsense"));
+        return Err(io::Error::other("invalid message from the control socket of ssh"));
     }
     let kind = control.read_u32().await?;
     let rest = u64::from(length) - 4;

@@ -75,11 +75,11 @@ impl Disk {
 
     fn chase(&self, path: &RemotePath, last: Last) -> Result<PathBuf, FileError> {
         let bad = || {
-            let detail = "a symbolic link on the way leads in circles";
+            let detail = "cannot resolve the symbolic links in the path: too many levels, or a target that is not UTF-8";
             self.error(path, FileErrorKind::BadLink, detail)
         };
         if fs::symlink_metadata(&self.root).is_ok_and(|it| it.is_symlink()) {
-            let detail = "is a symbolic link, and files would be written to where it leads; put the folder itself there";
+            let detail = "is a symbolic link, and kcm would write files to its target; replace the link with a folder";
             let path = self.root.display().to_string();
             return Err(FileError {
                 path,
@@ -199,7 +199,7 @@ impl FileSystem for Disk {
             return Err(FileError {
                 path: existing.display().to_string(),
                 kind: FileErrorKind::WrongKind,
-                detail: "a folder is needed here, and this is none; move it away".to_owned(),
+                detail: "not a directory; move the file away".to_owned(),
             });
         }
         let may = rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK);

@@ -83,9 +83,11 @@ struct Help(FileErrorKind);
 impl fmt::Display for Help {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            FileErrorKind::NoSpace => "; free some space there and run the same command again",
+            FileErrorKind::NoSpace => "; free some space and run the same command again",
             FileErrorKind::ReadOnly => "; remount the file system for writing",
-            FileErrorKind::PermissionDenied => "; run as a user who may, or mend the permissions",
+            FileErrorKind::PermissionDenied => {
+                "; run as a user with permission, or correct the permissions"
+            }
             _ => "",
         })
     }

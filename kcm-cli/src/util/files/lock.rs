@@ -43,7 +43,7 @@ impl FolderLock {
                 Ok((lock, Ok(()))) if lock.is_on(folder) => return Ok(lock),
                 Ok((mut lock, Ok(()))) if attempts.next().is_some() => lock.made.clear(),
                 Ok((_, Ok(()))) => {
-                    let gone = io::Error::other("the folder is removed again and again");
+                    let gone = io::Error::other("another process removes the folder repeatedly");
                     return Err(FolderLockError::Io(gone));
                 }
                 Ok((mut lock, Err(TryLockError::WouldBlock))) => {
@@ -106,8 +106,10 @@ fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !next.is_symlink() => {}
             Err(_) if next.is_symlink() => {
-                let text =
-                    format!("{} is a symbolic link that leads nowhere; mend it", next.display());
+                let text = format!(
+                    "{} is a dangling symbolic link; correct or remove the link",
+                    next.display()
+                );
                 return Err(io::Error::new(io::ErrorKind::NotFound, text));
             }
             Err(error) => return Err(error),

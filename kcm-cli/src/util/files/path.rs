@@ -17,7 +17,7 @@ pub struct RemotePath(String);
 
 /// The error of a text that is not a [`RemotePath`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{path}` is not a path kcm can use on a master: {reason}")]
+#[error("`{path}` is not a valid path on a master; {reason}")]
 pub struct InvalidPath {
     /// The invalid text.
     pub path: String,
@@ -39,16 +39,16 @@ impl RemotePath {
             path.pop();
         }
         let reason = if !path.starts_with('/') {
-            "it must be absolute, starting with `/`"
+            "write an absolute path, starting with `/`"
         } else if path.len() > Self::MAX_LENGTH {
-            "it is longer than 4095 bytes"
+            "shorten the path to at most 4095 bytes"
         } else if path.chars().any(char::is_control) {
-            "it holds a control character"
+            "remove the control character"
         } else if path != "/" && path.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."))
         {
-            "write it without `//`, `/./` and `/../`"
+            "write the path without `//`, `/./` and `/../`"
         } else if path.split('/').any(|part| part.len() > 255) {
-            "one of its names is longer than 255 bytes"
+            "shorten each component to at most 255 bytes"
         } else {
             return Ok(Self(path));
         };
@@ -87,7 +87,7 @@ impl RemotePath {
     }
 
     /// Returns the components, from the root on.
-    #[must_use = "an iterator does nothing by itself"]
+    #[must_use = "iterators do nothing unless consumed"]
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/').filter(|name| !name.is_empty())
     }

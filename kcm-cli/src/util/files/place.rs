@@ -21,7 +21,7 @@ pub(crate) fn make_folders_into(
 ) -> Result<(), FileError> {
     match files.stat(path)?.map(|stat| stat.kind) {
         Some(NodeKind::File | NodeKind::Other) => {
-            let detail = "is in the way: a folder is needed here; move it away";
+            let detail = "not a directory; move the file away";
             return Err(FileError::new(path, FileErrorKind::WrongKind, detail));
         }
         Some(NodeKind::Folder | NodeKind::Link(_)) => return Ok(()),

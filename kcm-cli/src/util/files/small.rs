@@ -41,7 +41,7 @@ fn check(found: &fs::Metadata) -> io::Result<()> {
     match found {
         found if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         found if !found.is_file() => {
-            Err(io::Error::other("it is not a regular file; name the file itself"))
+            Err(io::Error::other("not a regular file; write the path of a regular file"))
         }
         found if found.len() > LONGEST_FILE => Err(too_long()),
         _ => Ok(()),
@@ -49,7 +49,7 @@ fn check(found: &fs::Metadata) -> io::Result<()> {
 }
 
 fn too_long() -> io::Error {
-    io::Error::other("it is longer than 1 MiB; is it the right file?")
+    io::Error::other("larger than 1 MiB; check the path")
 }
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
         for (path, expected) in [
             (at("endless"), "not a regular file"),
             ("/dev/zero".into(), "not a regular file"),
-            (at("long"), "longer than 1 MiB"),
+            (at("long"), "larger than 1 MiB"),
             (at("."), "is a directory"),
         ] {
             let error = read_small(&path).unwrap_err().to_string();

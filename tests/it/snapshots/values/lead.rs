@@ -59,7 +59,7 @@ impl Led {
 async fn the_lead_is_handed_over() {
     let mut led = Led::new(Network::Forbidden).await;
     led.values.set_flag(4);
-    let forecast = led.run(kcm::plan).await.unwrap().plan.lead_changes;
+    let forecast = led.run(kcm::plan).await.unwrap().plan.leader_changes;
     led.values.add("forecast of a changed flag", &forecast);
     led.ended("a changed flag", kcm::apply).await;
     led.values.set_flag(9);

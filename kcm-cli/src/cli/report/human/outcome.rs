@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::{BAD, GOOD, NAME, NOTE, Tense, column, count, detail, totals};
 use crate::cli::report::End;
-use crate::kube::LeadChange;
-use crate::rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
+use crate::kube::LeaderChange;
+use crate::rollout::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::util::words;
 
 /// Writes an outcome.
@@ -31,51 +31,53 @@ pub(crate) fn outcome(
         self::lead(out, lead)?;
     }
     let is_unproven =
-        |master: &MasterOutcome| matches!(master.result, MasterResult::Unproven { .. });
-    let unproven = outcome.masters.iter().filter(|master| is_unproven(master)).count();
-    if outcome.is_done() && unproven > 0 {
+        |master: &MasterOutcome| matches!(master.result, MasterResult::Unverified { .. });
+    let unverified = outcome.masters.iter().filter(|master| is_unproven(master)).count();
+    if outcome.is_done() && unverified > 0 {
         writeln!(
             out,
-            "{NOTE}Done, not proven{NOTE:#}: {end}, but {unproven} of them not seen healthy; apply again once what is named above is mended."
+            "{NOTE}Applied, not verified{NOTE:#}: {end}, but {unverified} of them not verified as healthy; fix the problems above and apply again."
         )
     } else if outcome.is_done() {
         writeln!(out, "{GOOD}Done{GOOD:#}: {end}.")
     } else if outcome.has_changed_masters() {
         writeln!(
             out,
-            "{BAD}Partly done{BAD:#}: mend what failed and run the same command again; it goes on from there."
+            "{BAD}Partly done{BAD:#}: fix the failures above and run the same command again to continue."
         )
     } else {
         writeln!(out, "{BAD}Failed{BAD:#}: no master has changed.")
     }
 }
 
-fn lead(out: &mut dyn Write, lead: &LeadOutcome) -> io::Result<()> {
+fn lead(out: &mut dyn Write, lead: &LeadershipOutcome) -> io::Result<()> {
     for change in &lead.changes {
-        writeln!(out, "{NAME}lead{NAME:#}: {}", lead_change(change))?;
+        writeln!(out, "{NAME}leader{NAME:#}: {}", lead_change(change))?;
     }
     match (&lead.leader, &lead.trouble) {
         (_, Some(trouble)) => {
-            write!(out, "{NAME}lead{NAME:#}: ")?;
+            write!(out, "{NAME}leader{NAME:#}: ")?;
             detail(out, trouble)
         }
         (Some(leader), None) => {
-            writeln!(out, "{NAME}lead{NAME:#}: {leader} holds the Lease and renews it")
+            writeln!(out, "{NAME}leader{NAME:#}: {leader} holds and renews the Lease")
         }
         (None, None) => Ok(()),
     }
 }
 
-pub(super) fn lead_change(change: &LeadChange) -> String {
-    let LeadChange { from, to, gap_milliseconds, left } = change;
+pub(super) fn lead_change(change: &LeaderChange) -> String {
+    let LeaderChange { from, to, gap_milliseconds, left } = change;
     match (to, gap_milliseconds, left) {
         (Some(to), Some(gap), _) => {
-            format!("from {from} to {to}, {gap} ms after {from} was told to stop")
+            format!("changed from {from} to {to}, {gap} ms after the request to stop {from}")
         }
         (_, _, Some(left)) => format!(
-            "{from} was restarted without a handover, so nobody leads until its Lease runs out (15 s): {left}"
+            "{from} was restarted without a handover; no leader until its Lease expires (15 s): {left}"
         ),
-        _ => format!("{from} was stopped and its Lease freed, but nobody led within 6 s"),
+        _ => format!(
+            "{from} was stopped and its Lease released, but no new leader was observed within 6 s"
+        ),
     }
 }
 
@@ -83,16 +85,16 @@ pub(super) fn lead_change(change: &LeadChange) -> String {
 fn meant(outcome: &Outcome, end: End, file: &Path) -> String {
     let masters = count(outcome.masters.len(), "master");
     match end {
-        End::AsTheFileSays => format!("{masters} as {} says", file.display()),
-        End::Renewed if outcome.is_unchanged() => format!("nothing is due on {masters}"),
+        End::AsTheFileSays => format!("{masters} as specified in {}", file.display()),
+        End::Renewed if outcome.is_unchanged() => format!("no certificate is due on {masters}"),
         End::Renewed => format!("the certificates of {masters} are renewed"),
-        End::AsBefore => format!("{masters} as before the last change"),
+        End::AsBefore => format!("{masters} in the state before the last change"),
         End::Gone => {
             let touched = outcome.masters.iter().filter(|master| !master.steps.is_empty());
             let names: Vec<_> = touched.map(|master| master.name.as_str()).collect();
             match names[..] {
-                [] => "kube-controller-manager is not there".to_owned(),
-                _ => format!("kube-controller-manager is off {}", names.join(", ")),
+                [] => "kube-controller-manager is not deployed".to_owned(),
+                _ => format!("kube-controller-manager is removed from {}", names.join(", ")),
             }
         }
     }
@@ -113,12 +115,12 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
             let steps: Vec<_> = master.steps.iter().collect();
             writeln!(out, "{name:width$}  {GOOD}done{GOOD:#}: {}", totals(&steps, Tense::Done))
         }
-        MasterResult::Renewed { uptake } => {
+        MasterResult::Renewed { certificate_reload } => {
             let steps: Vec<_> = master.steps.iter().collect();
             let totals = totals(&steps, Tense::Done);
             writeln!(
                 out,
-                "{name:width$}  {GOOD}done{GOOD:#}: {totals}, nothing restarted; {uptake}"
+                "{name:width$}  {GOOD}done{GOOD:#}: {totals}, nothing restarted; {certificate_reload}"
             )
         }
         MasterResult::Untouched { error: None } => {
@@ -127,8 +129,12 @@ fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> 
         MasterResult::Untouched { error: Some(error) } => {
             writeln!(out, "{name:width$}  {BAD}untouched{BAD:#}: {}", first_line(error))
         }
-        MasterResult::Unproven { cause } => {
-            writeln!(out, "{name:width$}  {NOTE}done, not proven{NOTE:#}: {}", first_line(cause))
+        MasterResult::Unverified { cause } => {
+            writeln!(
+                out,
+                "{name:width$}  {NOTE}applied, not verified{NOTE:#}: {}",
+                first_line(cause)
+            )
         }
         MasterResult::RolledBack { error } => {
             writeln!(out, "{name:width$}  {BAD}rolled back{BAD:#}: {}", first_line(error))

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{GOOD, NAME, Tense, count, reasons, totals};
 use crate::cli::report::style::Style;
-use crate::kube::LeadForecast;
+use crate::kube::LeaderForecast;
 use crate::pki::identity::{Decision, Held};
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::transport::PathState;
@@ -14,7 +14,7 @@ use crate::util::files::RemotePath;
 
 /// Writes a plan.
 pub(crate) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<()> {
-    plan_with_advice(out, plan, file, "`kcm apply` does it.")
+    plan_with_advice(out, plan, file, "Run `kcm apply` to make these changes.")
 }
 
 /// Writes a plan that ends with `advice`, if it has steps.
@@ -26,34 +26,46 @@ pub(crate) fn plan_with_advice(
 ) -> io::Result<()> {
     if plan.is_empty() {
         let masters = count(plan.masters.len(), "master");
-        return writeln!(out, "{GOOD}Nothing to do{GOOD:#}: {masters} as {} says.", file.display());
+        return writeln!(
+            out,
+            "{GOOD}Nothing to do{GOOD:#}: {masters} as specified in {}.",
+            file.display()
+        );
     }
     if plan.creates_ca {
-        writeln!(out, "{NAME}CA{NAME:#}: a root CA is made")?;
+        writeln!(out, "{NAME}CA{NAME:#}: a root CA will be created")?;
     }
     match &plan.identity {
         None => {}
         Some(Decision::Issue { why }) => {
-            writeln!(out, "{NAME}identity{NAME:#}: a new one is issued: {}", reasons(why))?;
+            writeln!(
+                out,
+                "{NAME}identity{NAME:#}: a new identity will be issued: {}",
+                reasons(why)
+            )?;
         }
         Some(Decision::Keep { fingerprint, held }) => {
             let place = match held {
                 Held::ByOperator => "on this machine",
-                Held::ByMasters => "on the masters; its key is not fetched",
+                Held::ByMasters => "on the masters; the private key is not fetched",
             };
-            writeln!(out, "{NAME}identity{NAME:#}: {fingerprint} stays, held {place}")?;
+            writeln!(out, "{NAME}identity{NAME:#}: {fingerprint} is kept, stored {place}")?;
         }
     }
     if let Some(Decision::Issue { why }) = &plan.serving {
-        writeln!(out, "{NAME}served{NAME:#}: a new certificate is issued: {}", reasons(why))?;
+        writeln!(
+            out,
+            "{NAME}serving certificate{NAME:#}: a new certificate will be issued: {}",
+            reasons(why)
+        )?;
     }
     let mut shown = BTreeMap::new();
     for master in &plan.masters {
         master_plan(out, master, &mut shown)?;
     }
-    if let Some(forecast) = &plan.lead_changes {
+    if let Some(forecast) = &plan.leader_changes {
         writeln!(out)?;
-        writeln!(out, "{NAME}lead{NAME:#}: {}", self::forecast(forecast))?;
+        writeln!(out, "{NAME}leader{NAME:#}: {}", self::forecast(forecast))?;
     }
     let changed = plan.masters.iter().filter(|master| !master.steps.is_empty()).count();
     let steps: Vec<_> = plan.masters.iter().flat_map(|master| &master.steps).collect();
@@ -66,13 +78,14 @@ pub(crate) fn plan_with_advice(
     )
 }
 
-fn forecast(forecast: &LeadForecast) -> String {
+fn forecast(forecast: &LeaderForecast) -> String {
     match (forecast.at_most, &forecast.leader) {
-        (0, Some(leader)) => format!("{leader} leads and is not restarted: it does not change"),
+        (0, Some(leader)) => format!("{leader} is not restarted; leadership does not change"),
         (_, Some(leader)) => {
-            format!("{leader} leads, is restarted last and hands over: it changes once")
+            format!("{leader} is restarted last, with a handover; leadership changes once")
         }
-        (_, None) => "it changes at most once; who leads is not known from here".to_owned(),
+        (_, None) => "leadership changes at most once; cannot determine which master is the leader"
+            .to_owned(),
     }
 }
 
@@ -99,7 +112,7 @@ fn master_plan<'p>(
             changed_lines(out, diff.lines())?;
         } else {
             let other = lines_beyond(diff, first_diff);
-            let but = if other.is_empty() { "" } else { ", but for" };
+            let but = if other.is_empty() { "" } else { ", except for:" };
             writeln!(out, "  {}, as on {first}{but}", describe(step))?;
             changed_lines(out, other)?;
         }
@@ -144,18 +157,18 @@ fn describe(step: &Step) -> String {
             format!("set {path}  {before} -> {mode}{owner}")
         }
         Step::RemoveLeftover { path } => format!("remove {path}, left by an interrupted run"),
-        Step::Reload => "reload systemd's units".to_owned(),
+        Step::Reload => "reload the systemd units".to_owned(),
         Step::Enable => "enable kube-controller-manager.service".to_owned(),
         Step::Restore { path, mode, owner, .. } => {
-            format!("bring back {path}  {mode} {owner}")
+            format!("restore {path}  {mode} {owner}")
         }
         Step::Remove { path, .. } => format!("remove {path}"),
         Step::Disable => "disable kube-controller-manager.service".to_owned(),
         Step::Stop => "stop kube-controller-manager.service".to_owned(),
         Step::Restart => "start kube-controller-manager.service".to_owned(),
-        Step::Forget => "remove what kcm keeps there".to_owned(),
-        Step::Prove => {
-            "prove that kube-controller-manager is healthy, without a restart".to_owned()
+        Step::Forget => "remove kcm's notes and kept generations".to_owned(),
+        Step::Verify => {
+            "verify that kube-controller-manager is healthy, without a restart".to_owned()
         }
     }
 }

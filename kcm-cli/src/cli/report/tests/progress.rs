@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::values::{changes, decision};
-use crate::artifact::uptake::Uptake;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::event::{CheckName, CheckResult, DrillMethod, DrillStep, Event, SmokeCheck};
 use crate::ops::drill::{
     DrillReport, EndOfLead, HolderSpan, MasterTimeline, NotPutBack, Reconciliation, Succession,
@@ -84,7 +84,7 @@ pub(super) fn drill_report(word: &str) -> DrillReport {
 
 pub(super) fn events(word: &str) -> Vec<Event> {
     let text = || word.to_owned();
-    let uptake = Uptake::Unknown { reason: text() };
+    let certificate_reload = CertificateReload::Unknown { reason: text() };
     let Decision::Issue { why } = decision(word) else { return Vec::new() };
     let mut events = vec![
         Event::Warning { text: text() },
@@ -94,16 +94,16 @@ pub(super) fn events(word: &str) -> Vec<Event> {
         Event::JournalUnread { master: text(), reason: text() },
         Event::JournalLost { master: text(), reason: text() },
         Event::JournalResumed { master: text() },
-        Event::GoesBack { master: text(), replaced_at: NOW },
+        Event::Restores { master: text(), replaced_at: NOW },
         Event::Uploading { master: text(), sent: 1, total: 2 },
         Event::Staged { master: text(), files: 1 },
-        Event::Uptake { master: text(), uptake },
+        Event::CertificateReload { master: text(), certificate_reload },
         Event::Committed { master: text() },
-        Event::Unproven { master: text(), cause: text() },
+        Event::Unverified { master: text(), cause: text() },
         Event::RolledBack { master: text(), error: text() },
         Event::Failed { master: text(), error: text() },
     ];
-    events.extend(changes(word).into_iter().map(|change| Event::LeadChanged { change }));
+    events.extend(changes(word).into_iter().map(|change| Event::LeaderChanged { change }));
     events.extend(smoke_report(word).checks.into_iter().map(|check| Event::Checked { check }));
     let steps = [
         DrillStep::Ends { master: text(), method: DrillMethod::Kill },

@@ -10,12 +10,12 @@ use super::super::terminal::{Terminal, json};
 use super::super::{AdoptReport, End, adopt, certs, drill, human, lint, logs, smoke, status};
 use super::Shown;
 use super::progress::{drill_report, events, smoke_report};
-use crate::artifact::uptake::Uptake;
+use crate::artifact::certificate_reload::CertificateReload;
 use crate::cluster::ClusterFileError;
 use crate::cluster::layout::Role;
 use crate::desired::Content;
 use crate::finding::{Finding, FindingCode};
-use crate::kube::{LeadChange, LeadForecast};
+use crate::kube::{LeaderChange, LeaderForecast};
 use crate::ops::adopt::{AdoptRequest, AdoptSsh, Adopted};
 use crate::ops::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
@@ -27,7 +27,7 @@ use crate::ops::status::{
 use crate::pki::identity::{Decision, Reason};
 use crate::plan::{MasterPlan, Plan, Step};
 use crate::preflight::lint::lint_of_error;
-use crate::rollout::{LeadOutcome, MasterOutcome, MasterResult, Outcome};
+use crate::rollout::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::transport::{
     Activity, Enablement, JournalEntry, Observation, PathState, ProcessFacts, UnitState,
 };
@@ -149,14 +149,14 @@ fn plan(word: &str) -> Plan {
             MasterPlan { name: format!("{word}2"), steps: [steps(word), other].concat() },
             MasterPlan { name: word.to_owned(), steps: Vec::new() },
         ],
-        lead_changes: Some(LeadForecast { at_most: 1, leader: Some(word.to_owned()) }),
+        leader_changes: Some(LeaderForecast { at_most: 1, leader: Some(word.to_owned()) }),
     }
 }
 
-pub(super) fn changes(word: &str) -> Vec<LeadChange> {
+pub(super) fn changes(word: &str) -> Vec<LeaderChange> {
     let (from, text) = (word.to_owned(), Some(word.to_owned()));
-    let change = LeadChange { from, to: text.clone(), gap_milliseconds: Some(1), left: None };
-    vec![LeadChange { to: None, left: text, ..change.clone() }, change]
+    let change = LeaderChange { from, to: text.clone(), gap_milliseconds: Some(1), left: None };
+    vec![LeaderChange { to: None, left: text, ..change.clone() }, change]
 }
 
 fn outcome(word: &str) -> Outcome {
@@ -164,9 +164,9 @@ fn outcome(word: &str) -> Outcome {
     let results = [
         MasterResult::Unchanged,
         MasterResult::Done,
-        MasterResult::Renewed { uptake: Uptake::Unknown { reason: text() } },
+        MasterResult::Renewed { certificate_reload: CertificateReload::Unknown { reason: text() } },
         MasterResult::Untouched { error: Some(text()) },
-        MasterResult::Unproven { cause: text() },
+        MasterResult::Unverified { cause: text() },
         MasterResult::RolledBack { error: text() },
         MasterResult::Failed { error: text() },
     ];
@@ -177,7 +177,11 @@ fn outcome(word: &str) -> Outcome {
         serving: None,
         masters: results.into_iter().map(master).collect(),
         skipped: vec![text()],
-        lead: Some(LeadOutcome { changes: changes(word), leader: None, trouble: Some(text()) }),
+        lead: Some(LeadershipOutcome {
+            changes: changes(word),
+            leader: None,
+            trouble: Some(text()),
+        }),
     }
 }
 
@@ -222,7 +226,7 @@ fn status(word: &str) -> Status {
         }),
         version: Some(version),
         sync,
-        uptake: Some(Uptake::Unknown { reason: text() }),
+        certificate_reload: Some(CertificateReload::Unknown { reason: text() }),
         health: Some(Health::Unhealthy { why: text() }),
         leads: None,
         clock_offset_milliseconds: Some(1),

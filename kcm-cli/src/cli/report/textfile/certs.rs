@@ -15,13 +15,13 @@ pub(super) fn check(check: &CertificateCheck) -> String {
     metric(
         &mut text,
         "kcm_certificates_unseen",
-        "How many certificates could not be seen; one for a master that cannot be asked.",
+        "Number of certificates that could not be observed; a master that cannot be observed counts as one.",
         unseen,
     );
     metric(
         &mut text,
         "kcm_certificates_checked_timestamp_seconds",
-        "When this was looked at.",
+        "Time of the check in seconds since the Unix epoch.",
         vec![(String::new(), check.at.unix_timestamp())],
     );
     text
@@ -44,13 +44,13 @@ pub(super) fn certificates(text: &mut String, certificates: &[CheckedCertificate
     metric(
         text,
         "kcm_certificate_not_after_timestamp_seconds",
-        "When a certificate ends. No master means the machine that kcm runs on.",
+        "Expiry of a certificate in seconds since the Unix epoch. An empty master label means the machine that runs kcm.",
         ends,
     );
     metric(
         text,
         "kcm_certificate_due",
-        "Whether a certificate is to be replaced, has ended or has not begun.",
+        "1 if a certificate is due, expired or not yet valid, otherwise 0.",
         due,
     );
 }

@@ -20,25 +20,25 @@ pub(super) fn status(status: &Status) -> String {
     metric(
         out,
         "kcm_master_seen",
-        "Whether a master could be asked.",
+        "1 if a master was observed, otherwise 0.",
         masters().map(|(labels, facts)| (labels, i64::from(facts.is_some()))),
     );
     metric(
         out,
         "kcm_service_running",
-        "Whether kube-controller-manager runs, and does not end again and again.",
+        "1 if kube-controller-manager is running and not crash-looping, otherwise 0.",
         of(|facts| Some(i64::from(facts.service == Service::Running))),
     );
     metric(
         out,
         "kcm_service_restarts",
-        "How often systemd has started it again by itself since it was last started by somebody.",
+        "Number of automatic restarts by systemd since the last start by an operator or a program (NRestarts).",
         of(|facts| Some(i64::from(facts.unit.restarts))),
     );
     metric(
         out,
         "kcm_service_healthy",
-        "Whether it is healthy.",
+        "1 if kube-controller-manager is healthy, 0 if not; absent if unknown or not served.",
         of(|facts| match facts.health.as_ref()? {
             Health::Healthy => Some(1),
             Health::Unhealthy { .. } => Some(0),
@@ -48,17 +48,22 @@ pub(super) fn status(status: &Status) -> String {
     metric(
         out,
         "kcm_service_in_sync",
-        "Whether it runs from the files that the cluster file asks for.",
+        "1 if the service runs with the desired state of the cluster file, otherwise 0; absent if unknown.",
         of(|facts| {
             (!matches!(facts.sync, Sync::Unknown { .. }))
                 .then(|| i64::from(facts.sync == Sync::InSync))
         }),
     );
-    metric(out, "kcm_leader", "Whether a master leads.", of(|facts| facts.leads.map(i64::from)));
+    metric(
+        out,
+        "kcm_leader",
+        "1 if a master is the leader, otherwise 0; absent if unknown.",
+        of(|facts| facts.leads.map(i64::from)),
+    );
     metric(
         out,
         "kcm_clock_offset_seconds",
-        "How far a master's clock is ahead of the clock of the machine that kcm runs on.",
+        "Offset of a master's clock in seconds; positive if ahead of the machine that runs kcm.",
         masters().filter_map(|(labels, facts)| {
             let milliseconds = facts?.clock_offset_milliseconds?;
             let (sign, size) = (if milliseconds < 0 { "-" } else { "" }, milliseconds.abs());
@@ -67,17 +72,27 @@ pub(super) fn status(status: &Status) -> String {
     );
     if let Observation::Known(leadership) = &status.leadership {
         let led = leadership.holder.is_some() && !leadership.is_stale();
-        metric(out, "kcm_led", "Whether anybody leads.", [(String::new(), i64::from(led))]);
+        metric(
+            out,
+            "kcm_led",
+            "1 if the Lease has a holder and is known to be valid, otherwise 0; absent if the Lease is unknown.",
+            [(String::new(), i64::from(led))],
+        );
         let changes = leadership.transitions.map(|changes| (String::new(), changes));
-        let help = "How often the lead has changed hands.";
+        let help = "Number of leader changes (leaseTransitions).";
         metric(out, "kcm_lease_transitions", help, changes);
     }
     certs::certificates(out, &status.certificates);
-    metric(out, "kcm_finding", "What is to be seen to.", findings(&status.findings));
+    metric(
+        out,
+        "kcm_finding",
+        "Number of findings by code and master.",
+        findings(&status.findings),
+    );
     metric(
         out,
         "kcm_status_timestamp_seconds",
-        "When this was looked at.",
+        "Time of the observation in seconds since the Unix epoch.",
         [(String::new(), status.at.unix_timestamp())],
     );
     text

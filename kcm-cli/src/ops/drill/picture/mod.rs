@@ -124,14 +124,14 @@ fn heading(canvas: &mut Canvas, report: &DrillReport) -> f64 {
     let released = report.successions.iter().filter(|it| has_released(it)).count();
     let how = match report.method {
         _ if released > 0 && released == report.successions.len() => {
-            "each leader was stopped, and released its Lease itself"
+            "each leader was stopped and released its Lease"
         }
         DrillMethod::Stop if released > 0 => {
-            "each leader was stopped, and its Lease ran out or was released"
+            "each leader was stopped, and its Lease expired or was released"
         }
-        DrillMethod::Stop => "each leader was stopped, and its Lease ran out",
-        DrillMethod::Kill => "each leader was killed (SIGKILL), and its Lease ran out",
-        DrillMethod::Handover => "each leader was stopped, and its Lease freed",
+        DrillMethod::Stop => "each leader was stopped, and its Lease expired",
+        DrillMethod::Kill => "each leader was killed (SIGKILL), and its Lease expired",
+        DrillMethod::Handover => "each leader was stopped for a handover of its Lease",
     };
     let said = format!("{}; {how}; {}", moment(report.at), summary(report));
     paragraph(canvas, &said, y, room) + 10.0
@@ -142,16 +142,16 @@ fn summary(report: &DrillReport) -> String {
     let longest = report.successions.iter().filter_map(|it| it.gap_milliseconds).max();
     match longest {
         Some(longest) if report.successions.len() == 1 => {
-            format!("nobody led for {}", time(longest))
+            format!("no leader for {}", time(longest))
         }
         Some(longest) => {
             format!(
-                "{} successions; nobody led for {} at most",
+                "{} failovers; no leader for at most {}",
                 report.successions.len(),
                 time(longest)
             )
         }
-        None => "nobody took over".to_owned(),
+        None => "no process took over".to_owned(),
     }
 }
 
@@ -160,8 +160,8 @@ fn gap_labels(canvas: &mut Canvas, report: &DrillReport, scale: &Scale, y: f64) 
     let mut rows: Vec<f64> = Vec::new();
     for succession in &report.successions {
         let text = match succession.gap_milliseconds {
-            Some(gap) => format!("nobody leads: {}", time(gap)),
-            None => "nobody leads".to_owned(),
+            Some(gap) => format!("no leader: {}", time(gap)),
+            None => "no leader".to_owned(),
         };
         let (from, until) = gap(succession, report);
         let half = width(&text, SMALL, false) / 2.0;
@@ -273,21 +273,21 @@ fn legend(canvas: &mut Canvas, report: &DrillReport, y: f64) -> f64 {
     let answers = report.timeline.masters.iter().flat_map(|master| &master.health);
     let has = |answer| answers.clone().any(|span| span.answer == answer);
     let mut samples = vec![
-        (Sample::Area(Fill::Black), "leads"),
+        (Sample::Area(Fill::Black), "leader"),
         (Sample::Area(Fill::White), "healthy"),
-        (Sample::Area(Fill::Hatched), "answers nothing"),
-        (Sample::Area(Fill::Grey), "nobody leads"),
-        (Sample::Mark(Mark::Cross), "its process has ended"),
+        (Sample::Area(Fill::Hatched), "no answer"),
+        (Sample::Area(Fill::Grey), "no leader"),
+        (Sample::Mark(Mark::Cross), "process ended"),
         (Sample::Mark(Mark::Circle), "started again"),
     ];
     if has(HealthAnswer::Unhealthy) {
-        samples.push((Sample::Area(Fill::Crossed), "not healthy"));
+        samples.push((Sample::Area(Fill::Crossed), "unhealthy"));
     }
     if has(HealthAnswer::Unknown) {
-        samples.push((Sample::Area(Fill::Dashed), "cannot be asked"));
+        samples.push((Sample::Area(Fill::Dashed), "unknown"));
     }
     if report.first_probe.is_some() {
-        samples.push((Sample::Mark(Mark::Diamond), "the Deployment has its Pod"));
+        samples.push((Sample::Mark(Mark::Diamond), "Deployment has its Pod"));
     }
     let (mut x, mut y) = (MARGIN, y + 10.0);
     for (sample, text) in samples {
@@ -325,13 +325,13 @@ fn figures(canvas: &mut Canvas, report: &DrillReport, mut y: f64) -> f64 {
 fn sentence(succession: &Succession) -> String {
     let Succession { from, to, gap_milliseconds, promise_milliseconds, probe, .. } = succession;
     let promised = promise_milliseconds
-        .map_or_else(String::new, |promise| format!(" (by its Lease at most {})", time(promise)));
+        .map_or_else(String::new, |promise| format!(" (limit by its Lease: {})", time(promise)));
     let mut parts = vec![match (to.as_ref().or(succession.to_holder.as_ref()), gap_milliseconds) {
-        (Some(to), Some(gap)) => format!("{from} to {to}: nobody led for {}{promised}", time(*gap)),
-        _ => format!("{from}: nobody took over{promised}"),
+        (Some(to), Some(gap)) => format!("{from} to {to}: no leader for {}{promised}", time(*gap)),
+        _ => format!("{from}: no process took over{promised}"),
     }];
     parts.extend(
-        succession.left.as_ref().map(|left| format!("its Lease was left to run out: {left}")),
+        succession.left.as_ref().map(|left| format!("its Lease was left to expire: {left}")),
     );
     match probe {
         Some(Reconciliation::Reconciled { delay_milliseconds: Some(delay), .. }) => {
@@ -344,7 +344,9 @@ fn sentence(succession: &Succession) -> String {
     }
     if !succession.held_back.is_empty() {
         let all = succession.held_back.join(", ");
-        parts.push(format!("restarted meanwhile, to let another lead: {all}"));
+        parts.push(format!(
+            "restarted during the gap, so that another master becomes leader: {all}"
+        ));
     }
     parts.join("; ") + "."
 }
@@ -352,16 +354,16 @@ fn sentence(succession: &Succession) -> String {
 fn endings(report: &DrillReport) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(trouble) = &report.trouble {
-        all.push(format!("It ended there: {trouble}."));
+        all.push(format!("The drill stopped: {trouble}."));
     }
     if report.is_interrupted {
-        all.push("It was interrupted.".to_owned());
+        all.push("The drill was interrupted.".to_owned());
     }
     for down in &report.not_put_back {
-        all.push(format!("{} is not known to run again: {}.", down.master, down.why));
+        all.push(format!("{} is not confirmed to run again: {}.", down.master, down.why));
     }
     if report.first_probe.is_none() {
-        all.push("Whether leaders reconcile was not looked at.".to_owned());
+        all.push("Reconciliation by the leaders was not checked.".to_owned());
     }
     all
 }

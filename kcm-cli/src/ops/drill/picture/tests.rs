@@ -155,8 +155,8 @@ fn everything_that_counts_is_in_it() {
     for part in [
         "Failover drill of kubernetes",
         "2026-11-25 15:14:41 UTC",
-        "nobody leads: 16.4 s",
-        "k8s-master-02 to k8s-master-01: nobody led for 18.9 s (by its Lease at most 23.8 s)",
+        "no leader: 16.4 s",
+        "k8s-master-02 to k8s-master-01: no leader for 18.9 s (limit by its Lease: 23.8 s)",
         "had its Pod 0.31 s later",
         ">k8s-master-03</text>",
         ">70 s</text>",

@@ -12,13 +12,13 @@ use crate::transport::{
 };
 use crate::util::files::{Owner, RemotePath};
 
-const NOT_ROOT: &str = "only root sees what others run there";
+const NOT_ROOT: &str = "only root can inspect the processes of other users";
 
 pub(super) fn settled(said: &str) -> Step<Settled> {
     let mut words = said.split(' ');
     let (Some(invocation), Some(process), Some(known)) = (words.next(), words.next(), words.next())
     else {
-        return Err(garbled("a service that is up", said));
+        return Err(garbled("the state of a service", said));
     };
     let listening = listening(known, words)?;
     let (invocation, main_pid) = (invocation.to_owned(), number(process)?);
@@ -88,7 +88,7 @@ pub(super) fn program(said: &str) -> Step<Observation<ProgramFacts>> {
             Ok(Observation::Known(ProgramFacts { version: text(version)?, help: text(help)? }))
         }
         (Some("unknown"), Some(why), None) => Ok(Observation::Unknown(text(why)?)),
-        _ => Err(garbled("what a program says", said)),
+        _ => Err(garbled("the output of a program", said)),
     }
 }
 

@@ -273,7 +273,10 @@ fn a_time_that_no_clock_shows_is_named_in_the_error() {
     ] {
         let answer = format!("clock {clock}\nprocess -\ndone\n");
         let said = read(&inspect, &answer).unwrap_err().to_string();
-        assert_eq!(said, format!("its shell said \"{clock}\" where kcm expects a time"));
+        assert_eq!(
+            said,
+            format!("unexpected output of the shell on the master: \"{clock}\", expected a time")
+        );
     }
     let read = read(&inspect, &format!("clock {CLOCK}\nprocess -\ndone\n")).unwrap();
     let [Reply::Inspected(inspected)] = &read.done[..] else { panic!("{read:?}") };

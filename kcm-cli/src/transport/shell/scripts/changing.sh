@@ -3,7 +3,7 @@
 # FOLDER: creates the folder and its missing parents; adds them to `made`, outermost first.
 make_folders() {
   nearest "$1"
-  [ -d "$at" ] || fail wrongKind "$at" 'is in the way: a folder is needed here; move it away'
+  [ -d "$at" ] || fail wrongKind "$at" 'not a directory; move the file away'
   parent=$1
   set --
   until [ "$parent" = "$at" ]; do
@@ -68,7 +68,7 @@ stage_into() {
       try "$folder" chmod 0700 -- "$folder"
       empty_folder "$folder"
     elif exists "$folder"; then
-      fail wrongKind "$folder" 'is in the way: kcm stages files in a folder of this name; remove it'
+      fail wrongKind "$folder" 'not a directory, but kcm stages files in a directory of this name; remove the file'
     else
       parent "$folder"
       make_folders "$parent"

@@ -46,7 +46,7 @@ follow() {
       [ "$links" -le 40 ] || fail - "$1" 'Too many levels of symbolic links'
       target=$(readlink -- "$at") || fail - "$at" "$target"
       case $target in
-        *"$newline"*) fail wrongKind "$at" 'is a link with a line break in it' ;;
+        *"$newline"*) fail wrongKind "$at" 'is a symbolic link whose target contains a line break' ;;
         /*) at= ;;
         *) at=${at%/*} ;;
       esac

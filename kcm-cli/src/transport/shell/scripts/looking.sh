@@ -144,7 +144,7 @@ probe_rooms() {
   for folder; do
     shift
     nearest "$folder"
-    [ -d "$at" ] || fail wrongKind "$at" 'a folder is needed here, and this is none; move it away'
+    [ -d "$at" ] || fail wrongKind "$at" 'not a directory; move the file away'
     set -- "$@" "$at"
   done
   # Root can also use the reserved blocks.
@@ -217,7 +217,7 @@ probe_unit() {
     *ActiveEnterTimestamp=*.*) ;;
     *ActiveState=active*)
       since=$(busctl get-property org.freedesktop.systemd1 "$2" org.freedesktop.systemd1.Unit \
-        ActiveEnterTimestamp 2>&1) || fail unit "$1" "systemd does not say since when it runs: $since"
+        ActiveEnterTimestamp 2>&1) || fail unit "$1" "cannot determine the start time of the unit: $since"
       printf 'unit Since=%s\n' "${since#t }"
       ;;
   esac
@@ -255,7 +255,7 @@ check_length() {
   esac
   case $large in
     *"$newline$1$newline"*)
-      fail - "$1" 'is longer than 1 MiB, so it is no unit, kubeconfig or certificate; look at it and move it away'
+      fail - "$1" 'larger than 1 MiB and therefore not a unit, kubeconfig or certificate; inspect and move the file'
       ;;
   esac
 }

@@ -58,7 +58,7 @@ disable_unit() {
 # that an older timer stays armed until this one is.
 arm_unit() {
   words=$(systemd-run --quiet --collect --unit="kcm-start-$1-$$" --on-active="$2" --timer-property=AccuracySec=100ms \
-    -- systemctl start -- "$1" 2>&1) || fail unit "$1" "the timer that would start it again cannot be armed: $words"
+    -- systemctl start -- "$1" 2>&1) || fail unit "$1" "cannot arm the timer that starts the service again: $words"
 }
 
 # UNIT DELAY
@@ -91,8 +91,8 @@ clock() {
 # Describes how a unit's main process ended.
 ending() {
   case $(property Result) in
-    signal | core-dump) printf 'signal %s ended it' "$(property ExecMainStatus)" ;;
-    exit-code | success) printf 'it ended with exit status %s' "$(property ExecMainStatus)" ;;
+    signal | core-dump) printf 'terminated by signal %s' "$(property ExecMainStatus)" ;;
+    exit-code | success) printf 'exit status %s' "$(property ExecMainStatus)" ;;
     *) property Result ;;
   esac
 }
@@ -113,10 +113,10 @@ settle() {
           invocation=$(property InvocationID)
           since=$clock
           if [ "${4:-$invocation}" != "$invocation" ]; then
-            fail unit "$1" "it ended and was started again$(last_words "$1")"
+            fail unit "$1" "the process ended and was started again$(last_words "$1")"
           fi
         elif [ "$invocation" != "$(property InvocationID)" ]; then
-          fail unit "$1" "it ended and was started again within seconds$(last_words "$1")"
+          fail unit "$1" "the process ended and was started again within seconds$(last_words "$1")"
         fi
         if [ $((clock - since)) -ge "$2" ]; then
           process=$(property MainPID)
@@ -129,11 +129,11 @@ settle() {
         fi
         ;;
       activating/auto-restart* | failed/* | inactive/*)
-        fail unit "$1" "it does not stay up: $(ending)$(last_words "$1" "$(property InvocationID)")"
+        fail unit "$1" "the service does not stay active: $(ending)$(last_words "$1" "$(property InvocationID)")"
         ;;
       *)
         if [ -n "$invocation" ]; then
-          fail unit "$1" "it does not stay up: it is $(property ActiveState)$(last_words "$1")"
+          fail unit "$1" "the service does not stay active: its state is $(property ActiveState)$(last_words "$1")"
         fi
         ;;
     esac
@@ -217,7 +217,7 @@ program_version() {
   elif version=$(timeout 20 "$1" --version 2>&1 </dev/null); then
     printf 'version known %s\n' "$(encode "$version")"
   else
-    printf 'version unknown %s\n' "$(encode "${version:-it ends without a word}")"
+    printf 'version unknown %s\n' "$(encode "${version:-the program ended without output}")"
   fi
 }
 
@@ -295,11 +295,11 @@ made_for() {
 examine_program() {
   made_for=$(made_for "$1")
   if [ "${made_for#7f454c46}" != "$made_for" ] && [ "$made_for" != "$(made_for /proc/self/exe)" ]; then
-    printf 'program unknown %s\n' "$(encode 'it is a program for another machine (Exec format error)')"
+    printf 'program unknown %s\n' "$(encode 'the program is built for another architecture (Exec format error)')"
   elif version=$(timeout 20 "$1" --version 2>&1 </dev/null) && help=$(timeout 20 "$1" --help 2>&1 </dev/null); then
     printf 'program known %s %s\n' "$(encode "$version")" "$(printf %s "$help" | base64 -w0)"
   else
-    printf 'program unknown %s\n' "$(encode "${version:-it ends without a word}")"
+    printf 'program unknown %s\n' "$(encode "${version:-the program ended without output}")"
   fi
 }
 
@@ -337,7 +337,7 @@ examine_readable() {
   group=$2
   shift 2
   if [ -z "$is_root" ]; then
-    printf 'unreadable unknown %s\n' "$(encode 'only root can try as another user')"
+    printf 'unreadable unknown %s\n' "$(encode 'only root can check the access of another user')"
   elif [ -z "$group" ]; then
     printf 'unreadable known %s\n' "$(encode "$(sh -c "$check" sh "$@")")"
   elif unreadable=$(as_account "$user" "$group" sh -c "$check" sh "$@" 2>&1); then

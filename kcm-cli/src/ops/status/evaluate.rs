@@ -55,7 +55,7 @@ pub(super) fn master(
         Ok(seen) => seen,
         Err(error) => {
             let why = error.without_name();
-            let help = "nothing is known about it until it can be asked";
+            let help = "fix the cause, then run `kcm status` again; the state of the master is unknown until then";
             found.push(Finding::error(FindingCode::NotObserved, &name, why.clone(), help));
             return MasterStatus { name, seen: Observation::Unknown(why) };
         }
@@ -77,7 +77,7 @@ pub(super) fn master(
         process,
         version: seen.inspected.as_ref().and_then(|it| it.version.as_ref()).map(version),
         sync,
-        uptake: observed.uptake.clone(),
+        certificate_reload: observed.certificate_reload.clone(),
         health: look.health.clone(),
         leads,
         clock_offset_milliseconds: look

@@ -1,7 +1,7 @@
 //! Determines the certificate reload of a service from an observation of its master. Pure.
 
 use super::ObservedMaster;
-use crate::artifact::uptake::{Noted, Uptake};
+use crate::artifact::certificate_reload::{CertificateReload, Noted};
 use crate::cluster::layout::Layout;
 use crate::transport::{Activity, PathState};
 
@@ -9,18 +9,21 @@ use crate::transport::{Activity, PathState};
 /// file.
 ///
 /// Returns `None` if the kubeconfig names no such file or the service is not running. Returns
-/// [`Uptake::Unknown`] if only the connections could prove a reload.
-pub(crate) fn by_its_start(observed: &ObservedMaster, layout: &Layout) -> Option<Uptake> {
+/// [`CertificateReload::Unknown`] if only the connections could prove a reload.
+pub(crate) fn by_its_start(
+    observed: &ObservedMaster,
+    layout: &Layout,
+) -> Option<CertificateReload> {
     let Activity::Active { since, .. } = observed.probe.unit.activity else { return None };
     if !observed.names_credentials(layout) {
         return None;
     }
     let changed = observed.files.combined.state.changed()?;
     Some(if changed <= since {
-        Uptake::Proven
+        CertificateReload::Proven
     } else {
-        let reason = "kcm has not noted what connections it had when the file came";
-        Uptake::Unknown { reason: reason.to_owned() }
+        let reason = "kcm did not record the connections of the service when the file was replaced";
+        CertificateReload::Unknown { reason: reason.to_owned() }
     })
 }
 

@@ -20,8 +20,8 @@ use crate::transport::{Connection, Observation, Settled};
 
 /// State of the certificate reload of a running service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "uptake", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Uptake {
+#[serde(tag = "certificateReload", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum CertificateReload {
     /// The service uses the current file. It started after the file was replaced, or all its
     /// connections to the API server are newer.
     Proven,
@@ -83,19 +83,19 @@ impl Noted {
     /// It is proven by a new invocation, or if no noted connection is open and at least one other
     /// is.
     #[must_use]
-    pub fn judge(&self, seen: &Settled) -> Uptake {
+    pub fn evaluate(&self, seen: &Settled) -> CertificateReload {
         if seen.invocation != self.invocation {
             // A new process reads the file when it connects.
-            return Uptake::Proven;
+            return CertificateReload::Proven;
         }
         match to_server(seen, self.port) {
-            Err(reason) => Uptake::Unknown { reason },
-            Ok(now) if now.is_empty() => {
-                Uptake::Unknown { reason: "it has no connection to the API server".to_owned() }
-            }
+            Err(reason) => CertificateReload::Unknown { reason },
+            Ok(now) if now.is_empty() => CertificateReload::Unknown {
+                reason: "the process has no connection to the API server".to_owned(),
+            },
             Ok(now) => match now.intersection(&self.connections).count() {
-                0 => Uptake::Proven,
-                left => Uptake::NotYet { left, of: self.connections.len() },
+                0 => CertificateReload::Proven,
+                left => CertificateReload::NotYet { left, of: self.connections.len() },
             },
         }
     }
@@ -108,25 +108,25 @@ fn to_server(seen: &Settled, port: u16) -> Result<BTreeSet<Connection>, String> 
             Ok(all.iter().filter(|connection| connection.remote.port() == port).copied().collect())
         }
         Some(Observation::Unknown(why)) => Err(why.clone()),
-        None => Err("its connections were not asked for".to_owned()),
+        None => Err("the connections were not queried".to_owned()),
     }
 }
 
-impl fmt::Display for Uptake {
+impl fmt::Display for CertificateReload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Proven => f.write_str("its process uses the certificate that is there"),
+            Self::Proven => f.write_str("the running process uses the current certificate"),
             Self::NotYet { left, of } if left == of => f.write_str(
-                "not proven yet that its process uses the new certificate; it takes it within 5 minutes, without a restart, and `kcm plan` says when it has",
+                "certificate reload not verified yet; the process reloads the certificate within 5 minutes without a restart, and `kcm plan` reports the reload",
             ),
             Self::NotYet { left, of } => write!(
                 f,
-                "{} of its {of} connections from before the new certificate are closed; those left may be of controllers with tokens of their own, which stay",
+                "{} of {of} connections opened before the new certificate are closed; the others may belong to controllers with their own tokens, which keep their connections",
                 of - left
             ),
             Self::Unknown { reason } => write!(
                 f,
-                "whether its process uses the certificate that is there already is not proven ({reason}); it takes it within 5 minutes"
+                "cannot verify the certificate reload ({reason}); the process reloads the certificate within 5 minutes"
             ),
         }
     }
@@ -142,8 +142,9 @@ mod tests {
             remote: "10.0.0.9:6443".parse().unwrap(),
             inode: *inode,
         };
-        let stranger = Connection { remote: "10.0.0.9:443".parse().unwrap(), ..connection(&9) };
-        let all = inodes.iter().map(connection).chain([stranger]).collect();
+        let unmanaged_leader =
+            Connection { remote: "10.0.0.9:443".parse().unwrap(), ..connection(&9) };
+        let all = inodes.iter().map(connection).chain([unmanaged_leader]).collect();
         Settled {
             invocation: invocation.to_owned(),
             main_pid: 1,
@@ -156,13 +157,19 @@ mod tests {
     fn it_is_proven_only_when_all_connections_are_newer_than_the_file_and_there_is_one() {
         let noted = Noted::of(Fingerprint::of(b"file"), 6443, &seen("run", &[1, 2])).unwrap();
         assert_eq!(noted.connections.len(), 2, "{noted:?}");
-        assert_eq!(noted.judge(&seen("run", &[1, 2])), Uptake::NotYet { left: 2, of: 2 });
-        assert_eq!(noted.judge(&seen("run", &[2, 3])), Uptake::NotYet { left: 1, of: 2 });
-        assert_eq!(noted.judge(&seen("run", &[3])), Uptake::Proven);
-        assert!(matches!(noted.judge(&seen("run", &[])), Uptake::Unknown { .. }));
-        assert_eq!(noted.judge(&seen("another run", &[])), Uptake::Proven);
+        assert_eq!(
+            noted.evaluate(&seen("run", &[1, 2])),
+            CertificateReload::NotYet { left: 2, of: 2 }
+        );
+        assert_eq!(
+            noted.evaluate(&seen("run", &[2, 3])),
+            CertificateReload::NotYet { left: 1, of: 2 }
+        );
+        assert_eq!(noted.evaluate(&seen("run", &[3])), CertificateReload::Proven);
+        assert!(matches!(noted.evaluate(&seen("run", &[])), CertificateReload::Unknown { .. }));
+        assert_eq!(noted.evaluate(&seen("another run", &[])), CertificateReload::Proven);
         let unseen = Settled { connections: None, ..seen("run", &[]) };
-        assert!(matches!(noted.judge(&unseen), Uptake::Unknown { .. }));
+        assert!(matches!(noted.evaluate(&unseen), CertificateReload::Unknown { .. }));
         assert_eq!(Noted::parse(&noted.to_note()), Some(noted));
         assert_eq!(Noted::parse("{}"), None);
     }

@@ -8,12 +8,12 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::commit::{Site, Stop};
-use super::lead::{Holding, Lead, SUCCESSION};
+use super::lead::{Holding, LeaderElection, SUCCESSION};
 use super::master::MasterRollout;
 use super::order::Condition;
 use super::task::BACK_AFTER;
 use crate::cluster::layout::Layout;
-use crate::kube::{LeadChange, Lease};
+use crate::kube::{LeaderChange, Lease};
 use crate::transport::{Operation, OperationFailure, Probe, Reply, Settle, Settled, UnitAction};
 
 /// Additional deadline of an exchange that stops the service. It exceeds `TimeoutStopSec=`, 90 s by
@@ -21,8 +21,8 @@ use crate::transport::{Operation, OperationFailure, Probe, Reply, Settle, Settle
 pub(crate) const STOPPING: Duration = Duration::from_secs(100);
 
 /// The handover of one leader, with the Lease as read just before the leader's commit.
-pub(super) struct Helm {
-    pub(super) lead: Arc<Lead>,
+pub(super) struct LeaderHandover {
+    pub(super) lead: Arc<LeaderElection>,
     pub(super) place: usize,
     pub(super) name: String,
     /// The Lease before the stop.
@@ -37,14 +37,14 @@ pub(super) struct Helm {
 /// The result of a handover on the master.
 pub(super) struct HandedOver {
     pub(super) seen: Result<Option<Settled>, Stop>,
-    pub(super) change: Option<LeadChange>,
+    pub(super) change: Option<LeaderChange>,
 }
 
-impl Helm {
+impl LeaderHandover {
     /// Returns the handover of the master at `place`. `None` if it is not the leader or its process
     /// was not observed.
     pub(super) fn of(
-        lead: &Arc<Lead>,
+        lead: &Arc<LeaderElection>,
         masters: &[MasterRollout],
         place: usize,
         holding: &Holding,
@@ -95,7 +95,7 @@ impl Helm {
             }
         };
         let (seen, next) = tokio::join!(site.send(afterwards), succession);
-        let change = self.has_successor.then(|| LeadChange {
+        let change = self.has_successor.then(|| LeaderChange {
             from: self.name.clone(),
             gap_milliseconds: next
                 .as_ref()

@@ -41,7 +41,7 @@ pub(super) fn knowing(scenario: &Scenario, fakes: &[Fake], uncut: &Uncut) -> Arc
 }
 
 /// Checks the conditions after a cut, and again after the same command.
-pub(super) async fn judge(
+pub(super) async fn evaluate(
     scenario: &Scenario,
     uncut: &Uncut,
     fakes: &[Fake],
@@ -247,7 +247,7 @@ pub(super) fn ended_as_it_must(scenario: &Scenario, ended: &Ended) -> Result<(),
     let results = ended.results();
     let is_as_it_must = match scenario.end {
         End::Done => ended.is_done(),
-        End::GoesBack => {
+        End::Restores => {
             let others = results.iter().skip(1);
             let are_untouched =
                 others.clone().all(|it| matches!(it, MasterResult::Untouched { .. }));
