@@ -1,14 +1,18 @@
 //! The error of an operation, and its class for the exit code.
 
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::cluster::ClusterFileError;
 use crate::desired::DesiredError;
-use crate::finding::FindingCode;
+use crate::finding::{Finding, FindingCode};
 use crate::observed::{AskError, ObserveError};
 use crate::pki::OperatorError;
 use crate::preflight::PreflightError;
-use crate::preflight::lint::LintError;
+use crate::preflight::lint::{LintError, LintFinding};
 use crate::transport::LockError;
 
 /// An error that stopped kcm before it changed any master.
@@ -76,29 +80,30 @@ impl Error {
         }
     }
 
-    /// Returns the error as a JSON object: `code` and `message`, the place in the cluster file, the findings, and the
-    /// result of each master if they differ.
+    /// Returns the error as a document for programs.
     #[must_use]
-    pub fn document(&self) -> serde_json::Value {
-        let (code, message) = (self.code(), self.to_string());
-        let last = message.lines().next_back().unwrap_or_default();
+    pub fn document(&self) -> ErrorDocument {
+        let message = self.to_string();
+        let first = || message.lines().next().unwrap_or_default().to_owned();
+        let last = || message.lines().next_back().unwrap_or_default().to_owned();
+        let document = |message| ErrorDocument::new(self.code(), message);
         match self {
-            Self::Cluster(error) => serde_json::json!({
-                "code": code, "message": error.message, "file": error.file, "key": error.field, "line": error.line,
-                "column": error.column,
-            }),
+            Self::Cluster(error) => {
+                let place = Some(ErrorPlace::of(error));
+                ErrorDocument { place, ..document(error.message.clone()) }
+            }
             Self::Lint(LintError { findings, .. }) => {
-                serde_json::json!({ "code": code, "message": last, "findings": findings })
+                let findings = findings.iter().cloned().map(ErrorFinding::Lint).collect();
+                ErrorDocument { findings, ..document(last()) }
             }
             Self::Preflight(PreflightError::Findings { findings }) => {
-                serde_json::json!({ "code": code, "message": last, "findings": findings })
+                document(last()).with_findings(findings)
             }
             Self::Observe(ObserveError { masters }) => {
-                let message = message.lines().next().unwrap_or_default();
-                let masters: Vec<_> = masters.iter().map(untouched).collect();
-                serde_json::json!({ "code": code, "message": message, "masters": masters })
+                let masters = masters.iter().map(UntouchedMaster::of).collect();
+                ErrorDocument { masters, ..document(first()) }
             }
-            _ => serde_json::json!({ "code": code, "message": message }),
+            _ => document(message),
         }
     }
 
@@ -119,10 +124,90 @@ impl Error {
     }
 }
 
-fn untouched((name, error): &(String, Option<AskError>)) -> serde_json::Value {
-    let mut master = serde_json::json!({ "name": name, "result": "untouched" });
-    if let (Some(error), Some(master)) = (error, master.as_object_mut()) {
-        master.insert("error".to_owned(), error.to_string().into());
+/// A failure of a command, for programs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ErrorDocument {
+    /// Stable code of the kind of error.
+    pub code: &'static str,
+    /// The position in the cluster file, if the file is invalid.
+    #[serde(flatten)]
+    pub place: Option<ErrorPlace>,
+    /// The findings that stopped the command.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<ErrorFinding>,
+    /// The result on each master, if they differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masters: Vec<UntouchedMaster>,
+    /// The problem and its fix.
+    pub message: String,
+}
+
+/// The position of an error in a cluster file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorPlace {
+    /// Column, from 1; null if the error has no position.
+    pub column: Option<usize>,
+    /// The cluster file.
+    pub file: PathBuf,
+    /// Path of the key, as in `masters[1].name`; empty for the whole file.
+    pub key: String,
+    /// Line, from 1; null if the error has no position.
+    pub line: Option<usize>,
+}
+
+/// A finding about the masters or about the cluster file.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ErrorFinding {
+    /// A finding about masters.
+    Preflight(Finding),
+    /// A finding about the cluster file.
+    Lint(LintFinding),
+}
+
+/// A master that an error left as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UntouchedMaster {
+    /// The failure, if it happened on this master.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Name of the master.
+    pub name: String,
+    /// The result on the master.
+    #[schemars(extend("const" = "untouched"))]
+    pub result: &'static str,
+}
+
+impl ErrorDocument {
+    /// Creates the document of an error without details.
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        let (findings, masters) = (Vec::new(), Vec::new());
+        Self { code, place: None, findings, masters, message: message.into() }
     }
-    master
+
+    /// Replaces the findings, unless `findings` is empty.
+    pub(crate) fn with_findings(mut self, findings: &[Finding]) -> Self {
+        if !findings.is_empty() {
+            self.findings = findings.iter().cloned().map(ErrorFinding::Preflight).collect();
+        }
+        self
+    }
+}
+
+impl ErrorPlace {
+    fn of(error: &ClusterFileError) -> Self {
+        let ClusterFileError { file, line, column, field, .. } = error;
+        Self { column: *column, file: file.clone(), key: field.clone(), line: *line }
+    }
+}
+
+impl UntouchedMaster {
+    fn of((name, error): &(String, Option<AskError>)) -> Self {
+        let error = error.as_ref().map(ToString::to_string);
+        Self { error, name: name.clone(), result: "untouched" }
+    }
 }

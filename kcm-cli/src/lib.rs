@@ -69,7 +69,7 @@ pub use cluster::layout::Role;
 pub use cluster::{Cluster, ClusterFileError};
 pub use context::{Consent, Run};
 pub use desired::{Artifact, Content, Desired, DesiredError, DesiredMaster};
-pub use error::Error;
+pub use error::{Error, ErrorDocument, ErrorFinding, ErrorPlace, UntouchedMaster};
 pub use event::{Event, EventSink, Silent};
 pub use finding::{Finding, FindingCode, Severity};
 pub use fleet::{Fleet, Network};

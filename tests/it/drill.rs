@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 
 use crate::enumerated::election::Election;
 use crate::masters::Masters;
+use crate::schemas::assert_value_is_valid;
 
 const UNIT: &str = "kube-controller-manager.service";
 
@@ -97,7 +98,9 @@ impl Stage {
     }
 
     async fn drill(&self, request: &DrillRequest) -> DrillReport {
-        self.drill_on(Network::Allowed, request, &kcm::Silent).await.unwrap()
+        let report = self.drill_on(Network::Allowed, request, &kcm::Silent).await.unwrap();
+        assert_value_is_valid("DrillReport", &report);
+        report
     }
 
     /// Runs a drill like [`Stage::drill`], with a callback for every step.
@@ -106,7 +109,9 @@ impl Stage {
         request: &DrillRequest,
         hear: impl Fn(&DrillStep) + Send + Sync,
     ) -> DrillReport {
-        self.drill_on(Network::Allowed, request, &Listener(hear)).await.unwrap()
+        let report = self.drill_on(Network::Allowed, request, &Listener(hear)).await.unwrap();
+        assert_value_is_valid("DrillReport", &report);
+        report
     }
 
     /// Counts the largest number of services that are down at once from now on.
@@ -206,7 +211,7 @@ async fn whoever_never_gets_the_lead_is_named_after_so_many_tries() {
     assert_eq!(report.successions.len(), 12);
     let trouble = report.trouble.as_deref().unwrap();
     assert!(
-        trouble.contains("after 12 successions") && trouble.contains("k8s-master-03"),
+        trouble.contains("after 12 failovers") && trouble.contains("k8s-master-03"),
         "{trouble}"
     );
     stage.is_whole();

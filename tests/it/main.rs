@@ -40,6 +40,7 @@ mod pki;
 mod properties;
 mod rollout;
 mod rooms;
+mod schemas;
 mod serving;
 mod snapshots;
 mod ssh;

@@ -14,12 +14,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use kcm_pki::Fingerprint;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::transport::{Connection, Observation, Settled};
 
 /// State of the certificate reload of a running service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "certificateReload", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum CertificateReload {
     /// The service uses the current file. It started after the file was replaced, or all its

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use crate::cli::args::Form;
 use crate::cli::report;
-use crate::error::Error;
-use crate::finding::{Finding, grouped};
+use crate::error::{Error, ErrorDocument};
+use crate::finding::{Finding, listed};
 use crate::ops::adopt::AdoptError;
 use crate::preflight::PreflightError;
 use crate::util::files::FileError;
@@ -51,7 +51,7 @@ impl From<Exit> for ExitCode {
 pub(super) struct Failure {
     exit: Exit,
     message: String,
-    document: serde_json::Value,
+    document: Box<ErrorDocument>,
 }
 
 impl Failure {
@@ -62,26 +62,19 @@ impl Failure {
             Exit::Interrupted => "interrupted",
             _ => "failed",
         };
-        Self { exit, document: serde_json::json!({ "code": code, "message": message }), message }
+        Self { exit, document: Box::new(ErrorDocument::new(code, message.clone())), message }
     }
 
     /// Replaces the message.
     pub(super) fn saying(mut self, message: String) -> Self {
-        if let Some(error) = self.document.get_mut("message") {
-            *error = serde_json::json!(message);
-        }
+        self.document.message.clone_from(&message);
         Self { message, ..self }
     }
 
     /// Adds the findings reported before the failure.
     pub(super) fn with_findings(self, findings: &[Finding]) -> Self {
-        let mut document = self.document;
-        if let (Some(document), false) = (document.as_object_mut(), findings.is_empty()) {
-            document.insert("findings".to_owned(), serde_json::json!(findings));
-        }
-        let found =
-            grouped(findings).iter().map(|finding| format!("{finding}\n")).collect::<String>();
-        let message = found + &self.message;
+        let document = Box::new(self.document.with_findings(findings));
+        let message = listed(findings) + &self.message;
         Self { message, document, ..self }
     }
 
@@ -105,7 +98,7 @@ impl From<Error> for Failure {
             error if error.is_usage() => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self { exit, message: text(&error), document: error.document() }
+        Self { exit, message: text(&error), document: Box::new(error.document()) }
     }
 }
 
@@ -182,7 +175,7 @@ mod tests {
             let of_adopt = of_adopt.iter().map(|it| Failure::new(Exit::Failed, text_of_adopt(it)));
             let failures = errors(word).into_iter().map(Failure::from).chain(of_adopt);
             let failures = failures.map(|failure| failure.with_findings(&findings(word)));
-            failures.map(|failure| (failure.message, failure.document)).collect()
+            failures.map(|failure| (failure.message, *failure.document)).collect()
         });
     }
 }

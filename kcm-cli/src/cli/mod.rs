@@ -10,6 +10,7 @@ mod exit;
 mod lint;
 mod logs;
 mod report;
+mod schema;
 mod smoke;
 mod status;
 mod timer;
@@ -29,7 +30,6 @@ use crate::cli::args::{
     Arguments, CommonArguments, Form, PlanArguments, RemoveArguments, RollbackArguments,
     RootArguments, SelectArguments, Verb, YesArguments,
 };
-use crate::cluster;
 use crate::context::{Consent, Run};
 use crate::fleet::Fleet;
 use crate::ops::apply::{plan, prepare_to_apply};
@@ -38,7 +38,7 @@ use crate::ops::rollback::plan_rollback;
 use crate::rollout::{Outcome, Prepared, execute};
 use crate::transport::Exchange;
 use crate::util::interrupt::Interrupt;
-use report::{End, Report};
+use report::{End, Report, VersionReport};
 
 use exit::{Exit, Failure};
 
@@ -151,12 +151,12 @@ async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
         Verb::Smoke(arguments) => smoke::run(arguments, invocation).await,
         Verb::Drill(arguments) => drill::run(arguments, invocation).await,
         Verb::Certs(verb) => certs::run(verb, invocation).await,
-        Verb::Schema => {
-            report::json(&cluster::schema())?;
+        Verb::Schema(arguments) => {
+            report::json(&schema::schema(arguments.of))?;
             Ok(Exit::Done)
         }
         Verb::Version => {
-            report::version(form, args::version(), &args::version_document())?;
+            report::version(form, args::version(), &VersionReport::of_this_program())?;
             Ok(Exit::Done)
         }
     }

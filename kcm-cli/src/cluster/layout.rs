@@ -3,6 +3,7 @@
 use std::fmt;
 
 use kcm_systemd::{ExecutablePath, UnitName};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cluster::{Comparison, Install};
@@ -38,7 +39,7 @@ pub(crate) const UNIT: &str = "kube-controller-manager.service";
 pub(crate) const UNIT_FOLDER: &str = "/etc/systemd/system";
 
 /// The role of a managed file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
     /// The CA's certificate.

@@ -1,9 +1,10 @@
 //! Events of a failover drill.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The method of ending a leader.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DrillMethod {
     /// Stops the service. The Lease expires, unless the leader releases it itself (KEP-5366).
@@ -15,7 +16,7 @@ pub enum DrillMethod {
 }
 
 /// A step of a drill, reported as it happens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum DrillStep {

@@ -4,6 +4,7 @@ mod drill;
 mod smoke;
 
 use kcm_pki::Fingerprint;
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -11,12 +12,13 @@ use crate::artifact::certificate_reload::CertificateReload;
 use crate::kube::LeaderChange;
 use crate::pki::identity::Reason;
 use crate::util::files::RemotePath;
+use crate::util::schema::{Rfc3339, Sha256};
 
 pub use drill::{DrillMethod, DrillStep};
 pub use smoke::{CheckName, CheckResult, SmokeCheck};
 
 /// An event of an operation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Event {
@@ -36,6 +38,7 @@ pub enum Event {
         path: String,
         /// Expiry of the certificate.
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         not_after: OffsetDateTime,
         /// Algorithm of the key.
         algorithm: String,
@@ -48,6 +51,7 @@ pub enum Event {
         why: Vec<Reason>,
         /// Expiry of the certificate.
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         not_after: OffsetDateTime,
     },
     /// kcm uploads kube-controller-manager to masters that do not have this version of the file.
@@ -59,6 +63,7 @@ pub enum Event {
         /// Size in bytes.
         size: u64,
         /// SHA-256 of the program.
+        #[schemars(with = "Sha256")]
         digest: Fingerprint,
     },
     /// A master's journal cannot be read, or not to its end.
@@ -86,6 +91,7 @@ pub enum Event {
         master: String,
         /// Time when that generation was replaced.
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         replaced_at: OffsetDateTime,
     },
     /// An upload to a master makes progress. Reported for large files only.
@@ -112,6 +118,11 @@ pub enum Event {
         /// State of the certificate reload.
         #[serde(flatten)]
         certificate_reload: CertificateReload,
+    },
+    /// kcm changes a master, restarts its service if necessary, and waits until it is healthy.
+    Committing {
+        /// Name of the master.
+        master: String,
     },
     /// A master reached the desired state.
     Committed {

@@ -4,12 +4,13 @@ pub(crate) mod lint_code;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::util::words::harmless;
 
 /// A problem or a likely mistake.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Stable code for programs.
@@ -26,7 +27,7 @@ pub struct Finding {
 }
 
 /// The severity of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// The finding is reported, and the rollout continues.
@@ -36,7 +37,7 @@ pub enum Severity {
 }
 
 /// The stable code of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum FindingCode {
@@ -208,6 +209,11 @@ pub(crate) fn grouped(findings: &[Finding]) -> Vec<Finding> {
         }
     }
     groups
+}
+
+/// Formats findings, each group of equal findings on lines of its own.
+pub(crate) fn listed(findings: &[Finding]) -> String {
+    grouped(findings).iter().fold(String::new(), |text, finding| format!("{text}{finding}\n"))
 }
 
 impl fmt::Display for Severity {

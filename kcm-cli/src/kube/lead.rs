@@ -1,9 +1,10 @@
 //! Changes of leadership, observed and predicted.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A change of leader, as observed during a handover.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaderChange {
     /// The former leader's master.
@@ -20,7 +21,7 @@ pub struct LeaderChange {
 }
 
 /// The effect of a plan on leadership.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaderForecast {
     /// Maximum number of leader changes.

@@ -260,7 +260,7 @@ fn generations(
     let mut note = |text: Option<String>, which: &str| {
         let read = text.as_deref().map(Generation::parse)?;
         read.map_err(|error| {
-            problems.push(format!("cannot parse the note of the {which} generation: {error}"))
+            problems.push(format!("cannot parse the note of the {which} generation: {error}"));
         })
         .ok()
     };

@@ -8,6 +8,7 @@ mod file;
 mod serving;
 mod step;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cluster::layout::Role;
@@ -24,7 +25,7 @@ pub(crate) use file::{certificate, certificate_in, is_right};
 pub use step::{MasterPlan, Step};
 
 /// The plan of an operation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// True if a root CA is created first.

@@ -1,15 +1,17 @@
 //! The steps of a plan: each is one change on one master.
 
 use kcm_pki::Fingerprint;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cluster::layout::Role;
 use crate::desired::Content;
 use crate::transport::PathState;
 use crate::util::files::{Mode, Owner, RemotePath};
+use crate::util::schema::{ContentText, Sha256};
 
 /// The plan of one master.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterPlan {
     /// Name of the master.
@@ -42,7 +44,7 @@ impl MasterPlan {
 }
 
 /// One step on a master.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "step", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Step {
@@ -59,6 +61,7 @@ pub enum Step {
         /// Observed state of the path.
         before: PathState,
         /// New content of the file, serialized as a digest, or as pending if it does not exist yet.
+        #[schemars(with = "ContentText")]
         after: Content,
         /// Size of the new content in bytes, if known.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,6 +98,7 @@ pub enum Step {
         /// Path at which the file of that generation is kept.
         from: RemotePath,
         /// SHA-256 digest of the content.
+        #[schemars(with = "Sha256")]
         digest: Fingerprint,
         /// Permission bits of the file.
         mode: Mode,

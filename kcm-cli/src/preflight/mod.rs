@@ -24,7 +24,7 @@ use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::desired::Desired;
 use crate::event::{Event, EventSink};
-use crate::finding::{Finding, Severity, grouped};
+use crate::finding::{Finding, Severity, grouped, listed};
 use crate::fleet::Network;
 use crate::kube::ClockOffset;
 use crate::observed::Observed;
@@ -57,7 +57,7 @@ pub enum PreflightError {
         ca: String,
     },
     /// The masters or this machine are not ready.
-    #[error("{}", listed(findings))]
+    #[error("{}", failed(findings))]
     Findings {
         /// All findings with severity error, in the order of the cluster file.
         findings: Vec<Finding>,
@@ -143,7 +143,7 @@ pub(crate) fn settle(
     if findings.is_empty() { Ok(()) } else { Err(PreflightError::Findings { findings }) }
 }
 
-fn listed(findings: &[Finding]) -> String {
-    let lines: String = grouped(findings).iter().map(|finding| format!("{finding}\n")).collect();
-    format!("{lines}{} failed; no master has changed", count(findings.len(), "preflight check"))
+fn failed(findings: &[Finding]) -> String {
+    let checks = count(findings.len(), "preflight check");
+    format!("{}{checks} failed; no master has changed", listed(findings))
 }

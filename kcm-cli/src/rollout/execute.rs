@@ -195,6 +195,7 @@ async fn commit_group(
         let site = master.site(&prepared.layout);
         let error = "the transport ended without a reply; run the same command again".to_owned();
         master.result = MasterResult::Failed { error };
+        run.events.event(&Event::Committing { master: master.name.clone() });
         begun.push(place);
         committing.spawn(async move { (place, site.carry_out(task, leader_handover).await) });
         // A transport may never wait. Yielding lets an interrupt be noticed between commits.

@@ -1,5 +1,6 @@
 //! The outcome of a rollout.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::master::MasterRollout;
@@ -10,7 +11,7 @@ use crate::pki::identity::Decision;
 use crate::plan::{MasterPlan, Plan, Step};
 
 /// The outcome of a rollout.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// True if a root CA was created.
@@ -33,7 +34,7 @@ pub struct Outcome {
 }
 
 /// The leader at the end of a rollout, and the handovers before it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeadershipOutcome {
     /// The handovers of leadership.
@@ -53,7 +54,7 @@ impl LeadershipOutcome {
 }
 
 /// The outcome of a rollout on one master.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterOutcome {
     /// Name of the master.
@@ -66,7 +67,7 @@ pub struct MasterOutcome {
 }
 
 /// The result of a rollout on one master.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum MasterResult {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use kcm_systemd::UnitName;
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -34,7 +35,7 @@ pub struct Inspected {
 }
 
 /// The observed facts about a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessFacts {
     /// Process ID.

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use kcm_pki::Fingerprint;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{FoundUnit, Inspected, OperationFailure, UntrustedFolder};
 use crate::util::files::{Mode, Owner, RemotePath, Room};
+use crate::util::schema::{Rfc3339, Sha256};
 use crate::util::words::harmless;
 
 /// The replies to a batch: one for every operation carried out, then the failure of the next.
@@ -152,7 +154,7 @@ pub struct ProbeReply {
 }
 
 /// An observed value, or the reason it is unknown: a failed question is not a "no".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Observation<T> {
     /// The value.
@@ -162,7 +164,7 @@ pub enum Observation<T> {
 }
 
 /// The state of a path on a master.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum PathState {
     /// The path does not exist.
@@ -170,6 +172,7 @@ pub enum PathState {
     /// A regular file.
     File {
         /// SHA-256 of its bytes.
+        #[schemars(with = "Sha256")]
         digest: Fingerprint,
         /// Size in bytes.
         size: u64,
@@ -179,6 +182,7 @@ pub enum PathState {
         owner: Owner,
         /// Time at which content, mode, owner or name last changed (`ctime`).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         changed: OffsetDateTime,
     },
     /// A regular file whose content was not requested.
@@ -191,6 +195,7 @@ pub enum PathState {
         owner: Owner,
         /// Time at which content, mode, owner or name last changed (`ctime`).
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         changed: OffsetDateTime,
     },
     /// A folder.
@@ -273,7 +278,7 @@ impl PathState {
 }
 
 /// The state of a unit in systemd.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnitState {
     /// Enablement at boot.
@@ -289,7 +294,7 @@ pub struct UnitState {
 }
 
 /// The enablement of a unit at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Enablement {
     /// The unit does not exist.
@@ -303,7 +308,7 @@ pub enum Enablement {
 }
 
 /// The activity of a unit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Activity {
     /// A folder, not a running machine: no unit can run or be started.
@@ -318,6 +323,7 @@ pub enum Activity {
         main_pid: u32,
         /// Start time.
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         since: OffsetDateTime,
     },
     /// The unit ended with an error.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 
 /// One call of a transport. It holds names and times, and no content of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Exchange {
@@ -24,6 +25,7 @@ pub struct Exchange {
     pub call: String,
     /// Time from the call to its answer; in JSON `tookMilliseconds`.
     #[serde(rename = "tookMilliseconds", serialize_with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub took: Duration,
     /// True if the call failed.
     pub has_failed: bool,

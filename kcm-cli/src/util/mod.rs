@@ -3,5 +3,6 @@
 pub mod files;
 pub(crate) mod interrupt;
 pub(crate) mod nearest;
+pub(crate) mod schema;
 pub(crate) mod tasks;
 pub(crate) mod words;

@@ -83,7 +83,10 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
     }
     let again = ground.apply(&[]);
     assert!(again.stdout.starts_with("Nothing to do"), "{again:?}");
-    assert_says(&again.stderr, &["certificate reload not verified yet"]);
+    // A slow machine may reload meanwhile.
+    let states =
+        ["certificate reload not verified yet", " are closed; the others", "uses the current"];
+    assert!(states.iter().any(|state| again.stderr.contains(state)), "{again:?}");
     let checked = ground.kcm(&["certs", "check"]);
     assert_eq!(checked.code, 0, "{checked:?}");
     assert_says(&checked.stdout, &[COMBINED]);

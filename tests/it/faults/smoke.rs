@@ -230,7 +230,7 @@ fn what_cannot_begin_is_usage_and_makes_nothing() {
     site.write("bad.kubeconfig", "apiVersion: v1\nkind: Config\n");
     let folders = site.kcm(&["smoke", "--kubeconfig", "bad.kubeconfig", "--root", "out"]);
     assert_eq!(folders.code, 2, "{folders:?}");
-    assert_says(&folders.stderr, &["leave out --root"]);
+    assert_says(&folders.stderr, &["unexpected argument '--root'"]);
     let bad = site.kcm(&["smoke", "--kubeconfig", "bad.kubeconfig"]);
     assert_eq!(bad.code, 2, "{bad:?}");
     let half =

@@ -108,8 +108,8 @@ fn a_range_that_no_flag_names_is_beside_the_one_that_is() {
 fn ranges_that_kubernetes_refuses_are_refused_and_nothing_is_written() {
     for (pods, said) in [
         ("10.244.0.0/16,10.245.0.0/16", "are both IPv4"),
-        ("10.244.0.0/16,fd00::/56,fd01::/56", "there are 3 ranges"),
-        ("10.244.0.0", "is not a range"),
+        ("10.244.0.0/16,fd00::/56,fd01::/56", "found 3 ranges"),
+        ("10.244.0.0", "is not an address range"),
     ] {
         let hand = hand(&[("cluster-cidr", pods)]);
         hand.lay_out();

@@ -6,6 +6,7 @@ use std::process::Command;
 use kcm_tests::{Site, Tree, kcm, peers};
 
 use super::normal::{in_order, normal};
+use crate::schemas::assert_output_is_valid;
 
 /// The commands that ran in a folder, and their output.
 pub(super) struct Transcript<'s> {
@@ -34,7 +35,11 @@ impl<'s> Transcript<'s> {
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         let output = peers::output(&mut command);
         writeln!(self.text, "$ kcm {line}").unwrap();
-        self.add(&String::from_utf8(output.stdout).unwrap());
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        if line.contains("-o json") {
+            assert_output_is_valid(&stdout);
+        }
+        self.add(&stdout);
         let errors = in_order(&String::from_utf8(output.stderr).unwrap());
         if !errors.is_empty() {
             self.text.push_str("--- stderr\n");

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::normal::normal;
 use crate::masters::{Masters, run};
+use crate::schemas::assert_value_is_valid;
 
 const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 
@@ -56,9 +57,15 @@ impl Values {
         writeln!(self.text, "# {what}\n{json}\n").unwrap();
     }
 
+    /// Adds a value that is a document, and validates it.
+    fn document(&mut self, what: &str, kind: &str, value: &impl Serialize) {
+        assert_value_is_valid(kind, value);
+        self.add(what, value);
+    }
+
     async fn plan(&mut self, what: &str) {
         match self.masters.plan().await {
-            Ok(prepared) => self.add(what, &prepared.plan),
+            Ok(prepared) => self.document(what, "Plan", &prepared.plan),
             Err(error) => self.error(what, &error),
         }
     }
@@ -78,19 +85,19 @@ impl Values {
 
     async fn status(&mut self, what: &str) {
         let status = self.masters.status().await;
-        self.add(what, &status);
+        self.document(what, "Status", &status);
     }
 
     fn outcome(&mut self, what: &str, done: Result<Outcome, Error>) {
         match done {
-            Ok(outcome) => self.add(what, &outcome),
+            Ok(outcome) => self.document(what, "Outcome", &outcome),
             Err(error) => self.error(what, &error),
         }
     }
 
     fn error(&mut self, what: &str, error: &Error) {
         writeln!(self.text, "# {what}\n{error}").unwrap();
-        self.add(&format!("{what}, for programs"), &error.document());
+        self.document(&format!("{what}, for programs"), "Error", &error.document());
     }
 
     fn assert_matches(&self, name: &str) {

@@ -44,10 +44,11 @@ fn what_is_open_to_everybody_is_found_and_closed_by_what_the_help_names() {
         let (codes, exit) = found(&site);
         assert!(codes.contains(code) && exit == 1, "{holder:?} {path}: {codes:?}");
         let status = run(&site, &["status"]);
-        let line = status.stdout.lines().find(|line| line.contains(code)).unwrap();
-        follow(&site, line);
+        let mut lines = status.stdout.lines().skip_while(|line| !line.contains(code));
+        let (finding, help) = (lines.next().unwrap(), lines.next().unwrap());
+        follow(&site, help);
         let (codes, exit) = found(&site);
-        assert!(codes.is_empty() && exit == 0, "{holder:?} {path}: {codes:?}, {line}");
+        assert!(codes.is_empty() && exit == 0, "{holder:?} {path}: {codes:?}, {finding}");
     }
 }
 

@@ -34,7 +34,9 @@ fn the_plan_names_the_reason_seen_on_the_masters() {
     let (day, year) = (Duration::DAY, Duration::days(365));
     let all = [FIRST, TAMPERED];
     let cases: [(&str, Tamper<'_>); 10] = [
-        ("it is for admin, not for system:kube", &|site| plant(site, &all, "admin", -day, year)),
+        ("the common name is admin, not system:kube", &|site| {
+            plant(site, &all, "admin", -day, year)
+        }),
         ("the certificate expired on ", &|site| plant(site, &all, USER, -year, -day)),
         ("the certificate expires on ", &|site| plant(site, &all, USER, -day, day)),
         ("different certificates: sha256:", &|site| plant(site, &all[1..], USER, -day, year)),
@@ -52,7 +54,7 @@ fn the_plan_names_the_reason_seen_on_the_masters() {
         ("the key on k8s-master-02 differs from the key on the first master", &|site| {
             fs::write(site.on_master(TAMPERED, KEY), "another\n").unwrap();
         }),
-        ("need it: /opt/kubernetes/kubeconfig", &|site| {
+        ("need the key: /opt/kubernetes/kubeconfig", &|site| {
             fs::write(site.on_master(TAMPERED, KUBECONFIG), "{}\n").unwrap();
         }),
         ("no certificate exists yet", &|site| {

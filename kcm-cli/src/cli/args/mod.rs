@@ -7,6 +7,7 @@ mod init;
 mod kubeconfig;
 mod lint;
 mod logs;
+mod schema;
 mod smoke;
 mod status;
 mod timer;
@@ -27,6 +28,7 @@ pub(crate) use init::InitArguments;
 pub(crate) use kubeconfig::KubeconfigArguments;
 pub(crate) use lint::LintArguments;
 pub(crate) use logs::LogsArguments;
+pub(crate) use schema::{DocumentKind, SchemaArguments};
 pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use timer::CertsTimerArguments;
@@ -48,15 +50,6 @@ pub(crate) fn version() -> &'static str {
         format!("{} (Kubernetes {oldest} to {newest})", env!("CARGO_PKG_VERSION"))
     });
     &VERSION
-}
-
-/// Returns the versions as a JSON object.
-pub(crate) fn version_document() -> serde_json::Value {
-    let (oldest, newest) = (KubernetesVersion::OLDEST_KNOWN, KubernetesVersion::NEWEST_KNOWN);
-    serde_json::json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "kubernetes": { "oldest": oldest.to_string(), "newest": newest.to_string() },
-    })
 }
 
 const EXIT_CODES: &str = "\
@@ -99,8 +92,8 @@ pub(crate) enum Verb {
     /// Check and renew certificates
     #[command(subcommand)]
     Certs(CertsVerb),
-    /// Print the JSON schema of the cluster file, for editors
-    Schema,
+    /// Print the JSON schema of the cluster file, for editors, or of a document of -o json
+    Schema(SchemaArguments),
     /// Print the version of kcm and the Kubernetes versions that it knows
     Version,
 }

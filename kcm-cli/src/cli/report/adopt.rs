@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use kcm_pki::{Certificate, Fingerprint};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::human::{self, GOOD, NAME, NOTE, count};
@@ -12,7 +13,7 @@ use crate::ops::adopt::Adopted;
 use crate::plan::Plan;
 
 /// The JSON document of `kcm adopt`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AdoptReport<'a> {
     #[serde(flatten)]

@@ -34,8 +34,15 @@ pub(super) fn exchange(out: &mut dyn Write, exchange: &Exchange) -> io::Result<(
 /// Writes an event.
 pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     match event {
-        Event::Observed { .. } => Ok(()),
-        Event::Warning { text } => diagnostic(out, Severity::Warning, text),
+        Event::Observed { .. } | Event::Committing { .. } => Ok(()),
+        // A finding has made its parts harmless; any other text may quote external text.
+        Event::Warning { text } if text.starts_with("warning[") => {
+            diagnostic(out, Severity::Warning, text)
+        }
+        Event::Warning { text } => {
+            write!(out, "{NOTE}warning{NOTE:#}: ")?;
+            detail(out, text)
+        }
         Event::CaCreated { path, not_after, algorithm } => {
             writeln!(
                 out,

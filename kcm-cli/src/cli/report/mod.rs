@@ -2,11 +2,13 @@
 
 mod adopt;
 mod certs;
+mod document;
 mod drill;
 mod fresh;
 mod human;
 mod lint;
 mod logs;
+mod progress;
 mod smoke;
 mod status;
 mod style;
@@ -15,6 +17,7 @@ mod terminal;
 pub(crate) mod tests;
 mod textfile;
 mod timer;
+mod version;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -24,6 +27,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::cli::args::Form;
+use crate::error::ErrorDocument;
 use crate::event::{Event, EventSink};
 use crate::finding::Severity;
 use crate::ops::adopt::Adopted;
@@ -36,11 +40,15 @@ use crate::preflight::lint::LintReport;
 use crate::rollout::{Outcome, Prepared};
 use crate::transport::Exchange;
 use crate::util::words;
+use document::Document;
+use progress::Progress;
 use terminal::Terminal;
 
 pub(crate) use adopt::AdoptReport;
+pub(crate) use document::{API_VERSION, DocumentValue};
 pub(crate) use fresh::FreshFile;
 pub(crate) use textfile::{certificate_metrics, status_metrics};
+pub(crate) use version::VersionReport;
 
 /// Moves the cursor to the upper left corner and clears the terminal.
 const CLEAR: &str = "\x1b[H\x1b[2J";
@@ -51,17 +59,19 @@ pub(crate) struct Report {
     form: Form,
     file: PathBuf,
     uploads: Uploads,
+    progress: Option<Progress>,
 }
 
 impl Report {
     pub(crate) fn new(form: Form, file: &Path) -> Self {
-        Self { form, file: file.to_owned(), uploads: Uploads::default() }
+        let progress = (form == Form::Human).then(Progress::on_terminal).flatten();
+        Self { form, file: file.to_owned(), uploads: Uploads::default(), progress }
     }
 
     pub(crate) fn plan(&self, prepared: &Prepared) -> io::Result<()> {
         match self.form {
             Form::Human => flushed(|out| human::plan(out, &prepared.plan, &self.file)),
-            form => document(form, "Plan", &prepared.plan),
+            form => document(form, &prepared.plan),
         }
     }
 
@@ -84,21 +94,21 @@ impl Report {
                 flushed(|out| out.write_all(report.adopted.text.as_bytes()))
             }
             Form::Human => flushed(|out| adopt::adopted(out, report, &self.file)),
-            form => document(form, "Adoption", report),
+            form => document(form, report),
         }
     }
 
     pub(crate) fn certificates(&self, check: &CertificateCheck) -> io::Result<()> {
         match self.form {
             Form::Human => flushed(|out| certs::check(out, check)),
-            form => document(form, "CertificateCheck", check),
+            form => document(form, check),
         }
     }
 
     pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
         match self.form {
             Form::Human => flushed(|out| status::status(out, status)),
-            form => document(form, "Status", status),
+            form => document(form, status),
         }
     }
 
@@ -115,29 +125,29 @@ impl Report {
                 status::status(out, status)?;
                 writeln!(out)
             }),
-            Form::Json => document(Form::Jsonl, "Status", status),
-            form => document(form, "Status", status),
+            Form::Json => document(Form::Jsonl, status),
+            form => document(form, status),
         }
     }
 
     pub(crate) fn smoke(&self, report: &SmokeReport) -> io::Result<()> {
         match self.form {
             Form::Human => flushed(|out| smoke::report(out, report)),
-            form => document(form, "SmokeReport", report),
+            form => document(form, report),
         }
     }
 
     pub(crate) fn drill(&self, report: &DrillReport) -> io::Result<()> {
         match self.form {
             Form::Human => flushed(|out| drill::report(out, report)),
-            form => document(form, "DrillReport", report),
+            form => document(form, report),
         }
     }
 
     pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {
         match self.form {
             Form::Human => flushed(|out| human::outcome(out, outcome, end, &self.file)),
-            form => document(form, "Outcome", outcome),
+            form => document(form, outcome),
         }
     }
 }
@@ -158,10 +168,15 @@ pub(crate) enum End {
 impl EventSink for Report {
     /// Ignores write errors, because progress that cannot be shown must not stop the work.
     fn event(&self, event: &Event) {
-        if self.form == Form::Jsonl {
-            let _ = document(Form::Jsonl, "Event", event);
-        } else if self.uploads.is_news(event) {
+        let write = || {
             let _ = human::event(&mut stderr(), event);
+        };
+        if self.form == Form::Jsonl {
+            let _ = document(Form::Jsonl, event);
+        } else if let Some(progress) = &self.progress {
+            progress.event(event, write);
+        } else if self.uploads.is_news(event) {
+            write();
         }
     }
 }
@@ -181,25 +196,9 @@ impl Uploads {
     }
 }
 
-/// A JSON document with its version and kind.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a, T> {
-    api_version: &'static str,
-    kind: &'static str,
-    #[serde(flatten)]
-    value: &'a T,
-}
-
-impl<'a, T: Serialize> Document<'a, T> {
-    fn new(kind: &'static str, value: &'a T) -> Self {
-        Self { api_version: "kcm/v1", kind, value }
-    }
-}
-
 /// Writes one document to standard output, with its version and kind.
-pub(crate) fn document(form: Form, kind: &'static str, value: &impl Serialize) -> io::Result<()> {
-    let document = Document::new(kind, value);
+fn document(form: Form, value: &impl DocumentValue) -> io::Result<()> {
+    let document = Document::new(value);
     let text = match form {
         Form::Yaml => {
             let text = serde_yaml::to_string(&document).map_err(io::Error::other)?;
@@ -222,15 +221,15 @@ pub(crate) fn lint(report: &LintReport, form: Form) -> io::Result<()> {
     match form {
         Form::Human => flushed(|out| lint::report(out, report)),
         Form::Sarif => json(&report.to_sarif()),
-        form => document(form, "LintReport", report),
+        form => document(form, report),
     }
 }
 
 /// Reports the version of kcm.
-pub(crate) fn version(form: Form, text: &str, document: &serde_json::Value) -> io::Result<()> {
+pub(crate) fn version(form: Form, text: &str, versions: &VersionReport) -> io::Result<()> {
     match form {
         Form::Human => flushed(|out| writeln!(out, "kcm {text}")),
-        form => self::document(form, "Version", document),
+        form => document(form, versions),
     }
 }
 
@@ -238,7 +237,7 @@ pub(crate) fn version(form: Form, text: &str, document: &serde_json::Value) -> i
 pub(crate) fn exchange(form: Form, exchange: &Exchange) {
     // A trace that cannot be written must not stop the work.
     let _ = match form {
-        Form::Jsonl => document(form, "Exchange", exchange),
+        Form::Jsonl => document(form, exchange),
         _ => human::exchange(&mut stderr(), exchange),
     };
 }
@@ -271,11 +270,11 @@ pub(crate) fn ask(question: &str) -> io::Result<()> {
 }
 
 /// Reports a failure: as text always, and as JSON if requested.
-pub(crate) fn failure(form: Form, message: &str, as_json: &serde_json::Value) -> io::Result<()> {
+pub(crate) fn failure(form: Form, message: &str, error: &ErrorDocument) -> io::Result<()> {
     human::diagnostic(&mut stderr(), Severity::Error, message)?;
     match form {
         Form::Human => Ok(()),
-        form => document(form, "Error", as_json),
+        form => document(form, error),
     }
 }
 

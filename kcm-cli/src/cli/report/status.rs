@@ -230,7 +230,7 @@ fn held(out: &mut dyn Write, leadership: &Leadership) -> io::Result<()> {
     let Some(holder) = &leadership.holder else { return Ok(()) };
     let who = leadership.master.as_ref().unwrap_or(holder);
     let leads = if leadership.is_stale() { "Last leader" } else { "Leader" };
-    write!(out, "{leads}: {who}")?;
+    write!(out, "{leads}: {}", crate::util::words::harmless(who))?;
     if let Some(since) = leadership.since {
         write!(out, ", since {}", crate::util::words::moment(since))?;
     }

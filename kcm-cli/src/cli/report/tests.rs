@@ -1,12 +1,14 @@
 //! Tests that external text in a report neither controls a terminal nor forges a line.
 
 mod progress;
+mod schemas;
 mod values;
 
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::style::Style;
+use crate::error::ErrorDocument;
 use crate::util::words::is_plain;
 
 /// A report with one word in all its texts.
@@ -15,6 +17,8 @@ struct Shown {
     human: String,
     /// The JSON documents of the report, each with its value.
     json: Vec<(String, Option<Value>)>,
+    /// The document of the report, with its version and kind.
+    document: Option<Value>,
     /// True if each further line of a text is indented.
     has_details: bool,
 }
@@ -105,9 +109,9 @@ fn all_faults(word: &str) -> Vec<String> {
 }
 
 /// Checks errors with every hostile word. `errors` returns their text and document for a word.
-pub(crate) fn assert_errors_are_harmless(errors: impl Fn(&str) -> Vec<(String, Value)>) {
+pub(crate) fn assert_errors_are_harmless(errors: impl Fn(&str) -> Vec<(String, ErrorDocument)>) {
     let shown = |word: &str| -> Vec<Shown> {
-        let shown = |(message, document): &(String, Value)| {
+        let shown = |(message, document): &(String, ErrorDocument)| {
             values::of("error", document, |out| {
                 super::human::diagnostic(out, crate::finding::Severity::Error, message)
             })

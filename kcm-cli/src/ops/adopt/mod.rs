@@ -19,6 +19,7 @@ mod trust;
 use std::path::Path;
 
 use kcm_pki::Fingerprint;
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -31,6 +32,7 @@ use crate::fleet::Fleet;
 use crate::observed::{AskError, ObserveError};
 use crate::ops::apply::compare;
 use crate::rollout::Prepared;
+use crate::util::schema::Sha256;
 use crate::util::tasks::at_once;
 use crate::util::words::harmless;
 use choices::{MasterChoice, ssh_section};
@@ -104,7 +106,7 @@ impl AdoptRequest {
 }
 
 /// Result of an adoption: a cluster file, and the files that it names.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Adopted {
     /// The text of the cluster file.
@@ -117,6 +119,7 @@ pub struct Adopted {
     #[serde(skip)]
     pub ca_certificate: String,
     /// The SHA-256 fingerprint of the CA certificate.
+    #[schemars(with = "Sha256")]
     pub ca_fingerprint: Fingerprint,
     /// The bundle of CA certificates that clients accept, as PEM, if the cluster file names one.
     /// The caller writes it there.
@@ -296,6 +299,9 @@ fn leave_out_fed_flags(found: &mut [look::Found]) {
 /// empty, or shows exactly the differences. Writes nothing.
 ///
 /// The CA certificate must exist at the path in the cluster file.
+///
+/// # Errors
+/// If the plan cannot be made.
 pub async fn adoption_plan(run: Run<'_>) -> Result<Prepared, Error> {
     compare(run).await
 }

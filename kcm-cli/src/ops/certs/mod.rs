@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use kcm_pki::{Certificate, Fingerprint};
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -17,16 +18,18 @@ use crate::context::Run;
 use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::pki;
+use crate::util::schema::{Rfc3339, Sha256};
 
 pub use evaluate::Validity;
 pub(crate) use look::{SeenCertificate, in_files, served};
 
 /// Result of a certificate check.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateCheck {
     /// Time of the check.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Rfc3339")]
     pub at: OffsetDateTime,
     /// Certificates: those of this machine, then those of each master in cluster file order.
     pub certificates: Vec<CheckedCertificate>,
@@ -35,7 +38,7 @@ pub struct CertificateCheck {
 }
 
 /// Use of a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CertificateUse {
     /// Certificate of the CA.
@@ -64,7 +67,7 @@ impl fmt::Display for CertificateUse {
 }
 
 /// A certificate and its validity.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckedCertificate {
     /// Name of the master; absent for this machine.
@@ -78,9 +81,11 @@ pub struct CheckedCertificate {
     /// Subject of the certificate.
     pub subject: String,
     /// SHA-256 fingerprint of the certificate.
+    #[schemars(with = "Sha256")]
     pub fingerprint: Fingerprint,
     /// Last second of the validity.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Rfc3339")]
     pub not_after: OffsetDateTime,
     /// Whole days until expiry, rounded towards zero; negative from one day after expiry.
     pub days_left: i64,
@@ -89,7 +94,7 @@ pub struct CheckedCertificate {
 }
 
 /// A certificate that could not be read.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnseenCertificate {
     /// Name of the master; absent for this machine.

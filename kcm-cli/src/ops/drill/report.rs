@@ -1,17 +1,20 @@
 //! Result of a drill, as a value.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::event::DrillMethod;
 use crate::ops::smoke::LeftBehind;
+use crate::util::schema::Rfc3339;
 
 /// Result of a drill. Points in time are milliseconds since [`at`](Self::at) on a monotonic clock.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DrillReport {
     /// Start of the observation.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Rfc3339")]
     pub at: OffsetDateTime,
     /// Name of the cluster.
     pub cluster: String,
@@ -40,7 +43,7 @@ pub struct DrillReport {
 }
 
 /// The end of a leader, and its successor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Succession {
     /// Master that led.
@@ -93,7 +96,7 @@ pub struct Succession {
 }
 
 /// Evidence for the end of leadership.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum EndOfLead {
     /// The process was seen to be gone.
@@ -105,7 +108,7 @@ pub enum EndOfLead {
 }
 
 /// Result of a Deployment that the drill created as a probe.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Reconciliation {
     /// The Deployment has its `ReplicaSet` and its Pod.
@@ -126,7 +129,7 @@ pub enum Reconciliation {
 }
 
 /// A master whose service is not known to run again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotPutBack {
     /// Name of the master.
@@ -138,7 +141,7 @@ pub struct NotPutBack {
 }
 
 /// Observations during the drill. Times are milliseconds since its start.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
     /// Length of the observation.
@@ -152,7 +155,7 @@ pub struct Timeline {
 }
 
 /// A period with one holder of the Lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HolderSpan {
     /// First observation of this holder.
@@ -164,7 +167,7 @@ pub struct HolderSpan {
 }
 
 /// Health of one master over time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterTimeline {
     /// Name of the master.
@@ -174,7 +177,7 @@ pub struct MasterTimeline {
 }
 
 /// A period of equal health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthSpan {
     /// Start of the period.
@@ -186,7 +189,7 @@ pub struct HealthSpan {
 }
 
 /// Answer of a master to a health request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum HealthAnswer {
     /// The service is healthy.

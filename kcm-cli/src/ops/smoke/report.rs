@@ -2,19 +2,22 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::context::Run;
 use crate::event::{CheckName, CheckResult, Event, SmokeCheck};
+use crate::util::schema::Rfc3339;
 
 /// Result of a smoke test.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SmokeReport {
     /// Start of the test.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Rfc3339")]
     pub at: OffsetDateTime,
     /// Namespace that the test created; absent if it created none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +31,7 @@ pub struct SmokeReport {
 }
 
 /// An object that could not be removed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftBehind {
     /// The object.

@@ -1,5 +1,6 @@
 //! Evaluation of one master's observed state. Pure.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -16,7 +17,7 @@ use crate::transport::{Activity, Enablement, Observation, PathState};
 /// Time after an automatic restart for which a service counts as crash-looping.
 const CALM: time::Duration = time::Duration::seconds(30);
 /// State of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Service {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kcm_kubeconfig::ServerUrl;
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Mutex;
@@ -15,13 +16,14 @@ use crate::kube::{ApiError, ControlPlane, Credentials, Lease, Via};
 use crate::pki;
 use crate::rollout::{Claim, owner};
 use crate::transport::{Observation, Transport};
+use crate::util::schema::Rfc3339;
 
 /// Maximum number of masters to query an unresponsive API server through. Each attempt may take 10
 /// s.
 const ATTEMPTS: usize = 2;
 
 /// Leadership, as recorded in the Lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Leadership {
     /// Holder of the Lease, as the Lease names it; absent without a holder.
@@ -40,6 +42,7 @@ pub struct Leadership {
     pub duration_milliseconds: Option<u64>,
     /// Time at which the holder acquired the Lease.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Rfc3339>")]
     pub since: Option<OffsetDateTime>,
     /// Number of changes of the holder.
     #[serde(skip_serializing_if = "Option::is_none")]

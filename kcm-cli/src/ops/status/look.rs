@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kcm_pki::Certificate;
 use kcm_systemd::{Argument, Flags, UnitFile};
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -37,7 +38,7 @@ pub(super) struct Look {
 }
 
 /// Health of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "health", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Health {

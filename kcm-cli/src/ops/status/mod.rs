@@ -8,6 +8,7 @@ mod look;
 mod sync;
 mod together;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
@@ -30,6 +31,7 @@ use crate::plan::choose::{Decisions, Site, as_held, decided};
 use crate::preflight::lint::{self, Running};
 use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
 use crate::util::files::RemotePath;
+use crate::util::schema::Rfc3339;
 use crate::util::tasks::at_once;
 use lead::LeadQuestion;
 use look::{Look, Question};
@@ -40,11 +42,12 @@ pub use look::Health;
 pub use sync::Sync;
 
 /// State of all masters.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Time of the observation.
     #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "Rfc3339")]
     pub at: OffsetDateTime,
     /// Masters, in cluster file order.
     pub masters: Vec<MasterStatus>,
@@ -59,7 +62,7 @@ pub struct Status {
 }
 
 /// Equality of files on all observed masters; null if fewer than two masters have the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Alike {
     /// The CA's certificate.
@@ -71,7 +74,7 @@ pub struct Alike {
 }
 
 /// Status of one master.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterStatus {
     /// Name of the master.
@@ -81,7 +84,7 @@ pub struct MasterStatus {
 }
 
 /// Observed state of a master.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MasterFacts {
     /// The kernel's host name.
@@ -111,7 +114,7 @@ pub struct MasterFacts {
 }
 
 /// One file on a master.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileStatus {
     /// Path of the file.

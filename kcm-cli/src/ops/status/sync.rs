@@ -1,6 +1,7 @@
 //! Comparison of a master with the cluster file, and of its process with its files. Pure.
 
 use kcm_systemd::UnitFile;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::look::Look;
@@ -12,7 +13,7 @@ use crate::plan::Step;
 use crate::transport::{Activity, PathState};
 
 /// Result of comparing the files of a master with the cluster file, and its process with its files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "sync", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum Sync {

@@ -7,10 +7,12 @@ use kcm_pki::{
     CaCertificate, Certificate, ChainError, Fingerprint, KeyAlgorithm, PrivateKey, ValidityError,
     verify_client_chain,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::pki::{IdentityRequest, Pair};
+use crate::util::schema::Sha256;
 use crate::util::words::in_full;
 
 pub(crate) use decide::grouped;
@@ -58,12 +60,13 @@ pub enum KeyMatch {
 }
 
 /// The decision about the identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "decision", rename_all = "camelCase")]
 pub enum Decision {
     /// Keep the existing identity.
     Keep {
         /// Fingerprint of the certificate.
+        #[schemars(with = "Sha256")]
         fingerprint: Fingerprint,
         /// Location of the identity.
         held: Held,
@@ -76,7 +79,7 @@ pub enum Decision {
 }
 
 /// Location of an identity that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Held {
     /// On the operator's machine.

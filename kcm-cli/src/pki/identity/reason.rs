@@ -3,13 +3,15 @@
 use std::fmt;
 
 use kcm_pki::{Fingerprint, KeyAlgorithm};
+use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::cluster::layout;
+use crate::util::schema::{KeyAlgorithmName, Rfc3339, Sha256};
 
 /// The reason why a certificate is issued.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "reason", rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Reason {
@@ -39,6 +41,7 @@ pub enum Reason {
         /// Algorithm of the key.
         found: String,
         /// Requested algorithm.
+        #[schemars(with = "KeyAlgorithmName")]
         wanted: KeyAlgorithm,
     },
     /// The certificate lacks a requested usage.
@@ -57,6 +60,7 @@ pub enum Reason {
     Expires {
         /// End of the certificate's validity.
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         at: OffsetDateTime,
     },
     /// All masters hold the certificate, but files to write need its key, which is not on this
@@ -69,11 +73,13 @@ pub enum Reason {
     Expired {
         /// End of the certificate's validity.
         #[serde(with = "time::serde::rfc3339")]
+        #[schemars(with = "Rfc3339")]
         at: OffsetDateTime,
     },
     /// The masters hold different certificates.
     MastersDiffer {
         /// Each certificate, with the masters that hold it.
+        #[schemars(with = "Vec<(Sha256, Vec<String>)>")]
         held: Vec<(Fingerprint, Vec<String>)>,
     },
     /// The masters hold the same certificate with different keys.

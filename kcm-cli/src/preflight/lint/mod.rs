@@ -14,11 +14,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kcm_systemd::{KubernetesVersion, LintVersions};
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::cluster::{Cluster, ClusterFileError};
 use crate::finding::{Finding, FindingCode, Severity as FindingSeverity, lint_code};
+use crate::util::schema::{LintSeverity, MinorVersion};
 use crate::util::words::{count, harmless};
 
 pub use kcm_systemd::Severity;
@@ -28,26 +30,28 @@ pub(crate) use hooks::{of_programs, refuse};
 pub(crate) use process::{Running, of_processes};
 
 /// The lint report on a cluster file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LintReport {
     /// The cluster file.
     pub file: PathBuf,
     /// The versions of Kubernetes that were checked.
+    #[schemars(with = "Vec<MinorVersion>")]
     pub versions: Vec<KubernetesVersion>,
     /// The findings, the most severe ones first, including accepted ones.
     pub findings: Vec<LintFinding>,
 }
 
 /// One finding of a lint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LintFinding {
     /// The stable code.
     pub code: &'static str,
     /// The severity of the finding.
+    #[schemars(with = "LintSeverity")]
     pub severity: Severity,
     /// The key of the cluster file to change; empty for the whole file.
     pub key: String,
@@ -67,6 +71,7 @@ pub struct LintFinding {
     pub help: String,
     /// The affected versions of Kubernetes, of those that were checked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<MinorVersion>")]
     pub versions: Vec<KubernetesVersion>,
     /// The reason given in the cluster file for accepting the finding, if it is accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,8 +212,8 @@ impl LintFinding {
 }
 
 fn listed(file: &Path, findings: &[LintFinding]) -> String {
-    let lines: String =
-        findings.iter().map(|finding| format!("{}\n", shown(file, finding))).collect();
+    let text = |text, finding| format!("{text}{}\n", shown(file, finding));
+    let lines = findings.iter().fold(String::new(), text);
     format!("{lines}{}; no master has changed", count(findings.len(), "lint error"))
 }
 

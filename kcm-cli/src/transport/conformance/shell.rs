@@ -38,7 +38,7 @@ async fn run(shell: &dyn Shell, line: &str, input: &[u8]) -> (Vec<u8>, Vec<u8>, 
         let _ = stdin.write_all(input).await;
         let _ = stdin.shutdown().await;
     };
-    let (_, read, read_errors) =
+    let ((), read, read_errors) =
         tokio::join!(send, stdout.read_to_end(&mut output), stderr.read_to_end(&mut errors));
     read.and(read_errors).unwrap();
     (output, errors, exit.await)

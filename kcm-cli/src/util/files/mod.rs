@@ -14,8 +14,10 @@ mod path;
 mod place;
 mod small;
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
@@ -72,6 +74,20 @@ impl fmt::Debug for Mode {
     }
 }
 
+impl JsonSchema for Mode {
+    fn schema_name() -> Cow<'static, str> {
+        "Mode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Permission bits of a file in octal, as `chmod` takes them.",
+            "type": "string",
+            "pattern": "^[0-7]{4}$",
+        })
+    }
+}
+
 impl Serialize for Mode {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -87,7 +103,7 @@ impl<'de> Deserialize<'de> for Mode {
 }
 
 /// Numeric user and group of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Owner {
     /// User id.
     pub uid: u32,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
@@ -11,8 +12,9 @@ use thiserror::Error;
 /// characters.
 ///
 /// It is not a `PathBuf`, because it belongs to the master's file system.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("pattern" = "^/"))]
 pub struct RemotePath(String);
 
 /// The error of a text that is not a [`RemotePath`].

@@ -98,6 +98,7 @@ pub(super) fn events(word: &str) -> Vec<Event> {
         Event::Uploading { master: text(), sent: 1, total: 2 },
         Event::Staged { master: text(), files: 1 },
         Event::CertificateReload { master: text(), certificate_reload },
+        Event::Committing { master: text() },
         Event::Committed { master: text() },
         Event::Unverified { master: text(), cause: text() },
         Event::RolledBack { master: text(), error: text() },

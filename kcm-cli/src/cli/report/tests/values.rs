@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use kcm_pki::{Fingerprint, KeyAlgorithm};
-use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::super::document::{Document, DocumentValue};
 use super::super::terminal::{Terminal, json};
 use super::super::{AdoptReport, End, adopt, certs, drill, human, lint, logs, smoke, status};
 use super::Shown;
@@ -69,7 +69,7 @@ impl Shown {
 
 pub(super) fn of(
     name: &'static str,
-    value: &impl Serialize,
+    value: &impl DocumentValue,
     write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Shown {
     let mut terminal = Terminal(Vec::new());
@@ -77,7 +77,8 @@ pub(super) fn of(
     let human = String::from_utf8(terminal.0).unwrap();
     let read = serde_json::to_value(value).unwrap();
     let json = [true, false].map(|pretty| (json(value, pretty).unwrap(), Some(read.clone())));
-    Shown { name, human, json: json.into(), has_details: false }
+    let document = serde_json::to_value(Document::new(value)).ok();
+    Shown { name, human, json: json.into(), document, has_details: false }
 }
 
 fn path() -> RemotePath {
@@ -262,7 +263,7 @@ fn status(word: &str) -> Status {
     }
 }
 
-fn findings(word: &str) -> Vec<Finding> {
+pub(super) fn findings(word: &str) -> Vec<Finding> {
     vec![
         Finding::error(FindingCode::UnitMasked, word, word, word),
         Finding::general(FindingCode::MastersDiffer, word, word),
@@ -315,5 +316,6 @@ fn log(word: &str) -> Shown {
     let entry = JournalEntry { cursor, microseconds: 1, message, cut: 1 };
     let line = LogLine { place: 0, master: "m1", entry: &entry };
     let human = anstream::adapter::strip_str(&logs::human(line, 2)).to_string();
-    Shown { name: "logs", human, json: vec![(logs::json(line), None)], has_details: true }
+    let json = vec![(logs::json(line), None)];
+    Shown { name: "logs", human, json, document: None, has_details: true }
 }

@@ -1,0 +1,43 @@
+//! JSON schemas of values that are serialised as text, for fields whose types have no schema.
+
+use std::borrow::Cow;
+
+use kcm_pki::KeyAlgorithm;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// Defines types that exist only as names of schemas.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident => $schema:tt;)*) => {$(
+        $(#[$doc])*
+        pub(crate) enum $name {}
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// A point in time as in RFC 3339.
+    Rfc3339 => { "type": "string", "format": "date-time" };
+    /// A SHA-256 digest, as [`kcm_pki::Fingerprint`] serialises it.
+    Sha256 => { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" };
+    /// The content of a file, as [`Content`](crate::Content) serialises it.
+    ContentText => { "type": "string", "pattern": "^(sha256:[0-9a-f]{64}|pending|as it is)$" };
+    /// A minor version of Kubernetes, as [`kcm_systemd::KubernetesVersion`] serialises it.
+    MinorVersion => { "type": "string", "pattern": "^1\\.[0-9]+$" };
+    /// The severity of a lint, as [`kcm_systemd::Severity`] serialises it.
+    LintSeverity => { "type": "string", "enum": ["benchmark", "warning", "error"] };
+    /// The name of a key algorithm, as [`KeyAlgorithm`] serialises it.
+    KeyAlgorithmName => { "type": "string", "enum": (KeyAlgorithm::ALL.map(KeyAlgorithm::as_str)) };
+}
