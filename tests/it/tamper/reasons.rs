@@ -35,7 +35,7 @@ fn the_plan_names_the_reason_seen_on_the_masters() {
     let all = [FIRST, TAMPERED];
     let cases: [(&str, Tamper<'_>); 10] = [
         ("the common name is admin, not system:kube", &|site| {
-            plant(site, &all, "admin", -day, year)
+            plant(site, &all, "admin", -day, year);
         }),
         ("the certificate expired on ", &|site| plant(site, &all, USER, -year, -day)),
         ("the certificate expires on ", &|site| plant(site, &all, USER, -day, day)),
