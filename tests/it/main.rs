@@ -21,6 +21,7 @@ mod create_ca;
 mod cuts;
 mod deploy;
 mod distribute;
+mod docs;
 mod drill;
 mod enumerated;
 mod examples;
