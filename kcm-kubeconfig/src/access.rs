@@ -322,7 +322,12 @@ mod tests {
                 "view --raw",
             ),
             ("server: https:", "\"s\\u0065rver\": https:", "line 7: not YAML, or", "view --raw"),
-            ("  name: kubernetes", "  name: \"a\\x20\"\n- name: kubernetes", "no server", ""),
+            (
+                "  name: kubernetes",
+                "  name: \"a\\x20\"\n- name: kubernetes",
+                "cluster `kubernetes` has no server",
+                "",
+            ),
             ("kind: Config", "kind: Config: a", "line 2: not YAML, or", "view --raw"),
             ("kind: Config", "kind: Config\n\t- a", "line 3: not YAML, or", "view --raw"),
             (

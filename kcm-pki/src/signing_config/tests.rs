@@ -47,7 +47,7 @@ fn an_unknown_profile_is_refused_with_the_known_ones() {
         "unknown signing profile \"kubernets\"; known profiles: kubernetes"
     );
     let error = SigningConfig::built_in().profile("x").unwrap_err();
-    assert!(error.to_string().ends_with("known are: none"));
+    assert!(error.to_string().ends_with("known profiles: none"));
 }
 
 #[test]
