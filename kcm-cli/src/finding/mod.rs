@@ -194,19 +194,21 @@ impl Finding {
     }
 }
 
-/// Merges equal findings of several masters into one that names them all, in the order of their first.
-#[must_use]
+/// Merges equal findings of several masters into one that names them all, in the order of the first.
 pub(crate) fn grouped(findings: &[Finding]) -> Vec<Finding> {
     let mut groups: Vec<Finding> = Vec::new();
     for finding in findings {
-        let key = |it: &Finding| (it.code, it.severity, it.problem.clone(), it.help.clone());
-        let group = groups.iter_mut().find(|group| key(group) == key(finding));
-        match (group, &finding.master) {
-            (Some(Finding { master: Some(masters), .. }), Some(master)) => {
-                *masters = format!("{masters}, {master}");
-            }
-            _ => groups.push(finding.clone()),
-        }
+        let is_equal = |group: &&mut Finding| {
+            (group.code, group.severity) == (finding.code, finding.severity)
+                && (&group.problem, &group.help) == (&finding.problem, &finding.help)
+        };
+        let Some(group) = groups.iter_mut().find(is_equal) else {
+            groups.push(finding.clone());
+            continue;
+        };
+        let masters: Vec<_> =
+            group.master.take().into_iter().chain(finding.master.clone()).collect();
+        group.master = (!masters.is_empty()).then(|| masters.join(", "));
     }
     groups
 }
@@ -248,5 +250,14 @@ mod tests {
     fn a_finding_says_where_what_and_what_to_do() {
         let finding = Finding::error(FindingCode::UnitMasked, "m1", "it is masked", "unmask it");
         assert_eq!(finding.to_string(), "error[unit-masked]: m1: it is masked\n  help: unmask it");
+    }
+
+    #[test]
+    fn equal_findings_are_one_that_names_their_masters() {
+        let of = |master| Finding::error(FindingCode::UnitMasked, master, "p", "h");
+        let general = || Finding::general(FindingCode::UnitMasked, "p", "h");
+        let found = grouped(&[of("m1"), general(), of("m2"), of("m1").into_warning(), general()]);
+        let masters: Vec<_> = found.iter().map(|it| it.master.as_deref()).collect();
+        assert_eq!(masters, [Some("m1, m2"), Some("m1")]);
     }
 }

@@ -105,19 +105,16 @@ pub(super) fn event(out: &mut dyn Write, event: &Event) -> io::Result<()> {
 
 /// Writes an error or a warning, which may be a list of findings.
 ///
-/// A line that is neither indented nor begins with the severity of a finding gets `severity` in front. The line breaks
-/// are kcm's: external text is already reduced to single lines.
+/// A line that is neither indented nor begins with the label of a finding gets `severity` in front.
+/// The line breaks are kcm's: external text is already reduced to single lines.
 pub(super) fn diagnostic(out: &mut dyn Write, severity: Severity, text: &str) -> io::Result<()> {
     for line in text.lines() {
-        let labelled = [Severity::Error, Severity::Warning].into_iter().find_map(|severity| {
-            let rest = line.strip_prefix(&severity.to_string())?;
-            rest.starts_with('[').then_some((severity, rest))
+        let labelled = LABELS.into_iter().find_map(|(label, style)| {
+            let rest = line.strip_prefix(label)?;
+            rest.starts_with('[').then_some((label, style, rest))
         });
         match labelled {
-            Some((severity, rest)) => {
-                let style = style_of(severity);
-                writeln!(out, "{style}{severity}{style:#}{rest}")?;
-            }
+            Some((label, style, rest)) => writeln!(out, "{style}{label}{style:#}{rest}")?,
             None if line.starts_with(' ') => writeln!(out, "{line}")?,
             None => {
                 let style = style_of(severity);
@@ -127,6 +124,9 @@ pub(super) fn diagnostic(out: &mut dyn Write, severity: Severity, text: &str) ->
     }
     Ok(())
 }
+
+/// The labels with which findings begin, those of `kcm lint` included.
+const LABELS: [(&str, Style); 3] = [("error", BAD), ("warning", NOTE), ("benchmark", NOTE)];
 
 fn style_of(severity: Severity) -> Style {
     match severity {

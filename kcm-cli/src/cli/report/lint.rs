@@ -4,20 +4,15 @@ use std::io::{self, Write};
 
 use kcm_systemd::KubernetesVersion;
 
-use super::human::{BAD, GOOD, NOTE, count};
-use crate::preflight::lint::{LintFinding, LintReport, Severity, word};
+use super::human::{GOOD, count, diagnostic};
+use crate::finding::Severity;
+use crate::preflight::lint::{LintReport, shown};
 
 pub(super) fn report(out: &mut dyn Write, report: &LintReport) -> io::Result<()> {
     let (accepted, findings): (Vec<_>, Vec<_>) =
         report.findings.iter().partition(|finding| finding.accepted.is_some());
     for finding in &findings {
-        let LintFinding { code, severity, help, .. } = finding;
-        let style = if *severity == Severity::Error { BAD } else { NOTE };
-        let what = finding.what(&report.file);
-        writeln!(out, "{style}{}{style:#}[{code}]: {what}", word(*severity))?;
-        if !help.is_empty() {
-            writeln!(out, "  help: {help}")?;
-        }
+        diagnostic(out, Severity::Warning, &shown(&report.file, finding))?;
     }
     let accepted = match accepted.len() {
         0 => String::new(),

@@ -68,6 +68,11 @@ impl Report {
         Self { form, file: file.to_owned(), uploads: Uploads::default(), progress }
     }
 
+    /// Shows no progress lines, because other lines are written beside the report.
+    pub(crate) fn without_progress(self) -> Self {
+        Self { progress: None, ..self }
+    }
+
     pub(crate) fn plan(&self, prepared: &Prepared) -> io::Result<()> {
         match self.form {
             Form::Human => flushed(|out| human::plan(out, &prepared.plan, &self.file)),
@@ -91,7 +96,7 @@ impl Report {
         match self.form {
             Form::Human if prints => {
                 adopt::adopted(&mut stderr(), report, &self.file)?;
-                flushed(|out| out.write_all(report.adopted.text.as_bytes()))
+                text(&report.adopted.text)
             }
             Form::Human => flushed(|out| adopt::adopted(out, report, &self.file)),
             form => document(form, report),
@@ -207,13 +212,12 @@ fn document(form: Form, value: &impl DocumentValue) -> io::Result<()> {
         Form::Jsonl => terminal::json(&document, false)? + "\n",
         Form::Human | Form::Json | Form::Sarif => terminal::json(&document, true)? + "\n",
     };
-    flushed(|out| out.write_all(text.as_bytes()))
+    self::text(&text)
 }
 
 /// Writes a value as JSON to standard output, as it is.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
-    let text = terminal::json(value, true)? + "\n";
-    flushed(|out| out.write_all(text.as_bytes()))
+    text(&(terminal::json(value, true)? + "\n"))
 }
 
 /// Reports the findings of `kcm lint`.
