@@ -12,9 +12,9 @@ use files::Missing;
 
 use super::cluster_file;
 use super::exit::{Exit, Failure, text, text_of_adopt};
-use super::{Invocation, ask_for_password};
-use crate::cli::args::AdoptArguments;
-use crate::cli::report::{AdoptReport, Report};
+use super::{Invocation, connect};
+use crate::cli::args::{AdoptArguments, CommonArguments};
+use crate::cli::report::AdoptReport;
 use crate::cluster::Cluster;
 use crate::context::{Consent, Run};
 use crate::error::Error;
@@ -28,7 +28,7 @@ pub(super) async fn run(
     let Invocation { common, interrupt } = invocation;
     let request = arguments.request(common)?;
     let prints = common.is_standard_stream();
-    let origin = if prints { Path::new("kcm.yaml") } else { &common.file };
+    let origin = origin(common);
     if !prints && !arguments.overwrite && fs::symlink_metadata(origin).is_ok() {
         return Err(cluster_file::exists(
             origin,
@@ -38,11 +38,7 @@ pub(super) async fn run(
     let masters = request.masters(origin).map_err(|error| {
         Failure::new(Exit::Usage, format!("invalid argument: {}", error.message))
     })?;
-    let fleet = match &arguments.root {
-        Some(root) => Fleet::folders(&masters, root),
-        None => Fleet::ssh(&masters, ask_for_password)
-            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?,
-    };
+    let fleet = connect(&masters, arguments.root.as_deref(), common)?;
     let now = OffsetDateTime::now_utc();
     let work = async {
         let adopted = adopt(&request, &fleet, origin, now).await.map_err(failure)?;
@@ -56,6 +52,11 @@ pub(super) async fn run(
     };
     fleet.close().await;
     done
+}
+
+/// Returns the path that the cluster file will have.
+fn origin(common: &CommonArguments) -> &Path {
+    if common.is_standard_stream() { Path::new("kcm.yaml") } else { &common.file }
 }
 
 fn failure(error: AdoptError) -> Failure {
@@ -81,8 +82,8 @@ async fn finish(
 ) -> Result<Exit, Failure> {
     let Invocation { common, interrupt } = invocation;
     let prints = common.is_standard_stream();
-    let origin = if prints { Path::new("kcm.yaml") } else { &common.file };
-    let report = Report::new(common.output, origin);
+    let origin = origin(common);
+    let report = super::report(common, origin);
     let missing = (!prints)
         .then(|| Missing::of(&adopted.cluster, &adopted, arguments.overwrite))
         .transpose()?;

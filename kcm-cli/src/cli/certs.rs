@@ -23,7 +23,7 @@ async fn check(
     arguments: &CertsCheckArguments,
     invocation: Invocation<'_>,
 ) -> Result<Exit, Failure> {
-    let masters = Masters::of(&arguments.root, &arguments.select, Consent::default());
+    let masters = Masters::of(&arguments.fleet, Consent::default());
     let check = async |run: Run<'_>, report: &Report| {
         let within = arguments.within.map(Duration::from);
         let check = check_certificates(run, within).await?;
@@ -36,9 +36,8 @@ async fn renew(
     arguments: &CertsRenewArguments,
     invocation: Invocation<'_>,
 ) -> Result<Exit, Failure> {
-    let CertsRenewArguments { root, select, confirm, force, same_key, within, textfile } =
-        arguments;
-    let masters = Masters::of(root, select, Consent::default());
+    let CertsRenewArguments { fleet, confirm, force, same_key, within, textfile } = arguments;
+    let masters = Masters::of(fleet, Consent::default());
     let within = within.map(Duration::from);
     let renewal = Renewal { force: *force, same_key: *same_key, within };
     let renew = async |run: Run<'_>, report: &Report| {

@@ -27,9 +27,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::cli::args::{
-    Arguments, CommonArguments, Form, PlanArguments, RemoveArguments, RollbackArguments,
-    RootArguments, SelectArguments, Verb, YesArguments,
+    Arguments, CommonArguments, FleetArguments, Form, PlanArguments, RemoveArguments,
+    RollbackArguments, SelectArguments, Verb, YesArguments,
 };
+use crate::cluster::Cluster;
 use crate::context::{Consent, Run};
 use crate::fleet::Fleet;
 use crate::ops::apply::{plan, prepare_to_apply};
@@ -124,21 +125,21 @@ async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
         Verb::Adopt(arguments) => adopt::run(&arguments, invocation).await,
         Verb::Lint(arguments) => lint::run(&arguments, invocation.common),
         Verb::Plan(PlanArguments { apply, check }) => {
-            let masters = Masters::of(&apply.root, &apply.select, apply.consent());
+            let masters = Masters::of(&apply.fleet, apply.consent());
             let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;
             with_fleet(invocation, masters, plan).await
         }
         Verb::Apply(arguments) => {
             let planned = &arguments.plan;
-            let masters = Masters::of(&planned.root, &planned.select, planned.consent());
+            let masters = Masters::of(&planned.fleet, planned.consent());
             let apply = async |run: Run<'_>, report: &Report| {
                 let prepared = prepare_to_apply(run).await?;
                 carry_out(run, report, prepared, (End::AsTheFileSays, arguments.confirm)).await
             };
             with_fleet(invocation, masters, apply).await
         }
-        Verb::Rollback(RollbackArguments { root, select, confirm }) => {
-            let masters = Masters::of(&root, &select, Consent::default());
+        Verb::Rollback(RollbackArguments { fleet, confirm }) => {
+            let masters = Masters::of(&fleet, Consent::default());
             let rollback = async |run: Run<'_>, report: &Report| {
                 let prepared = plan_rollback(run).await?;
                 carry_out(run, report, prepared, (End::AsBefore, confirm)).await
@@ -230,8 +231,8 @@ struct Masters<'a> {
 }
 
 impl<'a> Masters<'a> {
-    fn of(root: &'a RootArguments, select: &'a SelectArguments, consent: Consent) -> Self {
-        Self { root: root.root.as_deref(), ..Self::over_ssh(select, consent) }
+    fn of(fleet: &'a FleetArguments, consent: Consent) -> Self {
+        Self { root: fleet.root.root.as_deref(), ..Self::over_ssh(&fleet.select, consent) }
     }
 
     fn over_ssh(select: &'a SelectArguments, consent: Consent) -> Self {
@@ -249,13 +250,8 @@ async fn with_fleet(
     let Masters { root, only, skip, consent } = masters;
     let cluster = cluster_file::read(&common.file)?;
     let cluster = cluster.select(only, skip).map_err(|error| Failure::new(Exit::Usage, error))?;
-    let fleet = match root {
-        Some(root) => Fleet::folders(&cluster, root),
-        None => Fleet::ssh(&cluster, ask_for_password)
-            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?,
-    };
-    let fleet = if common.verbose { traced(fleet, common.output) } else { fleet };
-    let report = Report::new(common.output, &common.file);
+    let fleet = connect(&cluster, root, common)?;
+    let report = report(common, &common.file);
     let now = OffsetDateTime::now_utc();
     let run = Run { cluster: &cluster, fleet: &fleet, now, events: &report, interrupt, consent };
     let done = verb(run, &report).await;
@@ -263,9 +259,29 @@ async fn with_fleet(
     done
 }
 
-fn traced(fleet: Fleet, form: Form) -> Fleet {
-    let report = move |exchange: &Exchange| report::exchange(form, exchange);
-    fleet.traced(&(Arc::new(report) as Arc<dyn Fn(&Exchange) + Send + Sync>))
+/// Returns the masters, or the folders in their place. Nothing is opened yet.
+fn connect(
+    cluster: &Cluster,
+    root: Option<&Path>,
+    common: &CommonArguments,
+) -> Result<Fleet, Failure> {
+    let fleet = match root {
+        Some(root) => Fleet::folders(cluster, root),
+        None => Fleet::ssh(cluster, ask_for_password)
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?,
+    };
+    if !common.verbose {
+        return Ok(fleet);
+    }
+    let form = common.output;
+    let trace = move |exchange: &Exchange| report::exchange(form, exchange);
+    Ok(fleet.traced(&(Arc::new(trace) as Arc<dyn Fn(&Exchange) + Send + Sync>)))
+}
+
+/// Returns the report of an invocation about a cluster file.
+fn report(common: &CommonArguments, file: &Path) -> Report {
+    let report = Report::new(common.output, file);
+    if common.verbose { report.without_progress() } else { report }
 }
 
 fn ask_for_password() -> io::Result<Zeroizing<String>> {

@@ -17,7 +17,7 @@ pub(super) async fn run(
     arguments: StatusArguments,
     invocation: Invocation<'_>,
 ) -> Result<Exit, Failure> {
-    let masters = Masters::of(&arguments.root, &arguments.select, Consent::default());
+    let masters = Masters::of(&arguments.fleet, Consent::default());
     let look = async |run: Run<'_>, report: &Report| match arguments.watch {
         None => once(run, report, &arguments).await,
         Some(pause) => watch(run, report, &arguments, pause.into()).await,

@@ -38,7 +38,7 @@ pub(crate) use examine::clock;
 pub(crate) use exposed::{exposed, open_keys};
 pub(crate) use files::named as named_files;
 pub(crate) use masters::{equal_files, host_names, strays, unreadable_note, untrusted_folders};
-pub(crate) use program::{evaluate as judge_program, too_new, version as program_version};
+pub(crate) use program::{evaluate as evaluate_program, too_new, version as program_version};
 pub(crate) use units::units;
 
 /// Collected findings.

@@ -185,7 +185,7 @@ impl Trial {
             Observation::Known(facts) => preflight::program_version(&facts.version),
             Observation::Unknown(_) => None,
         };
-        let found = preflight::judge_program(master, &self.program, said, &self.flags);
+        let found = preflight::evaluate_program(master, &self.program, said, &self.flags);
         found.into_iter().next().or_else(|| preflight::too_new(master, version, self.server))
     }
 }

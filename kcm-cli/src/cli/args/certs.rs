@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use kcm_pki::GoDuration;
 
-use super::{CertsTimerArguments, RootArguments, SelectArguments, YesArguments};
+use super::{CertsTimerArguments, FleetArguments, YesArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertsVerb {
@@ -22,9 +22,7 @@ pub(crate) enum CertsVerb {
 #[derive(Debug, Args)]
 pub(crate) struct CertsCheckArguments {
     #[command(flatten)]
-    pub(crate) root: RootArguments,
-    #[command(flatten)]
-    pub(crate) select: SelectArguments,
+    pub(crate) fleet: FleetArguments,
     /// Treat certificates that expire within this time as due, such as 720h [default:
     /// pki.renewBefore, or 30 days, but at most a third of the lifetime]
     #[arg(long, value_name = "DURATION", value_parser = str::parse::<GoDuration>)]
@@ -37,9 +35,7 @@ pub(crate) struct CertsCheckArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CertsRenewArguments {
     #[command(flatten)]
-    pub(crate) root: RootArguments,
-    #[command(flatten)]
-    pub(crate) select: SelectArguments,
+    pub(crate) fleet: FleetArguments,
     #[command(flatten)]
     pub(crate) confirm: YesArguments,
     /// Also renew certificates that are not due

@@ -161,12 +161,19 @@ pub(crate) struct SelectArguments {
     pub(crate) skip: Vec<String>,
 }
 
+/// Masters, or folders in their place, selected by name.
 #[derive(Debug, Args)]
-pub(crate) struct PlanOfApplyArguments {
+pub(crate) struct FleetArguments {
     #[command(flatten)]
     pub(crate) root: RootArguments,
     #[command(flatten)]
     pub(crate) select: SelectArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanOfApplyArguments {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArguments,
     /// Replace the CA of a running cluster; safe only after every component trusts both CAs
     #[arg(long)]
     replace_ca: bool,
@@ -187,9 +194,7 @@ pub(crate) struct ApplyArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArguments {
     #[command(flatten)]
-    pub(crate) root: RootArguments,
-    #[command(flatten)]
-    pub(crate) select: SelectArguments,
+    pub(crate) fleet: FleetArguments,
     #[command(flatten)]
     pub(crate) confirm: YesArguments,
 }

@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use kcm_pki::GoDuration;
 
-use super::{RootArguments, SelectArguments};
+use super::FleetArguments;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     #[command(flatten)]
-    pub(crate) root: RootArguments,
-    #[command(flatten)]
-    pub(crate) select: SelectArguments,
+    pub(crate) fleet: FleetArguments,
     /// Repeat until Ctrl-C, with this pause between two reports
     #[arg(
         short,
