@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use kcm_benches::{REAL_SIZE, median};
-use kcm_tests::lab::{Lab, Machine};
-use kcm_tests::{SERVES_NOT, SLEEPER, Site, peers, proxy};
+use kcm_tests::lab::{LabCluster, Machine};
+use kcm_tests::{SERVES_NOT, SLEEPER, Workspace, peers, proxy};
 
 const ROUNDS: usize = 15;
 /// Time for which a unit must stay active before an apply is complete.
@@ -27,14 +27,14 @@ const DELAY: Duration = Duration::from_millis(25);
 const UNIT: &str = "kube-controller-manager.service";
 
 fn main() -> ExitCode {
-    let Some(lab) = Lab::three() else { return ExitCode::SUCCESS };
+    let Some(lab) = LabCluster::three() else { return ExitCode::SUCCESS };
     lab.machines().iter().for_each(furnish);
-    let near = site(&lab, &lab.cluster_sections());
+    let near = workspace(&lab, &lab.cluster_sections());
     let one = || peers::run(lab.machine(0).ssh().arg("true"));
     let local = measure(&lab, &near, ROUNDS, one);
 
     let (sections, alias) = far(&lab);
-    let distant = site(&lab, &sections);
+    let distant = workspace(&lab, &sections);
     distant.write("ssh_config", &alias);
     let config = distant.file("ssh_config");
     let one = || {
@@ -61,10 +61,15 @@ struct Medians {
     fresh: Duration,
 }
 
-fn measure<R>(lab: &Lab, site: &Site, rounds: usize, login: impl Fn() -> R) -> Medians {
+fn measure<R>(
+    lab: &LabCluster,
+    workspace: &Workspace,
+    rounds: usize,
+    login: impl Fn() -> R,
+) -> Medians {
     let apply = || {
         let start = Instant::now();
-        let ran = site.kcm(&["apply"]);
+        let ran = workspace.kcm(&["apply"]);
         assert_eq!(ran.code, 0, "{ran:?}");
         (start.elapsed(), ran.stdout)
     };
@@ -99,18 +104,18 @@ fn line(name: &str, medians: &Medians, time: Duration, bound: Option<f64>) -> bo
 }
 
 /// Creates the tutorial's cluster on the lab's masters.
-fn site(lab: &Lab, sections: &str) -> Site {
-    let site = Site::new();
-    let text = site.read("kcm.yaml");
+fn workspace(lab: &LabCluster, sections: &str) -> Workspace {
+    let workspace = Workspace::new();
+    let text = workspace.read("kcm.yaml");
     let (head, _) = text.split_once("masters:\n").unwrap();
     let text = format!("{head}{SERVES_NOT}install:\n  distributeCa: true\n{sections}");
-    site.write("kcm.yaml", text.replace("192.168.1.210", &lab.address(1).to_string()));
-    site
+    workspace.write("kcm.yaml", text.replace("192.168.1.210", &lab.address(1).to_string()));
+    workspace
 }
 
 /// Returns sections of the cluster file for masters behind a slow line, and the SSH configuration
 /// that they require.
-fn far(lab: &Lab) -> (String, String) {
+fn far(lab: &LabCluster) -> (String, String) {
     let far = lab.machines().iter().zip(60..).map(|(machine, last)| {
         let (here, there) = (lab.address(last), machine.address());
         let port = machine.port();

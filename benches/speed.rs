@@ -221,22 +221,23 @@ fn unit() -> Figure {
 
 /// Measures a plan for many masters: all empty, or all deployed with one changed flag.
 fn plan(state: State) -> Figure {
-    let site = tempfile::tempdir().unwrap();
+    let workspace = tempfile::tempdir().unwrap();
     let authority = authority(KeyAlgorithm::EcdsaP256);
-    fs::write(site.path().join("ca.pem"), authority.certificate().certificate().to_pem()).unwrap();
-    fs::write(site.path().join("ca-key.pem"), authority.key().to_pem()).unwrap();
+    fs::write(workspace.path().join("ca.pem"), authority.certificate().certificate().to_pem())
+        .unwrap();
+    fs::write(workspace.path().join("ca-key.pem"), authority.key().to_pem()).unwrap();
     let fakes: Vec<_> = (0..MASTERS).map(|place| Fake::new(format!("m{place}"))).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (name, expected) = match state {
         State::Fresh => ("plan, 1,000 fresh masters", 7 * MASTERS),
         State::Deployed => {
-            let cluster = cluster(site.path(), 2);
+            let cluster = cluster(workspace.path(), 2);
             let fleet = fleet(&cluster, &fakes);
             runtime.block_on(kcm::apply(run(&cluster, &fleet))).unwrap();
             ("plan, 1,000 deployed masters, one flag", 3 * MASTERS)
         }
     };
-    let cluster = cluster(site.path(), 4);
+    let cluster = cluster(workspace.path(), 4);
     let fleet = fleet(&cluster, &fakes);
     at_most(name, 1, (Duration::from_millis(200), "at most 200 ms"), || {
         let prepared = runtime.block_on(kcm::plan(run(&cluster, &fleet))).unwrap();
@@ -251,7 +252,7 @@ enum State {
     Deployed,
 }
 
-fn cluster(site: &Path, verbosity: u8) -> Cluster {
+fn cluster(workspace: &Path, verbosity: u8) -> Cluster {
     let masters = (0..MASTERS).map(|place| {
         format!("  - {{name: m{place}, address: 192.168.{}.{}}}\n", place / 250, 1 + place % 250)
     });
@@ -264,7 +265,7 @@ masters:
 {}",
         masters.collect::<String>()
     );
-    Cluster::parse(&text, &site.join("kcm.yaml")).unwrap()
+    Cluster::parse(&text, &workspace.join("kcm.yaml")).unwrap()
 }
 
 fn fleet(cluster: &Cluster, fakes: &[Fake]) -> Fleet {

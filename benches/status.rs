@@ -19,14 +19,14 @@ use std::time::{Duration, Instant};
 
 use kcm_benches::median;
 use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
-use kcm_tests::lab::{Lab, Machine, Variant};
-use kcm_tests::{Site, kcm, peers};
+use kcm_tests::lab::{LabCluster, Machine, Variant};
+use kcm_tests::{Workspace, kcm, peers};
 
 /// Maximum resident memory of kcm with a hundred masters, in KiB.
 const MEMORY: u64 = 100 * 1024;
 
 fn main() -> ExitCode {
-    let Some(lab) = Lab::three() else { return ExitCode::SUCCESS };
+    let Some(lab) = LabCluster::three() else { return ExitCode::SUCCESS };
     let binaries = Binaries::find();
     println!("{:<42} {:>12} {:>8}  bound", "", "median", "ratio");
     let folder = tempfile::tempdir().unwrap();
@@ -37,34 +37,34 @@ fn main() -> ExitCode {
     if three && hundred { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn three(lab: &Lab, binaries: &Binaries) -> bool {
-    let (site, _plane) = deployed(lab, binaries);
-    let plain = site.read("kcm.yaml");
+fn three(lab: &LabCluster, binaries: &Binaries) -> bool {
+    let (workspace, _plane) = deployed(lab, binaries);
+    let plain = workspace.read("kcm.yaml");
     let program =
         format!("install: {{binary: {}, ", binaries.controller_manager_binary().display());
     let brings = plain.replace("install: {", &program);
     let says = |arguments: &[&str], expected: &str| {
         timed(|| {
-            let ran = site.kcm(arguments);
+            let ran = workspace.kcm(arguments);
             assert!(ran.code == 0 && ran.stdout.contains(expected), "{ran:?}");
         })
     };
     // A change of one flag, with which kcm records the program.
-    site.write(
+    workspace.write(
         "kcm.yaml",
         plain.replace("install:", "controllerManager: {flags: {v: 3}}\ninstall:"),
     );
     let first = says(&["apply"], "");
-    site.write("kcm.yaml", &brings);
+    workspace.write("kcm.yaml", &brings);
     says(&["apply"], "");
     let mut measured = [const { Vec::new() }; 5];
     for _ in 0..15 {
-        site.write("kcm.yaml", &plain);
+        workspace.write("kcm.yaml", &plain);
         measured[0].push(timed(|| drop(peers::run(lab.machine(0).ssh().arg("true")))));
         measured[1].push(says(&["apply"], "Nothing to do"));
         measured[2].push(says(&["status"], ""));
         measured[3].push(says(&["certs", "check"], ""));
-        site.write("kcm.yaml", &brings);
+        workspace.write("kcm.yaml", &brings);
         measured[4].push(says(&["apply"], "Nothing to do"));
     }
     let [login, apply, status, check, brings] = measured.map(median);
@@ -84,9 +84,11 @@ fn hundred(binaries: &Binaries) -> bool {
         let machine = |place| Variant::new().hostname(&format!("{of}-{place}")).extra_addresses(9);
         (1..=5).map(machine).collect()
     };
-    let (Some(one), Some(other)) = (Lab::up(&five("a")), Lab::up(&five("b"))) else { return true };
-    let site = Site::new();
-    let authority = Authority::read(&site.file("pki/ca/cert"));
+    let (Some(one), Some(other)) = (LabCluster::up(&five("a")), LabCluster::up(&five("b"))) else {
+        return true;
+    };
+    let workspace = Workspace::new();
+    let authority = Authority::read(&workspace.file("pki/ca/cert"));
     let plane = ControlPlane::start(binaries, one.address(20), 6443, &authority);
     let mut masters = String::from("masters:\n");
     let mut config = String::new();
@@ -100,7 +102,7 @@ fn hundred(binaries: &Binaries) -> bool {
             addresses.push(address.to_string());
         }
     }
-    site.write("ssh_config", config);
+    workspace.write("ssh_config", config);
     let ssh = format!("{masters}ssh: {{configFile: ssh_config}}\n");
     let mut firsts = String::from("masters:\n");
     for (place, line) in masters.lines().skip(1).enumerate() {
@@ -108,16 +110,16 @@ fn hundred(binaries: &Binaries) -> bool {
             writeln!(firsts, "{line}").unwrap();
         }
     }
-    write(&site, &plane, &format!("{firsts}ssh: {{configFile: ssh_config}}\n"));
-    let applied = site.kcm(&["apply"]);
+    write(&workspace, &plane, &format!("{firsts}ssh: {{configFile: ssh_config}}\n"));
+    let applied = workspace.kcm(&["apply"]);
     assert_eq!(applied.code, 0, "{applied:?}");
-    write(&site, &plane, &ssh);
+    write(&workspace, &plane, &ssh);
 
-    let config = site.file("ssh_config");
+    let config = workspace.file("ssh_config");
     let (mut logins, mut statuses, mut memory) = (Vec::new(), Vec::new(), 0);
     for _ in 0..5 {
         logins.push(timed(|| all_log_in(&config, &addresses)));
-        statuses.push(timed(|| memory = memory.max(look(&site, addresses.len()))));
+        statuses.push(timed(|| memory = memory.max(look(&workspace, addresses.len()))));
     }
     let logins = median(logins);
     line("a hundred `ssh host true` at once", logins, logins, None);
@@ -134,22 +136,22 @@ fn hundred(binaries: &Binaries) -> bool {
 }
 
 /// Creates the tutorial's cluster with an API server and deployed services.
-fn deployed(lab: &Lab, binaries: &Binaries) -> (Site, ControlPlane) {
-    let site = Site::new();
-    let authority = Authority::read(&site.file("pki/ca/cert"));
+fn deployed(lab: &LabCluster, binaries: &Binaries) -> (Workspace, ControlPlane) {
+    let workspace = Workspace::new();
+    let authority = Authority::read(&workspace.file("pki/ca/cert"));
     let plane = ControlPlane::start(binaries, lab.address(20), 6443, &authority);
     lab.machines().iter().for_each(|machine| furnish(machine, binaries));
-    write(&site, &plane, &lab.cluster_sections());
-    let applied = site.kcm(&["apply"]);
+    write(&workspace, &plane, &lab.cluster_sections());
+    let applied = workspace.kcm(&["apply"]);
     assert_eq!(applied.code, 0, "{applied:?}");
-    (site, plane)
+    (workspace, plane)
 }
 
-fn write(site: &Site, plane: &ControlPlane, sections: &str) {
-    let text = Site::new().read("kcm.yaml");
+fn write(workspace: &Workspace, plane: &ControlPlane, sections: &str) {
+    let text = Workspace::new().read("kcm.yaml");
     let (head, _) = text.split_once("masters:\n").unwrap();
     let head = head.replace("https://192.168.1.210:6443", &plane.server());
-    site.write("kcm.yaml", format!("{head}install: {{distributeCa: true}}\n{sections}"));
+    workspace.write("kcm.yaml", format!("{head}install: {{distributeCa: true}}\n{sections}"));
 }
 
 fn furnish(machine: &Machine, binaries: &Binaries) {
@@ -188,10 +190,10 @@ fn all_log_in(config: &std::path::Path, addresses: &[String]) {
 }
 
 /// Runs `kcm status` once and returns its peak resident memory in KiB.
-fn look(site: &Site, masters: usize) -> u64 {
+fn look(workspace: &Workspace, masters: usize) -> u64 {
     let mut kcm = Command::new(kcm());
-    kcm.current_dir(site.path()).args(["status", "-o", "json"]).stderr(Stdio::null());
-    let out = site.file("status.json");
+    kcm.current_dir(workspace.path()).args(["status", "-o", "json"]).stderr(Stdio::null());
+    let out = workspace.file("status.json");
     kcm.stdout(fs::File::create(&out).unwrap());
     let mut kcm = kcm.spawn().unwrap();
     let mut memory = 0;

@@ -18,10 +18,10 @@ pub mod lab;
 pub mod peers;
 pub mod proxy;
 mod seed;
-mod site;
 pub mod standin;
 mod tree;
+mod workspace;
 
 pub use seed::{csr_json, unit_of};
-pub use site::{Ran, SERVES_NOT, SLEEPER, Site, ca, kcm, program, serial};
 pub use tree::{Entry, Tree, is_kept};
+pub use workspace::{CommandOutput, SERVES_NOT, SLEEPER, Workspace, ca, kcm, program, serial};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kcm_tests::control_plane::{Authority, Binaries, ControlPlane};
-use kcm_tests::lab::{Lab, Machine};
+use kcm_tests::lab::{LabCluster, Machine};
 
 /// Port of the API server.
 const PORT: u16 = 6443;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn carry_out(arguments: &[&str]) -> Result<(), String> {
     match arguments {
         ["up"] => up(),
-        ["down"] => kept().map(Lab::down),
+        ["down"] => kept().map(LabCluster::down),
         ["status"] => kept().map(|lab| describe(&lab)),
         ["server", folder] => serve(Path::new(folder)),
         ["on", name] => named(&kept()?, name).map(Machine::power_on),
@@ -50,17 +50,17 @@ fn serve(folder: &Path) -> Result<(), String> {
 }
 
 fn up() -> Result<(), String> {
-    if Lab::kept().is_none() {
-        Lab::three().ok_or("there can be no lab here")?.keep();
+    if LabCluster::kept().is_none() {
+        LabCluster::three().ok_or("there can be no lab here")?.keep();
     }
     kept().map(|lab| describe(&lab))
 }
 
-fn kept() -> Result<Lab, String> {
-    Lab::kept().ok_or_else(|| "there is no lab; `lab up` makes one".to_owned())
+fn kept() -> Result<LabCluster, String> {
+    LabCluster::kept().ok_or_else(|| "there is no lab; `lab up` makes one".to_owned())
 }
 
-fn named<'a>(lab: &'a Lab, name: &str) -> Result<&'a Machine, String> {
+fn named<'a>(lab: &'a LabCluster, name: &str) -> Result<&'a Machine, String> {
     let machine = lab.machines().iter().find(|machine| machine.name() == name);
     machine.ok_or_else(|| {
         let names: Vec<&str> = lab.machines().iter().map(Machine::name).collect();
@@ -68,7 +68,7 @@ fn named<'a>(lab: &'a Lab, name: &str) -> Result<&'a Machine, String> {
     })
 }
 
-fn describe(lab: &Lab) {
+fn describe(lab: &LabCluster) {
     for machine in lab.machines() {
         let state = if machine.is_on() { "on" } else { "off" };
         let (name, address, user) = (machine.name(), machine.address(), machine.user());

@@ -11,7 +11,7 @@ use kcm_pki::{
 };
 use time::OffsetDateTime;
 
-use crate::site::{ca, serial};
+use crate::workspace::{ca, serial};
 
 /// A CA: certificate and key as PEM.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use std::sync::Mutex;
 use super::boot;
 use super::watcher;
 use super::{Opt, SUDO_PASSWORD, Sudo, Variant};
-use crate::Ran;
+use crate::CommandOutput;
 use crate::peers;
-use crate::site::ran;
+use crate::workspace::ran;
 
 /// A Debian system with systemd and sshd on its own addresses, which shares the host's network and
 /// kernel.
@@ -182,7 +182,7 @@ impl Machine {
     }
 
     /// Runs a command on the machine as root, whatever its exit status.
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
         ran(&mut self.command(arguments))
     }
 

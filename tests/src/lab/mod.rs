@@ -45,14 +45,14 @@ pub const PROGRAMS: &[&str] = &[
 
 /// A set of machines.
 #[derive(Debug)]
-pub struct Lab {
+pub struct LabCluster {
     machines: Vec<Machine>,
     // Dropped before the slot: the guard cleans up while the slot is still locked.
     guard: Option<Guard>,
     slot: Slot,
 }
 
-impl Lab {
+impl LabCluster {
     /// Boots the tutorial's three masters; prints the reason and returns `None` where that is not
     /// possible.
     #[must_use]
@@ -161,7 +161,7 @@ impl Lab {
 }
 
 /// Labs for manual use, which outlive the command that made them.
-impl Lab {
+impl LabCluster {
     /// Keeps the lab running after this process ends. Its machines must have the default variant.
     pub fn keep(mut self) {
         let ports = self.machines.iter().map(|machine| format!("{}\n", machine.port()));
@@ -188,7 +188,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for LabCluster {
     fn drop(&mut self) {
         let Some(guard) = self.guard.take() else { return };
         for machine in &self.machines {

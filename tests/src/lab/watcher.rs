@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
-use super::{Lab, Machine};
+use super::{LabCluster, Machine};
 
 /// Checks every few milliseconds on which machines kube-controller-manager listens.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Watched {
 impl Watcher {
     /// Starts to watch.
     #[must_use]
-    pub fn start(lab: &Lab) -> Self {
+    pub fn start(lab: &LabCluster) -> Self {
         let place = |machine: &Machine| (machine.name().to_owned(), machine.addresses()[0]);
         let places: Vec<_> = lab.machines().iter().map(place).collect();
         let is_over = Arc::new(AtomicBool::new(false));

@@ -2,7 +2,7 @@
 //! programs.
 //!
 //! They behave like the real programs where tests of kcm can observe it, and are as strict where a
-//! test relies on it: flags, files, certificates, permissions, conflicts, times. `it/standin.rs` is
+//! test relies on it: flags, files, certificates, permissions, conflicts, times. `it/lab/standin.rs` is
 //! the contract that both keep.
 //!
 //! They intentionally omit HTTP/2, protobuf, server-side apply, strategic merge patches, the

@@ -1,0 +1,395 @@
+//! Scenarios: the command, the initial state, and the result without a fault.
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kcm::files::RemotePath;
+use kcm::transport::fake::{Behaviour, Fault, FaultKind, FaultPoint, When};
+use kcm::transport::{Fake, Transport};
+use kcm::{
+    Cluster, Consent, Error, Fleet, From, Interrupt, MasterResult, Network, Outcome, Renewal, Run,
+    Silent,
+};
+use kcm_tests::Workspace;
+use time::OffsetDateTime;
+
+use super::asked::Asked;
+use super::checker::paths::UNIT;
+use super::election::Election;
+use super::line::{Caller, Line};
+
+pub(super) const SERVICE: &str = "kube-controller-manager.service";
+/// Flag with which a service exits.
+const DEADLY: &str = "--v=13";
+const HOUR: Duration = Duration::from_secs(3600);
+/// Flag with which a service is unhealthy.
+const UNHEALTHY: &str = "--v=14";
+
+#[derive(Clone, Debug)]
+pub(super) enum Verb {
+    Apply,
+    Renew,
+    Rollback,
+    Remove(Vec<&'static str>),
+}
+
+/// The end of a command.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Killed,
+    Refused(Error),
+    CommandOutput(Outcome),
+}
+
+impl Ended {
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self, Self::CommandOutput(outcome) if outcome.is_done())
+    }
+
+    pub(super) fn is_unchanged(&self) -> bool {
+        matches!(self, Self::CommandOutput(outcome) if outcome.is_unchanged())
+    }
+
+    pub(super) fn results(&self) -> Vec<&MasterResult> {
+        match self {
+            Self::CommandOutput(outcome) => {
+                outcome.masters.iter().map(|master| &master.result).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The expected end of a command without a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Done,
+    /// The first master is rolled back, and the others are untouched.
+    Restores,
+}
+
+/// A command and its masters.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) verb: Verb,
+    pub(super) end: End,
+    pub(super) workspace: Workspace,
+    pub(super) fakes: Vec<Fake>,
+    /// True if a rollback to an earlier generation is possible after the command.
+    pub(super) can_go_back: bool,
+    /// Command of the operator after a cut, if it is not the same one.
+    pub(super) instead: Option<Verb>,
+    /// True if the API server is down until the command has ended.
+    pub(super) without_api_server: bool,
+    cluster: Cluster,
+    pair: Vec<(PathBuf, Vec<u8>)>,
+    commands: Cell<u32>,
+    /// Master that leads, if the leader can be determined.
+    leader: Option<usize>,
+    /// Election since the last fork.
+    election: RefCell<Option<Arc<Election>>>,
+}
+
+/// Records the labels of the effects on a master from now on.
+pub(super) fn labels(fake: &Fake) -> Arc<Mutex<Vec<String>>> {
+    let labels = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&labels);
+    fake.inspect(|state| {
+        state.observer =
+            Some(Box::new(move |_, effect| log.lock().unwrap().push(effect.to_owned())));
+    });
+    labels
+}
+
+impl Scenario {
+    /// Bare machines; the operator already has a pair.
+    pub(super) async fn first_deployment(masters: usize) -> Self {
+        let scenario = Self::bare("first deployment", masters);
+        // This run issues the pair.
+        let done = scenario.run(&scenario.fork(), &Verb::Apply).await;
+        assert!(done.is_done(), "{done:?}");
+        scenario.keep_pair()
+    }
+
+    /// A complete deployment that runs in its second generation.
+    async fn deployed(name: &'static str, masters: usize) -> Self {
+        let mut scenario = Self::bare(name, masters);
+        for flags in ["", "controllerManager: {flags: {v: 3}}\n"] {
+            scenario.edit("masters:\n", &format!("{flags}masters:\n"));
+            let done = scenario.run(&scenario.fakes, &Verb::Apply).await;
+            assert!(done.is_done(), "{done:?}");
+        }
+        scenario.can_go_back = true;
+        scenario.keep_pair()
+    }
+
+    pub(super) async fn flag_change(masters: usize) -> Self {
+        let mut scenario = Self::deployed("flag change", masters).await;
+        scenario.edit("v: 3", "v: 4");
+        scenario
+    }
+
+    /// A flag change with a rollback after the cut, instead of the same command.
+    pub(super) async fn flag_change_that_is_taken_back(masters: usize) -> Self {
+        let scenario = Self::flag_change(masters).await;
+        Self { name: "flag change, then a rollback", instead: Some(Verb::Rollback), ..scenario }
+    }
+
+    /// A rollback with an apply of the former state after the cut.
+    pub(super) async fn rollback_that_is_taken_back(masters: usize) -> Self {
+        let scenario = Self::rollback(masters).await;
+        Self { name: "rollback, then an apply", instead: Some(Verb::Apply), ..scenario }
+    }
+
+    /// A renewal that issues another identity, because the key is missing on the operator's
+    /// machine.
+    pub(super) async fn renewal(masters: usize) -> Self {
+        let mut scenario = Self::deployed("renewal", masters).await;
+        scenario.verb = Verb::Renew;
+        scenario.pair.retain(|(path, _)| !path.ends_with("kube-controller-manager-key.pem"));
+        scenario
+    }
+
+    /// A renewal where the kubeconfig names a file with certificate and key.
+    pub(super) async fn renewal_of_a_named_file(masters: usize) -> Self {
+        let mut scenario = Self::deployed("renewal of a named file", masters).await;
+        scenario.edit("masters:\n", "kubeconfig: {credentials: files}\nmasters:\n");
+        let done = scenario.run(&scenario.fork(), &Verb::Apply).await;
+        assert!(done.is_done(), "{done:?}");
+        let done = scenario.run(&scenario.fakes, &Verb::Apply).await;
+        assert!(done.is_done(), "{done:?}");
+        scenario.pair.retain(|(path, _)| !path.ends_with("kube-controller-manager-key.pem"));
+        scenario
+    }
+
+    pub(super) async fn rollback(masters: usize) -> Self {
+        let mut scenario = Self::deployed("rollback", masters).await;
+        scenario.verb = Verb::Rollback;
+        scenario
+    }
+
+    pub(super) async fn removal(masters: usize, of: Vec<&'static str>) -> Self {
+        let mut scenario = Self::deployed("removal", masters).await;
+        scenario.verb = Verb::Remove(of);
+        scenario.can_go_back = false;
+        scenario
+    }
+
+    pub(super) async fn removal_of_all(masters: usize) -> Self {
+        let names =
+            ["k8s-master-01", "k8s-master-02", "k8s-master-03", "k8s-master-04", "k8s-master-05"];
+        Self { name: "removal of all", ..Self::removal(masters, names[..masters].to_vec()).await }
+    }
+
+    /// A change after which the first master's service exits right after its start.
+    pub(super) async fn deadly_flag(masters: usize) -> Self {
+        let mut scenario = Self::deployed("service that dies", masters).await;
+        scenario.edit("v: 3", "v: 13");
+        scenario.end = End::Restores;
+        scenario
+    }
+
+    /// A change after which the first master's service never becomes healthy.
+    pub(super) async fn unhealthy_flag(masters: usize) -> Self {
+        let mut scenario = Self::deployed("service that is never healthy", masters).await;
+        scenario.edit("v: 3", "v: 14");
+        scenario.end = End::Restores;
+        scenario
+    }
+
+    /// A change while the API server is down: nothing can be verified, and no service ran before.
+    pub(super) async fn without_api_server(masters: usize) -> Self {
+        let mut scenario = Self::flag_change(masters).await;
+        scenario.name = "API server down";
+        scenario.without_api_server = true;
+        for fake in &scenario.fakes {
+            fake.inspect(|state| {
+                state.set_api_server(false);
+                state.end_service(&SERVICE.parse().unwrap(), "leader election lost");
+            });
+        }
+        scenario
+    }
+
+    /// A rollback of an unverified change on the first master.
+    pub(super) async fn rollback_of_the_unproven(masters: usize) -> Self {
+        let mut scenario = Self::flag_change(masters).await;
+        let fakes = scenario.fork();
+        let labels = labels(&fakes[0]);
+        assert!(scenario.run(&fakes, &Verb::Apply).await.is_done());
+        let is_restart = |label: &String| label.starts_with("restart");
+        let index = labels.lock().unwrap().iter().position(is_restart).unwrap();
+        let at = FaultPoint::Effect { index, when: When::Before };
+        let fault = Fault { at, kind: FaultKind::KillsCaller };
+        scenario.fakes = scenario.fork();
+        scenario.fakes[0].inspect(|state| state.faults.push(fault));
+        assert!(matches!(scenario.run(&scenario.fakes, &Verb::Apply).await, Ended::Killed));
+        scenario.name = "rollback of what is not proven";
+        scenario.verb = Verb::Rollback;
+        scenario.can_go_back = false;
+        scenario
+    }
+
+    /// Adds an API server, where the master at `leader` leads.
+    pub(super) fn led_by(self, leader: usize) -> Self {
+        Self { leader: Some(leader), ..self }
+    }
+
+    /// Excludes one master.
+    pub(super) fn without(self, name: &str) -> Self {
+        let cluster = self.cluster.clone().select(&[], &[name.to_owned()]).unwrap();
+        Self { cluster, ..self }
+    }
+
+    /// Returns the names of the command's masters.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.cluster.masters.iter().map(|master| master.name.to_string()).collect()
+    }
+
+    /// Returns the election since the last fork, if there is an API server.
+    pub(super) fn election(&self) -> Option<Arc<Election>> {
+        self.election.borrow().clone()
+    }
+
+    fn bare(name: &'static str, masters: usize) -> Self {
+        let workspace = Workspace::new();
+        workspace.bring_everything();
+        let text = workspace.read("kcm.yaml");
+        let head = text.split("masters:\n").next().unwrap();
+        let lines = (1..=masters)
+            .map(|it| format!("  - {{name: k8s-master-0{it}, address: 192.168.1.{}}}\n", 203 + it));
+        workspace.write("kcm.yaml", format!("{head}masters:\n{}", lines.collect::<String>()));
+        let cluster =
+            Cluster::parse(&workspace.read("kcm.yaml"), &workspace.file("kcm.yaml")).unwrap();
+        let fakes: Vec<_> =
+            cluster.masters.iter().map(|master| Fake::new(master.name.as_str())).collect();
+        for fake in &fakes {
+            fake.inspect(|state| {
+                state.expect_services(|files| {
+                    let unit = files.read(&RemotePath::new(UNIT).unwrap()).unwrap_or_default();
+                    let unit = String::from_utf8_lossy(&unit).into_owned();
+                    if unit.contains(DEADLY) {
+                        Behaviour::Dies("a flag that it cannot stand".to_owned())
+                    } else if unit.contains(UNHEALTHY) {
+                        Behaviour::Unhealthy
+                    } else {
+                        Behaviour::Healthy
+                    }
+                });
+            });
+        }
+        Self {
+            name,
+            verb: Verb::Apply,
+            end: End::Done,
+            workspace,
+            fakes,
+            can_go_back: false,
+            instead: None,
+            without_api_server: false,
+            cluster,
+            pair: Vec::new(),
+            commands: Cell::new(0),
+            leader: None,
+            election: RefCell::default(),
+        }
+    }
+
+    fn edit(&mut self, from: &str, to: &str) {
+        self.workspace.edit(from, to);
+        let text = self.workspace.read("kcm.yaml");
+        self.cluster = Cluster::parse(&text, &self.workspace.file("kcm.yaml")).unwrap();
+    }
+
+    /// Returns copies of the masters in their initial state, and restores the operator's pair.
+    pub(super) fn fork(&self) -> Vec<Fake> {
+        let folder = self.workspace.file(super::PAIR);
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        for (path, content) in &self.pair {
+            fs::write(path, content).unwrap();
+        }
+        let fakes: Vec<_> = self.fakes.iter().map(Fake::fork).collect();
+        let election = self.leader.map(|leader| Election::begin(&fakes, leader));
+        self.election.replace(election);
+        fakes
+    }
+
+    pub(super) async fn run(&self, fakes: &[Fake], verb: &Verb) -> Ended {
+        self.run_as(Caller::default(), fakes, verb).await
+    }
+
+    pub(super) async fn run_as(&self, caller: Caller, fakes: &[Fake], verb: &Verb) -> Ended {
+        let masters: Vec<_> = fakes.iter().map(|fake| (fake.clone(), None)).collect();
+        self.run_seeing(Arc::new(caller), &masters, verb).await
+    }
+
+    /// Runs a command for which other fakes answer the batches without changes.
+    pub(super) async fn run_seeing(
+        &self,
+        caller: Arc<Caller>,
+        masters: &[(Fake, Option<Fake>)],
+        verb: &Verb,
+    ) -> Ended {
+        let mut lines = masters.iter().cloned().enumerate();
+        let connect = |_: &str| -> Arc<dyn Transport> {
+            let (place, (fake, seen)) = lines.next().unwrap();
+            Arc::new(Line { caller: Arc::clone(&caller), place, fake, seen })
+        };
+        let mut fleet = Fleet::new(&self.cluster, Network::Forbidden, connect);
+        let mut beat = None;
+        if let Some(election) = self.election() {
+            beat = Some(tokio::spawn(Arc::clone(&election).beat()));
+            let asked = Asked { caller: Arc::clone(&caller), election };
+            fleet = fleet.with_control_plane(Arc::new(asked));
+        }
+        // Two commands never begin at the same moment.
+        self.commands.set(self.commands.get() + 1);
+        let now = OffsetDateTime::now_utc() + Duration::from_secs(1) * self.commands.get();
+        let (interrupt, consent) =
+            (Interrupt::new(), Consent { remove_last: true, ..Consent::default() });
+        let run = Run {
+            cluster: &self.cluster,
+            fleet: &fleet,
+            now,
+            events: &Silent,
+            interrupt: &interrupt,
+            consent,
+        };
+        let work = async {
+            match verb {
+                Verb::Apply => kcm::apply(run).await,
+                Verb::Renew => kcm::renew(run, Renewal::default()).await,
+                Verb::Rollback => kcm::rollback(run).await,
+                Verb::Remove(names) => {
+                    let names = names.iter().map(|name| (*name).to_owned()).collect();
+                    kcm::remove(run, &From::These(names)).await
+                }
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            () = caller.death() => Ended::Killed,
+            ended = tokio::time::timeout(HOUR, work) => match ended.unwrap() {
+                Ok(outcome) => Ended::CommandOutput(outcome),
+                Err(error) => Ended::Refused(error),
+            },
+        };
+        if let Some(beat) = beat {
+            beat.abort();
+        }
+        ended
+    }
+
+    /// Saves the current pair for the beginning of each run.
+    fn keep_pair(mut self) -> Self {
+        let folder = self.workspace.file(super::PAIR);
+        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        self.pair = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+        self
+    }
+}
