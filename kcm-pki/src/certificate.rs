@@ -5,6 +5,7 @@ use std::fmt;
 use time::OffsetDateTime;
 
 use crate::{
+    extension::Extensions,
     fingerprint::Fingerprint,
     hosts::Hosts,
     key::{KeyAlgorithm, PublicKey},
@@ -34,15 +35,7 @@ struct Fields {
     not_after: OffsetDateTime,
     public_key: PublicKey,
     signature_algorithm: String,
-    is_ca: bool,
-    path_len: Option<u32>,
-    has_key_usage: bool,
-    has_extended_key_usage: bool,
-    usages: Usages,
-    other_extended_usages: Vec<String>,
-    sans: Hosts,
-    subject_key_id: Option<Vec<u8>>,
-    authority_key_id: Option<Vec<u8>>,
+    extensions: Extensions,
 }
 
 /// The reason a certificate cannot be read.
@@ -254,13 +247,13 @@ impl Certificate {
     /// Returns `true` if the basic constraints mark the certificate as a CA.
     #[must_use]
     pub fn is_ca(&self) -> bool {
-        self.fields.is_ca
+        self.fields.extensions.is_ca
     }
 
     /// Returns the maximum number of CAs below this one; `None` if the certificate sets no limit.
     #[must_use]
     pub fn path_len(&self) -> Option<u32> {
-        self.fields.path_len
+        self.fields.extensions.path_len
     }
 
     /// Returns the usages: those of keyUsage by bit, then those of extKeyUsage in their order.
@@ -268,13 +261,13 @@ impl Certificate {
     /// [`Self::other_extended_usages`] has the extended usages for which cfssl has no name.
     #[must_use]
     pub fn usages(&self) -> &Usages {
-        &self.fields.usages
+        &self.fields.extensions.usages
     }
 
     /// Returns the extended usages for which cfssl has no name, as dotted object identifiers.
     #[must_use]
     pub fn other_extended_usages(&self) -> &[String] {
-        &self.fields.other_extended_usages
+        &self.fields.extensions.other_extended_usages
     }
 
     /// Returns `true` if the certificate allows `usage`: it lists the usage, or has no extension
@@ -290,21 +283,21 @@ impl Certificate {
     /// allowed.
     #[must_use]
     pub fn has_key_usage(&self) -> bool {
-        self.fields.has_key_usage
+        self.fields.extensions.has_key_usage
     }
 
     /// Returns `true` if the certificate has an extKeyUsage extension; without one every extended
     /// usage is allowed.
     #[must_use]
     pub fn has_extended_key_usage(&self) -> bool {
-        self.fields.has_extended_key_usage
+        self.fields.extensions.has_extended_key_usage
     }
 
     /// Returns the subject alternative names of the four kinds that cfssl writes; other kinds are
     /// omitted.
     #[must_use]
     pub fn sans(&self) -> &Hosts {
-        &self.fields.sans
+        &self.fields.extensions.sans
     }
 
     /// Returns the public key.
@@ -328,13 +321,13 @@ impl Certificate {
     /// Returns the subject key identifier (SKI).
     #[must_use]
     pub fn subject_key_id(&self) -> Option<&[u8]> {
-        self.fields.subject_key_id.as_deref()
+        self.fields.extensions.subject_key_id.as_deref()
     }
 
     /// Returns the key identifier of the authority key identifier (AKI).
     #[must_use]
     pub fn authority_key_id(&self) -> Option<&[u8]> {
-        self.fields.authority_key_id.as_deref()
+        self.fields.extensions.authority_key_id.as_deref()
     }
 }
 

@@ -1,6 +1,7 @@
 mod der;
 mod private;
 mod public;
+mod verify;
 
 use std::{fmt, str::FromStr};
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::text::only;
 
+pub(crate) use self::verify::SignatureError;
 pub use self::{
     private::PrivateKey,
     public::{PublicKey, PublicKeyError},

@@ -1,7 +1,7 @@
 //! X.509 certificates for Kubernetes components, byte for byte as cfssl makes them.
 //!
-//! This crate reads the input files of cfssl: CSR and signing config files in JSON, keys and
-//! certificates in PEM. It writes the same names, string types, times, extensions and orders as
+//! This crate reads the input files of cfssl: CSR and signing config files in JSON, keys,
+//! certificates and certificate requests (PKCS #10) in PEM. It writes the same names, string types, times, extensions and orders as
 //! cfssl. cfssl silently accepts some invalid requests: an expired CA, a misspelt profile or usage,
 //! a port in a host name. This crate rejects them with an error.
 //!
@@ -9,8 +9,8 @@
 //! random octets of the serial number are arguments. Only key generation and ECDSA signing use the
 //! randomness of the operating system.
 //!
-//! The crate is *not* a general X.509 toolkit. It does not support intermediate CAs, certificate
-//! requests in PKCS#10, revocation, Ed25519, policies or name constraints.
+//! The crate is *not* a general X.509 toolkit. It does not support intermediate CAs, revocation,
+//! Ed25519, policies or name constraints.
 //!
 //! ```
 //! use kcm_pki::{
@@ -51,6 +51,7 @@ mod certificate;
 mod chain;
 mod csr_file;
 mod duration;
+mod extension;
 mod fingerprint;
 mod hosts;
 mod json;
@@ -58,6 +59,7 @@ mod key;
 mod name;
 mod oid;
 mod pem;
+mod request;
 mod serial;
 mod signing_config;
 mod subject;
@@ -82,6 +84,7 @@ pub use self::{
     key::{
         KeyAlgorithm, KeyError, KeyType, PrivateKey, PublicKey, PublicKeyError, UnknownKeyAlgorithm,
     },
+    request::{CertificateRequest, RequestError},
     serial::SerialNumber,
     signing_config::{Profile, SigningConfig, SigningConfigError, UnknownProfile},
     subject::{NameEntry, Subject, SubjectError},

@@ -51,12 +51,31 @@ pub(crate) fn common_name(der: &[u8]) -> Option<String> {
     text(value).map(str::to_owned)
 }
 
-/// Returns the attributes in the order of the name: type (short name or object identifier) and
-/// value. The value is `None` if it is not a readable string.
-pub(crate) fn attributes(der: &[u8]) -> Vec<(String, Option<String>)> {
+/// An attribute of a name: type (short name or object identifier) and value. The value is `None` if
+/// it is not a readable string.
+pub(crate) type Attribute = (String, Option<String>);
+
+/// Returns the attributes in the order of the name; none if the name is unreadable.
+pub(crate) fn attributes(der: &[u8]) -> Vec<Attribute> {
     let Ok((_, name)) = X509Name::from_der(der) else { return Vec::new() };
     let all = name.iter_rdn().flat_map(x509_parser::x509::RelativeDistinguishedName::iter);
     all.map(|it| (attribute_type(it), text(it).map(str::to_owned))).collect()
+}
+
+/// Reads the attributes in the order of the name; `None` if `der` is not exactly one name in DER
+/// (RFC 5280 section 4.1.2.4), whereas [`attributes`] skips what is unreadable.
+pub(crate) fn parse_strictly(der: &[u8]) -> Option<Vec<Attribute>> {
+    let is_name = yasna::parse_der(der, |reader| {
+        reader.read_sequence_of(|rdn| {
+            rdn.read_set_of(|attribute| {
+                attribute.read_sequence(|fields| {
+                    fields.next().read_oid()?;
+                    fields.next().read_der().map(|_| ())
+                })
+            })
+        })
+    });
+    is_name.is_ok().then(|| attributes(der))
 }
 
 fn attribute_type(attribute: &AttributeTypeAndValue<'_>) -> String {

@@ -63,6 +63,12 @@ impl Block<'_> {
         let (_, contents) = sections.next()?.ok()?;
         Some(Zeroizing::new(contents))
     }
+
+    /// Decodes contents that are not secret, whatever their label, with their headers (RFC 1421
+    /// section 4.6); `None` if the block has no end or is not base64.
+    pub(crate) fn decode_public(&self) -> Option<Pem> {
+        pem::parse(self.text).ok()
+    }
 }
 
 /// Encodes a block with lines of 64 characters and LF.

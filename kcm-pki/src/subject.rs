@@ -53,6 +53,16 @@ pub enum SubjectError {
         /// First control character.
         character: char,
     },
+    /// The octets are not a distinguished name in DER.
+    #[error("the subject is not a distinguished name in DER; create the certificate request again")]
+    Malformed,
+    /// A value of a subject in DER has a string type that this crate cannot read, such as
+    /// `BMPString`.
+    #[error("`{field}` is not text in an ASCII or UTF-8 string type; use `UTF8String`")]
+    Unreadable {
+        /// Short name or object identifier of the attribute.
+        field: String,
+    },
     /// A value has more than 1024 octets, a limit of this crate that keeps certificates within the
     /// limits of TLS peers.
     #[error("`{field}` has {length} octets; the maximum is {limit}", limit = MAX_OCTETS)]
@@ -84,24 +94,45 @@ struct Attribute {
     bound: Bound,
     /// Returns the value in an entry of `names`.
     value: fn(&NameEntry) -> &str,
+    value_mut: fn(&mut NameEntry) -> &mut String,
 }
 
 /// Attributes of an entry in the order of encoding.
 const ATTRIBUTES: [Attribute; 5] = [
-    Attribute { field: "C", arc: 6, bound: Bound::Country, value: |entry| &entry.country },
-    Attribute { field: "ST", arc: 8, bound: Bound::Characters(128), value: |entry| &entry.state },
-    Attribute { field: "L", arc: 7, bound: Bound::Characters(128), value: |entry| &entry.locality },
+    Attribute {
+        field: "C",
+        arc: 6,
+        bound: Bound::Country,
+        value: |entry| &entry.country,
+        value_mut: |entry| &mut entry.country,
+    },
+    Attribute {
+        field: "ST",
+        arc: 8,
+        bound: Bound::Characters(128),
+        value: |entry| &entry.state,
+        value_mut: |entry| &mut entry.state,
+    },
+    Attribute {
+        field: "L",
+        arc: 7,
+        bound: Bound::Characters(128),
+        value: |entry| &entry.locality,
+        value_mut: |entry| &mut entry.locality,
+    },
     Attribute {
         field: "O",
         arc: 10,
         bound: Bound::Characters(64),
         value: |entry| &entry.organization,
+        value_mut: |entry| &mut entry.organization,
     },
     Attribute {
         field: "OU",
         arc: 11,
         bound: Bound::Characters(64),
         value: |entry| &entry.organizational_unit,
+        value_mut: |entry| &mut entry.organizational_unit,
     },
 ];
 const COMMON_NAME_ARC: u8 = 3;
@@ -128,9 +159,44 @@ impl Subject {
         let serial_number = serial_number.filter(|text| !text.is_empty());
         let mut subject = Self { common_name, names, serial_number, der: Vec::new() };
         for value in subject.values() {
-            value.check()?;
+            check(&value.field, value.text)?;
         }
         subject.der = subject.encode();
+        Ok(subject)
+    }
+
+    /// Reads a distinguished name in DER, such as the subject of a certificate request. A
+    /// certificate gets exactly these octets.
+    ///
+    /// [`Self::names`] then lists the n-th value of each attribute type in the n-th entry. Attributes
+    /// of other types are in [`Self::der`] only.
+    ///
+    /// # Errors
+    /// [`SubjectError`] if `der` is not a distinguished name or has trailing data, has no common
+    /// name, or has a value that is unreadable, too long or contains a control character.
+    pub fn from_der(der: &[u8]) -> Result<Self, SubjectError> {
+        let attributes = name::parse_strictly(der).ok_or(SubjectError::Malformed)?;
+        let common_name = name::common_name(der).filter(|text| !text.is_empty());
+        let common_name = common_name.ok_or(SubjectError::NoCommonName)?;
+        let mut subject =
+            Self { common_name, names: Vec::new(), serial_number: None, der: der.to_vec() };
+        let mut counts = [0_usize; ATTRIBUTES.len()];
+        for (field, value) in attributes {
+            let Some(text) = value else { return Err(SubjectError::Unreadable { field }) };
+            check(&field, &text)?;
+            let known = ATTRIBUTES.iter().zip(&mut counts).find(|(known, _)| known.field == field);
+            if let Some((attribute, count)) = known {
+                if subject.names.len() <= *count {
+                    subject.names.push(NameEntry::default());
+                }
+                if let Some(entry) = subject.names.get_mut(*count) {
+                    *(attribute.value_mut)(entry) = text;
+                }
+                *count += 1;
+            } else if field == "serialNumber" {
+                subject.serial_number = Some(text);
+            }
+        }
         Ok(subject)
     }
 
@@ -242,18 +308,19 @@ struct Value<'a> {
     text: &'a str,
 }
 
-impl Value<'_> {
-    fn check(self) -> Result<(), SubjectError> {
-        if let Some(character) = self.text.chars().find(|c| c.is_control()) {
-            return Err(SubjectError::ControlCharacter { field: self.field, character });
-        }
-        let length = self.text.len();
-        if length > MAX_OCTETS {
-            return Err(SubjectError::TooLong { field: self.field, length });
-        }
-        Ok(())
+/// Checks one value; `field` is its name in messages.
+fn check(field: &str, text: &str) -> Result<(), SubjectError> {
+    if let Some(character) = text.chars().find(|c| c.is_control()) {
+        return Err(SubjectError::ControlCharacter { field: field.to_owned(), character });
     }
+    let length = text.len();
+    if length > MAX_OCTETS {
+        return Err(SubjectError::TooLong { field: field.to_owned(), length });
+    }
+    Ok(())
+}
 
+impl Value<'_> {
     fn warnings(self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let field = || self.field.clone();

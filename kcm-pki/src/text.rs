@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use time::OffsetDateTime;
+use x509_parser::error::X509Error;
 
 /// Formats octets as lowercase hexadecimal without separators.
 pub(crate) fn hex(octets: &[u8]) -> String {
@@ -25,6 +26,16 @@ pub(crate) fn utc(moment: OffsetDateTime) -> String {
         moment.minute(),
         moment.second(),
     )
+}
+
+/// Returns the message of an error of `x509-parser`.
+pub(crate) fn parser_message(error: x509_parser::nom::Err<X509Error>) -> String {
+    match error {
+        x509_parser::nom::Err::Error(error) | x509_parser::nom::Err::Failure(error) => {
+            error.to_string()
+        }
+        x509_parser::nom::Err::Incomplete(_) => "unexpected end of the data".to_owned(),
+    }
 }
 
 /// Returns the end of a sentence that lists the labels of other PEM blocks.

@@ -2,11 +2,11 @@ use time::OffsetDateTime;
 
 use super::{
     CaCertificate, CaError, Clamped, IssueError, Issued, LeafRequest, OutlivesCa, RootRequest,
-    tbs::{self, BasicConstraints, TbsCertificate},
-    validity::Validity,
+    tbs::TbsCertificate, validity::Validity,
 };
 use crate::{
     certificate::Certificate,
+    extension::BasicConstraints,
     hosts::Hosts,
     key::{PrivateKey, PublicKey},
     serial::SerialNumber,
@@ -156,8 +156,6 @@ fn clamp(
 }
 
 fn sign(tbs: &TbsCertificate<'_>, key: &PrivateKey) -> Result<Certificate, IssueError> {
-    let der = tbs.to_der();
-    let signature = key.sign(&der).map_err(|reason| IssueError::Signing { reason })?;
-    let der = tbs::certificate(&der, tbs.signature_algorithm, &signature);
+    let der = key.sign_structure(&tbs.to_der()).map_err(|reason| IssueError::Signing { reason })?;
     Certificate::from_der(&der).map_err(|error| IssueError::Signing { reason: error.to_string() })
 }

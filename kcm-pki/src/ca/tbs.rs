@@ -1,12 +1,14 @@
 //! Encodes certificates in DER, field by field as RFC 5280 section 4.1 lists them.
 
-use std::net::IpAddr;
-
-use yasna::{DERWriter, DERWriterSeq, Tag};
+use yasna::{DERWriterSeq, Tag};
 
 use super::validity::Validity;
 use crate::{
-    hosts::{Host, Hosts},
+    extension::{
+        BasicConstraints, write_basic_constraints, write_critical, write_hosts, write_implicit,
+        write_named_bits, write_plain,
+    },
+    hosts::Hosts,
     key::PublicKey,
     oid,
     serial::SerialNumber,
@@ -27,12 +29,6 @@ pub(super) struct TbsCertificate<'a> {
     /// Key identifier of the AKI; absent in a root.
     pub(super) authority_key_id: Option<&'a [u8]>,
     pub(super) hosts: &'a Hosts,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum BasicConstraints {
-    Leaf,
-    Ca { path_len: Option<u8> },
 }
 
 /// Version 3, RFC 5280 section 4.1.2.1.
@@ -86,77 +82,8 @@ impl TbsCertificate<'_> {
         }
         if !self.hosts.is_empty() {
             write_plain(list.next(), oid::SUBJECT_ALT_NAME, |value| {
-                value.write_sequence_of(|names| {
-                    for host in self.hosts.iter() {
-                        write_host(names.next(), host);
-                    }
-                });
+                write_hosts(value, self.hosts);
             });
         }
     }
-}
-
-/// Encodes the signed certificate.
-pub(super) fn certificate(tbs: &[u8], signature_algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
-    yasna::construct_der(|writer| {
-        writer.write_sequence(|fields| {
-            fields.next().write_der(tbs);
-            fields.next().write_der(signature_algorithm);
-            fields.next().write_bitvec_bytes(signature, signature.len() * 8);
-        });
-    })
-}
-
-/// Writes a critical extension, which readers must reject if they do not know it (RFC 5280 section
-/// 4.2).
-fn write_critical(writer: DERWriter<'_>, oid: &[u8], value: impl FnOnce(DERWriter<'_>)) {
-    writer.write_sequence(|fields| {
-        fields.next().write_der(oid);
-        fields.next().write_bool(true);
-        fields.next().write_bytes(&yasna::construct_der(value));
-    });
-}
-
-/// Writes a non-critical extension; DER omits `critical` if it is false, the default (X.690 section
-/// 11.5).
-fn write_plain(writer: DERWriter<'_>, oid: &[u8], value: impl FnOnce(DERWriter<'_>)) {
-    writer.write_sequence(|fields| {
-        fields.next().write_der(oid);
-        fields.next().write_bytes(&yasna::construct_der(value));
-    });
-}
-
-/// Writes a named bit list; DER omits trailing zero bits (X.690 section 11.2.2).
-fn write_named_bits(writer: DERWriter<'_>, bits: u16) {
-    let octets = bits.reverse_bits().to_be_bytes();
-    let length = 16 - usize::try_from(bits.leading_zeros()).unwrap_or_default();
-    let used = octets.get(..length.div_ceil(8)).unwrap_or_default();
-    writer.write_bitvec_bytes(used, length);
-}
-
-fn write_basic_constraints(writer: DERWriter<'_>, constraints: BasicConstraints) {
-    writer.write_sequence(|fields| {
-        if let BasicConstraints::Ca { path_len } = constraints {
-            fields.next().write_bool(true);
-            if let Some(path_len) = path_len {
-                fields.next().write_u8(path_len);
-            }
-        }
-    });
-}
-
-/// Writes a `GeneralName`, RFC 5280 section 4.2.1.6.
-fn write_host(writer: DERWriter<'_>, host: &Host) {
-    match host {
-        Host::Email(text) => write_implicit(writer, Tag::context(1), text.as_bytes()),
-        Host::Dns(text) => write_implicit(writer, Tag::context(2), text.as_bytes()),
-        Host::Uri(text) => write_implicit(writer, Tag::context(6), text.as_bytes()),
-        Host::Ip(IpAddr::V4(address)) => write_implicit(writer, Tag::context(7), &address.octets()),
-        Host::Ip(IpAddr::V6(address)) => write_implicit(writer, Tag::context(7), &address.octets()),
-    }
-}
-
-/// Writes a primitive string under an implicit tag.
-fn write_implicit(writer: DERWriter<'_>, tag: Tag, octets: &[u8]) {
-    writer.write_tagged_implicit(tag, |writer| writer.write_bytes(octets));
 }

@@ -170,9 +170,18 @@ impl PrivateKey {
         self.public_key == *certificate.public_key()
     }
 
-    /// Signs a message with the digest of [`Self::signature_algorithm`].
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
-        self.signer.sign(message).map_err(|error| error.to_string())
+    /// Signs a structure with the digest of [`Self::signature_algorithm`]: returns the SEQUENCE of
+    /// structure, algorithm and signature, the form of a certificate (RFC 5280 section 4.1) and of
+    /// a certificate request (RFC 2986 section 4.2).
+    pub(crate) fn sign_structure(&self, der: &[u8]) -> Result<Vec<u8>, String> {
+        let signature = self.signer.sign(der).map_err(|error| error.to_string())?;
+        Ok(yasna::construct_der(|writer| {
+            writer.write_sequence(|fields| {
+                fields.next().write_der(der);
+                fields.next().write_der(self.signature_algorithm());
+                fields.next().write_bitvec_bytes(&signature, signature.len() * 8);
+            });
+        }))
     }
 
     /// Returns the DER algorithm identifier of signatures with this key.

@@ -90,3 +90,41 @@ proptest! {
         prop_assert_eq!(name::common_name(subject.der()), Some(cn));
     }
 }
+
+#[test]
+fn a_name_in_der_comes_back_octet_for_octet() {
+    let entries = vec![
+        NameEntry { country: "CN".into(), organization: "a".into(), ..NameEntry::default() },
+        NameEntry { organization: "b*".into(), state: "x".into(), ..NameEntry::default() },
+    ];
+    let subject = Subject::new("system:x ünï", entries, Some("7".into())).unwrap();
+    let read = Subject::from_der(subject.der()).unwrap();
+    assert_eq!(read.der(), subject.der());
+    assert_eq!((read.common_name(), read.serial_number()), ("system:x ünï", Some("7")));
+    let organizations: Vec<_> = read.names().iter().map(|entry| &*entry.organization).collect();
+    assert_eq!(organizations, ["a", "b*"]);
+    assert_eq!(read.names()[0].state, "x", "the first state is in the first entry");
+    assert_eq!(read.to_string(), subject.to_string());
+}
+
+#[test]
+fn unusable_names_in_der_are_refused() {
+    let name = |tag: u8, value: &[u8]| {
+        let length = u8::try_from(value.len()).unwrap();
+        let attribute = [&[6, 3, 0x55, 4, 3, tag, length][..], value].concat();
+        let mut der = attribute;
+        for tag in [0x30, 0x31, 0x30] {
+            der = [&[tag, u8::try_from(der.len()).unwrap()][..], &der].concat();
+        }
+        Subject::from_der(&der)
+    };
+    assert_eq!(name(0x0c, b"x").unwrap().common_name(), "x");
+    assert_eq!(name(0x0c, b"").unwrap_err(), SubjectError::NoCommonName);
+    let control = SubjectError::ControlCharacter { field: "CN".into(), character: '\n' };
+    assert_eq!(name(0x0c, b"a\nb").unwrap_err(), control);
+    // A `BMPString` with the text "x".
+    assert!(name(0x1e, &[0, b'x']).is_err());
+    for der in [&[][..], &[0x30, 0, 0], &[0x31, 0], &[0x30, 2, 5, 0]] {
+        assert_eq!(Subject::from_der(der), Err(SubjectError::Malformed), "{der:?}");
+    }
+}
