@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kcm::transport::Fake;
+use kcm::transport::fake::Fake;
 use kcm::{Cluster, Fleet, Interrupt, Network, Run, Silent};
 use kcm_benches::{Subject, interleaved};
 use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret};
@@ -276,12 +276,5 @@ fn fleet(cluster: &Cluster, fakes: &[Fake]) -> Fleet {
 static NEVER: Interrupt = Interrupt::new();
 
 fn run<'a>(cluster: &'a Cluster, fleet: &'a Fleet) -> Run<'a> {
-    Run {
-        cluster,
-        fleet,
-        now: OffsetDateTime::now_utc(),
-        events: &Silent,
-        interrupt: &NEVER,
-        consent: kcm::Consent::default(),
-    }
+    Run::new(cluster, fleet, OffsetDateTime::now_utc(), &Silent, &NEVER)
 }

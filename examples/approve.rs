@@ -11,7 +11,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use kcm::transport::PathState;
-use kcm::{Cluster, Consent, Fleet, Interrupt, Prepared, Run, Silent, Step};
+use kcm::{Cluster, Fleet, Interrupt, Prepared, Run, Silent, Step};
 use time::OffsetDateTime;
 
 const CLUSTER_FILE: &str = "
@@ -33,10 +33,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let site = tempfile::tempdir()?;
     let cluster = Cluster::parse(CLUSTER_FILE, &site.path().join("kcm.yaml"))?;
     let fleet = Fleet::folders(&cluster, &site.path().join("out"));
-    let (interrupt, consent) = (Interrupt::new(), Consent::default());
-    let now = OffsetDateTime::now_utc();
-    let (events, interrupt) = (&Silent, &interrupt);
-    let run = Run { cluster: &cluster, fleet: &fleet, now, events, interrupt, consent };
+    let (now, interrupt) = (OffsetDateTime::now_utc(), Interrupt::new());
+    let run = Run::new(&cluster, &fleet, now, &Silent, &interrupt);
 
     let prepared = kcm::plan(run).await?;
     show(&prepared, &mut out)?;
@@ -45,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let outcome = kcm::execute(run, prepared).await?;
     for master in &outcome.masters {
-        writeln!(out, "{}: {:?}", master.name, master.result)?;
+        writeln!(out, "{}: {}", master.name, master.result)?;
     }
 
     let again = kcm::plan(run).await?;

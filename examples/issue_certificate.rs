@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let issued = ca.issue(&request, key.public_key(), random_serial()?, now)?;
 
     let certificate = &issued.certificate;
-    verify_client_chain(certificate, ca.certificate(), now)?;
+    verify_client_chain(certificate, &[], &[ca.certificate().clone()], now)?;
     writeln!(out, "subject: {}", certificate.subject())?;
     writeln!(out, "issuer: {}", certificate.issuer())?;
     writeln!(out, "valid: {} to {}", certificate.not_before(), certificate.not_after())?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use kcm::files::{FileSystem, RemotePath};
 use kcm::transport::fake::{Behaviour, Fake, Fault, FaultKind, FaultPoint, When};
-use kcm::{Cluster, Consent, Fleet, Interrupt, MasterResult, Network, Run, Silent};
+use kcm::{Cluster, Fleet, Interrupt, MasterResult, Network, Run, Silent};
 use kcm_pki::{CertificateAuthority, CsrFile, PrivateKey, RootRequest, SerialNumber};
 use time::OffsetDateTime;
 
@@ -26,9 +26,8 @@ async fn deploy(site: &Path, master: &Fake, level: u8) -> Result<Vec<MasterResul
     let text = format!("{CLUSTER_FILE}controllerManager: {{flags: {{v: {level}}}}}\n");
     let cluster = Cluster::parse(&text, &site.join("kcm.yaml"))?;
     let fleet = Fleet::new(&cluster, Network::Forbidden, |_| Arc::new(master.clone()));
-    let (events, interrupt, consent) = (&Silent, &Interrupt::new(), Consent::default());
-    let now = OffsetDateTime::now_utc();
-    let run = Run { cluster: &cluster, fleet: &fleet, now, events, interrupt, consent };
+    let (now, interrupt) = (OffsetDateTime::now_utc(), Interrupt::new());
+    let run = Run::new(&cluster, &fleet, now, &Silent, &interrupt);
     Ok(kcm::apply(run).await?.masters.into_iter().map(|master| master.result).collect())
 }
 

@@ -7,10 +7,12 @@ use time::OffsetDateTime;
 use crate::cluster::Cluster;
 use crate::event::EventSink;
 use crate::fleet::Fleet;
+use crate::pki::signer::Signer;
 use crate::util::interrupt::Interrupt;
 
 /// The context of one invocation.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Run<'a> {
     /// The cluster file.
     pub cluster: &'a Cluster,
@@ -24,6 +26,8 @@ pub struct Run<'a> {
     pub interrupt: &'a Interrupt,
     /// Risks that the operator accepted explicitly.
     pub consent: Consent,
+    /// The signer of certificates. Default: the one of the cluster file, without prompts.
+    pub signer: Option<&'a dyn Signer>,
 }
 
 /// The risks to a running cluster that an operator must accept explicitly.
@@ -35,6 +39,32 @@ pub struct Consent {
     pub replace_service_account_key: bool,
     /// Remove kube-controller-manager from the last healthy master.
     pub remove_last: bool,
+}
+
+impl<'a> Run<'a> {
+    /// Returns the context of an invocation that accepts no risk.
+    #[must_use]
+    pub fn new(
+        cluster: &'a Cluster,
+        fleet: &'a Fleet,
+        now: OffsetDateTime,
+        events: &'a dyn EventSink,
+        interrupt: &'a Interrupt,
+    ) -> Self {
+        Self { cluster, fleet, now, events, interrupt, consent: Consent::default(), signer: None }
+    }
+
+    /// Returns the context with these risks accepted.
+    #[must_use]
+    pub fn with_consent(self, consent: Consent) -> Self {
+        Self { consent, ..self }
+    }
+
+    /// Returns the context with this signer in place of the one in the cluster file.
+    #[must_use]
+    pub fn with_signer(self, signer: &'a dyn Signer) -> Self {
+        Self { signer: Some(signer), ..self }
+    }
 }
 
 impl fmt::Debug for Run<'_> {

@@ -11,9 +11,11 @@ use crate::desired::DesiredError;
 use crate::finding::{Finding, FindingCode};
 use crate::observed::{AskError, ObserveError};
 use crate::pki::OperatorError;
+use crate::pki::signer::SignerError;
 use crate::preflight::PreflightError;
 use crate::preflight::lint::{LintError, LintFinding};
 use crate::transport::LockError;
+use crate::util::explanation::Explanation;
 
 /// An error that stopped kcm before it changed any master.
 ///
@@ -44,25 +46,31 @@ pub enum Error {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The request is invalid with the given options; nothing was done.
-    #[error("{reason}")]
-    Request {
-        /// The problem and its fix.
-        reason: String,
-    },
+    #[error("{}", .0.problem)]
+    Request(Explanation),
     /// The operator interrupted the run before any master changed.
-    #[error("interrupted before any master changed; run the same command again")]
+    #[error("interrupted before any master changed")]
     Interrupted,
     /// A certificate could not be issued.
-    #[error("cannot issue {what}: {reason}")]
-    Issue {
+    #[error("cannot issue {what}: {error}")]
+    Signer {
         /// Name of the certificate.
         what: &'static str,
         /// The cause.
-        reason: String,
+        error: Box<SignerError>,
     },
 }
 
 impl Error {
+    /// Returns the error of a certificate that was not signed.
+    pub(crate) fn of_signer(what: &'static str, error: SignerError) -> Self {
+        match error {
+            // The file is at fault, not the signer.
+            SignerError::Ca(error) => Self::Operator(error),
+            error => Self::Signer { what, error: Box::new(error) },
+        }
+    }
+
     /// Returns the stable code of the kind of error.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -74,9 +82,26 @@ impl Error {
             Self::Observe(_) => "observation-failed",
             Self::Preflight(_) => "preflight-failed",
             Self::Lock(_) => "lock-failed",
-            Self::Request { .. } => "request-invalid",
+            Self::Request(_) => "request-invalid",
             Self::Interrupted => "interrupted",
-            Self::Issue { .. } => "certificate-not-issued",
+            Self::Signer { .. } => "certificate-not-issued",
+        }
+    }
+
+    /// Returns the fix, if one is known. Errors that list findings have one for each finding.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Cluster(error) => error.help.as_deref().map(str::to_owned),
+            Self::Operator(error) => error.help(),
+            Self::Desired(error) => error.help(),
+            Self::Observe(error) => error.help(),
+            Self::Preflight(error) => error.help(),
+            Self::Lock(error) => error.help().map(str::to_owned),
+            Self::Request(why) => why.help.clone(),
+            Self::Signer { error, .. } => error.help(),
+            Self::Interrupted => Some("run the same command again".to_owned()),
+            Self::Lint(_) => None,
         }
     }
 
@@ -86,7 +111,8 @@ impl Error {
         let message = self.to_string();
         let first = || message.lines().next().unwrap_or_default().to_owned();
         let last = || message.lines().next_back().unwrap_or_default().to_owned();
-        let document = |message| ErrorDocument::new(self.code(), message);
+        let document =
+            |problem| ErrorDocument::new(self.code(), Explanation { problem, help: self.help() });
         match self {
             Self::Cluster(error) => {
                 let place = Some(ErrorPlace::of(error));
@@ -118,7 +144,7 @@ impl Error {
             Self::Cluster(_)
                 | Self::Lint(_)
                 | Self::Desired(_)
-                | Self::Request { .. }
+                | Self::Request(_)
                 | Self::Operator(OperatorError::Configuration { .. })
         )
     }
@@ -140,13 +166,17 @@ pub struct ErrorDocument {
     /// The result on each master, if they differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub masters: Vec<UntouchedMaster>,
-    /// The problem and its fix.
+    /// The fix, if one is known. Each finding has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The problem.
     pub message: String,
 }
 
 /// The position of an error in a cluster file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ErrorPlace {
     /// Column, from 1; null if the error has no position.
     pub column: Option<usize>,
@@ -161,6 +191,7 @@ pub struct ErrorPlace {
 /// A finding about the masters or about the cluster file.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum ErrorFinding {
     /// A finding about masters.
     Preflight(Finding),
@@ -171,6 +202,7 @@ pub enum ErrorFinding {
 /// A master that an error left as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct UntouchedMaster {
     /// The failure, if it happened on this master.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,9 +216,10 @@ pub struct UntouchedMaster {
 
 impl ErrorDocument {
     /// Creates the document of an error without details.
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &'static str, why: impl Into<Explanation>) -> Self {
         let (findings, masters) = (Vec::new(), Vec::new());
-        Self { code, place: None, findings, masters, message: message.into() }
+        let Explanation { problem: message, help } = why.into();
+        Self { code, place: None, findings, masters, help, message }
     }
 
     /// Replaces the findings, unless `findings` is empty.
@@ -207,7 +240,7 @@ impl ErrorPlace {
 
 impl UntouchedMaster {
     fn of((name, error): &(String, Option<AskError>)) -> Self {
-        let error = error.as_ref().map(ToString::to_string);
+        let error = error.as_ref().map(AskError::without_name);
         Self { error, name: name.clone(), result: "untouched" }
     }
 }

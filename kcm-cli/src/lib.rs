@@ -10,7 +10,7 @@
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! use kcm::{Cluster, Consent, Fleet, Interrupt, Run, Silent};
+//! use kcm::{Cluster, Fleet, Interrupt, Run, Silent};
 //!
 //! let site = tempfile::tempdir()?;
 //! let text = "
@@ -27,8 +27,7 @@
 //! let fleet = Fleet::folders(&cluster, &site.path().join("out"));
 //! let now = time::OffsetDateTime::now_utc();
 //! let interrupt = Interrupt::default();
-//! let (events, consent) = (&Silent, Consent::default());
-//! let run = Run { cluster: &cluster, fleet: &fleet, now, events, interrupt: &interrupt, consent };
+//! let run = Run::new(&cluster, &fleet, now, &Silent, &interrupt);
 //!
 //! assert!(kcm::apply(run).await?.is_done());
 //! assert!(kcm::plan(run).await?.plan.is_empty());
@@ -77,11 +76,16 @@ pub use observed::{AskError, ObserveError, Observed, ObservedFile, ObservedFiles
 pub use ops::adopt::{AdoptError, AdoptRequest, AdoptSsh, Adopted, adopt, adoption_plan};
 pub use ops::apply::{apply, plan};
 pub use ops::certs::{
-    CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
-    check_certificates,
+    CertificateCheck, CertificateRequests, CertificateUse, CheckedCertificate, ImportedCertificate,
+    RequestedCertificate, SignedFile, UnseenCertificate, Validity, check_certificates,
+    import_certificates, request_certificates,
 };
 #[cfg(feature = "kube")]
 pub use ops::drill::{self, DrillReport, DrillRequest, drill};
+pub use ops::kubeconfig::{
+    BuiltKubeconfig, KubeconfigCheck, KubeconfigCheckRequest, KubeconfigRequest, KubeconfigView,
+    WriteKubeconfig, build_kubeconfig, check_kubeconfig, view_kubeconfig, write_kubeconfig,
+};
 pub use ops::logs::{InvalidPattern, LogLine, LogSink, LogsOutcome, LogsQuestion, Pattern, logs};
 pub use ops::remove::{From, plan_removal, remove};
 pub use ops::renew::{Renewal, plan_renewal, renew};
@@ -92,9 +96,14 @@ pub use ops::status::{self, MasterStatus, Status, status};
 pub use ops::timer::{
     CertificateTimer, Manager, TIMER_MARK, TimerError, UnitText, certificate_timer,
 };
+pub use ops::unit::{
+    CheckedCommand, CheckedUnit, UnitCheck, UnitDiff, UnitDifference, UnitFinding, UnitRequest,
+    check_units, compare_units, render_unit, render_unit_of,
+};
 pub use plan::{MasterPlan, Plan, Step};
 pub use preflight::PreflightError;
 pub use rollout::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome, Prepared, execute};
+pub use util::explanation::Explanation;
 pub use util::interrupt::Interrupt;
 
 pub use artifact::generation;

@@ -8,7 +8,7 @@ use crate::{
     extension::Extensions,
     fingerprint::Fingerprint,
     hosts::Hosts,
-    key::{KeyAlgorithm, PublicKey},
+    key::{KeyAlgorithm, PublicKey, SignatureError},
     name, pem,
     text::{hex, only, utc},
     usages::{Usage, Usages},
@@ -316,6 +316,17 @@ impl Certificate {
     #[must_use]
     pub fn signature_algorithm(&self) -> &str {
         &self.fields.signature_algorithm
+    }
+
+    /// Verifies that the key signed this certificate; nothing else is checked.
+    pub(crate) fn verify_signature(&self, key: &PublicKey) -> Result<(), SignatureError> {
+        parse::verify_signature(&self.der, key)
+    }
+
+    /// Returns `true` if `issuer` has the name of this certificate's issuer and signed it.
+    pub(crate) fn is_issued_by(&self, issuer: &Self) -> bool {
+        self.issuer_der() == issuer.subject_der()
+            && self.verify_signature(issuer.public_key()).is_ok()
     }
 
     /// Returns the subject key identifier (SKI).

@@ -1,21 +1,29 @@
+mod order;
+
 use std::time::Duration;
 
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use time::OffsetDateTime;
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use crate::{
     ca::CaCertificate,
     certificate::{Certificate, ValidityError},
-    key::KeyType,
+    hosts::Host,
+    key::{KeyType, SignatureError},
     usages::Usage,
 };
+
+pub use self::order::{CertificateChain, CertificateChainError};
 
 /// The reason a TLS peer would reject a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
-    /// The CA is expired or not yet valid.
+    /// The list of trusted CA certificates is empty.
+    #[error("no CA certificate is trusted")]
+    NoRoots,
+    /// A CA is expired or not yet valid.
     #[error("the CA certificate of {subject} is not valid now")]
     CaNotValid {
         /// The CA's subject.
@@ -31,12 +39,12 @@ pub enum ChainError {
         /// The side of the validity on which the current time is.
         source: ValidityError,
     },
-    /// The leaf's issuer differs from the CA's subject.
+    /// The issuer is neither trusted nor among the intermediates.
     #[error("the certificate was issued by {issuer}, not by {ca}")]
     OtherIssuer {
-        /// The leaf's issuer.
+        /// Issuer of the leaf, or of the last intermediate that was found.
         issuer: String,
-        /// The CA's subject.
+        /// Subject of the trusted CA; several are joined by ` or `.
         ca: String,
     },
     /// The names match, but the CA's key did not sign the leaf: the CA was probably recreated under
@@ -48,7 +56,7 @@ pub enum ChainError {
         /// The CA's subject.
         ca: String,
     },
-    /// The leaf is signed with an algorithm that TLS peers reject, such as SHA-1.
+    /// The leaf or an intermediate is signed with an algorithm that TLS peers reject, such as SHA-1.
     #[error("the certificate is signed with {algorithm}, which TLS peers reject")]
     WeakSignature {
         /// The algorithm.
@@ -82,6 +90,14 @@ pub enum ChainError {
     /// 4.4.2.3).
     #[error("the certificate is not valid for TLS 1.3: its key usage lacks \"signing\"")]
     NoSigning,
+    /// The certificate does not name a host.
+    #[error("the certificate is not valid for {host}; its names are: {names}")]
+    OtherHost {
+        /// Expected name.
+        host: String,
+        /// Names of the certificate, or `none`.
+        names: String,
+    },
     /// Any other reason for which a TLS peer rejects the leaf, such as an unknown critical
     /// extension or a name constraint.
     #[error("TLS peers reject the certificate: {reason}")]
@@ -91,24 +107,30 @@ pub enum ChainError {
     },
 }
 
-/// Verifies that a server with the root `ca` accepts `leaf` as a client certificate at `now`.
+/// Verifies that a server that trusts `roots` accepts `leaf` with `intermediates` as a client
+/// certificate at `now`.
 ///
-/// rustls-webpki checks the signature, extended key usage, critical extensions and constraints.
-/// This function checks the remaining properties: the validity of the CA, and the basic key usage
-/// of the leaf. [`CaCertificate`] guarantees that `ca` is a CA certificate. A leaf whose only
-/// extended usage is `any` is rejected, as rustls does, though Go accepts it.
+/// The intermediates may be in any order, and superfluous ones are ignored.
+/// [`CertificateChain`] reads them from a file. One of several roots is sufficient.
+///
+/// rustls-webpki checks signatures, extended key usage, critical extensions and constraints. This
+/// function checks the remaining properties: the validity of the CAs, and the basic key usage of the
+/// leaf. [`CaCertificate`] guarantees that the others are CA certificates. A leaf whose only extended
+/// usage is `any` is rejected, as rustls does, though Go accepts it.
 ///
 /// # Errors
 /// The most specific [`ChainError`] if several apply.
 pub fn verify_client_chain(
     leaf: &Certificate,
-    ca: &CaCertificate,
+    intermediates: &[CaCertificate],
+    roots: &[CaCertificate],
     now: OffsetDateTime,
 ) -> Result<(), ChainError> {
-    verify_chain(leaf, ca, now, Purpose::Client)
+    verify_chain(Chain { leaf, intermediates, purpose: Purpose::Client, now }, roots)
 }
 
-/// Verifies that a client with the root `ca` accepts `leaf` as a server certificate at `now`.
+/// Verifies that a client that trusts `roots` accepts `leaf` with `intermediates` as a server
+/// certificate at `now`.
 ///
 /// Host names are not checked. Otherwise equal to [`verify_client_chain`].
 ///
@@ -116,10 +138,36 @@ pub fn verify_client_chain(
 /// The most specific [`ChainError`] if several apply.
 pub fn verify_server_chain(
     leaf: &Certificate,
-    ca: &CaCertificate,
+    intermediates: &[CaCertificate],
+    roots: &[CaCertificate],
     now: OffsetDateTime,
 ) -> Result<(), ChainError> {
-    verify_chain(leaf, ca, now, Purpose::Server)
+    verify_chain(Chain { leaf, intermediates, purpose: Purpose::Server, now }, roots)
+}
+
+/// Verifies that a server certificate names `host`, as a TLS client does: a wildcard stands for one
+/// label (RFC 6125 section 6.4.3), and the common name does not count.
+///
+/// # Errors
+/// [`ChainError::OtherHost`], also for an e-mail address or a URI that the certificate does not
+/// contain.
+pub fn verify_host_name(leaf: &Certificate, host: &Host) -> Result<(), ChainError> {
+    let der = CertificateDer::from(leaf.der());
+    let is_named = match host {
+        Host::Dns(name) if !name.starts_with("*.") => {
+            let name = ServerName::try_from(name.as_str());
+            let end_entity = EndEntityCert::try_from(&der);
+            matches!((name, end_entity), (Ok(name), Ok(end_entity))
+                if end_entity.verify_is_valid_for_subject_name(&name).is_ok())
+        }
+        host => leaf.sans().contains(host),
+    };
+    if is_named {
+        return Ok(());
+    }
+    let names: Vec<_> = leaf.sans().iter().map(ToString::to_string).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Err(ChainError::OtherHost { host: host.to_string(), names })
 }
 
 /// The TLS role for which a leaf is verified.
@@ -129,77 +177,144 @@ enum Purpose {
     Server,
 }
 
-fn verify_chain(
-    leaf: &Certificate,
-    ca: &CaCertificate,
-    now: OffsetDateTime,
+/// What a TLS peer sends, and how it is verified.
+#[derive(Clone, Copy)]
+struct Chain<'a> {
+    leaf: &'a Certificate,
+    intermediates: &'a [CaCertificate],
     purpose: Purpose,
-) -> Result<(), ChainError> {
-    let anchor = ca.certificate();
-    if leaf.issuer_der() != anchor.subject_der() {
-        return Err(ChainError::OtherIssuer { issuer: leaf.issuer(), ca: anchor.subject() });
-    }
-    ca.check_validity(now)
-        .map_err(|source| ChainError::CaNotValid { subject: anchor.subject(), source })?;
-    leaf.check_validity(now)
-        .map_err(|source| ChainError::LeafNotValid { subject: leaf.subject(), source })?;
-    if leaf.is_ca() {
-        return Err(ChainError::LeafIsCa { subject: leaf.subject() });
-    }
-    if leaf.has_key_usage() && !leaf.usages().contains(Usage::Signing) {
-        return Err(ChainError::NoSigning);
-    }
-    let key_type = anchor.public_key().key_type();
-    if matches!(key_type, KeyType::Rsa { bits: ..2048 | 8193.. } | KeyType::Other { .. }) {
-        let (ca, key_type) = (anchor.subject(), key_type.clone());
-        return Err(ChainError::UnsupportedCaKey { ca, key_type });
-    }
-    verify_path(leaf, anchor, now, purpose)
+    now: OffsetDateTime,
 }
 
-fn verify_path(
-    leaf: &Certificate,
-    anchor: &Certificate,
-    now: OffsetDateTime,
-    purpose: Purpose,
-) -> Result<(), ChainError> {
-    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or_default();
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-    let anchor_der = CertificateDer::from(anchor.der());
-    let leaf_der = CertificateDer::from(leaf.der());
-    let refused = |error| explain(error, leaf, anchor, purpose);
-    let usage = match purpose {
-        Purpose::Client => KeyUsage::client_auth(),
-        Purpose::Server => KeyUsage::server_auth(),
+fn verify_chain(chain: Chain<'_>, roots: &[CaCertificate]) -> Result<(), ChainError> {
+    let mut found = ChainError::NoRoots;
+    for root in roots {
+        match chain.verify(root) {
+            Ok(()) => return Ok(()),
+            Err(error) => found = more_specific(found, error),
+        }
+    }
+    Err(found)
+}
+
+/// Combines the errors of two roots: the name of the issuer is the weakest hint that a root is the
+/// intended one, its signature the next.
+fn more_specific(one: ChainError, other: ChainError) -> ChainError {
+    let rank = |error: &ChainError| match error {
+        ChainError::NoRoots => 0,
+        ChainError::OtherIssuer { .. } => 1,
+        ChainError::BadSignature { .. } => 2,
+        _ => 3,
     };
-    let trusted = [anchor_from_trusted_cert(&anchor_der).map_err(refused)?];
-    let end_entity = EndEntityCert::try_from(&leaf_der).map_err(refused)?;
-    end_entity
-        .verify_for_usage(ALL_VERIFICATION_ALGS, &trusted, &[], now, usage, None, None)
-        .map(|_| ())
-        .map_err(refused)
+    match (one, other) {
+        (
+            ChainError::OtherIssuer { issuer, ca: first },
+            ChainError::OtherIssuer { ca: second, .. },
+        ) => ChainError::OtherIssuer { issuer, ca: format!("{first} or {second}") },
+        (one, other) if rank(&other) > rank(&one) => other,
+        (one, _) => one,
+    }
 }
 
-fn explain(
-    error: webpki::Error,
-    leaf: &Certificate,
-    anchor: &Certificate,
-    purpose: Purpose,
-) -> ChainError {
+impl<'a> Chain<'a> {
+    fn verify(self, root: &'a CaCertificate) -> Result<(), ChainError> {
+        let issuers = self.issuers(root)?;
+        let children = std::iter::once(self.leaf).chain(issuers.iter().copied());
+        for (child, issuer) in children.zip(&issuers) {
+            let key_type = issuer.public_key().key_type();
+            if matches!(key_type, KeyType::Rsa { bits: ..2048 | 8193.. } | KeyType::Other { .. }) {
+                let (ca, key_type) = (issuer.subject(), key_type.clone());
+                return Err(ChainError::UnsupportedCaKey { ca, key_type });
+            }
+            match child.verify_signature(issuer.public_key()) {
+                Ok(()) => {}
+                Err(SignatureError::Bad | SignatureError::OtherKeyType) => {
+                    return Err(ChainError::BadSignature { ca: issuer.subject() });
+                }
+                Err(SignatureError::Weak | SignatureError::Unsupported) => {
+                    let algorithm = child.signature_algorithm().to_owned();
+                    return Err(ChainError::WeakSignature { algorithm });
+                }
+            }
+        }
+        for issuer in issuers.iter().rev() {
+            issuer
+                .check_validity(self.now)
+                .map_err(|source| ChainError::CaNotValid { subject: issuer.subject(), source })?;
+        }
+        self.check_leaf()?;
+        self.verify_path(root.certificate())
+    }
+
+    /// Returns the certificates that issued one another, from the issuer of the leaf to the root.
+    fn issuers(self, root: &'a CaCertificate) -> Result<Vec<&'a Certificate>, ChainError> {
+        let mut issuers: Vec<&Certificate> = Vec::new();
+        let mut child = self.leaf;
+        loop {
+            let candidates = std::iter::once(root).chain(self.intermediates);
+            let candidates = candidates.map(CaCertificate::certificate).filter(|candidate| {
+                candidate.subject_der() == child.issuer_der() && !issuers.contains(candidate)
+            });
+            // Among CAs of the same name, one may have been recreated.
+            let issuer = candidates.clone().find(|candidate| child.is_issued_by(candidate));
+            let Some(issuer) = issuer.or_else(|| candidates.clone().next()) else {
+                let (issuer, ca) = (child.issuer(), root.certificate().subject());
+                return Err(ChainError::OtherIssuer { issuer, ca });
+            };
+            issuers.push(issuer);
+            if issuer == root.certificate() {
+                return Ok(issuers);
+            }
+            child = issuer;
+        }
+    }
+
+    fn check_leaf(self) -> Result<(), ChainError> {
+        let subject = || self.leaf.subject();
+        self.leaf
+            .check_validity(self.now)
+            .map_err(|source| ChainError::LeafNotValid { subject: subject(), source })?;
+        if self.leaf.is_ca() {
+            return Err(ChainError::LeafIsCa { subject: subject() });
+        }
+        if !self.leaf.allows(Usage::Signing) {
+            return Err(ChainError::NoSigning);
+        }
+        Ok(())
+    }
+
+    fn verify_path(self, root: &Certificate) -> Result<(), ChainError> {
+        let seconds = u64::try_from(self.now.unix_timestamp()).unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let root = CertificateDer::from(root.der());
+        let leaf = CertificateDer::from(self.leaf.der());
+        let intermediates = self.intermediates.iter();
+        let intermediates: Vec<_> =
+            intermediates.map(|it| CertificateDer::from(it.certificate().der())).collect();
+        let refused = |error| explain(&error, self.purpose);
+        let usage = match self.purpose {
+            Purpose::Client => KeyUsage::client_auth(),
+            Purpose::Server => KeyUsage::server_auth(),
+        };
+        let roots = [anchor_from_trusted_cert(&root).map_err(refused)?];
+        let end_entity = EndEntityCert::try_from(&leaf).map_err(refused)?;
+        end_entity
+            .verify_for_usage(ALL_VERIFICATION_ALGS, &roots, &intermediates, now, usage, None, None)
+            .map(|_| ())
+            .map_err(refused)
+    }
+}
+
+fn explain(error: &webpki::Error, purpose: Purpose) -> ChainError {
     use webpki::Error;
-    match error {
-        Error::InvalidSignatureForPublicKey
-        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
-            ChainError::BadSignature { ca: anchor.subject() }
+    match (error, purpose) {
+        (Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension, Purpose::Client) => {
+            ChainError::NoClientAuth
         }
-        Error::UnsupportedSignatureAlgorithmContext(_) => {
-            ChainError::WeakSignature { algorithm: leaf.signature_algorithm().to_owned() }
+        (Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension, Purpose::Server) => {
+            ChainError::NoServerAuth
         }
-        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => match purpose {
-            Purpose::Client => ChainError::NoClientAuth,
-            Purpose::Server => ChainError::NoServerAuth,
-        },
-        other => ChainError::Refused { reason: other.to_string() },
+        (other, _) => ChainError::Refused { reason: other.to_string() },
     }
 }
 

@@ -49,6 +49,7 @@ impl fmt::Debug for Fingerprint {
 /// A text that is not a fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a fingerprint; write `sha256:` and 64 hexadecimal digits")]
+#[non_exhaustive]
 pub struct FingerprintError {
     /// Text as given.
     pub text: String,

@@ -27,6 +27,7 @@ pub enum Host {
 /// An entry of `hosts` that is not a DNS name, IP address, e-mail address or URI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{entry:?} is not a host name, IP address, e-mail address or URI: {problem}")]
+#[non_exhaustive]
 pub struct HostError {
     /// Entry as given.
     pub entry: String,

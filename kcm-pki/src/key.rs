@@ -1,4 +1,5 @@
 mod der;
+mod encrypted;
 mod private;
 mod public;
 mod verify;
@@ -74,6 +75,7 @@ impl fmt::Display for KeyAlgorithm {
 /// A text that is not the name of a key algorithm.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a key algorithm; write one of: {}", KeyAlgorithm::ALL.map(KeyAlgorithm::as_str).join(", "))]
+#[non_exhaustive]
 pub struct UnknownKeyAlgorithm {
     /// Text as given.
     pub text: String,
@@ -185,6 +187,27 @@ pub enum KeyError {
         "the private key is encrypted; decrypt the key with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`"
     )]
     Encrypted,
+    /// The passphrase does not decrypt the key.
+    #[error("the passphrase does not decrypt the private key; check the passphrase")]
+    WrongPassphrase,
+    /// The key is encrypted in a way that this crate does not support.
+    #[error(
+        "the private key is encrypted with {scheme}, which is not supported; encrypt the key again \
+         with `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
+    )]
+    UnsupportedEncryption {
+        /// Name or object identifier of the scheme, cipher or pseudorandom function.
+        scheme: String,
+    },
+    /// The passphrase would be hashed so often that a hostile file could stop the program.
+    #[error(
+        "the private key is encrypted with {cost}, which is too costly; encrypt the key again with \
+         `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
+    )]
+    DerivationTooCostly {
+        /// Function and parameters.
+        cost: String,
+    },
     /// The block is cut off, is not base64, or is not a private key structure.
     #[error("cannot parse the private key: {reason}")]
     Malformed {

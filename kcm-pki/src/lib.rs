@@ -9,8 +9,8 @@
 //! random octets of the serial number are arguments. Only key generation and ECDSA signing use the
 //! randomness of the operating system.
 //!
-//! The crate is *not* a general X.509 toolkit. It does not support intermediate CAs, revocation,
-//! Ed25519, policies or name constraints.
+//! The crate is *not* a general X.509 toolkit. It verifies chains with intermediate CAs but does not
+//! issue intermediate CAs. It does not support revocation, Ed25519, policies or name constraints.
 //!
 //! ```
 //! use kcm_pki::{
@@ -41,7 +41,7 @@
 //! };
 //! let issued = ca.issue(&request, key.public_key(), SerialNumber::from_random(random()), now)?;
 //! assert_eq!(issued.certificate.common_name(), Some("system:kube-controller-manager"));
-//! verify_client_chain(&issued.certificate, ca.certificate(), now)?;
+//! verify_client_chain(&issued.certificate, &[], &[ca.certificate().clone()], now)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -75,7 +75,10 @@ pub use self::{
         OutlivesCa, RootRequest,
     },
     certificate::{Certificate, CertificateError, ValidityError},
-    chain::{ChainError, verify_client_chain, verify_server_chain},
+    chain::{
+        CertificateChain, CertificateChainError, ChainError, verify_client_chain, verify_host_name,
+        verify_server_chain,
+    },
     csr_file::{CaSection, CsrFile, CsrFileError},
     duration::{DurationError, GoDuration},
     fingerprint::{Fingerprint, FingerprintError},

@@ -148,6 +148,7 @@ pub struct Usages(Vec<Usage>);
 /// A usage name that cfssl does not know. cfssl silently drops such names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown usage {name:?}{}; known usages: {}", did_you_mean(*nearest), known.join(", "))]
+#[non_exhaustive]
 pub struct UnknownUsage {
     /// Name as given.
     pub name: String,

@@ -2,6 +2,7 @@ use std::fmt;
 
 /// A parsed value with warnings about its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Parsed<T> {
     /// Parsed value.
     pub value: T,

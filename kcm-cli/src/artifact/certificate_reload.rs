@@ -22,6 +22,7 @@ use crate::transport::{Connection, Observation, Settled};
 /// State of the certificate reload of a running service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "certificateReload", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
 pub enum CertificateReload {
     /// The service uses the current file. It started after the file was replaced, or all its
     /// connections to the API server are newer.
@@ -47,6 +48,7 @@ pub enum CertificateReload {
 /// The connections of a service right after its credentials file was replaced. Contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Noted {
     /// SHA-256 of the file.
     pub file: Fingerprint,

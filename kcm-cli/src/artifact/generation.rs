@@ -21,6 +21,7 @@ use crate::util::files::{Mode, Owner, RemotePath};
 /// A former generation of files: the paths in which it differs from the one that replaced it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Generation {
     /// Start of the change that replaced this generation. Equal on all masters that were changed
     /// together.
@@ -54,6 +55,7 @@ pub(crate) struct Change {
 /// Former state of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Former {
     /// The path.
     pub path: RemotePath,
@@ -65,6 +67,7 @@ pub struct Former {
 /// A file that was replaced or removed. Its content is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct FormerFile {
     /// SHA-256 of the content.
     pub digest: Fingerprint,
@@ -77,6 +80,7 @@ pub struct FormerFile {
 /// One of the two directories beside each managed file that keep former files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum Slot {
     /// Directory `.kcm.a`.
     A,
@@ -115,6 +119,7 @@ impl Slot {
 /// The former generations that a master keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Generations {
     /// Generation before a change that is not verified yet.
     #[serde(skip_serializing_if = "Option::is_none")]

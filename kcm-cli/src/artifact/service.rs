@@ -10,6 +10,7 @@ use crate::util::files::{Owner, RemotePath};
 /// Properties of the service that a rollout needs.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct DesiredService {
     /// Names of the flags in its command line.
     pub flags: Vec<FlagName>,

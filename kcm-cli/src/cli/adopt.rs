@@ -11,15 +11,15 @@ use time::OffsetDateTime;
 use files::Missing;
 
 use super::cluster_file;
-use super::exit::{Exit, Failure, text, text_of_adopt};
+use super::exit::{Exit, Failure};
 use super::{Invocation, connect};
 use crate::cli::args::{AdoptArguments, CommonArguments};
 use crate::cli::report::AdoptReport;
 use crate::cluster::Cluster;
-use crate::context::{Consent, Run};
+use crate::context::Run;
 use crate::error::Error;
 use crate::fleet::Fleet;
-use crate::ops::adopt::{AdoptError, Adopted, adopt, adoption_plan};
+use crate::ops::adopt::{Adopted, adopt, adoption_plan};
 
 pub(super) async fn run(
     arguments: &AdoptArguments,
@@ -35,13 +35,13 @@ pub(super) async fn run(
             "use --overwrite to replace the file, or specify another file with -f",
         ));
     }
-    let masters = request.masters(origin).map_err(|error| {
-        Failure::new(Exit::Usage, format!("invalid argument: {}", error.message))
-    })?;
+    let masters = request.masters(origin);
+    let masters = masters
+        .map_err(|error| Failure::new(Exit::Usage, error.explanation().at("invalid argument")))?;
     let fleet = connect(&masters, arguments.root.as_deref(), common)?;
     let now = OffsetDateTime::now_utc();
     let work = async {
-        let adopted = adopt(&request, &fleet, origin, now).await.map_err(failure)?;
+        let adopted = adopt(&request, &fleet, origin, now).await?;
         finish(arguments, invocation, &fleet, now, adopted).await
     };
     // An observation leaves nothing to clean up, so the first interrupt ends it.
@@ -59,19 +59,6 @@ fn origin(common: &CommonArguments) -> &Path {
     if common.is_standard_stream() { Path::new("kcm.yaml") } else { &common.file }
 }
 
-fn failure(error: AdoptError) -> Failure {
-    match error {
-        AdoptError::Observe(error) => {
-            let help = "\n  help: to continue without a master, leave out its --master option";
-            let message = format!("{}{help}", error.cause());
-            Failure::from(Error::from(error)).saying(message)
-        }
-        AdoptError::Refused { error, findings } => failure(*error).with_findings(&findings),
-        AdoptError::Request { .. } => Failure::new(Exit::Usage, text_of_adopt(&error)),
-        _ => Failure::new(Exit::Failed, text_of_adopt(&error)),
-    }
-}
-
 /// Plans with the generated cluster file, shows the plan, and writes the files once confirmed.
 async fn finish(
     arguments: &AdoptArguments,
@@ -83,7 +70,7 @@ async fn finish(
     let Invocation { common, interrupt } = invocation;
     let prints = common.is_standard_stream();
     let origin = origin(common);
-    let report = super::report(common, origin);
+    let report = super::report(common, origin).in_folders(arguments.root.as_deref());
     let missing = (!prints)
         .then(|| Missing::of(&adopted.cluster, &adopted, arguments.overwrite))
         .transpose()?;
@@ -92,18 +79,9 @@ async fn finish(
     let mut cluster = adopted.cluster.clone();
     redirect(&mut cluster, elsewhere.path(), missing.as_ref());
     Missing::of(&cluster, &adopted, false)?.write()?;
-    let run = Run {
-        cluster: &cluster,
-        fleet,
-        now,
-        events: &report,
-        interrupt,
-        consent: Consent::default(),
-    };
+    let run = Run::new(&cluster, fleet, now, &report, interrupt);
     let plan = adoption_plan(run).await.map_err(|error| {
-        let why = text(&error);
-        let problem = format!("cannot compute a plan for the observed masters: {why}");
-        Failure::new(Exit::Failed, problem)
+        Failure::from(error).because_of("cannot compute a plan for the observed masters")
     })?;
     report.found(&adopted, prints)?;
     let mut written: Vec<&Path> = Vec::new();
@@ -117,7 +95,10 @@ async fn finish(
     }
     let adoption = AdoptReport { adopted: &adopted, plan: &plan.plan, written: &written };
     report.adopted(&adoption, prints)?;
-    let is_clean = plan.plan.is_empty() && !adopted.has_errors() && !adopted.loses_settings();
+    let is_clean = plan.plan.is_empty()
+        && !adopted.has_errors()
+        && !adopted.loses_settings()
+        && !adopted.is_refused();
     Ok(if is_clean { Exit::Done } else { Exit::ToDo })
 }
 

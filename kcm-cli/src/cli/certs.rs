@@ -1,20 +1,31 @@
 //! Runs `kcm certs check` and `kcm certs renew`.
 
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
 use super::{Invocation, Masters, carry_out, timer, with_fleet};
-use crate::cli::args::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
+use crate::cli::args::{
+    CertsCheckArguments, CertsImportArguments, CertsRenewArguments, CertsRequestArguments,
+    CertsVerb,
+};
 use crate::cli::report::{self, End, Report};
 use crate::context::{Consent, Run};
-use crate::ops::certs::{CertificateCheck, check_certificates};
+use crate::event::{Event, EventSink as _};
+use crate::ops::apply::prepare;
+use crate::ops::certs::{
+    CertificateCheck, SignedFile, check_certificates, import_certificates, request_certificates,
+};
 use crate::ops::renew::{Renewal, plan_renewal};
+use crate::util::files::{FileError, LONGEST_FILE, read_small};
 
 pub(super) async fn run(verb: CertsVerb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
     match verb {
         CertsVerb::Check(arguments) => check(&arguments, invocation).await,
         CertsVerb::Renew(arguments) => renew(&arguments, invocation).await,
+        CertsVerb::Request(arguments) => request(&arguments, invocation).await,
+        CertsVerb::Import(arguments) => import(&arguments, invocation).await,
         CertsVerb::Timer(arguments) => timer::write(&arguments, invocation.common),
     }
 }
@@ -49,6 +60,52 @@ async fn renew(
         Ok(exit)
     };
     with_fleet(invocation, masters, renew).await
+}
+
+async fn request(
+    arguments: &CertsRequestArguments,
+    invocation: Invocation<'_>,
+) -> Result<Exit, Failure> {
+    let masters = Masters::of(&arguments.fleet, Consent::default());
+    let request = async |run: Run<'_>, report: &Report| {
+        report.requests(&request_certificates(run, arguments.force).await?)?;
+        Ok(Exit::Done)
+    };
+    with_fleet(invocation, masters, request).await
+}
+
+async fn import(
+    arguments: &CertsImportArguments,
+    invocation: Invocation<'_>,
+) -> Result<Exit, Failure> {
+    let CertsImportArguments { files, apply } = arguments;
+    let files = files.iter().map(|path| signed_file(path)).collect::<Result<Vec<_>, _>>()?;
+    let masters = Masters::of(&apply.plan.fleet, apply.plan.consent());
+    let import = async |run: Run<'_>, report: &Report| {
+        let imported = import_certificates(run, &files)?;
+        for text in imported.iter().flat_map(|it| it.warnings.clone()) {
+            report.event(&Event::Warning { text });
+        }
+        report::imported(&imported);
+        let prepared = Box::pin(prepare(run)).await?;
+        carry_out(run, report, prepared, (End::AsTheFileSays, apply.confirm)).await
+    };
+    with_fleet(invocation, masters, import).await
+}
+
+/// Reads a certificate from a file, or from standard input.
+fn signed_file(path: &Path) -> Result<SignedFile, Failure> {
+    let read = || {
+        if path.as_os_str() != "-" {
+            return read_small(path).map(|bytes| bytes.to_vec());
+        }
+        let mut content = Vec::new();
+        io::stdin().take(LONGEST_FILE).read_to_end(&mut content)?;
+        Ok(content)
+    };
+    let failed =
+        |error| Failure::new(Exit::Failed, FileError::from_io(path.display(), &error).to_string());
+    Ok(SignedFile { path: path.to_owned(), content: read().map_err(failed)? })
 }
 
 fn report_check(

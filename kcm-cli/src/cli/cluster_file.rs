@@ -11,6 +11,7 @@ use crate::cli::report;
 use crate::cluster::init::init;
 use crate::cluster::{self, Cluster};
 use crate::error::Error;
+use crate::util::explanation::Explanation;
 use crate::util::files::{FileError, FileErrorKind, Mode};
 
 /// Reads and checks a cluster file.
@@ -43,15 +44,14 @@ pub(super) fn text(file: &Path) -> Result<String, Failure> {
 /// The file `-` is standard output.
 pub(super) fn write(arguments: &InitArguments, common: &CommonArguments) -> Result<Exit, Failure> {
     let file = &common.file;
-    let text = init(&arguments.answers(), file).map_err(|error| {
-        Failure::new(Exit::Usage, format!("invalid argument: {}", error.message))
-    })?;
+    let text = init(&arguments.answers(), file)
+        .map_err(|error| Failure::new(Exit::Usage, error.explanation().at("invalid argument")))?;
     if common.is_standard_stream() {
         report::text(&text)?;
         return Ok(Exit::Done);
     }
     place(file, &text, false)?;
-    report::initialised(file);
+    report::initialised(file, arguments.answers().create_ca);
     Ok(Exit::Done)
 }
 
@@ -87,17 +87,14 @@ pub(super) fn exists(file: &Path, help: &str) -> Failure {
 }
 
 /// Returns the message for a cluster file that cannot be read or written, with its fix.
-fn unreadable(file: &Path, error: &io::Error) -> String {
+fn unreadable(file: &Path, error: &io::Error) -> Explanation {
     let error = FileError::from_io(file.display(), error);
+    let why = error.explanation();
     match error.kind {
         FileErrorKind::NotFound => {
-            format!(
-                "{error}; specify another file with -f, or create a cluster file with `kcm init`"
-            )
+            why.or_help("specify another file with -f, or create a cluster file with `kcm init`")
         }
-        FileErrorKind::WrongKind => {
-            format!("{error}; specify the path of the cluster file with -f")
-        }
-        _ => error.to_string(),
+        FileErrorKind::WrongKind => why.or_help("specify the path of the cluster file with -f"),
+        _ => why,
     }
 }

@@ -4,17 +4,22 @@ use std::io::{self, IsTerminal as _};
 
 use super::exit::{Exit, Failure};
 use crate::cli::args::YesArguments;
-use crate::cli::report;
+use crate::cli::report::{self, Report};
 use crate::rollout::Prepared;
 
-/// Asks whether to execute a plan that interrupts running services.
+/// Shows a plan that interrupts running services, and asks whether to execute it.
 ///
 /// Does not ask if it interrupts none, with `--yes`, or if standard input is not a terminal.
-pub(super) async fn ask(prepared: &Prepared, confirm: YesArguments) -> Result<(), Failure> {
+pub(super) async fn ask(
+    report: &Report,
+    prepared: &Prepared,
+    confirm: YesArguments,
+) -> Result<(), Failure> {
     let masters: Vec<_> = prepared.interrupted_masters().collect();
     if masters.is_empty() || confirm.yes || !is_terminal() {
         return Ok(());
     }
+    report.plan_to_confirm(prepared)?;
     let question = format!(
         "This restarts or stops kube-controller-manager on {}. Continue? [y/N] ",
         masters.join(", ")

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use crate::cli::args::Form;
 use crate::cli::report;
 use crate::error::{Error, ErrorDocument};
-use crate::finding::{Finding, listed};
+use crate::finding::{Finding, Severity, listed};
 use crate::ops::adopt::AdoptError;
 use crate::preflight::PreflightError;
+use crate::util::explanation::Explanation;
 use crate::util::files::FileError;
 use crate::util::words::harmless;
 
@@ -35,6 +36,15 @@ impl Exit {
         }
     }
 
+    /// Returns the exit code of a check by its highest severity.
+    pub(super) fn of_check(worst: Option<Severity>) -> Self {
+        match worst {
+            Some(Severity::Error) => Self::Failed,
+            Some(Severity::Warning) => Self::ToDo,
+            None => Self::Done,
+        }
+    }
+
     /// Turns success into a failure, for a run that could not write its output.
     pub(super) fn or_failed(self) -> Self {
         if self == Self::Done { Self::Failed } else { self }
@@ -51,24 +61,33 @@ impl From<Exit> for ExitCode {
 pub(super) struct Failure {
     exit: Exit,
     message: String,
+    help: Option<String>,
     document: Box<ErrorDocument>,
 }
 
 impl Failure {
-    pub(super) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        let message = message.into();
+    pub(super) fn new(exit: Exit, why: impl Into<Explanation>) -> Self {
+        let why = why.into();
         let code = match exit {
             Exit::Usage => "request-invalid",
             Exit::Interrupted => "interrupted",
             _ => "failed",
         };
-        Self { exit, document: Box::new(ErrorDocument::new(code, message.clone())), message }
+        let document = Box::new(ErrorDocument::new(code, why.clone()));
+        let Explanation { problem: message, help } = why.harmless();
+        Self { exit, message, help, document }
     }
 
-    /// Replaces the message.
-    pub(super) fn saying(mut self, message: String) -> Self {
-        self.document.message.clone_from(&message);
-        Self { message, ..self }
+    /// Replaces the fix.
+    fn with_help(mut self, help: Option<&str>) -> Self {
+        self.document.help = help.map(str::to_owned);
+        Self { help: help.map(harmless), ..self }
+    }
+
+    /// Puts what failed before the message.
+    pub(super) fn because_of(mut self, what: &str) -> Self {
+        self.document.message = format!("{what}: {}", self.document.message);
+        Self { exit: Exit::Failed, message: format!("{what}: {}", self.message), ..self }
     }
 
     /// Adds the findings reported before the failure.
@@ -84,9 +103,15 @@ impl Failure {
         Self::new(Exit::Failed, format!("cannot write the metrics: {error}"))
     }
 
+    /// Returns the message, and the fix on a line of its own.
+    fn text(&self) -> String {
+        let Self { message, help, .. } = self;
+        help.as_ref().map_or_else(|| message.clone(), |help| format!("{message}\n  help: {help}"))
+    }
+
     pub(super) fn report(self, form: Form) -> ExitCode {
         // If standard error fails too, only the exit code is left.
-        let _ = report::failure(form, &self.message, &self.document);
+        let _ = report::failure(form, &self.text(), &self.document);
         self.exit.into()
     }
 }
@@ -98,7 +123,8 @@ impl From<Error> for Failure {
             error if error.is_usage() => Exit::Usage,
             _ => Exit::Failed,
         };
-        Self { exit, message: text(&error), document: Box::new(error.document()) }
+        let help = error.help().as_deref().map(harmless);
+        Self { exit, message: text(&error), help, document: Box::new(error.document()) }
     }
 }
 
@@ -112,11 +138,20 @@ pub(super) fn text(error: &Error) -> String {
     }
 }
 
-/// Returns the text of an error of `adopt`. Two variants have a second line for the help.
-pub(super) fn text_of_adopt(error: &AdoptError) -> String {
-    match error {
-        AdoptError::Kubeconfig { .. } | AdoptError::Disagree { .. } => error.to_string(),
-        other => harmless(&other.to_string()),
+impl From<AdoptError> for Failure {
+    fn from(error: AdoptError) -> Self {
+        let help = error.help();
+        let exit = match error {
+            AdoptError::Observe(error) => {
+                return Self::from(Error::from(error)).with_help(help.as_deref());
+            }
+            AdoptError::Refused { error, findings } => {
+                return Self::from(*error).with_findings(&findings);
+            }
+            AdoptError::Request(_) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, Explanation { problem: error.to_string(), help })
     }
 }
 
@@ -131,6 +166,7 @@ mod tests {
     use super::*;
     use crate::finding::FindingCode;
     use crate::observed::{AskError, ObserveError};
+    use crate::pki::signer::SignerError;
     use crate::transport::{LockError, OperationError, TransportError};
 
     fn errors(word: &str) -> Vec<Error> {
@@ -147,8 +183,15 @@ mod tests {
             Error::Preflight(PreflightError::Findings { findings: findings(word) }),
             Error::Preflight(PreflightError::CaInUse { why: vec![text(), text()], ca: text() }),
             Error::Lock(LockError::Held { master: text(), holder: text() }),
-            Error::Request { reason: text() },
-            Error::Issue { what: "a certificate", reason: text() },
+            Error::Request(Explanation::new(word, word)),
+            Error::Signer {
+                what: "a certificate",
+                error: Box::new(SignerError::Failed {
+                    program: text(),
+                    status: text(),
+                    stderr: text(),
+                }),
+            },
         ]
     }
 
@@ -156,11 +199,11 @@ mod tests {
         let text = || word.to_owned();
         vec![
             AdoptError::NoUnit { master: text(), unit: text() },
-            AdoptError::Unit { master: text(), path: text(), reason: text() },
+            AdoptError::Unit { master: text(), path: text(), why: Explanation::new(word, word) },
             AdoptError::Kubeconfig { master: text(), reason: text(), help: text() },
-            AdoptError::Unknown { what: "it", reason: text() },
+            AdoptError::Unknown { what: "it", why: Explanation::new(word, word) },
             AdoptError::Disagree { what: text(), each: text() },
-            AdoptError::Request { reason: text() },
+            AdoptError::Request(Explanation::new(word, word)),
         ]
     }
 
@@ -171,11 +214,10 @@ mod tests {
     #[test]
     fn no_word_from_elsewhere_forges_a_line_of_an_error() {
         report::tests::assert_errors_are_harmless(|word| {
-            let of_adopt = errors_of_adopt(word);
-            let of_adopt = of_adopt.iter().map(|it| Failure::new(Exit::Failed, text_of_adopt(it)));
+            let of_adopt = errors_of_adopt(word).into_iter().map(Failure::from);
             let failures = errors(word).into_iter().map(Failure::from).chain(of_adopt);
             let failures = failures.map(|failure| failure.with_findings(&findings(word)));
-            failures.map(|failure| (failure.message, *failure.document)).collect()
+            failures.map(|failure| (failure.text(), *failure.document)).collect()
         });
     }
 }

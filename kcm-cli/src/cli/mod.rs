@@ -2,20 +2,25 @@
 
 mod adopt;
 mod args;
+mod cert;
 mod certs;
 mod cluster_file;
 mod confirm;
 mod drill;
 mod exit;
+mod kubeconfig;
 mod lint;
 mod logs;
+#[cfg(test)]
+mod reference;
 mod report;
 mod schema;
 mod smoke;
 mod status;
 mod timer;
+mod unit;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,9 +38,10 @@ use crate::cli::args::{
 use crate::cluster::Cluster;
 use crate::context::{Consent, Run};
 use crate::fleet::Fleet;
-use crate::ops::apply::{plan, prepare_to_apply};
+use crate::ops::apply::{plan, prepare};
 use crate::ops::remove::plan_removal;
 use crate::ops::rollback::plan_rollback;
+use crate::pki::signer::{PassphrasePrompt, configured_signer};
 use crate::rollout::{Outcome, Prepared, execute};
 use crate::transport::Exchange;
 use crate::util::interrupt::Interrupt;
@@ -133,7 +139,7 @@ async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
             let planned = &arguments.plan;
             let masters = Masters::of(&planned.fleet, planned.consent());
             let apply = async |run: Run<'_>, report: &Report| {
-                let prepared = prepare_to_apply(run).await?;
+                let prepared = Box::pin(prepare(run)).await?;
                 carry_out(run, report, prepared, (End::AsTheFileSays, arguments.confirm)).await
             };
             with_fleet(invocation, masters, apply).await
@@ -152,6 +158,9 @@ async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
         Verb::Smoke(arguments) => smoke::run(arguments, invocation).await,
         Verb::Drill(arguments) => drill::run(arguments, invocation).await,
         Verb::Certs(verb) => certs::run(verb, invocation).await,
+        Verb::Kubeconfig(verb) => kubeconfig::run(verb, form),
+        Verb::Unit(verb) => unit::run(verb, invocation.common),
+        Verb::Cert(verb) => cert::run(verb, invocation).await,
         Verb::Schema(arguments) => {
             report::json(&schema::schema(arguments.of))?;
             Ok(Exit::Done)
@@ -167,6 +176,10 @@ async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
 fn check_form(verb: &Verb, form: Form) -> Result<(), Failure> {
     let message = match (verb, form) {
         (Verb::Lint(_), Form::Sarif) => return Ok(()),
+        (Verb::Cert(verb), Form::Cfssl) if verb.makes() => return Ok(()),
+        (_, Form::Cfssl) => {
+            "-o cfssl: only `kcm cert new-ca`, `request`, `sign` and `issue` have this format; use json"
+        }
         (_, Form::Sarif) => "-o sarif: only `kcm lint` has this format; use json",
         (Verb::Logs(_), Form::Yaml) => "-o yaml: `kcm logs` does not have this format; use jsonl",
         _ => return Ok(()),
@@ -194,7 +207,7 @@ async fn carry_out(
     prepared: Prepared,
     (end, confirm): (End, YesArguments),
 ) -> Result<Exit, Failure> {
-    confirm::ask(&prepared, confirm).await?;
+    confirm::ask(report, &prepared, confirm).await?;
     finish(run, report, &Box::pin(execute(run, prepared)).await?, end)
 }
 
@@ -251,9 +264,11 @@ async fn with_fleet(
     let cluster = cluster_file::read(&common.file)?;
     let cluster = cluster.select(only, skip).map_err(|error| Failure::new(Exit::Usage, error))?;
     let fleet = connect(&cluster, root, common)?;
-    let report = report(common, &common.file);
+    let report = report(common, &common.file).in_folders(root);
     let now = OffsetDateTime::now_utc();
-    let run = Run { cluster: &cluster, fleet: &fleet, now, events: &report, interrupt, consent };
+    let signer = configured_signer(&cluster.pki, passphrase_prompt());
+    let run = Run::new(&cluster, &fleet, now, &report, interrupt);
+    let run = run.with_consent(consent).with_signer(&*signer);
     let done = verb(run, &report).await;
     fleet.close().await;
     done
@@ -268,7 +283,7 @@ fn connect(
     let fleet = match root {
         Some(root) => Fleet::folders(cluster, root),
         None => Fleet::ssh(cluster, ask_for_password)
-            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?,
+            .map_err(|error| Failure::new(Exit::Usage, error.explanation()))?,
     };
     if !common.verbose {
         return Ok(fleet);
@@ -282,6 +297,15 @@ fn connect(
 fn report(common: &CommonArguments, file: &Path) -> Report {
     let report = Report::new(common.output, file);
     if common.verbose { report.without_progress() } else { report }
+}
+
+/// Returns the prompt for passphrases, if there is a terminal.
+fn passphrase_prompt() -> Option<PassphrasePrompt> {
+    io::stdin().is_terminal().then(|| Arc::new(ask_for_passphrase) as PassphrasePrompt)
+}
+
+fn ask_for_passphrase(question: &str) -> io::Result<Zeroizing<String>> {
+    rpassword::prompt_password(question).map(Zeroizing::new)
 }
 
 fn ask_for_password() -> io::Result<Zeroizing<String>> {

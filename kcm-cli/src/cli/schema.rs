@@ -5,14 +5,19 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::DocumentKind;
-use crate::cli::report::{API_VERSION, AdoptReport, DocumentValue, VersionReport};
+use crate::cli::report::{
+    API_VERSION, AdoptReport, CertificateFiles, DocumentValue, VersionReport,
+};
 use crate::cluster;
 use crate::error::ErrorDocument;
 use crate::event::Event;
-use crate::ops::certs::CertificateCheck;
+use crate::ops::cert::{CertificateList, CertificateVerification};
+use crate::ops::certs::{CertificateCheck, CertificateRequests};
 use crate::ops::drill::DrillReport;
+use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
+use crate::ops::unit::{UnitCheck, UnitDiff};
 use crate::plan::Plan;
 use crate::preflight::lint::LintReport;
 use crate::rollout::Outcome;
@@ -26,10 +31,18 @@ pub(crate) fn schema(kind: DocumentKind) -> Value {
         DocumentKind::Outcome => document::<Outcome>(),
         DocumentKind::Status => document::<Status>(),
         DocumentKind::CertificateCheck => document::<CertificateCheck>(),
+        DocumentKind::CertificateRequests => document::<CertificateRequests>(),
         DocumentKind::SmokeReport => document::<SmokeReport>(),
         DocumentKind::DrillReport => document::<DrillReport>(),
         DocumentKind::Adoption => document::<AdoptReport<'_>>(),
         DocumentKind::LintReport => document::<LintReport>(),
+        DocumentKind::CertificateFiles => document::<CertificateFiles>(),
+        DocumentKind::CertificateList => document::<CertificateList>(),
+        DocumentKind::CertificateVerification => document::<CertificateVerification>(),
+        DocumentKind::KubeconfigCheck => document::<KubeconfigCheck>(),
+        DocumentKind::KubeconfigView => document::<KubeconfigView>(),
+        DocumentKind::UnitCheck => document::<UnitCheck>(),
+        DocumentKind::UnitDiff => document::<UnitDiff>(),
         DocumentKind::Version => document::<VersionReport>(),
         DocumentKind::Error => document::<ErrorDocument>(),
         DocumentKind::Event => document::<Event>(),

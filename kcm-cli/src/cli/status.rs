@@ -18,11 +18,11 @@ pub(super) async fn run(
     invocation: Invocation<'_>,
 ) -> Result<Exit, Failure> {
     let masters = Masters::of(&arguments.fleet, Consent::default());
-    let look = async |run: Run<'_>, report: &Report| match arguments.watch {
+    let observe = async |run: Run<'_>, report: &Report| match arguments.watch {
         None => once(run, report, &arguments).await,
         Some(pause) => watch(run, report, &arguments, pause.into()).await,
     };
-    with_fleet(invocation, masters, look).await
+    with_fleet(invocation, masters, observe).await
 }
 
 async fn once(run: Run<'_>, report: &Report, arguments: &StatusArguments) -> Result<Exit, Failure> {
@@ -47,7 +47,7 @@ async fn watch(
     let mut last = Exit::Interrupted;
     loop {
         let run = Run { now: OffsetDateTime::now_utc(), ..run };
-        let look = async {
+        let observe = async {
             let status = status(run).await?;
             report.status_again(&status)?;
             leave_metrics(&status, arguments)?;
@@ -56,7 +56,7 @@ async fn watch(
         tokio::select! {
             biased;
             () = run.interrupt.asked() => return Ok(last),
-            looked = look => last = looked?,
+            observed = observe => last = observed?,
         }
         tokio::select! {
             biased;

@@ -44,7 +44,7 @@ pub(super) fn write(
         on_calendar: arguments.on_calendar.clone(),
     };
     let units = certificate_timer(&timer, &cluster)
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        .map_err(|error| Failure::new(Exit::Usage, error.explanation()))?;
     check_calendar(timer.on_calendar.trim())?;
     let is_written = write_both(&directory, &units)?;
     report::timer(&directory, &units, manager, is_written)?;
@@ -57,7 +57,7 @@ pub(super) fn write(
 fn check_calendar(time: &str) -> Result<(), Failure> {
     let asked = Command::new("systemd-analyze").args(["calendar", "--", time]).output();
     match asked {
-        Ok(said) if !said.status.success() => {
+        Ok(output) if !output.status.success() => {
             let message = format!(
                 "--on-calendar: `systemd-analyze calendar` rejects `{time}`; write a time in systemd.time(7) syntax, such as `daily` or `Mon *-*-* 06:00`"
             );
@@ -140,5 +140,5 @@ fn stage(directory: &Path, text: &[u8]) -> io::Result<NamedTempFile> {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::Failed, FileError::from_io(path.display(), error).to_string())
+    Failure::new(Exit::Failed, FileError::from_io(path.display(), error).explanation())
 }

@@ -1,5 +1,6 @@
 //! Checks of a cluster file as a whole: defaults, contradictions and warnings.
 
+mod pki;
 mod ranges;
 mod ssh;
 mod systemd;
@@ -13,17 +14,15 @@ use kcm_kubeconfig::ServerUrl;
 use self::ssh::SshChoices;
 use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::error::ClusterFileError;
-use super::file::{ClusterFile, InstallSection, MasterEntry, PkiSection};
+use super::file::{ClusterFile, InstallSection, MasterEntry};
 use super::lint::{Allowed, Source};
 use super::locate::{Places, Step, Step::Index, Step::Key, show};
 use super::scalar::{FlagChange, FlagMap, Text};
-use super::value::{BindAddress, ClusterName, HostAddress, MasterFile, OperatorPath, ProfileName};
-use super::{Cluster, Install, Master, Paths, Pki};
+use super::value::{BindAddress, ClusterName, HostAddress, MasterFile};
+use super::{Cluster, Install, Master, Paths};
 use crate::cluster::layout::{self, Layout};
 use crate::util::files::RemotePath;
 
-/// Folder of the identity in the tutorial, relative to the cluster file.
-const IDENTITY_FOLDER: &str = "pki/kube-controller-manager/cert";
 /// Lifetime of a leaf certificate in the tutorial: ten years.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(87_600 * 3600);
 /// Minimum lifetime. Certificates are backdated by five minutes, and a shorter lifetime would cause
@@ -31,7 +30,6 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(87_600 * 3600);
 pub(crate) const SHORTEST_LIFETIME: Duration = Duration::from_secs(3600);
 /// Default port of `ssh`.
 const SSH_PORT: u16 = 22;
-const PROFILE: &str = "kubernetes";
 
 pub(super) fn check(
     file: ClusterFile,
@@ -54,6 +52,8 @@ pub(super) fn check(
     let names = masters.iter().map(|master| master.name.to_string()).collect();
     let allowed = file.lint.and_then(|lint| lint.allow).unwrap_or_default().into_iter();
     let install = install(&at, file.install, folder)?;
+    let pki = pki::pki(&at, file.pki, folder)?;
+    pki::check_distribution(&at, &pki, &install)?;
     let layout = Layout::of(&install).map_err(|error| {
         let below = error.key.split('.').map(Key);
         at.error(&std::iter::once(Key("install")).chain(below).collect::<Vec<_>>(), error.reason)
@@ -71,7 +71,7 @@ pub(super) fn check(
         cluster_cidr: pods,
         service_cluster_ip_range: services,
         node_masks,
-        pki: pki(&at, file.pki, folder)?,
+        pki,
         install,
         credentials: file
             .kubeconfig
@@ -106,55 +106,6 @@ impl At<'_> {
     fn known<T, E: std::fmt::Display>(&self, value: Result<T, E>) -> Result<T, ClusterFileError> {
         value.map_err(|error| ClusterFileError::new(self.origin, None, "", error))
     }
-}
-
-fn pki(at: &At<'_>, section: PkiSection, folder: &Path) -> Result<Pki, ClusterFileError> {
-    let place = |path: Text<OperatorPath>| path.0.from(folder);
-    let (ca_cert, ca_key) = (place(section.ca_cert), place(section.ca_key));
-    if ca_cert == ca_key {
-        let problem = "is the same file as pki.caCert; store the private key in a separate file";
-        return Err(at.error(&[Key("pki"), Key("caKey")], problem));
-    }
-    let signing = match (section.signing_config, section.profile) {
-        (Some(config), Some(profile)) => Some((place(config), profile.0)),
-        (Some(config), None) => Some((place(config), at.known(PROFILE.parse::<ProfileName>())?)),
-        (None, Some(_)) => {
-            let problem = "requires pki.signingConfig; set pki.signingConfig, or remove this key";
-            return Err(at.error(&[Key("pki"), Key("profile")], problem));
-        }
-        (None, None) => None,
-    };
-    let (lifetime, renew_before) = (
-        section.lifetime.map(|lifetime| lifetime.0.as_duration()),
-        section.renew_before.map(|before| before.0.as_duration()),
-    );
-    if lifetime.is_some_and(|lifetime| lifetime < SHORTEST_LIFETIME) {
-        let problem = "is shorter than an hour; write 1h or more";
-        return Err(at.error(&[Key("pki"), Key("lifetime")], problem));
-    }
-    let known_lifetime = lifetime.or_else(|| signing.is_none().then_some(LIFETIME));
-    if let (Some(lifetime), Some(before)) = (known_lifetime, renew_before)
-        && before >= lifetime
-    {
-        let hours = lifetime.as_secs() / 3600;
-        let problem = format!(
-            "is not shorter than the lifetime of {hours}h: every run would issue a new certificate; decrease pki.renewBefore, or increase pki.lifetime"
-        );
-        return Err(at.error(&[Key("pki"), Key("renewBefore")], problem));
-    }
-    Ok(Pki {
-        ca_cert,
-        ca_key,
-        trust: section.trust.map(place),
-        create_ca: section.create_ca.unwrap_or(false),
-        csr: section.csr.map(place),
-        signing,
-        key_algorithm: section.key_algorithm.map(|algorithm| algorithm.0),
-        lifetime,
-        renew_before,
-        serving_certificate: section.serving_certificate.unwrap_or(false),
-        directory: section.directory.map_or_else(|| folder.join(IDENTITY_FOLDER), place),
-    })
 }
 
 fn install(
@@ -275,7 +226,7 @@ fn master(
 }
 
 /// Flags that have their own key in the cluster file, with that key.
-const OWN_KEY: &[(&str, &str)] = &[
+pub(crate) const OWN_KEY: &[(&str, &str)] = &[
     ("bind-address", "bindAddress of controllerManager or of the master"),
     ("cluster-cidr", "cluster.clusterCidr"),
     ("cluster-name", "cluster.name"),

@@ -1,9 +1,7 @@
 //! Scalars that accept a fixed set of words.
 
-use std::str::FromStr;
-
-use super::scalar::Scalar;
-use super::value::{InvalidValue, invalid};
+use super::scalar::scalar;
+use super::value::invalid;
 
 /// The route of requests to the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,23 +27,13 @@ pub enum CredentialsForm {
     Files,
 }
 
-impl Scalar for CredentialsForm {
-    const EXPECTED: &'static str = "a storage form of credentials";
-    const EXAMPLE: &'static str = "files";
-}
-
-impl FromStr for CredentialsForm {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "embedded" => Ok(Self::Embedded),
-            "embedded-only" => Ok(Self::EmbeddedOnly),
-            "files" => Ok(Self::Files),
-            _ => Err(invalid::<Self>(text, "write embedded, embedded-only or files")),
-        }
-    }
-}
+scalar!(
+    CredentialsForm,
+    "a storage form of credentials",
+    "files",
+    [("embedded", Self::Embedded), ("embedded-only", Self::EmbeddedOnly), ("files", Self::Files)],
+    "write embedded, embedded-only or files"
+);
 
 /// The comparison of unit and kubeconfig on a master with the desired files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,39 +45,21 @@ pub enum Comparison {
     Semantic,
 }
 
-impl Scalar for Comparison {
-    const EXPECTED: &'static str = "a comparison method";
-    const EXAMPLE: &'static str = "semantic";
-}
-
-impl FromStr for Comparison {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "bytes" => Ok(Self::Bytes),
-            "semantic" => Ok(Self::Semantic),
-            "meaning" => {
-                Err(invalid::<Self>(text, "this value is now called semantic; write semantic"))
-            }
-            _ => Err(invalid::<Self>(text, "write bytes or semantic")),
+scalar!(Comparison, "a comparison method", "semantic", |text| {
+    match text {
+        "bytes" => Ok(Self::Bytes),
+        "semantic" => Ok(Self::Semantic),
+        "meaning" => {
+            Err(invalid::<Self>(text, "this value is now called semantic; write semantic"))
         }
+        _ => Err(invalid::<Self>(text, "write bytes or semantic")),
     }
-}
+});
 
-impl Scalar for ApiVia {
-    const EXPECTED: &'static str = "a route to the API server";
-    const EXAMPLE: &'static str = "master";
-}
-
-impl FromStr for ApiVia {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "master" => Ok(Self::Master),
-            "direct" => Ok(Self::Direct),
-            _ => Err(invalid::<Self>(text, "write master or direct")),
-        }
-    }
-}
+scalar!(
+    ApiVia,
+    "a route to the API server",
+    "master",
+    [("master", Self::Master), ("direct", Self::Direct)],
+    "write master or direct"
+);

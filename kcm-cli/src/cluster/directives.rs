@@ -1,15 +1,14 @@
 //! Unit directives in the cluster file: values by key and section.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
 use kcm_systemd::{Key, SectionName, Value};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::scalar::{Scalar, Text};
+use super::scalar::{Scalar, Text, scalar};
+use crate::util::schema::schema;
 
 /// Directives by section, in the order of the file.
 #[derive(Debug, Default)]
@@ -132,36 +131,25 @@ impl<'de> Deserialize<'de> for Values {
     }
 }
 
-impl Scalar for SectionName {
-    const EXPECTED: &'static str = "a section name of a unit file";
-    const EXAMPLE: &'static str = "Service";
-}
+scalar!(SectionName, "a section name of a unit file", "Service");
 
-impl Scalar for Key {
-    const EXPECTED: &'static str = "a directive name";
-    const EXAMPLE: &'static str = "LimitNOFILE";
-}
+scalar!(Key, "a directive name", "LimitNOFILE");
 
-impl JsonSchema for DirectiveMap {
-    fn schema_name() -> Cow<'static, str> {
-        "Directives".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let scalar = json_schema!({ "type": ["string", "integer", "boolean"] });
-        let list = json_schema!({ "type": "array", "items": scalar, "minItems": 1 });
-        json_schema!({
-            "type": ["object", "null"],
-            "description": "Directives of the unit by section. A list sets the directive several times.",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": { "anyOf": [scalar, list] },
-            },
-            "examples": [{ "Service": { "LimitNOFILE": 65536, "Environment": ["A=1", "B=2"] } }],
-        })
-    }
-}
+schema!(DirectiveMap, "Directives", {
+    "type": ["object", "null"],
+    "description": "Directives of the unit by section. A list sets the directive several times.",
+    "additionalProperties": {
+        "type": "object",
+        "additionalProperties": {
+            "anyOf": [
+                { "type": ["string", "integer", "boolean"] },
+                {
+                    "type": "array",
+                    "items": { "type": ["string", "integer", "boolean"] },
+                    "minItems": 1,
+                },
+            ],
+        },
+    },
+    "examples": [{ "Service": { "LimitNOFILE": 65536, "Environment": ["A=1", "B=2"] } }],
+});

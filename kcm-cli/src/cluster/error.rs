@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::util::explanation::Explanation;
+
 /// An error in a cluster file, with its position and its fix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}{}: {message}", file.display(), Place(*line, *column))]
+#[non_exhaustive]
 pub struct ClusterFileError {
     /// The file.
     pub file: PathBuf,
@@ -17,20 +20,24 @@ pub struct ClusterFileError {
     pub column: Option<usize>,
     /// Path of the field, as in `masters[1].name`; empty for the whole file.
     pub field: String,
-    /// The problem and its fix; names the field.
+    /// The problem; names the field.
     pub message: String,
+    /// The fix, if one is known.
+    pub help: Option<Box<str>>,
 }
 
 impl ClusterFileError {
-    /// Creates an error about a field; `place` is its line and column.
+    /// Creates an error about a field; `place` is its line and column, and `problem` may end with
+    /// `; ` and the fix.
     pub(super) fn new(
         file: &Path,
         place: Option<(usize, usize)>,
         field: &str,
         problem: impl fmt::Display,
     ) -> Self {
+        let Explanation { problem, help } = Explanation::parse(&problem.to_string());
         let message = match field {
-            "" => problem.to_string(),
+            "" => problem,
             field => format!("{field}: {problem}"),
         };
         Self {
@@ -39,7 +46,14 @@ impl ClusterFileError {
             column: place.map(|place| place.1),
             field: field.to_owned(),
             message: one_line(&message),
+            help: help.map(|help| one_line(&help).into()),
         }
+    }
+
+    /// Returns the problem and its fix, without the position.
+    pub(crate) fn explanation(&self) -> Explanation {
+        let help = self.help.as_deref().map(str::to_owned);
+        Explanation { problem: self.message.clone(), help }
     }
 }
 

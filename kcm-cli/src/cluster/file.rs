@@ -10,7 +10,8 @@ use super::choice::{ApiVia, Comparison, CredentialsForm};
 use super::directives::DirectiveMap;
 use super::lint::{LintName, Reason};
 use super::ranges::Ranges;
-use super::scalar::{FlagMap, Scalar, Text};
+use super::scalar::{FlagMap, Text, scalar};
+use super::signer::{CommandWord, SignerTimeout};
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::systemd::{HardeningName, Ownership};
 use super::value::{
@@ -84,6 +85,7 @@ pub(super) struct ClusterSection {
     pub(super) cluster_cidr: Ranges,
     /// Address range of Services (`--service-cluster-ip-range`), or for dual stack a list of one
     /// IPv4 and one IPv6 range.
+    #[schemars(extend("examples" = ["10.68.0.0/16", ["10.68.0.0/16", "fd00:68::/112"]]))]
     pub(super) service_cluster_ip_range: Ranges,
     /// Prefix length of each node's Pod range, if clusterCidr is one range. Default: 24, or 64 for
     /// IPv6.
@@ -102,19 +104,29 @@ pub(super) struct PkiSection {
     /// Path of the CA certificate (PEM).
     pub(super) ca_cert: Text<OperatorPath>,
     /// Path of the CA key (PEM). kcm reads it only to sign, or to distribute it
-    /// (install.distributeCa).
-    pub(super) ca_key: Text<OperatorPath>,
+    /// (install.distributeCa). Without caKey and signer, certificates are signed by hand, with
+    /// `kcm certs request` and `kcm certs import`.
+    #[schemars(extend("examples" = ["pki/ca/cert/ca-key.pem"]))]
+    pub(super) ca_key: Option<Text<OperatorPath>>,
+    /// Source of the passphrase of an encrypted caKey. Default: one prompt on the terminal.
+    pub(super) ca_key_passphrase: Option<SecretSection>,
+    /// Command that signs certificate requests in place of caKey, such as a client of Vault or
+    /// step-ca.
+    pub(super) signer: Option<SignerSection>,
     /// Path of a bundle of CA certificates (PEM) that clients accept instead of caCert alone: in
     /// the kubeconfig, and on the masters in --root-ca-file. A CA that a master trusts is dropped
     /// only if the operator requests it. Default: caCert alone.
+    #[schemars(extend("examples" = ["pki/ca/cert/ca-bundle.pem"]))]
     pub(super) trust: Option<Text<OperatorPath>>,
     /// Create a root CA if neither file exists and nothing is deployed yet; for trials. Default:
     /// false.
     pub(super) create_ca: Option<bool>,
     /// Path of a cfssl CSR file with the subject of the certificate. Default: the subject of the
     /// tutorial.
+    #[schemars(extend("examples" = ["pki/kube-controller-manager/csr.json"]))]
     pub(super) csr: Option<Text<OperatorPath>>,
     /// Path of a cfssl signing config (ca-config.json) with usages and lifetime of the certificate.
+    #[schemars(extend("examples" = ["pki/ca/ca-config.json"]))]
     pub(super) signing_config: Option<Text<OperatorPath>>,
     /// Name of the profile in signingConfig. Default: kubernetes.
     pub(super) profile: Option<Text<ProfileName>>,
@@ -124,6 +136,7 @@ pub(super) struct PkiSection {
     pub(super) lifetime: Option<Text<GoDuration>>,
     /// Remaining lifetime at which a certificate is replaced. Default: 720h, but at most a third of
     /// the lifetime.
+    #[schemars(extend("examples" = ["720h"]))]
     pub(super) renew_before: Option<Text<GoDuration>>,
     /// Issue the serving certificate of kube-controller-manager from the CA, with address and name
     /// of each master. Prometheus can then verify it, and a renewal needs no restart. Default:
@@ -131,7 +144,19 @@ pub(super) struct PkiSection {
     pub(super) serving_certificate: Option<bool>,
     /// Folder of the client certificate and key of kube-controller-manager. Default:
     /// pki/kube-controller-manager/cert.
+    #[schemars(extend("examples" = ["pki/kube-controller-manager/cert"]))]
     pub(super) directory: Option<Text<OperatorPath>>,
+}
+
+/// A command that signs certificate requests: it reads a request (PKCS #10, PEM) on standard input,
+/// and writes the certificate, followed by its intermediates (PEM), to standard output.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct SignerSection {
+    /// Program and arguments, without a shell. The command runs in the folder of this file.
+    pub(super) command: Vec<Text<CommandWord>>,
+    /// Time in which the command must end, from 1s to 1h. Default: 1m.
+    pub(super) timeout: Option<Text<SignerTimeout>>,
 }
 
 /// Settings of kube-controller-manager on all masters.
@@ -181,6 +206,7 @@ pub(super) struct InstallSection {
     pub(super) root: Option<Text<InstallRoot>>,
     /// Path of the kube-controller-manager program on this machine, for upload to every master.
     /// Default: the program must already exist on the masters.
+    #[schemars(extend("examples" = ["kube-controller-manager"]))]
     pub(super) binary: Option<Text<OperatorPath>>,
     /// Upload the CA certificate and key to pki/ca/cert/ on every master; a different CA is never
     /// replaced. Default: false, both must already exist on the masters.
@@ -257,8 +283,10 @@ pub(super) struct SshSection {
     /// TCP port.
     pub(super) port: Option<u16>,
     /// Private key file.
+    #[schemars(extend("examples" = ["/home/kube/.ssh/id_ed25519"]))]
     pub(super) identity_file: Option<Text<OperatorPath>>,
     /// Path of an ssh configuration file to use instead of ~/.ssh/config.
+    #[schemars(extend("examples" = ["ssh_config"]))]
     pub(super) config_file: Option<Text<OperatorPath>>,
     /// Jump hosts, first to last.
     pub(super) jump: Option<Vec<JumpEntry>>,
@@ -266,7 +294,7 @@ pub(super) struct SshSection {
     /// command runs as another user). Default: passwordless.
     pub(super) sudo: Option<Text<Sudo>>,
     /// Source of the sudo password. Default: one prompt on the terminal.
-    pub(super) sudo_password: Option<SudoPasswordSection>,
+    pub(super) sudo_password: Option<SecretSection>,
     /// Policy for unknown host keys: strict (refuse) or accept-new (accept at first contact).
     /// Default: strict.
     pub(super) host_keys: Option<Text<HostKeys>>,
@@ -274,13 +302,14 @@ pub(super) struct SshSection {
     pub(super) connect_timeout: Option<Text<ConnectTimeout>>,
 }
 
-/// Source of the sudo password: exactly one of file and env.
+/// Source of a password or passphrase: exactly one of file and env.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct SudoPasswordSection {
-    /// Path of a file that holds the password.
+pub(super) struct SecretSection {
+    /// Path of a file whose first line is the secret.
+    #[schemars(extend("examples" = ["sudo-password"]))]
     pub(super) file: Option<Text<OperatorPath>>,
-    /// Name of an environment variable that holds the password.
+    /// Name of an environment variable that holds the secret.
     pub(super) env: Option<Text<VariableName>>,
 }
 
@@ -295,6 +324,7 @@ pub(super) struct JumpEntry {
     /// TCP port of sshd on the jump host.
     pub(super) port: Option<u16>,
     /// Private key file for the jump host.
+    #[schemars(extend("examples" = ["/home/kube/.ssh/id_ed25519"]))]
     pub(super) identity_file: Option<Text<OperatorPath>>,
 }
 
@@ -304,32 +334,14 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(ClusterFile).to_value()
 }
 
-impl Scalar for ServerUrl {
-    const EXPECTED: &'static str = "an https URL";
-    const EXAMPLE: &'static str = "https://192.168.1.210:6443";
-}
+scalar!(ServerUrl, "an https URL", "https://192.168.1.210:6443");
 
-impl Scalar for KubernetesVersion {
-    const EXPECTED: &'static str = "a Kubernetes version";
-    const EXAMPLE: &'static str = "v1.36.2";
-}
+scalar!(KubernetesVersion, "a Kubernetes version", "v1.36.2");
 
-impl Scalar for GoDuration {
-    const EXPECTED: &'static str = "a duration in hours, minutes or seconds";
-    const EXAMPLE: &'static str = "8760h";
-}
+scalar!(GoDuration, "a duration in hours, minutes or seconds", "8760h");
 
-impl Scalar for KeyAlgorithm {
-    const EXPECTED: &'static str = "a key algorithm";
-    const EXAMPLE: &'static str = "ecdsa-p256";
-}
+scalar!(KeyAlgorithm, "a key algorithm", "ecdsa-p256");
 
-impl Scalar for AccountName {
-    const EXPECTED: &'static str = "an account name on the masters";
-    const EXAMPLE: &'static str = "kube-controller-manager";
-}
+scalar!(AccountName, "an account name on the masters", "kube-controller-manager");
 
-impl Scalar for FlagName {
-    const EXPECTED: &'static str = "a flag name without leading dashes";
-    const EXAMPLE: &'static str = "node-cidr-mask-size";
-}
+scalar!(FlagName, "a flag name without leading dashes", "node-cidr-mask-size");

@@ -25,6 +25,10 @@ pub(crate) const COMBINED: &str = "kube-controller-manager-current.pem";
 pub(crate) const SERVING: &str = "kube-controller-manager-serving.pem";
 /// File name of the serving key alone, on the operator's machine.
 pub(crate) const SERVING_KEY: &str = "kube-controller-manager-serving-key.pem";
+/// File name of a request for the client certificate.
+pub(crate) const REQUEST: &str = "kube-controller-manager.csr";
+/// File name of a request for the serving certificate.
+pub(crate) const SERVING_REQUEST: &str = "kube-controller-manager-serving.csr";
 /// File name of the bundle of CA certificates that clients accept.
 pub(crate) const TRUST: &str = "ca-bundle.pem";
 /// User that the default RBAC roles bind. No group is needed.

@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use super::locate::Places;
-use super::scalar::Scalar;
-use super::value::{InvalidValue, invalid};
+use super::scalar::scalar;
+use super::value::invalid;
 use crate::finding::lint_code;
 use crate::util::nearest::nearest;
 
@@ -23,44 +22,29 @@ pub struct Allowed {
 /// The code of a lint.
 pub(super) struct LintName(pub(super) &'static str);
 
-impl Scalar for LintName {
-    const EXPECTED: &'static str = "a finding code of `kcm lint`";
-    const EXAMPLE: &'static str = "cis-1.3.2";
-}
-
-impl FromStr for LintName {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if let Some(code) = lint_code::codes().find(|code| *code == text) {
-            return Ok(Self(code));
-        }
-        let help = nearest(text, lint_code::codes()).map_or_else(
-            || "write the code that `kcm lint` prints in brackets".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        );
-        Err(invalid::<Self>(text, &help))
+scalar!(LintName, "a finding code of `kcm lint`", "cis-1.3.2", |text| {
+    if let Some(code) = lint_code::codes().find(|code| *code == text) {
+        return Ok(Self(code));
     }
-}
+    let help = match nearest(text, lint_code::codes()) {
+        _ if !lint_code::description(text).is_empty() => {
+            "remove the entry, because `kcm lint` has no such finding to accept".to_owned()
+        }
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "write a code that `kcm lint --cis` prints in brackets".to_owned(),
+    };
+    Err(invalid::<Self>(text, &help))
+});
 
 /// The reason for the acceptance.
 pub(super) struct Reason(pub(super) String);
 
-impl Scalar for Reason {
-    const EXPECTED: &'static str = "a reason to accept the finding";
-    const EXAMPLE: &'static str = "Prometheus scrapes it";
-}
-
-impl FromStr for Reason {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text.trim() {
-            "" => Err(invalid::<Self>(text, "write a reason for later readers of the file")),
-            reason => Ok(Self(reason.to_owned())),
-        }
+scalar!(Reason, "a reason to accept the finding", "Prometheus scrapes it", |text| {
+    match text.trim() {
+        "" => Err(invalid::<Self>(text, "write a reason for later readers of the file")),
+        reason => Ok(Self(reason.to_owned())),
     }
-}
+});
 
 /// The text of a cluster file, to find the positions of its keys.
 #[derive(Clone)]

@@ -15,6 +15,8 @@ mod locate;
 mod ranges;
 mod read;
 mod scalar;
+mod secret;
+mod signer;
 mod ssh;
 mod systemd;
 mod unbuilt;
@@ -30,14 +32,16 @@ use kcm_systemd::{FlagName, KubernetesVersion};
 
 use crate::util::files::RemotePath;
 
-pub(crate) use check::{LIFETIME, SHORTEST_LIFETIME};
+pub(crate) use check::{LIFETIME, OWN_KEY, SHORTEST_LIFETIME};
 pub use choice::{ApiVia, Comparison, CredentialsForm};
 pub use error::ClusterFileError;
 pub use file::schema;
 pub use lint::{Allowed, Source};
 pub use ranges::{Cidr, IpFamily, NodeMasks, Ranges};
 pub use scalar::FlagChange;
-pub use ssh::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
+pub use secret::{SecretError, SecretSource};
+pub use signer::SignerCommand;
+pub use ssh::{HostKeys, Jump, Ssh, Sudo};
 pub use systemd::{Ownership, Service};
 pub use value::{
     BindAddress, ClusterName, HostAddress, InvalidValue, MasterName, ProfileName, SshUser,
@@ -90,8 +94,12 @@ pub struct Cluster {
 pub struct Pki {
     /// Path of the CA certificate.
     pub ca_cert: PathBuf,
-    /// Path of the CA key.
-    pub ca_key: PathBuf,
+    /// Path of the CA key, if this machine has it.
+    pub ca_key: Option<PathBuf>,
+    /// Source of the passphrase of an encrypted CA key.
+    pub ca_key_passphrase: SecretSource,
+    /// The command that signs certificates in place of the CA key.
+    pub signer: Option<SignerCommand>,
     /// Path of the CA bundle that clients accept, if it is not the CA certificate alone.
     pub trust: Option<PathBuf>,
     /// True if kcm may create a CA if none exists and nothing is deployed.

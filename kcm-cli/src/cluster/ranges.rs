@@ -1,15 +1,14 @@
 //! Address ranges: one, or one of each IP family (dual stack).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
-use super::scalar::{Scalar, Text};
-use super::value::{InvalidValue, invalid};
+use super::scalar::{Text, scalar};
+use super::value::invalid;
+use crate::util::schema::schema;
 
 /// An address range without host bits, displayed as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,29 +40,17 @@ impl Cidr {
     }
 }
 
-impl Scalar for Cidr {
-    const EXPECTED: &'static str = "an address range";
-    const EXAMPLE: &'static str = "172.20.0.0/16";
-}
-
-impl FromStr for Cidr {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let net: IpNet = text.parse().map_err(|_| {
-            invalid::<Self>(
-                text,
-                "write an address, a slash and a prefix length, as in 172.20.0.0/16",
-            )
-        })?;
-        if net.addr() == net.network() {
-            Ok(Self { net, text: text.to_owned() })
-        } else {
-            let reason = format!("clear the host bits and write {}", net.trunc());
-            Err(invalid::<Self>(text, reason))
-        }
+scalar!(Cidr, "an address range", "172.20.0.0/16", |text| {
+    let net: IpNet = text.parse().map_err(|_| {
+        invalid::<Self>(text, "write an address, a slash and a prefix length, as in 172.20.0.0/16")
+    })?;
+    if net.addr() == net.network() {
+        Ok(Self { net, text: text.to_owned() })
+    } else {
+        let reason = format!("clear the host bits and write {}", net.trunc());
+        Err(invalid::<Self>(text, reason))
     }
-}
+});
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,26 +166,14 @@ impl<'de> Deserialize<'de> for Ranges {
     }
 }
 
-impl JsonSchema for Ranges {
-    fn schema_name() -> Cow<'static, str> {
-        "Ranges".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "array"],
-            "description": "An address range, or one IPv4 and one IPv6 range.",
-            "items": { "type": "string" },
-            "minItems": 1,
-            "maxItems": 2,
-            "examples": ["172.20.0.0/16", ["172.20.0.0/16", "fd00:20::/56"]],
-        })
-    }
-}
+schema!(Ranges, "Ranges", {
+    "type": ["string", "array"],
+    "description": "An address range, or one IPv4 and one IPv6 range.",
+    "items": { "type": "string" },
+    "minItems": 1,
+    "maxItems": 2,
+    "examples": ["172.20.0.0/16", ["172.20.0.0/16", "fd00:20::/56"]],
+});
 
 /// Prefix lengths of each node's Pod ranges, by the flags that set them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,6 +10,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
 use kcm_systemd::FlagName;
 
+use crate::util::schema::schema;
+
 /// A value that the file holds as text.
 pub(super) struct Text<T>(pub(super) T);
 
@@ -20,6 +22,36 @@ pub(super) trait Scalar: FromStr<Err: fmt::Display> {
     /// A valid value, for editors.
     const EXAMPLE: &'static str;
 }
+
+/// Makes a type a [`Scalar`]: its phrase, an example, and unless the type can be parsed already, the
+/// function that parses it, or the words that it accepts and the fix of any other word.
+macro_rules! scalar {
+    ($name:ident, $expected:expr, $example:expr $(,)?) => {
+        impl $crate::cluster::scalar::Scalar for $name {
+            const EXPECTED: &'static str = $expected;
+            const EXAMPLE: &'static str = $example;
+        }
+    };
+    ($name:ident, $expected:expr, $example:expr, |$text:ident| $parsed:expr $(,)?) => {
+        scalar!($name, $expected, $example);
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::cluster::value::InvalidValue;
+
+            fn from_str($text: &str) -> Result<Self, Self::Err> {
+                $parsed
+            }
+        }
+    };
+    ($name:ident, $expected:expr, $example:expr, $words:expr, $help:expr $(,)?) => {
+        scalar!($name, $expected, $example, |text| {
+            let found = $words.into_iter().find(|(word, _)| *word == text);
+            let wrong = || $crate::cluster::value::invalid::<Self>(text, $help);
+            found.map(|(_, value)| value).ok_or_else(wrong)
+        });
+    };
+}
+pub(super) use scalar;
 
 impl<'de, T: Scalar> Deserialize<'de> for Text<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -127,21 +159,9 @@ impl<'de> Deserialize<'de> for FlagValue {
     }
 }
 
-impl JsonSchema for FlagMap {
-    fn schema_name() -> Cow<'static, str> {
-        "Flags".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["object", "null"],
-            "description": "Flags of kube-controller-manager by name, without dashes; null removes one.",
-            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
-            "examples": [{ "profiling": false, "v": 4 }],
-        })
-    }
-}
+schema!(FlagMap, "Flags", {
+    "type": ["object", "null"],
+    "description": "Flags of kube-controller-manager by name, without dashes; null removes one.",
+    "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+    "examples": [{ "profiling": false, "v": 4 }],
+});

@@ -1,13 +1,13 @@
 //! SSH access to a master: the public types, and the scalars of the ssh section.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use kcm_pki::GoDuration;
 
-use super::scalar::Scalar;
-use super::value::{HostAddress, InvalidValue, SshUser, invalid};
+use super::scalar::scalar;
+use super::secret::SecretSource;
+use super::value::{HostAddress, SshUser, invalid};
 
 /// Default timeout for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub struct Ssh {
     /// Use of sudo.
     pub sudo: Sudo,
     /// Source of the password for [`Sudo::Password`].
-    pub sudo_password: SudoPassword,
+    pub sudo_password: SecretSource,
     /// Policy for unknown host keys.
     pub host_keys: HostKeys,
     /// Timeout for a connection: whole seconds, from 1 to 300.
@@ -60,18 +60,6 @@ pub enum Sudo {
     None,
 }
 
-/// The source of the sudo password. The password itself is never in a cluster file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum SudoPassword {
-    /// One prompt on the terminal.
-    #[default]
-    Terminal,
-    /// The first line of this file.
-    File(PathBuf),
-    /// The environment variable of this name.
-    Env(String),
-}
-
 /// The policy for unknown host keys. A changed host key is always refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostKeys {
@@ -91,94 +79,57 @@ impl Default for Ssh {
             config_file: None,
             jump: Vec::new(),
             sudo: Sudo::default(),
-            sudo_password: SudoPassword::default(),
+            sudo_password: SecretSource::default(),
             host_keys: HostKeys::default(),
             connect_timeout: CONNECT_TIMEOUT,
         }
     }
 }
 
-impl Scalar for Sudo {
-    const EXPECTED: &'static str = "a sudo mode";
-    const EXAMPLE: &'static str = "passwordless";
-}
+scalar!(
+    Sudo,
+    "a sudo mode",
+    "passwordless",
+    [("passwordless", Self::Passwordless), ("password", Self::Password), ("none", Self::None)],
+    "write passwordless, password or none"
+);
 
-impl FromStr for Sudo {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "passwordless" => Ok(Self::Passwordless),
-            "password" => Ok(Self::Password),
-            "none" => Ok(Self::None),
-            _ => Err(invalid::<Self>(text, "write passwordless, password or none")),
-        }
-    }
-}
-
-impl Scalar for HostKeys {
-    const EXPECTED: &'static str = "a host key policy";
-    const EXAMPLE: &'static str = "strict";
-}
-
-impl FromStr for HostKeys {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "strict" => Ok(Self::Strict),
-            "accept-new" => Ok(Self::AcceptNew),
-            _ => Err(invalid::<Self>(text, "write strict or accept-new")),
-        }
-    }
-}
+scalar!(
+    HostKeys,
+    "a host key policy",
+    "strict",
+    [("strict", Self::Strict), ("accept-new", Self::AcceptNew)],
+    "write strict or accept-new"
+);
 
 /// Name of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VariableName(pub(super) String);
 
-impl Scalar for VariableName {
-    const EXPECTED: &'static str = "an environment variable name";
-    const EXAMPLE: &'static str = "KCM_SUDO_PASSWORD";
-}
-
-impl FromStr for VariableName {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let starts_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if starts_plain && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            Ok(Self(text.to_owned()))
-        } else {
-            // The value may be the password itself.
-            let reason = "use letters, digits and underscores, and do not write the password in the cluster file";
-            Err(invalid::<Self>("…", reason))
-        }
+scalar!(VariableName, "an environment variable name", "KCM_SUDO_PASSWORD", |text| {
+    let starts_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if starts_plain && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        Ok(Self(text.to_owned()))
+    } else {
+        // The value may be the password itself.
+        let reason = "use letters, digits and underscores, and do not write the password in the cluster file";
+        Err(invalid::<Self>("…", reason))
     }
-}
+});
 
 /// The timeout for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ConnectTimeout(pub(super) Duration);
 
-impl Scalar for ConnectTimeout {
-    const EXPECTED: &'static str = "a connection timeout";
-    const EXAMPLE: &'static str = "10s";
-}
-
-impl FromStr for ConnectTimeout {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        // `ssh` supports whole seconds only.
-        let whole = |duration: &Duration| {
-            duration.subsec_nanos() == 0 && (1..=300).contains(&duration.as_secs())
-        };
-        text.parse::<GoDuration>()
-            .map(GoDuration::as_duration)
-            .ok()
-            .filter(whole)
-            .map(Self)
-            .ok_or_else(|| invalid::<Self>(text, "write whole seconds from 1s to 300s, as in 10s"))
-    }
-}
+scalar!(ConnectTimeout, "a connection timeout", "10s", |text| {
+    // `ssh` supports whole seconds only.
+    let whole = |duration: &Duration| {
+        duration.subsec_nanos() == 0 && (1..=300).contains(&duration.as_secs())
+    };
+    text.parse::<GoDuration>()
+        .map(GoDuration::as_duration)
+        .ok()
+        .filter(whole)
+        .map(Self)
+        .ok_or_else(|| invalid::<Self>(text, "write whole seconds from 1s to 300s, as in 10s"))
+});

@@ -1,12 +1,11 @@
 //! The systemd service and the owner of files: the public types, and their scalars.
 
 use std::fmt;
-use std::str::FromStr;
 
 use kcm_systemd::{AccountName, Directive, Hardening, SectionName};
 
-use super::scalar::Scalar;
-use super::value::{InvalidValue, invalid};
+use super::scalar::scalar;
+use super::value::invalid;
 
 /// The settings of the systemd service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,48 +38,30 @@ impl fmt::Display for Ownership {
     }
 }
 
-impl Scalar for Ownership {
-    const EXPECTED: &'static str = "a file owner";
-    const EXAMPLE: &'static str = "kube:kube";
-}
-
-impl FromStr for Ownership {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let account = |name: &str| {
-            AccountName::parse(name).map_err(|error| invalid::<Self>(text, error.to_string()))
-        };
-        match text.split_once(':') {
-            Some(("", _) | (_, "")) => {
-                Err(invalid::<Self>(text, "write USER, or USER:GROUP with both names"))
-            }
-            Some((user, group)) => Ok(Self { user: account(user)?, group: Some(account(group)?) }),
-            None => Ok(Self { user: account(text)?, group: None }),
+scalar!(Ownership, "a file owner", "kube:kube", |text| {
+    let account = |name: &str| {
+        AccountName::parse(name).map_err(|error| invalid::<Self>(text, error.to_string()))
+    };
+    match text.split_once(':') {
+        Some(("", _) | (_, "")) => {
+            Err(invalid::<Self>(text, "write USER, or USER:GROUP with both names"))
         }
+        Some((user, group)) => Ok(Self { user: account(user)?, group: Some(account(group)?) }),
+        None => Ok(Self { user: account(text)?, group: None }),
     }
-}
+});
 
 /// The name of a hardening preset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HardeningName(pub(super) Hardening);
 
-impl Scalar for HardeningName {
-    const EXPECTED: &'static str = "a hardening preset";
-    const EXAMPLE: &'static str = "strict";
-}
-
-impl FromStr for HardeningName {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        [Hardening::None, Hardening::Strict]
-            .into_iter()
-            .find(|hardening| hardening.as_str() == text)
-            .map(Self)
-            .ok_or_else(|| invalid::<Self>(text, "write none or strict"))
-    }
-}
+scalar!(
+    HardeningName,
+    "a hardening preset",
+    "strict",
+    [("none", Self(Hardening::None)), ("strict", Self(Hardening::Strict))],
+    "write none or strict"
+);
 
 #[cfg(test)]
 mod tests {

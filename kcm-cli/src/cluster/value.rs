@@ -3,12 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use kcm_systemd::ExecutablePath;
 use thiserror::Error;
 
-use super::scalar::Scalar;
+use super::scalar::{Scalar, scalar};
 use crate::cluster::layout::Layout;
 use crate::util::files::RemotePath;
 
@@ -29,21 +28,7 @@ pub(super) fn invalid<T: Scalar>(value: &str, reason: impl Into<String>) -> Inva
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ApiVersion;
 
-impl Scalar for ApiVersion {
-    const EXPECTED: &'static str = "a supported apiVersion";
-    const EXAMPLE: &'static str = "kcm/v1";
-}
-
-impl FromStr for ApiVersion {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            Self::EXAMPLE => Ok(Self),
-            _ => Err(invalid::<Self>(text, "write kcm/v1")),
-        }
-    }
-}
+scalar!(ApiVersion, "a supported apiVersion", "kcm/v1", [("kcm/v1", Self)], "write kcm/v1");
 
 macro_rules! text_scalar {
     ($(#[$doc:meta])* $name:ident, $expected:literal, $example:literal, $check:expr) => {
@@ -59,20 +44,11 @@ macro_rules! text_scalar {
             }
         }
 
-        impl Scalar for $name {
-            const EXPECTED: &'static str = $expected;
-            const EXAMPLE: &'static str = $example;
-        }
-
-        impl FromStr for $name {
-            type Err = InvalidValue;
-
-            fn from_str(text: &str) -> Result<Self, InvalidValue> {
-                let check: fn(&str) -> Result<(), &'static str> = $check;
-                check(text).map_err(|reason| invalid::<Self>(text, reason))?;
-                Ok(Self(text.to_owned()))
-            }
-        }
+        scalar!($name, $expected, $example, |text| {
+            let check: fn(&str) -> Result<(), &'static str> = $check;
+            check(text).map_err(|reason| invalid::<Self>(text, reason))?;
+            Ok(Self(text.to_owned()))
+        });
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,40 +117,28 @@ impl HostAddress {
     }
 }
 
-impl Scalar for HostAddress {
-    const EXPECTED: &'static str = "an IP address or a host name";
-    const EXAMPLE: &'static str = "192.168.1.204";
-}
-
-impl FromStr for HostAddress {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if let Ok(ip) = text.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-            return if ip.is_unspecified() || ip.is_multicast() {
-                Err(invalid::<Self>(text, "write the address of a single host"))
-            } else {
-                Ok(Self::Ip(ip))
-            };
-        }
-        // Digits and dots are meant as an IPv4 address: 192.168.1.256 is not a host name.
-        let is_numeric = text.chars().all(|c| c.is_ascii_digit() || c == '.');
-        if text.contains(':') {
-            return Err(invalid::<Self>(
-                text,
-                "write the address alone, and the port in `ssh.port` (jump host: `port`)",
-            ));
-        }
-        if is_numeric {
-            return Err(invalid::<Self>(
-                text,
-                "write an IPv4 address as four numbers from 0 to 255",
-            ));
-        }
-        plain_name(text, ".-_").map_err(|reason| invalid::<Self>(text, reason))?;
-        Ok(Self::Name(text.to_owned()))
+scalar!(HostAddress, "an IP address or a host name", "192.168.1.204", |text| {
+    if let Ok(ip) = text.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        return if ip.is_unspecified() || ip.is_multicast() {
+            Err(invalid::<Self>(text, "write the address of a single host"))
+        } else {
+            Ok(Self::Ip(ip))
+        };
     }
-}
+    // Digits and dots are meant as an IPv4 address: 192.168.1.256 is not a host name.
+    let is_numeric = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if text.contains(':') {
+        return Err(invalid::<Self>(
+            text,
+            "write the address alone, and the port in `ssh.port` (jump host: `port`)",
+        ));
+    }
+    if is_numeric {
+        return Err(invalid::<Self>(text, "write an IPv4 address as four numbers from 0 to 255"));
+    }
+    plain_name(text, ".-_").map_err(|reason| invalid::<Self>(text, reason))?;
+    Ok(Self::Name(text.to_owned()))
+});
 
 impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,26 +165,17 @@ pub enum BindAddress {
     Ip(IpAddr),
 }
 
-impl Scalar for BindAddress {
-    const EXPECTED: &'static str = "a bind address";
-    const EXAMPLE: &'static str = "host";
-}
-
-impl FromStr for BindAddress {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        match text {
-            "host" => Ok(Self::Host),
-            "loopback" => Ok(Self::Loopback),
-            "any" => Ok(Self::Any),
-            _ => text
-                .parse()
-                .map(Self::Ip)
-                .map_err(|_| invalid::<Self>(text, "write host, loopback, any, or an IP address")),
-        }
+scalar!(BindAddress, "a bind address", "host", |text| {
+    match text {
+        "host" => Ok(Self::Host),
+        "loopback" => Ok(Self::Loopback),
+        "any" => Ok(Self::Any),
+        _ => text
+            .parse()
+            .map(Self::Ip)
+            .map_err(|_| invalid::<Self>(text, "write host, loopback, any, or an IP address")),
     }
-}
+});
 
 /// A path on the operator's machine, as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,71 +188,49 @@ impl OperatorPath {
     }
 }
 
-impl Scalar for OperatorPath {
-    const EXPECTED: &'static str = "a path on this machine";
-    const EXAMPLE: &'static str = "pki/ca/cert/ca.pem";
-}
-
-impl FromStr for OperatorPath {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        if text.is_empty() {
-            Err(invalid::<Self>(text, "write a path"))
-        } else if text.starts_with('~') {
-            Err(invalid::<Self>(
-                text,
-                "write the path without `~`, absolute or relative to the cluster file",
-            ))
-        } else if text.chars().any(char::is_control) {
-            Err(invalid::<Self>(text, "remove the control character"))
-        } else {
-            Ok(Self(PathBuf::from(text)))
-        }
+scalar!(OperatorPath, "a path on this machine", "pki/ca/cert/ca.pem", |text| {
+    if text.is_empty() {
+        Err(invalid::<Self>(text, "write a path"))
+    } else if text.starts_with('~') {
+        Err(invalid::<Self>(
+            text,
+            "write the path without `~`, absolute or relative to the cluster file",
+        ))
+    } else if text.chars().any(char::is_control) {
+        Err(invalid::<Self>(text, "remove the control character"))
+    } else {
+        Ok(Self(PathBuf::from(text)))
     }
-}
+});
 
 /// The default folder on the masters of all files except the unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InstallRoot(pub(super) RemotePath);
 
-impl Scalar for InstallRoot {
-    const EXPECTED: &'static str = "a folder path on the masters";
-    const EXAMPLE: &'static str = "/opt/kubernetes";
-}
-
-impl FromStr for InstallRoot {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let wrong = |reason: String| invalid::<Self>(text, reason);
-        let root = RemotePath::new(text).map_err(|error| wrong(error.reason.to_owned()))?;
-        if root.parent().is_none() {
-            return Err(wrong("write a folder below `/`, as in /opt/kubernetes".to_owned()));
-        }
-        let executable = Layout::below(&root).map_err(|error| wrong(error.reason))?.executable;
-        match ExecutablePath::try_from(executable.as_str()) {
-            Ok(_) => Ok(Self(root)),
-            Err(error) => {
-                Err(wrong(format!("systemd cannot start an executable below this folder: {error}")))
-            }
+scalar!(InstallRoot, "a folder path on the masters", "/opt/kubernetes", |text| {
+    let wrong = |reason: String| invalid::<Self>(text, reason);
+    let root = RemotePath::new(text).map_err(|error| wrong(error.reason.to_owned()))?;
+    if root.parent().is_none() {
+        return Err(wrong("write a folder below `/`, as in /opt/kubernetes".to_owned()));
+    }
+    let executable = Layout::below(&root).map_err(|error| wrong(error.reason))?.executable;
+    match ExecutablePath::try_from(executable.as_str()) {
+        Ok(_) => Ok(Self(root)),
+        Err(error) => {
+            Err(wrong(format!("systemd cannot start an executable below this folder: {error}")))
         }
     }
-}
+});
 
 /// The path of a file on the masters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MasterFile(pub(super) RemotePath);
 
-impl Scalar for MasterFile {
-    const EXPECTED: &'static str = "a file path on the masters";
-    const EXAMPLE: &'static str = "/etc/kubernetes/kube-controller-manager.kubeconfig";
-}
-
-impl FromStr for MasterFile {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+scalar!(
+    MasterFile,
+    "a file path on the masters",
+    "/etc/kubernetes/kube-controller-manager.kubeconfig",
+    |text| {
         let path = RemotePath::new(text)
             .map_err(|error| invalid::<Self>(text, error.reason.to_owned()))?;
         if path.parent().is_none() || text.ends_with('/') {
@@ -305,7 +238,7 @@ impl FromStr for MasterFile {
         }
         Ok(Self(path))
     }
-}
+);
 
 #[cfg(test)]
 mod tests {

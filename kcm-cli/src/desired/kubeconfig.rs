@@ -4,11 +4,11 @@ use kcm_kubeconfig::{
     CertificateSource, ComponentKubeconfig, KeySource, Secret, ServerUrl, path_in_kubeconfig,
 };
 
-use super::{Artifact, Content, DesiredError, HeldPair, Identity, artifact};
+use super::{Artifact, Content, DesiredError, Identity, artifact};
 use crate::artifact::view;
 use crate::cluster::layout::{self, Layout, Role};
 use crate::cluster::{Cluster, Comparison, CredentialsForm};
-use crate::desired::meaning::{EffectiveContent, Held, embedded_key};
+use crate::desired::meaning::{EffectiveContent, Reference, embedded_key};
 use crate::transport;
 use crate::util::files::Bytes;
 use crate::util::words::in_full;
@@ -46,7 +46,7 @@ fn kubeconfig(
     });
     let (certificate, key) = match identity {
         Identity::Pair(pair) => (pair.certificate.as_str(), pair.key.as_str()),
-        Identity::OnMasters(held) => (held.certificate, view::STAND_IN_KEY),
+        Identity::OnMasters { certificate, .. } => (certificate, view::STAND_IN_KEY),
         Identity::ToBeIssued(_) => (view::STAND_IN_CERTIFICATE, view::STAND_IN_KEY),
     };
     let document = ComponentKubeconfig {
@@ -71,18 +71,18 @@ fn kubeconfig(
     let content = match (identity, ca) {
         (_, Some(_)) if named.is_some() => Content::Known(Bytes::new(text.as_bytes())),
         (Identity::Pair(_), Some(_)) => Content::Known(Bytes::new(text.as_bytes())),
-        (Identity::OnMasters(_), Some(_)) => Content::AsItIs,
+        (Identity::OnMasters { .. }, Some(_)) => Content::AsItIs,
         _ => Content::Pending,
     };
     let by_meaning = layout.compare == Comparison::Semantic;
     let meaning = by_meaning.then(|| EffectiveContent::of_kubeconfig(&text, layout)).flatten();
-    let held = match identity {
-        Identity::OnMasters(HeldPair { master: Some(master), .. }) => {
-            Some(Held::Kubeconfig { view: view.clone(), key: embedded_key(master) })
+    let reference = match identity {
+        Identity::OnMasters { master: Some(master), .. } => {
+            Some(Reference::Kubeconfig { view: view.clone(), key: embedded_key(master) })
         }
         _ => None,
     };
-    Ok(Artifact { meaning, held, ..artifact(layout, Role::Kubeconfig, content, view) })
+    Ok(Artifact { meaning, reference, ..artifact(layout, Role::Kubeconfig, content, view) })
 }
 
 fn embedded(certificate: &str) -> CertificateSource {

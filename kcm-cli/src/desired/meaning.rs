@@ -5,6 +5,7 @@ use kcm_kubeconfig::Access;
 use kcm_pki::{Certificate, Fingerprint};
 use kcm_systemd::{EffectiveService, Surroundings, UnitFile, UnitName};
 
+use super::Identity;
 use crate::artifact::view;
 use crate::cluster::layout::{Layout, Role};
 use crate::observed::{ObservedMaster, trust};
@@ -92,7 +93,7 @@ fn comparable(access: Access) -> Access {
 /// The requirement on a file that only the masters hold, as far as it can be determined without its
 /// key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum Reference {
     /// A certificate, in any PEM encoding.
     Certificate(Fingerprint),
     /// The digest of a file with a key, which must be the same on every master.
@@ -106,7 +107,22 @@ pub(crate) enum Held {
     },
 }
 
-impl Held {
+impl Reference {
+    /// Returns the requirement on the file of this role, if only the masters hold the identity.
+    pub(super) fn of(identity: Identity<'_>, role: Role) -> Option<Self> {
+        let Identity::OnMasters { certificate, master } = identity else { return None };
+        let file = master?.files.of(role);
+        let certificate = view::leaf(certificate.as_bytes());
+        // The bytes of a combined file with another certificate must not become the reference.
+        let is_of_another = role == Role::Combined && file.leaf() != certificate;
+        match file.state {
+            PathState::File { digest, .. } if role != Role::Certificate && !is_of_another => {
+                Some(Self::Bytes(digest))
+            }
+            _ => certificate.map(Self::Certificate),
+        }
+    }
+
     /// Reports whether the file of this role on a master meets the requirement.
     pub(crate) fn is_on(
         &self,

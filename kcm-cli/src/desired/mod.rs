@@ -1,6 +1,5 @@
 //! Desired state of each master. Pure: the same cluster and identity give the same bytes.
 
-mod held;
 mod kubeconfig;
 pub(crate) mod meaning;
 mod service;
@@ -11,18 +10,20 @@ use thiserror::Error;
 use crate::artifact::{DesiredService, view};
 use crate::cluster::layout::{Layout, LayoutError, Role};
 use crate::cluster::{Cluster, CredentialsForm};
-use crate::desired::meaning::{EffectiveContent, Held};
+use crate::desired::meaning::{EffectiveContent, Reference};
+use crate::observed::ObservedMaster;
 use crate::observed::accounts::Owners;
 use crate::pki::{Binary, IdentityRequest, Pair};
+use crate::util::explanation::Explanation;
 use crate::util::files::{Bytes, Mode, Owner, RemotePath};
 
-pub(crate) use self::held::HeldPair;
 use self::kubeconfig::Kubeconfigs;
 use self::service::{Service, service};
-pub(crate) use self::service::{flags, known_services};
+pub(crate) use self::service::{flags, known_services, unit_text};
 
 /// The desired state of all masters, in the order of the cluster file.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Desired {
     /// The masters.
     pub masters: Vec<DesiredMaster>,
@@ -30,6 +31,7 @@ pub struct Desired {
 
 /// The desired state of one master.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct DesiredMaster {
     /// Name of the master.
     pub name: String,
@@ -50,6 +52,7 @@ pub struct DesiredMaster {
 
 /// One managed file.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Artifact {
     /// Role of the file.
     pub role: Role,
@@ -68,11 +71,12 @@ pub struct Artifact {
     pub(crate) meaning: Option<EffectiveContent>,
     /// Requirement on the file, if only the masters hold it.
     #[serde(skip)]
-    pub(crate) held: Option<Held>,
+    pub(crate) reference: Option<Reference>,
 }
 
 /// The bytes of a managed file, as far as they are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Content {
     /// Known bytes.
     Known(Bytes),
@@ -97,12 +101,12 @@ impl Serialize for Content {
 #[non_exhaustive]
 pub enum DesiredError {
     /// The unit of a master cannot be rendered.
-    #[error("{master}: {reason}")]
+    #[error("{master}: {}", why.problem)]
     Unit {
         /// The master.
         master: String,
-        /// The reason and how to fix it.
-        reason: String,
+        /// The problem and its fix.
+        why: Explanation,
     },
     /// The kubeconfig cannot be rendered.
     #[error("cannot build the kubeconfig: {reason}")]
@@ -111,19 +115,33 @@ pub enum DesiredError {
         reason: String,
     },
     /// A path on the masters is invalid.
-    #[error("install.{key}: {reason}")]
+    #[error("install.{key}: {}", why.problem)]
     Layout {
         /// The key below `install`.
         key: &'static str,
-        /// The reason.
-        reason: String,
+        /// The problem and its fix.
+        why: Explanation,
     },
 }
 
 impl DesiredError {
     pub(crate) fn of_layout(error: LayoutError) -> Self {
         let LayoutError { key, reason } = error;
-        Self::Layout { key, reason }
+        Self::Layout { key, why: reason.into() }
+    }
+
+    /// Returns the problem and its fix.
+    pub(crate) fn explanation(&self) -> Explanation {
+        Explanation { problem: self.to_string(), help: self.help() }
+    }
+
+    /// Returns the fix, if one is known.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Unit { why, .. } | Self::Layout { why, .. } => why.help.clone(),
+            Self::Kubeconfig { .. } => None,
+        }
     }
 }
 
@@ -135,7 +153,13 @@ pub(crate) enum Identity<'a> {
     /// Certificate and key will be issued.
     ToBeIssued(&'a IdentityRequest),
     /// The certificate is known; the key stays on the masters and is not fetched.
-    OnMasters(HeldPair<'a>),
+    OnMasters {
+        /// The certificate, as PEM.
+        certificate: &'a str,
+        /// The master with whose files those of all masters are compared. `None` to render files
+        /// without a comparison.
+        master: Option<&'a ObservedMaster>,
+    },
 }
 
 /// The materials from which the artifacts are rendered, besides the cluster file.
@@ -238,7 +262,7 @@ fn artifact(layout: &Layout, role: Role, content: Content, view: String) -> Arti
         content,
         view,
         meaning: None,
-        held: None,
+        reference: None,
     }
 }
 
@@ -248,11 +272,13 @@ fn certificate(layout: &Layout, identity: Identity<'_>) -> Artifact {
             (Content::Known(Bytes::new(certificate.as_str())), view::certificate(certificate))
         }
         // All masters hold this certificate. Its encoding does not matter.
-        Identity::OnMasters(held) => (Content::AsItIs, view::certificate(held.certificate)),
+        Identity::OnMasters { certificate, .. } => {
+            (Content::AsItIs, view::certificate(certificate))
+        }
         Identity::ToBeIssued(request) => (Content::Pending, view::request(request)),
     };
     Artifact {
-        held: identity.held(Role::Certificate),
+        reference: Reference::of(identity, Role::Certificate),
         ..artifact(layout, Role::Certificate, content, view)
     }
 }
@@ -264,12 +290,15 @@ fn key(layout: &Layout, identity: Identity<'_>) -> Artifact {
             let view = view::key(bytes.digest());
             (Content::Known(bytes), view)
         }
-        Identity::OnMasters(_) => (Content::AsItIs, String::new()),
+        Identity::OnMasters { .. } => (Content::AsItIs, String::new()),
         Identity::ToBeIssued(request) => {
             (Content::Pending, format!("a new private key, {}\n", request.key_algorithm))
         }
     };
-    Artifact { held: identity.held(Role::Key), ..artifact(layout, Role::Key, content, view) }
+    Artifact {
+        reference: Reference::of(identity, Role::Key),
+        ..artifact(layout, Role::Key, content, view)
+    }
 }
 
 /// Renders certificate and key as one file. A process that reads two files during their replacement
@@ -281,10 +310,10 @@ fn both(layout: &Layout, role: Role, identity: Identity<'_>) -> Artifact {
             let view = view::combined(&pair.certificate, bytes.digest());
             (Content::Known(bytes), view)
         }
-        Identity::OnMasters(_) => (Content::AsItIs, String::new()),
+        Identity::OnMasters { .. } => (Content::AsItIs, String::new()),
         Identity::ToBeIssued(request) => {
             (Content::Pending, format!("{}with its private key\n", view::request(request)))
         }
     };
-    Artifact { held: identity.held(role), ..artifact(layout, role, content, view) }
+    Artifact { reference: Reference::of(identity, role), ..artifact(layout, role, content, view) }
 }

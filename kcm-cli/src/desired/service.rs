@@ -29,9 +29,8 @@ pub(super) fn service(
     master: &Master,
     owners: Owners,
 ) -> Result<Service, DesiredError> {
-    let invalid = |reason: String| DesiredError::Unit { master: master.name.to_string(), reason };
-    let executable = ExecutablePath::try_from(layout.executable.as_str())
-        .map_err(|error| invalid(in_full(&error)))?;
+    let invalid =
+        |reason: String| DesiredError::Unit { master: master.name.to_string(), why: reason.into() };
     let flags = flags(cluster, layout, master).map_err(&invalid)?;
     let is_named =
         |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
@@ -55,20 +54,37 @@ pub(super) fn service(
         account: is_bound.then_some(owners.service),
         user: cluster.service.user.as_ref().map(ToString::to_string),
     };
-    let how = cluster.service.clone();
-    let unit = ControllerManagerUnit {
-        user: how.user,
-        group: how.group,
-        hardening: how.hardening,
-        additions: how.directives,
-        ..ControllerManagerUnit::new(executable, flags)
-    };
-    let text = unit.render();
+    let text = unit(cluster, layout, flags).map_err(&invalid)?.render();
     let by_meaning = layout.compare == Comparison::Semantic;
     let meaning = by_meaning.then(|| EffectiveContent::of_unit(&text, &layout.unit)).flatten();
     let unit = artifact(layout, Role::Unit, Content::Known(Bytes::new(text.as_str())), text);
     let unit = Artifact { meaning, ..unit };
     Ok(Service { unit, reads, known })
+}
+
+/// Returns the text of a master's unit.
+pub(crate) fn unit_text(
+    cluster: &Cluster,
+    layout: &Layout,
+    master: &Master,
+) -> Result<String, DesiredError> {
+    let unit = flags(cluster, layout, master).and_then(|flags| unit(cluster, layout, flags));
+    let invalid =
+        |reason: String| DesiredError::Unit { master: master.name.to_string(), why: reason.into() };
+    Ok(unit.map_err(invalid)?.render())
+}
+
+fn unit(cluster: &Cluster, layout: &Layout, flags: Flags) -> Result<ControllerManagerUnit, String> {
+    let executable = ExecutablePath::try_from(layout.executable.as_str());
+    let executable = executable.map_err(|error| in_full(&error))?;
+    let how = cluster.service.clone();
+    Ok(ControllerManagerUnit {
+        user: how.user,
+        group: how.group,
+        hardening: how.hardening,
+        additions: how.directives,
+        ..ControllerManagerUnit::new(executable, flags)
+    })
 }
 
 /// Returns the facts about every master's service that are known before the masters are observed.

@@ -8,6 +8,7 @@ use serde::Serialize;
 /// A check and its result.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct SmokeCheck {
     /// Name of the check.
     pub name: CheckName,
@@ -56,6 +57,7 @@ pub enum CheckName {
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
 pub enum CheckResult {
     /// The check passed.
     Passed {

@@ -12,7 +12,7 @@ pub(crate) const VERSION_DIFFERS: &str = "kubernetes-differs";
 pub(crate) const ALLOW_UNUSED: &str = "allow-unused";
 
 /// The codes that are not about flags, with their descriptions.
-const OWN: &[(&str, &str)] = &[
+pub(crate) const OWN: &[(&str, &str)] = &[
     (CLUSTER_FILE, "The cluster file is invalid or probably contains a mistake."),
     (VERSION_UNKNOWN, "The version of Kubernetes is unknown to this kcm."),
     (VERSION_DIFFERS, "The version of the program differs from `kubernetesVersion`."),
@@ -26,11 +26,18 @@ const OWN: &[(&str, &str)] = &[
     ("cis-1.1.21", "CIS 1.1.21: keys must have mode 0600."),
 ];
 
+/// Codes that the checks of a cluster file report and that it can accept. The other codes of CIS
+/// 1.1 are about files on masters, which only `adopt` checks.
+const ACCEPTABLE: [&str; 4] = [VERSION_UNKNOWN, VERSION_DIFFERS, "cis-1.1.18", "cis-1.1.19"];
+
 /// Returns every code that a cluster file can accept.
 pub(crate) fn codes() -> impl Iterator<Item = &'static str> {
-    let own = OWN.iter().map(|(code, _)| *code);
-    let own = own.filter(|code| ![CLUSTER_FILE, ALLOW_UNUSED].contains(code));
-    LintCode::ALL.iter().map(|code| code.as_str()).chain(own)
+    LintCode::ALL.iter().map(|code| code.as_str()).chain(ACCEPTABLE)
+}
+
+/// Reports whether a code is one of the CIS Kubernetes Benchmark.
+pub(crate) fn is_of_benchmark(code: &str) -> bool {
+    code.starts_with("cis-")
 }
 
 /// Returns a one-sentence description of a code.

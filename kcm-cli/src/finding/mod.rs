@@ -12,6 +12,7 @@ use crate::util::words::harmless;
 /// A problem or a likely mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Finding {
     /// Stable code for programs.
     pub code: FindingCode,
@@ -63,8 +64,10 @@ pub enum FindingCode {
     FileUnreadable,
     /// A user other than root can replace files that kcm reads and writes as root.
     FolderUntrusted,
-    /// Files cannot be written, or the disk space is insufficient.
+    /// The disk space is insufficient.
     DiskSpace,
+    /// Files cannot be written.
+    NotWritable,
     /// Two masters have the same host name, which makes the leader ambiguous.
     HostnameDuplicate,
     /// A master's clock differs from the clock of this machine.
@@ -77,12 +80,16 @@ pub enum FindingCode {
     ProgramTooNew,
     /// The API server is unreachable.
     ApiUnreachable,
+    /// The certificate or the answers of the API server are not valid.
+    ApiUnusable,
     /// The API server rejects the identity.
     IdentityRefused,
     /// The leader cannot be determined from this machine.
     LeaderUnknown,
     /// The leader is an unknown process.
     LeaderUnmanaged,
+    /// The leader is a master that options exclude.
+    LeaderExcluded,
     /// A drop-in file that kcm did not write changes the unit.
     DropIn,
     /// A kube-controller-manager runs outside the unit.
@@ -107,6 +114,8 @@ pub enum FindingCode {
     ServiceStopped,
     /// The service failed and is not restarted.
     ServiceFailed,
+    /// The service exited, and systemd restarts it for the first time.
+    ServiceExited,
     /// The service fails repeatedly.
     CrashLooping,
     /// The service was restarted by systemd a short time ago.
@@ -123,14 +132,16 @@ pub enum FindingCode {
     CertificateNotReloaded,
     /// The deployment was not created by kcm.
     NotManaged,
-    /// A key is readable by every user.
+    /// A file with a secret is accessible to other users.
     SecretReadable,
     /// A file is writable by every user.
     FileWritable,
     /// A certificate expires soon.
     CertificateDue,
-    /// A certificate has expired, or is not valid yet.
+    /// A certificate has expired.
     CertificateExpired,
+    /// A certificate is not valid yet.
+    CertificateNotYetValid,
     /// A certificate does not match the cluster file and would be replaced.
     CertificateReplaced,
     /// A certificate could not be read.
@@ -159,6 +170,22 @@ pub enum FindingCode {
     SubjectMismatch,
     /// Clients accept more CA certificates than the signing CA.
     TrustBundle,
+    /// A private key does not match its certificate.
+    KeyMismatch,
+    /// A certificate was not issued by the expected CA, or is not valid for its use.
+    CertificateUntrusted,
+    /// The server URL of a kubeconfig is invalid.
+    ServerInvalid,
+    /// The server URL of a kubeconfig is not the expected one.
+    ServerDiffers,
+    /// The current context of a kubeconfig is missing or incomplete.
+    ContextInvalid,
+    /// A user of a kubeconfig has no complete credentials.
+    CredentialMissing,
+    /// A user of a kubeconfig has other credentials beside the client certificate.
+    CredentialStale,
+    /// kubectl ignores or changes a part of a kubeconfig.
+    KubeconfigIgnored,
 }
 
 impl Finding {
@@ -186,6 +213,11 @@ impl Finding {
     ) -> Self {
         let (problem, help) = (problem.into(), help.into());
         Self { code, severity: Severity::Warning, master: None, problem, help }
+    }
+
+    /// Turns a finding into an error.
+    pub(crate) fn into_error(self) -> Self {
+        Self { severity: Severity::Error, ..self }
     }
 
     /// Turns a finding into a warning.

@@ -59,6 +59,7 @@ pub struct Lease {
 /// An error of an object that is not a valid Lease.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("invalid {field} in the Lease: {value}")]
+#[non_exhaustive]
 pub struct LeaseError {
     /// Name of the invalid field.
     pub field: &'static str,

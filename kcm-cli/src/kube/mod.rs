@@ -42,6 +42,7 @@
 //! # }
 //! ```
 
+mod candidates;
 #[cfg(feature = "kube")]
 mod client;
 mod clock;
@@ -50,10 +51,12 @@ mod credentials;
 mod error;
 mod fake;
 pub mod handover;
-mod lead;
+mod leader;
+mod leader_watch;
 mod lease;
 mod via;
 
+pub(crate) use candidates::{Candidates, Holding};
 #[cfg(feature = "kube")]
 pub use client::{ApiServer, Networked, Patience, ServerVersion, Verb, check_identity};
 #[cfg(feature = "kube")]
@@ -63,6 +66,7 @@ pub use control_plane::{Accepted, Api, CLOCK_TOLERANCE, ControlPlane, LeaseStore
 pub use credentials::{Credentials, KubeconfigContext};
 pub use error::{ApiError, Problem, Step};
 pub use fake::{FakeLeases, Scripted};
-pub use lead::{LeaderChange, LeaderForecast};
+pub use leader::{LeaderChange, LeaderForecast};
+pub(crate) use leader_watch::LeaderWatch;
 pub use lease::{Holder, LEASE_NAME, LEASE_NAMESPACE, Lease, LeaseError};
 pub use via::Via;

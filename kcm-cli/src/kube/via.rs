@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::error::{Problem, Step};
+use crate::cluster::ApiVia;
 use crate::transport::{Stream, StreamAddress, StreamError, Transport};
 use crate::util::files::words;
 
@@ -40,6 +41,16 @@ impl fmt::Display for Via {
 }
 
 impl Via {
+    /// Returns the path that the cluster file chooses for queries about a master.
+    pub(crate) fn of_master(chosen: ApiVia, name: &str, transport: &Arc<dyn Transport>) -> Self {
+        match chosen {
+            ApiVia::Master => {
+                Self::Master { name: name.to_owned(), transport: Arc::clone(transport) }
+            }
+            ApiVia::Direct => Self::Direct,
+        }
+    }
+
     /// Opens a stream, or fails after `patience`.
     pub(super) async fn open(
         &self,

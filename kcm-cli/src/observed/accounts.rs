@@ -57,6 +57,8 @@ impl Accounts {
             None => otherwise,
             Some(account) => match answers.next() {
                 Some(Observation::Known(Some(owner))) => *owner,
+                // Every system has root, so a folder needs no file that names it.
+                Some(Observation::Unknown(_)) if account.is_root() => Owner::ROOT,
                 Some(Observation::Unknown(why)) => {
                     found.push(unknown(&master.name, account, why));
                     otherwise
@@ -93,4 +95,19 @@ fn unknown(master: &str, account: &Account, why: &str) -> Finding {
     let problem = format!("cannot determine the numeric ID of user `{}` ({why})", account.user);
     let help = "once the system is complete, change the owner of the files of this user, which belong to root until then";
     Finding::error(FindingCode::AccountMissing, master, problem, help).into_warning()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_needs_no_file_that_names_it() {
+        let account = |user: &str, group: Option<&str>| Account {
+            user: user.to_owned(),
+            group: group.map(str::to_owned),
+        };
+        assert!(account("root", None).is_root() && account("root", Some("root")).is_root());
+        assert!(!account("root", Some("kube")).is_root() && !account("kube", None).is_root());
+    }
 }

@@ -4,7 +4,7 @@ use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster, links};
 use crate::artifact::DesiredService;
 use crate::artifact::certificate_reload::CertificateReload;
 use crate::artifact::generation::{Generation, Generations, slot_folders};
-use crate::cluster::layout::Layout;
+use crate::cluster::layout::{Layout, Role};
 use crate::observed::accounts::Accounts;
 use crate::observed::effective::EffectiveUnit;
 use crate::pki::identity::NotHeld;
@@ -48,51 +48,51 @@ pub(crate) fn signing_files<'a>(
     files
 }
 
+/// The managed files in the order of [`ObservedFiles`], each with the view in which it is read.
+const FILES: [(Role, Option<View>); 10] = [
+    (Role::Certificate, Some(View::Certificates)),
+    (Role::Key, None),
+    (Role::Combined, Some(View::Certificates)),
+    (Role::Serving, Some(View::Certificates)),
+    (Role::Kubeconfig, Some(View::KubeconfigPublic)),
+    (Role::Unit, Some(View::Whole)),
+    (Role::CaCertificate, Some(View::Certificates)),
+    (Role::CaKey, None),
+    (Role::Trust, Some(View::Certificates)),
+    (Role::Binary, None),
+];
+
 /// Builds the batch of an observation. [`ask`] expects the replies in this order.
 pub(super) fn questions(layout: &Layout, accounts: &Accounts, beside: &Beside) -> Batch {
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
-    let files = [
-        &layout.certificate,
-        &layout.key,
-        &layout.combined,
-        &layout.serving,
-        &layout.kubeconfig,
-        &layout.unit_file,
-        &layout.ca_certificate,
-        &layout.ca_key,
-        &layout.trust,
-        &layout.executable,
-    ];
-    let managed: Vec<_> = files.into_iter().cloned().chain(own(layout)).collect();
+    let files = FILES.iter().map(|(role, _)| layout.path(*role).clone());
+    let managed: Vec<_> = files.chain(own(layout)).collect();
     let mut operations = vec![
         Operation::Probe(Probe {
             paths: managed.iter().chain(&beside.others).cloned().collect(),
             unread: if beside.reads_program { vec![] } else { vec![layout.executable.clone()] },
-            unit: layout.unit.clone(),
-            unit_path: layout.unit_file.clone(),
-            executable: layout.executable.clone(),
             note: Some(layout.program.clone()),
             accounts: accounts.questions(),
+            ..processes(layout)
         }),
         Operation::FindUnit(FindUnit { unit: layout.unit.clone() }),
-        read(&layout.certificate, View::Certificates),
-        read(&layout.combined, View::Certificates),
-        read(&layout.serving, View::Certificates),
-        read(&layout.kubeconfig, View::KubeconfigPublic),
-        read(&layout.unit_file, View::Whole),
-        read(&layout.ca_certificate, View::Certificates),
-        read(&layout.trust, View::Certificates),
-        read(&layout.pending, View::Whole),
-        read(&layout.previous, View::Whole),
-        read(&layout.connections, View::Whole),
-        Operation::CheckFolders(CheckFolders { paths: managed }),
     ];
+    operations
+        .extend(FILES.iter().filter_map(|(role, view)| Some(read(layout.path(*role), (*view)?))));
+    let notes = [&layout.pending, &layout.previous, &layout.connections];
+    operations.extend(notes.map(|path| read(path, View::Whole)));
+    operations.push(Operation::CheckFolders(CheckFolders { paths: managed }));
     operations.extend(beside.signing.iter().map(|(path, view)| read(path, *view)));
     if let Some(Inspects { version }) = beside.inspects {
         let (unit, program) = (layout.unit.clone(), version.then(|| layout.executable.clone()));
         operations.push(Operation::Inspect(Inspect { unit, program }));
     }
     Batch::new(operations)
+}
+
+/// Returns the probe of the unit and of all kube-controller-manager processes on a master.
+pub(crate) fn processes(layout: &Layout) -> Probe {
+    Probe::new(layout.unit.clone(), layout.unit_file.clone(), layout.executable.clone())
 }
 
 /// Optional parts of an observation.

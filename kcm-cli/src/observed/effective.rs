@@ -151,14 +151,22 @@ impl EffectiveUnit {
         Ok(EffectiveService::of(&self.whole()?, &self.around)?)
     }
 
-    /// Returns the executable, if the unit has exactly one command.
+    /// Returns the executable, if the unit has exactly one command line.
     pub(crate) fn executable(&self) -> Option<String> {
+        let [line] = <[_; 1]>::try_from(self.command_lines()).ok()?;
+        String::from_utf8(line.commands.into_iter().next()?.executable).ok()
+    }
+
+    /// Returns the effective values of `ExecStart=` with known variables and specifiers resolved.
+    pub(crate) fn command_lines(&self) -> Vec<CommandLine> {
         let merged = self.merged();
-        let mut lines = merged.values("Service", "ExecStart");
-        let line = lines.next().filter(|_| lines.next().is_none())?;
-        let command =
-            CommandLine::resolve(&line.value, &self.around).commands.into_iter().next()?;
-        String::from_utf8(command.executable).ok()
+        let lines = merged.values("Service", "ExecStart");
+        lines.map(|line| CommandLine::resolve(&line.value, &self.around)).collect()
+    }
+
+    /// Returns the files that systemd reads but kcm cannot.
+    pub(crate) fn unread(&self) -> &[String] {
+        &self.unread
     }
 
     /// Returns the merged unit, unless one of its files cannot be read.

@@ -10,33 +10,32 @@ use crate::util::words::{count, harmless};
 
 /// An error of masters that could not be observed. No master was changed.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub struct ObserveError {
     /// All masters in the cluster file's order, each with its error if it could not be observed.
     pub masters: Vec<(String, Option<AskError>)>,
 }
 
 impl ObserveError {
-    /// Describes the failed masters and their errors, without a suggestion.
-    pub(crate) fn cause(&self) -> String {
+    /// Returns the fix: the options that leave out the failed masters, if others remain.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        let silent = self.masters.iter().filter(|(_, error)| error.is_some());
+        let skip: Vec<_> = silent.map(|(name, _)| format!("--skip {name}")).collect();
+        let remains = skip.len() < self.masters.len();
+        remains.then(|| format!("add `{}` to continue without them", skip.join(" ")))
+    }
+}
+
+/// The failed masters, each with its error on a line of its own.
+impl fmt::Display for ObserveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errors = self.masters.iter().filter_map(|(_, error)| error.as_ref());
         let lines = errors.map(|error| format!("\n  {}", harmless(&error.to_string())));
         let lines: Vec<_> = lines.collect();
         let masters = count(self.masters.len(), "master");
         let failed = lines.len();
-        format!("cannot observe {failed} of {masters}; no master has changed{}", lines.concat())
-    }
-}
-
-impl fmt::Display for ObserveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.cause())?;
-        let silent = self.masters.iter().filter(|(_, error)| error.is_some());
-        let skip: Vec<_> = silent.map(|(name, _)| format!("--skip {name}")).collect();
-        if skip.len() < self.masters.len() {
-            let skip = harmless(&skip.join(" "));
-            write!(f, "\n  help: add `{skip}` to continue without them")?;
-        }
-        Ok(())
+        write!(f, "cannot observe {failed} of {masters}; no master has changed{}", lines.concat())
     }
 }
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::ObservedMaster;
 use crate::cluster::CredentialsForm;
 use crate::pki::identity::{IdentityFacts, KeyMatch, NotHeld, Reason};
-use crate::pki::{Ca, IdentityRequest, Inputs};
+use crate::pki::{IdentityRequest, Inputs};
 use crate::transport::PathState;
 
 /// Returns the identity that a master holds: its certificate, if the key is stored with it.
@@ -38,10 +38,7 @@ pub(super) fn operator_facts(
     request: &IdentityRequest,
     now: OffsetDateTime,
 ) -> Result<Option<IdentityFacts>, Reason> {
-    let ca = match &inputs.ca {
-        Ca::Present(ca) => Some(ca),
-        Ca::ToBeCreated => None,
-    };
+    let ca = inputs.ca.present();
     match (&inputs.pair, inputs.key_is_missing) {
         (Some(pair), _) => IdentityFacts::of_pair(pair, ca, request, now)
             .map(Some)

@@ -1,7 +1,7 @@
 //! Follows symbolic links at paths that flags name. kcm does not replace such links, and the
 //! service follows them.
 
-use super::{AskError, ObservedFile, ObservedMaster};
+use super::{AskError, ObservedFile, ObservedMaster, processes};
 use crate::cluster::layout::{Layout, Role};
 use crate::transport::{Batch, Operation, PathState, Probe, Read, Reply, Transport, View};
 use crate::util::files::RemotePath;
@@ -54,15 +54,7 @@ async fn look(
     let read = |((_, path), view): (&(RemotePath, RemotePath), &Option<View>)| {
         view.map(|view| Operation::Read(Read { path: path.clone(), view }))
     };
-    let probe = Operation::Probe(Probe {
-        paths,
-        unread: Vec::new(),
-        note: None,
-        unit: layout.unit.clone(),
-        unit_path: layout.unit_file.clone(),
-        executable: layout.executable.clone(),
-        accounts: Vec::new(),
-    });
+    let probe = Operation::Probe(Probe { paths, ..processes(layout) });
     let reads = open.iter().zip(views).filter_map(read);
     let batch = Batch::new([probe].into_iter().chain(reads).collect());
     let replies = transport.call(&batch).await?;

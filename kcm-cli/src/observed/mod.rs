@@ -30,19 +30,22 @@ use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::observed::accounts::Accounts;
 use crate::observed::effective::EffectiveUnit;
+use crate::pki::Inputs;
 use crate::pki::identity::{HeldIdentity, IdentityFacts, NotHeld, Reason};
-use crate::pki::{Ca, Inputs};
 use crate::transport::{FoundUnit, PathState, ProbeReply, UntrustedFolder, View};
 use crate::util::files::RemotePath;
 use ask::{ask, questions};
 use held::{held_identity, operator_facts, operator_identity};
 
-pub(crate) use ask::{Beside, Inspects, Seen, beside_managed, look_at, look_beside, signing_files};
+pub(crate) use ask::{
+    Beside, Inspects, Seen, beside_managed, look_at, look_beside, processes, signing_files,
+};
 pub use error::{AskError, ObserveError};
 
 /// The observed state of all masters, in the cluster file's order.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Observed {
     /// Time of the observation.
     #[serde(with = "time::serde::rfc3339")]
@@ -57,6 +60,7 @@ pub struct Observed {
 /// The observed state of one master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ObservedMaster {
     /// Name of the master.
     pub name: String,
@@ -101,6 +105,7 @@ pub struct ObservedMaster {
 /// The managed files of a master.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ObservedFiles {
     /// The certificate, with its PEM text.
     pub certificate: ObservedFile,
@@ -217,6 +222,7 @@ impl ObservedFiles {
 /// The observed state of one file.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct ObservedFile {
     /// State of the path.
     pub state: PathState,
@@ -261,10 +267,7 @@ impl Observed {
         inputs: &Inputs,
         now: OffsetDateTime,
     ) -> Self {
-        let ca = match &inputs.ca {
-            Ca::Present(ca) => Some(ca),
-            Ca::ToBeCreated => None,
-        };
+        let ca = inputs.ca.present();
         // Usually all masters hold the same certificate, so it is verified once.
         let mut known: HashMap<String, Result<IdentityFacts, String>> = HashMap::new();
         for master in &mut masters {

@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::finding::Severity;
 use crate::kube::Credentials;
 use crate::observed::ObservedMaster;
-use crate::pki;
 use crate::pki::identity::Decision;
 use crate::plan::Plan;
 use crate::preflight::{self, lint};
@@ -31,18 +30,13 @@ pub async fn plan(run: Run<'_>) -> Result<Prepared, Error> {
 /// # Errors
 /// If it stopped before any master changed. Later failures are in the [`Outcome`].
 pub async fn apply(run: Run<'_>) -> Result<Outcome, Error> {
-    let prepared = prepare_to_apply(run).await?;
+    // The futures are large, so they are boxed to keep them off the callers' stacks.
+    let prepared = Box::pin(prepare(run)).await?;
     Box::pin(execute(run, prepared)).await
 }
 
-/// Plans as [`apply`] does. Finishes an interrupted write of a certificate on this machine.
-pub(crate) async fn prepare_to_apply(run: Run<'_>) -> Result<Prepared, Error> {
-    pki::recover(&run.cluster.pki)?;
-    // The future is large, so it is boxed to keep it off the callers' stacks.
-    Box::pin(prepare(run)).await
-}
-
-async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
+/// Plans as [`apply`] does, without queries that an execution sends anyway.
+pub(crate) async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
     lint::refuse(run)?;
     checked(run, compare(run).await?).await
 }
@@ -64,12 +58,12 @@ async fn ask_api_servers(run: Run<'_>, prepared: &mut Prepared) -> Result<(), Er
     let PlanInputs::ClusterFile(from) = inputs else { return Ok(()) };
     let (observed, examined) = (&observed.masters[..], &from.examined[..]);
     let credentials = Credentials::of_cluster(run.cluster, from.inputs.pair.clone())?;
-    let (lead, mut found) =
+    let (election, mut found) =
         LeaderElection::of_plan(run, plan, observed, examined, credentials.as_ref()).await;
-    if matches!(plan.identity, Some(Decision::Issue { .. })) {
+    if plan.identity.as_ref().is_some_and(Decision::issues) {
         found.clear();
     }
-    found.extend(lead.findings(examined).await);
+    found.extend(election.findings(examined).await);
     findings.extend(found.iter().filter(|it| it.severity == Severity::Warning).cloned());
     preflight::settle(found, run.cluster, run.events)?;
     let runs =
@@ -80,7 +74,7 @@ async fn ask_api_servers(run: Run<'_>, prepared: &mut Prepared) -> Result<(), Er
     // Leadership changes at most once, because the leader is restarted last.
     plan.leader_changes = match &restarted[..] {
         [] => None,
-        _ => Some(lead.forecast(&restarted).await),
+        _ => Some(election.forecast(&restarted).await),
     };
     Ok(())
 }

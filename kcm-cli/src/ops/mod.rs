@@ -3,9 +3,12 @@
 
 pub(crate) mod adopt;
 pub(crate) mod apply;
+#[cfg(feature = "cli")]
+pub(crate) mod cert;
 pub(crate) mod certs;
 #[cfg(feature = "kube")]
 pub mod drill;
+pub(crate) mod kubeconfig;
 pub(crate) mod logs;
 pub(crate) mod remove;
 pub(crate) mod renew;
@@ -15,3 +18,4 @@ pub mod smoke;
 mod sources;
 pub mod status;
 pub(crate) mod timer;
+pub(crate) mod unit;

@@ -44,7 +44,7 @@ pub async fn remove(run: Run<'_>, from: &From) -> Result<Outcome, Error> {
 /// If no healthy master would remain, or a master cannot be observed.
 pub async fn plan_removal(run: Run<'_>, from: &From) -> Result<Prepared, Error> {
     if let From::These(names) = from {
-        run.cluster.check_names(names).map_err(|reason| Error::Request { reason })?;
+        run.cluster.check_names(names).map_err(|why| Error::Request(why.into()))?;
     }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     let binary = pki::uploaded_binary(run.cluster)?;

@@ -11,7 +11,6 @@ use crate::event::Event;
 use crate::finding::{Finding, FindingCode};
 use crate::observed::{Observed, ObservedMaster};
 use crate::ops::certs::{CertificateUse, Validity, check_certificates};
-use crate::pki;
 use crate::pki::identity::{Decision, Reason};
 use crate::plan::choose::Decisions;
 use crate::plan::{self, MasterPlan, Plan, Step};
@@ -44,8 +43,7 @@ pub async fn renew(run: Run<'_>, renewal: Renewal) -> Result<Outcome, Error> {
     Box::pin(execute(run, prepared)).await
 }
 
-/// Plans the changes that [`renew`] would make. Finishes an interrupted write of a certificate on
-/// this machine, and writes nothing else.
+/// Plans the changes that [`renew`] would make. Writes nothing.
 ///
 /// # Errors
 /// If the plan cannot be made, or a check shows that it could not be executed.
@@ -56,7 +54,6 @@ pub async fn plan_renewal(run: Run<'_>, renewal: Renewal) -> Result<Prepared, Er
     });
     let makes_it = makers(run)?;
     let restarted = due.filter_map(|it| it.master).filter(|name| makes_it.contains(name)).collect();
-    pki::recover(&run.cluster.pki)?;
     Box::pin(prepare(run, renewal, restarted)).await
 }
 

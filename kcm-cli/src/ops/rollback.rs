@@ -7,7 +7,6 @@ use crate::cluster::layout::{Layout, Role};
 use crate::context::Run;
 use crate::desired::DesiredError;
 use crate::error::Error;
-use crate::event::Event;
 use crate::finding::{Finding, FindingCode};
 use crate::observed::accounts::Accounts;
 use crate::observed::{ObservedMaster, look};
@@ -41,12 +40,12 @@ pub async fn plan_rollback(run: Run<'_>) -> Result<Prepared, Error> {
     let observed = look(run.fleet, &layout, &Accounts::default()).await?;
     let undoing = Undoing::of(&observed, run.now);
     let (mut found, mut masters, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut restores = Vec::new();
     for master in &observed {
         match part(master, undoing, &layout) {
             Ok((part, change)) => {
                 if let Part::Back(earlier) | Part::Unverified(earlier) = part {
-                    let (master, replaced_at) = (master.name.clone(), earlier.replaced_at);
-                    run.events.event(&Event::Restores { master, replaced_at });
+                    restores.push((master.name.clone(), earlier.replaced_at));
                 }
                 masters.push(master_plan(master, part, &layout));
                 changes.push(change);
@@ -56,7 +55,7 @@ pub async fn plan_rollback(run: Run<'_>) -> Result<Prepared, Error> {
     }
     preflight::settle(found, run.cluster, run.events)?;
     let plan = Plan::without_certificates(masters);
-    Ok(Prepared::of_masters(plan, observed, layout, changes, run.now))
+    Ok(Prepared { restores, ..Prepared::of_masters(plan, observed, layout, changes, run.now) })
 }
 
 /// The change to revert, and the start of the rollback that reverts it.
@@ -112,7 +111,7 @@ fn part<'o>(
     let Some(Undoing { change, by }) = undoing.filter(|_| observed.notes.is_empty()) else {
         return Err(nothing(
             "no earlier generation is available",
-            "exclude the master with --skip, or correct the cluster file and run `kcm apply`",
+            "to undo a first deployment, run `kcm remove`; to change a setting, correct the cluster file and run `kcm apply`",
         ));
     };
     let back = Change { began: by, undoes: Some(change) };

@@ -13,7 +13,7 @@ use crate::pki::{Ca, Inputs};
 use crate::plan::choose::{Decisions, Site, choose, decided};
 use crate::plan::{MasterPlan, Plan};
 use crate::preflight::{self, PreflightError, Subject};
-use crate::rollout::{FromClusterFile, PlanInputs, Prepared, authority};
+use crate::rollout::{FromClusterFile, PlanInputs, Prepared, check_signer};
 use crate::transport::Activity;
 
 /// Inputs of a plan, besides the cluster file.
@@ -49,6 +49,10 @@ impl Sources {
         }
         let owners = owners(run, &accounts, &observed)?;
         Ok(Self { inputs, layout, owners, observed })
+    }
+
+    pub(super) fn inputs(&self) -> &Inputs {
+        &self.inputs
     }
 
     pub(super) fn observed(&self) -> &Observed {
@@ -94,16 +98,16 @@ impl Sources {
             findings: Vec::new(),
             layout,
             inputs: PlanInputs::ClusterFile(Box::new(from)),
+            restores: Vec::new(),
         }
     }
 }
 
 /// Runs every check that is possible before anything is written.
 pub(super) async fn checked(run: Run<'_>, mut prepared: Prepared) -> Result<Prepared, Error> {
-    let Prepared { observed, desired, plan, layout, inputs, findings } = &mut prepared;
+    let Prepared { observed, desired, plan, layout, inputs, findings, .. } = &mut prepared;
     if let (PlanInputs::ClusterFile(from), Some(desired)) = (inputs, desired) {
-        // A missing or wrong CA key is reported before anything is done.
-        authority(run, plan)?;
+        check_signer(run, plan).await?;
         let Inputs { ca, request, trust, .. } = &from.inputs;
         let (cluster, trust) = (run.cluster, trust.as_deref());
         let subject = Subject { cluster, layout, ca, request, trust, desired, observed, plan };

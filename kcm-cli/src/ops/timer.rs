@@ -10,7 +10,8 @@ use kcm_systemd::{
 };
 use thiserror::Error;
 
-use crate::cluster::{Cluster, Sudo, SudoPassword};
+use crate::cluster::{Cluster, SecretSource, Sudo};
+use crate::util::explanation::Explanation;
 
 /// First line of every unit that kcm writes for this machine.
 pub const TIMER_MARK: &str = "# Written by `kcm certs timer`, which writes it again; changes belong into `systemctl edit`.\n";
@@ -47,6 +48,7 @@ pub struct CertificateTimer {
 
 /// A unit file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UnitText {
     /// Name of the unit.
     pub name: UnitName,
@@ -59,16 +61,16 @@ pub struct UnitText {
 #[non_exhaustive]
 pub enum TimerError {
     /// A value cannot be written into a unit.
-    #[error("{what}: {reason}")]
+    #[error("{what}: {}", why.problem)]
     Unusable {
         /// The option or kind of value.
         what: &'static str,
-        /// The cause.
-        reason: String,
+        /// The problem and its fix.
+        why: Explanation,
     },
     /// A sudo password comes from a terminal or a shell's environment, which a timer does not have.
     #[error(
-        "master {master}: ssh.sudoPassword reads the password from {whom}, which a timer does not have; name a file in ssh.sudoPassword, or set ssh.sudo to passwordless"
+        "master {master}: ssh.sudoPassword reads the password from {whom}, which a timer does not have"
     )]
     Password {
         /// Name of the master.
@@ -76,6 +78,19 @@ pub enum TimerError {
         /// Source of the password.
         whom: &'static str,
     },
+}
+
+impl TimerError {
+    /// Returns the problem and its fix.
+    pub(crate) fn explanation(&self) -> Explanation {
+        let help = match self {
+            Self::Unusable { why, .. } => why.help.clone(),
+            Self::Password { .. } => {
+                Some("name a file in ssh.sudoPassword, or set ssh.sudo to passwordless".to_owned())
+            }
+        };
+        Explanation { problem: self.to_string(), help }
+    }
 }
 
 /// Renders the service and the timer, in this order.
@@ -88,8 +103,8 @@ pub fn certificate_timer(
 ) -> Result<[UnitText; 2], TimerError> {
     for master in &cluster.masters {
         let whom = match (&master.ssh.sudo, &master.ssh.sudo_password) {
-            (Sudo::Password, SudoPassword::Terminal) => "a terminal",
-            (Sudo::Password, SudoPassword::Env(_)) => "the environment of a shell",
+            (Sudo::Password, SecretSource::Terminal) => "a terminal",
+            (Sudo::Password, SecretSource::Env(_)) => "the environment of a shell",
             _ => continue,
         };
         return Err(TimerError::Password { master: master.name.as_str().to_owned(), whom });
@@ -154,7 +169,7 @@ fn schedule(timer: &CertificateTimer) -> Result<Unit, TimerError> {
     )];
     if timer.on_calendar.trim().is_empty() {
         let reason = "the value is empty; set a calendar event in the format of systemd.time(7), for example daily".to_owned();
-        return Err(TimerError::Unusable { what: "--on-calendar", reason });
+        return Err(TimerError::Unusable { what: "--on-calendar", why: reason.into() });
     }
     let calendar = [
         ("OnCalendar", timer.on_calendar.trim().to_owned()),
@@ -197,7 +212,7 @@ fn writable(timer: &CertificateTimer, cluster: &Cluster) -> Result<String, Timer
     for folder in folders {
         let Some(folder) = folder.to_str() else {
             let reason = format!("{} is not valid UTF-8; use another folder", folder.display());
-            return Err(TimerError::Unusable { what: "a folder", reason });
+            return Err(TimerError::Unusable { what: "a folder", why: reason.into() });
         };
         let folder = folder.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
         paths.push(format!("\"-{folder}\""));
@@ -224,5 +239,5 @@ fn text(unit: &Unit) -> String {
 }
 
 fn unusable<E: std::error::Error>(what: &'static str) -> impl Fn(E) -> TimerError {
-    move |error| TimerError::Unusable { what, reason: crate::util::words::in_full(&error) }
+    move |error| TimerError::Unusable { what, why: crate::util::words::in_full(&error).into() }
 }

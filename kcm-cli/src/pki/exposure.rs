@@ -10,7 +10,7 @@ use crate::util::files::{FileError, FileErrorKind, Mode, RemotePath};
 use crate::util::words::command;
 
 /// Returns warnings about a key file that kcm reads.
-pub(super) fn of_key(what: &'static str, path: &Path) -> Vec<String> {
+pub(crate) fn of_key(what: &'static str, path: &Path) -> Vec<String> {
     let mode = fs::metadata(path).map(|found| Mode::from_bits(found.permissions().mode()));
     let Ok(mode) = mode else { return Vec::new() };
     let mut warnings = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn of_key(what: &'static str, path: &Path) -> Vec<String> {
 }
 
 /// Rejects a key path below a directory that another user can change.
-pub(super) fn check(what: &'static str, path: &Path) -> Result<(), OperatorError> {
+pub(crate) fn check(what: &'static str, path: &Path) -> Result<(), OperatorError> {
     match above(path).first() {
         None => Ok(()),
         Some(folder) => {

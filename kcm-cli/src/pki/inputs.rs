@@ -17,15 +17,19 @@ use super::store::{read_identity, read_serving_pair};
 use super::{Binary, Found, OperatorError, Pair};
 use crate::cluster::layout::{CERTIFICATE, KEY};
 use crate::cluster::{Cluster, CredentialsForm, Pki};
+use crate::util::explanation::Explanation;
 use crate::util::files::{Bytes, read_small};
 use crate::util::words::in_full;
 use ca::{read_ca, read_trust};
 use request::identity_request;
 
 pub use ca::Ca;
-pub(crate) use ca::{CA_CERT, CA_KEY, CA_LIFETIME, ca_key_to_distribute, load_authority, trusted};
+pub(crate) use ca::{
+    CA_CERT, CA_KEY, CA_LIFETIME, ca_key_is_encrypted, ca_key_to_distribute, load_authority,
+    trusted,
+};
 pub use request::IdentityRequest;
-pub(crate) use request::{MASTERS, RENEW_BEFORE, TUTORIAL_CSR, renew_before};
+pub(crate) use request::{MASTERS, RENEW_BEFORE, TUTORIAL_CSR, in_words, renew_before};
 
 const IDENTITY_KEY: &str = "kube-controller-manager's key (pki.directory)";
 pub(crate) const SERVING_PAIR: &str = "the serving key pair (pki.directory)";
@@ -98,7 +102,8 @@ impl Inputs {
         };
         let binary = uploaded_binary(cluster)?;
         let serving = read_serving(cluster, &request)?;
-        warnings.extend(exposure::of_key(CA_KEY, &cluster.pki.ca_key));
+        let ca_key_file = cluster.pki.ca_key.iter();
+        warnings.extend(ca_key_file.flat_map(|path| exposure::of_key(CA_KEY, path)));
         warnings.extend(exposure::of_key(IDENTITY_KEY, &cluster.pki.directory.join(KEY)));
         warnings.extend(ends_soon(&ca, &request, now));
         Ok(Self {
@@ -184,13 +189,12 @@ pub(crate) fn serving_pair(cluster: &Cluster) -> Result<Option<Pair>, OperatorEr
     })
 }
 
-/// Formats an error in one line: its cause if it has one, and the given fix unless the text has
-/// one.
-fn with_help(error: &dyn std::error::Error, help: &str) -> String {
-    let reason = in_full(error.source().unwrap_or(error));
-    if reason.contains("; ") { reason } else { format!("{reason}; {help}") }
+/// Explains an error: its cause if it has one, and the given fix unless the text has one.
+pub(crate) fn with_help(error: &dyn std::error::Error, help: &str) -> Explanation {
+    Explanation::parse(&in_full(error.source().unwrap_or(error))).or_help(help)
 }
 
-fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, OperatorError> {
+/// Reads a file of bounded length. The buffer is wiped when dropped.
+pub(crate) fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, OperatorError> {
     read_small(path).map_err(|error| OperatorError::unreadable(what, path, &error))
 }

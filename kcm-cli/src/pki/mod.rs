@@ -5,8 +5,11 @@ mod binary;
 mod exposure;
 pub mod identity;
 mod inputs;
+mod named;
 mod pair;
+mod passphrase;
 pub(crate) mod serving;
+pub mod signer;
 mod store;
 
 use std::io;
@@ -14,25 +17,33 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::util::explanation::Explanation;
 use crate::util::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
 
 pub use binary::Binary;
 pub(crate) use binary::{holds, program_facts, uploaded_binary};
+pub(crate) use exposure::{check as check_exposure, of_key as key_exposure};
 pub(crate) use inputs::{
     CA_CERT, CA_KEY, CA_LIFETIME, IDENTITY, MASTERS, RENEW_BEFORE, SERVING_PAIR, TUTORIAL_CSR,
-    ca_key_to_distribute, load_authority, pair, renew_before, serving_pair, trusted,
+    ca_key_to_distribute, in_words, load_authority, pair, read, renew_before, serving_pair,
+    trusted, with_help,
 };
 pub use inputs::{Ca, IdentityRequest, Inputs, Serving};
+pub(crate) use named::{NamedContent, NamedPaths};
 pub use pair::Pair;
 pub(crate) use pair::{Found, PairStore};
-pub(crate) use store::{recover, store_ca, store_identity, store_serving};
+pub(crate) use passphrase::{AskPassphrase, KeyFile};
+pub(crate) use store::{
+    Purpose, read_request, recover, remove_request, store_ca, store_identity, store_request,
+    store_serving,
+};
 
 /// An error of the files on the operator's machine. No file was changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OperatorError {
     /// A file cannot be read or written.
-    #[error("{what} {error}")]
+    #[error("{what} {}", error.explanation().problem)]
     File {
         /// Description of the file, with its key in the cluster file.
         what: &'static str,
@@ -40,38 +51,58 @@ pub enum OperatorError {
         error: FileError,
     },
     /// A file that the cluster file names has invalid content.
-    #[error("{what} {}: {reason}", path.display())]
+    #[error("{what} {}: {}", path.display(), why.problem)]
     Content {
         /// Description of the file, with its key in the cluster file.
         what: &'static str,
         /// Path of the file.
         path: PathBuf,
         /// The problem and its fix.
-        reason: String,
+        why: Explanation,
     },
     /// A configuration file has invalid content. Unlike [`Content`](Self::Content), it is a mistake
     /// of the operator, like one in the cluster file.
-    #[error("{what} {}: {reason}", path.display())]
+    #[error("{what} {}: {}", path.display(), why.problem)]
     Configuration {
         /// Description of the file, with its key in the cluster file.
         what: &'static str,
         /// Path of the file.
         path: PathBuf,
         /// The problem and its fix.
-        reason: String,
+        why: Explanation,
     },
 }
 
 impl OperatorError {
-    fn content(what: &'static str, path: &Path, reason: impl Into<String>) -> Self {
-        Self::Content { what, path: path.to_owned(), reason: reason.into() }
+    /// Returns the problem and its fix.
+    pub(crate) fn explanation(&self) -> Explanation {
+        Explanation { problem: self.to_string(), help: self.help() }
     }
 
-    fn configuration(what: &'static str, path: &Path, reason: impl Into<String>) -> Self {
-        Self::Configuration { what, path: path.to_owned(), reason: reason.into() }
+    /// Returns the fix, if one is known.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::File { error, .. } => error.explanation().help,
+            Self::Content { why, .. } | Self::Configuration { why, .. } => why.help.clone(),
+        }
     }
 
-    fn unreadable(what: &'static str, path: &Path, error: &io::Error) -> Self {
+    /// Creates the error of a file with invalid content.
+    pub(crate) fn content(what: &'static str, path: &Path, why: impl Into<Explanation>) -> Self {
+        Self::Content { what, path: path.to_owned(), why: why.into() }
+    }
+
+    pub(crate) fn configuration(
+        what: &'static str,
+        path: &Path,
+        why: impl Into<Explanation>,
+    ) -> Self {
+        Self::Configuration { what, path: path.to_owned(), why: why.into() }
+    }
+
+    /// Creates the error of a file that cannot be read.
+    pub(crate) fn unreadable(what: &'static str, path: &Path, error: &io::Error) -> Self {
         let error = FileError::from_io(path.display(), error);
         let detail = match error.kind {
             FileErrorKind::NotFound => {

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::path::Path;
 
-use kcm_pki::{Certificate, PrivateKey};
+use kcm_pki::{Certificate, CertificateRequest, PrivateKey};
 use zeroize::Zeroizing;
 
 use super::in_the_way;
@@ -90,9 +90,12 @@ impl<'f> PairStore<'f> {
 
     /// Reports whether an interrupted run left files.
     pub(crate) fn has_leftovers(&mut self) -> Result<bool, FileError> {
-        for left in
-            [self.staged_path(), self.unfinished(), fresh(&self.key), fresh(&self.certificate)]
-        {
+        for left in [
+            self.staged_path(),
+            self.unfinished(),
+            files::fresh(&self.key),
+            files::fresh(&self.certificate),
+        ] {
             if self.files.stat(&left)?.is_some() {
                 return Ok(true);
             }
@@ -105,7 +108,7 @@ impl<'f> PairStore<'f> {
         if let Some(pair) = self.staged()? {
             self.put_in_place(&pair)?;
         }
-        for left in [fresh(&self.key), fresh(&self.certificate), self.unfinished()] {
+        for left in [files::fresh(&self.key), files::fresh(&self.certificate), self.unfinished()] {
             files::remove_if_present(self.files, &left)?;
         }
         Ok(())
@@ -148,17 +151,15 @@ impl<'f> PairStore<'f> {
     }
 
     fn put(&mut self, path: &RemotePath, content: &[u8], mode: Mode) -> Result<(), FileError> {
-        let fresh = fresh(path);
-        files::remove_if_present(self.files, &fresh)?;
-        files::write_new(self.files, &fresh, content, mode, None)?;
-        files::replace(self.files, &fresh, path)
+        files::overwrite(self.files, path, content, mode, None)
     }
 
     /// Reads the staged pair of an interrupted run, if any.
     fn staged(&mut self) -> Result<Option<Pair>, FileError> {
         let path = self.staged_path();
         let Some(both) = self.text(&path)? else { return Ok(None) };
-        let split = both.find("-----END CERTIFICATE-----").and_then(|end| {
+        // The last certificate of a chain, or the request in its place.
+        let split = both.rfind("-----END CERTIFICATE").and_then(|end| {
             let end = both.get(end..)?.find('\n')? + end + 1;
             both.split_at_checked(end)
         });
@@ -205,16 +206,15 @@ impl<'f> PairStore<'f> {
     }
 }
 
-/// Returns the temporary path of a file of the pair.
-fn fresh(path: &RemotePath) -> RemotePath {
-    path.sibling(&format!(".{}.new", path.name()))
-}
-
-/// Reports whether the key belongs to the certificate.
+/// Reports whether the key belongs to the certificate, or to the request in its place.
 fn is_matching(pair: &Pair) -> bool {
-    let certificate = Certificate::first_from_pem(pair.certificate.as_bytes());
+    let pem = pair.certificate.as_bytes();
+    let certified = Certificate::first_from_pem(pem).map(|it| it.public_key().clone());
+    let public = certified
+        .ok()
+        .or_else(|| Some(CertificateRequest::from_pem(pem).ok()?.public_key().clone()));
     let key = PrivateKey::from_pem(pair.key.as_bytes());
-    matches!((certificate, key), (Ok(certificate), Ok(key)) if key.matches(&certificate))
+    key.ok().zip(public).is_some_and(|(key, public)| *key.public_key() == public)
 }
 
 #[cfg(test)]
@@ -223,8 +223,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::transport::Fake;
-    use crate::transport::fake::{FakeState, Fault, FaultKind, FaultPoint, When};
+    use crate::transport::fake::{Fake, FakeState, Fault, FaultKind, FaultPoint, When};
 
     const CERTIFICATE: &str = "/pki/cert/x.pem";
     const KEY: &str = "/pki/private/x-key.pem";
@@ -241,6 +240,20 @@ mod tests {
         Pair { certificate: certificate.to_pem(), key: key.to_pem() }
     }
 
+    /// Creates a pair whose certificate is followed by another one.
+    fn chain(serial: u8) -> Pair {
+        let (leaf, issuer) = (pair(serial), pair(9));
+        Pair { certificate: leaf.certificate + &issuer.certificate, key: leaf.key }
+    }
+
+    /// Creates a request and its key.
+    fn request(_: u8) -> Pair {
+        let csr = CsrFile::parse(r#"{"CN": "x"}"#).unwrap().value;
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let request = CertificateRequest::create(&csr, &key).unwrap();
+        Pair { certificate: request.to_pem(), key: key.to_pem() }
+    }
+
     fn store(state: &mut FakeState) -> PairStore<'_> {
         PairStore::new(state, RemotePath::new(CERTIFICATE).unwrap(), RemotePath::new(KEY).unwrap())
     }
@@ -253,8 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn whatever_befalls_a_write_the_next_reader_has_a_matching_pair() {
-        let (old, new) = (pair(1), pair(2));
+    fn an_interrupted_write_leaves_the_old_pair_or_the_new_one() {
+        for create in [pair, chain, request] {
+            interrupt_every_effect(&create(1), &create(2));
+        }
+    }
+
+    fn interrupt_every_effect(old: &Pair, new: &Pair) {
         let before = |with_old: bool| {
             let fake = Fake::new("operator");
             if with_old {
@@ -267,7 +285,7 @@ mod tests {
             fake
         };
         let whole = before(true).inspect(|state| {
-            store(state).write(&new).unwrap();
+            store(state).write(new).unwrap();
             assert_eq!(modes(state), [0o644, 0o600]);
             state.effects
         });
@@ -283,7 +301,7 @@ mod tests {
                         format!("{when:?} effect {index}: {kind:?}, with an old pair: {with_old}");
                     before(with_old).inspect(|state| {
                         state.faults.push(Fault { at: FaultPoint::Effect { index, when }, kind });
-                        let written = store(state).write(&new);
+                        let written = store(state).write(new);
                         assert!(written.is_err(), "{cut}");
                         state.power_on(&[]).unwrap();
 
@@ -293,7 +311,7 @@ mod tests {
                         store(state).recover().unwrap();
                         assert!(!store(state).has_leftovers().unwrap(), "{cut}");
                         assert_eq!(store(state).read().unwrap(), seen, "{cut}");
-                        store(state).write(&new).unwrap();
+                        store(state).write(new).unwrap();
                         assert_eq!(store(state).read().unwrap(), Found::Pair(new.clone()), "{cut}");
                     });
                 }

@@ -1,5 +1,6 @@
 //! Stores the CA, the client pair and the serving pair on the operator's machine.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::exposure;
@@ -8,12 +9,31 @@ use super::{
 };
 use crate::cluster::{Pki, layout};
 use crate::util::files::{
-    Disk, FileError, FileErrorKind, FolderLock, FolderLockError, RemotePath, words,
+    self, Disk, FileError, FileErrorKind, FolderLock, FolderLockError, NewFolders, RemotePath,
+    read_small, words,
 };
+
+const REQUEST: &str = "the certificate request (pki.directory)";
+/// Folder of requests below `pki.directory`.
+const REQUESTS: &str = "requests";
+
+/// Purpose of a certificate for kube-controller-manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Client certificate for the API server.
+    Client,
+    /// Serving certificate for clients of the health and metrics endpoints.
+    Serving,
+}
 
 /// Completes or discards the writes of an interrupted run. Writes nothing if there are none.
 pub(crate) fn recover(pki: &Pki) -> Result<(), OperatorError> {
-    for place in [Place::ca(pki)?, Place::identity(pki)?, Place::serving(pki)?] {
+    let mut places = vec![Place::identity(pki)?, Place::serving(pki)?];
+    places.extend(Place::ca(pki)?);
+    for purpose in [Purpose::Client, Purpose::Serving] {
+        places.push(Place::request(pki, purpose)?);
+    }
+    for place in places {
         let mut disk = Disk::folder("/");
         let failed = |error| OperatorError::File { what: place.what, error };
         if place.store(&mut disk).has_leftovers().map_err(failed)? {
@@ -53,7 +73,8 @@ pub(crate) fn store_serving(
 
 /// Stores a new CA, if none exists yet.
 pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
-    Place::ca(pki)?.write(pair, |found| *found == Found::Nothing)
+    // The cluster file creates a CA only with a path for its key.
+    Place::ca(pki)?.map_or(Ok(()), |place| place.write(pair, |found| *found == Found::Nothing))
 }
 
 /// Reads the client pair as it would be after a recovery.
@@ -72,16 +93,59 @@ pub(super) fn read_serving_pair(pki: &Pki) -> Result<Found, OperatorError> {
 
 /// Reads the CA certificate as it would be after a recovery, and whether the CA key exists.
 pub(super) fn read_ca_certificate(pki: &Pki) -> Result<(Option<String>, bool), OperatorError> {
-    let place = Place::ca(pki)?;
+    let Some(place) = Place::ca(pki)? else {
+        let unreadable = |error| OperatorError::unreadable(CA_CERT, &pki.ca_cert, &error);
+        return match read_small(&pki.ca_cert) {
+            Ok(bytes) => Ok((Some(String::from_utf8_lossy(&bytes).into_owned()), false)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((None, false)),
+            Err(error) => Err(unreadable(error)),
+        };
+    };
     let found = place.store(&mut Disk::folder("/")).read_certificate();
     found.map_err(|error| OperatorError::File { what: place.what, error })
 }
 
 /// Reads the CA's pair as it would be after a recovery.
 pub(super) fn read_ca_pair(pki: &Pki) -> Result<Found, OperatorError> {
-    let place = Place::ca(pki)?;
+    let Some(place) = Place::ca(pki)? else { return Ok(Found::CertificateAlone) };
     let found = place.store(&mut Disk::folder("/")).read();
     found.map_err(|error| OperatorError::File { what: place.what, error })
+}
+
+/// Reads the request of a certificate that is signed by hand: the request in the place of the
+/// certificate, and its key.
+pub(crate) fn read_request(pki: &Pki, purpose: Purpose) -> Result<Found, OperatorError> {
+    let place = Place::request(pki, purpose)?;
+    let found = place.store(&mut Disk::folder("/")).read();
+    found.map_err(|error| OperatorError::File { what: place.what, error })
+}
+
+/// Stores a request and its key, and returns the path of the request. Files that already have this
+/// content are not written.
+pub(crate) fn store_request(
+    pki: &Pki,
+    purpose: Purpose,
+    pair: &Pair,
+) -> Result<PathBuf, OperatorError> {
+    let place = Place::request(pki, purpose)?;
+    let path = PathBuf::from(place.certificate.as_str());
+    if read_request(pki, purpose)? != Found::Pair(pair.clone()) {
+        place.write(pair, |_| true)?;
+    }
+    Ok(path)
+}
+
+/// Removes a request and its key, after the certificate was stored.
+pub(crate) fn remove_request(pki: &Pki, purpose: Purpose) -> Result<(), OperatorError> {
+    let place = Place::request(pki, purpose)?;
+    let _lock = place.lock()?;
+    let mut disk = Disk::folder("/");
+    let failed = |error| OperatorError::File { what: place.what, error };
+    // The request goes first: a key alone is found again, a request alone is useless.
+    for path in [&place.certificate, &place.key] {
+        files::remove_if_present(&mut disk, path).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Paths of a pair.
@@ -102,6 +166,15 @@ impl Place {
         Self::in_directory(SERVING_PAIR, pki, layout::SERVING, layout::SERVING_KEY)
     }
 
+    fn request(pki: &Pki, purpose: Purpose) -> Result<Self, OperatorError> {
+        let (request, key) = match purpose {
+            Purpose::Client => (layout::REQUEST, layout::KEY),
+            Purpose::Serving => (layout::SERVING_REQUEST, layout::SERVING_KEY),
+        };
+        let in_folder = |name| format!("{REQUESTS}/{name}");
+        Self::in_directory(REQUEST, pki, &in_folder(request), &in_folder(key))
+    }
+
     fn in_directory(
         what: &'static str,
         pki: &Pki,
@@ -113,10 +186,12 @@ impl Place {
         Ok(Self { what, certificate, key: absolute(what, &named)?, named })
     }
 
-    fn ca(pki: &Pki) -> Result<Self, OperatorError> {
+    /// Returns the place of the CA, if this machine has its key.
+    fn ca(pki: &Pki) -> Result<Option<Self>, OperatorError> {
+        let Some(named) = pki.ca_key.clone() else { return Ok(None) };
         let certificate = absolute(CA_CERT, &pki.ca_cert)?;
-        let (key, named) = (absolute(CA_KEY, &pki.ca_key)?, pki.ca_key.clone());
-        Ok(Self { what: CA_CERT, certificate, key, named })
+        let key = absolute(CA_KEY, &named)?;
+        Ok(Some(Self { what: CA_CERT, certificate, key, named }))
     }
 
     fn store<'f>(&self, disk: &'f mut Disk) -> PairStore<'f> {
@@ -142,7 +217,7 @@ impl Place {
 
     fn lock(&self) -> Result<FolderLock, OperatorError> {
         let folder = self.key.parent().unwrap_or_else(|| self.key.clone());
-        FolderLock::take(Path::new(folder.as_str())).map_err(|error| {
+        FolderLock::take(Path::new(folder.as_str()), NewFolders::Exact).map_err(|error| {
             let (kind, detail) = match error {
                 FolderLockError::Held => (
                     FileErrorKind::Other,

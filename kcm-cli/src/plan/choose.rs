@@ -3,13 +3,11 @@
 use super::serving;
 use crate::cluster::Cluster;
 use crate::cluster::layout::Layout;
-use crate::desired::{
-    Artifact, Content, Desired, DesiredError, HeldPair, Identity, Materials, desired,
-};
+use crate::desired::{Artifact, Content, Desired, DesiredError, Identity, Materials, desired};
 use crate::observed::accounts::Owners;
 use crate::observed::{Observed, ObservedMaster};
 use crate::pki::identity::{Decision, Held, Reason, decide};
-use crate::pki::{Ca, Inputs, Serving};
+use crate::pki::{Inputs, Serving};
 use crate::plan;
 
 /// The decisions on the certificates.
@@ -45,10 +43,7 @@ impl<'a> Site<'a> {
         serving: Option<Identity<'_>>,
     ) -> Result<Desired, DesiredError> {
         let Self { cluster, layout, owners, inputs, .. } = self;
-        let ca = match &inputs.ca {
-            Ca::Present(ca) => Some(ca.certificate().to_pem()),
-            Ca::ToBeCreated => None,
-        };
+        let ca = inputs.ca.present().map(|ca| ca.certificate().to_pem());
         let (ca_key, binary) = (inputs.ca_key.as_ref(), inputs.binary.as_ref());
         let (ca, trust) = (ca.as_deref(), inputs.trust.as_deref());
         let materials = Materials { identity, serving, ca, trust, ca_key, binary };
@@ -95,8 +90,8 @@ pub(crate) fn choose(
         (Decision::Keep { .. }, _) => {
             let held = observed.masters.first().and_then(|master| site.held(master));
             let kept = held.map(|(certificate, master)| {
-                let held = HeldPair { certificate: &certificate, master: Some(master) };
-                site.desired(Identity::OnMasters(held), serving)
+                let (certificate, master) = (&*certificate, Some(master));
+                site.desired(Identity::OnMasters { certificate, master }, serving)
             });
             let files = match kept.transpose()? {
                 Some(desired) => match unlike(&desired, observed) {
@@ -125,8 +120,8 @@ pub(crate) fn as_held(site: Site<'_>) -> Result<Desired, DesiredError> {
     }
     match site.reference().and_then(|master| site.held(master)) {
         Some((certificate, master)) => {
-            let held = HeldPair { certificate: &certificate, master: Some(master) };
-            site.desired(Identity::OnMasters(held), serving)
+            let (certificate, master) = (&*certificate, Some(master));
+            site.desired(Identity::OnMasters { certificate, master }, serving)
         }
         None => site.desired(Identity::ToBeIssued(&inputs.request), serving),
     }
@@ -150,7 +145,7 @@ fn served_by_masters(observed: &Observed) -> Option<Identity<'_>> {
     let mut masters = observed.masters.iter();
     masters.find_map(|master| {
         let certificate = master.files.serving.text.as_deref()?;
-        Some(Identity::OnMasters(HeldPair { certificate, master: Some(master) }))
+        Some(Identity::OnMasters { certificate, master: Some(master) })
     })
 }
 
@@ -161,7 +156,7 @@ fn unlike(desired: &Desired, observed: &Observed) -> Vec<String> {
     let files = masters.flat_map(|(desired, observed)| {
         let is_unlike = |artifact: &&Artifact| {
             artifact.content == Content::AsItIs
-                && artifact.held.is_some()
+                && artifact.reference.is_some()
                 && !plan::is_right(artifact, observed)
         };
         let unlike = desired.artifacts.iter().filter(is_unlike);

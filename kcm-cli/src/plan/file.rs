@@ -6,7 +6,6 @@ use similar::TextDiff;
 use super::Step;
 use crate::artifact::view;
 use crate::cluster::layout::Role;
-use crate::desired::meaning::Held;
 use crate::desired::{Artifact, Content};
 use crate::observed::{ObservedFile, ObservedMaster, trust};
 use crate::transport::PathState;
@@ -34,8 +33,8 @@ pub(crate) fn is_right(artifact: &Artifact, observed: &ObservedMaster) -> bool {
         }
         (PathState::File { .. }, Content::AsItIs) => {
             let meaning = artifact.meaning.as_ref();
-            let is_on = |held: &Held| held.is_on(artifact.role, meaning, observed);
-            artifact.held.as_ref().is_none_or(is_on)
+            let reference = artifact.reference.as_ref();
+            reference.is_none_or(|it| it.is_on(artifact.role, meaning, observed))
         }
         _ => false,
     }

@@ -27,6 +27,7 @@ pub use step::{MasterPlan, Step};
 /// The plan of an operation.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Plan {
     /// True if a root CA is created first.
     pub creates_ca: bool,
@@ -79,8 +80,7 @@ impl Plan {
     /// Reports whether a new certificate is issued.
     #[must_use]
     pub fn issues(&self) -> bool {
-        let issues = |decision: &Option<Decision>| matches!(decision, Some(Decision::Issue { .. }));
-        issues(&self.identity) || issues(&self.serving)
+        [&self.identity, &self.serving].into_iter().flatten().any(Decision::issues)
     }
 
     /// Reports whether there is nothing to do.
@@ -89,13 +89,6 @@ impl Plan {
         !self.creates_ca
             && !self.issues()
             && self.masters.iter().all(|master| master.steps.is_empty())
-    }
-
-    /// Reports whether the existing CA key is needed, to sign or to be distributed. A CA that the
-    /// plan creates does not have to be loaded.
-    #[must_use]
-    pub(crate) fn needs_ca_key(&self) -> bool {
-        !self.creates_ca && (self.issues() || self.writes(Role::CaKey))
     }
 
     /// Reports whether a file of this role is written on any master.

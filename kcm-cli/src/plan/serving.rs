@@ -6,8 +6,8 @@ use kcm_pki::{
 use time::OffsetDateTime;
 
 use crate::observed::{Observed, ObservedMaster};
-use crate::pki::identity::{self, Decision, Held, Reason};
-use crate::pki::{Ca, IdentityRequest, Inputs, Pair, Serving};
+use crate::pki::identity::{self, Decision, Held, Reason, with_issuers};
+use crate::pki::{IdentityRequest, Inputs, Pair, Serving};
 use crate::transport::PathState;
 use crate::util::words::in_full;
 
@@ -15,10 +15,7 @@ use crate::util::words::in_full;
 /// kube-controller-manager generates its own.
 pub(crate) fn decide(inputs: &Inputs, observed: &Observed) -> Option<Decision> {
     let Serving { request, pair, key_is_missing } = inputs.serving.as_ref()?;
-    let ca = match &inputs.ca {
-        Ca::Present(ca) => Some(ca),
-        Ca::ToBeCreated => None,
-    };
+    let ca = inputs.ca.present();
     let reasons = |pem: &str| reasons(pem, ca, request, observed.at);
     let keep = |pem: &str, held| {
         let certificate = Certificate::first_from_pem(pem.as_bytes()).ok()?;
@@ -82,12 +79,12 @@ fn reasons(
     request: &IdentityRequest,
     now: OffsetDateTime,
 ) -> Vec<Reason> {
-    let certificate = match Certificate::first_from_pem(pem.as_bytes()) {
-        Ok(certificate) => certificate,
+    let (certificate, issuers) = match with_issuers(pem) {
+        Ok(found) => found,
         Err(error) => return vec![Reason::Unreadable { error: in_full(&error) }],
     };
     let mut why = Vec::new();
-    match ca.map(|ca| verify_server_chain(&certificate, ca, now)) {
+    match ca.map(|ca| verify_server_chain(&certificate, &issuers, std::slice::from_ref(ca), now)) {
         // The check of the remaining lifetime below covers an expired certificate.
         Some(
             Ok(()) | Err(ChainError::LeafNotValid { source: ValidityError::Expired { .. }, .. }),

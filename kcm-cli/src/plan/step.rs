@@ -1,5 +1,7 @@
 //! The steps of a plan: each is one change on one master.
 
+use std::fmt;
+
 use kcm_pki::Fingerprint;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,6 +15,7 @@ use crate::util::schema::{ContentText, Sha256};
 /// The plan of one master.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct MasterPlan {
     /// Name of the master.
     pub name: String,
@@ -125,6 +128,42 @@ pub enum Step {
     /// Verifies the service without a restart: after a certificate reload, or after a change that
     /// an earlier run made and did not verify.
     Verify,
+}
+
+/// The change in words, without its reason.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write { path, mode, owner, before: PathState::Absent, .. } => {
+                write!(f, "create {path}  {mode} {owner}")
+            }
+            Self::Write { path, mode, owner, .. } => write!(f, "replace {path}  {mode} {owner}"),
+            Self::SetAttributes { path, mode, owner, before, .. } => {
+                let before = match before {
+                    PathState::File { mode, owner, .. } => format!("{mode} {owner}"),
+                    other => other.describe(),
+                };
+                let owner = owner.map_or_else(String::new, |owner| format!(" {owner}"));
+                write!(f, "set {path}  {before} -> {mode}{owner}")
+            }
+            Self::RemoveLeftover { path } => {
+                write!(f, "remove {path}, left by an interrupted run")
+            }
+            Self::Reload => f.write_str("reload the systemd units"),
+            Self::Enable => f.write_str("enable kube-controller-manager.service"),
+            Self::Restore { path, mode, owner, .. } => {
+                write!(f, "restore {path}  {mode} {owner}")
+            }
+            Self::Remove { path, .. } => write!(f, "remove {path}"),
+            Self::Disable => f.write_str("disable kube-controller-manager.service"),
+            Self::Stop => f.write_str("stop kube-controller-manager.service"),
+            Self::Restart => f.write_str("start kube-controller-manager.service"),
+            Self::Forget => f.write_str("remove kcm's notes and kept generations"),
+            Self::Verify => {
+                f.write_str("verify that kube-controller-manager is healthy, without a restart")
+            }
+        }
+    }
 }
 
 impl Step {

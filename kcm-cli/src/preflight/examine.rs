@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use time::{Duration, OffsetDateTime};
 
+use super::files::not_readable;
 use super::masters::fault;
 use super::{Examination, Sink, Subject, program};
 use crate::cluster::layout::{Layout, Role};
@@ -149,17 +150,21 @@ fn evaluate(subject: Subject<'_>, desired: &DesiredMaster, examined: &Examined, 
         }));
     }
     if let Observation::Known(paths) = &examined.unreadable {
-        // Some of these files were already reported because of mode and owner.
-        let is_told = |path: &&RemotePath| {
-            found.iter().any(|finding| {
-                finding.code == FindingCode::FileUnreadable
-                    && finding.master.as_ref() == Some(name)
-                    && finding.problem.starts_with(&format!("{path} "))
-            })
-        };
-        let paths: Vec<_> = paths.iter().filter(|path| !is_told(path)).collect();
+        let by = desired.service.runs_as();
+        let paths: Vec<_> =
+            paths.iter().filter(|path| !is_reported(found, name, path, &by)).collect();
         found.extend(paths.into_iter().map(|path| unreadable(subject, desired, path)));
     }
+}
+
+/// Reports whether a file was already reported because of mode and owner.
+fn is_reported(found: &[Finding], master: &str, path: &RemotePath, by: &str) -> bool {
+    let problem = not_readable(path, by);
+    found.iter().any(|it| {
+        it.code == FindingCode::FileUnreadable
+            && it.master.as_deref() == Some(master)
+            && it.problem == problem
+    })
 }
 
 fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) -> Finding {
@@ -169,7 +174,7 @@ fn unreadable(subject: Subject<'_>, desired: &DesiredMaster, path: &RemotePath) 
     // Only for the files of the CA is it known that they exist.
     let (problem, help) = if is_ca {
         (
-            format!("{path} exists but is not readable by {by}, the account of the service"),
+            not_readable(path, &by),
             "change owner, group or mode so that this account can read the file and search every directory above",
         )
     } else {
@@ -222,6 +227,21 @@ fn not_examined(master: &str, why: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_finding_on_the_whole_path_counts_as_reported() {
+        let path = |text: &str| RemotePath::new(text).unwrap();
+        let problem = not_readable(&path("/etc/pki/ca key.pem"), "kube");
+        let found = [Finding::error(FindingCode::FileUnreadable, "m1", problem, "")];
+        for (master, file, expected) in [
+            ("m1", "/etc/pki/ca key.pem", true),
+            ("m1", "/etc/pki/ca", false),
+            ("m1", "/etc/pki", false),
+            ("m2", "/etc/pki/ca key.pem", false),
+        ] {
+            assert_eq!(is_reported(&found, master, &path(file), "kube"), expected, "{file}");
+        }
+    }
 
     #[test]
     fn sockets_meet_on_one_address_or_where_one_takes_all() {

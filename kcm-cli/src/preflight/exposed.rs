@@ -19,7 +19,7 @@ const PUBLIC: [Role; 5] =
 pub(crate) struct Exposed {
     /// Findings that `apply` fixes.
     pub(crate) closed: Vec<Finding>,
-    /// Findings that `apply` does not fix, because kcm did not create the files.
+    /// Findings that `apply` does not fix, because other components use the files too.
     pub(crate) left: Vec<Finding>,
 }
 
@@ -87,6 +87,6 @@ fn chmod(open: &[(RemotePath, Mode)], is_key: bool) -> String {
     let words = ["chmod", mode].into_iter().chain(open.iter().map(|(path, _)| path.as_str()));
     let command = command(words);
     format!(
-        "run `{command}` on the master; kcm did not create these files and does not change their modes"
+        "run `{command}` on the master; kcm does not change the modes of these files, because other components use them too"
     )
 }

@@ -80,13 +80,18 @@ fn unreadable(
     let owner = service.user.as_ref().unwrap_or(&uid);
     let fault = |(path, _): (&RemotePath, &PathState)| Fault {
         code: FindingCode::FileUnreadable,
-        problem: format!("{path} exists but is not readable by {by}, the account of the service"),
+        problem: not_readable(path, &by),
         help: format!(
             "run `{}` on the master, or permit a group of this account to read the file",
             command(["chown", owner, path.as_str()])
         ),
     };
     closed.map(fault).collect()
+}
+
+/// Returns the problem of an existing file that the account of the service cannot read.
+pub(super) fn not_readable(path: &RemotePath, by: &str) -> String {
+    format!("{path} exists but is not readable by {by}, the account of the service")
 }
 
 /// Reports whether a step writes or removes a file, or sets its mode and owner.

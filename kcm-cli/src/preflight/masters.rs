@@ -113,7 +113,7 @@ fn kind(
 }
 
 /// Refuses to replace a CA: certificates signed by the old one would become invalid at once.
-fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
+pub(crate) fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
     let (master, there) = (&observed.name, observed.files.of(artifact.role));
     let key = match artifact.role {
         Role::CaCertificate => "pki.caCert",

@@ -37,7 +37,9 @@ pub(crate) use create_ca::may_create_ca;
 pub(crate) use examine::clock;
 pub(crate) use exposed::{exposed, open_keys};
 pub(crate) use files::named as named_files;
-pub(crate) use masters::{equal_files, host_names, strays, unreadable_note, untrusted_folders};
+pub(crate) use masters::{
+    ca_file, equal_files, host_names, strays, unreadable_note, untrusted_folders,
+};
 pub(crate) use program::{evaluate as evaluate_program, too_new, version as program_version};
 pub(crate) use units::units;
 
@@ -49,7 +51,7 @@ type Sink = Vec<Finding>;
 #[non_exhaustive]
 pub enum PreflightError {
     /// kcm would create a second CA although one is in use.
-    #[error("pki.createCa: this machine has no CA, but {}; clients of an existing CA would not trust a second CA; copy the CA of the cluster to {ca} instead", why.join(", and "))]
+    #[error("pki.createCa: this machine has no CA, but {}, and clients of an existing CA would not trust a second CA", why.join(", and "))]
     CaInUse {
         /// The signs of the CA in use.
         why: Vec<String>,
@@ -65,6 +67,18 @@ pub enum PreflightError {
     /// Files on this machine cannot be examined.
     #[error(transparent)]
     Operator(#[from] OperatorError),
+}
+
+impl PreflightError {
+    /// Returns the fix. [`Findings`](Self::Findings) have one each.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::CaInUse { ca, .. } => Some(format!("copy the CA of the cluster to {ca}")),
+            Self::Findings { .. } => None,
+            Self::Operator(error) => error.help(),
+        }
+    }
 }
 
 /// The input of the preflight checks.

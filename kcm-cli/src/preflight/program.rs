@@ -34,13 +34,14 @@ pub(crate) fn evaluate(
     let unknown = flags.iter().filter(|flag| !knows(&named, version, flag));
     let findings = unknown.map(|flag| {
         let problem = format!("kube-controller-manager {version} does not know --{flag}");
-        let help = match kcm_systemd::lookup(flag.as_str()).and_then(|flag| flag.removed_in) {
-            Some(removed) if removed <= version => format!(
-                "the flag was removed in Kubernetes {removed}; remove it with `{flag}: null` under controllerManager.flags"
-            ),
-            _ => format!(
-                "install a version that knows the flag, or remove the flag with `{flag}: null` under controllerManager.flags"
-            ),
+        let removal = format!(
+            "remove `{flag}` from the flags in the cluster file; if it is not among them, write `{flag}: null`"
+        );
+        let (problem, help) = match kcm_systemd::lookup(flag.as_str()).and_then(|it| it.removed_in) {
+            Some(removed) if removed <= version => {
+                (format!("{problem}, which was removed in Kubernetes {removed}"), removal)
+            }
+            _ => (problem, format!("install a version that knows the flag, or {removal}")),
         };
         Finding::error(FindingCode::FlagUnknown, master, problem, help)
     });
@@ -110,7 +111,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "error[flag-unknown]: m1: kube-controller-manager 1.31 does not know --pod-eviction-timeout\n  help: the flag was removed in Kubernetes 1.27; remove it with `pod-eviction-timeout: null` under controllerManager.flags"
+                "error[flag-unknown]: m1: kube-controller-manager 1.31 does not know --pod-eviction-timeout, which was removed in Kubernetes 1.27\n  help: remove `pod-eviction-timeout` from the flags in the cluster file; if it is not among them, write `pod-eviction-timeout: null`"
             ]
         );
         // A flag name within the description of another flag does not count.

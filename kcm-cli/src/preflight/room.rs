@@ -1,8 +1,10 @@
 //! Checks of free disk space and write access.
 
+use std::path::Path;
+
 use super::{Sink, Subject};
 use crate::cluster::Cluster;
-use crate::finding::{Finding, FindingCode, Severity};
+use crate::finding::{Finding, FindingCode};
 use crate::pki::{CA_CERT, CA_KEY, IDENTITY, OperatorError, absolute};
 use crate::plan::{Plan, Step};
 use crate::util::files::{Disk, FileErrorKind, FileSystem as _, RemotePath, Room};
@@ -44,14 +46,15 @@ pub(super) fn on_this_machine(
     let mut folders = vec![(IDENTITY, cluster.pki.directory.as_path())];
     if plan.creates_ca {
         folders.extend(cluster.pki.ca_cert.parent().map(|folder| (CA_CERT, folder)));
-        folders.extend(cluster.pki.ca_key.parent().map(|folder| (CA_KEY, folder)));
+        let key = cluster.pki.ca_key.as_deref().and_then(Path::parent);
+        folders.extend(key.map(|folder| (CA_KEY, folder)));
     }
     for (what, folder) in folders {
         let path = absolute(what, folder)?;
         let place = format!("{what} {}: ", folder.display());
         match Disk::folder("/").room(&path) {
             Ok(room) => found.extend(obstacle(None, &place, room, MARGIN)),
-            Err(error) => found.push(no_room(
+            Err(error) => found.push(not_writable(
                 None,
                 &place,
                 &error.detail,
@@ -76,6 +79,16 @@ fn size(step: &Step, folder: &RemotePath) -> u64 {
 
 fn obstacle(master: Option<String>, place: &str, room: Room, needed: u64) -> Option<Finding> {
     let (problem, help) = match room.obstacle {
+        None if room.available < needed => {
+            let problem = format!(
+                "{place}the file system has {} KiB free, but {} KiB are required",
+                room.available / 1024,
+                needed.div_ceil(1024),
+            );
+            let help = "free some space and run the same command again".to_owned();
+            let finding = Finding::general(FindingCode::DiskSpace, problem, help).into_error();
+            return Some(Finding { master, ..finding });
+        }
         Some(FileErrorKind::ReadOnly) => (
             "the file system is mounted read-only".to_owned(),
             "remount the file system for writing",
@@ -87,25 +100,12 @@ fn obstacle(master: Option<String>, place: &str, room: Room, needed: u64) -> Opt
         Some(_) => {
             ("cannot write files".to_owned(), "fix the cause and run the same command again")
         }
-        None if room.available < needed => (
-            format!(
-                "the file system has {} KiB free, but {} KiB are required",
-                room.available / 1024,
-                needed.div_ceil(1024),
-            ),
-            "free some space and run the same command again",
-        ),
         None => return None,
     };
-    Some(no_room(master, place, &problem, help))
+    Some(not_writable(master, place, &problem, help))
 }
 
-fn no_room(master: Option<String>, place: &str, problem: &str, help: &str) -> Finding {
-    Finding {
-        code: FindingCode::DiskSpace,
-        severity: Severity::Error,
-        master,
-        problem: format!("{place}{problem}"),
-        help: help.to_owned(),
-    }
+fn not_writable(master: Option<String>, place: &str, problem: &str, help: &str) -> Finding {
+    let finding = Finding::general(FindingCode::NotWritable, format!("{place}{problem}"), help);
+    Finding { master, ..finding.into_error() }
 }

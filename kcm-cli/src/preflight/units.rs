@@ -3,32 +3,37 @@
 use kcm_systemd::UNIT_FOLDERS;
 
 use super::{Sink, Subject};
-use crate::cluster::Comparison;
 use crate::cluster::layout::{Layout, Role};
+use crate::desired::DesiredMaster;
 use crate::finding::{Finding, FindingCode};
 use crate::observed::ObservedMaster;
-use crate::plan::Step;
 
 /// Directives that kcm renders and that another file must not override.
 const OURS: [&str; 8] =
     ["ExecStart", "User", "Group", "Restart", "RestartSec", "Type", "RootDirectory", "RootImage"];
 
 pub(super) fn evaluate(subject: Subject<'_>, observed: &ObservedMaster, found: &mut Sink) {
-    let mut planned = subject.plan.masters.iter().filter(|planned| planned.name == observed.name);
-    let steps = planned.next().map_or(&[][..], |planned| &planned.steps);
-    found.extend(units(subject.layout, observed, steps));
+    let mut desired = subject.desired.masters.iter();
+    let desired = desired.find(|desired| desired.name == observed.name);
+    found.extend(units(subject.layout, observed, desired));
 }
 
-/// Finds files that would change the effect of the unit on a master once `steps` are done.
-pub(crate) fn units(layout: &Layout, observed: &ObservedMaster, steps: &[Step]) -> Vec<Finding> {
-    let writes = steps.iter().any(|step| matches!(step, Step::Write { role: Role::Unit, .. }));
-    let stays = layout.compare == Comparison::Semantic && !writes;
-    drop_ins(observed, stays).into_iter().chain(shadowed(layout, observed)).collect()
+/// Finds files that change the effect of the desired unit on a master.
+pub(crate) fn units(
+    layout: &Layout,
+    observed: &ObservedMaster,
+    desired: Option<&DesiredMaster>,
+) -> Vec<Finding> {
+    let artifacts = desired.into_iter().flat_map(|desired| &desired.artifacts);
+    let meaning = artifacts.filter(|it| it.role == Role::Unit).find_map(|it| it.meaning.as_ref());
+    // The bytes of the unit file alone do not decide: a drop-in can override them.
+    let is_equal = meaning.is_some_and(|meaning| meaning.is_on(observed));
+    drop_ins(observed, is_equal).into_iter().chain(shadowed(layout, observed)).collect()
 }
 
-/// Returns findings on the drop-ins of a unit. With `stays`, the unit including its drop-ins is
+/// Returns findings on the drop-ins of a unit. With `is_equal`, the unit including its drop-ins is
 /// semantically equal to the desired one, so that they are only warnings.
-fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
+fn drop_ins(observed: &ObservedMaster, is_equal: bool) -> Vec<Finding> {
     let sources = observed.found_unit.drop_ins.iter();
     let drop_ins = sources.filter_map(|source| {
         let file = kcm_systemd::UnitFile::parse(source.content.as_ref()?);
@@ -37,7 +42,7 @@ fn drop_ins(observed: &ObservedMaster, stays: bool) -> Vec<Finding> {
         (!directives.is_empty()).then(|| drop_in(&observed.name, &source.path, &directives))
     });
     let drop_ins = drop_ins.map(|finding| {
-        if !stays {
+        if !is_equal {
             return finding;
         }
         let help = "keep the drop-in; the unit with this drop-in is semantically equal to the desired unit".to_owned();

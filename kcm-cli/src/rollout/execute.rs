@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::gate;
 use super::issue::{self, Fresh};
-use super::lead::{self, Holding, LeaderElection, lead_as_deployed};
+use super::leader_election::{LeaderElection, leader_election_as_deployed, unmanaged_leader};
 use super::leader_handover::LeaderHandover;
 use super::lock::lock_all;
 use super::master::MasterRollout;
@@ -18,7 +18,7 @@ use crate::cluster::layout::Role;
 use crate::context::Run;
 use crate::error::Error;
 use crate::event::Event;
-use crate::kube::Credentials;
+use crate::kube::{Credentials, Holding};
 use crate::pki;
 use crate::plan::choose::{Site, choose};
 use crate::preflight;
@@ -34,19 +34,26 @@ use crate::util::tasks::at_once;
 /// An error that stopped the rollout before any master changed. Later failures are part of the
 /// [`Outcome`].
 pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error> {
+    if let PlanInputs::ClusterFile(_) = prepared.inputs {
+        // A pair that an interrupted run stored is put in place first.
+        pki::recover(&run.cluster.pki)?;
+    }
     if prepared.plan.is_empty() {
         return Ok(Outcome::unchanged(run, &prepared.plan));
     }
     let locks = lock_all(run.fleet).await?;
+    for (master, replaced_at) in prepared.restores.iter().cloned() {
+        run.events.event(&Event::Restores { master, replaced_at });
+    }
     let issued = issue_credentials(run, &prepared).await?;
     let prepared = refresh_plan(run, prepared, issued)?;
-    let lead = connect_leader_election(run, &prepared).await?;
+    let election = connect_leader_election(run, &prepared).await?;
     let mut masters = MasterRollout::all(run, &prepared);
-    if stage_all(run, &prepared, &lead, &mut masters).await {
-        commit_in_order(run, &prepared, &lead, &mut masters).await;
+    if stage_all(run, &prepared, &election, &mut masters).await {
+        commit_in_order(run, &prepared, &election, &mut masters).await;
     }
     unstage_untouched(&masters).await;
-    let leader = verify_leader(&lead, &masters).await;
+    let leader = verify_leader(&election, &masters).await;
     drop(locks);
     Ok(Outcome::of(run, &prepared.plan, masters, leader))
 }
@@ -55,8 +62,6 @@ pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error>
 async fn issue_credentials(run: Run<'_>, prepared: &Prepared) -> Result<Option<Fresh>, Error> {
     match &prepared.inputs {
         PlanInputs::ClusterFile(from) => {
-            // A pair that an interrupted run stored is put in place first.
-            pki::recover(&run.cluster.pki)?;
             issue::issue(run, &prepared.plan, &from.inputs, from.same_key).await
         }
         PlanInputs::Masters(_) => Ok(None),
@@ -97,15 +102,15 @@ async fn connect_leader_election(
 ) -> Result<Arc<LeaderElection>, Error> {
     let Prepared { observed, plan, layout, inputs, .. } = prepared;
     let PlanInputs::ClusterFile(from) = inputs else {
-        return Ok(Arc::new(lead_as_deployed(run, layout, &observed.masters).await?));
+        return Ok(Arc::new(leader_election_as_deployed(run, layout, &observed.masters).await?));
     };
     let credentials = Credentials::of_cluster(run.cluster, from.inputs.pair.clone())?;
     let (observed, examined) = (&observed.masters[..], &from.examined[..]);
-    let (lead, mut found) =
+    let (election, mut found) =
         LeaderElection::of_plan(run, plan, observed, examined, credentials.as_ref()).await;
-    found.extend(lead.findings(examined).await);
+    found.extend(election.findings(examined).await);
     preflight::settle(found, run.cluster, run.events)?;
-    Ok(Arc::new(lead))
+    Ok(Arc::new(election))
 }
 
 /// Stages all files, and at the same time probes which masters reach their API server. Returns true
@@ -113,7 +118,7 @@ async fn connect_leader_election(
 async fn stage_all(
     run: Run<'_>,
     prepared: &Prepared,
-    lead: &LeaderElection,
+    election: &LeaderElection,
     masters: &mut [MasterRollout],
 ) -> bool {
     if run.interrupt.is_requested() {
@@ -126,7 +131,7 @@ async fn stage_all(
     let reaching = at_once(asked.iter().map(async |(place, transport, server)| {
         (*place, gate::reaches_api_server(&**transport, server).await)
     }));
-    let staging = stage_files(run, &prepared.layout, masters, lead.server_version());
+    let staging = stage_files(run, &prepared.layout, masters, election.server_version());
     let (reached, ()) = tokio::join!(reaching, staging);
     // The result of a task that panicked stays unknown.
     for (place, reached) in reached.into_iter().flatten() {
@@ -142,18 +147,18 @@ async fn stage_all(
 async fn commit_in_order(
     run: Run<'_>,
     prepared: &Prepared,
-    lead: &Arc<LeaderElection>,
+    election: &Arc<LeaderElection>,
     masters: &mut [MasterRollout],
 ) {
     let has_task = |master: &&MasterRollout| master.task.is_some();
     let mut waiting: Vec<_> =
         masters.iter().filter(has_task).map(|it| (it.place, it.condition)).collect();
     while !waiting.is_empty() && !run.interrupt.is_requested() {
-        let holding = lead.holding_if_it_matters(&waiting).await;
+        let holding = election.holding_if_it_matters(&waiting).await;
         let holder = match &holding {
             Holding::Ours(place, _) => Some(*place),
             Holding::Unmanaged(holder) => {
-                let (problem, help) = lead::unmanaged_leader(holder);
+                let (problem, help) = unmanaged_leader(holder);
                 let first = waiting.first().and_then(|(place, _)| masters.get_mut(*place));
                 if let Some(first) = first {
                     let error = Some(format!("{problem}; {help}"));
@@ -161,11 +166,11 @@ async fn commit_in_order(
                 }
                 return;
             }
-            Holding::LeftOut(_) | Holding::Away | Holding::Unknown(_) => None,
+            Holding::Excluded(_) | Holding::Nobody | Holding::Unknown(_) => None,
         };
         let group = next_masters(&waiting, holder);
         let begun = commit_group(run, prepared, masters, &group, |masters, place| {
-            LeaderHandover::of(lead, masters, place, &holding)
+            LeaderHandover::of(election, masters, place, &holding)
         });
         let begun = begun.await;
         waiting.retain(|(place, _)| !begun.contains(place));
@@ -209,7 +214,7 @@ async fn commit_group(
         master.tell(run);
         if let Some(change) = change {
             run.events.event(&Event::LeaderChanged { change: change.clone() });
-            master.lead_change = Some(change);
+            master.leader_change = Some(change);
         }
     }
     begun
@@ -223,19 +228,19 @@ async fn unstage_untouched(masters: &[MasterRollout]) {
 
 /// Waits until a master leads, if all commits succeeded and at least one master changed.
 async fn verify_leader(
-    lead: &LeaderElection,
+    election: &LeaderElection,
     masters: &[MasterRollout],
 ) -> Option<LeadershipOutcome> {
     let is_unproven = |it: &MasterRollout| matches!(it.result, MasterResult::Unverified { .. });
     let is_expected = masters.iter().all(|it| it.result.is_good() && !is_unproven(it))
         && masters.iter().any(|it| it.result != MasterResult::Unchanged)
         && masters.iter().any(MasterRollout::runs_afterwards);
-    let changes: Vec<_> = masters.iter().filter_map(|it| it.lead_change.clone()).collect();
-    if !lead.is_seen() || !is_expected {
+    let changes: Vec<_> = masters.iter().filter_map(|it| it.leader_change.clone()).collect();
+    if !election.is_seen() || !is_expected {
         let outcome = LeadershipOutcome { changes, leader: None, trouble: None };
         return (!outcome.changes.is_empty()).then_some(outcome);
     }
-    let (leader, trouble) = match lead.settled().await {
+    let (leader, trouble) = match election.settled().await {
         Ok(leader) => (Some(leader), None),
         Err(trouble) => (None, Some(trouble)),
     };

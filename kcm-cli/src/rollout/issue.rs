@@ -1,23 +1,27 @@
 //! Issuing of the CA and the certificates. Stores them on this machine before any master changes.
 
-use kcm_pki::{
-    CaCertificate, CertificateAuthority, Clamped, CsrFile, Issued, KeyAlgorithm, LeafRequest,
-    OutlivesCa, PrivateKey, RootRequest, SerialNumber,
-};
+use kcm_pki::{CaCertificate, CertificateAuthority, CsrFile, PrivateKey, RootRequest};
 use time::OffsetDateTime;
 
 use crate::artifact::view;
-use crate::cluster::layout::{CERTIFICATE, SERVING};
+use crate::cluster::layout::{CERTIFICATE, Role, SERVING};
 use crate::context::Run;
 use crate::error::Error;
 use crate::event::Event;
 use crate::pki::identity::{Decision, Held, Reason};
+use crate::pki::signer::{
+    SignedCertificate, Signer, SignerError, SigningOrder, accept, blocking, configured_signer,
+    new_key, no_prompt, serial,
+};
 use crate::pki::{self, CA_LIFETIME, Ca, IdentityRequest, Inputs, Pair, Serving};
 use crate::plan::Plan;
 use crate::plan::choose::Decisions;
 use crate::util::files::Bytes;
 use crate::util::words::in_full;
 
+/// Names of the certificates in errors.
+const CLIENT: &str = "the client certificate";
+const SERVED: &str = "the serving certificate";
 /// CSR file of the tutorial's root CA.
 const CA_CSR: &str = r#"{
   "CN": "kubernetes",
@@ -58,10 +62,30 @@ impl Fresh {
     }
 }
 
-/// Loads the CA key if the plan needs it, so that a missing or wrong key fails before any change.
-pub(crate) fn authority(run: Run<'_>, plan: &Plan) -> Result<Option<CertificateAuthority>, Error> {
-    let needed = plan.needs_ca_key().then(|| pki::load_authority(&run.cluster.pki));
-    Ok(needed.transpose()?)
+/// Checks that the signer can be used and the CA key can be uploaded, if the plan needs them, so
+/// that a missing CA key or command fails before any change.
+pub(crate) async fn check_signer(run: Run<'_>, plan: &Plan) -> Result<(), Error> {
+    if plan.writes(Role::CaKey) && !plan.creates_ca {
+        pki::load_authority(&run.cluster.pki, &no_prompt)?;
+    }
+    if !plan.issues() || plan.creates_ca {
+        return Ok(());
+    }
+    let what = if issues(plan.identity.as_ref()) { CLIENT } else { SERVED };
+    let checked = match run.signer {
+        Some(signer) => signer.check().await,
+        None => default_signer(run).check().await,
+    };
+    checked.map_err(|error| Error::of_signer(what, error))
+}
+
+/// Returns the signer of the cluster file, without prompts.
+fn default_signer(run: Run<'_>) -> Box<dyn Signer> {
+    configured_signer(&run.cluster.pki, None)
+}
+
+fn issues(decision: Option<&Decision>) -> bool {
+    matches!(decision, Some(Decision::Issue { .. }))
 }
 
 /// Issues and stores the CA and the certificates that the plan requires. Returns `None` if it
@@ -79,158 +103,129 @@ pub(crate) async fn issue(
         return Err(Error::Interrupted);
     }
     let pki = &run.cluster.pki;
-    let authority = match authority(run, plan)? {
-        Some(authority) => authority,
-        None => create_ca(run).await?,
+    let ca = match &inputs.ca {
+        Ca::Present(ca) => ca.clone(),
+        Ca::ToBeCreated => create_ca(run).await?,
     };
+    let default = default_signer(run);
+    let signer = run.signer.unwrap_or(&*default);
+    let signing = Signing { run, signer, ca: &ca, same_key };
     let (client, client_pair) = (Some(&inputs.request), inputs.pair.as_ref());
-    let (identity, authority) =
-        new_pair(run, plan.identity.as_ref(), client, client_pair, authority, same_key).await?;
+    let identity = signing.new_pair(CLIENT, plan.identity.as_ref(), client, client_pair).await?;
     let (request, old) = match &inputs.serving {
         Some(Serving { request, pair, .. }) => (Some(request), pair.as_ref()),
         None => (None, None),
     };
-    let (serving, authority) =
-        new_pair(run, plan.serving.as_ref(), request, old, authority, same_key).await?;
-    // Key generation is slow, and nothing is stored yet.
+    let serving = signing.new_pair(SERVED, plan.serving.as_ref(), request, old).await?;
+    // Nothing is stored yet.
     if run.interrupt.is_requested() {
         return Err(Error::Interrupted);
     }
-    if let Some((pair, issued, why)) = &identity {
-        pki::store_identity(pki, inputs.pair.as_ref(), pair)?;
-        report(run, CERTIFICATE, why, issued);
+    if let Some(new) = &identity {
+        pki::store_identity(pki, inputs.pair.as_ref(), &new.pair)?;
+        new.report(run, CERTIFICATE);
     }
-    if let Some((pair, issued, why)) = &serving {
-        pki::store_serving(pki, old, pair)?;
-        report(run, SERVING, why, issued);
+    if let Some(new) = &serving {
+        pki::store_serving(pki, old, &new.pair)?;
+        new.report(run, SERVING);
     }
     let ca_key = match &inputs.ca_key {
         None if run.cluster.install.distribute_ca => pki::ca_key_to_distribute(pki)?,
         known => known.clone(),
     };
-    let pair = |made: Option<(Pair, Issued, &[Reason])>| made.map(|(pair, ..)| pair);
-    let ca = authority.certificate().clone();
+    let pair = |new: Option<NewPair<'_>>| new.map(|new| new.pair);
     Ok(Some(Fresh { identity: pair(identity), serving: pair(serving), ca, ca_key }))
 }
 
-/// Issues a new pair if `decision` requires one. Returns the authority for further use.
-async fn new_pair<'p>(
-    run: Run<'_>,
-    decision: Option<&'p Decision>,
-    request: Option<&IdentityRequest>,
-    old: Option<&Pair>,
-    authority: CertificateAuthority,
+/// The signer and the CA of new certificates.
+#[derive(Clone, Copy)]
+struct Signing<'a> {
+    run: Run<'a>,
+    signer: &'a dyn Signer,
+    ca: &'a CaCertificate,
+    /// True if a new certificate reuses the existing key.
     same_key: bool,
-) -> Result<(Option<(Pair, Issued, &'p [Reason])>, CertificateAuthority), Error> {
-    let (Some(Decision::Issue { why }), Some(request)) = (decision, request) else {
-        return Ok((None, authority));
-    };
-    let (request, now) = (request.clone(), run.now);
-    let kept = old.filter(|_| same_key).cloned();
-    let (pair, issued, authority) = blocking("the certificate", move || {
-        let key = kept.and_then(|pair| usable_key(&pair, request.key_algorithm));
-        let (pair, issued) = leaf(&request, &authority, key, now)?;
-        Ok((pair, issued, authority))
-    })
-    .await?;
-    Ok((Some((pair, issued, why)), authority))
 }
 
-fn report(run: Run<'_>, file: &str, why: &[Reason], issued: &Issued) {
-    // A difference within the same day is not worth a warning.
-    let is_news = |clamped: &&Clamped| clamped.not_after.date() != clamped.requested.date();
-    if let Some(clamped) = issued.clamped.as_ref().filter(is_news) {
-        let text = format!(
-            "the certificate expires with its CA on {}, not on {} as requested",
-            clamped.not_after.date(),
-            clamped.requested.date()
-        );
-        run.events.event(&Event::Warning { text });
+/// A new pair that is not stored yet.
+struct NewPair<'p> {
+    pair: Pair,
+    why: &'p [Reason],
+    signed: SignedCertificate,
+}
+
+impl Signing<'_> {
+    /// Lets the signer issue a new pair if `decision` requires one.
+    async fn new_pair<'p>(
+        self,
+        what: &'static str,
+        decision: Option<&'p Decision>,
+        request: Option<&IdentityRequest>,
+        old: Option<&Pair>,
+    ) -> Result<Option<NewPair<'p>>, Error> {
+        let (Some(Decision::Issue { why }), Some(request)) = (decision, request) else {
+            return Ok(None);
+        };
+        let kept = old.filter(|_| self.same_key).and_then(|pair| usable_key(pair, request));
+        let made = async {
+            let key = match kept {
+                Some(key) => key,
+                None => new_key(request.key_algorithm).await?,
+            };
+            let order = SigningOrder::new(request.clone(), &key, self.run.now)?;
+            let signed = accept(&order, &self.signer.sign(&order).await?, self.ca)?;
+            Ok::<_, SignerError>((key, signed))
+        };
+        let (key, signed) = tokio::select! {
+            made = made => made.map_err(|error| Error::of_signer(what, error))?,
+            () = self.run.interrupt.asked() => return Err(Error::Interrupted),
+        };
+        let pair = Pair { certificate: signed.to_pem(), key: key.to_pem() };
+        Ok(Some(NewPair { pair, why, signed }))
     }
-    for warning in &issued.warnings {
-        run.events.event(&Event::Warning { text: warning.to_string() });
+}
+
+impl NewPair<'_> {
+    fn report(&self, run: Run<'_>, file: &str) {
+        for text in self.signed.warnings(run.now) {
+            run.events.event(&Event::Warning { text });
+        }
+        let path = run.cluster.pki.directory.join(file);
+        run.events.event(&Event::IdentityIssued {
+            path: path.display().to_string(),
+            why: self.why.to_vec(),
+            not_after: self.signed.certificate().not_after(),
+        });
     }
-    let path = run.cluster.pki.directory.join(file);
-    run.events.event(&Event::IdentityIssued {
-        path: path.display().to_string(),
-        why: why.to_vec(),
-        not_after: issued.certificate.not_after(),
-    });
 }
 
 /// Returns the pair's key, or `None` if it is unreadable or the request names another algorithm.
-fn usable_key(pair: &Pair, algorithm: KeyAlgorithm) -> Option<PrivateKey> {
+fn usable_key(pair: &Pair, request: &IdentityRequest) -> Option<PrivateKey> {
     let key = PrivateKey::from_pem(pair.key.as_bytes()).ok()?;
-    (key.public_key().algorithm() == Some(algorithm)).then_some(key)
+    (key.public_key().algorithm() == Some(request.key_algorithm)).then_some(key)
 }
 
-fn leaf(
-    request: &IdentityRequest,
-    authority: &CertificateAuthority,
-    key: Option<PrivateKey>,
-    now: OffsetDateTime,
-) -> Result<(Pair, Issued), String> {
-    let key = match key {
-        Some(key) => key,
-        None => PrivateKey::generate(request.key_algorithm).map_err(|error| in_full(&error))?,
-    };
-    let leaf = LeafRequest {
-        subject: request.subject.clone(),
-        hosts: request.hosts.clone(),
-        usages: request.usages.clone(),
-        lifetime: request.lifetime,
-        outlives_ca: OutlivesCa::Clamp,
-    };
-    let issued = authority
-        .issue(&leaf, key.public_key(), serial()?, now)
-        .map_err(|error| in_full(&error))?;
-    let ca = authority.certificate().certificate();
-    // A verifier that has only the root CA needs the intermediate.
-    let intermediate = if ca.is_self_issued() { String::new() } else { ca.to_pem() };
-    let certificate = issued.certificate.to_pem() + &intermediate;
-    let pair = Pair { certificate, key: key.to_pem() };
-    Ok((pair, issued))
-}
-
-async fn create_ca(run: Run<'_>) -> Result<CertificateAuthority, Error> {
+async fn create_ca(run: Run<'_>) -> Result<CaCertificate, Error> {
     let now = run.now;
-    let pair = blocking("the CA certificate", move || root(now)).await?;
+    let failed = |error| Error::of_signer("the CA certificate", error);
+    let pair = blocking(move || root(now)).await.map_err(failed)?;
     pki::store_ca(&run.cluster.pki, &pair)?;
-    let authority = pki::load_authority(&run.cluster.pki)?;
-    let certificate = authority.certificate().certificate();
+    let ca = CaCertificate::load(pair.certificate.as_bytes());
+    let ca = ca.map_err(|error| failed(SignerError::Crypto { reason: in_full(&error) }))?;
+    let certificate = ca.certificate();
     run.events.event(&Event::CaCreated {
         path: run.cluster.pki.ca_cert.display().to_string(),
         not_after: certificate.not_after(),
         algorithm: certificate.key_algorithm().map_or_else(String::new, |key| key.to_string()),
     });
-    Ok(authority)
+    Ok(ca)
 }
 
-fn root(now: OffsetDateTime) -> Result<Pair, String> {
-    let csr = CsrFile::parse(CA_CSR).map_err(|error| in_full(&error))?.value;
-    let key = PrivateKey::generate(csr.key).map_err(|error| in_full(&error))?;
+fn root(now: OffsetDateTime) -> Result<Pair, SignerError> {
+    let failed = |error: &dyn std::error::Error| SignerError::Crypto { reason: in_full(error) };
+    let csr = CsrFile::parse(CA_CSR).map_err(|error| failed(&error))?.value;
+    let key = PrivateKey::generate(csr.key).map_err(|error| failed(&error))?;
     let request = RootRequest { subject: csr.subject, lifetime: CA_LIFETIME, path_len: None };
-    let certificate = CertificateAuthority::create(&request, &key, serial()?, now)
-        .map_err(|error| in_full(&error))?;
+    let certificate = CertificateAuthority::create(&request, &key, serial()?, now)?;
     Ok(Pair { certificate: certificate.to_pem(), key: key.to_pem() })
-}
-
-/// Returns a serial number of 20 random bytes. RFC 5280, section 4.1.2.2, requires a positive
-/// number of at most 20 octets.
-fn serial() -> Result<SerialNumber, String> {
-    let mut random = [0; 20];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| "cannot generate random bytes".to_owned())?;
-    Ok(SerialNumber::from_random(random))
-}
-
-/// Runs `work` on a blocking thread: RSA key generation is slow, and must not delay exchanges with
-/// masters.
-async fn blocking<T: Send + 'static>(
-    what: &'static str,
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(made) => made.map_err(|reason| Error::Issue { what, reason }),
-        Err(error) => Err(Error::Issue { what, reason: error.to_string() }),
-    }
 }

@@ -8,13 +8,14 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::commit::{Site, Stop};
-use super::lead::{Holding, LeaderElection, SUCCESSION};
+use super::leader_election::{LeaderElection, SUCCESSION};
 use super::master::MasterRollout;
 use super::order::Condition;
 use super::task::BACK_AFTER;
 use crate::cluster::layout::Layout;
-use crate::kube::{LeaderChange, Lease};
-use crate::transport::{Operation, OperationFailure, Probe, Reply, Settle, Settled, UnitAction};
+use crate::kube::{Holding, LeaderChange, Lease};
+use crate::observed::processes;
+use crate::transport::{Operation, OperationFailure, Reply, Settle, Settled, UnitAction};
 
 /// Additional deadline of an exchange that stops the service. It exceeds `TimeoutStopSec=`, 90 s by
 /// default.
@@ -22,7 +23,7 @@ pub(crate) const STOPPING: Duration = Duration::from_secs(100);
 
 /// The handover of one leader, with the Lease as read just before the leader's commit.
 pub(super) struct LeaderHandover {
-    pub(super) lead: Arc<LeaderElection>,
+    pub(super) election: Arc<LeaderElection>,
     pub(super) place: usize,
     pub(super) name: String,
     /// The Lease before the stop.
@@ -44,7 +45,7 @@ impl LeaderHandover {
     /// Returns the handover of the master at `place`. `None` if it is not the leader or its process
     /// was not observed.
     pub(super) fn of(
-        lead: &Arc<LeaderElection>,
+        election: &Arc<LeaderElection>,
         masters: &[MasterRollout],
         place: usize,
         holding: &Holding,
@@ -56,7 +57,7 @@ impl LeaderHandover {
         let mut successors =
             masters.iter().filter(|it| it.condition == Condition::Running && !it.stops);
         Some(Self {
-            lead: Arc::clone(lead),
+            election: Arc::clone(election),
             place,
             name: master.name.clone(),
             before: before.clone(),
@@ -84,13 +85,15 @@ impl LeaderHandover {
             Err(Stop::InTheMiddle(OperationFailure { index: 0, .. })) => return None,
             Err(stop) => return Some(HandedOver { seen: Err(stop), change: None }),
         };
-        let lease = self.lead.free_after_stop(self.place, &self.before, self.started, &replies);
+        let lease = self.election.free_after_stop(self.place, &self.before, self.started, &replies);
         let left = lease.await.left();
         let is_awaited = self.has_successor && left.is_none();
         let succession = async {
             match early {
                 Some(early) => Some(early),
-                None if is_awaited => self.lead.succession(&self.before, since, SUCCESSION).await,
+                None if is_awaited => {
+                    self.election.succession(&self.before, since, SUCCESSION).await
+                }
                 None => None,
             }
         };
@@ -113,7 +116,7 @@ impl LeaderHandover {
         until_gone: Vec<Operation>,
         since: Instant,
     ) -> (Result<Vec<Reply>, Stop>, Option<(String, Duration)>) {
-        let meanwhile = self.lead.succession_meanwhile(&self.before, since, STOPPING);
+        let meanwhile = self.election.succession_meanwhile(&self.before, since, STOPPING);
         let stopping = site.call(until_gone, STOPPING);
         tokio::pin!(meanwhile, stopping);
         tokio::select! {
@@ -149,18 +152,5 @@ impl LeaderHandover {
             .then_some(Operation::Unit(UnitAction::Start { unit }));
         let afterwards = start.into_iter().chain(rest.iter().cloned()).collect();
         Some((until, afterwards))
-    }
-}
-
-/// Returns the probe for other kube-controller-manager processes on a master.
-pub(crate) fn processes(layout: &Layout) -> Probe {
-    Probe {
-        unread: Vec::new(),
-        paths: Vec::new(),
-        unit: layout.unit.clone(),
-        unit_path: layout.unit_file.clone(),
-        executable: layout.executable.clone(),
-        note: None,
-        accounts: Vec::new(),
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct MasterRollout {
     pub(super) staged: Staged,
     pub(super) result: MasterResult,
     /// The handover, if the master was the leader.
-    pub(super) lead_change: Option<LeaderChange>,
+    pub(super) leader_change: Option<LeaderChange>,
 }
 
 impl MasterRollout {
@@ -71,7 +71,7 @@ impl MasterRollout {
                 reached_api_server: None,
                 staged: Staged::Nothing,
                 result: MasterResult::before(planned),
-                lead_change: None,
+                leader_change: None,
             }
         });
         masters.collect()

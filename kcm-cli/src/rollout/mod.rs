@@ -5,7 +5,7 @@ mod commit;
 mod execute;
 pub(crate) mod gate;
 mod issue;
-mod lead;
+mod leader_election;
 mod leader_handover;
 mod lock;
 mod master;
@@ -18,11 +18,11 @@ mod task;
 pub use execute::execute;
 pub use gate::{FIRST_LOOK, SETTLE};
 pub(crate) use gate::{answers_at, health_question, is_healthy, listener};
-pub(crate) use issue::authority;
-pub(crate) use lead::{
-    Claim, Holding, LeaderElection, LeaseAfterStop, lead_as_deployed, owner, unmanaged_leader,
+pub(crate) use issue::check_signer;
+pub(crate) use leader_election::{
+    LeaderElection, LeaseAfterStop, leader_election_as_deployed, unmanaged_leader,
 };
-pub(crate) use leader_handover::{STOPPING, processes};
+pub(crate) use leader_handover::STOPPING;
 pub(crate) use lock::lock_all;
 pub use outcome::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome};
 pub use prepared::Prepared;

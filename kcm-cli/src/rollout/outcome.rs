@@ -1,5 +1,7 @@
 //! The outcome of a rollout.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,6 +15,7 @@ use crate::plan::{MasterPlan, Plan, Step};
 /// The outcome of a rollout.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Outcome {
     /// True if a root CA was created.
     pub created_ca: bool,
@@ -29,13 +32,14 @@ pub struct Outcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
     /// The leader, and handovers; absent if the leader was not verified and no handover took place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lead: Option<LeadershipOutcome>,
+    #[serde(rename = "lead", skip_serializing_if = "Option::is_none")]
+    pub leadership: Option<LeadershipOutcome>,
 }
 
 /// The leader at the end of a rollout, and the handovers before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct LeadershipOutcome {
     /// The handovers of leadership.
     pub changes: Vec<LeaderChange>,
@@ -56,6 +60,7 @@ impl LeadershipOutcome {
 /// The outcome of a rollout on one master.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct MasterOutcome {
     /// Name of the master.
     pub name: String,
@@ -106,6 +111,20 @@ pub enum MasterResult {
     },
 }
 
+/// The result in a few words, without its cause.
+impl fmt::Display for MasterResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unchanged => "nothing to do",
+            Self::Done | Self::Renewed { .. } => "done",
+            Self::Untouched { .. } => "untouched",
+            Self::Unverified { .. } => "applied, not verified",
+            Self::RolledBack { .. } => "rolled back",
+            Self::Failed { .. } => "failed",
+        })
+    }
+}
+
 impl MasterResult {
     /// Returns the result of a master before anything is done there.
     pub(super) fn before(planned: &MasterPlan) -> Self {
@@ -136,10 +155,10 @@ impl Outcome {
         run: Run<'_>,
         plan: &Plan,
         masters: Vec<MasterRollout>,
-        lead: Option<LeadershipOutcome>,
+        leadership: Option<LeadershipOutcome>,
     ) -> Self {
         let results = masters.into_iter().map(|master| master.result);
-        Self { lead, ..Self::from_results(run, plan, results) }
+        Self { leadership, ..Self::from_results(run, plan, results) }
     }
 
     fn from_results(
@@ -158,7 +177,7 @@ impl Outcome {
             serving: plan.serving.clone(),
             masters: masters.collect(),
             skipped: run.cluster.left_out.iter().map(ToString::to_string).collect(),
-            lead: None,
+            leadership: None,
         }
     }
 
@@ -166,7 +185,7 @@ impl Outcome {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.masters.iter().all(|master| master.result.is_good())
-            && self.lead.as_ref().is_none_or(LeadershipOutcome::is_good)
+            && self.leadership.as_ref().is_none_or(LeadershipOutcome::is_good)
     }
 
     /// Reports whether any master changed or may have changed.
@@ -183,7 +202,6 @@ impl Outcome {
     pub fn is_unchanged(&self) -> bool {
         self.masters.iter().all(|master| master.result == MasterResult::Unchanged)
             && !self.created_ca
-            && !matches!(self.identity, Some(Decision::Issue { .. }))
-            && !matches!(self.serving, Some(Decision::Issue { .. }))
+            && [&self.identity, &self.serving].into_iter().flatten().all(|it| !it.issues())
     }
 }

@@ -29,6 +29,8 @@ pub struct Prepared {
     pub findings: Vec<Finding>,
     pub(crate) layout: Layout,
     pub(crate) inputs: PlanInputs,
+    /// The masters that return to an earlier generation, with the time at which it was replaced.
+    pub(crate) restores: Vec<(String, OffsetDateTime)>,
 }
 
 /// The source of a plan's steps.
@@ -69,6 +71,7 @@ impl Prepared {
             findings: Vec::new(),
             layout,
             inputs: PlanInputs::Masters(changes),
+            restores: Vec::new(),
         }
     }
 
@@ -95,11 +98,5 @@ impl Prepared {
     #[must_use]
     pub fn steps(&self) -> usize {
         self.plan.masters.iter().map(|master| master.steps.len()).sum()
-    }
-
-    /// Returns the steps of one master.
-    pub fn steps_of(&self, master: &str) -> impl Iterator<Item = &Step> {
-        let plan = self.plan.masters.iter().find(move |plan| plan.name == master);
-        plan.into_iter().flat_map(|plan| &plan.steps)
     }
 }

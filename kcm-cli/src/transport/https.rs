@@ -3,10 +3,14 @@
 
 #[cfg(feature = "kube")]
 mod client;
+#[cfg(feature = "kube")]
+mod verifier;
 
 use thiserror::Error;
 
 use super::{Stream, StreamAddress, StreamError, TransportError};
+#[cfg(feature = "kube")]
+pub(crate) use verifier::{Unexpected, Verifier};
 
 /// A GET request to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,4 +70,14 @@ pub async fn https_over(
         Err("kcm was built without an HTTPS client (feature `kube`)".to_owned())
     };
     answer.map_err(|reason| HttpsError::NoAnswer { address: question.address.clone(), reason })
+}
+
+/// Returns the certificates in DER that a TLS server presents over `stream`, its own first. They
+/// are not verified. An error is the reason.
+#[cfg(feature = "kube")]
+pub(crate) async fn presented_by(
+    stream: Box<dyn Stream>,
+    address: &StreamAddress,
+) -> Result<Vec<Vec<u8>>, String> {
+    client::presented(stream, address).await
 }

@@ -14,7 +14,7 @@ use super::{
     Observation, OperationError, Output, Replies, Settle, Settled, Stream, StreamAddress,
     StreamError, Transport, TransportError, UnitAction, UnitState, accounts, enable, https_over,
 };
-use crate::util::files::{Disk, FolderLock, FolderLockError, Owner, RemotePath};
+use crate::util::files::{Disk, FolderLock, FolderLockError, NewFolders, Owner, RemotePath};
 
 /// A master that is a folder. Files are written, and units are enabled as `systemctl --root` does.
 /// No unit is started, and the network is never used.
@@ -63,7 +63,7 @@ impl Transport for Local {
     async fn lock(&self, _claim: &LockClaim) -> Result<Box<dyn LockGuard>, LockError> {
         let master = self.folder.display().to_string();
         let failed = |reason: String| LockError::Failed { master: master.clone(), reason };
-        match FolderLock::take(&self.folder) {
+        match FolderLock::take(&self.folder, NewFolders::Exact) {
             Ok(lock) => Ok(Box::new(lock)),
             Err(FolderLockError::Held) => {
                 Err(LockError::Held { master, holder: "the lock of this folder".to_owned() })

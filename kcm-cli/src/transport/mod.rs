@@ -1,7 +1,7 @@
 //! Transports: the interface between kcm's decisions and their effects on a master.
 //!
 //! A [`Transport`] represents one master. It carries out a [`Batch`] of typed operations in one
-//! exchange. [`Local`] works in a folder and [`Fake`] in memory for tests; an embedder can supply
+//! exchange. [`Local`] works in a folder and [`fake::Fake`] in memory for tests; an embedder can supply
 //! its own.
 //!
 //! # Contract
@@ -72,10 +72,13 @@ pub use batch::{
     UnitAction, Unstage, View,
 };
 pub use failure::{OperationError, OperationFailure};
-pub use fake::Fake;
 pub(crate) use folders::untrusted_here;
 pub use folders::{CheckFolders, UntrustedFolder};
+#[cfg(feature = "kube")]
+pub(crate) use https::presented_by;
 pub use https::{HttpsAnswer, HttpsError, HttpsQuestion, https_over};
+#[cfg(feature = "kube")]
+pub(crate) use https::{Unexpected, Verifier};
 pub use inspect::{Inspect, Inspected, ProcessFacts};
 pub(crate) use interpret::{public_kubeconfig, staged};
 pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
@@ -92,6 +95,7 @@ pub use shell::{
 #[cfg(feature = "ssh")]
 pub use ssh::{Connections, OpenSsh};
 pub use traced::{Exchange, Traced};
+pub(crate) use unit_files::environment;
 pub use unit_files::{EnvironmentSource, EnvironmentState, FindUnit, FoundUnit, UnitSource};
 
 /// Name of the folder beside a target in which files wait for their commit.
@@ -262,9 +266,7 @@ pub enum StreamError {
 #[non_exhaustive]
 pub enum LockError {
     /// Another process holds the lock.
-    #[error(
-        "{master}: another kcm process holds the lock ({holder}); wait until that process ends"
-    )]
+    #[error("{master}: another kcm process holds the lock ({holder})")]
     Held {
         /// The master.
         master: String,
@@ -279,4 +281,15 @@ pub enum LockError {
         /// The reason.
         reason: String,
     },
+}
+
+impl LockError {
+    /// Returns the fix, if one is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Held { .. } => Some("wait until that process ends"),
+            Self::Failed { .. } => None,
+        }
+    }
 }

@@ -105,7 +105,8 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::transport::{Exec, Fake};
+    use crate::transport::Exec;
+    use crate::transport::fake::Fake;
 
     #[tokio::test]
     async fn an_exchange_names_its_operations_and_no_secret() {

@@ -226,14 +226,23 @@ pub(super) fn find(
         drop_ins.push(drop_in(files, path)?);
     }
     let primary = path.name().parse().unwrap_or_else(|_| unit.clone());
-    let texts = std::iter::once(&file).chain(&drop_ins);
-    let texts = texts.filter_map(|source| source.content.as_deref().map(UnitFile::parse));
-    let merged = UnitFile::merged(texts);
     let mut around = Surroundings::of(primary);
     around.hostname = hostname.map(str::to_owned);
+    let environment = environment(files, std::iter::once(&file).chain(&drop_ins), &around)?;
+    Ok(FoundUnit { file: Some(file), drop_ins, environment })
+}
+
+/// Reads the environment files of a unit with its drop-ins, given in systemd's order.
+pub(crate) fn environment<'s>(
+    files: &mut dyn FileSystem,
+    sources: impl IntoIterator<Item = &'s UnitSource>,
+    around: &Surroundings,
+) -> Result<Vec<EnvironmentSource>, FileError> {
+    let texts = sources.into_iter().filter_map(|source| source.content.as_deref());
+    let merged = UnitFile::merged(texts.map(UnitFile::parse));
     let refers = merged.values("Service", "ExecStart").any(|entry| entry.value.contains('$'));
     let mut environment = Vec::new();
-    for named in merged.environment_files(&around) {
+    for named in merged.environment_files(around) {
         let mut paths = glob::paths(files, &named.path)?;
         if paths.is_empty() {
             paths.push(named.path.clone());
@@ -243,7 +252,7 @@ pub(super) fn find(
             environment.push(EnvironmentSource { path, is_optional: named.is_optional, state });
         }
     }
-    Ok(FoundUnit { file: Some(file), drop_ins, environment })
+    Ok(environment)
 }
 
 /// Reads a drop-in. One that is not a regular file counts as empty.
@@ -310,9 +319,11 @@ fn environment_state(
     if real.as_str() == NULL {
         return Ok(EnvironmentState::Read(Zeroizing::default()));
     }
+    if matches!(files.stat(&real), Ok(None)) {
+        return Ok(EnvironmentState::Absent);
+    }
     Ok(match content(files, &real)? {
-        None => EnvironmentState::Unreadable,
-        Some(None) => EnvironmentState::Absent,
+        None | Some(None) => EnvironmentState::Unreadable,
         Some(Some(content)) => EnvironmentState::Read(content),
     })
 }

@@ -1,9 +1,26 @@
 //! JSON schemas of values that are serialised as text, for fields whose types have no schema.
 
-use std::borrow::Cow;
-
 use kcm_pki::KeyAlgorithm;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// Gives a type a schema that is written in place wherever the type is used.
+macro_rules! schema {
+    ($name:ty, $title:expr, $schema:tt) => {
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $title.into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    };
+}
+pub(crate) use schema;
 
 /// Defines types that exist only as names of schemas.
 macro_rules! texts {
@@ -11,19 +28,7 @@ macro_rules! texts {
         $(#[$doc])*
         pub(crate) enum $name {}
 
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
+        schema!($name, stringify!($name), $schema);
     )*};
 }
 

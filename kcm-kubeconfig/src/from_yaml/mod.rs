@@ -15,6 +15,7 @@ use crate::yaml::read::{self, Entry, Node};
 
 /// A parsed document with warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Parsed {
     /// The document.
     pub kubeconfig: Kubeconfig,

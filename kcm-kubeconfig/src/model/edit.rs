@@ -24,6 +24,7 @@ pub enum StaleCredential {
 
 /// An entry that [`Kubeconfig::merge`] has ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shadowed {
     /// List of the entry: `clusters`, `contexts` or `users`.
     pub list: &'static str,
@@ -34,6 +35,7 @@ pub struct Shadowed {
 /// An error for a context that does not exist and cannot become the current one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("context `{context}` does not exist")]
+#[non_exhaustive]
 pub struct SelectContextError {
     /// Requested name.
     pub context: String,

@@ -14,6 +14,7 @@ const MOST_COPIES: usize = 10_000;
 
 /// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct Location {
     /// Line, counted from 1.
     pub line: usize,

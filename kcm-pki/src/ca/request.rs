@@ -56,6 +56,7 @@ pub enum OutlivesCa {
 
 /// An issued certificate with the issuer's remarks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Issued {
     /// The certificate.
     pub certificate: Certificate,
@@ -67,6 +68,7 @@ pub struct Issued {
 
 /// The record of a certificate that was shortened to end with its CA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Clamped {
     /// Requested end.
     pub requested: OffsetDateTime,

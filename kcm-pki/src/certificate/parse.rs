@@ -3,7 +3,11 @@
 use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
 
 use super::Fields;
-use crate::{extension::Extensions, key::PublicKey, name, oid, text};
+use crate::{
+    extension::Extensions,
+    key::{PublicKey, SignatureError},
+    name, oid, text,
+};
 
 /// Reads the fields of a certificate; the error describes the defect.
 pub(super) fn fields(der: &[u8]) -> Result<Fields, String> {
@@ -25,4 +29,11 @@ pub(super) fn fields(der: &[u8]) -> Result<Fields, String> {
         signature_algorithm: oid::signature_algorithm_name(&algorithm).to_owned(),
         extensions: Extensions::read(certificate.extensions())?,
     })
+}
+
+/// Verifies the signature of a certificate that was read before.
+pub(super) fn verify_signature(der: &[u8], key: &PublicKey) -> Result<(), SignatureError> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| SignatureError::Bad)?;
+    let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
+    key.verify(&algorithm, certificate.tbs_certificate.as_ref(), &certificate.signature_value.data)
 }

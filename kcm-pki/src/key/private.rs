@@ -19,6 +19,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::{
     KeyAlgorithm, KeyError, KeyType, PublicKey,
     der::{self, Structure},
+    encrypted,
 };
 use crate::{certificate::Certificate, oid, pem};
 
@@ -64,24 +65,50 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError`] if the file has no key or several, or if its key cannot be used.
     pub fn from_pem(file: &[u8]) -> Result<Self, KeyError> {
-        let blocks = pem::blocks(file);
-        let mut keys = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
-        let Some(key) = keys.next() else {
-            return Err(KeyError::NoKey {
-                found: blocks.iter().map(|block| block.label.to_owned()).collect(),
-            });
-        };
-        let others = keys.count();
-        if others > 0 {
-            return Err(KeyError::SeveralKeys { count: others + 1 });
-        }
-        if key.encrypted || key.label == "ENCRYPTED PRIVATE KEY" {
+        let block = key_block(file)?;
+        if is_encrypted(&block) {
             return Err(KeyError::Encrypted);
         }
-        if !["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"].contains(&key.label) {
-            return Err(KeyError::Unsupported { key_type: key.label.to_owned() });
+        Self::from_block(&block)
+    }
+
+    /// Reads the only private key of a PEM file, which may be encrypted.
+    ///
+    /// Supported are PKCS #8 (`ENCRYPTED PRIVATE KEY`) with PBES2: PBKDF2 with HMAC and SHA-1,
+    /// SHA-256, SHA-384 or SHA-512, or scrypt; AES in CBC mode, or DES-EDE3-CBC. Also OpenSSL's
+    /// traditional form (`DEK-Info`) with the same ciphers. A key that is not encrypted is read as
+    /// by [`Self::from_pem`], as OpenSSL does.
+    ///
+    /// The costs of the derivation are limited to some seconds and 128 MiB. Keys and plaintexts are
+    /// wiped; the intermediate blocks of scrypt and MD5 are not.
+    ///
+    /// # Errors
+    /// [`KeyError::WrongPassphrase`] if the contents do not decrypt to a private key;
+    /// [`KeyError::UnsupportedEncryption`] and [`KeyError::DerivationTooCostly`] before the
+    /// passphrase is used; otherwise as for [`Self::from_pem`].
+    pub fn from_encrypted_pem(file: &[u8], passphrase: &[u8]) -> Result<Self, KeyError> {
+        let block = key_block(file)?;
+        if !is_encrypted(&block) {
+            return Self::from_block(&block);
         }
-        let der = key.decode().ok_or_else(|| KeyError::Malformed {
+        let der = encrypted::decrypt(&block, passphrase)?;
+        // A wrong passphrase gives valid padding once in about 256 times.
+        der::inspect(&der).ok_or(KeyError::WrongPassphrase)?;
+        Self::from_der(&der)
+    }
+
+    /// Returns `true` if the only private key of a PEM file is encrypted, so that
+    /// [`Self::from_encrypted_pem`] needs a passphrase.
+    #[must_use]
+    pub fn is_encrypted(file: &[u8]) -> bool {
+        key_block(file).is_ok_and(|block| is_encrypted(&block))
+    }
+
+    fn from_block(block: &pem::Block<'_>) -> Result<Self, KeyError> {
+        if !["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"].contains(&block.label) {
+            return Err(KeyError::Unsupported { key_type: block.label.to_owned() });
+        }
+        let der = block.decode().ok_or_else(|| KeyError::Malformed {
             reason: "the PEM block is truncated or not base64".to_owned(),
         })?;
         Self::from_der(&der)
@@ -197,6 +224,23 @@ impl PrivateKey {
         let known = known.into_iter().find(|(algorithm, _)| *algorithm == used);
         known.map_or(oid::ECDSA_WITH_SHA512, |(_, der)| der)
     }
+}
+
+/// Finds the only private key of a PEM file.
+fn key_block(file: &[u8]) -> Result<pem::Block<'_>, KeyError> {
+    let (mut keys, others): (Vec<_>, Vec<_>) =
+        pem::blocks(file).into_iter().partition(|block| block.label.ends_with("PRIVATE KEY"));
+    match (keys.pop(), keys.len()) {
+        (None, _) => Err(KeyError::NoKey {
+            found: others.iter().map(|block| block.label.to_owned()).collect(),
+        }),
+        (Some(key), 0) => Ok(key),
+        (Some(_), others) => Err(KeyError::SeveralKeys { count: others + 1 }),
+    }
+}
+
+fn is_encrypted(block: &pem::Block<'_>) -> bool {
+    block.encrypted || block.label == encrypted::PKCS8_LABEL
 }
 
 /// A key as PKCS#1 or SEC1, or the message of the library.

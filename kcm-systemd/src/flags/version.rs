@@ -15,6 +15,7 @@ pub struct KubernetesVersion {
 /// A text that is not a version of Kubernetes 1.x.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not a Kubernetes version; write a version such as `1.36` or `v1.36.2`")]
+#[non_exhaustive]
 pub struct VersionError {
     /// Text as given.
     pub text: String,

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use kcm::files::{Effect, Mode, NodeKind, Owner, RemotePath};
+use kcm::transport::Local;
 use kcm::transport::conformance::{BackDoor, Folder, Subject, transport};
-use kcm::transport::{Fake, Local};
+use kcm::transport::fake::Fake;
 
 #[tokio::test]
 async fn a_folder_keeps_the_contract() {

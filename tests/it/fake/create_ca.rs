@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use kcm::transport::Fake;
+use kcm::transport::fake::Fake;
 use kcm::{Cluster, Error, Fleet, Interrupt, Network, PreflightError, Run, Silent};
 use kcm_tests::{Tree, Workspace};
 use time::OffsetDateTime;
@@ -19,15 +19,8 @@ async fn apply(
     let text = text.replace("  keyAlgorithm", "  createCa: true\n  keyAlgorithm");
     let cluster = Cluster::parse(&text, &workspace.file("kcm.yaml")).unwrap();
     let fleet = Fleet::new(&cluster, network, |_| Arc::new(fake.clone()));
-    kcm::apply(Run {
-        cluster: &cluster,
-        fleet: &fleet,
-        now: OffsetDateTime::now_utc(),
-        events: &Silent,
-        interrupt: &Interrupt::default(),
-        consent: kcm::Consent::default(),
-    })
-    .await
+    let (now, interrupt) = (OffsetDateTime::now_utc(), Interrupt::default());
+    kcm::apply(Run::new(&cluster, &fleet, now, &Silent, &interrupt)).await
 }
 
 fn workspace() -> Workspace {
@@ -47,7 +40,7 @@ async fn refusal(server: &str, prepare: impl FnOnce(&Fake)) -> String {
     assert!(matches!(error, Error::Preflight(PreflightError::CaInUse { .. })), "{error}");
     assert_eq!(Tree::of(workspace.path()).content(), before);
     assert_eq!(fake.inspect(|state| state.effects), effects);
-    error.to_string()
+    format!("{error}; {}", error.help().unwrap_or_default())
 }
 
 /// Returns the URL of a loopback address on which no process listens.
@@ -60,8 +53,8 @@ fn silent_server() -> String {
 async fn not_while_the_server_answers() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", server.local_addr().unwrap());
-    let said = refusal(&url, |_| {}).await;
-    assert!(said.contains(&format!("{url} accepts connections")), "{said}");
+    let printed = refusal(&url, |_| {}).await;
+    assert!(printed.contains(&format!("{url} accepts connections")), "{printed}");
 
     // With the network forbidden, kcm does not connect to the server.
     let (workspace, fake) = (workspace(), Fake::new("k8s-master-01"));
@@ -75,26 +68,27 @@ async fn not_while_the_server_answers() {
 async fn not_while_a_master_has_a_unit_a_ca_file_or_a_process() {
     let server = silent_server();
     let unit = "/etc/systemd/system/kube-controller-manager.service";
-    let said =
+    let printed =
         refusal(&server, |fake| fake.inspect(|state| state.put_file(unit, b"[Unit]\n", 0o644)))
             .await;
-    assert!(said.contains("k8s-master-01 has a kube-controller-manager unit"), "{said}");
+    assert!(printed.contains("k8s-master-01 has a kube-controller-manager unit"), "{printed}");
 
     let ca = "/opt/kubernetes/pki/ca/cert/ca.pem";
-    let said = refusal(&server, |fake| fake.inspect(|state| state.put_file(ca, b"x", 0o644))).await;
-    assert!(said.contains("k8s-master-01 has a CA certificate"), "{said}");
+    let printed =
+        refusal(&server, |fake| fake.inspect(|state| state.put_file(ca, b"x", 0o644))).await;
+    assert!(printed.contains("k8s-master-01 has a CA certificate"), "{printed}");
 
     let key = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
-    let said =
+    let printed =
         refusal(&server, |fake| fake.inspect(|state| state.put_file(key, b"x", 0o600))).await;
-    assert!(said.contains("k8s-master-01 has a CA key"), "{said}");
+    assert!(printed.contains("k8s-master-01 has a CA key"), "{printed}");
 
     let executable = "/opt/kubernetes/bin/kube-controller-manager".to_owned();
-    let said = refusal(&server, |fake| {
+    let printed = refusal(&server, |fake| {
         fake.inspect(|state| state.strangers.insert(executable, vec![4711]));
     })
     .await;
-    assert!(said.contains("k8s-master-01 runs kube-controller-manager"), "{said}");
+    assert!(printed.contains("k8s-master-01 runs kube-controller-manager"), "{printed}");
 }
 
 #[tokio::test]

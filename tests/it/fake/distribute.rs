@@ -41,7 +41,7 @@ async fn everything_that_the_service_reads_is_brought_once() {
             let path = RemotePath::new(path).unwrap();
             let expected = fs::read(masters.workspace.file(here)).unwrap();
             fake.inspect(|state| {
-                assert_eq!(*state.files().read(&path).unwrap(), expected, "{path}");
+                assert_eq!(state.file(path.as_str()), Some(&*expected), "{path}");
                 let stat = state.files().stat(&path).unwrap().unwrap();
                 assert_eq!((stat.mode.bits(), stat.owner), (mode, kcm::files::Owner::ROOT));
             });
@@ -105,7 +105,7 @@ async fn what_is_replaced_by_hand_means_a_restart_and_then_nothing() {
 async fn what_is_missing_is_listed_at_once_before_anything_changes() {
     let masters = FakeCluster::furnished(Workspace::new());
     masters.fakes[0].inspect(|state| state.put_file(BINARY, b"", 0o644));
-    let bare = kcm::transport::Fake::new("k8s-master-03");
+    let bare = kcm::transport::fake::Fake::new("k8s-master-03");
     bare.inspect(|state| state.put_folder(CA));
     let masters = FakeCluster { fakes: [&masters.fakes[..2], &[bare]].concat(), ..masters };
     let before = masters.workspace.tree().content();
@@ -178,11 +178,11 @@ async fn a_ca_that_is_there_is_never_replaced() {
             panic!("{error}")
         };
         assert_eq!(findings[0].code, kcm::FindingCode::CaMismatch);
-        let said = error.to_string();
+        let printed = error.to_string();
         let named =
             format!("k8s-master-02: {path} differs from the file of {key}: expected sha256:");
-        assert!(said.contains(&named), "{said}");
-        assert!(said.contains("then apply with --replace-ca"), "{said}");
+        assert!(printed.contains(&named), "{printed}");
+        assert!(printed.contains("then apply with --replace-ca"), "{printed}");
         assert_eq!((masters.effects(), masters.workspace.tree().content()), (vec![0; 3], before));
     }
 }
@@ -193,9 +193,7 @@ async fn the_same_ca_certificate_in_other_bytes_stays() {
     let text = format!("the CA\n\n{}", masters.workspace.read("pki/ca/cert/ca.pem"));
     masters.fakes[0].inspect(|state| state.put_file(CA, text.as_bytes(), 0o644));
     masters.apply().await.unwrap();
-    let path = RemotePath::new(CA).unwrap();
-    let found = masters.fakes[0].inspect(|state| state.files().read(&path).unwrap());
-    assert_eq!(*found, text.as_bytes());
+    masters.fakes[0].inspect(|state| assert_eq!(state.file(CA), Some(text.as_bytes())));
     assert!(masters.plan().await.unwrap().plan.is_empty());
 }
 
@@ -206,7 +204,7 @@ async fn the_ca_key_is_needed_here_only_where_it_is_missing_there() {
     fs::rename(masters.workspace.file("pki/ca/cert/ca-key.pem"), masters.workspace.file("safe"))
         .unwrap();
     assert!(masters.apply().await.unwrap().is_unchanged());
-    let bare = FakeCluster { fakes: vec![kcm::transport::Fake::new("bare"); 3], ..masters };
+    let bare = FakeCluster { fakes: vec![kcm::transport::fake::Fake::new("bare"); 3], ..masters };
     let error = bare.plan().await.unwrap_err().to_string();
     assert!(
         error.contains("(pki.caKey)") && error.contains("no such file or directory"),
@@ -220,8 +218,8 @@ async fn a_key_that_is_not_the_cas_is_not_brought() {
     masters.apply().await.unwrap();
     let (_, other) = ca(KeyAlgorithm::EcdsaP256, "kubernetes");
     masters.workspace.write("pki/ca/cert/ca-key.pem", other);
-    let error = masters.plan().await.unwrap_err().to_string();
-    assert!(error.contains("replace the file with the CA key"), "{error}");
+    let error = masters.plan().await.unwrap_err();
+    assert_eq!(error.help().unwrap(), "replace the file with the CA key", "{error}");
 }
 
 #[tokio::test(start_paused = true)]

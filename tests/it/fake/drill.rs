@@ -10,11 +10,10 @@ use std::time::Duration;
 use kcm::drill::DrillExtent;
 use kcm::event::{DrillMethod, DrillStep};
 use kcm::kube::Scripted;
-use kcm::transport::fake::{Behaviour, Power};
-use kcm::transport::{Activity, Fake};
+use kcm::transport::Activity;
+use kcm::transport::fake::{Behaviour, Fake, Power};
 use kcm::{
-    Cluster, Consent, DrillReport, DrillRequest, Error, Event, EventSink, Fleet, Interrupt,
-    Network, Run,
+    Cluster, DrillReport, DrillRequest, Error, Event, EventSink, Fleet, Interrupt, Network, Run,
 };
 use kcm_tests::Workspace;
 use time::OffsetDateTime;
@@ -80,9 +79,8 @@ impl Stage {
         let mut fakes = self.masters.fakes.iter();
         let fleet = Fleet::new(&cluster, network, |_| Arc::new(fakes.next().unwrap().clone()));
         let fleet = fleet.with_control_plane(Arc::new(self.election.leases.clone()));
-        let (now, consent) = (OffsetDateTime::now_utc(), Consent::default());
-        let (fleet, interrupt) = (&fleet, &self.interrupt);
-        let run = Run { cluster: &cluster, fleet, now, events, interrupt, consent };
+        let now = OffsetDateTime::now_utc();
+        let run = Run::new(&cluster, &fleet, now, events, &self.interrupt);
         let beats = async {
             loop {
                 tokio::time::sleep(Duration::from_millis(500)).await;

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kcm::transport::fake::Power;
-use kcm::transport::{Fake, Journal, JournalEntry, JournalQuestion, JournalStart, Transport};
+use kcm::transport::fake::{Fake, Power};
+use kcm::transport::{Journal, JournalEntry, JournalQuestion, JournalStart, Transport};
 use kcm::{
-    Cluster, Consent, Event, EventSink, Fleet, Interrupt, LogLine, LogSink, LogsQuestion, Network,
-    Pattern, Run, logs,
+    Cluster, Event, EventSink, Fleet, Interrupt, LogLine, LogSink, LogsQuestion, Network, Pattern,
+    Run, logs,
 };
 use kcm_tests::Workspace;
 use time::OffsetDateTime;
@@ -79,8 +79,8 @@ impl World {
     ) -> (kcm::LogsOutcome, Vec<(String, u64)>) {
         let connect = |name: &str| -> Arc<dyn Transport> { Arc::new(self.fakes[name].clone()) };
         let fleet = Fleet::new(&self.cluster, Network::Forbidden, connect);
-        let (now, consent) = (OffsetDateTime::now_utc(), Consent::default());
-        let run = Run { cluster: &self.cluster, fleet: &fleet, now, events, interrupt, consent };
+        let now = OffsetDateTime::now_utc();
+        let run = Run::new(&self.cluster, &fleet, now, events, interrupt);
         let mut seen = Seen::default();
         let outcome = logs(run, question, &mut seen).await.unwrap();
         (outcome, seen.0)

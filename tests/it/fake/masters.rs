@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use kcm::transport::{Fake, Transport};
+use kcm::transport::Transport;
+use kcm::transport::fake::Fake;
 use kcm::{
-    Cluster, Consent, Error, EventSink, Fleet, Interrupt, Network, Outcome, Prepared, Run, Silent,
-    Step,
+    Cluster, Error, EventSink, Fleet, Interrupt, Network, Outcome, Prepared, Run, Silent, Step,
 };
 use kcm_tests::{Workspace, program};
 use time::OffsetDateTime;
@@ -110,8 +110,7 @@ pub(crate) fn run<'a>(
     events: &'a dyn EventSink,
     interrupt: &'a Interrupt,
 ) -> Run<'a> {
-    let (now, consent) = (OffsetDateTime::now_utc(), Consent::default());
-    Run { cluster, fleet, now, events, interrupt, consent }
+    Run::new(cluster, fleet, OffsetDateTime::now_utc(), events, interrupt)
 }
 
 fn short(step: &Step) -> String {

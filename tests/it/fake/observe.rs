@@ -26,9 +26,12 @@ async fn every_master_that_fails_is_named_with_its_reason_and_who_answered() {
     assert_eq!(
         error.to_string(),
         "cannot observe 2 of 3 masters; no master has changed
-  k8s-master-01: k8s-master-01: scheduled fault; run as a user with permission, or correct the permissions
-  k8s-master-03: cannot run commands on the master, nothing was changed: the master is off
-  help: add `--skip k8s-master-01 --skip k8s-master-03` to continue without them"
+  k8s-master-01: the master: scheduled fault; run as a user with permission, or correct the permissions
+  k8s-master-03: cannot run commands on the master, nothing was changed: the master is off"
+    );
+    assert_eq!(
+        error.help().as_deref(),
+        Some("add `--skip k8s-master-01 --skip k8s-master-03` to continue without them")
     );
     assert_eq!(masters.effects(), [0; 3]);
     let Error::Observe(error) = error else { panic!("{error}") };
@@ -45,7 +48,7 @@ async fn programs_are_told_of_each_master_too() {
     assert_eq!(document["message"], "cannot observe 2 of 3 masters; no master has changed");
     assert_eq!(
         document["masters"][0]["error"],
-        "k8s-master-01: k8s-master-01: scheduled fault; run as a user with permission, or correct the permissions"
+        "the master: scheduled fault; run as a user with permission, or correct the permissions"
     );
     let answered = serde_json::json!({ "name": "k8s-master-02", "result": "untouched" });
     assert_eq!(document["masters"][1], answered);

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kcm::files::FileErrorKind;
-use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
+use kcm::transport::fake::{Fake, Fault, FaultKind, FaultPoint, When};
 use kcm::transport::{
-    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    Batch, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
     LockClaim, LockError, LockGuard, Operation, Replies, Sent, Stream, StreamAddress, StreamError,
     Transport, TransportError,
 };
@@ -172,7 +172,7 @@ async fn where_something_runs_it_comes_last_one_after_the_other() {
 async fn one_that_fails_among_those_begun_at_once_does_not_hide_the_others() {
     let masters = FakeCluster::furnished(Workspace::new());
     let outcome = apply_tapped(&masters, Some(3), failing_at_commit(&masters.fakes[0])).await;
-    let error = "k8s-master-01: scheduled fault".to_owned();
+    let error = "the master: scheduled fault".to_owned();
     let (failed, done) = (MasterResult::Failed { error }, MasterResult::Done);
     assert_eq!(results(&outcome), [&failed, &done, &done]);
 }
@@ -241,17 +241,17 @@ async fn a_big_upload_gets_time_and_is_told_of_now_and_then() {
     let wrap = |fake| -> Arc<dyn Transport> {
         Arc::new(Tapped { fake, hook: Arc::clone(&hook), meeting: None })
     };
-    let told = Told::default();
-    masters.apply_through(wrap, &told, &Interrupt::new()).await.unwrap();
-    let told = told.0.into_inner().unwrap();
+    let reported = Told::default();
+    masters.apply_through(wrap, &reported, &Interrupt::new()).await.unwrap();
+    let reported = reported.0.into_inner().unwrap();
     let brings = |event: &&Event| matches!(event, Event::UploadsBinary { .. });
-    let brought: Vec<_> = told.iter().filter(brings).collect();
+    let brought: Vec<_> = reported.iter().filter(brings).collect();
     let [Event::UploadsBinary { path, machine: "amd64", size, .. }] = brought[..] else {
         panic!("{brought:?}")
     };
     assert_eq!((path.as_str(), *size), (BINARY, SIZE as u64));
     for name in ["k8s-master-01", "k8s-master-02", "k8s-master-03"] {
-        let parts: Vec<_> = told
+        let parts: Vec<_> = reported
             .iter()
             .filter_map(|event| match event {
                 Event::Uploading { master, sent, total } if master == name => Some((*sent, *total)),

@@ -152,11 +152,11 @@ impl Front {
 
 /// Returns `rounds` plans, unless the environment says otherwise.
 fn plans(rounds: u64, first: u64) -> Vec<Plan> {
-    let said = |name: &str| std::env::var(name).ok();
-    if let Some(plan) = said("KCM_HOSTILE_PLAN") {
+    let variable = |name: &str| std::env::var(name).ok();
+    if let Some(plan) = variable("KCM_HOSTILE_PLAN") {
         return vec![plan.parse().unwrap()];
     }
-    let number = |name: &str| said(name).map(|it| it.parse::<u64>().unwrap());
+    let number = |name: &str| variable(name).map(|it| it.parse::<u64>().unwrap());
     let rounds = number("KCM_HOSTILE_ROUNDS").unwrap_or(rounds);
     let first = number("KCM_HOSTILE_SEED").unwrap_or_default() + first;
     let kind = |seed: u64| {

@@ -19,7 +19,7 @@ fn ssh(machine: &Machine, command: &str) -> (i32, String) {
     (output.status.code().unwrap(), stdout)
 }
 
-fn said(machine: &Machine, command: &str) -> String {
+fn stdout_of(machine: &Machine, command: &str) -> String {
     let (code, stdout) = ssh(machine, command);
     assert_eq!(code, 0, "{}: {command}: {stdout}", machine.name());
     stdout.trim().to_owned()
@@ -46,20 +46,20 @@ fn three_masters_are_real_systems_with_the_tutorials_user() {
     assert_eq!(names, ["k8s-master-01", "k8s-master-02", "k8s-master-03"]);
     for machine in lab.machines() {
         assert_eq!(
-            said(machine, "whoami; hostname; cat /proc/1/comm").lines().collect::<Vec<_>>(),
+            stdout_of(machine, "whoami; hostname; cat /proc/1/comm").lines().collect::<Vec<_>>(),
             ["kube", machine.name(), "systemd"]
         );
-        assert_eq!(said(machine, "systemctl is-system-running"), "running");
-        assert_eq!(said(machine, "sudo -n id -un"), "root");
-        assert_eq!(said(machine, "getent hosts k8s-master-02 | cut -d' ' -f1"), {
+        assert_eq!(stdout_of(machine, "systemctl is-system-running"), "running");
+        assert_eq!(stdout_of(machine, "sudo -n id -un"), "root");
+        assert_eq!(stdout_of(machine, "getent hosts k8s-master-02 | cut -d' ' -f1"), {
             lab.machine(1).address().to_string()
         });
         // The harness reaches the machine without SSH, and its files from outside.
         assert_eq!(machine.output(&["hostname"]).trim(), machine.name());
-        said(machine, "echo by-ssh | sudo -n tee /opt/written");
+        stdout_of(machine, "echo by-ssh | sudo -n tee /opt/written");
         assert_eq!(fs::read_to_string(machine.file("/opt/written")).unwrap(), "by-ssh\n");
         fs::write(machine.root().join("opt/written"), "from outside\n").unwrap();
-        assert_eq!(said(machine, "cat /opt/written"), "from outside");
+        assert_eq!(stdout_of(machine, "cat /opt/written"), "from outside");
         assert!(machine.journal().contains("Accepted publickey for kube"));
     }
 }
@@ -70,20 +70,20 @@ fn a_service_can_be_installed_enabled_and_started() {
     let machine = lab.machine(0);
     let unit = "[Service]\nExecStart=/bin/sleep 1000\nRestart=always\n[Install]\nWantedBy=multi-user.target\n";
     fs::write(machine.root().join("etc/systemd/system/sleep.service"), unit).unwrap();
-    said(machine, "sudo systemctl daemon-reload && sudo systemctl enable --now sleep.service");
-    assert_eq!(said(machine, "systemctl is-active sleep.service"), "active");
-    let before = said(machine, "systemctl show -P InvocationID sleep.service");
+    stdout_of(machine, "sudo systemctl daemon-reload && sudo systemctl enable --now sleep.service");
+    assert_eq!(stdout_of(machine, "systemctl is-active sleep.service"), "active");
+    let before = stdout_of(machine, "systemctl show -P InvocationID sleep.service");
     machine.shutdown();
     machine.power_on();
-    assert_eq!(said(machine, "systemctl is-active sleep.service"), "active");
-    assert_ne!(said(machine, "systemctl show -P InvocationID sleep.service"), before);
+    assert_eq!(stdout_of(machine, "systemctl is-active sleep.service"), "active");
+    assert_ne!(stdout_of(machine, "systemctl show -P InvocationID sleep.service"), before);
 }
 
 #[test]
 fn power_that_is_cut_ends_everything_at_once_and_loses_no_file() {
     let Some(lab) = LabCluster::up(&[Variant::new(), Variant::new()]) else { return };
     let (machine, other) = (lab.machine(0), lab.machine(1));
-    said(machine, "echo kept > kept");
+    stdout_of(machine, "echo kept > kept");
     let mut connection = machine.ssh().arg("sleep 1000").spawn().unwrap();
     until("the command runs", || machine.ssh_counts().commands == 2);
 
@@ -94,11 +94,11 @@ fn power_that_is_cut_ends_everything_at_once_and_loses_no_file() {
     assert_eq!(connection.wait().unwrap().code(), Some(255));
     assert_eq!(fs::read_to_string(machine.file("/home/kube/kept")).unwrap(), "kept\n");
     assert!(machine.journal().contains("Starting session: command for kube"));
-    assert_eq!(said(other, "hostname"), other.name());
+    assert_eq!(stdout_of(other, "hostname"), other.name());
 
     machine.power_on();
     assert!(machine.is_on());
-    assert_eq!(said(machine, "cat kept"), "kept");
+    assert_eq!(stdout_of(machine, "cat kept"), "kept");
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn sshd_stops_starts_and_loses_connections_on_demand() {
     assert_eq!(open.ask("still-there"), "still-there");
     assert_eq!(machine.processes("cat").len(), 1);
     machine.start_sshd();
-    assert_eq!(said(machine, "hostname"), machine.name());
+    assert_eq!(stdout_of(machine, "hostname"), machine.name());
 
     let mut doomed = machine.ssh();
     doomed.arg("trap '' HUP PIPE; sleep 4; echo went-on > after");
@@ -150,7 +150,7 @@ fn sshd_stops_starts_and_loses_connections_on_demand() {
     assert_eq!(open.child.wait().unwrap().code(), Some(255));
     let after = machine.file("/home/kube/after");
     until("the command went on", || after.exists());
-    assert_eq!(said(machine, "hostname"), machine.name());
+    assert_eq!(stdout_of(machine, "hostname"), machine.name());
 }
 
 #[test]
@@ -164,16 +164,16 @@ fn logins_differ_as_asked() {
         return;
     };
     let [root, password, forbidden, absent] = lab.machines() else { panic!("four machines") };
-    assert_eq!(said(root, "id -un"), "Welcome to this master!\nroot");
+    assert_eq!(stdout_of(root, "id -un"), "Welcome to this master!\nroot");
 
-    assert_eq!(said(password, "echo $shell"), "/bin/csh");
+    assert_eq!(stdout_of(password, "echo $shell"), "/bin/csh");
     assert_ne!(ssh(password, "sudo -n true").0, 0);
     let known = password.sudo_password().unwrap();
     assert_eq!(known, SUDO_PASSWORD);
-    assert_eq!(said(password, &format!("echo {known} | sudo -S -p '' id -un")), "root");
+    assert_eq!(stdout_of(password, &format!("echo {known} | sudo -S -p '' id -un")), "root");
     assert_ne!(ssh(password, "echo wrong | sudo -S -p '' id -un").0, 0);
 
-    assert_eq!(said(forbidden, "hostname"), "somebody-else");
+    assert_eq!(stdout_of(forbidden, "hostname"), "somebody-else");
     assert_ne!(ssh(forbidden, &format!("echo {SUDO_PASSWORD} | sudo -S -p '' id")).0, 0);
     assert_eq!(ssh(absent, "sudo -n id"), (127, "Welcome to this master!\n".to_owned()));
 }
@@ -210,11 +210,11 @@ fn networks_and_first_processes_differ_as_asked() {
 
     let (code, _) = ssh(lone, "systemctl is-system-running");
     assert_ne!(code, 0);
-    assert_eq!(said(lone, "sudo -n id -un"), "root");
+    assert_eq!(stdout_of(lone, "sudo -n id -un"), "root");
     assert_eq!(lone.ssh_counts().commands, 2);
     lone.power_off();
     lone.power_on();
-    assert_eq!(said(lone, "hostname"), lone.name());
+    assert_eq!(stdout_of(lone, "hostname"), lone.name());
 }
 
 #[test]
@@ -234,12 +234,12 @@ fn file_systems_on_opt_differ_as_asked() {
     assert!(write(sized, 2_000_000).1.contains("No space left on device"));
     assert!(write(full, 1).1.contains("No space left on device"));
     assert!(write(read_only, 1).1.contains("Read-only file system"));
-    assert_eq!(said(read_only, "sudo stat -c %a /opt/old"), "640");
+    assert_eq!(stdout_of(read_only, "sudo stat -c %a /opt/old"), "640");
 
     fs::write(sized.file("/opt/new"), "small").unwrap();
     sized.power_off();
     sized.power_on();
-    assert_eq!(said(sized, "cat /opt/new; findmnt -no FSTYPE /opt"), "smalltmpfs");
+    assert_eq!(stdout_of(sized, "cat /opt/new; findmnt -no FSTYPE /opt"), "smalltmpfs");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn two_labs_do_not_meet_and_each_is_gone_after_its_end() {
     let Some(first) = LabCluster::up(&[Variant::new()]) else { return };
     let second = LabCluster::up(&[Variant::new()]).unwrap();
     assert_ne!(first.machine(0).address(), second.machine(0).address());
-    said(first.machine(0), "touch mine");
+    stdout_of(first.machine(0), "touch mine");
     assert!(!second.machine(0).file("/home/kube/mine").exists());
 
     let traces = Traces::of(first.machine(0));
@@ -257,7 +257,7 @@ fn two_labs_do_not_meet_and_each_is_gone_after_its_end() {
     }));
     assert!(failing.is_err());
     traces.are_gone();
-    assert_eq!(said(second.machine(0), "hostname"), second.machine(0).name());
+    assert_eq!(stdout_of(second.machine(0), "hostname"), second.machine(0).name());
     let traces = Traces::of(second.machine(0));
     drop(second);
     traces.are_gone();

@@ -81,13 +81,12 @@ fn unit() -> UnitName {
 
 fn probe(paths: &[&str]) -> Operation {
     Operation::Probe(Probe {
-        unread: Vec::new(),
         paths: paths.iter().map(|path| remote(path)).collect(),
-        unit: unit(),
-        unit_path: remote("/etc/systemd/system/kube-controller-manager.service"),
-        executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
-        note: None,
-        accounts: vec![],
+        ..Probe::new(
+            unit(),
+            remote("/etc/systemd/system/kube-controller-manager.service"),
+            remote("/opt/kubernetes/bin/kube-controller-manager"),
+        )
     })
 }
 
@@ -120,7 +119,7 @@ async fn output(
 }
 
 /// Returns the trimmed output of a program on the master, which must succeed.
-async fn said(master: &ShellTransport<OpenSsh>, argv: &[&str]) -> String {
+async fn stdout_of(master: &ShellTransport<OpenSsh>, argv: &[&str]) -> String {
     let output = output(master, argv, "").await;
     assert_eq!(output.status, Some(0), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -128,7 +127,7 @@ async fn said(master: &ShellTransport<OpenSsh>, argv: &[&str]) -> String {
 
 /// Asserts that a program runs on the master as `user`.
 async fn reaches(master: &Arc<ShellTransport<OpenSsh>>, user: &str) {
-    assert_eq!(said(master, &["id", "-un"]).await, user);
+    assert_eq!(stdout_of(master, &["id", "-un"]).await, user);
 }
 
 /// Returns the user-visible reason why a batch never ran.

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use kcm::transport::{Fake, command_line};
+use kcm::transport::command_line;
+use kcm::transport::fake::Fake;
 use kcm::{Cluster, Fleet, Interrupt, Network, Run, Silent};
 use kcm_tests::Workspace;
 use kcm_tests::peers;
@@ -140,14 +141,8 @@ async fn applies_once(
     let fleet =
         Fleet::new(&cluster, Network::Forbidden, |_| Arc::new(next.next().unwrap().clone()));
     let now = OffsetDateTime::now_utc();
-    let run = Run {
-        cluster: &cluster,
-        fleet: &fleet,
-        now,
-        events: &Silent,
-        interrupt: &Interrupt::default(),
-        consent: kcm::Consent::default(),
-    };
+    let interrupt = Interrupt::default();
+    let run = Run::new(&cluster, &fleet, now, &Silent, &interrupt);
     let outcome = kcm::apply(run).await;
     prop_assert!(outcome.as_ref().is_ok_and(kcm::Outcome::is_done), "{:?}", outcome);
 

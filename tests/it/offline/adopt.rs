@@ -173,14 +173,8 @@ async fn an_embedder_adopts_through_transports_of_its_own_and_sees_the_plan() {
     let now = time::OffsetDateTime::now_utc();
     let adopted = kcm::adopt(&request, &fleet, &origin, now).await.unwrap();
     assert_eq!(adopted.ca_certificate, workspace.read("pki/ca/cert/ca.pem"));
-    let run = kcm::Run {
-        cluster: &adopted.cluster,
-        fleet: &fleet,
-        now,
-        events: &kcm::Silent,
-        interrupt: &kcm::Interrupt::default(),
-        consent: kcm::Consent::default(),
-    };
+    let interrupt = kcm::Interrupt::default();
+    let run = kcm::Run::new(&adopted.cluster, &fleet, now, &kcm::Silent, &interrupt);
     assert!(kcm::adoption_plan(run).await.unwrap().plan.is_empty());
     assert!(kcm::plan(run).await.unwrap().plan.is_empty());
 }

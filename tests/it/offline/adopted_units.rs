@@ -117,10 +117,12 @@ fn what_systemd_runs_is_adopted_whole_wherever_it_stands() {
         let text = workspace.read("new/kcm.yaml");
         // The cluster file contains each effective setting, and no path of a package's environment
         // file.
-        for said in ["NoNewPrivileges", "ReadWritePaths", "TimeoutStopSec", "GOMAXPROCS", "Nice"] {
-            let is_there =
-                things.iter().any(|(_, it)| matches!(it, Thing::File(text) if text.contains(said)));
-            assert_eq!(text.contains(said), is_there, "{kind}: {said}: {text}");
+        for printed in ["NoNewPrivileges", "ReadWritePaths", "TimeoutStopSec", "GOMAXPROCS", "Nice"]
+        {
+            let is_there = things
+                .iter()
+                .any(|(_, it)| matches!(it, Thing::File(text) if text.contains(printed)));
+            assert_eq!(text.contains(printed), is_there, "{kind}: {printed}: {text}");
         }
         assert!(
             !text.contains("/etc/sysconfig") && !text.contains("/etc/default"),
@@ -191,16 +193,16 @@ fn drop_ins_are_those_that_systemd_reads_in_its_order() {
 fn read_by_systemd(root: &Path) -> Vec<String> {
     let mut command = Command::new("systemd-analyze");
     command.arg(format!("--root={}", root.display())).args(["--man=no", "verify", NAME]);
-    let said = String::from_utf8_lossy(&peers::output(&mut command).stderr).into_owned();
+    let printed = String::from_utf8_lossy(&peers::output(&mut command).stderr).into_owned();
     let mut files: Vec<String> = Vec::new();
-    for line in said.lines().filter(|line| line.contains("UnknownHere")) {
+    for line in printed.lines().filter(|line| line.contains("UnknownHere")) {
         let (path, _) = line.split_once(':').unwrap();
         let path = path.strip_prefix(root.to_str().unwrap().trim_end_matches('/')).unwrap_or(path);
         if !files.iter().any(|it| it == path) {
             files.push(path.to_owned());
         }
     }
-    assert!(!files.is_empty(), "{said}");
+    assert!(!files.is_empty(), "{printed}");
     files
 }
 

@@ -90,8 +90,8 @@ fn a_second_apply_writes_nothing_and_says_so() {
     assert!(first.stdout.ends_with("Done: 3 masters as specified in kcm.yaml.\n"), "{first:?}");
     let before = workspace.tree();
     let second = workspace.apply();
-    let said = "Nothing to do: 3 masters as specified in kcm.yaml.\n".to_owned();
-    assert_eq!(second, CommandOutput { code: 0, stdout: said, stderr: String::new() });
+    let printed = "Nothing to do: 3 masters as specified in kcm.yaml.\n".to_owned();
+    assert_eq!(second, CommandOutput { code: 0, stdout: printed, stderr: String::new() });
     assert_eq!(workspace.tree(), before, "same bytes, inodes and change times");
 }
 
@@ -250,11 +250,11 @@ fn without_root_owners_are_not_set_and_that_is_said() {
     };
     fs::copy(kcm(), workspace.file("kcm")).unwrap();
     let output = unprivileged(&["apply", "--root", "out"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{printed}");
     assert!(
-        said.contains("warning: the files are owned by the current user, not by root:root"),
-        "{said}"
+        printed.contains("warning: the files are owned by the current user, not by root:root"),
+        "{printed}"
     );
     let again = unprivileged(&["apply", "--root", "out"]);
     assert!(String::from_utf8(again.stdout).unwrap().starts_with("Nothing to do"));
@@ -282,10 +282,10 @@ fn what_looks_like_a_mistake_is_said_and_stops_nothing() {
     let key = workspace.file("pki/ca/cert/ca-key.pem");
     fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap();
     workspace.edit("172.20.0.0/16", "192.168.0.0/16");
-    let said = workspace.kcm(&["plan", "--root", "out"]);
-    assert_eq!(said.code, 0);
+    let printed = workspace.kcm(&["plan", "--root", "out"]);
+    assert_eq!(printed.code, 0);
     let warnings: Vec<_> =
-        said.stderr.lines().map(|line| line.split(" (sha256:").next().unwrap()).collect();
+        printed.stderr.lines().map(|line| line.split(" (sha256:").next().unwrap()).collect();
     let lies = |master: u8, ip: u8| {
         format!(
             "warning: k8s-master-0{master}: address 192.168.1.{ip} is in clusterCidr 192.168.0.0/16; change the address or the range"

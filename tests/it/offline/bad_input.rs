@@ -23,6 +23,9 @@ const USAGE: i32 = 2;
 /// Exit code of a run that failed and changed nothing.
 const FAILED: i32 = 1;
 
+/// Mark before the fix in an expected message. In kcm's output, the fix has a line of its own.
+const FIX: &str = " | help: ";
+
 /// One fault in an otherwise valid workspace.
 struct Case {
     name: String,
@@ -90,27 +93,34 @@ impl Case {
         (self.spoil)(&workspace);
         let before = workspace.tree().content();
         let ran = self.ran(&workspace, arguments);
-        let said = without_what_varies(&ran.stderr, &workspace);
+        let printed = without_what_varies(&ran.stderr, &workspace).replace("\n  help: ", FIX);
         let label = if self.error.starts_with("error[") { "" } else { "error: " };
         let expected = format!("{label}{}\n", self.error);
         let document = serde_json::from_str::<serde_json::Value>(&ran.stdout);
         let fault = if ran.code != self.code {
             format!("exit code {}, not {}", ran.code, self.code)
-        } else if said != expected {
+        } else if printed != expected {
             "another message".to_owned()
         } else if workspace.tree().content() != before {
             "something changed".to_owned()
         } else if arguments.contains(&"json") {
             match document {
-                Ok(document) if document["message"].is_string() => return None,
-                _ => format!("no JSON document with an error: {:?}", ran.stdout),
+                Ok(document) if self.is_said_by(&document) => return None,
+                _ => format!("no JSON document with this error: {:?}", ran.stdout),
             }
         } else if !ran.stdout.is_empty() {
             format!("unexpected output {:?}", ran.stdout)
         } else {
             return None;
         };
-        Some(format!("{fault}\n<expected\n{expected}<found\n{said}<end"))
+        Some(format!("{fault}\n<expected\n{expected}<found\n{printed}<end"))
+    }
+
+    /// True if the message of a document is a string, and its help is there if the text has one.
+    fn is_said_by(&self, document: &serde_json::Value) -> bool {
+        let last = self.error.lines().next_back().unwrap_or_default();
+        let has_fix = last.contains(FIX) && !last.starts_with("error[");
+        document["message"].is_string() && document["help"].is_string() == has_fix
     }
 
     fn ran(&self, workspace: &Workspace, arguments: &[&str]) -> CommandOutput {

@@ -38,8 +38,8 @@ fn by_openssl(workspace: &Workspace, file: &str) -> (String, String) {
         "-in",
         file,
     ];
-    let said = peers::run(&mut peers::openssl(workspace.path(), &arguments));
-    let (fingerprint, end) = said.trim().split_once('\n').unwrap();
+    let printed = peers::run(&mut peers::openssl(workspace.path(), &arguments));
+    let (fingerprint, end) = printed.trim().split_once('\n').unwrap();
     let fingerprint = fingerprint.rsplit('=').next().unwrap().replace(':', "").to_lowercase();
     let end = end.strip_prefix("notAfter=").unwrap().replace(' ', "T");
     (format!("sha256:{fingerprint}"), end)

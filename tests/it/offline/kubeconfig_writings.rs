@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use kcm_kubeconfig::{Access, AccessError, public_view};
 use kcm_pki::Fingerprint;
-use kcm_tests::peers;
+use kcm_tests::{Workspace, peers};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -232,4 +232,37 @@ fn a_shell_shows_of_hostile_texts_what_kcm_shows() {
             assert_eq!(shown, view(text), "{shell:?} {text:?}");
         }
     }
+}
+
+#[test]
+fn every_writing_that_kubectl_accepts_is_shown_in_kubectls_writing_without_secrets() {
+    if !peers::has("kubectl") {
+        return;
+    }
+    let workspace = Workspace::empty();
+    let show = |text: &str| {
+        workspace.write("x", text);
+        workspace.kcm(&["kubeconfig", "show", "x"])
+    };
+    let key = pem("RSA PRIVATE KEY", "hunterTwo9+/");
+    let mut shown = 0;
+    for text in writings() {
+        let theirs = by_kubectl(workspace.path(), &text);
+        let ours = show(&text);
+        assert!(!format!("{ours:?}").contains(&key[200..240]), "{text}");
+        let Some(theirs) = theirs else {
+            // kubectl reads JSON as YAML, and refuses escapes of JSON that YAML does not have.
+            let is_refused = ours.code == 1 && ours.stderr.contains("line ");
+            assert!(is_refused || text.starts_with('{'), "{text}\n{ours:?}");
+            continue;
+        };
+        assert_eq!(ours.code, 0, "{text}\n{ours:?}");
+        assert!(!ours.stdout.contains("# hidden"), "{text}\n{ours:?}");
+        // Fields that kubectl does not know are kept.
+        let canonical = show(&theirs.to_string()).stdout;
+        let known = ours.stdout.lines().filter(|line| canonical.contains(*line)).count();
+        assert!(known >= canonical.lines().count() - 1, "{text}\n{ours:?}\n{canonical}");
+        shown += 1;
+    }
+    assert!(shown >= 60, "{shown}");
 }

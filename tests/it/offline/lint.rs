@@ -16,9 +16,9 @@ fn workspace(flags: &[&str]) -> Workspace {
     workspace
 }
 
-fn assert_says(said: &str, parts: &[&str]) {
+fn assert_says(printed: &str, parts: &[&str]) {
     for part in parts {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(printed.contains(part), "{part}: {printed}");
     }
 }
 

@@ -156,3 +156,21 @@ fn a_drop_in_is_part_of_what_a_unit_comes_to() {
     fs::remove_file(workspace.on_master("k8s-master-01", "/etc/kubernetes/kcm.env")).unwrap();
     assert_eq!(steps(&workspace.plan())[0].len(), 1);
 }
+
+#[test]
+fn a_drop_in_that_overrides_an_equal_unit_is_an_error() {
+    let workspace = elsewhere("semantic");
+    let drop_in = "/etc/systemd/system/kube-controller-manager.service.d/10-program.conf";
+    let name = format!("out/k8s-master-02{drop_in}");
+    workspace.write(&name, "[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n");
+    for command in ["plan", "status"] {
+        let ran = workspace.kcm(&[command, "--root", "out"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let output = ran.stdout + &ran.stderr;
+        assert!(output.contains("error[drop-in]: k8s-master-02"), "{output}");
+    }
+    workspace.write(&name, "[Service]\nLimitNOFILE=65536\n");
+    let ran = workspace.kcm(&["plan", "--root", "out"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("semantically equal"), "{ran:?}");
+}

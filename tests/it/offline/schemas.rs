@@ -13,15 +13,23 @@ use serde_json::Value;
 use crate::offline::adopt::{MASTERS, masters};
 
 /// The kinds of documents, as `kcm schema --of` names them.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 20] = [
     "plan",
     "outcome",
     "status",
     "certificate-check",
+    "certificate-requests",
     "smoke-report",
     "drill-report",
     "adoption",
     "lint-report",
+    "certificate-files",
+    "certificate-list",
+    "certificate-verification",
+    "kubeconfig-check",
+    "kubeconfig-view",
+    "unit-check",
+    "unit-diff",
     "version",
     "error",
     "event",

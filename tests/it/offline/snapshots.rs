@@ -8,6 +8,7 @@ mod adopt;
 mod certs;
 mod deploy;
 mod drift;
+mod file_verbs;
 mod help;
 mod init;
 mod lint;

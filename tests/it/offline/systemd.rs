@@ -1,14 +1,18 @@
 //! Tests of units and links, verified by systemd.
 
+mod argv;
+
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use kcm_systemd::{Argument, ControllerManagerUnit, ExecutablePath, Flags, quote_argument};
 use kcm_tests::{Tree, Workspace, peers, unit_of};
 use proptest::prelude::*;
+
+pub(crate) use argv::{argv, has_systemd, loaded_argv};
+use argv::{lossy, raw_argv};
 
 const MASTERS: [&str; 3] = ["k8s-master-01", "k8s-master-02", "k8s-master-03"];
 const UNIT: &str = "kube-controller-manager.service";
@@ -185,8 +189,12 @@ fn the_enabled_unit_is_what_systemctl_enable_makes() {
     };
     for master in MASTERS {
         let ours = Tree::of(&workspace.on_master(master, "")).content();
-        let said = systemctl(master, "is-enabled");
-        assert_eq!((said.status.code(), &*said.stdout), (Some(0), &b"enabled\n"[..]), "{master}");
+        let printed = systemctl(master, "is-enabled");
+        assert_eq!(
+            (printed.status.code(), &*printed.stdout),
+            (Some(0), &b"enabled\n"[..]),
+            "{master}"
+        );
 
         let wants = workspace.on_master(master, UNIT_FOLDER).join("multi-user.target.wants");
         fs::remove_dir_all(&wants).unwrap();
@@ -316,89 +324,4 @@ fn argument() -> impl Strategy<Value = Vec<u8>> {
         3 => prop::collection::vec(prop::sample::select(special), 0..12).prop_map(|c| String::from_iter(c).into_bytes()),
         1 => prop::collection::vec(1_u8.., 0..40),
     ]
-}
-
-fn has_systemd() -> bool {
-    let is_there = Path::new(SYSTEMD).is_file();
-    if !is_there {
-        peers::skip(&format!("{SYSTEMD} is not installed"));
-    }
-    is_there
-}
-
-const SYSTEMD: &str = "/lib/systemd/systemd";
-
-/// Returns the arguments with which systemd starts the process of a unit.
-///
-/// systemd prints them before it expands variables. Without variables, the expansion only turns
-/// `$$` into `$` after the executable.
-fn argv(unit: &str) -> Vec<Vec<u8>> {
-    let mut argv = raw_argv(unit);
-    for argument in &mut argv[1..] {
-        let parts: Vec<_> = argument.split(|byte| *byte == b'$').collect();
-        let doubled = parts.len() % 2 == 1 && parts.iter().skip(1).step_by(2).all(|p| p.is_empty());
-        assert!(doubled, "a variable would be replaced in {}", lossy(argument));
-        *argument = parts.into_iter().step_by(2).collect::<Vec<_>>().join(&b'$');
-    }
-    argv
-}
-
-fn raw_argv(unit: &str) -> Vec<Vec<u8>> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    // systemd has a test mode for ordinary users only, who must be able to read the unit.
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(path.join(UNIT), unit).unwrap();
-    for target in TARGETS {
-        fs::write(path.join(target), "[Unit]\n").unwrap();
-    }
-    let mut command = Command::new(SYSTEMD);
-    command.args(["--test", "--system", "--unit", UNIT]).env_clear();
-    command.env("SYSTEMD_UNIT_PATH", path).env("XDG_RUNTIME_DIR", path);
-    if fs::metadata(path).unwrap().uid() == 0 {
-        command.uid(65534).gid(65534);
-    }
-    let output = peers::output(&mut command);
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(!log.contains(&format!("{UNIT}:")), "{log}");
-    let printed = String::from_utf8(output.stdout).unwrap();
-    let mut lines =
-        printed.lines().filter_map(|line| line.trim_start().strip_prefix("Command Line: "));
-    let line = lines.next().unwrap_or_else(|| panic!("no command line in {printed}{log}"));
-    assert_eq!(lines.next(), None);
-    words(line)
-}
-
-/// Parses words of systemd's output: plain ones, and ones in double quotes with the escapes of C.
-fn words(line: &str) -> Vec<Vec<u8>> {
-    let mut words = vec![Vec::new()];
-    let (mut bytes, mut is_quoted) = (line.bytes(), false);
-    while let Some(byte) = bytes.next() {
-        let word = words.last_mut().unwrap();
-        match byte {
-            b'"' => is_quoted = !is_quoted,
-            b' ' if !is_quoted => words.push(Vec::new()),
-            b'\\' if is_quoted => word.push(match bytes.next().unwrap() {
-                digit @ b'0'..=b'3' => {
-                    let mut low = || bytes.next().unwrap() - b'0';
-                    (digit - b'0') << 6 | low() << 3 | low()
-                }
-                b'a' => 7,
-                b'b' => 8,
-                b't' => b'\t',
-                b'n' => b'\n',
-                b'v' => 11,
-                b'f' => 12,
-                b'r' => b'\r',
-                itself @ (b'\\' | b'"' | b'$' | b'`') => itself,
-                other => panic!("\\{} in {line}", char::from(other)),
-            }),
-            byte => word.push(byte),
-        }
-    }
-    words
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }

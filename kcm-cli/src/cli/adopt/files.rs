@@ -13,6 +13,7 @@ use kcm_pki::{Certificate, Fingerprint};
 use crate::cli::exit::{Exit, Failure};
 use crate::cluster::Cluster;
 use crate::ops::adopt::Adopted;
+use crate::util::explanation::Explanation;
 
 /// A file beside the cluster file.
 struct Beside<'a> {
@@ -23,6 +24,8 @@ struct Beside<'a> {
     elsewhere: &'static str,
     /// True if `--overwrite` may replace an existing file.
     replaces: bool,
+    /// True if the file holds certificates.
+    is_certificate: bool,
 }
 
 /// The files to write: missing, or different and replaceable.
@@ -51,10 +54,18 @@ impl<'a> Missing<'a> {
             text: &adopted.ca_certificate,
             elsewhere: "copy the CA certificate of the masters to this path, or specify another path with --ca-cert",
             replaces: false,
+            is_certificate: true,
         }];
         files.extend(further.into_iter().filter_map(|(what, path, text)| {
             let elsewhere = "move the file away, or use --overwrite to replace it";
-            Some(Beside { what, path: path?, text: text?, elsewhere, replaces: overwrite })
+            Some(Beside {
+                what,
+                path: path?,
+                text: text?,
+                elsewhere,
+                replaces: overwrite,
+                is_certificate: false,
+            })
         }));
         let mut missing = Vec::new();
         for file in files {
@@ -79,14 +90,16 @@ impl Beside<'_> {
         match fs::read(self.path) {
             Ok(there) if is_equivalent(&there, self.text.as_bytes()) => Ok(false),
             Ok(_) if self.replaces => Ok(true),
-            Ok(_) => {
-                let problem = format!(
-                    "{}: differs from the {} determined from the masters; {}",
-                    self.path.display(),
-                    self.what,
-                    self.elsewhere
-                );
-                Err(Failure::new(Exit::Failed, problem))
+            Ok(there) => {
+                let (path, what) = (self.path.display(), self.what);
+                let is_other_kind =
+                    self.is_certificate && Certificate::all_from_pem(&there).is_err();
+                let problem = if is_other_kind {
+                    format!("{path}: the file exists and contains no certificate in PEM format")
+                } else {
+                    format!("{path}: differs from the {what} determined from the masters")
+                };
+                Err(Failure::new(Exit::Failed, Explanation::new(problem, self.elsewhere)))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(self.failed(&error)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use kcm_pki::GoDuration;
 
-use super::{CertsTimerArguments, FleetArguments, YesArguments};
+use super::{ApplyArguments, CertsTimerArguments, FleetArguments, YesArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertsVerb {
@@ -15,6 +15,10 @@ pub(crate) enum CertsVerb {
     /// Renew due certificates on all masters with a full rollout and leader handover; change
     /// nothing else
     Renew(CertsRenewArguments),
+    /// Write requests for the certificates that are due, to be signed by hand; change no master
+    Request(CertsRequestArguments),
+    /// Check signed certificates against the requests, store them, and apply
+    Import(CertsImportArguments),
     /// Write a systemd service and timer that check or renew certificates on this machine
     Timer(CertsTimerArguments),
 }
@@ -30,6 +34,24 @@ pub(crate) struct CertsCheckArguments {
     /// Also write metrics to FILE, for the textfile collector of the Prometheus node exporter
     #[arg(long, value_name = "FILE")]
     pub(crate) textfile: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsRequestArguments {
+    #[command(flatten)]
+    pub(crate) fleet: FleetArguments,
+    /// Also request certificates that are not due
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CertsImportArguments {
+    /// Signed certificates in PEM, each followed by its intermediates; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) apply: ApplyArguments,
 }
 
 #[derive(Debug, Args)]

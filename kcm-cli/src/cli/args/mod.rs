@@ -1,16 +1,19 @@
 //! The command line: clap types, and their conversion to the library's types.
 
 mod adopt;
+mod cert;
 mod certs;
 mod drill;
 mod init;
 mod kubeconfig;
+mod kubeconfig_file;
 mod lint;
 mod logs;
 mod schema;
 mod smoke;
 mod status;
 mod timer;
+mod unit;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -22,16 +25,24 @@ use crate::context::Consent;
 use crate::ops::remove::From;
 
 pub(crate) use adopt::AdoptArguments;
-pub(crate) use certs::{CertsCheckArguments, CertsRenewArguments, CertsVerb};
+pub(crate) use cert::{CertVerb, OutArguments, ShowArguments, SignArguments};
+pub(crate) use certs::{
+    CertsCheckArguments, CertsImportArguments, CertsRenewArguments, CertsRequestArguments,
+    CertsVerb,
+};
 pub(crate) use drill::DrillArguments;
 pub(crate) use init::InitArguments;
 pub(crate) use kubeconfig::KubeconfigArguments;
+pub(crate) use kubeconfig_file::{
+    KubeconfigBuildArguments, KubeconfigCheckArguments, KubeconfigShowArguments, KubeconfigVerb,
+};
 pub(crate) use lint::LintArguments;
 pub(crate) use logs::LogsArguments;
 pub(crate) use schema::{DocumentKind, SchemaArguments};
 pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;
 pub(crate) use timer::CertsTimerArguments;
+pub(crate) use unit::{UnitCheckArguments, UnitDiffArguments, UnitRenderArguments, UnitVerb};
 
 /// Install and maintain a highly available kube-controller-manager on your own masters
 #[derive(Debug, Parser)]
@@ -55,9 +66,10 @@ pub(crate) fn version() -> &'static str {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
-  1    failed, nothing changed; `status` found an error
+  1    failed, nothing changed; `status`, `kubeconfig check` or `unit check` found an error
   2    invalid usage or cluster file; `lint` found an error
-  3    `plan --check`, `adopt`: changes; `certs check`: due certificates; `status`, `lint`: warnings
+  3    `plan --check`, `adopt`: changes; `certs check`, `cert verify`: due certificates;
+       `unit diff`: differences; `status`, `lint`, `kubeconfig check`, `unit check`: warnings
   4    partly done; the report lists the result of each master
   130  interrupted";
 
@@ -92,11 +104,24 @@ pub(crate) enum Verb {
     /// Check and renew certificates
     #[command(subcommand)]
     Certs(CertsVerb),
+    /// Create keys, certificate requests and certificates by hand, as cfssl does; show and verify
+    /// certificates
+    #[command(subcommand)]
+    Cert(CertVerb),
+    /// Build, show and check a kubeconfig on this machine
+    #[command(subcommand)]
+    Kubeconfig(KubeconfigVerb),
+    /// Render, check and compare systemd units on this machine
+    #[command(subcommand)]
+    Unit(UnitVerb),
     /// Print the JSON schema of the cluster file, for editors, or of a document of -o json
     Schema(SchemaArguments),
     /// Print the version of kcm and the Kubernetes versions that it knows
     Version,
 }
+
+/// Heading of the options of every command.
+const GLOBAL: &str = "Global options";
 
 /// Options of every command, before or after its name.
 #[derive(Clone, Debug, Args)]
@@ -108,7 +133,8 @@ pub(crate) struct CommonArguments {
         value_name = "FILE",
         env = "KCM_FILE",
         default_value = "kcm.yaml",
-        global = true
+        global = true,
+        help_heading = GLOBAL
     )]
     pub(crate) file: PathBuf,
     /// Format of the result on standard output
@@ -118,11 +144,12 @@ pub(crate) struct CommonArguments {
         value_name = "FORM",
         value_enum,
         default_value_t = Form::Human,
-        global = true
+        global = true,
+        help_heading = GLOBAL
     )]
     pub(crate) output: Form,
     /// Show each exchange with a master on standard error, without content
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(crate) verbose: bool,
 }
 
@@ -260,4 +287,6 @@ pub(crate) enum Form {
     Jsonl,
     /// SARIF 2.1.0, for code scanning (lint only)
     Sarif,
+    /// PEM in the JSON of cfssl, for cfssljson (cert only); it contains the new key
+    Cfssl,
 }

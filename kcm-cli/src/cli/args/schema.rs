@@ -22,6 +22,8 @@ pub(crate) enum DocumentKind {
     Status,
     /// The result of certs check
     CertificateCheck,
+    /// The result of certs request
+    CertificateRequests,
     /// The result of smoke
     SmokeReport,
     /// The result of drill
@@ -30,6 +32,20 @@ pub(crate) enum DocumentKind {
     Adoption,
     /// The result of lint
     LintReport,
+    /// The result of kubeconfig check
+    KubeconfigCheck,
+    /// The result of kubeconfig show
+    KubeconfigView,
+    /// The result of unit check
+    UnitCheck,
+    /// The result of unit diff
+    UnitDiff,
+    /// The result of cert new-ca, request, sign and issue
+    CertificateFiles,
+    /// The result of cert show
+    CertificateList,
+    /// The result of cert verify
+    CertificateVerification,
     /// The result of version
     Version,
     /// The failure of any command

@@ -48,12 +48,20 @@ pub(super) fn adopted(
     out: &mut dyn Write,
     report: &AdoptReport<'_>,
     file: &Path,
+    root: Option<&Path>,
 ) -> io::Result<()> {
     let AdoptReport { adopted, plan, written } = report;
     for path in *written {
         writeln!(out, "{GOOD}wrote{GOOD:#} {}", path.display())?;
     }
     let masters = count(adopted.cluster.masters.len(), "master");
+    if adopted.is_refused() {
+        return writeln!(
+            out,
+            "{NOTE}Adopted, with errors{NOTE:#}: {masters}; `kcm plan` refuses the flags until you correct them in {}, or accept the errors with `lint.allow`.",
+            file.display()
+        );
+    }
     let left = match (adopted.has_errors(), adopted.loses_settings()) {
         (true, _) => Some("errors"),
         (false, true) => Some("differences"),
@@ -79,5 +87,5 @@ pub(super) fn adopted(
         );
         return human::plan_with_advice(out, plan, file, &advice);
     }
-    human::plan(out, plan, file)
+    human::plan(out, plan, file, root)
 }

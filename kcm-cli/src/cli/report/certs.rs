@@ -13,12 +13,12 @@ const HERE: &str = "this machine";
 pub(super) fn check(out: &mut dyn Write, check: &CertificateCheck) -> io::Result<()> {
     let names = check.certificates.iter().map(|it| keeper(it.master.as_deref()));
     let unseen = check.unseen.iter().map(|it| keeper(it.master.as_deref()));
-    let width = column(names.chain(unseen).map(str::len));
+    let width = column(names.chain(unseen).map(str::len)).max(7);
     if !check.certificates.is_empty() {
         writeln!(
             out,
             "{NAME}{:width$}  {:10}  {:10}  {:>6}  LOCATION{NAME:#}",
-            "", "USE", "EXPIRES", "DAYS"
+            "MACHINE", "USE", "EXPIRES", "DAYS"
         )?;
     }
     for certificate in &check.certificates {

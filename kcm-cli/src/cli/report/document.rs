@@ -4,13 +4,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::AdoptReport;
+use super::cert::CertificateFiles;
 use super::version::VersionReport;
 use crate::error::ErrorDocument;
 use crate::event::Event;
-use crate::ops::certs::CertificateCheck;
+use crate::ops::cert::{CertificateList, CertificateVerification};
+use crate::ops::certs::{CertificateCheck, CertificateRequests};
 use crate::ops::drill::DrillReport;
+use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
+use crate::ops::unit::{UnitCheck, UnitDiff};
 use crate::plan::Plan;
 use crate::preflight::lint::LintReport;
 use crate::rollout::Outcome;
@@ -39,10 +43,18 @@ kinds! {
     Outcome => "Outcome",
     Status => "Status",
     CertificateCheck => "CertificateCheck",
+    CertificateRequests => "CertificateRequests",
     SmokeReport => "SmokeReport",
     DrillReport => "DrillReport",
     AdoptReport<'_> => "Adoption",
     LintReport => "LintReport",
+    CertificateFiles => "CertificateFiles",
+    CertificateList => "CertificateList",
+    CertificateVerification => "CertificateVerification",
+    KubeconfigCheck => "KubeconfigCheck",
+    KubeconfigView => "KubeconfigView",
+    UnitCheck => "UnitCheck",
+    UnitDiff => "UnitDiff",
     VersionReport => "Version",
     ErrorDocument => "Error",
     Event => "Event",

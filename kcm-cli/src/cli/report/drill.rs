@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use super::human::{BAD, GOOD, NAME, NOTE, column, count};
 use crate::event::{DrillMethod, DrillStep};
-use crate::ops::drill::{DrillReport, EndOfLead, NotPutBack, Reconciliation, Succession, time};
+use crate::ops::drill::{
+    DrillReport, EndOfLeadership, NotPutBack, Reconciliation, Succession, time,
+};
 use crate::ops::smoke::LeftBehind;
 
 /// Writes one line for a step as it happens.
@@ -115,7 +117,7 @@ fn notes(out: &mut dyn Write, succession: &Succession) -> io::Result<()> {
             "{BAD}{from}{BAD:#}: the gap exceeds the maximum; check the load of the API server and of the masters"
         )?;
     }
-    if succession.end == EndOfLead::Released {
+    if succession.end == EndOfLeadership::Released {
         writeln!(
             out,
             "after {from}: the process released its Lease itself, so the gap does not include the expiry of the Lease"
@@ -144,7 +146,7 @@ fn summary(out: &mut dyn Write, report: &DrillReport) -> io::Result<()> {
         // The previous holder has ended, and no master has taken over yet.
         let last = report.successions.last().filter(|last| last.led_milliseconds.is_none());
         let promise = last.and_then(|last| last.promise_milliseconds);
-        let is_released = last.is_some_and(|last| last.end == EndOfLead::Released);
+        let is_released = last.is_some_and(|last| last.end == EndOfLeadership::Released);
         let once = if is_released { "" } else { " after the Lease expires," };
         let leads = promise.map_or_else(String::new, |promise| {
             format!("; another master becomes the leader{once} within {}", time(promise))

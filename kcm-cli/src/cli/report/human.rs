@@ -9,7 +9,7 @@ use std::path::Path;
 use super::style::Style;
 use crate::event::Event;
 use crate::finding::Severity;
-use crate::pki::identity::Reason;
+use crate::pki::identity::reasons;
 use crate::plan::Step;
 use crate::transport::Exchange;
 use crate::util::words;
@@ -136,13 +136,15 @@ fn style_of(severity: Severity) -> Style {
 }
 
 /// Writes the result of `kcm init`, and the next command.
-pub(super) fn initialised(out: &mut dyn Write, file: &Path) -> io::Result<()> {
+pub(super) fn initialised(out: &mut dyn Write, file: &Path, creates_ca: bool) -> io::Result<()> {
     let file = file.display();
-    writeln!(
-        out,
-        "wrote {file}; next: copy the CA certificate and key to the paths in this file, then run `{}`",
-        words::command(["kcm", "plan", "-f", &file.to_string(), "--root", "out"])
-    )
+    let plan = words::command(["kcm", "plan", "-f", &file.to_string(), "--root", "out"]);
+    let next = if creates_ca {
+        format!("run `{plan}`; the first `kcm apply` creates a CA")
+    } else {
+        format!("copy the CA certificate and key to the paths in this file, then run `{plan}`")
+    };
+    writeln!(out, "wrote {file}; next: {next}")
 }
 
 /// Ends a line with a text; further lines of it, such as those of a journal, are indented.
@@ -187,8 +189,4 @@ const WIDEST: usize = 64;
 /// Returns the width of a column that holds words of these lengths.
 pub(super) fn column(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.max().unwrap_or_default().min(WIDEST)
-}
-
-fn reasons(why: &[Reason]) -> String {
-    why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -1,11 +1,14 @@
 //! The only module that writes: results to standard output, progress to standard error.
 
 mod adopt;
+mod by_hand;
+mod cert;
 mod certs;
 mod document;
 mod drill;
 mod fresh;
 mod human;
+mod kubeconfig;
 mod lint;
 mod logs;
 mod progress;
@@ -17,6 +20,7 @@ mod terminal;
 pub(crate) mod tests;
 mod textfile;
 mod timer;
+mod unit;
 mod version;
 
 use std::collections::BTreeMap;
@@ -29,13 +33,16 @@ use serde::Serialize;
 use crate::cli::args::Form;
 use crate::error::ErrorDocument;
 use crate::event::{Event, EventSink};
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity, listed};
 use crate::ops::adopt::Adopted;
-use crate::ops::certs::CertificateCheck;
+use crate::ops::cert::{CertificateList, CertificateVerification};
+use crate::ops::certs::{CertificateCheck, CertificateRequests, ImportedCertificate};
 use crate::ops::drill::DrillReport;
+use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::timer::{Manager, UnitText};
+use crate::ops::unit::{UnitCheck, UnitDiff};
 use crate::preflight::lint::LintReport;
 use crate::rollout::{Outcome, Prepared};
 use crate::transport::Exchange;
@@ -45,6 +52,7 @@ use progress::Progress;
 use terminal::Terminal;
 
 pub(crate) use adopt::AdoptReport;
+pub(crate) use cert::CertificateFiles;
 pub(crate) use document::{API_VERSION, DocumentValue};
 pub(crate) use fresh::FreshFile;
 pub(crate) use textfile::{certificate_metrics, status_metrics};
@@ -58,6 +66,8 @@ pub(crate) use logs::LogReport;
 pub(crate) struct Report {
     form: Form,
     file: PathBuf,
+    /// The folder in place of the masters.
+    root: Option<PathBuf>,
     uploads: Uploads,
     progress: Option<Progress>,
 }
@@ -65,7 +75,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(form: Form, file: &Path) -> Self {
         let progress = (form == Form::Human).then(Progress::on_terminal).flatten();
-        Self { form, file: file.to_owned(), uploads: Uploads::default(), progress }
+        Self { form, file: file.to_owned(), root: None, uploads: Uploads::default(), progress }
     }
 
     /// Shows no progress lines, because other lines are written beside the report.
@@ -73,11 +83,20 @@ impl Report {
         Self { progress: None, ..self }
     }
 
+    /// Reports on folders in place of the masters.
+    pub(crate) fn in_folders(self, root: Option<&Path>) -> Self {
+        Self { root: root.map(Path::to_owned), ..self }
+    }
+
     pub(crate) fn plan(&self, prepared: &Prepared) -> io::Result<()> {
-        match self.form {
-            Form::Human => flushed(|out| human::plan(out, &prepared.plan, &self.file)),
-            form => document(form, &prepared.plan),
-        }
+        let root = self.root.as_deref();
+        shown(self.form, &prepared.plan, |out| human::plan(out, &prepared.plan, &self.file, root))
+    }
+
+    /// Shows a plan on standard error, before the operator confirms it.
+    pub(crate) fn plan_to_confirm(&self, prepared: &Prepared) -> io::Result<()> {
+        let advice = "Confirm to make these changes.";
+        human::plan_with_advice(&mut stderr(), &prepared.plan, &self.file, advice)
     }
 
     /// Reports the findings of `adopt` before it writes any file.
@@ -95,26 +114,29 @@ impl Report {
     pub(crate) fn adopted(&self, report: &AdoptReport<'_>, prints: bool) -> io::Result<()> {
         match self.form {
             Form::Human if prints => {
-                adopt::adopted(&mut stderr(), report, &self.file)?;
+                adopt::adopted(&mut stderr(), report, &self.file, self.root.as_deref())?;
                 text(&report.adopted.text)
             }
-            Form::Human => flushed(|out| adopt::adopted(out, report, &self.file)),
+            Form::Human => {
+                flushed(|out| adopt::adopted(out, report, &self.file, self.root.as_deref()))
+            }
             form => document(form, report),
         }
     }
 
     pub(crate) fn certificates(&self, check: &CertificateCheck) -> io::Result<()> {
+        shown(self.form, check, |out| certs::check(out, check))
+    }
+
+    pub(crate) fn requests(&self, requests: &CertificateRequests) -> io::Result<()> {
         match self.form {
-            Form::Human => flushed(|out| certs::check(out, check)),
-            form => document(form, check),
+            Form::Human => flushed(|out| by_hand::requests(out, requests)),
+            form => document(form, requests),
         }
     }
 
     pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
-        match self.form {
-            Form::Human => flushed(|out| status::status(out, status)),
-            form => document(form, status),
-        }
+        shown(self.form, status, |out| status::status(out, status))
     }
 
     /// Reports one of several status observations.
@@ -124,36 +146,24 @@ impl Report {
         if self.form == Form::Human && io::stdout().is_terminal() {
             anstream::stdout().write_all(CLEAR.as_bytes())?;
         }
-        match self.form {
-            Form::Human => flushed(|out| {
-                writeln!(out, "{}", words::moment(status.at))?;
-                status::status(out, status)?;
-                writeln!(out)
-            }),
-            Form::Json => document(Form::Jsonl, status),
-            form => document(form, status),
-        }
+        let form = if self.form == Form::Json { Form::Jsonl } else { self.form };
+        shown(form, status, |out| {
+            writeln!(out, "{}", words::moment(status.at))?;
+            status::status(out, status)?;
+            writeln!(out)
+        })
     }
 
     pub(crate) fn smoke(&self, report: &SmokeReport) -> io::Result<()> {
-        match self.form {
-            Form::Human => flushed(|out| smoke::report(out, report)),
-            form => document(form, report),
-        }
+        shown(self.form, report, |out| smoke::report(out, report))
     }
 
     pub(crate) fn drill(&self, report: &DrillReport) -> io::Result<()> {
-        match self.form {
-            Form::Human => flushed(|out| drill::report(out, report)),
-            form => document(form, report),
-        }
+        shown(self.form, report, |out| drill::report(out, report))
     }
 
     pub(crate) fn outcome(&self, outcome: &Outcome, end: End) -> io::Result<()> {
-        match self.form {
-            Form::Human => flushed(|out| human::outcome(out, outcome, end, &self.file)),
-            form => document(form, outcome),
-        }
+        shown(self.form, outcome, |out| human::outcome(out, outcome, end, &self.file))
     }
 }
 
@@ -201,6 +211,18 @@ impl Uploads {
     }
 }
 
+/// Writes a value to standard output: as text with `human`, or as a document.
+fn shown(
+    form: Form,
+    value: &impl DocumentValue,
+    human: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(human),
+        form => document(form, value),
+    }
+}
+
 /// Writes one document to standard output, with its version and kind.
 fn document(form: Form, value: &impl DocumentValue) -> io::Result<()> {
     let document = Document::new(value);
@@ -210,7 +232,9 @@ fn document(form: Form, value: &impl DocumentValue) -> io::Result<()> {
             format!("---\n{text}")
         }
         Form::Jsonl => terminal::json(&document, false)? + "\n",
-        Form::Human | Form::Json | Form::Sarif => terminal::json(&document, true)? + "\n",
+        Form::Human | Form::Json | Form::Sarif | Form::Cfssl => {
+            terminal::json(&document, true)? + "\n"
+        }
     };
     self::text(&text)
 }
@@ -223,18 +247,90 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 /// Reports the findings of `kcm lint`.
 pub(crate) fn lint(report: &LintReport, form: Form) -> io::Result<()> {
     match form {
-        Form::Human => flushed(|out| lint::report(out, report)),
         Form::Sarif => json(&report.to_sarif()),
-        form => document(form, report),
+        form => shown(form, report, |out| lint::report(out, report)),
+    }
+}
+
+/// Reports findings beside a result, on standard error. A write error is ignored.
+pub(crate) fn findings(findings: &[Finding]) {
+    let _ = human::diagnostic(&mut stderr(), Severity::Warning, &listed(findings));
+}
+
+/// Reports the file of `kcm kubeconfig build`. A write error is ignored, because the file exists.
+pub(crate) fn kubeconfig_built(file: &Path, is_written: bool) {
+    let _ = kubeconfig::built(&mut stderr(), file, is_written);
+}
+
+/// Reports a kubeconfig without its secrets.
+pub(crate) fn kubeconfig_view(view: &KubeconfigView, form: Form) -> io::Result<()> {
+    match form {
+        Form::Human => {
+            kubeconfig::warnings(&mut stderr(), view)?;
+            text(&view.text)
+        }
+        form => document(form, view),
+    }
+}
+
+/// Reports the check of a kubeconfig.
+pub(crate) fn kubeconfig_check(check: &KubeconfigCheck, form: Form) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(|out| kubeconfig::check(out, check)),
+        form => document(form, check),
+    }
+}
+
+/// Reports the check of units.
+pub(crate) fn unit_check(check: &UnitCheck, form: Form) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(|out| unit::check(out, check)),
+        form => document(form, check),
+    }
+}
+
+/// Reports the differences between two units.
+pub(crate) fn unit_diff(diff: &UnitDiff, form: Form) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(|out| unit::diff(out, diff)),
+        form => document(form, diff),
+    }
+}
+
+/// Reports warnings on standard error.
+pub(crate) fn warnings(warnings: &[String]) -> io::Result<()> {
+    warnings.iter().try_for_each(|warning| {
+        human::diagnostic(&mut stderr(), Severity::Warning, &words::harmless(warning))
+    })
+}
+
+/// Reports the files of `kcm cert`.
+pub(crate) fn made(form: Form, files: &CertificateFiles) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(|out| cert::files(out, files)),
+        form => document(form, files),
+    }
+}
+
+/// Reports the certificates of `kcm cert show`.
+pub(crate) fn certificate_list(form: Form, list: &CertificateList) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(|out| cert::list(out, list)),
+        form => document(form, list),
+    }
+}
+
+/// Reports a verified certificate.
+pub(crate) fn verified(form: Form, verified: &CertificateVerification) -> io::Result<()> {
+    match form {
+        Form::Human => flushed(|out| cert::verified(out, verified)),
+        form => document(form, verified),
     }
 }
 
 /// Reports the version of kcm.
 pub(crate) fn version(form: Form, text: &str, versions: &VersionReport) -> io::Result<()> {
-    match form {
-        Form::Human => flushed(|out| writeln!(out, "kcm {text}")),
-        form => document(form, versions),
-    }
+    shown(form, versions, |out| writeln!(out, "kcm {text}"))
 }
 
 /// Reports an exchange with a master, for `--verbose`.
@@ -251,9 +347,26 @@ pub(crate) fn text(text: &str) -> io::Result<()> {
     flushed(|out| out.write_all(text.as_bytes()))
 }
 
+/// Writes the content of a file to standard output: byte for byte, except on a terminal.
+pub(crate) fn content(content: &str) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        return text(content);
+    }
+    let mut out = io::stdout().lock();
+    match out.write_all(content.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
 /// Reports the result of `kcm init`. A write error is ignored, because the file exists.
-pub(crate) fn initialised(file: &Path) {
-    let _ = human::initialised(&mut stderr(), file);
+pub(crate) fn initialised(file: &Path, creates_ca: bool) {
+    let _ = human::initialised(&mut stderr(), file, creates_ca);
+}
+
+/// Reports imported certificates. A write error is ignored, because they are stored.
+pub(crate) fn imported(imported: &[ImportedCertificate]) {
+    let _ = by_hand::imported(&mut stderr(), imported);
 }
 
 /// Reports the units of `kcm certs timer`, and whether they were written.
@@ -277,7 +390,7 @@ pub(crate) fn ask(question: &str) -> io::Result<()> {
 pub(crate) fn failure(form: Form, message: &str, error: &ErrorDocument) -> io::Result<()> {
     human::diagnostic(&mut stderr(), Severity::Error, message)?;
     match form {
-        Form::Human => Ok(()),
+        Form::Human | Form::Cfssl => Ok(()),
         form => document(form, error),
     }
 }

@@ -1,5 +1,6 @@
 //! The human-readable status: a table of at most 100 columns, then the findings.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -18,42 +19,61 @@ use crate::util::words::harmless;
 const LONGEST_NAME: usize = 18;
 const HEADINGS: [&str; 9] =
     ["SERVICE", "AGE", "VERSION", "SYNC", "HEALTH", "ROLE", "CLIENT", "SERVED", "CLOCK"];
-const WIDTHS: [usize; 9] = [8, 5, 8, 11, 7, 7, 6, 6, 0];
 const PLAIN: Style = Style::Plain;
 
 pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
-    let names = status.masters.iter().map(|master| master.name.chars().count());
-    let width = names.max().unwrap_or_default().clamp(6, LONGEST_NAME);
+    let rows: Vec<_> = status.masters.iter().map(|master| Row::new(status, master)).collect();
+    let names = rows.iter().map(|row| row.name.chars().count());
+    let width = names.max().unwrap_or_default().max(6);
+    let widths = HEADINGS.iter().enumerate().map(|(place, heading)| {
+        let cells = rows.iter().filter_map(|row| row.cells.as_ref()?.get(place));
+        let longest = cells.map(|cell| cell.text.chars().count()).max().unwrap_or_default();
+        // A column without any text is not shown.
+        if longest == 0 { 0 } else { longest.max(heading.len()) }
+    });
+    let widths: Vec<_> = widths.collect();
     write!(out, "{NAME}{:width$}", "MASTER")?;
-    for (heading, width) in HEADINGS.iter().zip(WIDTHS) {
-        write!(out, "  {heading:width$}")?;
-    }
+    line(out, &HEADINGS.map(|heading| cell(heading, PLAIN)), &widths)?;
     writeln!(out, "{NAME:#}")?;
-    for master in &status.masters {
-        row(out, status, master, width)?;
+    for Row { name, cells } in &rows {
+        write!(out, "{name:width$}")?;
+        match cells {
+            Some(cells) => line(out, cells, &widths)?,
+            None => write!(out, "  {BAD}not observed{BAD:#}")?,
+        }
+        writeln!(out)?;
     }
     writeln!(out)?;
-    lead(out, status)?;
+    leadership(out, status)?;
     findings(out, &status.findings)?;
     summary(out, status)
 }
 
-fn row(
-    out: &mut dyn Write,
-    status: &Status,
-    master: &MasterStatus,
-    width: usize,
-) -> io::Result<()> {
-    write!(out, "{:width$}", shortened(&master.name, width))?;
-    let Some(facts) = master.facts() else {
-        return writeln!(out, "  {BAD}not observed{BAD:#}");
-    };
-    let cells = cells(status, &master.name, facts);
-    let last = cells.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
-    for (Cell { text, style }, width) in cells.iter().zip(WIDTHS).take(last) {
-        write!(out, "  {style}{text:width$}{style:#}")?;
+/// The row of a master; `None` if it was not observed.
+struct Row {
+    name: String,
+    cells: Option<[Cell; 9]>,
+}
+
+impl Row {
+    fn new(status: &Status, master: &MasterStatus) -> Self {
+        let cells = master.facts().map(|facts| cells(status, &master.name, facts));
+        Self { name: shortened(&master.name, LONGEST_NAME), cells }
     }
-    writeln!(out)
+}
+
+/// Writes the cells of a row without trailing spaces.
+fn line(out: &mut dyn Write, cells: &[Cell], widths: &[usize]) -> io::Result<()> {
+    let shown: Vec<_> = cells.iter().zip(widths).filter(|(_, width)| **width > 0).collect();
+    let end = shown.iter().rposition(|(cell, _)| !cell.text.is_empty());
+    for (place, (Cell { text, style }, width)) in shown.into_iter().enumerate() {
+        match Some(place).cmp(&end) {
+            Ordering::Less => write!(out, "  {style}{text:width$}{style:#}")?,
+            Ordering::Equal => write!(out, "  {style}{text}{style:#}")?,
+            Ordering::Greater => break,
+        }
+    }
+    Ok(())
 }
 
 struct Cell {
@@ -174,7 +194,7 @@ fn shortened(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-fn lead(out: &mut dyn Write, status: &Status) -> io::Result<()> {
+fn leadership(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     match &status.leadership {
         Observation::Unknown(_) if is_offline(status) => {}
         Observation::Unknown(why) => writeln!(out, "Cannot determine the leader: {why}.")?,

@@ -1,5 +1,6 @@
 //! Tests that external text in a report neither controls a terminal nor forges a line.
 
+mod local;
 mod progress;
 mod schemas;
 mod values;
@@ -127,6 +128,16 @@ pub(crate) fn assert_errors_are_harmless(errors: impl Fn(&str) -> Vec<(String, E
             assert!(faults.is_empty(), "{word:?}: {}", faults.join("\n"));
         }
     }
+}
+
+/// Returns the metrics of sample reports: of the status and of the certificates.
+pub(crate) fn metrics() -> [String; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kcm.prom");
+    super::status_metrics(&values::status("word"), &file).unwrap();
+    let status = std::fs::read_to_string(&file).unwrap();
+    super::certificate_metrics(&values::check("word"), &file).unwrap();
+    [status, std::fs::read_to_string(&file).unwrap()]
 }
 
 /// A word of hostile and plain pieces. Its first character begins no line of kcm.

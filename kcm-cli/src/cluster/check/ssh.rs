@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::At;
+use super::pki::secret;
 use crate::cluster::error::ClusterFileError;
-use crate::cluster::file::{JumpEntry, SshSection, SudoPasswordSection};
+use crate::cluster::file::{JumpEntry, SshSection};
 use crate::cluster::locate::Step;
 use crate::cluster::locate::Step::{Index, Key};
 use crate::cluster::value::SshUser;
-use crate::cluster::{HostKeys, Jump, Ssh, Sudo, SudoPassword};
+use crate::cluster::{HostKeys, Jump, SecretSource, Ssh, Sudo};
 
 /// The keys that a section sets. The others come from the other section or the defaults.
 #[derive(Clone, Default)]
@@ -20,7 +21,7 @@ pub(super) struct SshChoices {
     config_file: Option<PathBuf>,
     jump: Option<Vec<Jump>>,
     sudo: Option<Sudo>,
-    sudo_password: Option<SudoPassword>,
+    sudo_password: Option<SecretSource>,
     host_keys: Option<HostKeys>,
     connect_timeout: Option<Duration>,
 }
@@ -75,8 +76,10 @@ fn choices(
 ) -> Result<SshChoices, ClusterFileError> {
     let Some(section) = section else { return Ok(SshChoices::default()) };
     let jump = section.jump.map(|jump| jumps(at, path, jump, folder)).transpose()?;
-    let sudo_password =
-        section.sudo_password.map(|of| password(at, path, of, folder)).transpose()?;
+    let sudo_password = section
+        .sudo_password
+        .map(|of| secret(at, &below(path, Key("sudoPassword")), of, folder))
+        .transpose()?;
     Ok(SshChoices {
         user: section.user.map(|user| user.0),
         port: port(at, path, section.port)?,
@@ -119,26 +122,6 @@ fn port(
             Err(at.error(&below(path, Key("port")), problem))
         }
         port => Ok(port),
-    }
-}
-
-fn password(
-    at: &At<'_>,
-    path: &[Step<'_>],
-    section: SudoPasswordSection,
-    folder: &Path,
-) -> Result<SudoPassword, ClusterFileError> {
-    match (section.file, section.env) {
-        (Some(file), None) => Ok(SudoPassword::File(file.0.from(folder))),
-        (None, Some(env)) => Ok(SudoPassword::Env(env.0.0)),
-        (Some(_), Some(_)) => {
-            let problem = "sets both `file` and `env`; keep one of them";
-            Err(at.error(&below(path, Key("sudoPassword")), problem))
-        }
-        (None, None) => {
-            let problem = "sets neither `file` nor `env`; write {file: PATH} or {env: NAME}, or remove this key for a prompt on the terminal";
-            Err(at.error(&below(path, Key("sudoPassword")), problem))
-        }
     }
 }
 

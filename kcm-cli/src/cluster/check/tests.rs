@@ -1,7 +1,7 @@
 //! Tests of defaults, overrides and contradictions.
 
 use super::*;
-use crate::cluster::{Cluster, HostKeys, NodeMasks, Sudo, SudoPassword};
+use crate::cluster::{Cluster, HostKeys, NodeMasks, SecretSource, Sudo};
 use kcm_systemd::Hardening;
 
 const SMALLEST: &str = "
@@ -32,7 +32,7 @@ fn the_smallest_file_has_the_tutorials_defaults() {
     assert_eq!(cluster.masters[0].bind_address.to_string(), "192.168.1.204");
     assert_eq!((cluster.install.binary.as_deref(), cluster.install.distribute_ca), (None, false));
     let ssh = &cluster.masters[0].ssh;
-    assert_eq!((ssh.sudo, &ssh.sudo_password), (Sudo::Passwordless, &SudoPassword::Terminal));
+    assert_eq!((ssh.sudo, &ssh.sudo_password), (Sudo::Passwordless, &SecretSource::Terminal));
     assert_eq!((ssh.host_keys, ssh.connect_timeout.as_secs()), (HostKeys::Strict, 10));
     let service = &cluster.service;
     assert_eq!((&service.user, &service.group, service.hardening), (&None, &None, Hardening::None));
@@ -123,11 +123,11 @@ fn a_masters_own_way_of_sudo_comes_before_that_of_all() {
     let cluster = parse(&text).unwrap();
     let ssh = |name: &str| &cluster.master(name).unwrap().ssh;
     let first = ssh("k8s-master-01");
-    assert_eq!(first.sudo_password, SudoPassword::File("site/secret".into()));
+    assert_eq!(first.sudo_password, SecretSource::File("site/secret".into()));
     assert_eq!((first.sudo, first.host_keys), (Sudo::Password, HostKeys::AcceptNew));
     assert_eq!((first.connect_timeout.as_secs(), first.jump.len()), (60, 1));
     let second = ssh("m2");
-    assert_eq!(second.sudo_password, SudoPassword::Env("PASSWORD".to_owned()));
+    assert_eq!(second.sudo_password, SecretSource::Env("PASSWORD".to_owned()));
     assert_eq!((second.sudo, second.host_keys), (Sudo::Password, HostKeys::Strict));
     assert_eq!((second.connect_timeout.as_secs(), second.jump.len()), (60, 0));
     assert_eq!((ssh("m3").sudo, ssh("m3").connect_timeout.as_secs()), (Sudo::None, 2));

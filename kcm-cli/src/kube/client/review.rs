@@ -16,6 +16,7 @@ use crate::kube::lease::{LEASE_NAME, LEASE_NAMESPACE};
 
 /// Version and clock of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerVersion {
     /// Version of the server, such as `v1.36.2`.
     pub version: String,

@@ -1,30 +1,20 @@
 //! TLS to the API server with aws-lc-rs, and the classification of its failures.
 
 use std::io;
-use std::sync::Arc;
 
-use kcm_pki::Certificate;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError,
-    RootCertStore, SignatureScheme,
-};
+use rustls::{AlertDescription, CertificateError, ClientConfig, OtherError};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use time::OffsetDateTime;
 
 use crate::kube::error::Problem;
 use crate::pki::Pair;
+use crate::transport::{Unexpected, Verifier};
 
 /// Builds a client configuration that trusts only `ca` and presents `pair`.
-///
-/// The provider is explicit: rustls has no default if an embedder's build has two providers.
 pub(super) fn client(ca: &str, pair: &Pair) -> Result<ClientConfig, Problem> {
     let unusable = |what: &str, reason: String| Problem::Unusable { what: what.to_owned(), reason };
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Verifier::new(ca, &provider).map_err(|reason| unusable("the CA", reason))?;
+    let verifier = Verifier::trusting(ca).map_err(|reason| unusable("the CA", reason))?;
     let chain = CertificateDer::pem_slice_iter(pair.certificate.as_bytes());
     let chain = chain
         .collect::<Result<Vec<_>, _>>()
@@ -34,11 +24,8 @@ pub(super) fn client(ca: &str, pair: &Pair) -> Result<ClientConfig, Problem> {
     }
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())
         .map_err(|error| unusable("the key", error.to_string()))?;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Problem::Tls { reason: error.to_string() })?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+    let config = verifier.config().map_err(|error| Problem::Tls { reason: error.to_string() })?;
+    let mut config = config
         .with_client_auth_cert(chain, key)
         .map_err(|error| unusable("the certificate with its key", error.to_string()))?;
     config.alpn_protocols = protocols();
@@ -56,94 +43,6 @@ pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, Problem> {
         what: format!("the server's name {host:?}"),
         reason: error.to_string(),
     })
-}
-
-/// Verifies servers as rustls does, and adds details of the certificate to errors.
-#[derive(Debug)]
-struct Verifier(Arc<WebPkiServerVerifier>);
-
-impl Verifier {
-    fn new(ca: &str, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
-            let certificate = certificate.map_err(|error| error.to_string())?;
-            roots.add(certificate).map_err(|error| error.to_string())?;
-        }
-        let builder =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-        builder.build().map(Self).map_err(|error| error.to_string())
-    }
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let judged = self.0.verify_server_cert(certificate, intermediates, name, ocsp, now);
-        judged.map_err(|error| {
-            let shown = Certificate::from_der(certificate).ok();
-            match error {
-                // A CA with the same name but another key appears as a bad signature.
-                rustls::Error::InvalidCertificate(
-                    CertificateError::UnknownIssuer | CertificateError::BadSignature,
-                ) => Judgement::AnotherCa(shown.map(|shown| shown.issuer())).into(),
-                rustls::Error::InvalidCertificate(
-                    CertificateError::NotValidForName
-                    | CertificateError::NotValidForNameContext { .. },
-                ) => {
-                    let hosts =
-                        |shown: Certificate| shown.sans().iter().map(ToString::to_string).collect();
-                    Judgement::AnotherName {
-                        expected: name.to_str().into_owned(),
-                        presented: shown.map(hosts).unwrap_or_default(),
-                    }
-                    .into()
-                }
-                error => error,
-            }
-        })
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// An error with details of the certificate, passed through rustls.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("not the expected server")]
-enum Judgement {
-    AnotherCa(Option<String>),
-    AnotherName { expected: String, presented: Vec<String> },
-}
-
-impl From<Judgement> for rustls::Error {
-    fn from(judgement: Judgement) -> Self {
-        CertificateError::Other(OtherError(Arc::new(judgement))).into()
-    }
 }
 
 /// Classifies the failure of a handshake.
@@ -167,15 +66,16 @@ pub(super) fn explain(error: &io::Error) -> Problem {
 
 fn explain_certificate(error: &CertificateError) -> Problem {
     if let CertificateError::Other(OtherError(other)) = error
-        && let Some(judgement) = other.downcast_ref::<Judgement>()
+        && let Some(unexpected) = other.downcast_ref::<Unexpected>()
     {
-        return match judgement.clone() {
-            Judgement::AnotherCa(issuer) => Problem::AnotherCa { issuer },
-            Judgement::AnotherName { expected, presented } => {
+        return match unexpected.clone() {
+            Unexpected::Ca(issuer) => Problem::AnotherCa { issuer },
+            Unexpected::Name { expected, presented } => {
                 Problem::AnotherName { expected, presented }
             }
         };
     }
+    // A kubeconfig's connection has the verifier of `kube`.
     match error {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             Problem::AnotherCa { issuer: None }

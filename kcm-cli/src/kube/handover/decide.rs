@@ -30,6 +30,7 @@ pub struct EndedProcess<'a> {
 
 /// The decision about a Lease.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Decision {
     /// Replace the Lease with this one.
     Free(Lease),

@@ -27,6 +27,7 @@ const ATTEMPTS: usize = 5;
 
 /// The result of a handover.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Handover {
     /// The Lease was released.
     Freed,

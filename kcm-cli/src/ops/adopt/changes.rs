@@ -11,8 +11,8 @@ use super::findings::{Findings, Share};
 use super::look::Found;
 use crate::artifact::view;
 use crate::cluster::layout::{Layout, Role};
-use crate::cluster::{Cluster, Master};
-use crate::desired::{Content, Desired, HeldPair, Identity, Materials, desired, flags};
+use crate::cluster::{Cluster, Master, OWN_KEY};
+use crate::desired::{Content, Desired, Identity, Materials, desired, flags};
 
 type Settings = BTreeMap<(String, String), Vec<String>>;
 
@@ -114,7 +114,7 @@ pub(super) fn set_flags(
         let ours = flags(plain, &layout, &planned).map_err(|reason| AdoptError::Unit {
             master: master.name.clone(),
             path: master.unit_file.to_string(),
-            reason,
+            why: reason.into(),
         })?;
         let theirs = &master.meaning.flags;
         let mut of_master = BTreeMap::new();
@@ -154,27 +154,17 @@ pub(super) fn set_flags(
 /// Reports whether the cluster file has a separate key for a flag. The masters are compared there
 /// already.
 fn has_key_of_its_own(flag: &str) -> bool {
-    matches!(
-        flag,
-        "bind-address"
-            | "cluster-cidr"
-            | "cluster-name"
-            | "kubeconfig"
-            | "node-cidr-mask-size"
-            | "node-cidr-mask-size-ipv4"
-            | "node-cidr-mask-size-ipv6"
-            | "service-cluster-ip-range"
-    )
+    flag == "kubeconfig" || OWN_KEY.iter().any(|(own, _)| *own == flag)
 }
 
 fn layout_of(cluster: &Cluster) -> Result<Layout, AdoptError> {
-    Layout::of(&cluster.install).map_err(|error| AdoptError::Request { reason: error.to_string() })
+    Layout::of(&cluster.install).map_err(|error| AdoptError::Request(error.to_string().into()))
 }
 
 /// Renders the artifacts of kcm, with this certificate and the masters' key.
 fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Option<Desired> {
     let materials = Materials {
-        identity: Identity::OnMasters(HeldPair { certificate: identity, master: None }),
+        identity: Identity::OnMasters { certificate: identity, master: None },
         serving: None,
         ca: Some(ca),
         trust: None,

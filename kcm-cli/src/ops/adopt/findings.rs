@@ -14,7 +14,7 @@ use super::subject::Csr;
 use crate::finding::{Finding, FindingCode};
 use crate::observed::trust::described;
 use crate::preflight;
-use crate::preflight::lint::{FileUse, of_file};
+use crate::preflight::lint::{FileUse, of_file, weighed};
 use crate::transport::{Observation, PathState};
 
 /// Remaining validity from which a certificate is reported.
@@ -182,7 +182,8 @@ impl<'a> Findings<'a> {
             _ => None,
         };
         let versions = version.map_or(LintVersions::Unknown, |it| LintVersions::These(vec![it]));
-        for lint in lint_flags(&master.meaning.flags, &versions) {
+        let lints = lint_flags(&master.meaning.flags, &versions).into_iter();
+        for lint in lints.filter_map(|lint| weighed(lint, self.found.len() > 1)) {
             let problem = format!("{lint} [{}]", lint.code);
             let finding = Finding::error(FindingCode::FlagLint, &master.name, problem, &*lint.help);
             self.all.push(match lint.severity {

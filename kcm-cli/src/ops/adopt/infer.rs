@@ -27,7 +27,7 @@ pub(super) fn infer(
     now: time::OffsetDateTime,
 ) -> Result<Adopted, AdoptError> {
     let mut findings = Findings::of(found, now);
-    let unknown = |what, reason: &str| AdoptError::Unknown { what, reason: reason.to_owned() };
+    let unknown = |what, reason: &str| AdoptError::Unknown { what, why: reason.into() };
     if found.is_empty() {
         return Err(unknown("the configuration", "no master is given; name one with --master"));
     }

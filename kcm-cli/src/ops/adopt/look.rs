@@ -17,6 +17,7 @@ use crate::transport::{
     Batch, FindUnit, Inspect, Inspected, Operation, OperationError, PathState, Probe, Read, Reply,
     Transport, UnitState, View,
 };
+use crate::util::explanation::Explanation;
 use crate::util::files::{Owner, RemotePath};
 use crate::util::words::command;
 
@@ -147,8 +148,9 @@ pub(super) async fn look_at(
     transport: &dyn Transport,
     request: &AdoptRequest,
 ) -> Result<Found, AdoptError> {
-    let unit = request.unit.parse::<UnitName>().map_err(|error| AdoptError::Request {
-        reason: format!("{error}; use the full name, for example kube-controller-manager.service"),
+    let unit = request.unit.parse::<UnitName>().map_err(|error| {
+        let help = "use the full name, for example kube-controller-manager.service";
+        AdoptError::Request(Explanation::new(error.to_string(), help))
     })?;
     let mut replies = ask(name, transport, first(&unit)).await?.into_iter();
     let contract = || AskError::Contract { master: name.to_owned() };
@@ -165,26 +167,27 @@ pub(super) async fn look_at(
     let Some((effective, unit_file)) = effective.zip(file) else {
         return Err(AdoptError::NoUnit { master: name.to_owned(), unit: unit.to_string() });
     };
-    let refused = |reason: String| AdoptError::Refused {
+    let refused = |why: Explanation| AdoptError::Refused {
         findings: of_unit(name, &effective, NOT_ADOPTED),
         error: Box::new(AdoptError::Unit {
             master: name.to_owned(),
             path: unit_file.to_string(),
-            reason,
+            why,
         }),
     };
     if found.is_masked() {
         let unmask = command(["systemctl", "unmask", unit.as_str()]);
-        let reason = format!("the unit is masked; run `{unmask}` on the master");
-        return Err(refused(reason));
+        let help = format!("run `{unmask}` on the master");
+        return Err(refused(Explanation::new("the unit is masked", help)));
     }
     if let Some(executable) = effective.executable()
         && !is_the_program(name, transport, &executable).await?
     {
         return Err(refused(program::refusal(&executable)));
     }
-    let (meaning, strays) =
-        effective.meaning_without_strays().map_err(|error| refused(error.to_string()))?;
+    let (meaning, strays) = effective
+        .meaning_without_strays()
+        .map_err(|error| refused(Explanation::without_help(error.to_string())))?;
     let unit = unit_file.name().parse().unwrap_or(unit);
     let mut found = Found {
         name: name.to_owned(),
@@ -251,11 +254,7 @@ fn probe(unit: &UnitName, executable: RemotePath, paths: Vec<RemotePath>) -> Ope
     Operation::Probe(Probe {
         unread: paths.clone(),
         paths,
-        unit: unit.clone(),
-        unit_path: executable.clone(),
-        executable,
-        note: None,
-        accounts: Vec::new(),
+        ..Probe::new(unit.clone(), executable.clone(), executable)
     })
 }
 
@@ -283,14 +282,12 @@ async fn look_further(
     paths.insert(found.unit_file.clone());
     let paths: Vec<_> = paths.into_iter().collect();
     let read = |path: &RemotePath, view| Operation::Read(Read { path: path.clone(), view });
+    let unit_file = || found.unit_file.clone();
+    let program = executable.clone().unwrap_or_else(unit_file);
     let mut operations = vec![Operation::Probe(Probe {
         paths: paths.clone(),
         unread: executable.clone().into_iter().collect(),
-        unit: unit.clone(),
-        unit_path: found.unit_file.clone(),
-        executable: executable.clone().unwrap_or_else(|| found.unit_file.clone()),
-        note: None,
-        accounts: Vec::new(),
+        ..Probe::new(unit.clone(), unit_file(), program)
     })];
     operations.extend(kubeconfig.iter().map(|path| read(path, View::KubeconfigPublic)));
     operations.extend(ca.iter().map(|path| read(path, View::Certificates)));

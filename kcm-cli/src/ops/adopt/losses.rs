@@ -3,7 +3,7 @@
 use kcm_systemd::{Effect, Finding as UnitFinding, FindingCode as UnitCode};
 
 use crate::finding::{Finding, FindingCode};
-use crate::observed::effective::EffectiveUnit;
+use crate::observed::effective::{EffectiveUnit, Lost};
 
 /// Help for a loss on masters that are adopted.
 pub(super) const ADOPTED: &str = "set the intended value in the cluster file and run `kcm apply`; kcm adopts the effective settings";
@@ -30,10 +30,7 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
     let lost = unit.lost();
     for (path, finding) in unit.findings() {
         // A line of flags is reported with the others below.
-        let is_flags = matches!(finding.code, UnitCode::UnknownKey | UnitCode::MissingEquals)
-            && finding.subject.starts_with("--")
-            && lost.iter().any(|lost| lost.path == path);
-        if is_flags {
+        if is_line_of_flags(path, &finding, &lost) {
             continue;
         }
         let problem = format!("{path}: {}", without_help(&finding));
@@ -87,20 +84,32 @@ pub(super) fn of_unit(master: &str, unit: &EffectiveUnit, follows: &str) -> Vec<
         let help = "create the file; systemd does not start the unit without it";
         Finding::error(FindingCode::FileMissing, master, problem, help)
     }));
+    found.extend(
+        of_type(unit).map(|(problem, help)| warn(FindingCode::UnitSettingLost, problem, help)),
+    );
+    found
+}
+
+/// Reports a finding that is about a line of flags outside of the command.
+pub(crate) fn is_line_of_flags(path: &str, finding: &UnitFinding, lost: &[Lost]) -> bool {
+    matches!(finding.code, UnitCode::UnknownKey | UnitCode::MissingEquals)
+        && finding.subject.starts_with("--")
+        && lost.iter().any(|lost| lost.path == path)
+}
+
+/// Returns the problem with a type of service that does not become active, and its fix.
+pub(crate) fn of_type(unit: &EffectiveUnit) -> Option<(String, &'static str)> {
     let kind = unit.merged();
     let kind = kind.value("Service", "Type").unwrap_or_default();
-    if let Some((kind, waits)) = OTHER_TYPES.iter().find(|(name, _)| *name == kind) {
-        let problem =
-            format!("with Type={kind} systemd {waits}, and the service does not become active");
-        let help = "set Type=simple or Type=exec, or remove Type=";
-        found.push(warn(FindingCode::UnitSettingLost, problem, help));
-    }
-    found
+    let (kind, waits) = OTHER_TYPES.iter().find(|(name, _)| *name == kind)?;
+    let problem =
+        format!("with Type={kind} systemd {waits}, and the service does not become active");
+    Some((problem, "set Type=simple or Type=exec, or remove Type="))
 }
 
 /// Returns missing environment files, and whether each is optional. Optional ones are included only
 /// if a variable is not set anywhere.
-fn missing(unit: &EffectiveUnit) -> impl Iterator<Item = (&str, bool)> {
+pub(crate) fn missing(unit: &EffectiveUnit) -> impl Iterator<Item = (&str, bool)> {
     let is_short = unit.findings().iter().any(|(_, it)| it.code == UnitCode::VariableNotSet);
     let missing = unit
         .environment

@@ -9,9 +9,9 @@ mod findings;
 mod identity;
 mod infer;
 mod look;
-mod losses;
+pub(crate) mod losses;
 mod named;
-mod program;
+pub(crate) mod program;
 mod ranges;
 mod subject;
 mod trust;
@@ -31,10 +31,11 @@ use crate::finding::{Finding, FindingCode, Severity};
 use crate::fleet::Fleet;
 use crate::observed::{AskError, ObserveError};
 use crate::ops::apply::compare;
+use crate::preflight::lint;
 use crate::rollout::Prepared;
+use crate::util::explanation::Explanation;
 use crate::util::schema::Sha256;
 use crate::util::tasks::at_once;
-use crate::util::words::harmless;
 use choices::{MasterChoice, ssh_section};
 use look::look_at;
 
@@ -108,6 +109,7 @@ impl AdoptRequest {
 /// Result of an adoption: a cluster file, and the files that it names.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Adopted {
     /// The text of the cluster file.
     pub text: String,
@@ -150,6 +152,12 @@ impl Adopted {
         })
     }
 
+    /// Reports whether `plan` and `apply` refuse the flags of the cluster file.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        lint::lint(&self.cluster, &[]).worst() == Some(lint::Severity::Error)
+    }
+
     /// Reports whether a finding is an error. The masters are then adopted with their faults.
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -168,9 +176,7 @@ pub enum AdoptError {
     #[error(transparent)]
     Ask(#[from] AskError),
     /// The unit was not found on a master.
-    #[error(
-        "{master}: systemd finds no unit {unit}; omit this master, or name another unit with --unit"
-    )]
+    #[error("{master}: systemd finds no unit {unit}")]
     NoUnit {
         /// Name of the master.
         master: String,
@@ -178,17 +184,17 @@ pub enum AdoptError {
         unit: String,
     },
     /// The unit does not run a program that kcm could run.
-    #[error("{master}: {path}: {reason}")]
+    #[error("{master}: {path}: {}", why.problem)]
     Unit {
         /// Name of the master.
         master: String,
         /// Path of the unit file.
         path: String,
-        /// The cause, and how to fix it.
-        reason: String,
+        /// The problem and its fix.
+        why: Explanation,
     },
     /// The kubeconfig cannot be read, or names no API server and identity.
-    #[error("{}: {}\nhelp: {}", harmless(master), harmless(reason), harmless(help))]
+    #[error("{master}: {reason}")]
     Kubeconfig {
         /// Name of the master.
         master: String,
@@ -206,18 +212,16 @@ pub enum AdoptError {
         findings: Vec<Finding>,
     },
     /// A required value of the cluster file could not be determined.
-    #[error("cannot determine {what}: {reason}")]
+    #[error("cannot determine {what}: {}", why.problem)]
     Unknown {
         /// Name of the value.
         what: &'static str,
-        /// The cause, and how to fix it.
-        reason: String,
+        /// The problem and its fix.
+        why: Explanation,
     },
     /// The masters have different values, and none is that of most masters.
     #[error(
-        "{} is not the same on all masters, and no value is shared by most of them: {}\nhelp: make it the same, or adopt only the masters with the correct value",
-        harmless(what),
-        harmless(each)
+        "{what} is not the same on all masters, and no value is shared by most of them: {each}"
     )]
     Disagree {
         /// Name of the value.
@@ -229,11 +233,34 @@ pub enum AdoptError {
     #[error("cannot express the observed configuration in a cluster file: {0}")]
     NotSayable(ClusterFileError),
     /// The request is not valid.
-    #[error("{reason}")]
-    Request {
-        /// The cause.
-        reason: String,
-    },
+    #[error("{}", .0.problem)]
+    Request(Explanation),
+}
+
+impl AdoptError {
+    /// Returns the fix, if one is known.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Observe(_) => {
+                Some("to continue without a master, leave out its --master option".to_owned())
+            }
+            Self::NoUnit { .. } => {
+                Some("omit this master, or name another unit with --unit".to_owned())
+            }
+            Self::Disagree { .. } => {
+                let help = "make it the same, or adopt only the masters with the correct value";
+                Some(help.to_owned())
+            }
+            Self::Kubeconfig { help, .. } => Some(help.clone()),
+            Self::Unit { why, .. } | Self::Unknown { why, .. } | Self::Request(why) => {
+                why.help.clone()
+            }
+            Self::Refused { error, .. } => error.help(),
+            Self::NotSayable(error) => error.help.as_deref().map(str::to_owned),
+            Self::Ask(_) => None,
+        }
+    }
 }
 
 /// Observes masters that were set up by hand, and describes them in a cluster file. Writes nothing.
@@ -277,10 +304,8 @@ pub async fn adopt(
         error: Box::new(error),
         findings: findings::Findings::of_units(&found).all(),
     })?;
-    let path = &adopted.cluster.pki.ca_key;
-    if !path.exists() {
-        adopted.findings.push(findings::no_ca_key(path));
-    }
+    let missing = adopted.cluster.pki.ca_key.as_deref().filter(|path| !path.exists());
+    adopted.findings.extend(missing.map(findings::no_ca_key));
     Ok(adopted)
 }
 

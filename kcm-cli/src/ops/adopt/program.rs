@@ -1,5 +1,7 @@
 //! Recognition of kube-controller-manager, and advice for other programs that units run. Pure.
 
+use crate::util::explanation::Explanation;
+
 /// Required name of the program, or of the file that it links to.
 const NAME: &str = "kube-controller-manager";
 /// Words that may follow the name of a renamed program, besides words with a digit.
@@ -12,7 +14,7 @@ const SUFFIXES: [&str; 12] = [
 /// `kube-controller-manager`, alone or followed by a version or an architecture. Examples are
 /// `kube-controller-manager-v1.31.2` and `kube-controller-manager_linux-amd64`. A script such as
 /// `kube-controller-manager.sh` is not accepted.
-pub(super) fn is_kube_controller_manager(path: &str) -> bool {
+pub(crate) fn is_kube_controller_manager(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let Some(suffix) = name.strip_prefix(NAME) else { return false };
     let mut words = suffix.split(['-', '.', '_', '+']);
@@ -23,7 +25,7 @@ pub(super) fn is_kube_controller_manager(path: &str) -> bool {
 }
 
 /// Explains why kcm does not adopt a unit that runs `path`, and how to fix it.
-pub(super) fn refusal(path: &str) -> String {
+pub(crate) fn refusal(path: &str) -> Explanation {
     let name = path.rsplit('/').next().unwrap_or(path);
     let directive = |directive: &str| {
         format!(
@@ -68,7 +70,7 @@ pub(super) fn refusal(path: &str) -> String {
              a file"
         ),
     };
-    format!("ExecStart= runs {path}, not {NAME}; {advice}")
+    Explanation::new(format!("ExecStart= runs {path}, not {NAME}"), advice)
 }
 
 #[cfg(test)]
@@ -118,7 +120,7 @@ mod tests {
             ("/usr/bin/kubelet", "static Pod"),
             ("/opt/kcm/run", "a renamed binary"),
         ] {
-            let refusal = refusal(path);
+            let refusal = refusal(path).to_string();
             let start = format!("ExecStart= runs {path}, not kube-controller-manager; ");
             assert!(refusal.starts_with(&start) && refusal.contains(advice), "{refusal}");
         }

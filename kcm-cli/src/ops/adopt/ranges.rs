@@ -4,6 +4,7 @@ use super::AdoptError;
 use super::choices::Choices;
 use super::findings::Findings;
 use crate::cluster::{Cidr, IpFamily, Ranges};
+use crate::util::explanation::Explanation;
 
 /// Ranges to use if no flag names one: kcm's default, then alternatives if that overlaps. The last
 /// two are IPv6.
@@ -25,11 +26,11 @@ pub(super) fn ranges(choices: &mut Choices, findings: &mut Findings<'_>) -> Resu
     let pods = pods.or_else(|| beside(services.as_ref(), &PODS));
     let services = services.or_else(|| beside(pods.as_ref(), &SERVICES));
     let (Some(pods), Some(services)) = (pods, services) else {
-        let reason = "no default range of kcm fits the range of the other flag; set --cluster-cidr and --service-cluster-ip-range in the unit";
-        return Err(AdoptError::Unknown {
-            what: "the Pod and Service ranges",
-            reason: reason.to_owned(),
-        });
+        let why = Explanation::new(
+            "no default range of kcm fits the range of the other flag",
+            "set --cluster-cidr and --service-cluster-ip-range in the unit",
+        );
+        return Err(AdoptError::Unknown { what: "the Pod and Service ranges", why });
     };
     masks(choices, &pods, findings)?;
     choices.cluster_cidr = pods.iter().map(ToString::to_string).collect();
@@ -48,8 +49,8 @@ fn found(
         return Ok(None);
     }
     let unknown = |reason: String| {
-        let reason = format!("--{flag}={value}: {reason}; correct it in the unit");
-        AdoptError::Unknown { what, reason }
+        let problem = format!("--{flag}={value}: {reason}");
+        AdoptError::Unknown { what, why: Explanation::new(problem, "correct it in the unit") }
     };
     match value.parse::<Ranges>() {
         Ok(ranges) => Ok(Some(ranges)),

@@ -9,6 +9,7 @@ use super::findings::{Findings, Share};
 use super::look::Found;
 use crate::cluster::layout::TRUST;
 use crate::observed::trust::described;
+use crate::util::explanation::Explanation;
 
 /// Flag of the signing CA, followed by that of the CAs that Pods accept.
 const SIGNING: &str = "cluster-signing-cert-file";
@@ -57,10 +58,15 @@ pub(super) fn signing_ca(
             && Share::Most.common(found.iter().map(issued)) == Some(true)
     };
     let signing = all.iter().find(issued).or_else(|| all.first()).cloned();
-    signing.ok_or_else(|| roots.err().unwrap_or_else(|| AdoptError::Unknown {
-        what: "the CA",
-        reason: "no flag names the CA certificate, and no kubeconfig contains one; set --cluster-signing-cert-file in the unit".to_owned(),
-    }))
+    signing.ok_or_else(|| {
+        roots.err().unwrap_or_else(|| AdoptError::Unknown {
+            what: "the CA",
+            why: Explanation::new(
+                "no flag names the CA certificate, and no kubeconfig contains one",
+                "set --cluster-signing-cert-file in the unit",
+            ),
+        })
+    })
 }
 
 /// Returns the CA certificates that the kubeconfigs of most masters trust, in order of first

@@ -11,6 +11,7 @@ use crate::pki::RENEW_BEFORE;
 /// Validity of a certificate at the time of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum Validity {
     /// Valid and not due.
     Good,

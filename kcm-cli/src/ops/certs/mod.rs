@@ -2,6 +2,7 @@
 //!
 //! Connects only to the masters, so it works while the API server is down.
 
+mod by_hand;
 mod evaluate;
 mod look;
 
@@ -20,12 +21,17 @@ use crate::error::Error;
 use crate::pki;
 use crate::util::schema::{Rfc3339, Sha256};
 
+pub use by_hand::{
+    CertificateRequests, ImportedCertificate, RequestedCertificate, SignedFile,
+    import_certificates, request_certificates,
+};
 pub use evaluate::Validity;
 pub(crate) use look::{SeenCertificate, in_files, served};
 
 /// Result of a certificate check.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct CertificateCheck {
     /// Time of the check.
     #[serde(with = "time::serde::rfc3339")]
@@ -40,6 +46,7 @@ pub struct CertificateCheck {
 /// Use of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum CertificateUse {
     /// Certificate of the CA.
     Ca,
@@ -69,6 +76,7 @@ impl fmt::Display for CertificateUse {
 /// A certificate and its validity.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct CheckedCertificate {
     /// Name of the master; absent for this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +104,7 @@ pub struct CheckedCertificate {
 /// A certificate that could not be read.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct UnseenCertificate {
     /// Name of the master; absent for this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,20 +198,29 @@ pub(crate) struct Found {
 impl Found {
     fn judged(self, due_within: Option<Duration>, now: OffsetDateTime) -> CheckedCertificate {
         let Self { master, role, place, certificate } = self;
-        CheckedCertificate {
-            master,
+        let checked = CheckedCertificate::new((role, place), &certificate, due_within, now);
+        CheckedCertificate { master, ..checked }
+    }
+}
+
+impl CheckedCertificate {
+    /// Evaluates a certificate of this machine, given its use and its place.
+    pub(crate) fn new(
+        (role, place): (CertificateUse, String),
+        certificate: &Certificate,
+        due_within: Option<Duration>,
+        now: OffsetDateTime,
+    ) -> Self {
+        let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+        Self {
+            master: None,
             role,
             place,
             subject: certificate.subject(),
             fingerprint: certificate.fingerprint(),
-            not_after: certificate.not_after(),
-            days_left: (certificate.not_after() - now).whole_days(),
-            validity: evaluate::validity(
-                certificate.not_before(),
-                certificate.not_after(),
-                due_within,
-                now,
-            ),
+            not_after,
+            days_left: (not_after - now).whole_days(),
+            validity: evaluate::validity(not_before, not_after, due_within, now),
         }
     }
 }

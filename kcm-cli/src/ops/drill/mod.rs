@@ -21,25 +21,26 @@ use crate::context::Run;
 use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::event::DrillMethod;
-use crate::finding::{Finding, FindingCode, Severity};
+use crate::finding::{Finding, FindingCode};
 use crate::fleet::Network;
-use crate::kube::Credentials;
+use crate::kube::{Credentials, Holding};
 use crate::observed::{ObserveError, ObservedMaster};
 use crate::ops::smoke::{self, Seat};
 use crate::preflight::{self, PreflightError};
-use crate::rollout::{self, Holding, LeaderElection, is_healthy, lead_as_deployed};
+use crate::rollout::{self, LeaderElection, is_healthy, leader_election_as_deployed};
 use crate::util::tasks::at_once;
 
 #[cfg(feature = "cli")]
 pub(crate) use picture::time;
 pub use report::{
-    DrillReport, EndOfLead, HealthAnswer, HealthSpan, HolderSpan, MasterTimeline, NotPutBack,
+    DrillReport, EndOfLeadership, HealthAnswer, HealthSpan, HolderSpan, MasterTimeline, NotPutBack,
     Reconciliation, Succession, Timeline,
 };
 
 /// Delay of the timer that starts a service again if kcm dies. With the start itself, the service
 /// runs again within 20 s.
 const BACK_AFTER: Duration = Duration::from_secs(17);
+const SHOW_CAUSE: &str = "run `kcm status` to show the cause";
 
 /// Options of a drill.
 #[derive(Clone, Debug)]
@@ -86,7 +87,7 @@ pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, 
     if run.fleet.network() == Network::Forbidden {
         let reason =
             "a drill does not support --root, because folders have no leader; leave out --root";
-        return Err(Error::Request { reason: reason.to_owned() });
+        return Err(Error::Request(reason.into()));
     }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     if let Some(probe) = &request.probe {
@@ -100,12 +101,12 @@ pub async fn drill(run: Run<'_>, request: &DrillRequest) -> Result<DrillReport, 
     };
     // The locks are held until everything is restored.
     let _locks = rollout::lock_all(run.fleet).await?;
-    let lead = tokio::select! {
+    let election = tokio::select! {
         biased;
         () = run.interrupt.asked() => return Err(Error::Interrupted),
-        lead = see_leader(run, &layout, &begun) => lead?,
+        election = see_leader(run, &layout, &begun) => election?,
     };
-    let report = show::Show::begin(run, request, &layout, &begun, lead).carry_out().await;
+    let report = show::Show::begin(run, request, &layout, &begun, election).carry_out().await;
     Ok(report)
 }
 
@@ -133,13 +134,8 @@ async fn begin(run: Run<'_>, request: &DrillRequest, layout: &Layout) -> Result<
     if healthy.len() < 2 && !(request.even_the_last && healthy.len() == 1) {
         found.push(too_few(&seats, &healthy));
     } else if !ill.is_empty() {
-        found.push(Finding {
-            code: FindingCode::Unhealthy,
-            severity: Severity::Warning,
-            master: None,
-            problem: format!("unhealthy masters are excluded from the drill: {}", ill.join(", ")),
-            help: "run `kcm status` to show the cause".to_owned(),
-        });
+        let problem = format!("unhealthy masters are excluded from the drill: {}", ill.join(", "));
+        found.push(Finding::general(FindingCode::Unhealthy, problem, SHOW_CAUSE));
     }
     preflight::settle(found, run.cluster, run.events)?;
     Ok(Begun { seats, observed, healthy })
@@ -156,24 +152,18 @@ async fn healthy(seats: &[Seat], layout: &Layout, places: &[usize]) -> Vec<usize
 
 fn too_few(seats: &[Seat], healthy: &[usize]) -> Finding {
     let names: Vec<_> = healthy.iter().filter_map(|at| seats.get(*at)).collect();
-    let problem = match names[..] {
-        [one] => {
-            format!("{} is the only healthy master, so no other master can take over", one.name)
-        }
-        _ => "none of the masters is healthy".to_owned(),
-    };
-    let help = match names[..] {
-        [_] => {
-            "run `kcm status` to show the cause on the other masters, or pass --even-the-last; the cluster then has no leader until this master runs again"
-        }
-        _ => "run `kcm status` to show the cause",
+    let (problem, help) = match names[..] {
+        [one] => (
+            format!("{} is the only healthy master, so no other master can take over", one.name),
+            "run `kcm status` to show the cause on the other masters, or pass --even-the-last; the cluster then has no leader until this master runs again",
+        ),
+        _ => ("none of the masters is healthy".to_owned(), SHOW_CAUSE),
     };
     refusal(FindingCode::LastHealthy, problem, help)
 }
 
 fn refusal(code: FindingCode, problem: impl Into<String>, help: impl Into<String>) -> Finding {
-    let (problem, help) = (problem.into(), help.into());
-    Finding { code, severity: Severity::Error, master: None, problem, help }
+    Finding::general(code, problem, help).into_error()
 }
 
 /// Connects to the Lease, and waits until one of the healthy masters holds and renews it.
@@ -182,28 +172,28 @@ async fn see_leader(
     layout: &Layout,
     begun: &Begun,
 ) -> Result<Arc<LeaderElection>, Error> {
-    let lead = lead_as_deployed(run, layout, &begun.observed).await?;
-    match leader_trouble(&lead, begun).await {
-        None => Ok(Arc::new(lead)),
+    let election = leader_election_as_deployed(run, layout, &begun.observed).await?;
+    match leader_trouble(&election, begun).await {
+        None => Ok(Arc::new(election)),
         Some(finding) => Err(PreflightError::Findings { findings: vec![finding] }.into()),
     }
 }
 
 /// Returns the reason that the current leader must not be ended, if any.
-async fn leader_trouble(lead: &LeaderElection, begun: &Begun) -> Option<Finding> {
-    if !lead.is_seen() {
+async fn leader_trouble(election: &LeaderElection, begun: &Begun) -> Option<Finding> {
+    if !election.is_seen() {
         let problem = "cannot determine the leader from this machine, so the drill cannot stop it";
         let help = "run kcm on the machine whose `pki.directory` holds kube-controller-manager's key, and resolve the warnings above";
         return Some(refusal(FindingCode::LeaderUnknown, problem, help));
     }
-    if let Some(finding) = not_to_be_ended(lead.holding().await, begun) {
+    if let Some(finding) = not_to_be_ended(election.holding().await, begun) {
         return Some(finding);
     }
     // A process that has just ended still holds the Lease.
-    if let Err(why) = lead.settled().await {
-        return Some(refusal(FindingCode::NoLeader, why, "run `kcm status` to show the cause"));
+    if let Err(why) = election.settled().await {
+        return Some(refusal(FindingCode::NoLeader, why, SHOW_CAUSE));
     }
-    not_to_be_ended(lead.holding().await, begun)
+    not_to_be_ended(election.holding().await, begun)
 }
 
 /// Returns the reason that the holder of the Lease must not be ended, if any. A Lease without a
@@ -214,12 +204,12 @@ fn not_to_be_ended(holding: Holding, begun: &Begun) -> Option<Finding> {
         Holding::Ours(place, _) => {
             let name = begun.seats.get(place).map(|seat| seat.name.as_str()).unwrap_or_default();
             let problem = format!("the leader {name} is unhealthy");
-            Some(refusal(FindingCode::Unhealthy, problem, "run `kcm status` to show the cause"))
+            Some(refusal(FindingCode::Unhealthy, problem, SHOW_CAUSE))
         }
-        Holding::LeftOut(lease) => {
+        Holding::Excluded(lease) => {
             let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
             let problem = format!("the leader {holder} is not one of the selected masters");
-            Some(refusal(FindingCode::LeaderUnmanaged, problem, "do not exclude the leader"))
+            Some(refusal(FindingCode::LeaderExcluded, problem, "do not exclude the leader"))
         }
         Holding::Unmanaged(holder) => {
             let (problem, help) = rollout::unmanaged_leader(&holder);
@@ -229,6 +219,6 @@ fn not_to_be_ended(holding: Holding, begun: &Begun) -> Option<Finding> {
             let problem = format!("cannot determine the leader: {why}");
             Some(refusal(FindingCode::LeaderUnknown, problem, "check the API server first"))
         }
-        Holding::Away => None,
+        Holding::Nobody => None,
     }
 }

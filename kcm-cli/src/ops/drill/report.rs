@@ -8,9 +8,10 @@ use crate::event::DrillMethod;
 use crate::ops::smoke::LeftBehind;
 use crate::util::schema::Rfc3339;
 
-/// Result of a drill. Points in time are milliseconds since [`at`](Self::at) on a monotonic clock.
+/// Result of a drill. Points in time are milliseconds since `at` on a monotonic clock.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct DrillReport {
     /// Start of the observation.
     #[serde(with = "time::serde::rfc3339")]
@@ -45,6 +46,7 @@ pub struct DrillReport {
 /// The end of a leader, and its successor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Succession {
     /// Master that led.
     pub from: String,
@@ -53,7 +55,7 @@ pub struct Succession {
     /// Start of the leaderless gap.
     pub ended_milliseconds: u64,
     /// Evidence for the start of the gap.
-    pub end: EndOfLead,
+    pub end: EndOfLeadership,
     /// Master that leads now, which may be the same master with a new process. Absent without a
     /// leader, or if the leader is not one of the masters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,7 +100,8 @@ pub struct Succession {
 /// Evidence for the end of leadership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum EndOfLead {
+#[non_exhaustive]
+pub enum EndOfLeadership {
     /// The process was seen to be gone.
     ProcessGone,
     /// The end of the process was not seen; the last renewal was.
@@ -110,6 +113,7 @@ pub enum EndOfLead {
 /// Result of a Deployment that the drill created as a probe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[non_exhaustive]
 pub enum Reconciliation {
     /// The Deployment has its `ReplicaSet` and its Pod.
     Reconciled {
@@ -131,6 +135,7 @@ pub enum Reconciliation {
 /// A master whose service is not known to run again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct NotPutBack {
     /// Name of the master.
     pub master: String,
@@ -143,6 +148,7 @@ pub struct NotPutBack {
 /// Observations during the drill. Times are milliseconds since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Timeline {
     /// Length of the observation.
     pub length_milliseconds: u64,
@@ -157,6 +163,7 @@ pub struct Timeline {
 /// A period with one holder of the Lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct HolderSpan {
     /// First observation of this holder.
     pub from_milliseconds: u64,
@@ -169,6 +176,7 @@ pub struct HolderSpan {
 /// Health of one master over time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct MasterTimeline {
     /// Name of the master.
     pub name: String,
@@ -179,6 +187,7 @@ pub struct MasterTimeline {
 /// A period of equal health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct HealthSpan {
     /// Start of the period.
     pub from_milliseconds: u64,
@@ -191,6 +200,7 @@ pub struct HealthSpan {
 /// Answer of a master to a health request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum HealthAnswer {
     /// The service is healthy.
     Healthy,

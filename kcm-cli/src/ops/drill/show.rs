@@ -17,11 +17,11 @@ use super::{BACK_AFTER, Begun, DrillExtent, DrillRequest, healthy};
 use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::event::{DrillStep, Event};
-use crate::kube::{Holder, Lease};
+use crate::kube::{Holder, Holding, Lease};
 use crate::observed::accounts::Accounts;
 use crate::observed::look_at;
 use crate::ops::smoke::Seat;
-use crate::rollout::{self, Claim, Holding, LeaderElection, answers_at, owner};
+use crate::rollout::{self, LeaderElection, answers_at};
 use crate::transport::{Activity, Observation};
 
 /// Maximum number of successions, as a multiple of the masters. kcm cannot always choose the next
@@ -38,7 +38,7 @@ pub(super) struct Show<'s> {
     request: &'s DrillRequest,
     layout: &'s Layout,
     begun: &'s Begun,
-    lead: Arc<LeaderElection>,
+    election: Arc<LeaderElection>,
     watch: Watch,
     retry_period: Duration,
     /// Indexes of the masters that took over.
@@ -54,10 +54,10 @@ impl<'s> Show<'s> {
         request: &'s DrillRequest,
         layout: &'s Layout,
         begun: &'s Begun,
-        lead: Arc<LeaderElection>,
+        election: Arc<LeaderElection>,
     ) -> Self {
         let watched = begun.seats.iter().map(watched).collect();
-        let watch = Watch::begin(&lead, watched);
+        let watch = Watch::begin(&election, watched);
         let healthy: Vec<_> =
             begun.healthy.iter().filter_map(|place| begun.seats.get(*place)).collect();
         let report = DrillReport {
@@ -80,7 +80,7 @@ impl<'s> Show<'s> {
             request,
             layout,
             begun,
-            lead,
+            election,
             watch,
             retry_period,
             took_over: BTreeSet::new(),
@@ -187,9 +187,9 @@ impl<'s> Show<'s> {
 
     /// Selects the leader to end next, from the current state.
     async fn next(&mut self) -> Result<Next, String> {
-        let (place, lease) = match self.lead.holding().await {
+        let (place, lease) = match self.election.holding().await {
             Holding::Ours(place, lease) if self.begun.healthy.contains(&place) => (place, lease),
-            Holding::Ours(_, lease) | Holding::LeftOut(lease) => {
+            Holding::Ours(_, lease) | Holding::Excluded(lease) => {
                 let holder = lease.holder().map(ToString::to_string).unwrap_or_default();
                 return Err(format!("the leader {holder} does not take part in the drill"));
             }
@@ -197,7 +197,7 @@ impl<'s> Show<'s> {
                 let (problem, help) = rollout::unmanaged_leader(&holder);
                 return Err(format!("{problem}; {help}"));
             }
-            Holding::Away => return Err("the Lease has no holder any more".to_owned()),
+            Holding::Nobody => return Err("the Lease has no holder any more".to_owned()),
             Holding::Unknown(why) => return Err(format!("cannot determine the leader: {why}")),
         };
         let seat = self.begun.seats.get(place).ok_or("unknown master")?;
@@ -242,7 +242,7 @@ impl<'s> Show<'s> {
             run: self.run,
             method: self.request.method,
             extent: self.request.extent,
-            lead: &self.lead,
+            election: &self.election,
             watch: &self.watch,
             probe,
             number: self.report.successions.len() + 1,
@@ -325,11 +325,7 @@ impl<'s> Show<'s> {
     }
 
     fn place_of(&self, holder: &Holder) -> Option<usize> {
-        let seats = self.begun.seats.iter();
-        let claims = seats.map(|seat| Claim { master: &seat.name, hostname: seat.hostname() });
-        let left_out = &self.run.cluster.left_out;
-        let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
-        owner(holder.hostname()?, &claims.collect::<Vec<_>>(), &left_out)
+        self.election.candidates().owner(holder.hostname()?)
     }
 
     fn tell(&self, step: DrillStep) {

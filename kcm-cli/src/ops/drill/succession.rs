@@ -8,13 +8,14 @@ use tokio::time::Instant;
 use super::back::{Again, Returning, Started, prove};
 use super::pace::Pace;
 use super::probe::Probe;
-use super::report::{EndOfLead, Reconciliation, Succession};
+use super::report::{EndOfLeadership, Reconciliation, Succession};
 use super::watch::{Taken, Watch};
 use super::{BACK_AFTER, DrillExtent};
 use crate::context::Run;
 use crate::event::{DrillMethod, DrillStep, Event};
 use crate::kube::Lease;
-use crate::rollout::{LeaderElection, LeaseAfterStop, STOPPING, processes};
+use crate::observed::processes;
+use crate::rollout::{LeaderElection, LeaseAfterStop, STOPPING};
 use crate::transport::{
     Batch, Operation, OperationFailure, Reply, Settle, TransportError, UnitAction,
 };
@@ -24,7 +25,7 @@ pub(super) struct Leader<'s> {
     pub(super) run: Run<'s>,
     pub(super) method: DrillMethod,
     pub(super) extent: DrillExtent,
-    pub(super) lead: &'s LeaderElection,
+    pub(super) election: &'s LeaderElection,
     pub(super) watch: &'s Watch,
     pub(super) probe: Option<&'s Probe<'s>>,
     /// Number of the succession, from 1.
@@ -62,7 +63,7 @@ pub(super) struct Followed {
 #[derive(Clone, Copy)]
 struct End {
     at: Instant,
-    how: EndOfLead,
+    how: EndOfLeadership,
     /// True if the Lease is free: kcm freed it, or its holder released it.
     is_free: bool,
     deadline: Instant,
@@ -122,11 +123,11 @@ impl Leader<'_> {
         };
         let is_free = matches!(lease, Some(LeaseAfterStop::Freed | LeaseAfterStop::Released));
         let (at, how) = match released {
-            Some(released) => (released.min(gone), EndOfLead::Released),
-            None if is_seen => (gone, EndOfLead::ProcessGone),
+            Some(released) => (released.min(gone), EndOfLeadership::Released),
+            None if is_seen => (gone, EndOfLeadership::ProcessGone),
             None => {
                 let renewed = self.watch.last_renewal(self.before);
-                (renewed.unwrap_or(gone), EndOfLead::LastRenewal)
+                (renewed.unwrap_or(gone), EndOfLeadership::LastRenewal)
             }
         };
         let patience = if is_free { self.pace.patience_once_free } else { self.pace.patience };
@@ -147,7 +148,7 @@ impl Leader<'_> {
         match self.method {
             DrillMethod::Handover if is_in_order => {
                 let free =
-                    self.lead.free_after_stop(self.place, self.before, self.started, replies);
+                    self.election.free_after_stop(self.place, self.before, self.started, replies);
                 Some(free.await)
             }
             DrillMethod::Stop if is_in_order => {
@@ -190,7 +191,7 @@ impl Leader<'_> {
     /// take over.
     fn promise(&self, end: End) -> Option<Duration> {
         let promise = match end.how {
-            EndOfLead::Released => Some(self.pace.promise_once_free),
+            EndOfLeadership::Released => Some(self.pace.promise_once_free),
             _ if end.is_free => None,
             _ => Some(self.pace.promise),
         };

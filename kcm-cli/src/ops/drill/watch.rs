@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::report::{HealthAnswer, HealthSpan, HolderSpan, MasterTimeline, Timeline};
-use crate::kube::{Holder, Lease};
+use crate::kube::{Holder, LeaderWatch, Lease};
 use crate::rollout::{LeaderElection, health_question};
 use crate::transport::{
     HttpsAnswer, HttpsError, StreamAddress, StreamError, Transport, TransportError,
@@ -28,7 +28,7 @@ const BLIND: Duration = Duration::from_secs(5);
 /// An observation that runs until it is dropped.
 pub(super) struct Watch {
     log: Arc<Log>,
-    news: watch::Receiver<Option<Reading>>,
+    news: watch::Receiver<Option<LeaderWatch>>,
     tasks: JoinSet<()>,
 }
 
@@ -38,20 +38,6 @@ pub(super) struct Watched {
     pub(super) transport: Arc<dyn Transport>,
     /// Address of the health endpoint, if the service listens.
     pub(super) address: Option<StreamAddress>,
-}
-
-/// A read of the Lease.
-#[derive(Clone, Debug)]
-struct Reading {
-    /// Time of the request.
-    asked: Instant,
-    /// Time of the answer.
-    at: Instant,
-    /// Time at which this holder was first seen.
-    since: Instant,
-    /// Time of the read before `since`.
-    before: Option<Instant>,
-    lease: Option<Lease>,
 }
 
 /// A takeover of the Lease by another process.
@@ -74,21 +60,15 @@ struct Log {
 #[derive(Debug, Default)]
 struct Seen {
     lease: Vec<HolderSpan>,
-    /// Time at which the last of these was first seen, and time of the read before.
-    since: Option<(Instant, Option<Instant>)>,
-    /// Previous holder, and the time at which it was first seen not to hold the Lease.
-    over: Option<(String, Instant)>,
-    last_look: Option<Instant>,
+    /// Longest time without a read of the Lease.
     blind: Duration,
-    /// Lease with the last renewal that was seen, and the time of that read.
-    renewal: Option<(Lease, Instant)>,
     health: Vec<MasterTimeline>,
     /// Time at which each master's process was last known to be gone.
     gone: Vec<Option<Instant>>,
 }
 
 impl Watch {
-    pub(super) fn begin(lead: &Arc<LeaderElection>, masters: Vec<Watched>) -> Self {
+    pub(super) fn begin(election: &Arc<LeaderElection>, masters: Vec<Watched>) -> Self {
         let health = masters.iter().map(|master| {
             let name = master.name.clone();
             MasterTimeline { name, health: Vec::new() }
@@ -98,7 +78,7 @@ impl Watch {
         let log = Arc::new(Log { begun: Instant::now(), seen: Mutex::new(seen) });
         let (tell, news) = watch::channel(None);
         let mut tasks = JoinSet::new();
-        tasks.spawn(watch_lease(Arc::clone(lead), Arc::clone(&log), tell));
+        tasks.spawn(watch_lease(Arc::clone(election), Arc::clone(&log), tell));
         for (place, master) in masters.into_iter().enumerate() {
             tasks.spawn(watch_health(place, master, Arc::clone(&log)));
         }
@@ -116,10 +96,10 @@ impl Watch {
         let mut news = self.news.clone();
         let looking = async {
             loop {
-                if let Some(taken) =
-                    news.borrow_and_update().as_ref().and_then(|it| it.taken(before))
-                {
-                    return Some(taken);
+                let taken =
+                    news.borrow_and_update().as_ref().and_then(|it| Taken::from(before, it));
+                if taken.is_some() {
+                    return taken;
                 }
                 // The channel closes only at the end of the drill.
                 news.changed().await.ok()?;
@@ -139,17 +119,13 @@ impl Watch {
             loop {
                 let reading = news.borrow_and_update().clone();
                 if let Some(reading) = reading.filter(|reading| reading.asked > now) {
-                    let holder = reading.lease.as_ref().and_then(Lease::holder);
-                    return (holder != before.holder()).then_some(());
+                    return (reading.holder() != before.holder()).then_some(reading.former);
                 }
                 news.changed().await.ok()?;
             }
         };
-        timeout_at(now + GIVEN_UP, looking).await.unwrap_or_default()?;
-        let seen = self.log.seen();
-        let (holder, at) = seen.over.as_ref()?;
-        let is_last = before.holder().is_some_and(|before| before.as_str() == holder);
-        Some(if is_last { *at } else { now })
+        let (holder, at) = timeout_at(now + GIVEN_UP, looking).await.unwrap_or_default()??;
+        Some(if before.holder() == Some(&holder) { at } else { now })
     }
 
     /// Waits until the new holder renews the Lease, and returns the time at which that was seen.
@@ -160,7 +136,7 @@ impl Watch {
         let looking = async {
             loop {
                 let reading = news.borrow_and_update().clone();
-                if let Some(Reading { at, lease: Some(lease), .. }) = reading {
+                if let Some(LeaderWatch { at, lease: Some(lease), .. }) = reading {
                     if lease.holder() != Some(&taken.holder) {
                         return None;
                     }
@@ -176,7 +152,7 @@ impl Watch {
 
     /// Reports whether the Lease has not been read for 5 s.
     pub(super) fn is_blind(&self) -> bool {
-        self.log.seen().last_look.is_none_or(|last| last.elapsed() > BLIND)
+        self.news.borrow().as_ref().is_none_or(|last| last.at.elapsed() > BLIND)
     }
 
     /// Records that the service of the master at `place` has ended, before a health request shows
@@ -205,8 +181,8 @@ impl Watch {
 
     /// Returns the time at which the holder of this Lease was last seen to renew it.
     pub(super) fn last_renewal(&self, of: &Lease) -> Option<Instant> {
-        let seen = self.log.seen();
-        let (lease, at) = seen.renewal.as_ref()?;
+        let last = self.news.borrow();
+        let (lease, at) = last.as_ref()?.renewal.as_ref()?;
         (lease.holder() == of.holder()).then_some(*at)
     }
 
@@ -215,8 +191,9 @@ impl Watch {
         self.tasks.shutdown().await;
         let end = Instant::now();
         let length = self.log.milliseconds(end);
+        let last = self.news.borrow().as_ref().map(|last| last.at);
         let mut seen = self.log.seen();
-        let blind = seen.blind.max(end - seen.last_look.unwrap_or(self.log.begun));
+        let blind = seen.blind.max(end - last.unwrap_or(self.log.begun));
         let blind = u64::try_from(blind.as_millis()).unwrap_or(u64::MAX);
         Timeline {
             length_milliseconds: length,
@@ -227,13 +204,13 @@ impl Watch {
     }
 }
 
-impl Reading {
-    fn taken(&self, from: &Lease) -> Option<Taken> {
-        let holder =
-            self.lease.as_ref()?.holder().filter(|holder| Some(*holder) != from.holder())?;
-        let precision = self.before.map_or(GLANCE, |before| self.since - before);
-        let renewed = self.lease.as_ref().and_then(Lease::renewed);
-        Some(Taken { holder: holder.clone(), at: self.since, renewed, precision })
+impl Taken {
+    /// Returns the takeover from the holder of `before`, if there was one.
+    fn from(before: &Lease, seen: &LeaderWatch) -> Option<Self> {
+        let holder = seen.holder().filter(|holder| Some(*holder) != before.holder())?;
+        let precision = seen.before.map_or(GLANCE, |before| seen.since - before);
+        let renewed = seen.lease.as_ref().and_then(Lease::renewed);
+        Some(Self { holder: holder.clone(), at: seen.since, renewed, precision })
     }
 }
 
@@ -247,36 +224,20 @@ impl Log {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn lease(&self, lease: Option<Lease>, asked: Instant) -> Reading {
-        let at = Instant::now();
-        let now = self.milliseconds(at);
+    /// Adds a read of the Lease to the timeline.
+    fn lease(&self, last: Option<Instant>, read: &LeaderWatch) {
+        let now = self.milliseconds(read.at);
         let mut seen = self.seen();
-        let before = seen.last_look.replace(at);
-        seen.blind = seen.blind.max(at - before.unwrap_or(self.begun));
-        let holder = lease.as_ref().and_then(|lease| lease.holder()).map(ToString::to_string);
+        seen.blind = seen.blind.max(read.at - last.unwrap_or(self.begun));
+        let holder = read.holder().map(ToString::to_string);
         match seen.lease.last_mut() {
             Some(last) if last.holder == holder => last.until_milliseconds = now,
-            last => {
-                let over = last.and_then(|last| last.holder.clone());
-                seen.over = over.map(|holder| (holder, at)).or(seen.over.take());
-                seen.since = Some((at, before));
-                seen.lease.push(HolderSpan {
-                    from_milliseconds: now,
-                    until_milliseconds: now,
-                    holder,
-                });
-            }
+            _ => seen.lease.push(HolderSpan {
+                from_milliseconds: now,
+                until_milliseconds: now,
+                holder,
+            }),
         }
-        if let Some(lease) = &lease {
-            let is_news = seen.renewal.as_ref().is_none_or(|(last, _)| {
-                (last.holder(), last.renewed()) != (lease.holder(), lease.renewed())
-            });
-            if is_news {
-                seen.renewal = Some((lease.clone(), at));
-            }
-        }
-        let (since, before) = seen.since.unwrap_or((at, before));
-        Reading { asked, at, since, before, lease }
     }
 
     fn health(&self, place: usize, asked: Instant, answer: HealthAnswer) {
@@ -298,15 +259,19 @@ impl Log {
 }
 
 async fn watch_lease(
-    lead: Arc<LeaderElection>,
+    election: Arc<LeaderElection>,
     log: Arc<Log>,
-    tell: watch::Sender<Option<Reading>>,
+    tell: watch::Sender<Option<LeaderWatch>>,
 ) {
     loop {
         // A failed read does not say anything about the leader.
         let asked = Instant::now();
-        if let Ok(lease) = lead.lease().await {
-            let _ = tell.send(Some(log.lease(lease, asked)));
+        if let Ok(lease) = election.lease().await {
+            let last = tell.borrow().clone();
+            let seen = last.as_ref().map(|last| last.at);
+            let read = LeaderWatch::next(last, lease, asked);
+            log.lease(seen, &read);
+            let _ = tell.send(Some(read));
         }
         sleep(GLANCE).await;
     }

@@ -69,6 +69,7 @@ pub struct InvalidPattern(String);
 
 /// An entry of one master's journal.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct LogLine<'a> {
     /// Index of the master in cluster file order, among the queried masters.
     pub place: usize,
@@ -86,6 +87,7 @@ pub trait LogSink {
 
 /// Result of reading the journals.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogsOutcome {
     /// Number of masters that were queried.
     pub asked: usize,

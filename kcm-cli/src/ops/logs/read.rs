@@ -164,7 +164,8 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::transport::{Fake, Journal};
+    use crate::transport::Journal;
+    use crate::transport::fake::Fake;
 
     struct Mute;
 

@@ -9,36 +9,16 @@ use super::cause;
 use super::masters::Seat;
 use super::report::Book;
 use super::wait::{Glance, until};
+use crate::cluster::MasterName;
 use crate::cluster::layout::Layout;
 use crate::event::CheckName;
-use crate::kube::{ApiServer, Lease, LeaseStore as _};
+use crate::kube::{ApiServer, Candidates, LeaderWatch, Lease, LeaseStore as _};
 use crate::util::words::journal_of;
 
 /// Number of renewals that must be observed.
 const RENEWALS: u32 = 2;
 const ASKED: &str =
     "a master holds the Lease kube-system/kube-controller-manager and renews it twice";
-
-/// Observations of the Lease.
-#[derive(Default)]
-struct Watch {
-    last: Option<Lease>,
-    renewals: u32,
-}
-
-impl Watch {
-    /// Records a Lease, and returns the number of renewals that were observed for its holder.
-    fn take(&mut self, lease: &Lease) -> u32 {
-        match &self.last {
-            Some(last) if last.holder() == lease.holder() => {
-                self.renewals += u32::from(last.renewed() != lease.renewed());
-            }
-            _ => self.renewals = 0,
-        }
-        self.last = Some(lease.clone());
-        self.renewals
-    }
-}
 
 /// Checks the leader and records the result. Returns the leader's index in `seats`.
 pub(super) async fn check(
@@ -48,7 +28,10 @@ pub(super) async fn check(
     book: &mut Book<'_>,
 ) -> Option<usize> {
     let clock = Instant::now();
-    let watch = RefCell::new(Watch::default());
+    let left_out = &book.run.cluster.left_out;
+    let masters = seats.iter().map(|seat| (&*seat.name, seat.hostname()));
+    let candidates = Candidates::new(masters, left_out);
+    let watch = Cell::new(None);
     let (leader, unmanaged_leader) = (Cell::new(None), RefCell::new(None));
     let looked = until(book.run.interrupt, book.patience, async || {
         let Some(lease) = api.lease().await? else {
@@ -59,10 +42,10 @@ pub(super) async fn check(
         let Some(holder) = lease.holder() else {
             return Ok(Glance::NotYet("the Lease has no holder".to_owned()));
         };
-        let renewals = watch.borrow_mut().take(&lease);
-        let hostname = holder.hostname();
-        let ours = |seat: &Seat| seat.hostname().is_some() && seat.hostname() == hostname;
-        let place = seats.iter().position(ours);
+        let next = LeaderWatch::next(watch.take(), Some(lease.clone()), Instant::now());
+        let renewals = next.renewals;
+        watch.set(Some(next));
+        let place = holder.hostname().and_then(|hostname| candidates.owner(hostname));
         let times =
             format!("{holder} holds the Lease and renewed it {renewals} times during the check");
         match place {
@@ -82,8 +65,7 @@ pub(super) async fn check(
     match (looked, unmanaged_leader.into_inner()) {
         (Ok(seen), None) => book.pass(CheckName::Leader, ASKED, seen, clock),
         (_, Some(holder)) => {
-            let left_out: Vec<_> =
-                book.run.cluster.left_out.iter().map(ToString::to_string).collect();
+            let left_out: Vec<_> = left_out.iter().map(MasterName::as_str).collect();
             let seen = match left_out.as_slice() {
                 [] => format!("the leader {holder} is not one of the masters"),
                 names => format!(
@@ -117,30 +99,5 @@ fn silent(lease: &Lease) -> String {
             (OffsetDateTime::now_utc() - renewed).whole_seconds()
         ),
         None => format!("the Lease is not renewed: last holder {holder}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn lease(holder: &str, second: u32) -> Lease {
-        Lease::from_object(json!({
-            "kind": "Lease", "metadata": {"resourceVersion": "1"},
-            "spec": {"holderIdentity": holder, "renewTime": format!("2026-11-23T06:00:{second:02}Z")},
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn renewals_count_for_one_holder_only() {
-        let mut watch = Watch::default();
-        let seen: Vec<_> =
-            [("a_1", 1), ("a_1", 1), ("a_1", 3), ("b_2", 4), ("b_2", 4), ("b_2", 6), ("b_2", 8)]
-                .map(|(holder, second)| watch.take(&lease(holder, second)))
-                .into();
-        assert_eq!(seen, [0, 0, 1, 0, 0, 1, 2]);
     }
 }

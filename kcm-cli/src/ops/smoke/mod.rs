@@ -73,7 +73,7 @@ pub struct EtcdRequest {
 pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, Error> {
     if run.fleet.network() == Network::Forbidden {
         let reason = "a smoke test does not support --root, because folders have no control plane; leave out --root";
-        return Err(Error::Request { reason: reason.to_owned() });
+        return Err(Error::Request(reason.into()));
     }
     let layout = Layout::of(&run.cluster.install).map_err(DesiredError::of_layout)?;
     usable(&request.credentials).await?;
@@ -102,7 +102,7 @@ pub async fn smoke(run: Run<'_>, request: &SmokeRequest) -> Result<SmokeReport, 
 /// Checks that a client can be built from the credentials.
 pub(crate) async fn usable(credentials: &Credentials) -> Result<(), Error> {
     let prepared = ApiServer::new(credentials, Via::Direct, Patience::USUAL).await;
-    prepared.map(drop).map_err(|error| Error::Request { reason: error.problem.to_string() })
+    prepared.map(drop).map_err(|error| Error::Request(error.problem.to_string().into()))
 }
 
 /// Returns the routes to the API server: through each master that was observed, or directly from

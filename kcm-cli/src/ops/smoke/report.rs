@@ -14,6 +14,7 @@ use crate::util::schema::Rfc3339;
 /// Result of a smoke test.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct SmokeReport {
     /// Start of the test.
     #[serde(with = "time::serde::rfc3339")]
@@ -33,6 +34,7 @@ pub struct SmokeReport {
 /// An object that could not be removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct LeftBehind {
     /// The object.
     pub what: String,

@@ -91,12 +91,14 @@ impl Findings<'_> {
         let systemctl = |verb| command(["systemctl", verb, unit.as_str()]);
         match service {
             Service::Running | Service::Offline => {}
+            Service::CrashLooping { restarts: 0 | 1 } => self.error(
+                FindingCode::ServiceExited,
+                "kube-controller-manager exited, and systemd restarts it".to_owned(),
+                &journal,
+            ),
             Service::CrashLooping { restarts } => self.error(
                 FindingCode::CrashLooping,
-                match restarts {
-                    0 => "kube-controller-manager exited, and systemd is about to restart it".to_owned(),
-                    _ => format!("kube-controller-manager exits repeatedly, and systemd has restarted it {restarts} times"),
-                },
+                format!("kube-controller-manager exits repeatedly, and systemd has restarted it {restarts} times"),
                 &journal,
             ),
             Service::Failed { result } => self.error(
@@ -163,10 +165,14 @@ impl Findings<'_> {
                 format!("a restart is pending: {}", why.join(", ")),
                 "run `kcm apply`; it restarts the leader last",
             ),
-            Sync::Drift { why } => self.warning(
+            Sync::Drift { why, replaces_ca } => self.warning(
                 FindingCode::Drift,
                 why.join(", "),
-                "run `kcm plan` to show the difference, and `kcm apply` to correct it",
+                if *replaces_ca {
+                    "run `kcm plan` to show the difference; `kcm apply` drops a CA only with --replace-ca"
+                } else {
+                    "run `kcm plan` to show the difference, and `kcm apply` to correct it"
+                },
             ),
             Sync::NotManaged => self.warning(
                 FindingCode::NotManaged,
@@ -203,8 +209,10 @@ impl Findings<'_> {
         let exposed = preflight::exposed(layout, observed, &service.secrets, &steps);
         self.found.extend(exposed.closed.into_iter().chain(exposed.left));
         self.found.extend(preflight::untrusted_folders(layout, observed));
+        let artifacts = desired.as_ref().map_or(&[][..], |it| &it.artifacts);
+        self.found.extend(artifacts.iter().filter_map(|it| preflight::ca_file(it, observed)));
         // A drop-in that only adds to the unit is not an error.
-        let units = preflight::units(layout, observed, &steps);
+        let units = preflight::units(layout, observed, desired.as_ref().ok().copied());
         self.found.extend(units.into_iter().filter(|it| it.severity == Severity::Error));
         let Ok(compared) = &wanted.desired else { return };
         let is_brought = |role: Role| {

@@ -3,7 +3,7 @@
 
 mod evaluate;
 mod findings;
-mod lead;
+mod leadership;
 mod look;
 mod sync;
 mod together;
@@ -33,17 +33,18 @@ use crate::transport::{Observation, PathState, ProcessFacts, UnitState};
 use crate::util::files::RemotePath;
 use crate::util::schema::Rfc3339;
 use crate::util::tasks::at_once;
-use lead::LeadQuestion;
+use leadership::LeaderQuery;
 use look::{Look, Question};
 
 pub use evaluate::Service;
-pub use lead::Leadership;
+pub use leadership::Leadership;
 pub use look::Health;
 pub use sync::Sync;
 
 /// State of all masters.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Status {
     /// Time of the observation.
     #[serde(with = "time::serde::rfc3339")]
@@ -64,6 +65,7 @@ pub struct Status {
 /// Equality of files on all observed masters; null if fewer than two masters have the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Alike {
     /// The CA's certificate.
     pub ca_certificate: Option<bool>,
@@ -76,6 +78,7 @@ pub struct Alike {
 /// Status of one master.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct MasterStatus {
     /// Name of the master.
     pub name: String,
@@ -86,6 +89,7 @@ pub struct MasterStatus {
 /// Observed state of a master.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct MasterFacts {
     /// The kernel's host name.
     pub hostname: Option<String>,
@@ -116,6 +120,7 @@ pub struct MasterFacts {
 /// One file on a master.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct FileStatus {
     /// Path of the file.
     pub path: RemotePath,
@@ -157,14 +162,14 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
     // The program of `install.binary` has about 100 MB, so it is read while the masters answer.
     let (cluster, now) = (run.cluster.clone(), run.now);
     let inputs = spawn_blocking(move || Inputs::read(&cluster, now));
-    let lead = &LeadQuestion::new(run);
+    let leader = &LeaderQuery::new(run);
     let reads_program = run.cluster.install.binary.is_some();
     let question = &Question { layout, accounts, reads_program };
     let looking =
         at_once(run.fleet.masters().zip(&services).map(async |((name, transport), service)| {
             let look = look::at(name.to_owned(), transport, question, service.clone()).await;
             if look.seen.is_ok() {
-                lead.ask_through(&look.name, transport).await;
+                leader.ask_through(&look.name, transport).await;
             }
             look
         }));
@@ -175,9 +180,9 @@ pub async fn status(run: Run<'_>) -> Result<Status, Error> {
         })
     });
     let looks: Vec<_> = looks.collect();
-    let (leadership, trouble) = lead.answer(&looks).await;
+    let (leadership, trouble) = leader.answer(&looks).await;
     let inputs = match inputs.await {
-        Ok(read) => read.map_err(|error| error.to_string()),
+        Ok(read) => read.map_err(|error| error.explanation().to_string()),
         Err(error) => Err(error.to_string()),
     };
     let Question { layout, accounts, .. } = question;
@@ -281,7 +286,7 @@ fn desired(
         observed.masters.iter().map(|master| accounts.on(master, &mut unknown)).collect();
     let site =
         Site { cluster: &cluster, layout, owners: &owners, inputs: &inputs, observed: &observed };
-    let desired = as_held(site).map_err(|error| error.to_string())?;
+    let desired = as_held(site).map_err(|error| error.explanation().to_string())?;
     let replaced = replaced(decided(&inputs, &observed));
     Ok(Compared { desired, ca: inputs.ca, replaced })
 }

@@ -28,6 +28,9 @@ pub enum Sync {
     Drift {
         /// Differences of the files and of the process.
         why: Vec<String>,
+        /// True if the plan replaces a file of a CA, which may need a further option of `apply`.
+        #[serde(skip)]
+        replaces_ca: bool,
     },
     /// The unit, kubeconfig and certificate do not match the cluster file, and kcm has no note on
     /// the master.
@@ -70,7 +73,9 @@ pub(super) fn sync(look: &Look, seen: &Seen, wanted: &Wanted, layout: &Layout) -
     match (drift.is_empty(), pending.is_empty()) {
         (true, true) => Sync::InSync,
         (true, false) => Sync::RestartPending { why: pending },
-        (false, _) => Sync::Drift { why: [drift, pending].concat() },
+        (false, _) => {
+            Sync::Drift { why: [drift, pending].concat(), replaces_ca: replaces_ca(&steps) }
+        }
     }
 }
 
@@ -99,6 +104,14 @@ fn pending(look: &Look, seen: &Seen, reads: &[Role], layout: &Layout) -> Vec<Str
         pending.push("the arguments of the process differ from the unit".to_owned());
     }
     pending
+}
+
+/// Reports whether steps replace a file that holds CA certificates or the CA key.
+fn replaces_ca(steps: &[Step]) -> bool {
+    let of_ca = [Role::CaCertificate, Role::CaKey, Role::Trust];
+    steps.iter().any(|step| {
+        matches!(step, Step::Write { role, before: PathState::File { .. }, .. } if of_ca.contains(role))
+    })
 }
 
 /// Describes the difference between a file and the cluster file. `None` if the step does not show

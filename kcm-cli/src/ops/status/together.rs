@@ -11,7 +11,7 @@ use crate::finding::{Finding, FindingCode, Severity};
 use crate::ops::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
 };
-use crate::pki::identity::Reason;
+use crate::pki::identity::{Reason, reasons};
 use crate::preflight;
 use crate::transport::{Observation, PathState};
 use crate::util::files::RemotePath;
@@ -50,7 +50,7 @@ pub(super) fn evaluate(
     let left_out = &run.cluster.left_out;
     let is_whole = left_out.is_empty() && masters.iter().all(|it| it.facts().is_some());
     match leadership {
-        Observation::Known(leadership) if runs => found.extend(lead(leadership, is_whole)),
+        Observation::Known(leadership) if runs => found.extend(no_leader(leadership, is_whole)),
         _ => {}
     }
     Alike { ca_certificate, ca_key, service_account_key }
@@ -94,10 +94,9 @@ fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
     (holders, found)
 }
 
-fn lead(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
+fn no_leader(leadership: &Leadership, is_whole: bool) -> Option<Finding> {
     let finding = |code, problem: String, help: &str| {
-        let (severity, help) = (Severity::Error, help.to_owned());
-        Some(Finding { code, severity, master: None, problem, help })
+        Some(Finding::general(code, problem, help).into_error())
     };
     let journal = "check the journals of the services for the cause";
     match &leadership.holder {
@@ -166,13 +165,10 @@ pub(super) fn certificates(
         let is_told =
             |finding: &Finding| finding.master == unseen.master && finding.problem.contains(place);
         if masters.iter().any(is_used) && !found.iter().any(is_told) {
-            found.push(Finding {
-                code: FindingCode::CertificateNotObserved,
-                severity: Severity::Warning,
-                master: unseen.master.clone(),
-                problem: format!("cannot read a certificate: {}", unseen.reason),
-                help: "fix the cause, then run `kcm certs check`".to_owned(),
-            });
+            let problem = format!("cannot read a certificate: {}", unseen.reason);
+            let help = "fix the cause, then run `kcm certs check`";
+            let finding = Finding::general(FindingCode::CertificateNotObserved, problem, help);
+            found.push(Finding { master: unseen.master.clone(), ..finding });
         }
     }
 }
@@ -190,13 +186,16 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
             (FindingCode::CertificateExpired, Severity::Error, format!("expired on {ends}"))
         }
         Validity::NotYetValid => {
-            (FindingCode::CertificateExpired, Severity::Error, "is not valid yet".to_owned())
+            (FindingCode::CertificateNotYetValid, Severity::Error, "is not valid yet".to_owned())
         }
         Validity::Due | Validity::Good => {
             (FindingCode::CertificateDue, Severity::Warning, format!("expires on {ends}"))
         }
     };
     let help = match it.role {
+        _ if it.validity == Validity::NotYetValid => {
+            "run `timedatectl` on this machine and on the master, and correct the wrong clock"
+        }
         CertificateUse::Ca => "before you replace the CA, let all clients trust both CAs",
         CertificateUse::Client | CertificateUse::Kubeconfig | CertificateUse::Serving => {
             "run `kcm certs renew`"
@@ -212,8 +211,7 @@ fn due(it: &CheckedCertificate, makes_it: bool) -> Finding {
 
 /// Returns the finding about a certificate that `apply` would replace.
 pub(super) fn replaced((what, why): &(&'static str, Vec<Reason>)) -> Finding {
-    let why = why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let problem = format!("{what} does not match the cluster file: {why}");
+    let problem = format!("{what} does not match the cluster file: {}", reasons(why));
     Finding::general(
         FindingCode::CertificateReplaced,
         problem,
@@ -223,11 +221,6 @@ pub(super) fn replaced((what, why): &(&'static str, Vec<Reason>)) -> Finding {
 
 /// Returns the finding that the masters cannot be compared with the cluster file.
 pub(super) fn not_compared(why: &str) -> Finding {
-    Finding {
-        code: FindingCode::NotCompared,
-        severity: Severity::Warning,
-        master: None,
-        problem: format!("cannot compare the observed state with the cluster file: {why}"),
-        help: "fix the cause on this machine".to_owned(),
-    }
+    let problem = format!("cannot compare the observed state with the cluster file: {why}");
+    Finding::general(FindingCode::NotCompared, problem, "fix the cause on this machine")
 }

@@ -3,9 +3,11 @@
 mod decide;
 mod reason;
 
+use std::fmt;
+
 use kcm_pki::{
-    CaCertificate, Certificate, ChainError, Fingerprint, KeyAlgorithm, PrivateKey, ValidityError,
-    verify_client_chain,
+    CaCertificate, Certificate, CertificateError, ChainError, Fingerprint, KeyAlgorithm,
+    PrivateKey, ValidityError, verify_client_chain,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,6 +24,7 @@ pub use reason::Reason;
 /// Properties of a certificate for kube-controller-manager, on any machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct IdentityFacts {
     /// SHA-256 of the certificate.
     pub fingerprint: Fingerprint,
@@ -48,6 +51,7 @@ pub struct IdentityFacts {
 /// Relation of a key to a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum KeyMatch {
     /// The key belongs to the certificate.
     Matches,
@@ -62,6 +66,7 @@ pub enum KeyMatch {
 /// The decision about the identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "decision", rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum Decision {
     /// Keep the existing identity.
     Keep {
@@ -78,9 +83,39 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// Reports whether a new identity is issued.
+    #[must_use]
+    pub fn issues(&self) -> bool {
+        matches!(self, Self::Issue { .. })
+    }
+}
+
+/// The decision in words that follow the name of the certificate.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issue { why } => write!(f, "will be issued: {}", reasons(why)),
+            Self::Keep { fingerprint, held } => {
+                let place = match held {
+                    Held::ByOperator => "on this machine",
+                    Held::ByMasters => "on the masters; the private key is not fetched",
+                };
+                write!(f, "{fingerprint} is kept, stored {place}")
+            }
+        }
+    }
+}
+
+/// Joins reasons to one text.
+pub(crate) fn reasons(why: &[Reason]) -> String {
+    why.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// Location of an identity that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub enum Held {
     /// On the operator's machine.
     ByOperator,
@@ -118,8 +153,7 @@ impl IdentityFacts {
         request: &IdentityRequest,
         now: OffsetDateTime,
     ) -> Result<Self, String> {
-        let certificate =
-            Certificate::first_from_pem(pem.as_bytes()).map_err(|error| in_full(&error))?;
+        let (certificate, issuers) = with_issuers(pem).map_err(|error| in_full(&error))?;
         Ok(Self {
             fingerprint: certificate.fingerprint(),
             common_name: certificate.common_name().map(str::to_owned),
@@ -136,7 +170,10 @@ impl IdentityFacts {
                 .is_none_or(|ca| certificate.not_after() < ca.certificate().not_after()),
             chain_error: match ca {
                 None => Some("the CA is new".to_owned()),
-                Some(ca) => chain_error(verify_client_chain(&certificate, ca, now)),
+                Some(ca) => {
+                    let trusted = std::slice::from_ref(ca);
+                    chain_error(verify_client_chain(&certificate, &issuers, trusted, now))
+                }
             },
             key: KeyMatch::Absent,
         })
@@ -150,7 +187,8 @@ impl IdentityFacts {
         }
         if self.common_name.as_deref() != Some(request.subject.common_name()) {
             let found = self.common_name.clone().unwrap_or_else(|| "unset".to_owned());
-            why.push(Reason::CommonName { found });
+            let wanted = request.subject.common_name().to_owned();
+            why.push(Reason::CommonName { found, wanted });
         }
         if self.algorithm != Some(request.key_algorithm) {
             let found = self.algorithm.map_or_else(|| "unsupported".to_owned(), |a| a.to_string());
@@ -165,6 +203,17 @@ impl IdentityFacts {
         why.extend(end(self.not_after, request, now).filter(|_| self.could_end_later));
         why
     }
+}
+
+/// Reads a certificate and the CA certificates that follow it in its file.
+pub(crate) fn with_issuers(
+    pem: &str,
+) -> Result<(Certificate, Vec<CaCertificate>), CertificateError> {
+    let mut all = Certificate::all_from_pem(pem.as_bytes())?;
+    let certificate = all.remove(0);
+    // TLS peers ignore certificates that do not belong to the chain.
+    let issuers = all.into_iter().filter_map(|it| CaCertificate::new(it).ok()).collect();
+    Ok((certificate, issuers))
 }
 
 /// Returns the reason for a new certificate that follows from the expiry of the old one.

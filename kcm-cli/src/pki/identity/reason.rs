@@ -7,7 +7,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::cluster::layout;
 use crate::util::schema::{KeyAlgorithmName, Rfc3339, Sha256};
 
 /// The reason why a certificate is issued.
@@ -35,6 +34,8 @@ pub enum Reason {
     CommonName {
         /// Common name of the certificate.
         found: String,
+        /// Requested common name.
+        wanted: String,
     },
     /// The key has another algorithm or size.
     Algorithm {
@@ -126,8 +127,8 @@ impl fmt::Display for Reason {
                 write!(f, "the certificate or its key cannot be used: {error}")
             }
             Self::Chain { error } => error.fmt(f),
-            Self::CommonName { found } => {
-                write!(f, "the common name is {found}, not {}", layout::USER)
+            Self::CommonName { found, wanted } => {
+                write!(f, "the common name is {found}, not {wanted}")
             }
             Self::Algorithm { found, wanted } => {
                 write!(f, "the key algorithm is {found}, not {wanted}")
@@ -168,5 +169,16 @@ impl fmt::Display for Reason {
                 write!(f, "the certificate on {master} cannot be used: {error}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_common_name_is_compared_with_the_requested_one() {
+        let reason = Reason::CommonName { found: "a".to_owned(), wanted: "admin".to_owned() };
+        assert_eq!(reason.to_string(), "the common name is a, not admin");
     }
 }

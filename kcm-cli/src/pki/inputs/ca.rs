@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kcm_pki::{CaCertificate, Certificate, CertificateAuthority};
+use kcm_pki::{CaCertificate, Certificate, CertificateAuthority, PrivateKey};
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use super::{read, with_help};
 use crate::cluster::Pki;
+use crate::pki::signer::no_prompt;
 use crate::pki::store::{read_ca_certificate, read_ca_pair};
-use crate::pki::{Found, OperatorError};
+use crate::pki::{AskPassphrase, Found, KeyFile, OperatorError, Pair};
 use crate::util::files::Bytes;
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
 pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
+/// Key of the passphrase in the cluster file.
+const PASSPHRASE: &str = "pki.caKeyPassphrase";
 const TRUST: &str = "the trust bundle (pki.trust)";
 /// Lifetime of a new root certificate: a hundred years, as in the tutorial.
 pub(crate) const CA_LIFETIME: Duration = Duration::from_secs(876_000 * 3600);
@@ -28,35 +32,70 @@ pub enum Ca {
     ToBeCreated,
 }
 
-/// Loads the CA with its key, for signing.
-pub(crate) fn load_authority(pki: &Pki) -> Result<CertificateAuthority, OperatorError> {
-    if let Ok(Found::Pair(pair)) = read_ca_pair(pki) {
-        return authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes());
+impl Ca {
+    /// Returns the CA's certificate, if the CA exists.
+    pub(crate) fn present(&self) -> Option<&CaCertificate> {
+        match self {
+            Self::Present(ca) => Some(ca),
+            Self::ToBeCreated => None,
+        }
     }
-    // Reads the files again for the error of the one that is missing or unreadable.
-    let certificate = read(CA_CERT, &pki.ca_cert)?;
-    let key = read(CA_KEY, &pki.ca_key)?;
-    authority(pki, &certificate, &key)
 }
 
-/// Reads the CA key, and checks that it matches the CA certificate. `None` unless both files exist.
+/// Loads the CA with its key, for signing. `ask` prompts for the passphrase of an encrypted key.
+pub(crate) fn load_authority(
+    pki: &Pki,
+    ask: &AskPassphrase<'_>,
+) -> Result<CertificateAuthority, OperatorError> {
+    // Reads the files again for the error of the one that is missing or unreadable.
+    let again = || {
+        let text = |what, path| -> Result<_, OperatorError> {
+            Ok(Zeroizing::new(String::from_utf8_lossy(&read(what, path)?).into_owned()))
+        };
+        let certificate = text(CA_CERT, &pki.ca_cert)?.to_string();
+        Ok::<_, OperatorError>(Pair { certificate, key: text(CA_KEY, key_path(pki))? })
+    };
+    let pair = match read_ca_pair(pki) {
+        Ok(Found::Pair(pair)) => pair,
+        _ => again()?,
+    };
+    authority(pki, &pair, ask)
+}
+
+/// Returns the path of the CA key for messages and reads; empty if there is none.
+fn key_path(pki: &Pki) -> &Path {
+    pki.ca_key.as_deref().unwrap_or(Path::new(""))
+}
+
+/// Reads the CA key for upload in plain form, and checks that it matches the CA certificate. `None`
+/// unless both files exist.
 pub(crate) fn ca_key_to_distribute(pki: &Pki) -> Result<Option<Bytes>, OperatorError> {
     let Found::Pair(pair) = read_ca_pair(pki)? else { return Ok(None) };
-    authority(pki, pair.certificate.as_bytes(), pair.key.as_bytes())?;
+    let authority = authority(pki, &pair, &no_prompt)?;
+    if PrivateKey::is_encrypted(pair.key.as_bytes()) {
+        return Ok(Some(Bytes::new(authority.key().to_pem().as_bytes())));
+    }
     Ok(Some(Bytes::new(pair.key.as_bytes())))
+}
+
+/// Reports whether the CA key needs a passphrase.
+pub(crate) fn ca_key_is_encrypted(pki: &Pki) -> Result<bool, OperatorError> {
+    let found = read_ca_pair(pki)?;
+    Ok(matches!(found, Found::Pair(pair) if PrivateKey::is_encrypted(pair.key.as_bytes())))
 }
 
 fn authority(
     pki: &Pki,
-    certificate: &[u8],
-    key: &[u8],
+    pair: &Pair,
+    ask: &AskPassphrase<'_>,
 ) -> Result<CertificateAuthority, OperatorError> {
-    CertificateAuthority::load(certificate, key).map_err(|error| {
-        OperatorError::content(
-            CA_KEY,
-            &pki.ca_key,
-            with_help(&error, "replace the file with the CA key"),
-        )
+    let (path, passphrase) = (key_path(pki), &pki.ca_key_passphrase);
+    let file = KeyFile { what: CA_KEY, path, passphrase, source: PASSPHRASE };
+    let key = file.parse(pair.key.as_bytes(), ask)?;
+    let certificate = CaCertificate::load(pair.certificate.as_bytes());
+    let loaded = certificate.and_then(|certificate| CertificateAuthority::new(certificate, key));
+    loaded.map_err(|error| {
+        OperatorError::content(CA_KEY, path, with_help(&error, "replace the file with the CA key"))
     })
 }
 

@@ -157,7 +157,8 @@ fn check_durations(
     Ok(())
 }
 
-fn in_words(path: &Path, warnings: &[Warning]) -> Vec<String> {
+/// Returns warnings with the path of the file that they are about.
+pub(crate) fn in_words(path: &Path, warnings: &[Warning]) -> Vec<String> {
     warnings.iter().map(|warning| format!("{}: {warning}", path.display())).collect()
 }
 

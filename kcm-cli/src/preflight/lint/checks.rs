@@ -4,7 +4,7 @@ use kcm_systemd::{FlagLint, KubernetesVersion, LintCode, LintVersions, lint_flag
 
 use super::{LintFinding, Severity, files, place};
 use crate::cluster::layout::Layout;
-use crate::cluster::{Cluster, Master};
+use crate::cluster::{Cluster, FlagChange, Master};
 use crate::desired;
 use crate::finding::lint_code;
 
@@ -85,7 +85,7 @@ pub(super) fn has_several_masters(cluster: &Cluster) -> bool {
 
 /// Adjusts the severity of a lint to the number of masters: a single process does not need leader
 /// election.
-pub(super) fn weighed(lint: FlagLint, has_several_masters: bool) -> Option<FlagLint> {
+pub(crate) fn weighed(lint: FlagLint, has_several_masters: bool) -> Option<FlagLint> {
     match (lint.code, has_several_masters) {
         (LintCode::NoLeaderElection, true) => {
             let mut lint = lint;
@@ -110,8 +110,28 @@ fn at_its_place(cluster: &Cluster, master: &str, lint: &FlagLint) -> LintFinding
             lint.severity,
             &at.key,
             lint.to_string(),
-            &*lint.help,
+            help(cluster, master, lint),
         )
+    }
+}
+
+/// Returns the fix of a lint in terms of the cluster file.
+///
+/// The lint knows flags only. A cluster file sets some of them in keys of their own, and kcm sets
+/// others itself.
+fn help(cluster: &Cluster, master: &str, lint: &FlagLint) -> String {
+    let flag = lint.flag.as_str();
+    let changes = cluster.master(master).map_or(&[][..], |master| &master.flags);
+    let change = changes.iter().rev().find(|(name, _)| name.as_str() == flag);
+    match change.map(|(_, change)| change) {
+        Some(FlagChange::Remove) => format!("remove `{flag}: null` from the flags, or {}", lint.help),
+        None if lint.code == LintCode::CisBindAddress => {
+            "set `bindAddress: loopback` in `controllerManager`, and remove `bindAddress` of the masters; only clients on the master can then connect".to_owned()
+        }
+        None if lint.help.starts_with("remove the flag") => {
+            format!("write `{flag}: null` under `controllerManager.flags`")
+        }
+        Some(FlagChange::Set(_)) | None => lint.help.clone(),
     }
 }
 

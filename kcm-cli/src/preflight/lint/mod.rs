@@ -25,6 +25,7 @@ use crate::util::words::{count, harmless};
 
 pub use kcm_systemd::Severity;
 
+pub(crate) use checks::weighed;
 pub(crate) use files::{FileUse, of_file};
 pub(crate) use hooks::{of_programs, refuse};
 pub(crate) use process::{Running, of_processes};
@@ -84,6 +85,7 @@ pub struct LintFinding {
 /// Lint errors of a cluster file. kcm has not issued, uploaded or changed anything.
 #[derive(Debug, Error)]
 #[error("{}", listed(file, findings))]
+#[non_exhaustive]
 pub struct LintError {
     /// The cluster file.
     pub file: PathBuf,
@@ -112,10 +114,11 @@ pub fn lint(cluster: &Cluster, versions: &[KubernetesVersion]) -> LintReport {
 pub fn lint_of_error(error: &ClusterFileError) -> LintReport {
     let prefix = format!("{}: ", error.field);
     let problem = error.message.strip_prefix(&prefix).unwrap_or(&error.message);
+    let help = error.help.as_deref().unwrap_or_default();
     let finding = LintFinding {
         line: error.line.unwrap_or(1),
         column: error.column.unwrap_or(1),
-        ..LintFinding::new(lint_code::CLUSTER_FILE, Severity::Error, &error.field, problem, "")
+        ..LintFinding::new(lint_code::CLUSTER_FILE, Severity::Error, &error.field, problem, help)
     };
     LintReport::new(&error.file, Vec::new(), vec![finding])
 }

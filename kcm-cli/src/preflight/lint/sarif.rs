@@ -10,7 +10,7 @@ use kcm_systemd::LintCode;
 use serde_json::{Value, json};
 
 use super::{LintFinding, LintReport, Severity};
-use crate::finding::lint_code::description;
+use crate::finding::lint_code::{description, is_of_benchmark};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -36,7 +36,11 @@ pub(super) fn document(report: &LintReport) -> Value {
 }
 
 fn rule(code: &str) -> Value {
-    let severity = code.parse::<LintCode>().map_or(Severity::Warning, LintCode::severity);
+    let severity = match code.parse::<LintCode>() {
+        Ok(code) => code.severity(),
+        Err(()) if is_of_benchmark(code) => Severity::Benchmark,
+        Err(()) => Severity::Warning,
+    };
     json!({
         "id": code,
         "shortDescription": { "text": description(code) },

@@ -136,15 +136,15 @@ fn a_wrong_lint_section_is_refused() {
         ("lint: {allow: [{code: cis-1.3.2, reason: \" \"}]}\n", "write a reason"),
         ("lint: {allow: [{code: cis-1.3.2}]}\n", "`reason` is missing"),
         ("lint: {allow: [{reason: x}]}\n", "`code` is missing"),
-        (
-            "lint: {allow: [{code: allow-unused, reason: x}]}\n",
-            "write the code that `kcm lint` prints",
-        ),
+        ("lint: {allow: [{code: no-such-code-at-all, reason: x}]}\n", "write a code that"),
+        ("lint: {allow: [{code: allow-unused, reason: x}]}\n", "remove the entry"),
+        ("lint: {allow: [{code: cis-1.1.21, reason: x}]}\n", "remove the entry"),
         ("kubernetesVersion: latest\n", "`latest` is not a Kubernetes version"),
         ("kubernetesVersion: \"2.0\"\n", "`2.0` is not a Kubernetes version"),
     ] {
         let error = Cluster::parse(&format!("{TUTORIAL}{more}"), Path::new("kcm.yaml"));
-        let said = error.unwrap_err().to_string();
+        let error = error.unwrap_err();
+        let said = format!("{error}; {}", error.help.as_deref().unwrap_or_default());
         assert!(said.starts_with("kcm.yaml:11:") && said.contains(expected), "{said}");
     }
 }
@@ -185,4 +185,37 @@ fn a_file_s_mode_and_owner_are_held_against_the_benchmark() {
     assert_eq!(items(FileUse::Unit, 0o664, Owner::ROOT), ["cis-1.1.3"]);
     assert_eq!(items(FileUse::Certificate, 0o644, kube), ["cis-1.1.19"]);
     assert_eq!(items(FileUse::Key, 0o644, Owner::ROOT), ["cis-1.1.21"]);
+}
+
+/// Returns the fix of the finding with a code.
+fn help_of(code: &str, more: &str) -> Option<String> {
+    let report = lint(&cluster(more), &[]);
+    report.findings.into_iter().find(|it| it.code == code).map(|it| it.help)
+}
+
+#[test]
+fn a_fix_names_a_setting_that_the_cluster_file_accepts() {
+    let bind = help_of("cis-1.3.7", "").unwrap();
+    assert!(bind.contains("`bindAddress: loopback` in `controllerManager`"), "{bind}");
+    assert_eq!(help_of("cis-1.3.7", "controllerManager: {bindAddress: loopback}\n"), None);
+    let none = "controllerManager: {flags: {cluster-cidr: null}}\n";
+    let missing = help_of("cluster-cidr-missing", none).unwrap();
+    assert!(missing.starts_with("remove `cluster-cidr: null`"), "{missing}");
+    assert_eq!(help_of("cluster-cidr-missing", ""), None);
+}
+
+#[test]
+fn the_level_of_a_rule_in_sarif_is_that_of_its_findings() {
+    let sarif = lint(&cluster("systemd: {user: kube}\n"), &[]).to_sarif();
+    let run = &sarif["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let results = run["results"].as_array().unwrap();
+    let of_files =
+        results.iter().filter(|it| it["ruleId"].as_str().unwrap().starts_with("cis-1.1"));
+    let of_files: Vec<_> = of_files.collect();
+    assert_eq!(of_files.len(), 2);
+    for result in of_files {
+        let rule = rules.iter().find(|rule| rule["id"] == result["ruleId"]).unwrap();
+        assert_eq!(rule["defaultConfiguration"]["level"], result["level"], "{result}");
+    }
 }

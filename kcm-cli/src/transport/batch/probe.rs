@@ -26,6 +26,15 @@ pub struct Probe {
     pub accounts: Vec<Account>,
 }
 
+impl Probe {
+    /// Returns a probe of a unit and of the processes of a program, without paths and accounts.
+    #[must_use]
+    pub fn new(unit: UnitName, unit_path: RemotePath, executable: RemotePath) -> Self {
+        let (paths, unread, accounts) = (Vec::new(), Vec::new(), Vec::new());
+        Self { paths, unread, unit, unit_path, executable, note: None, accounts }
+    }
+}
+
 /// A user and a group by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Account {
@@ -34,6 +43,13 @@ pub struct Account {
     /// The group, if it is not the user's primary group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+}
+
+impl Account {
+    /// Reports whether this is root, whose IDs are 0 on every system.
+    pub(crate) fn is_root(&self) -> bool {
+        self.user == "root" && self.group.as_deref().is_none_or(|group| group == "root")
+    }
 }
 
 /// Checks to make before a service is started.

@@ -28,6 +28,7 @@
 mod folders;
 mod program;
 mod shell;
+mod unit;
 
 use std::fs;
 use std::future::Future;
@@ -127,6 +128,7 @@ pub async fn transport(fresh: impl Fn() -> Subject) {
     each(&fresh, a_probe_answers_in_the_order_it_was_asked).await;
     program::run(&fresh).await;
     folders::run(&fresh).await;
+    self::unit::run(&fresh).await;
     each(&fresh, a_read_tells_absent_from_empty_and_shows_no_secret_of_a_kubeconfig).await;
     each(&fresh, a_stage_changes_no_target_and_keeps_what_it_wrote_private).await;
     each(&fresh, a_stage_that_fails_leaves_nothing_behind).await;
@@ -349,15 +351,9 @@ impl Subject {
     }
 
     async fn probe(&self, paths: &[&str]) -> ProbeReply {
-        let probe = Probe {
-            unread: Vec::new(),
-            paths: paths.iter().map(|path| remote(path)).collect(),
-            unit: unit(),
-            unit_path: remote(UNIT_FILE),
-            executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
-            note: None,
-            accounts: vec![],
-        };
+        let paths = paths.iter().map(|path| remote(path)).collect();
+        let program = remote("/opt/kubernetes/bin/kube-controller-manager");
+        let probe = Probe { paths, ..Probe::new(unit(), remote(UNIT_FILE), program) };
         match self.done(vec![Operation::Probe(probe)]).await.remove(0) {
             Reply::Probe(reply) => reply,
             other => panic!("{other:?}"),

@@ -25,11 +25,7 @@ async fn what_is_unread_is_told_without_a_digest(subject: Subject) {
     let probe = Probe {
         unread: vec![remote(path), remote("/opt/kubernetes/nothing")],
         paths: vec![remote(path), remote("/opt/kubernetes/nothing")],
-        unit: unit(),
-        unit_path: remote(UNIT_FILE),
-        executable: remote("/opt/kubernetes/bin/kube-controller-manager"),
-        note: None,
-        accounts: vec![],
+        ..Probe::new(unit(), remote(UNIT_FILE), remote(PROGRAM))
     };
     let Reply::Probe(reply) = subject.done(vec![Operation::Probe(probe)]).await.remove(0) else {
         panic!()
@@ -88,12 +84,8 @@ async fn a_program_that_changed_is_not_what_was_noted(subject: Subject) {
     let probe = || async {
         let probe = Probe {
             paths: vec![remote(PROGRAM)],
-            unread: vec![],
-            unit: unit(),
-            unit_path: remote(UNIT_FILE),
-            executable: remote(PROGRAM),
             note: Some(remote(NOTE)),
-            accounts: vec![],
+            ..Probe::new(unit(), remote(UNIT_FILE), remote(PROGRAM))
         };
         match subject.done(vec![Operation::Probe(probe)]).await.remove(0) {
             Reply::Probe(mut reply) => reply.paths.remove(0),

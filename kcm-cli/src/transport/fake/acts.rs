@@ -182,8 +182,7 @@ impl Machine for FakeState {
         if moment == Moment::Before {
             self.operations += 1;
         }
-        let name = self.name.clone();
-        Ok(self.strike(FaultPoint::Operation { index, when }, &name)?)
+        Ok(self.strike(FaultPoint::Operation { index, when }, "the master")?)
     }
 }
 

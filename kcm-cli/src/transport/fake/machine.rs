@@ -141,6 +141,12 @@ impl FakeState {
         &mut self.memory
     }
 
+    /// Returns the content of a regular file; `None` if the path is not one.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&[u8]> {
+        self.memory.nodes().into_iter().find(|node| node.path.as_str() == path)?.content
+    }
+
     /// Returns every path that exists with its kind, in order.
     #[must_use]
     pub fn tree(&self) -> Vec<(RemotePath, NodeKind)> {

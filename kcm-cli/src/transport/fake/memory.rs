@@ -144,11 +144,7 @@ impl Memory {
         number
     }
 
-    /// Returns the inode of the path itself; links before its last component are followed.
-    fn find(&self, path: &RemotePath) -> Result<Option<Number>, FileError> {
-        self.walk_to(path, Last::Itself)
-    }
-
+    /// Returns the inode of a path; links before its last component are followed.
     fn walk_to(&self, path: &RemotePath, last: Last) -> Result<Option<Number>, FileError> {
         let mut trail = vec![ROOT];
         let mut todo: Vec<&str> = path.components().collect();
@@ -184,10 +180,12 @@ impl Memory {
     }
 
     fn existing(&mut self, path: &RemotePath) -> Result<&mut Inode, FileError> {
-        let number = self.find(path)?;
-        number.and_then(|number| self.inodes.get_mut(&number)).ok_or_else(|| {
-            FileError::new(path, FileErrorKind::NotFound, "no such file or directory")
-        })
+        self.inode(path, Last::Itself)?.ok_or_else(|| not_found(path))
+    }
+
+    fn inode(&mut self, path: &RemotePath, last: Last) -> Result<Option<&mut Inode>, FileError> {
+        let number = self.walk_to(path, last)?;
+        Ok(number.and_then(|number| self.inodes.get_mut(&number)))
     }
 
     /// Returns the entries of the folder that holds `path`.
@@ -196,20 +194,19 @@ impl Memory {
             || FileError::new(path, FileErrorKind::NotFound, "the parent folder does not exist");
         let parent = path.parent().ok_or_else(missing)?;
         let now = self.now;
-        let number = self.walk_to(&parent, Last::Followed)?;
-        match number.and_then(|number| self.inodes.get_mut(&number)) {
+        match self.inode(&parent, Last::Followed)? {
             Some(Inode { content: Content::Folder { entries, .. }, changed, .. }) => {
                 *changed = now;
                 Ok(entries)
             }
-            Some(_) => Err(FileError::new(path, FileErrorKind::WrongKind, "not a directory")),
+            Some(_) => Err(wrong_kind(path, "not a directory")),
             None => Err(missing()),
         }
     }
 
     fn insert(&mut self, path: &RemotePath, content: Content, mode: Mode) -> Result<(), FileError> {
-        if self.find(path)?.is_some() {
-            return Err(FileError::new(path, FileErrorKind::Exists, "file exists"));
+        if self.walk_to(path, Last::Itself)?.is_some() {
+            return Err(exists(path));
         }
         self.holder(path)?;
         let number = self.add(content, mode);
@@ -220,45 +217,40 @@ impl Memory {
     /// Creates a second name of the same inode, which outlives the first.
     fn link(&mut self, path: &RemotePath, original: &RemotePath) -> Result<(), FileError> {
         if self.existing(original)?.kind() != NodeKind::File {
-            let detail = "only a regular file can have a hard link";
-            return Err(FileError::new(original, FileErrorKind::WrongKind, detail));
+            return Err(wrong_kind(original, "only a regular file can have a hard link"));
         }
-        if self.find(path)?.is_some() {
-            return Err(FileError::new(path, FileErrorKind::Exists, "file exists"));
+        if self.walk_to(path, Last::Itself)?.is_some() {
+            return Err(exists(path));
         }
-        if let Some(number) = self.find(original)? {
-            self.holder(path)?.insert(path.name().to_owned(), number);
-            let now = self.now;
-            if let Some(inode) = self.inodes.get_mut(&number) {
-                inode.changed = now;
-            }
+        let number = self.walk_to(original, Last::Itself)?;
+        self.enter(path, number)
+    }
+
+    /// Enters an inode under this name.
+    fn enter(&mut self, path: &RemotePath, number: Option<Number>) -> Result<(), FileError> {
+        let Some(number) = number else { return Ok(()) };
+        self.holder(path)?.insert(path.name().to_owned(), number);
+        let now = self.now;
+        if let Some(inode) = self.inodes.get_mut(&number) {
+            inode.changed = now;
         }
         Ok(())
     }
 
     fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<(), FileError> {
         let moved = self.existing(from)?.kind();
-        let number = self.find(from)?;
-        if moved != NodeKind::Folder
-            && self.find(to)?.and_then(|n| self.inodes.get(&n)).map(Inode::kind)
-                == Some(NodeKind::Folder)
-        {
-            return Err(FileError::new(to, FileErrorKind::WrongKind, "is a directory"));
+        let number = self.walk_to(from, Last::Itself)?;
+        let replaced = self.inode(to, Last::Itself)?.map(|inode| inode.kind());
+        if moved != NodeKind::Folder && replaced == Some(NodeKind::Folder) {
+            return Err(wrong_kind(to, "is a directory"));
         }
         self.holder(to)?;
         self.holder(from)?.remove(from.name());
-        if let Some(number) = number {
-            self.holder(to)?.insert(to.name().to_owned(), number);
-            let now = self.now;
-            if let Some(inode) = self.inodes.get_mut(&number) {
-                inode.changed = now;
-            }
-        }
-        Ok(())
+        self.enter(to, number)
     }
 
     fn remove(&mut self, path: &RemotePath, folder: bool) -> Result<(), FileError> {
-        let wrong = |detail: &str| FileError::new(path, FileErrorKind::WrongKind, detail);
+        let wrong = |detail| wrong_kind(path, detail);
         match &self.existing(path)?.content {
             Content::Folder { .. } if !folder => return Err(wrong("is a directory")),
             Content::Folder { entries, .. } if !entries.is_empty() => {
@@ -279,15 +271,14 @@ impl Memory {
                 *bytes = Zeroizing::new(content.to_vec());
                 Ok(())
             }
-            _ => Err(FileError::new(path, FileErrorKind::WrongKind, "not a regular file")),
+            _ => Err(wrong_kind(path, "not a regular file")),
         }
     }
 }
 
 impl FileSystem for Memory {
     fn stat(&mut self, path: &RemotePath) -> Result<Option<Stat>, FileError> {
-        let number = self.find(path)?;
-        Ok(number.and_then(|number| self.inodes.get(&number)).map(|inode| Stat {
+        Ok(self.inode(path, Last::Itself)?.map(|inode| Stat {
             kind: inode.kind(),
             mode: inode.mode,
             owner: inode.owner,
@@ -302,16 +293,15 @@ impl FileSystem for Memory {
     fn read(&mut self, path: &RemotePath) -> Result<Zeroizing<Vec<u8>>, FileError> {
         match &self.existing(path)?.content {
             Content::File { bytes, .. } => Ok(bytes.clone()),
-            _ => Err(FileError::new(path, FileErrorKind::WrongKind, "not a regular file")),
+            _ => Err(wrong_kind(path, "not a regular file")),
         }
     }
 
     fn list(&mut self, path: &RemotePath) -> Result<Vec<String>, FileError> {
-        let number = self.walk_to(path, Last::Followed)?;
-        match number.and_then(|number| self.inodes.get(&number)).map(|inode| &inode.content) {
+        match self.inode(path, Last::Followed)?.map(|inode| &inode.content) {
             None => Ok(Vec::new()),
             Some(Content::Folder { entries, .. }) => Ok(entries.keys().cloned().collect()),
-            Some(_) => Err(FileError::new(path, FileErrorKind::WrongKind, "not a directory")),
+            Some(_) => Err(wrong_kind(path, "not a directory")),
         }
     }
 
@@ -345,8 +335,7 @@ impl FileSystem for Memory {
             }
             Effect::Sync { path } => match self.existing(path)? {
                 Inode { content: Content::Link(_), .. } => {
-                    let detail = "is a symbolic link, not a file";
-                    Err(FileError::new(path, FileErrorKind::WrongKind, detail))
+                    Err(wrong_kind(path, "is a symbolic link, not a file"))
                 }
                 inode => {
                     inode.sync();
@@ -354,11 +343,8 @@ impl FileSystem for Memory {
                 }
             },
             Effect::SyncFolder { path } => {
-                let number = self.walk_to(path, Last::Followed)?;
-                let missing =
-                    || FileError::new(path, FileErrorKind::NotFound, "no such file or directory");
-                let folder = number.and_then(|number| self.inodes.get_mut(&number));
-                folder.ok_or_else(missing)?.sync();
+                let folder = self.inode(path, Last::Followed)?;
+                folder.ok_or_else(|| not_found(path))?.sync();
                 Ok(())
             }
             Effect::Rename { from, to } => self.rename(from, to),
@@ -370,6 +356,18 @@ impl FileSystem for Memory {
     fn can_set_owner(&self) -> bool {
         self.can_set_owner
     }
+}
+
+fn exists(path: &RemotePath) -> FileError {
+    FileError::new(path, FileErrorKind::Exists, "file exists")
+}
+
+fn not_found(path: &RemotePath) -> FileError {
+    FileError::new(path, FileErrorKind::NotFound, "no such file or directory")
+}
+
+fn wrong_kind(path: &RemotePath, detail: &str) -> FileError {
+    FileError::new(path, FileErrorKind::WrongKind, detail)
 }
 
 impl Inode {

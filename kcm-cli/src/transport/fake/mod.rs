@@ -6,7 +6,8 @@
 //! tests its own contract on it, and embedders can use it for theirs.
 //!
 //! ```
-//! use kcm::transport::{Fake, Transport};
+//! use kcm::transport::fake::Fake;
+//! use kcm::transport::Transport;
 //!
 //! let master = Fake::new("k8s-master-01");
 //! master.inspect(|state| state.put_file("/etc/hostname", b"k8s-master-01\n", 0o644));
@@ -16,7 +17,6 @@
 
 mod acts;
 mod fault;
-mod fork;
 mod journal;
 mod machine;
 mod memory;

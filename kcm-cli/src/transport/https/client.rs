@@ -6,14 +6,12 @@ use std::time::Duration;
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::verifier::Verifier;
 use super::{HttpsAnswer, HttpsQuestion};
 use crate::transport::{Stream, StreamAddress};
 use crate::util::words::in_full;
@@ -30,12 +28,25 @@ pub(super) async fn ask(
     timeout(PATIENCE, exchange(stream, question)).await.unwrap_or_else(|_| Err(late()))
 }
 
+/// Returns the certificates that the server presents; an error is the reason.
+pub(super) async fn presented(
+    stream: Box<dyn Stream>,
+    address: &StreamAddress,
+) -> Result<Vec<Vec<u8>>, String> {
+    let late = || format!("no TLS handshake within {} s", PATIENCE.as_secs());
+    let stream =
+        timeout(PATIENCE, shake_hands(stream, address)).await.unwrap_or_else(|_| Err(late()))?;
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    Ok(chain.iter().map(|certificate| certificate.to_vec()).collect())
+}
+
 async fn shake_hands(
     stream: Box<dyn Stream>,
     address: &StreamAddress,
 ) -> Result<TlsStream<Box<dyn Stream>>, String> {
     let name = ServerName::try_from(address.host.clone()).map_err(|error| error.to_string())?;
-    let connector = TlsConnector::from(Arc::new(config()?));
+    let config = Verifier::accepting_any().config().map_err(|error| in_full(&error))?;
+    let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
     connector.connect(name, stream).await.map_err(|error| in_full(&error))
 }
 
@@ -63,57 +74,5 @@ async fn exchange(
             Ok(()) => "the connection was closed".to_owned(),
             Err(error) => in_full(&error),
         }),
-    }
-}
-
-fn config() -> Result<ClientConfig, String> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| in_full(&error))?;
-    Ok(config
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        .with_no_client_auth())
-}
-
-/// A verifier that accepts every certificate whose private key the server proves to have.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

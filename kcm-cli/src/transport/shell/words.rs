@@ -5,6 +5,7 @@ use thiserror::Error;
 /// The error of a word that cannot be an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("argument {index} contains a NUL byte")]
+#[non_exhaustive]
 pub struct Unquotable {
     /// Index of the word, from 0.
     pub index: usize,

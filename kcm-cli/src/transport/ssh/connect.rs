@@ -18,7 +18,7 @@ use super::control::ControlFolder;
 use super::explain;
 use super::login::Login;
 use super::mux::Running;
-use crate::cluster::{HostAddress, Ssh, SudoPassword};
+use crate::cluster::{HostAddress, SecretSource, Ssh};
 use crate::util::files::words;
 
 /// Maximum number of logins at the same time. sshd drops excess ones (`MaxStartups` 10), and a jump
@@ -62,11 +62,11 @@ impl Connections {
         }))
     }
 
-    /// Hides the variable of the sudo password from every `ssh` of this invocation.
-    pub(super) fn hide(&self, password: &SudoPassword) {
-        if let SudoPassword::Env(name) = password {
+    /// Hides the variable of a secret from every `ssh` of this invocation.
+    pub(crate) fn hide(&self, secret: &SecretSource) {
+        if let Some(name) = secret.variable() {
             let mut hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner);
-            hidden.insert(name.clone());
+            hidden.insert(name.to_owned());
         }
     }
 

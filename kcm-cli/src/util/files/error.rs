@@ -7,6 +7,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::RemotePath;
+use crate::util::explanation::Explanation;
 
 /// The causes of file errors that have different fixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -38,6 +39,7 @@ pub enum FileErrorKind {
 /// A file operation that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{path}: {detail}{}", Help(*kind))]
+#[non_exhaustive]
 pub struct FileError {
     /// The path, as the reader of the message knows it.
     pub path: String,
@@ -50,6 +52,15 @@ pub struct FileError {
 impl FileError {
     pub(crate) fn new(path: &RemotePath, kind: FileErrorKind, detail: impl Into<String>) -> Self {
         Self { path: path.to_string(), kind, detail: detail.into() }
+    }
+
+    /// Returns the problem and its fix. Only for files of this machine.
+    pub(crate) fn explanation(&self) -> Explanation {
+        let why = Explanation::parse(&self.detail).at(&self.path);
+        match self.kind.help() {
+            Some(help) => why.or_help(help),
+            None => why,
+        }
     }
 
     /// Classifies an error of the operating system.
@@ -80,15 +91,22 @@ pub(crate) fn words(error: &io::Error) -> String {
 
 struct Help(FileErrorKind);
 
+impl FileErrorKind {
+    /// Returns the fix, if it follows from the kind.
+    fn help(self) -> Option<&'static str> {
+        match self {
+            Self::NoSpace => Some("free some space and run the same command again"),
+            Self::ReadOnly => Some("remount the file system for writing"),
+            Self::PermissionDenied => {
+                Some("run as a user with permission, or correct the permissions")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Help {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            FileErrorKind::NoSpace => "; free some space and run the same command again",
-            FileErrorKind::ReadOnly => "; remount the file system for writing",
-            FileErrorKind::PermissionDenied => {
-                "; run as a user with permission, or correct the permissions"
-            }
-            _ => "",
-        })
+        self.0.help().map_or(Ok(()), |help| write!(f, "; {help}"))
     }
 }

@@ -20,6 +20,15 @@ pub(crate) struct FolderLock {
     made: Vec<PathBuf>,
 }
 
+/// The mode of folders that are created for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NewFolders {
+    /// Exactly 0755.
+    Exact,
+    /// 0755 less the umask.
+    LessUmask,
+}
+
 /// An error of locking a folder.
 #[derive(Debug)]
 pub(crate) enum FolderLockError {
@@ -31,10 +40,10 @@ pub(crate) enum FolderLockError {
 
 impl FolderLock {
     /// Locks `folder`, and creates it if necessary. Does not wait.
-    pub(crate) fn take(folder: &Path) -> Result<Self, FolderLockError> {
+    pub(crate) fn take(folder: &Path, new: NewFolders) -> Result<Self, FolderLockError> {
         let mut attempts = 1..ATTEMPTS;
         loop {
-            let locked = make(folder).and_then(|made| {
+            let locked = make(folder, new).and_then(|made| {
                 let lock = Self { handle: File::open(folder)?, made };
                 let locked = lock.handle.try_lock();
                 Ok((lock, locked))
@@ -76,6 +85,9 @@ impl FolderLock {
 impl Drop for FolderLock {
     /// Removes the folders that were created for the lock and are still empty.
     fn drop(&mut self) {
+        // A child process that another thread has just forked holds a copy of the handle until its
+        // `execve`, and with it the lock.
+        let _ = self.handle.unlock();
         for folder in &self.made {
             if fs::remove_dir(folder).is_err() {
                 break;
@@ -91,16 +103,22 @@ fn leads_nowhere(path: &Path) -> bool {
 
 /// Creates the missing folders down to `folder`, durably; returns them innermost first.
 ///
-/// Each is private until it has its mode, regardless of the umask.
-fn make(folder: &Path) -> io::Result<Vec<PathBuf>> {
+/// With [`NewFolders::Exact`], each is private until it has its mode, regardless of the umask.
+fn make(folder: &Path, new: NewFolders) -> io::Result<Vec<PathBuf>> {
     let mut missing: Vec<_> =
         folder.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists()).collect();
     let mut made = Vec::with_capacity(missing.len());
     while let Some(next) = missing.pop() {
-        match fs::DirBuilder::new().mode(0o700).create(next) {
+        let first_mode = match new {
+            NewFolders::Exact => Mode::PRIVATE_FOLDER,
+            NewFolders::LessUmask => Mode::FOLDER,
+        };
+        match fs::DirBuilder::new().mode(first_mode.bits()).create(next) {
             Ok(()) => {
                 made.insert(0, next.to_owned());
-                fs::set_permissions(next, fs::Permissions::from_mode(Mode::FOLDER.bits()))?;
+                if new == NewFolders::Exact {
+                    fs::set_permissions(next, fs::Permissions::from_mode(Mode::FOLDER.bits()))?;
+                }
                 let parent = next.parent().filter(|parent| !parent.as_os_str().is_empty());
                 File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
             }
@@ -126,12 +144,12 @@ mod tests {
     fn a_lock_keeps_others_out_and_leaves_nothing_behind() {
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("a/b");
-        let lock = FolderLock::take(&folder).unwrap();
-        assert!(matches!(FolderLock::take(&folder), Err(FolderLockError::Held)));
+        let lock = FolderLock::take(&folder, NewFolders::Exact).unwrap();
+        assert!(matches!(FolderLock::take(&folder, NewFolders::Exact), Err(FolderLockError::Held)));
         drop(lock);
         assert!(!scratch.path().join("a").exists());
 
-        let lock = FolderLock::take(&folder).unwrap();
+        let lock = FolderLock::take(&folder, NewFolders::Exact).unwrap();
         fs::write(folder.join("x"), "x").unwrap();
         drop(lock);
         assert!(folder.join("x").exists(), "what was put there in the meantime stays");
@@ -145,7 +163,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        match FolderLock::take(&folder) {
+                        match FolderLock::take(&folder, NewFolders::Exact) {
                             Ok(lock) => {
                                 let file = folder.join("x");
                                 fs::write(&file, "x").unwrap();
@@ -166,7 +184,10 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let link = scratch.path().join("link");
         std::os::unix::fs::symlink("nowhere", &link).unwrap();
-        assert!(matches!(FolderLock::take(&link), Err(FolderLockError::Io(_))));
-        assert!(matches!(FolderLock::take(&link.join("below")), Err(FolderLockError::Io(_))));
+        assert!(matches!(FolderLock::take(&link, NewFolders::Exact), Err(FolderLockError::Io(_))));
+        assert!(matches!(
+            FolderLock::take(&link.join("below"), NewFolders::Exact),
+            Err(FolderLockError::Io(_))
+        ));
     }
 }

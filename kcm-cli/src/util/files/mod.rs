@@ -28,9 +28,11 @@ pub use disk::Disk;
 pub(crate) use error::words;
 pub use error::{FileError, FileErrorKind};
 pub(crate) use links::{Last, next_target, real, walk as walk_links};
-pub(crate) use lock::{FolderLock, FolderLockError};
+pub(crate) use lock::{FolderLock, FolderLockError, NewFolders};
 pub use path::{InvalidPath, RemotePath};
-pub(crate) use place::{make_folders, make_folders_into, remove_if_present, replace, write_new};
+pub(crate) use place::{
+    fresh, make_folders, make_folders_into, overwrite, remove_if_present, replace, write_new,
+};
 pub(crate) use small::{LONGEST_FILE, read_small};
 
 /// Permission bits of a file, as `chmod` takes them.

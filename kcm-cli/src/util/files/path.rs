@@ -20,6 +20,7 @@ pub struct RemotePath(String);
 /// The error of a text that is not a [`RemotePath`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{path}` is not a valid path on a master; {reason}")]
+#[non_exhaustive]
 pub struct InvalidPath {
     /// The invalid text.
     pub path: String,

@@ -72,6 +72,27 @@ pub(crate) fn replace(
     }
 }
 
+/// Returns the path of the temporary file from which [`overwrite`] takes a file.
+pub(crate) fn fresh(path: &RemotePath) -> RemotePath {
+    path.sibling(&format!(".{}.new", path.name()))
+}
+
+/// Writes a file in an existing folder, and replaces an existing one atomically and durably.
+///
+/// An interrupted call leaves the old file, and may leave the file [`fresh`] beside it.
+pub(crate) fn overwrite(
+    files: &mut dyn FileSystem,
+    path: &RemotePath,
+    content: &[u8],
+    mode: Mode,
+    owner: Option<Owner>,
+) -> Result<(), FileError> {
+    let fresh = fresh(path);
+    remove_if_present(files, &fresh)?;
+    write_new(files, &fresh, content, mode, owner)?;
+    replace(files, &fresh, path)
+}
+
 /// Removes a file or link, if it exists.
 pub(crate) fn remove_if_present(
     files: &mut dyn FileSystem,

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kcm::DrillReport;
-use kcm::drill::{DrillExtent, EndOfLead};
+use kcm::drill::{DrillExtent, EndOfLeadership};
 use kcm::event::{DrillMethod, DrillStep};
 
 use super::{Stage, request, takers};
@@ -31,7 +31,7 @@ async fn a_graceful_stop_hands_over_at_once_and_promises_one_retry() {
     let report = drill(&stage, DrillMethod::Stop, DrillExtent::Once).await;
     assert!(report.is_passed(), "{report:#?}");
     let succession = &report.successions[0];
-    assert_eq!(succession.end, EndOfLead::Released);
+    assert_eq!(succession.end, EndOfLeadership::Released);
     assert_eq!(succession.promise_milliseconds, Some(4400));
     // Candidates of this model ask as late as client-go allows, and the model advances twice a
     // second.
@@ -51,7 +51,7 @@ async fn a_killed_leader_releases_nothing_and_keeps_the_long_promise() {
     let stage = stage().await;
     let report = drill(&stage, DrillMethod::Kill, DrillExtent::Once).await;
     let succession = &report.successions[0];
-    assert_eq!(succession.end, EndOfLead::ProcessGone);
+    assert_eq!(succession.end, EndOfLeadership::ProcessGone);
     assert!(succession.promise_milliseconds.unwrap() >= 23_800, "{succession:?}");
     assert!(succession.gap_milliseconds.unwrap() >= 15_000, "{succession:?}");
     stage.is_whole();
@@ -93,7 +93,7 @@ async fn all_is_drilled_with_self_release_and_no_gap_is_longer_than_promised() {
     let report = drill(&stage, DrillMethod::Stop, DrillExtent::All).await;
     assert!(!takers(&report).is_empty());
     for succession in &report.successions {
-        assert_eq!(succession.end, EndOfLead::Released, "{succession:?}");
+        assert_eq!(succession.end, EndOfLeadership::Released, "{succession:?}");
         assert!(succession.is_as_promised(), "{succession:?}");
         assert_ne!(succession.to.as_ref(), Some(&succession.from));
     }

@@ -4,7 +4,8 @@
 use std::time::Instant;
 
 use kcm::kube::{Lease, LeaseStore as _, Verb};
-use kcm::transport::{Fake, OpenSsh, ShellTransport};
+use kcm::transport::fake::Fake;
+use kcm::transport::{OpenSsh, ShellTransport};
 use kcm_tests::lab::{LabCluster, SshCounts, Variant};
 
 use super::*;

@@ -35,8 +35,8 @@ fn follow(machine: &Machine, message: &str) {
 }
 
 fn exposure(machine: &Machine) -> f64 {
-    let said = machine.run(&["systemd-analyze", "security", "--no-pager", UNIT]).stdout;
-    let (_, level) = said.split_once("Overall exposure level for ").unwrap();
+    let printed = machine.run(&["systemd-analyze", "security", "--no-pager", UNIT]).stdout;
+    let (_, level) = printed.split_once("Overall exposure level for ").unwrap();
     let (_, level) = level.split_once(": ").unwrap();
     level.split(' ').next().unwrap().parse().unwrap()
 }

@@ -13,8 +13,8 @@ fn served(machine: &Machine) -> String {
     let at = format!("{}:10257", machine.address());
     let mut see = Command::new("sh");
     let line = "openssl s_client -connect \"$1\" </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256";
-    let said = peers::run(see.args(["-c", line, "see", &at]).stdin(Stdio::null()));
-    let fingerprint = said.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase();
+    let printed = peers::run(see.args(["-c", line, "see", &at]).stdin(Stdio::null()));
+    let fingerprint = printed.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase();
     format!("sha256:{fingerprint}")
 }
 

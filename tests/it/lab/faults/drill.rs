@@ -182,9 +182,9 @@ fn interrupted_and_killed() {
     drill.send_terminate();
     let back = until("it serves", Duration::from_secs(10), || leader.serves());
     println!("asked to stop: it serves again after {back:?}");
-    let (code, said) = ended(drill);
-    assert_eq!(code, 130, "{said}");
-    assert_says(&said, &["Interrupted: everything is restored", "within 23.8 s"]);
+    let (code, printed) = ended(drill);
+    assert_eq!(code, 130, "{printed}");
+    assert_says(&printed, &["Interrupted: everything is restored", "within 23.8 s"]);
     ground.is_whole();
 
     let was = ground.plane.admin().holder();

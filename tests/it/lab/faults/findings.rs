@@ -95,16 +95,16 @@ fn everything_that_stands_in_the_way_is_told_at_once_and_nothing_changes() {
         let warning = ran.stderr.lines().find(|line| line.contains("more.conf")).unwrap();
         assert_says(warning, &["warning", meant.name(), "[drop-in]"]);
         let one_line = ran.stderr.replace("\n  help: ", "; ");
-        let mut told: BTreeSet<_> =
+        let mut reported: BTreeSet<_> =
             one_line.lines().filter(|line| line.starts_with("error[")).collect();
         for (machine, code, says) in expected {
             let label = format!("error[{code}]: {}: ", machine.name());
             let is_it = |line: &&&str| line.starts_with(&label);
-            let line = *told.iter().find(is_it).unwrap_or_else(|| panic!("no {code}"));
+            let line = *reported.iter().find(is_it).unwrap_or_else(|| panic!("no {code}"));
             assert_says(line, says);
-            told.remove(line);
+            reported.remove(line);
         }
-        assert!(told.is_empty(), "and nothing else: {told:?}");
+        assert!(reported.is_empty(), "and nothing else: {reported:?}");
     }
     for machine in machines {
         let made = machine.file("/opt/kubernetes/pki/kube-controller-manager");

@@ -30,8 +30,8 @@ fn moment(machine: &Machine, property: &str) -> SystemTime {
     let unit = format!("/org/freedesktop/systemd1/unit/{unit}");
     let manager = "org.freedesktop.systemd1";
     let interface = "org.freedesktop.systemd1.Unit";
-    let said = machine.output(&["busctl", "get-property", manager, &unit, interface, property]);
-    let microseconds = said.trim().strip_prefix("t ").unwrap().parse().unwrap();
+    let printed = machine.output(&["busctl", "get-property", manager, &unit, interface, property]);
+    let microseconds = printed.trim().strip_prefix("t ").unwrap().parse().unwrap();
     SystemTime::UNIX_EPOCH + Duration::from_micros(microseconds)
 }
 

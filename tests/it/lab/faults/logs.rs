@@ -21,8 +21,8 @@ fn say(machine: &Machine, message: &str) {
 fn by_journalctl(ground: &Ground, until: u64) -> Vec<(u64, String, String)> {
     let mut all = Vec::new();
     for (place, machine) in ground.lab.machines().iter().enumerate() {
-        let said = machine.journal_of(&["-u", UNIT, "-o", "json", "--all"]);
-        for line in said.lines() {
+        let printed = machine.journal_of(&["-u", UNIT, "-o", "json", "--all"]);
+        for line in printed.lines() {
             let entry: Value = serde_json::from_str(line).unwrap();
             let time = entry["__REALTIME_TIMESTAMP"].as_str().unwrap().parse().unwrap();
             let message = match &entry["MESSAGE"] {

@@ -180,8 +180,8 @@ fn an_sshd_that_stops_keeps_out_who_comes_and_not_who_is_there() {
     let kcm = ground.start(&["apply"]);
     until_said(&kcm, "staged");
     machine.stop_sshd();
-    let (code, said) = ended(kcm);
+    let (code, printed) = ended(kcm);
     machine.start_sshd();
-    assert_eq!(code, 0, "{said}");
+    assert_eq!(code, 0, "{printed}");
     ground.converges();
 }

@@ -74,9 +74,9 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
     for (machine, (run_before, certificate_before)) in machines.iter().zip(&before) {
         assert_ne!(certificate(machine), *certificate_before);
         assert_eq!(run(machine), *run_before, "the same process");
-        let said = line_of(&renewed.stdout, machine);
+        let printed = line_of(&renewed.stdout, machine);
         assert_says(
-            said,
+            printed,
             &["done: 3 files written", "nothing restarted", "certificate reload not verified yet"],
         );
         assert_eq!(fs::read(machine.file(KUBECONFIG)).unwrap(), kubeconfig);
@@ -100,10 +100,10 @@ fn a_renewal_of_a_named_file_restarts_nothing_keeps_the_leader_and_is_taken_up()
         let plan = ground.kcm(&["plan", "--check"]);
         assert_eq!(plan.code, 0, "{plan:?}");
         machines.iter().all(|machine| {
-            let said = line_of(&plan.stderr, machine);
+            let printed = line_of(&plan.stderr, machine);
             // Connections of the leader's controllers authenticate with tokens and stay open.
-            said.contains("the running process uses the current certificate")
-                || is_leader(machine) && said.contains(" are closed; the others may belong to")
+            printed.contains("the running process uses the current certificate")
+                || is_leader(machine) && printed.contains(" are closed; the others may belong to")
         })
     });
     assert_eq!(ground.plane.admin().holder(), leader, "the same leader");

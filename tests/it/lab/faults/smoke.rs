@@ -112,8 +112,8 @@ fn what_works_is_proven_and_removed_and_what_does_not_is_named_with_its_cause() 
     assert_says(check(&good, "leader")["seen"].as_str().unwrap(), &[&holder, "2 times"]);
 
     let gateway = smoke_with(&urls[1], 1);
-    let said = check(&gateway, "etcd")["seen"].as_str().unwrap();
-    assert_says(said, &["server certificate of etcd for client authentication", "broken pipe"]);
+    let printed = check(&gateway, "etcd")["seen"].as_str().unwrap();
+    assert_says(printed, &["server certificate of etcd for client authentication", "broken pipe"]);
 
     // From here on, only the first master runs.
     let [first, second] = ground.lab.machines() else { panic!() };
@@ -147,10 +147,10 @@ fn idle_controllers(ground: &Ground, first: &Machine) {
     let name = ground.smoke_namespaces()[0]["metadata"]["name"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/namespaces/{name}");
     admin.patch(&path, &json!({"metadata": {"finalizers": ["example.com/keep"]}})).ok();
-    let (code, said) = super::ended(idle);
-    assert_eq!(code, 4, "{said}");
+    let (code, printed) = super::ended(idle);
+    assert_eq!(code, 4, "{printed}");
     let line =
-        |check: &str| said.lines().find(|line| line.starts_with(check) && line.contains(" s  "));
+        |check: &str| printed.lines().find(|line| line.starts_with(check) && line.contains(" s  "));
     let forbidden = "runs without --use-service-account-credentials";
     let off = "deployment-controller is disabled on k8s-master-01 by --controllers=*,-deployment";
     assert_says(line("deployment").unwrap(), &["has no ReplicaSet", forbidden, off]);
@@ -158,7 +158,7 @@ fn idle_controllers(ground: &Ground, first: &Machine) {
     assert!(quota.contains(forbidden) && !quota.contains("disabled"), "{quota}");
     assert_says(line("replica set").unwrap(), &["skipped"]);
     let remove = format!("kubectl --kubeconfig admin.kubeconfig delete namespace {name}");
-    assert_says(&said, &["finalizers example.com/keep", &remove]);
+    assert_says(&printed, &["finalizers example.com/keep", &remove]);
 
     admin.patch(&path, &json!({"metadata": {"finalizers": null}})).ok();
     ground.lead_with(first, bad, good);
@@ -172,9 +172,9 @@ fn interrupted(ground: &Ground, first: &Machine) {
     let patience = Duration::from_secs(20);
     until("there is a namespace", patience, || !ground.smoke_namespaces().is_empty());
     interrupted.send_terminate();
-    let (code, said) = super::ended(interrupted);
-    assert_eq!(code, 130, "{said}");
-    assert_says(&said, &["Interrupted", "All test objects are removed"]);
+    let (code, printed) = super::ended(interrupted);
+    assert_eq!(code, 130, "{printed}");
+    assert_says(&printed, &["Interrupted", "All test objects are removed"]);
     assert_eq!(ground.smoke_namespaces(), [Value::Null; 0]);
 }
 
@@ -188,9 +188,12 @@ fn who_leads(ground: &Ground, first: &Machine, second: &Machine) {
     ground.free_lead();
     first.output(&["systemctl", "start", UNIT]);
     let user = ground.smoke(&["--timeout", "4s"], 1);
-    let said = check(&user, "leader")["seen"].as_str().unwrap();
-    assert_says(said, &["has no holder", "authenticates as \"system:kube-scheduler\"", "forbids"]);
-    assert_says(said, &[&format!("does not run on {}", second.name())]);
+    let printed = check(&user, "leader")["seen"].as_str().unwrap();
+    assert_says(
+        printed,
+        &["has no holder", "authenticates as \"system:kube-scheduler\"", "forbids"],
+    );
+    assert_says(printed, &[&format!("does not run on {}", second.name())]);
     assert_eq!(check(&user, "deployment")["result"], "skipped");
     assert!(user.get("namespace").is_none());
     fs::write(first.file(KUBECONFIG), right).unwrap();
@@ -215,8 +218,8 @@ fn who_leads(ground: &Ground, first: &Machine, second: &Machine) {
         });
         let unmanaged_leader = ground.smoke(&["--timeout", "4s"], 1);
         over.store(true, std::sync::atomic::Ordering::Relaxed);
-        let said = check(&unmanaged_leader, "leader")["seen"].as_str().unwrap();
-        assert_says(said, &["the leader elsewhere_1 is not one of the masters"]);
+        let printed = check(&unmanaged_leader, "leader")["seen"].as_str().unwrap();
+        assert_says(printed, &["the leader elsewhere_1 is not one of the masters"]);
         assert!(unmanaged_leader.get("namespace").is_none());
     });
 }

@@ -17,7 +17,7 @@ use kcm::transport::{
     JournalQuestion, LockClaim, LockError, LockGuard, OpenSsh, Operation, Replies, ShellTransport,
     Stream, StreamAddress, StreamError, Transport, TransportError, UnitAction,
 };
-use kcm::{Cluster, Consent, Error, Fleet, Interrupt, MasterResult, Network, Outcome, Run, Silent};
+use kcm::{Cluster, Error, Fleet, Interrupt, MasterResult, Network, Outcome, Run, Silent};
 use kcm_tests::lab::Machine;
 use rustix::process::{Pid, Signal, kill_process};
 use time::OffsetDateTime;
@@ -217,8 +217,7 @@ fn fleet(
 fn apply(cluster: &Cluster, fleet: &Fleet) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (interrupt, now) = (Interrupt::new(), OffsetDateTime::now_utc());
-    let (events, consent) = (&Silent, Consent::default());
-    let run = Run { cluster, fleet, now, events, interrupt: &interrupt, consent };
+    let run = Run::new(cluster, fleet, now, &Silent, &interrupt);
     runtime.block_on(async {
         let ended = kcm::apply(run).await;
         fleet.close().await;

@@ -44,9 +44,12 @@ impl Front {
         for line in ["apply", "plan --check"] {
             let run = Run::new(&self.ground.workspace, None, &words(line));
             if run.code != Some(0) {
-                let said = String::from_utf8_lossy(&run.stderr).into_owned();
-                let said = said + &String::from_utf8_lossy(&run.stdout);
-                self.blame(after, [format!("then `kcm {line}` ended with {:?}: {said}", run.code)]);
+                let printed = String::from_utf8_lossy(&run.stderr).into_owned();
+                let printed = printed + &String::from_utf8_lossy(&run.stdout);
+                self.blame(
+                    after,
+                    [format!("then `kcm {line}` ended with {:?}: {printed}", run.code)],
+                );
             }
             self.keep(run);
         }

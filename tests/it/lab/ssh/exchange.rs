@@ -15,8 +15,8 @@ use kcm_tests::lab::{LabCluster, Machine, SshCounts, Variant};
 use tokio::task::JoinSet;
 
 use super::{
-    assert_says, done, exec, master, master_with, never_ran, on, output, probe, remote, said,
-    settings, until_async, within,
+    assert_says, done, exec, master, master_with, never_ran, on, output, probe, remote, settings,
+    stdout_of, until_async, within,
 };
 
 fn one() -> Option<LabCluster> {
@@ -179,7 +179,7 @@ fn a_second_batch_waits_for_the_script_of_the_first() {
     let machine = lab.machine(0);
     let (first, second) = (master(machine), master(machine));
     on(&first, async {
-        said(&second, &["true"]).await;
+        stdout_of(&second, &["true"]).await;
         let slow = exec(&["sh", "-c", "touch /run/begun; sleep 1; echo first >>/run/order"], "");
         let call = {
             let first = Arc::clone(&first);
@@ -188,7 +188,7 @@ fn a_second_batch_waits_for_the_script_of_the_first() {
         let begun = || machine.run(&["test", "-e", "/run/begun"]).code == 0;
         until_async("the first has begun", begun).await;
         assert_eq!(
-            said(&second, &["sh", "-c", "echo second >>/run/order; cat /run/order"]).await,
+            stdout_of(&second, &["sh", "-c", "echo second >>/run/order; cat /run/order"]).await,
             "first\nsecond"
         );
         call.await.unwrap();
@@ -285,8 +285,8 @@ fn a_big_file_arrives_whole_and_its_progress_is_told() {
     let master = master(machine);
     let content: Vec<u8> =
         (0..SIZE / 4).flat_map(|place| place.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    let told = Arc::new(Mutex::new(Vec::<Sent>::new()));
-    let listener = Arc::clone(&told);
+    let reported = Arc::new(Mutex::new(Vec::<Sent>::new()));
+    let listener = Arc::clone(&reported);
     let progress = Progress::new(move |sent| {
         listener.lock().unwrap_or_else(PoisonError::into_inner).push(sent);
     });
@@ -296,12 +296,12 @@ fn a_big_file_arrives_whole_and_its_progress_is_told() {
     on(&master, async {
         let replies = master.call(&batch).await.unwrap();
         assert!(replies.failed.is_none(), "{replies:?}");
-        let sum = said(&master, &["sha256sum", "/opt/big/.kcm-stage/file"]).await;
+        let sum = stdout_of(&master, &["sha256sum", "/opt/big/.kcm-stage/file"]).await;
         assert_eq!(sum.split(' ').next(), Some(digest.as_str()));
     });
-    let told = told.lock().unwrap();
+    let reported = reported.lock().unwrap();
     let of = u64::from(SIZE) + 5;
-    assert!(told.len() > 100 && told.iter().all(|sent| sent.of == of));
-    assert!(told.is_sorted_by(|one, next| one.bytes < next.bytes));
-    assert_eq!(told.last(), Some(&Sent { bytes: of, of }));
+    assert!(reported.len() > 100 && reported.iter().all(|sent| sent.of == of));
+    assert!(reported.is_sorted_by(|one, next| one.bytes < next.bytes));
+    assert_eq!(reported.last(), Some(&Sent { bytes: of, of }));
 }

@@ -66,8 +66,8 @@ fn place(machine: &Machine) -> String {
 /// Returns the fingerprint of a machine's key, as `ssh-keygen` prints it.
 fn fingerprint(machine: &Machine) -> String {
     let key = machine.root().join("etc/ssh/ssh_host_ed25519_key.pub");
-    let said = peers::run(Command::new("ssh-keygen").arg("-lf").arg(key));
-    said.split(' ').nth(1).unwrap().to_owned()
+    let printed = peers::run(Command::new("ssh-keygen").arg("-lf").arg(key));
+    printed.split(' ').nth(1).unwrap().to_owned()
 }
 
 #[test]

@@ -9,7 +9,7 @@ use kcm::transport::{
 use kcm_tests::lab::{LabCluster, Machine, Variant};
 
 use super::{
-    assert_says, master, master_with, never_ran, on, probe, processes_with, said, settings,
+    assert_says, master, master_with, never_ran, on, probe, processes_with, settings, stdout_of,
     until_async,
 };
 
@@ -52,9 +52,10 @@ fn who_comes_second_is_told_who_came_first_and_when() {
         let (who, since) = holder.split_once(", since 2").unwrap();
         assert_eq!(who, owner);
         assert!(since.len() == 22 && since.ends_with(" UTC"), "{holder}");
-        assert_says(&error.to_string(), &["k8s-master-01", owner, "wait until that process ends"]);
+        assert_says(&error.to_string(), &["k8s-master-01", owner]);
+        assert_eq!(error.help(), Some("wait until that process ends"));
         // The holder continues to work, and other runs may observe.
-        assert_eq!(said(&first, &["id", "-un"]).await, "root");
+        assert_eq!(stdout_of(&first, &["id", "-un"]).await, "root");
         drop(held);
         let again = take(&second, "the second").await;
         // A second attempt reports the new holder.
@@ -72,7 +73,7 @@ fn of_many_who_claim_it_at_once_one_has_it() {
     let masters: Vec<_> = (0..4).map(|_| master(machine)).collect();
     on(&Arc::clone(&masters[0]), async {
         for master in &masters {
-            said(master, &["rm", "-rf", "/run/kcm/lock"]).await;
+            stdout_of(master, &["rm", "-rf", "/run/kcm/lock"]).await;
         }
         for _ in 0..2 {
             let (a, b, c, d) = (claim("a"), claim("b"), claim("c"), claim("d"));

@@ -9,7 +9,7 @@ use kcm::transport::{
 };
 use kcm_tests::lab::{LabCluster, Machine, Variant};
 
-use super::{done, master, on, output, remote, said};
+use super::{done, master, on, output, remote, stdout_of};
 
 const PROGRAM: &str = "/opt/kubernetes/bin/kube-controller-manager";
 const NOTE: &str = "/opt/kubernetes/.kcm/program";
@@ -18,16 +18,16 @@ const MARK: &str = "sed -i -E 's/[0-9a-f]{64} [^ ]+/MARKED bWFyaw==/' NOTE";
 const MARKED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Returns digest and version of the program, as one exchange reports them.
-async fn told(master: &ShellTransport<OpenSsh>) -> (String, String) {
+async fn program_facts(master: &ShellTransport<OpenSsh>) -> (String, String) {
     let unit = "kube-controller-manager.service";
     let probe = Operation::Probe(Probe {
         paths: vec![remote(PROGRAM)],
-        unread: vec![],
-        unit: unit.parse().unwrap(),
-        unit_path: remote(&format!("/etc/systemd/system/{unit}")),
-        executable: remote(PROGRAM),
         note: Some(remote(NOTE)),
-        accounts: vec![],
+        ..Probe::new(
+            unit.parse().unwrap(),
+            remote(&format!("/etc/systemd/system/{unit}")),
+            remote(PROGRAM),
+        )
     });
     let (unit, program) = (unit.parse().unwrap(), Some(remote(PROGRAM)));
     let inspect = Operation::Inspect(Inspect { unit, program });
@@ -45,7 +45,7 @@ async fn told(master: &ShellTransport<OpenSsh>) -> (String, String) {
 
 async fn shell(master: &ShellTransport<OpenSsh>, script: &str) {
     let script = script.replace("NOTE", NOTE).replace("PROGRAM", PROGRAM).replace("MARKED", MARKED);
-    said(master, &["sh", "-ec", &script]).await;
+    stdout_of(master, &["sh", "-ec", &script]).await;
 }
 
 async fn note(master: &ShellTransport<OpenSsh>) {
@@ -58,14 +58,17 @@ async fn believes(master: &ShellTransport<OpenSsh>, then: &str) -> bool {
     shell(master, "mkdir -p /opt/kubernetes/bin /opt/kubernetes/.kcm; rm -rf PROGRAM NOTE").await;
     shell(master, "cp /bin/true PROGRAM; chmod 0755 PROGRAM").await;
     note(master).await;
-    let truth = told(master).await;
-    assert_eq!(truth.0, said(master, &["sha256sum", "/bin/true"]).await.split(' ').next().unwrap());
+    let truth = program_facts(master).await;
+    assert_eq!(
+        truth.0,
+        stdout_of(master, &["sha256sum", "/bin/true"]).await.split(' ').next().unwrap()
+    );
     assert!(truth.1.contains("coreutils"), "{truth:?}");
     shell(master, MARK).await;
-    assert_eq!(told(master).await, (MARKED.to_owned(), "mark".to_owned()));
+    assert_eq!(program_facts(master).await, (MARKED.to_owned(), "mark".to_owned()));
     shell(master, then).await;
-    let (digest, version) = told(master).await;
-    let found = said(master, &["sha256sum", PROGRAM]).await;
+    let (digest, version) = program_facts(master).await;
+    let found = stdout_of(master, &["sha256sum", PROGRAM]).await;
     let is_truth = found.starts_with(&digest) && version != "mark";
     let is_note = digest == MARKED && version == "mark";
     assert!(is_truth != is_note, "{then}: {digest} {version}");
@@ -140,10 +143,10 @@ fn a_script_is_asked_for_its_version_each_time() {
         shell(master, "printf '#!/bin/sh\\ncat /tmp/version\\n' >PROGRAM; chmod 0755 PROGRAM")
             .await;
         note(master).await;
-        assert_eq!(told(master).await.1, "1");
+        assert_eq!(program_facts(master).await.1, "1");
         shell(master, "echo 2 >/tmp/version").await;
         note(master).await;
-        assert_eq!(told(master).await.1, "2");
+        assert_eq!(program_facts(master).await.1, "2");
         // An invalid program does not cause a failure.
         shell(master, "printf '\\177ELF' >PROGRAM").await;
         note(master).await;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
-use super::{assert_says, master, on, probe, said, until_async};
+use super::{assert_says, master, on, probe, stdout_of, until_async};
 
 /// Shared lab; no test changes it.
 static LAB: LazyLock<Option<LabCluster>> =
@@ -101,9 +101,9 @@ fn each_direction_ends_by_itself() {
         // must detect.
         server.write_all(b"hello").await.unwrap();
         server.shutdown().await.unwrap();
-        let mut said = String::new();
-        stream.read_to_string(&mut said).await.unwrap();
-        assert_eq!(said, "hello");
+        let mut printed = String::new();
+        stream.read_to_string(&mut printed).await.unwrap();
+        assert_eq!(printed, "hello");
         let patience = Duration::from_secs(20);
         let sent = tokio::time::timeout(patience, stream.write_all(&bytes(4 << 20))).await;
         assert_eq!(sent.unwrap().unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
@@ -162,7 +162,7 @@ fn nobody_listening_is_told_from_an_sshd_that_forwards_nothing() {
             assert_says(&error.to_string(), &["k8s-master-02", "AllowTcpForwarding"]);
         }
         // All other operations still work.
-        assert_eq!(said(&closed, &["id", "-un"]).await, "root");
+        assert_eq!(stdout_of(&closed, &["id", "-un"]).await, "root");
     });
     let gone =
         super::master_at("127.0.0.1", kcm::cluster::Ssh { port: Some(1), ..Default::default() });
@@ -194,7 +194,7 @@ fn who_does_not_answer_is_not_waited_for_and_stops_nobody_else() {
         let start = Instant::now();
         let calls = async {
             for _ in 0..5 {
-                assert_eq!(said(&master, &["id", "-un"]).await, "root");
+                assert_eq!(stdout_of(&master, &["id", "-un"]).await, "root");
             }
             start.elapsed()
         };

@@ -219,8 +219,8 @@ fn a_password_that_cannot_be_read_is_named_before_anything_is_reached() {
             workspace(lab, machine, &format!("  sudo: password\n  sudoPassword: {source}\n"));
         let output = peers::output(kcm_in(&workspace, &["plan"]).stdin(Stdio::null()));
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_says(&said, &[part, "ssh.sudoPassword"]);
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_says(&printed, &[part, "ssh.sudoPassword"]);
     }
     let wrong = Ssh { sudo: Sudo::Password, ..settings(lab.machine(1)) };
     let master = master_with(lab.machine(1), wrong, &Connections::new());

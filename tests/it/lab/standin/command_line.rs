@@ -6,7 +6,7 @@ use kcm_tests::peers;
 
 use super::*;
 
-fn said(arguments: &[&str]) -> (i32, String, String) {
+fn run_standin(arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(Binaries::find().controller_manager_binary());
     let output = peers::output(command.args(arguments));
     let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
@@ -15,14 +15,14 @@ fn said(arguments: &[&str]) -> (i32, String, String) {
 
 #[test]
 fn version_and_help_go_to_standard_output() {
-    let (code, stdout, _) = said(&["--version"]);
+    let (code, stdout, _) = run_standin(&["--version"]);
     let version = stdout.trim().strip_prefix("Kubernetes v1.").unwrap();
     assert_eq!((code, version.split('.').count()), (0, 2), "{stdout}");
     let version = version.to_owned();
-    let (code, stdout, _) = said(&["--version=raw"]);
+    let (code, stdout, _) = run_standin(&["--version=raw"]);
     let start = "version.Info{Major:\"1\", Minor:\"";
     assert!(code == 0 && stdout.starts_with(start), "{stdout}");
-    let (code, stdout, _) = said(&["--help"]);
+    let (code, stdout, _) = run_standin(&["--help"]);
     assert_eq!(code, 0);
     let flags: Vec<&str> = stdout
         .lines()
@@ -42,9 +42,9 @@ fn a_standin_of_another_version_knows_that_versions_flags() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kube-controller-manager");
     Binaries::standins().write_controller_manager("v1.22.17", &path);
-    let said = |flag: &str| peers::run(Command::new(&path).arg(flag));
-    assert_eq!(said("--version"), "Kubernetes v1.22.17\n");
-    assert!(said("--help").contains("--port int"));
+    let stdout_of = |flag: &str| peers::run(Command::new(&path).arg(flag));
+    assert_eq!(stdout_of("--version"), "Kubernetes v1.22.17\n");
+    assert!(stdout_of("--help").contains("--port int"));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn what_pflag_refuses_is_refused_before_anything_else() {
         (&["--kubeconfig"], "flag needs an argument: --kubeconfig"),
     ];
     for (arguments, message) in cases {
-        let (code, _, stderr) = said(arguments);
+        let (code, _, stderr) = run_standin(arguments);
         assert_eq!(code, 1, "{arguments:?}");
         let (usage, last) = stderr.trim_end().rsplit_once('\n').unwrap();
         assert!(usage.starts_with("Usage:") && usage.contains("--kubeconfig string"), "{usage}");

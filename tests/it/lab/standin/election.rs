@@ -123,9 +123,9 @@ fn with_its_gate_on_a_leader_releases_the_lease_and_exits_0() {
     let old = candidates[0].start_with(&gate);
     let first = leader(&plane);
     let before = admin.lease().unwrap()["spec"].clone();
-    let told = Instant::now();
+    let reported = Instant::now();
     assert_eq!(old.terminate(), Some(0));
-    println!("stopped in {:?}", told.elapsed());
+    println!("stopped in {:?}", reported.elapsed());
     let freed = admin.lease().unwrap()["spec"].clone();
     assert_eq!((&freed["holderIdentity"], &freed["leaseDurationSeconds"]), (&json!(""), &json!(1)));
     assert_eq!(freed["leaseTransitions"], before["leaseTransitions"]);
@@ -137,12 +137,12 @@ fn with_its_gate_on_a_leader_releases_the_lease_and_exits_0() {
     assert_ne!(third, first);
     let _standby = candidates[1].start_with(&gate);
     sleep(Duration::from_secs(1));
-    let told = Instant::now();
+    let reported = Instant::now();
     second.send_terminate();
     let is_other = || admin.holder().is_some_and(|holder| holder != third);
     until("the standby leads", PATIENCE, is_other);
-    println!("with self-release the standby led {:?} after the signal", told.elapsed());
-    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    println!("with self-release the standby led {:?} after the signal", reported.elapsed());
+    assert!(reported.elapsed() < Duration::from_secs(10), "{:?}", reported.elapsed());
     assert_eq!(second.terminate(), Some(0));
 }
 

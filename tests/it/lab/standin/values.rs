@@ -74,8 +74,8 @@ fn ends(candidate: &Candidate<'_>, flag: &str, words: &str) -> i32 {
     let mut process = candidate.start_with(&[flag]);
     let code = process.wait(PATIENCE);
     let log = process.log();
-    let said = log.replace("\\\"", "\"").to_lowercase();
-    assert!(said.contains(&words.to_lowercase()), "{flag}: {code:?}: {log}");
+    let printed = log.replace("\\\"", "\"").to_lowercase();
+    assert!(printed.contains(&words.to_lowercase()), "{flag}: {code:?}: {log}");
     code.unwrap()
 }
 
@@ -166,8 +166,8 @@ fn each_version_refuses_what_it_does_not_know() {
             Binaries::standins().write_controller_manager(version, &path);
         }
         let output = peers::output(Command::new(&path).arg(flag));
-        let said = String::from_utf8(output.stderr).unwrap().replace("\\\"", "\"");
-        assert_eq!(output.status.code(), Some(1), "{version} {flag}: {said}");
-        assert!(said.contains(words), "{version} {flag}: {said}");
+        let printed = String::from_utf8(output.stderr).unwrap().replace("\\\"", "\"");
+        assert_eq!(output.status.code(), Some(1), "{version} {flag}: {printed}");
+        assert!(printed.contains(words), "{version} {flag}: {printed}");
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use kcm::MasterResult;
 use kcm::files::{Effect, Mode, RemotePath};
-use kcm::transport::fake::FakeState;
-use kcm::transport::{Activity, Fake};
+use kcm::transport::Activity;
+use kcm::transport::fake::{Fake, FakeState};
 
 use super::checker::paths::{KEY, KUBECONFIG, MANAGED, PREVIOUS, UNIT};
 use super::checker::{Files, files};

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use kcm::files::NodeKind;
-use kcm::transport::fake::{FakeState, Power};
-use kcm::transport::{Activity, Fake};
+use kcm::transport::Activity;
+use kcm::transport::fake::{Fake, FakeState, Power};
 use kcm_pki::Fingerprint;
 
 use self::content::{Secrets, Whole, may_hold_key};

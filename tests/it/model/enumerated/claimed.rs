@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kcm::transport::{Activity, Fake};
+use kcm::transport::Activity;
+use kcm::transport::fake::Fake;
 
 use super::line::Caller;
 use super::scenario::{Ended, SERVICE, Scenario, Verb};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kcm::kube::FakeLeases;
-use kcm::transport::fake::{FakeState, Power};
-use kcm::transport::{Activity, Fake};
+use kcm::transport::Activity;
+use kcm::transport::fake::{Fake, FakeState, Power};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use kcm::MasterResult;
 use kcm::files::NodeKind;
-use kcm::transport::Fake;
-use kcm::transport::fake::Power;
+use kcm::transport::fake::{Fake, Power};
 
 use super::PAIR;
 use super::checker::paths::{CONNECTIONS, IDENTITY, MANAGED, PENDING, UNIT};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kcm::transport::Fake;
+use kcm::transport::fake::Fake;
 
 use super::cut::{befall_every_request, cut_everywhere};
 use super::scenario::{Ended, SERVICE, Scenario};
@@ -18,9 +18,13 @@ async fn is_handed_over(scenario: &Scenario, changes: usize) {
     assert_eq!(election.seen().acquisitions, changes, "{ended:?}");
     election.evaluate().unwrap();
     let Ended::CommandOutput(outcome) = ended else { panic!("{ended:?}") };
-    let told: Vec<_> = outcome.lead.iter().flat_map(|lead| &lead.changes).collect();
-    assert_eq!(told.len(), changes, "{told:?}");
-    assert!(told.iter().all(|change| change.to.is_some() && change.left.is_none()), "{told:?}");
+    let reported: Vec<_> =
+        outcome.leadership.iter().flat_map(|leadership| &leadership.changes).collect();
+    assert_eq!(reported.len(), changes, "{reported:?}");
+    assert!(
+        reported.iter().all(|change| change.to.is_some() && change.left.is_none()),
+        "{reported:?}"
+    );
 }
 
 async fn cut_led(scenario: &Scenario, changes: usize) {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use async_trait::async_trait;
+use kcm::transport::fake::Fake;
 use kcm::transport::{
-    Batch, Fake, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
+    Batch, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError, JournalQuestion,
     LockClaim, LockError, LockGuard, Operation, Replies, Stream, StreamAddress, StreamError,
     Transport, TransportError,
 };

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use kcm::files::{Effect, Mode, RemotePath};
-use kcm::transport::fake::{FakeState, Fault, FaultKind, FaultPoint, When};
-use kcm::transport::{Batch, Fake, Operation, Stage, UnitAction};
+use kcm::transport::fake::{Fake, FakeState, Fault, FaultKind, FaultPoint, When};
+use kcm::transport::{Batch, Operation, Stage, UnitAction};
 use kcm_pki::{KeyAlgorithm, PrivateKey};
 
 use super::changed;
@@ -215,7 +215,7 @@ async fn it_sees_a_command_that_is_never_done() {
     // The unit is in place, but the service does not restart with it.
     let mischief: Mischief = |state, _, _, effect| {
         if effect.starts_with("restart ") {
-            let content = state.files().read(&path(UNIT)).unwrap();
+            let content = state.file(UNIT).unwrap().to_vec();
             state.put_file(UNIT, &content, 0o644);
         }
     };

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kcm::files::RemotePath;
-use kcm::transport::fake::{Behaviour, Fault, FaultKind, FaultPoint, When};
-use kcm::transport::{Fake, Transport};
+use kcm::transport::Transport;
+use kcm::transport::fake::{Behaviour, Fake, Fault, FaultKind, FaultPoint, When};
 use kcm::{
     Cluster, Consent, Error, Fleet, From, Interrupt, MasterResult, Network, Outcome, Renewal, Run,
     Silent,
@@ -352,14 +352,7 @@ impl Scenario {
         let now = OffsetDateTime::now_utc() + Duration::from_secs(1) * self.commands.get();
         let (interrupt, consent) =
             (Interrupt::new(), Consent { remove_last: true, ..Consent::default() });
-        let run = Run {
-            cluster: &self.cluster,
-            fleet: &fleet,
-            now,
-            events: &Silent,
-            interrupt: &interrupt,
-            consent,
-        };
+        let run = Run::new(&self.cluster, &fleet, now, &Silent, &interrupt).with_consent(consent);
         let work = async {
             match verb {
                 Verb::Apply => kcm::apply(run).await,

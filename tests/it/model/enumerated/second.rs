@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use kcm::transport::{Fake, LockError};
+use kcm::transport::LockError;
+use kcm::transport::fake::Fake;
 use kcm::{Error, MasterResult};
 
 use super::checker::{Checker, watch};

@@ -64,7 +64,7 @@ fn a_unit_that_systemd_does_not_start_is_refused_with_the_reason() {
     for (things, part) in [
         (
             vec![(ETC, Thing::Link("/dev/null")), (USR, file(whole()))],
-            "the unit is masked; run `systemctl unmask",
+            "the unit is masked\n  help: run `systemctl unmask",
         ),
         (vec![(ETC, file("")), (USR, file(whole()))], "the unit is masked"),
         (

@@ -17,7 +17,7 @@ const LINES: &[Line] = &[
     (&["apply", "--root", "out", "-f", ""], "a value is required for '--file <FILE>' but none was supplied"),
     (&["apply", "--root"], "a value is required for '--root <DIR>' but none was supplied"),
     (&["apply", "--check", "--root", "out"], "unexpected argument '--check' found"),
-    (&["plan", "--root", "out", "-o", "xml"], "invalid value 'xml' for '--output <FORM>'\n  [possible values: human, json, yaml, jsonl, sarif]"),
+    (&["plan", "--root", "out", "-o", "xml"], "invalid value 'xml' for '--output <FORM>'\n  [possible values: human, json, yaml, jsonl, sarif, cfssl]"),
     (&["drill", "--root", "out"], "unexpected argument '--root' found"),
     (&["plan", "--root", "out", "other.yaml"], "unexpected argument 'other.yaml' found"),
     (&["drill", "--kill", "--handover"], "the argument '--kill' cannot be used with '--handover'"),
@@ -27,14 +27,14 @@ const LINES: &[Line] = &[
 
 #[rustfmt::skip]
 const INIT: &[(&[&str], i32, &str)] = &[
-    (&["init", "--master", "m1=10.0.0.1"], FAILED, "kcm.yaml already exists; specify another file with -f"),
-    (&["init", "-f", "no/such/folder.yaml", "--master", "m1=10.0.0.1"], FAILED, "no/such/folder.yaml: the parent folder does not exist; create the folder"),
-    (&["init", "-f", "pki", "--master", "m1=10.0.0.1"], FAILED, "pki already exists; specify another file with -f"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.256"], USAGE, "invalid argument: masters[0].address: `10.0.0.256` is not an IP address or a host name; write an IPv4 address as four numbers from 0 to 255"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--master", "m1=10.0.0.2"], USAGE, "invalid argument: masters[1].name: `m1` is also the name of masters[0]; give each master a unique name"),
+    (&["init", "--master", "m1=10.0.0.1"], FAILED, "kcm.yaml already exists | help: specify another file with -f"),
+    (&["init", "-f", "no/such/folder.yaml", "--master", "m1=10.0.0.1"], FAILED, "no/such/folder.yaml: the parent folder does not exist | help: create the folder"),
+    (&["init", "-f", "pki", "--master", "m1=10.0.0.1"], FAILED, "pki already exists | help: specify another file with -f"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.256"], USAGE, "invalid argument: masters[0].address: `10.0.0.256` is not an IP address or a host name | help: write an IPv4 address as four numbers from 0 to 255"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--master", "m1=10.0.0.2"], USAGE, "invalid argument: masters[1].name: `m1` is also the name of masters[0] | help: give each master a unique name"),
     (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--server", "10.0.0.9:6443"], USAGE, "invalid argument: cluster.server: the server URL must begin with https://"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--cluster-cidr", "10.68.0.0/16"], USAGE, "invalid argument: cluster.serviceClusterIpRange: 10.68.0.0/16 overlaps clusterCidr 10.68.0.0/16; give Services a separate range"),
-    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--user", "a b"], USAGE, "invalid argument: ssh.user: `a b` is not a login name; use letters, digits, dots and dashes"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--cluster-cidr", "10.68.0.0/16"], USAGE, "invalid argument: cluster.serviceClusterIpRange: 10.68.0.0/16 overlaps clusterCidr 10.68.0.0/16 | help: give Services a separate range"),
+    (&["init", "-f", "new.yaml", "--master", "m1=10.0.0.1", "--user", "a b"], USAGE, "invalid argument: ssh.user: `a b` is not a login name | help: use letters, digits, dots and dashes"),
 ];
 
 #[test]
@@ -56,7 +56,7 @@ fn a_cluster_file_that_is_not_there_is_named() {
             "no cluster file",
             USAGE,
             |workspace: &Workspace| fs::remove_file(workspace.file("kcm.yaml")).unwrap(),
-            "kcm.yaml: no such file or directory; specify another file with -f, or create a cluster file with `kcm init`",
+            "kcm.yaml: no such file or directory | help: specify another file with -f, or create a cluster file with `kcm init`",
         ),
         Case::new(
             "a folder",
@@ -65,17 +65,17 @@ fn a_cluster_file_that_is_not_there_is_named() {
                 fs::remove_file(workspace.file("kcm.yaml")).unwrap();
                 fs::create_dir(workspace.file("kcm.yaml")).unwrap();
             },
-            "kcm.yaml: is a directory; specify the path of the cluster file with -f",
+            "kcm.yaml: is a directory | help: specify the path of the cluster file with -f",
         ),
         named(
             "a file in a folder that is not there",
             &["apply", "--root", "out", "-f", "no/kcm.yaml"],
-            "no/kcm.yaml: no such file or directory; specify another file with -f, or create a cluster file with `kcm init`",
+            "no/kcm.yaml: no such file or directory | help: specify another file with -f, or create a cluster file with `kcm init`",
         ),
         named(
             "a file below a file",
             &["apply", "--root", "out", "-f", "kcm.yaml/kcm.yaml"],
-            "kcm.yaml/kcm.yaml: not a directory; specify the path of the cluster file with -f",
+            "kcm.yaml/kcm.yaml: not a directory | help: specify the path of the cluster file with -f",
         ),
     ]);
 }
@@ -90,11 +90,11 @@ fn a_drill_that_can_come_to_nothing_is_refused() {
     check([
         drill(
             &["drill", "--svg", "no/drill.svg"],
-            "cannot write the timeline: no/drill.svg: the parent folder does not exist; create the folder",
+            "cannot write the timeline: no/drill.svg: the parent folder does not exist | help: create the folder",
         ),
         drill(
             &["drill", "--svg", "pki"],
-            "cannot write the timeline: pki: is a directory; specify a file in this directory",
+            "cannot write the timeline: pki: is a directory | help: specify a file in this directory",
         ),
     ]);
 }

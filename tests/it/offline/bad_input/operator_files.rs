@@ -28,13 +28,13 @@ fn a_ca_certificate_that_is_none_is_refused() {
                 remove(workspace, CA);
                 remove(workspace, CA_KEY);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory; copy the cluster's CA certificate to this path, or set `pki.createCa: true` to create a test CA",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory | help: copy the cluster's CA certificate to this path, or set `pki.createCa: true` to create a test CA",
         ),
         Case::new(
             "no CA certificate",
             FAILED,
             |workspace| remove(workspace, CA),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory, but the file of pki.caKey exists; copy the CA certificate to this path",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory, but the file of pki.caKey exists | help: copy the CA certificate to this path",
         ),
         Case::new(
             "a folder as CA",
@@ -43,7 +43,7 @@ fn a_ca_certificate_that_is_none_is_refused() {
                 remove(workspace, CA);
                 fs::create_dir(workspace.file(CA)).unwrap();
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: is a directory; replace the directory with the file or correct the path",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: is a directory | help: replace the directory with the file or correct the path",
         ),
         Case::new(
             "a link to nothing",
@@ -52,31 +52,31 @@ fn a_ca_certificate_that_is_none_is_refused() {
                 remove(workspace, CA);
                 symlink("gone.pem", workspace.file(CA)).unwrap();
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: pki/ca/cert/ca.pem is a dangling symbolic link; correct or remove the link",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: pki/ca/cert/ca.pem is a dangling symbolic link | help: correct or remove the link",
         ),
         Case::new(
             "an empty CA",
             FAILED,
             |workspace| workspace.write(CA, ""),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format; replace the file with the CA certificate of the cluster",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format | help: replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "no PEM",
             FAILED,
             |workspace| workspace.write(CA, "a certificate\n"),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format; replace the file with the CA certificate of the cluster",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format | help: replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "bytes",
             FAILED,
             |workspace| workspace.write(CA, b"\x30\x82\xff\x00"),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: not PEM text; replace the file or move the file away",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: not PEM text | help: replace the file or move the file away",
         ),
         Case::new(
             "a key",
             FAILED,
             |workspace| workspace.write(CA, workspace.read(CA_KEY)),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format (found: EC PRIVATE KEY); replace the file with the CA certificate of the cluster",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no certificate in PEM format (found: EC PRIVATE KEY) | help: replace the file with the CA certificate of the cluster",
         ),
     ]);
 }
@@ -91,7 +91,7 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
                 workspace
                     .write(CA, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: cannot parse the certificate: BER error: Unexpected Tag (expected: Some(Tag(16)), actual: Tag(0)); replace the file with the CA certificate of the cluster",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: cannot parse the certificate: BER error: Unexpected Tag (expected: Some(Tag(16)), actual: Tag(0)) | help: replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "half a certificate",
@@ -100,7 +100,7 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
                 let pem = workspace.read(CA);
                 workspace.write(CA, &pem[..pem.len() / 2]);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: cannot parse the certificate: the PEM block is truncated or not base64; replace the file with the CA certificate of the cluster",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: cannot parse the certificate: the PEM block is truncated or not base64 | help: replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "two certificates",
@@ -108,19 +108,19 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
             |workspace| {
                 workspace.write(CA, workspace.read(CA) + &ca(KeyAlgorithm::EcdsaP256, "another").0);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: expected exactly one certificate, found 2; replace the file with the CA certificate of the cluster",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: expected exactly one certificate, found 2 | help: replace the file with the CA certificate of the cluster",
         ),
         Case::new(
             "an expired CA",
             FAILED,
             |workspace| root_of(workspace, -10, 5),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: expired at … (now: …); replace the file with a CA certificate that is valid now",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: expired at … (now: …) | help: replace the file with a CA certificate that is valid now",
         ),
         Case::new(
             "a CA to come",
             FAILED,
             |workspace| root_of(workspace, 5, 5),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: not valid before … (now: …); replace the file with a CA certificate that is valid now",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: not valid before … (now: …) | help: replace the file with a CA certificate that is valid now",
         ),
         Case::new(
             "a leaf",
@@ -130,7 +130,7 @@ fn a_ca_certificate_that_cannot_sign_is_refused() {
                 workspace.write(CA, certificate);
                 workspace.write(CA_KEY, key);
             },
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not a CA certificate: its basic constraints lack CA:TRUE; replace the file with the CA certificate of the cluster",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not a CA certificate: its basic constraints lack CA:TRUE | help: replace the file with the CA certificate of the cluster",
         ),
     ]);
 }
@@ -147,7 +147,7 @@ fn a_ca_that_openssl_made_wrong_is_refused() {
             |workspace| {
                 root_by_openssl(workspace, "ec:ca.param", "keyUsage=critical,digitalSignature");
             },
-            r#"the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not allowed to sign certificates: its key usage lacks "cert sign"; replace the file with the CA certificate of the cluster"#,
+            r#"the CA certificate (pki.caCert) pki/ca/cert/ca.pem: the certificate of CN=kubernetes is not allowed to sign certificates: its key usage lacks "cert sign" | help: replace the file with the CA certificate of the cluster"#,
         ),
         Case::new(
             "a CA with a weak key",
@@ -155,7 +155,7 @@ fn a_ca_that_openssl_made_wrong_is_refused() {
             |workspace| {
                 root_by_openssl(workspace, "rsa:1024", "keyUsage=critical,keyCertSign");
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the RSA key has 1024 bits, which is too weak; use at least 2048 bits",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the RSA key has 1024 bits, which is too weak | help: use at least 2048 bits",
         ),
     ]);
 }
@@ -167,25 +167,25 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             "no key",
             FAILED,
             |workspace| remove(workspace, CA_KEY),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no such file or directory; create the file or correct the path",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no such file or directory | help: create the file or correct the path",
         ),
         Case::new(
             "an empty key",
             FAILED,
             |workspace| workspace.write(CA_KEY, ""),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format; replace the file with the CA key",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format | help: replace the file with the CA key",
         ),
         Case::new(
             "no PEM in the key",
             FAILED,
             |workspace| workspace.write(CA_KEY, "a key\n"),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format; replace the file with the CA key",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format | help: replace the file with the CA key",
         ),
         Case::new(
             "a certificate",
             FAILED,
             |workspace| workspace.write(CA_KEY, workspace.read(CA)),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format (found: CERTIFICATE); replace the file with the CA key",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no private key in PEM format (found: CERTIFICATE) | help: replace the file with the CA key",
         ),
         Case::new(
             "the key of another CA",
@@ -193,13 +193,13 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             |workspace| {
                 workspace.write(CA_KEY, ca(KeyAlgorithm::EcdsaP256, "kubernetes").1);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the CA key does not match the CA certificate of CN=kubernetes (sha256:…); replace the file with the CA key",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the CA key does not match the CA certificate of CN=kubernetes (sha256:…) | help: replace the file with the CA key",
         ),
         Case::new(
             "two keys",
             FAILED,
             |workspace| workspace.write(CA_KEY, workspace.read(CA_KEY).repeat(2)),
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: expected exactly one private key, found 2; replace the file with the CA key",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: expected exactly one private key, found 2 | help: replace the file with the CA key",
         ),
         Case::new(
             "an encrypted key",
@@ -207,7 +207,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             |workspace| {
                 workspace.write(CA_KEY, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt the key with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the key is encrypted: cannot prompt for the secret of pki.caKeyPassphrase: there is no terminal | help: set pki.caKeyPassphrase.file or pki.caKeyPassphrase.env",
         ),
         Case::new(
             "a key encrypted the old way",
@@ -215,7 +215,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
             |workspace| {
                 workspace.write(CA_KEY, "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n");
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the private key is encrypted; decrypt the key with `umask 077; openssl pkey -in KEY.pem -out PLAIN.pem`",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: the key is encrypted: cannot prompt for the secret of pki.caKeyPassphrase: there is no terminal | help: set pki.caKeyPassphrase.file or pki.caKeyPassphrase.env",
         ),
         Case::new(
             "half a key",
@@ -224,7 +224,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
                 let pem = workspace.read(CA_KEY);
                 workspace.write(CA_KEY, &pem[..pem.len() / 2]);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: cannot parse the private key: the PEM block is truncated or not base64; replace the file with the CA key",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: cannot parse the private key: the PEM block is truncated or not base64 | help: replace the file with the CA key",
         ),
         Case::new(
             "a folder as key",
@@ -233,7 +233,7 @@ fn a_ca_key_that_is_needed_and_cannot_be_used_is_refused_before_anything_is_made
                 remove(workspace, CA_KEY);
                 fs::create_dir(workspace.file(CA_KEY)).unwrap();
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: is a directory; replace the directory with the file or correct the path",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: is a directory | help: replace the directory with the file or correct the path",
         ),
     ];
     check(cases);
@@ -250,7 +250,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
             "its key is there",
             FAILED,
             create,
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory, but the file of pki.caKey exists; copy the CA certificate to this path",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: no such file or directory, but the file of pki.caKey exists | help: copy the CA certificate to this path",
         ),
         Case::new(
             "its certificate is there",
@@ -259,7 +259,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 workspace.edit("  keyAlgorithm:", "  createCa: true\n  keyAlgorithm:");
                 remove(workspace, CA_KEY);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no such file or directory; create the file or correct the path",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: no such file or directory | help: create the file or correct the path",
         ),
         Case::new(
             "masters have been set up",
@@ -270,7 +270,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 remove(workspace, CA_KEY);
                 fs::remove_dir_all(workspace.file("pki/kube-controller-manager")).unwrap();
             },
-            "pki.createCa: this machine has no CA, but k8s-master-01 has a kube-controller-manager unit, and k8s-master-02 has a kube-controller-manager unit, and k8s-master-03 has a kube-controller-manager unit; clients of an existing CA would not trust a second CA; copy the CA of the cluster to pki/ca/cert/ca.pem instead",
+            "pki.createCa: this machine has no CA, but k8s-master-01 has a kube-controller-manager unit, and k8s-master-02 has a kube-controller-manager unit, and k8s-master-03 has a kube-controller-manager unit, and clients of an existing CA would not trust a second CA | help: copy the CA of the cluster to pki/ca/cert/ca.pem",
         ),
         Case::new(
             "a master has its certificate",
@@ -281,7 +281,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 workspace
                     .write("out/k8s-master-02/opt/kubernetes/pki/ca/cert/ca.pem", "a certificate");
             },
-            "pki.createCa: this machine has no CA, but k8s-master-02 has a CA certificate; clients of an existing CA would not trust a second CA; copy the CA of the cluster to pki/ca/cert/ca.pem instead",
+            "pki.createCa: this machine has no CA, but k8s-master-02 has a CA certificate, and clients of an existing CA would not trust a second CA | help: copy the CA of the cluster to pki/ca/cert/ca.pem",
         ),
         Case::new(
             "it has signed a pair",
@@ -292,7 +292,7 @@ fn a_second_ca_is_not_made_where_one_is_in_use() {
                 remove(workspace, CA_KEY);
                 fs::remove_dir_all(workspace.file("out")).unwrap();
             },
-            "pki.createCa: this machine has no CA, but pki/kube-controller-manager/cert contains an identity; clients of an existing CA would not trust a second CA; copy the CA of the cluster to pki/ca/cert/ca.pem instead",
+            "pki.createCa: this machine has no CA, but pki/kube-controller-manager/cert contains an identity, and clients of an existing CA would not trust a second CA | help: copy the CA of the cluster to pki/ca/cert/ca.pem",
         ),
     ]);
 }

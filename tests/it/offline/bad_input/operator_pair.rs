@@ -20,7 +20,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
                 workspace.apply();
                 remove(workspace, PAIR);
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: the certificate for this key is missing; restore the certificate, or move the key away for a new key pair",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: the certificate for this key is missing | help: restore the certificate, or move the key away for a new key pair",
         ),
         Case::new(
             "a certificate that is a folder",
@@ -28,7 +28,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
             |workspace| {
                 fs::create_dir_all(workspace.file(PAIR)).unwrap();
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: is a directory; replace the directory with the file or correct the path",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: is a directory | help: replace the directory with the file or correct the path",
         ),
         Case::new(
             "a pair whose key is no text",
@@ -37,7 +37,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
                 workspace.apply();
                 workspace.write(PAIR_KEY, b"\xff\xfe");
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: not PEM text; replace the file or move the file away",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: not PEM text | help: replace the file or move the file away",
         ),
         Case::new(
             "a file in place of its folder",
@@ -45,7 +45,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
             |workspace| {
                 workspace.write("pki/kube-controller-manager", "");
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is not a directory; move the file away or correct the path",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is not a directory | help: move the file away or correct the path",
         ),
         Case::new(
             "a link to nothing as folder",
@@ -53,7 +53,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
             |workspace| {
                 symlink("gone", workspace.file("pki/kube-controller-manager")).unwrap();
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a dangling symbolic link; correct or remove the link",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: pki/kube-controller-manager is a dangling symbolic link | help: correct or remove the link",
         ),
         Case::new(
             "an interrupted run's pair, broken",
@@ -64,7 +64,7 @@ fn a_pair_that_cannot_be_read_is_refused() {
                     "",
                 );
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair: does not contain a certificate with its key, although kcm wrote both; move the file away to continue with the old key pair",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/.kube-controller-manager-key.pem.pair: does not contain a certificate with its key, although kcm wrote both | help: move the file away to continue with the old key pair",
         ),
     ]);
 }
@@ -82,13 +82,13 @@ fn files_that_the_user_may_not_read_are_refused() {
             "a closed cluster file",
             super::USAGE,
             move |workspace| closed(workspace, "kcm.yaml"),
-            "kcm.yaml: permission denied; run as a user with permission, or correct the permissions",
+            "kcm.yaml: permission denied | help: run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed CA certificate",
             FAILED,
             move |workspace| closed(workspace, CA),
-            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: permission denied; run as a user with permission, or correct the permissions",
+            "the CA certificate (pki.caCert) pki/ca/cert/ca.pem: permission denied | help: run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed CA key",
@@ -99,7 +99,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                     .unwrap();
                 closed(workspace, CA_KEY);
             },
-            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: permission denied; run as a user with permission, or correct the permissions",
+            "the CA key (pki.caKey) pki/ca/cert/ca-key.pem: permission denied | help: run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed pair",
@@ -108,7 +108,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 workspace.apply();
                 closed(workspace, PAIR_KEY);
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied; run as a user with permission, or correct the permissions",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager-key.pem: permission denied | help: run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed folder of the pair",
@@ -117,7 +117,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 workspace.apply();
                 closed(workspace, "pki/kube-controller-manager");
             },
-            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: permission denied; run as a user with permission, or correct the permissions",
+            "kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert/kube-controller-manager.pem: permission denied | help: run as a user with permission, or correct the permissions",
         ),
         Case::new(
             "a closed folder for a new pair",
@@ -127,7 +127,7 @@ fn files_that_the_user_may_not_read_are_refused() {
                 fs::set_permissions(workspace.file("out"), fs::Permissions::from_mode(0o777))
                     .unwrap();
             },
-            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 1 preflight check failed; no master has changed",
+            "error[not-writable]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied | help: run as a user with write permission, or correct the permissions\nerror: 1 preflight check failed; no master has changed",
         ),
     ];
     check(cases.into_iter().map(super::targets::as_nobody));

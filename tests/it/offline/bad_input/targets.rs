@@ -24,7 +24,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |workspace| {
                 fs::create_dir_all(workspace.file(CERTIFICATE)).unwrap();
             },
-            "error[not-a-file]: k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a folder, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
+            "error[not-a-file]: k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a folder, but kcm manages only regular files | help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a pipe in place of a file",
@@ -33,7 +33,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::create_dir_all(workspace.file(UNIT).parent().unwrap()).unwrap();
                 peers::run(Command::new("mkfifo").arg(workspace.file(UNIT)));
             },
-            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a special file, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
+            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a special file, but kcm manages only regular files | help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a link in place of a file",
@@ -42,13 +42,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 workspace.write("out/k8s-master-02/srv/a.pem", "");
                 link("/srv/a.pem", workspace, CERTIFICATE);
             },
-            "error[not-a-file]: k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a symbolic link to /srv/a.pem, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
+            "error[not-a-file]: k8s-master-02: /opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem is a symbolic link to /srv/a.pem, but kcm manages only regular files | help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a masked unit",
             FAILED,
             |workspace| link("/dev/null", workspace, UNIT),
-            "error[unit-masked]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is masked\n  help: run `systemctl unmask kube-controller-manager.service` on the master\nerror: 1 preflight check failed; no master has changed",
+            "error[unit-masked]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is masked | help: run `systemctl unmask kube-controller-manager.service` on the master\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a unit that is a link",
@@ -58,13 +58,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                     .write("out/k8s-master-02/usr/lib/systemd/system/kcm.service", "[Service]\n");
                 link("/usr/lib/systemd/system/kcm.service", workspace, UNIT);
             },
-            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to /usr/lib/systemd/system/kcm.service, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
+            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to /usr/lib/systemd/system/kcm.service, but kcm manages only regular files | help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a unit that is a link to nothing",
             FAILED,
             |workspace| link("gone", workspace, UNIT),
-            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to gone, but kcm manages only regular files\n  help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
+            "error[not-a-file]: k8s-master-02: /etc/systemd/system/kube-controller-manager.service is a symbolic link to gone, but kcm manages only regular files | help: move this path away or replace it with a regular file\nerror: 1 preflight check failed; no master has changed",
         ),
         Case::new(
             "a file in place of the enabling link",
@@ -74,13 +74,13 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::remove_file(workspace.file(LINK)).unwrap();
                 workspace.write(LINK, "");
             },
-            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: exists and is not a symbolic link; move this path away\n  help: add `--skip k8s-master-02` to continue without them",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: /etc/systemd/system/multi-user.target.wants/kube-controller-manager.service: exists and is not a symbolic link; move this path away | help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a file in place of a master",
             FAILED,
             |workspace| workspace.write("out/k8s-master-02", ""),
-            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02: not a directory; move the file away\n  help: add `--skip k8s-master-02` to continue without them",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02: not a directory; move the file away | help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a link in place of a master, to a folder elsewhere",
@@ -89,7 +89,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
                 fs::create_dir(workspace.file("elsewhere")).unwrap();
                 link("../elsewhere", workspace, "out/k8s-master-02");
             },
-            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02: is a symbolic link, and kcm would write files to its target; replace the link with a folder\n  help: add `--skip k8s-master-02` to continue without them",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02: is a symbolic link, and kcm would write files to its target; replace the link with a folder | help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a file in place of a folder",
@@ -97,7 +97,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |workspace| {
                 workspace.write("out/k8s-master-02/opt", "");
             },
-            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02/opt: not a directory; move the file away\n  help: add `--skip k8s-master-02` to continue without them",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02/opt: not a directory; move the file away | help: add `--skip k8s-master-02` to continue without them",
         ),
         Case::new(
             "a file in place of the root",
@@ -111,7 +111,7 @@ fn what_is_in_the_way_on_a_master_is_named_and_left_alone() {
             |workspace| {
                 link("opt", workspace, "out/k8s-master-02/opt");
             },
-            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: cannot resolve the symbolic links in the path: too many levels, or a target that is not UTF-8\n  help: add `--skip k8s-master-02` to continue without them",
+            "cannot observe 1 of 3 masters; no master has changed\n  k8s-master-02: out/k8s-master-02/opt/kubernetes/pki/kube-controller-manager/cert/kube-controller-manager.pem: cannot resolve the symbolic links in the path: too many levels, or a target that is not UTF-8 | help: add `--skip k8s-master-02` to continue without them",
         ),
     ]);
 }
@@ -128,7 +128,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
             |workspace| {
                 fs::create_dir(workspace.file("out")).unwrap();
             },
-            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 4 preflight checks failed; no master has changed",
+            "error[not-writable]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied | help: run as a user with write permission, or correct the permissions\nerror[not-writable]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: cannot write files: permission denied | help: run as a user with write permission, or correct the permissions\nerror: 4 preflight checks failed; no master has changed",
         ),
         Case::new(
             "a closed master",
@@ -137,7 +137,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 fs::create_dir_all(workspace.file("out/k8s-master-02")).unwrap();
                 open(workspace, "out");
             },
-            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror[disk-space]: k8s-master-02: /etc/systemd/system: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 2 preflight checks failed; no master has changed",
+            "error[not-writable]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied | help: run as a user with write permission, or correct the permissions\nerror[not-writable]: k8s-master-02: /etc/systemd/system: cannot write files: permission denied | help: run as a user with write permission, or correct the permissions\nerror: 2 preflight checks failed; no master has changed",
         ),
         Case::new(
             "a closed folder",
@@ -147,7 +147,7 @@ fn a_target_that_the_user_may_not_write_is_refused() {
                 open(workspace, "out");
                 open(workspace, "out/k8s-master-02");
             },
-            "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror[disk-space]: k8s-master-02: /etc/systemd/system: cannot write files: permission denied\n  help: run as a user with write permission, or correct the permissions\nerror: 2 preflight checks failed; no master has changed",
+            "error[not-writable]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: cannot write files: permission denied | help: run as a user with write permission, or correct the permissions\nerror[not-writable]: k8s-master-02: /etc/systemd/system: cannot write files: permission denied | help: run as a user with write permission, or correct the permissions\nerror: 2 preflight checks failed; no master has changed",
         ),
         Case::new(
             "a master's key that is root's",
@@ -170,12 +170,12 @@ fn a_target_that_is_read_only_is_refused() {
     check([
         Case::new("a root mounted read-only", FAILED, |workspace| {
             fs::create_dir(workspace.file("out")).unwrap();
-        }, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system is mounted read-only\n  help: remount the file system for writing\nerror: 3 preflight checks failed; no master has changed").within("unshare -m sh -euc 'mount -t tmpfs -o ro none out; exec \"$@\"' sh \"$@\""),
+        }, "error[not-writable]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system is mounted read-only | help: remount the file system for writing\nerror: 3 preflight checks failed; no master has changed").within("unshare -m sh -euc 'mount -t tmpfs -o ro none out; exec \"$@\"' sh \"$@\""),
         Case::new("a folder mounted read-only", FAILED, |workspace| {
             workspace.apply();
             workspace.edit("192.168.1.205", "192.168.1.215");
-        }, "error[disk-space]: k8s-master-02: /etc/systemd/system: the file system is mounted read-only\n  help: remount the file system for writing\nerror: 1 preflight check failed; no master has changed").within("unshare -m sh -euc 'mount --bind out/k8s-master-02/etc out/k8s-master-02/etc; mount -o remount,bind,ro out/k8s-master-02/etc; exec \"$@\"' sh \"$@\""),
-        Case::new("the operator's folder mounted read-only", FAILED, |_| {}, "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: the file system is mounted read-only\n  help: remount the file system for writing\nerror: 1 preflight check failed; no master has changed")
+        }, "error[not-writable]: k8s-master-02: /etc/systemd/system: the file system is mounted read-only | help: remount the file system for writing\nerror: 1 preflight check failed; no master has changed").within("unshare -m sh -euc 'mount --bind out/k8s-master-02/etc out/k8s-master-02/etc; mount -o remount,bind,ro out/k8s-master-02/etc; exec \"$@\"' sh \"$@\""),
+        Case::new("the operator's folder mounted read-only", FAILED, |_| {}, "error[not-writable]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: the file system is mounted read-only | help: remount the file system for writing\nerror: 1 preflight check failed; no master has changed")
             .within("unshare -m sh -euc 'mount --bind pki pki; mount -o remount,bind,ro pki; exec \"$@\"' sh \"$@\""),
     ]);
 }
@@ -203,9 +203,9 @@ fn a_target_that_is_full_is_refused() {
     }
     let empty = |workspace: &Workspace| fs::create_dir(workspace.file("out")).unwrap();
     check([
-        Case::new("a full root", FAILED, empty, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system has 0 KiB free, but 114 KiB are required\n  help: free some space and run the same command again\nerror: 3 preflight checks failed; no master has changed").within(full!("64k", "0")),
-        Case::new("a root with too little room", FAILED, empty, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system has 40 KiB free, but 114 KiB are required\n  help: free some space and run the same command again\nerror: 3 preflight checks failed; no master has changed").within(full!("256k", "40k")),
-        Case::new("the operator's folder is full", FAILED, |_| {}, "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: the file system has 0 KiB free, but 64 KiB are required\n  help: free some space and run the same command again\nerror: 1 preflight check failed; no master has changed").within(
+        Case::new("a full root", FAILED, empty, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system has 0 KiB free, but 114 KiB are required | help: free some space and run the same command again\nerror: 3 preflight checks failed; no master has changed").within(full!("64k", "0")),
+        Case::new("a root with too little room", FAILED, empty, "error[disk-space]: k8s-master-01, k8s-master-02, k8s-master-03: /etc/systemd/system: the file system has 40 KiB free, but 114 KiB are required | help: free some space and run the same command again\nerror: 3 preflight checks failed; no master has changed").within(full!("256k", "40k")),
+        Case::new("the operator's folder is full", FAILED, |_| {}, "error[disk-space]: kube-controller-manager's key pair (pki.directory) pki/kube-controller-manager/cert: the file system has 0 KiB free, but 64 KiB are required | help: free some space and run the same command again\nerror: 1 preflight check failed; no master has changed").within(
             "unshare -m sh -euc 'cp -a pki copy; mount -t tmpfs -o size=64k none pki; cp -a copy/. pki; rm -r copy; head -c 64k /dev/zero > pki/fill 2>/dev/null || :; exec \"$@\"' sh \"$@\"",
         ),
     ]);

@@ -62,14 +62,14 @@ fn back(workspace: &Workspace, what: &str) -> String {
 
 #[test]
 fn every_form_of_kcms_own_is_adopted_back() {
-    for (sections, said) in FORMS {
+    for (sections, printed) in FORMS {
         let workspace = Workspace::new();
         workspace.bring_everything();
         accounts(&workspace);
         workspace.edit("masters:\n", &format!("{sections}\nmasters:\n"));
         workspace.apply();
         let text = back(&workspace, sections);
-        for part in *said {
+        for part in *printed {
             assert!(text.contains(part), "{sections}: no {part} in {text}");
         }
         assert!(!text.contains("compare: semantic"), "{sections}: {text}");
@@ -108,7 +108,7 @@ fn a_serving_certificate_a_bundle_and_own_settings_are_adopted_back() {
             &["/etc/kubernetes/kcm.conf", "/etc/kubernetes/ca.key", "kcm.service"],
         ),
     ];
-    for (from, to, said) in changes {
+    for (from, to, printed) in changes {
         let workspace = Workspace::new();
         workspace.bring_everything();
         accounts(&workspace);
@@ -128,7 +128,7 @@ fn a_serving_certificate_a_bundle_and_own_settings_are_adopted_back() {
         let ran = workspace.kcm(&["plan", "--check", "--root", "out", "-f", "new/kcm.yaml"]);
         assert_eq!(ran.code, 0, "{to}: {ran:?}");
         let text = workspace.read("new/kcm.yaml");
-        for part in said {
+        for part in printed {
             assert!(text.contains(part), "{to}: no {part} in {text}");
         }
     }

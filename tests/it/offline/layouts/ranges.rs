@@ -14,7 +14,7 @@ const DUAL: (&str, &str) = ("10.244.0.0/16,fd00:10:244::/56", "10.68.0.0/16,fd00
 
 #[test]
 fn two_ranges_are_adopted_in_every_writing() {
-    for (pods, services, more, said) in [
+    for (pods, services, more, printed) in [
         (
             DUAL.0,
             DUAL.1,
@@ -50,13 +50,13 @@ fn two_ranges_are_adopted_in_every_writing() {
         let mut flags = vec![("cluster-cidr", pods), ("service-cluster-ip-range", services)];
         flags.extend(more);
         let text = hand(&flags).adopted_wholly(pods);
-        assert!(text.contains(said), "{pods}: {text}");
+        assert!(text.contains(printed), "{pods}: {text}");
     }
 }
 
 #[test]
 fn one_range_is_adopted_in_every_writing() {
-    for (pods, services, more, said) in [
+    for (pods, services, more, printed) in [
         (
             "172.20.0.0/16",
             "10.68.0.0/16",
@@ -81,7 +81,7 @@ fn one_range_is_adopted_in_every_writing() {
         let mut flags = vec![("cluster-cidr", pods), ("service-cluster-ip-range", services)];
         flags.extend(more);
         let text = hand(&flags).adopted_wholly(pods);
-        assert!(text.contains(said), "{pods}: {text}");
+        assert!(text.contains(printed), "{pods}: {text}");
     }
 }
 
@@ -106,7 +106,7 @@ fn a_range_that_no_flag_names_is_beside_the_one_that_is() {
 
 #[test]
 fn ranges_that_kubernetes_refuses_are_refused_and_nothing_is_written() {
-    for (pods, said) in [
+    for (pods, printed) in [
         ("10.244.0.0/16,10.245.0.0/16", "are both IPv4"),
         ("10.244.0.0/16,fd00::/56,fd01::/56", "found 3 ranges"),
         ("10.244.0.0", "is not an address range"),
@@ -114,7 +114,7 @@ fn ranges_that_kubernetes_refuses_are_refused_and_nothing_is_written() {
         let hand = hand(&[("cluster-cidr", pods)]);
         hand.lay_out();
         let ran = hand.adopt(&[]);
-        assert!(ran.code == 1 && ran.stderr.contains(said), "{ran:?}");
+        assert!(ran.code == 1 && ran.stderr.contains(printed), "{ran:?}");
         assert!(!hand.workspace.file("kcm.yaml").exists());
     }
 }

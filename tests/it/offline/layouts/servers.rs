@@ -4,7 +4,7 @@ use super::hand::Hand;
 
 #[test]
 fn each_master_keeps_the_server_that_it_has() {
-    for (servers, said) in [
+    for (servers, printed) in [
         (["https://10.0.0.11:6443", "https://10.0.0.12:6443"], 3),
         (["https://127.0.0.1:6443", "https://127.0.0.1:6443"], 1),
         (["https://[fd00:1::11]:6443", "https://[fd00:1::12]:6443"], 3),
@@ -16,7 +16,7 @@ fn each_master_keeps_the_server_that_it_has() {
             master.server = server.to_owned();
         }
         let text = hand.adopted_wholly(servers[0]);
-        assert_eq!(text.matches("server: ").count(), said, "{text}");
+        assert_eq!(text.matches("server: ").count(), printed, "{text}");
         for server in servers {
             assert!(text.contains(server), "{text}");
         }

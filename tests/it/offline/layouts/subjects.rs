@@ -44,7 +44,7 @@ fn a_renewal_keeps_the_subject_as_found() {
         {
             let what = "client-certificate-data";
             made.workspace.write("x.pem", made.in_kubeconfig("m1", what));
-            let said = made.openssl(&[
+            let printed = made.openssl(&[
                 "x509",
                 "-in",
                 "x.pem",
@@ -53,9 +53,13 @@ fn a_renewal_keeps_the_subject_as_found() {
                 "-nameopt",
                 "sep_multiline,use_quote,sname",
             ]);
-            assert!(said.replace(" + ", "\n").contains(subject), "{names}: {said}");
-            let said = made.openssl(&["x509", "-in", "x.pem", "-noout", "-text"]);
-            assert_eq!(said.contains("TLS Web Server"), usages.contains(&"server auth"), "{said}");
+            assert!(printed.replace(" + ", "\n").contains(subject), "{names}: {printed}");
+            let printed = made.openssl(&["x509", "-in", "x.pem", "-noout", "-text"]);
+            assert_eq!(
+                printed.contains("TLS Web Server"),
+                usages.contains(&"server auth"),
+                "{printed}"
+            );
         }
     }
 }
@@ -70,9 +74,9 @@ fn a_subject_that_loses_its_group_is_refused_while_controllers_need_it() {
         made.workspace.edit("keyAlgorithm: ecdsa-p256", "keyAlgorithm: ecdsa-p384");
         let ran = made.workspace.kcm(&["apply", "--root", "out"]);
         assert_eq!(ran.code, code, "{ran:?}");
-        let said =
+        let printed =
             ran.stderr.contains("[subject-mismatch]") && ran.stderr.contains("system:masters");
-        assert_eq!(said, !has_flag, "{ran:?}");
+        assert_eq!(printed, !has_flag, "{ran:?}");
     }
 }
 

@@ -191,7 +191,7 @@ fn a_bundle_is_brought_to_masters_that_have_nothing() {
 fn a_bundle_that_holds_no_ca_of_ours_or_no_ca_is_a_warning_or_an_error() {
     let workspace = kcm_tests::Workspace::new();
     workspace.edit("  caKey:", "  trust: pki/trust.pem\n  caKey:");
-    for (content, code, said) in [
+    for (content, code, printed) in [
         (String::new(), 1, "pki.trust"),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
@@ -202,7 +202,7 @@ fn a_bundle_that_holds_no_ca_of_ours_or_no_ca_is_a_warning_or_an_error() {
     ] {
         workspace.write("pki/trust.pem", content);
         let ran = workspace.kcm(&["plan", "--root", "out"]);
-        assert!(ran.code == code && ran.stderr.contains(said), "{said}: {ran:?}");
+        assert!(ran.code == code && ran.stderr.contains(printed), "{printed}: {ran:?}");
     }
     std::fs::remove_file(workspace.file("pki/trust.pem")).unwrap();
     let ran = workspace.kcm(&["plan", "--root", "out"]);
@@ -230,7 +230,7 @@ fn intermediate(hand: &Hand, above: &Pem) -> Pem {
         "-out",
         "x/int.csr",
     ]);
-    let said = hand.openssl(&[
+    let printed = hand.openssl(&[
         "x509",
         "-req",
         "-in",
@@ -247,7 +247,7 @@ fn intermediate(hand: &Hand, above: &Pem) -> Pem {
         "-out",
         "x/int.pem",
     ]);
-    assert!(workspace.file("x/int.pem").exists(), "{said}");
+    assert!(workspace.file("x/int.pem").exists(), "{printed}");
     let pem =
         Pem { certificate: workspace.read("x/int.pem"), key: workspace.read("x/int-key.pem") };
     assert!(CertificateAuthority::load(pem.certificate.as_bytes(), pem.key.as_bytes()).is_ok());
@@ -297,7 +297,7 @@ fn an_intermediate_that_signs_is_kept_with_its_root() {
         let trusted = made.in_kubeconfig("m1", "certificate-authority-data");
         assert_eq!(trusted.matches("BEGIN").count(), kubeconfig.matches("BEGIN").count(), "{what}");
         made.workspace.write("x/chain.pem", made.in_kubeconfig("m1", "client-certificate-data"));
-        let said = made.openssl(&[
+        let printed = made.openssl(&[
             "verify",
             "-CAfile",
             "x/root.pem",
@@ -307,6 +307,6 @@ fn an_intermediate_that_signs_is_kept_with_its_root() {
             "sslclient",
             "x/chain.pem",
         ]);
-        assert!(said.contains("x/chain.pem: OK"), "{what}: {said}");
+        assert!(printed.contains("x/chain.pem: OK"), "{what}: {printed}");
     }
 }

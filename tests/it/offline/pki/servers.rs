@@ -28,8 +28,11 @@ fn a_server_in_go_admits_kubectl_with_our_kubeconfig_and_no_other_ca() {
     workspace.write("body.json", r#"{"label": ""}"#);
     let info = ["create", "--raw", "/api/v1/cfssl/info", "-f", "body.json"];
     let kubeconfig = workspace.on_master("k8s-master-01", KUBECONFIG);
-    let said = server.kubectl(&workspace, &kubeconfig, &info);
-    assert!(said.status.success() && said.stdout.starts_with(br#"{"success":true"#), "{said:?}");
+    let printed = server.kubectl(&workspace, &kubeconfig, &info);
+    assert!(
+        printed.status.success() && printed.stdout.starts_with(br#"{"success":true"#),
+        "{printed:?}"
+    );
 
     // The client trusts the server, so the server must be the one that refuses.
     let ours = fs::read_to_string(&kubeconfig).unwrap();
@@ -68,9 +71,9 @@ fn openssls_server_sees_the_certificate_that_kubectl_presents_from_our_kubeconfi
         command
     });
     let kubeconfig = workspace.on_master("k8s-master-02", KUBECONFIG);
-    let said = server.kubectl(&workspace, &kubeconfig, &["get", "--raw", "/healthz"]);
-    let page = String::from_utf8(said.stdout).unwrap();
-    assert!(said.status.success(), "{page}");
+    let printed = server.kubectl(&workspace, &kubeconfig, &["get", "--raw", "/healthz"]);
+    let page = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.status.success(), "{page}");
     assert!(page.contains("Verify return code: 0 (ok)"), "{page}");
     let serial = Certificate::from_pem(workspace.read(CERTIFICATE).as_bytes()).unwrap().serial();
     let shown: String = page.chars().filter(char::is_ascii_hexdigit).collect();

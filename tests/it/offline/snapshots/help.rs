@@ -34,6 +34,15 @@ fn help_of_verbs_about_certificates() {
 }
 
 #[test]
+fn help_of_verbs_about_files_on_this_machine() {
+    assert_help(
+        "help-kubeconfig",
+        &["kubeconfig", "kubeconfig build", "kubeconfig show", "kubeconfig check"],
+    );
+    assert_help("help-unit", &["unit", "unit render", "unit check", "unit diff"]);
+}
+
+#[test]
 fn the_schema_of_the_cluster_file() {
     let workspace = Workspace::empty();
     Transcript::new(&workspace).kcm("schema").assert_matches("schema");

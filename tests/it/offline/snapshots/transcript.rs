@@ -91,9 +91,9 @@ impl<'s> Transcript<'s> {
         super::assert_matches(name, &normal(&self.text, Some(self.workspace.path())));
     }
 
-    fn add(&mut self, said: &str) {
-        self.text.push_str(said);
-        if !said.is_empty() && !said.ends_with('\n') {
+    fn add(&mut self, printed: &str) {
+        self.text.push_str(printed);
+        if !printed.is_empty() && !printed.ends_with('\n') {
             self.text.push_str("\n(no newline at the end)\n");
         }
     }

@@ -120,7 +120,7 @@ async fn program_and_ca_are_brought() {
     let workspace = Workspace::one_master();
     workspace.bring_everything();
     let mut values = Values::new(workspace);
-    values.masters.fakes = vec![kcm::transport::Fake::new("k8s-master-01")];
+    values.masters.fakes = vec![kcm::transport::fake::Fake::new("k8s-master-01")];
     values.plan("plan").await;
     values.apply("outcome").await;
     values.assert_matches("values-brought-files");

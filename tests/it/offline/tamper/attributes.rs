@@ -12,8 +12,8 @@ use super::{
 };
 
 /// Runs the command in the help of a finding, as an operator on the master.
-fn follow(workspace: &kcm_tests::Workspace, said: &str) {
-    let (_, command) = said.split_once("run `").unwrap_or_else(|| panic!("{said}"));
+fn follow(workspace: &kcm_tests::Workspace, printed: &str) {
+    let (_, command) = printed.split_once("run `").unwrap_or_else(|| panic!("{printed}"));
     let (command, _) = command.split_once('`').unwrap();
     if command == "kcm apply" {
         assert_eq!(run(workspace, &["apply"]).code, 0);

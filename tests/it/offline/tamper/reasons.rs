@@ -73,8 +73,8 @@ fn the_plan_names_the_reason_seen_on_the_masters() {
     for (expected, tamper) in cases {
         let workspace = workspace("embedded", Holder::Masters);
         tamper(&workspace);
-        let said = reason(&workspace);
-        assert!(said.contains(expected), "{expected}: {said}");
+        let printed = reason(&workspace);
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
 }
 

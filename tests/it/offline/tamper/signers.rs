@@ -22,9 +22,9 @@ fn is_reported(workspace: &Workspace, words: &[&str]) {
     assert!(codes.contains(MISMATCH) && status == 3, "{codes:?}");
     let (plan, apply) = (run(workspace, &["plan", "--check"]), run(workspace, &["apply"]));
     assert_eq!(plan.code, 3, "{plan:?}");
-    for said in [&plan.stderr, &apply.stderr] {
-        let line = said.lines().find(|line| line.contains(MISMATCH));
-        let line = line.unwrap_or_else(|| panic!("{said}"));
+    for printed in [&plan.stderr, &apply.stderr] {
+        let line = printed.lines().find(|line| line.contains(MISMATCH));
+        let line = line.unwrap_or_else(|| panic!("{printed}"));
         for word in words.iter().chain(&[FIRST, TAMPERED]) {
             assert!(line.contains(word), "{word}: {line}");
         }

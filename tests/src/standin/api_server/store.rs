@@ -59,14 +59,18 @@ impl Store {
             let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
             fs::create_dir_all(folder).map_err(failed)?;
             let path = folder.join("objects.jsonl");
-            store.replay(&fs::read_to_string(&path).unwrap_or_default());
-            let journal = File::options().create(true).append(true).open(&path);
-            store.journal = Some(journal.map_err(failed)?);
+            let written = fs::read(&path).unwrap_or_default();
+            let whole = written.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            store.replay(&String::from_utf8_lossy(written.get(..whole).unwrap_or_default()));
+            let journal = File::options().create(true).append(true).open(&path).map_err(failed)?;
+            // The next line must not continue an incomplete one.
+            journal.set_len(whole as u64).map_err(failed)?;
+            store.journal = Some(journal);
         }
         Ok(store)
     }
 
-    /// Applies a journal. Its last line may be incomplete after a kill; that write was never
+    /// Applies the whole lines of a journal. An incomplete last line, left by a kill, was never
     /// acknowledged.
     fn replay(&mut self, journal: &str) {
         for line in journal.lines() {
@@ -154,3 +158,27 @@ impl Store {
 }
 
 const REMEMBERED: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_a_kill_cut_off_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |name: &str| Key {
+            resource: "configmaps".to_owned(),
+            namespace: "default".to_owned(),
+            name: name.to_owned(),
+        };
+        let open = || Store::open(Some(folder.path())).unwrap();
+        open().put(&key("first"), json!({}));
+        let path = folder.path().join("objects.jsonl");
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.write_all(b"{\"revision\": 9, \"name\": \"\xe9\x9b").unwrap();
+        open().put(&key("second"), json!({}));
+        let store = open();
+        assert!(store.get(&key("first")).is_some() && store.get(&key("second")).is_some());
+        assert_eq!(store.revision(), 3);
+    }
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{BAD, GOOD, NAME, NOTE, Tense, column, count, detail, totals};
 use crate::cli::report::End;
+use crate::cli::report::style::Style;
 use crate::kube::LeaderChange;
 use crate::rollout::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome};
 use crate::util::words;
@@ -27,8 +28,8 @@ pub(crate) fn outcome(
         master_outcome(out, master, width)?;
     }
     skipped(out, outcome, width)?;
-    if let Some(lead) = &outcome.lead {
-        self::lead(out, lead)?;
+    if let Some(leadership) = &outcome.leadership {
+        self::leadership(out, leadership)?;
     }
     let is_unproven =
         |master: &MasterOutcome| matches!(master.result, MasterResult::Unverified { .. });
@@ -50,11 +51,11 @@ pub(crate) fn outcome(
     }
 }
 
-fn lead(out: &mut dyn Write, lead: &LeadershipOutcome) -> io::Result<()> {
-    for change in &lead.changes {
+fn leadership(out: &mut dyn Write, leadership: &LeadershipOutcome) -> io::Result<()> {
+    for change in &leadership.changes {
         writeln!(out, "{NAME}leader{NAME:#}: {}", lead_change(change))?;
     }
-    match (&lead.leader, &lead.trouble) {
+    match (&leadership.leader, &leadership.trouble) {
         (_, Some(trouble)) => {
             write!(out, "{NAME}leader{NAME:#}: ")?;
             detail(out, trouble)
@@ -108,41 +109,22 @@ fn skipped(out: &mut dyn Write, outcome: &Outcome, width: usize) -> io::Result<(
 }
 
 fn master_outcome(out: &mut dyn Write, master: &MasterOutcome, width: usize) -> io::Result<()> {
-    let name = &master.name;
-    match &master.result {
-        MasterResult::Unchanged => writeln!(out, "{name:width$}  nothing to do"),
-        MasterResult::Done => {
-            let steps: Vec<_> = master.steps.iter().collect();
-            writeln!(out, "{name:width$}  {GOOD}done{GOOD:#}: {}", totals(&steps, Tense::Done))
-        }
+    let MasterOutcome { name, steps, result } = master;
+    let done = || totals(&steps.iter().collect::<Vec<_>>(), Tense::Done);
+    let (style, detail) = match result {
+        MasterResult::Unchanged => (Style::Plain, None),
+        MasterResult::Done => (GOOD, Some(done())),
         MasterResult::Renewed { certificate_reload } => {
-            let steps: Vec<_> = master.steps.iter().collect();
-            let totals = totals(&steps, Tense::Done);
-            writeln!(
-                out,
-                "{name:width$}  {GOOD}done{GOOD:#}: {totals}, nothing restarted; {certificate_reload}"
-            )
+            (GOOD, Some(format!("{}, nothing restarted; {certificate_reload}", done())))
         }
-        MasterResult::Untouched { error: None } => {
-            writeln!(out, "{name:width$}  {NOTE}untouched{NOTE:#}")
-        }
-        MasterResult::Untouched { error: Some(error) } => {
-            writeln!(out, "{name:width$}  {BAD}untouched{BAD:#}: {}", first_line(error))
-        }
-        MasterResult::Unverified { cause } => {
-            writeln!(
-                out,
-                "{name:width$}  {NOTE}applied, not verified{NOTE:#}: {}",
-                first_line(cause)
-            )
-        }
-        MasterResult::RolledBack { error } => {
-            writeln!(out, "{name:width$}  {BAD}rolled back{BAD:#}: {}", first_line(error))
-        }
-        MasterResult::Failed { error } => {
-            writeln!(out, "{name:width$}  {BAD}failed{BAD:#}: {}", first_line(error))
-        }
-    }
+        MasterResult::Untouched { error: None } => (NOTE, None),
+        MasterResult::Unverified { cause } => (NOTE, Some(first_line(cause))),
+        MasterResult::Untouched { error: Some(error) }
+        | MasterResult::RolledBack { error }
+        | MasterResult::Failed { error } => (BAD, Some(first_line(error))),
+    };
+    let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
+    writeln!(out, "{name:width$}  {style}{result}{style:#}{detail}")
 }
 
 /// Returns the first line of a reason. The event already reported all of it.

@@ -1,20 +1,32 @@
 //! The text of a plan: the steps on each master, with the changed lines.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{GOOD, NAME, Tense, count, reasons, totals};
+use super::{GOOD, NAME, Tense, count, totals};
 use crate::cli::report::style::Style;
 use crate::kube::LeaderForecast;
-use crate::pki::identity::{Decision, Held};
 use crate::plan::{MasterPlan, Plan, Step};
-use crate::transport::PathState;
 use crate::util::files::RemotePath;
+use crate::util::words::{command, harmless};
 
-/// Writes a plan.
-pub(crate) fn plan(out: &mut dyn Write, plan: &Plan, file: &Path) -> io::Result<()> {
-    plan_with_advice(out, plan, file, "Run `kcm apply` to make these changes.")
+/// Writes a plan, for masters or for the folders below `root`.
+pub(crate) fn plan(
+    out: &mut dyn Write,
+    plan: &Plan,
+    file: &Path,
+    root: Option<&Path>,
+) -> io::Result<()> {
+    let named = Some(file).filter(|file| *file != Path::new("kcm.yaml"));
+    let options = [("-f", named), ("--root", root)].into_iter();
+    let options = options.filter_map(|(name, value)| Some([name.into(), value?.to_string_lossy()]));
+    let words = ["kcm".into(), "apply".into()].into_iter().chain(options.flatten());
+    let words: Vec<_> = words.map(|word: Cow<'_, str>| harmless(&word)).collect();
+    let command = command(words.iter().map(String::as_str));
+    let advice = format!("Run `{command}` to make these changes.");
+    plan_with_advice(out, plan, file, &advice)
 }
 
 /// Writes a plan that ends with `advice`, if it has steps.
@@ -35,29 +47,12 @@ pub(crate) fn plan_with_advice(
     if plan.creates_ca {
         writeln!(out, "{NAME}CA{NAME:#}: a root CA will be created")?;
     }
-    match &plan.identity {
-        None => {}
-        Some(Decision::Issue { why }) => {
-            writeln!(
-                out,
-                "{NAME}identity{NAME:#}: a new identity will be issued: {}",
-                reasons(why)
-            )?;
-        }
-        Some(Decision::Keep { fingerprint, held }) => {
-            let place = match held {
-                Held::ByOperator => "on this machine",
-                Held::ByMasters => "on the masters; the private key is not fetched",
-            };
-            writeln!(out, "{NAME}identity{NAME:#}: {fingerprint} is kept, stored {place}")?;
-        }
+    if let Some(identity) = &plan.identity {
+        let new = if identity.issues() { "a new identity " } else { "" };
+        writeln!(out, "{NAME}identity{NAME:#}: {new}{identity}")?;
     }
-    if let Some(Decision::Issue { why }) = &plan.serving {
-        writeln!(
-            out,
-            "{NAME}serving certificate{NAME:#}: a new certificate will be issued: {}",
-            reasons(why)
-        )?;
+    if let Some(serving) = plan.serving.as_ref().filter(|it| it.issues()) {
+        writeln!(out, "{NAME}serving certificate{NAME:#}: a new certificate {serving}")?;
     }
     let mut shown = BTreeMap::new();
     for master in &plan.masters {
@@ -102,18 +97,18 @@ fn master_plan<'p>(
     writeln!(out, "{NAME}{}{NAME:#}", master.name)?;
     for step in &master.steps {
         let Step::Write { diff, path, .. } = step else {
-            writeln!(out, "  {}", describe(step))?;
+            writeln!(out, "  {step}")?;
             continue;
         };
         let (first, first_diff) =
             shown.entry(path).or_insert_with(|| (master.name.as_str(), diff.as_str()));
         if *first == master.name {
-            writeln!(out, "  {}", describe(step))?;
+            writeln!(out, "  {step}")?;
             changed_lines(out, diff.lines())?;
         } else {
             let other = lines_beyond(diff, first_diff);
             let but = if other.is_empty() { "" } else { ", except for:" };
-            writeln!(out, "  {}, as on {first}{but}", describe(step))?;
+            writeln!(out, "  {step}, as on {first}{but}")?;
             changed_lines(out, other)?;
         }
     }
@@ -140,35 +135,4 @@ fn changed_lines<'d>(
         writeln!(out, "      {style}{line}{style:#}")?;
     }
     Ok(())
-}
-
-fn describe(step: &Step) -> String {
-    match step {
-        Step::Write { path, mode, owner, before: PathState::Absent, .. } => {
-            format!("create {path}  {mode} {owner}")
-        }
-        Step::Write { path, mode, owner, .. } => format!("replace {path}  {mode} {owner}"),
-        Step::SetAttributes { path, mode, owner, before, .. } => {
-            let before = match before {
-                PathState::File { mode, owner, .. } => format!("{mode} {owner}"),
-                other => other.describe(),
-            };
-            let owner = owner.map_or_else(String::new, |owner| format!(" {owner}"));
-            format!("set {path}  {before} -> {mode}{owner}")
-        }
-        Step::RemoveLeftover { path } => format!("remove {path}, left by an interrupted run"),
-        Step::Reload => "reload the systemd units".to_owned(),
-        Step::Enable => "enable kube-controller-manager.service".to_owned(),
-        Step::Restore { path, mode, owner, .. } => {
-            format!("restore {path}  {mode} {owner}")
-        }
-        Step::Remove { path, .. } => format!("remove {path}"),
-        Step::Disable => "disable kube-controller-manager.service".to_owned(),
-        Step::Stop => "stop kube-controller-manager.service".to_owned(),
-        Step::Restart => "start kube-controller-manager.service".to_owned(),
-        Step::Forget => "remove kcm's notes and kept generations".to_owned(),
-        Step::Verify => {
-            "verify that kube-controller-manager is healthy, without a restart".to_owned()
-        }
-    }
 }

@@ -6,8 +6,8 @@ use super::values::{changes, decision};
 use crate::artifact::certificate_reload::CertificateReload;
 use crate::event::{CheckName, CheckResult, DrillMethod, DrillStep, Event, SmokeCheck};
 use crate::ops::drill::{
-    DrillReport, EndOfLead, HolderSpan, MasterTimeline, NotPutBack, Reconciliation, Succession,
-    Timeline,
+    DrillReport, EndOfLeadership, HolderSpan, MasterTimeline, NotPutBack, Reconciliation,
+    Succession, Timeline,
 };
 use crate::ops::smoke::{LeftBehind, SmokeReport};
 use crate::pki::identity::Decision;
@@ -47,7 +47,7 @@ pub(super) fn drill_report(word: &str) -> DrillReport {
         from: text(),
         from_holder: text(),
         ended_milliseconds: 1,
-        end: EndOfLead::Released,
+        end: EndOfLeadership::Released,
         to: None,
         to_holder: Some(text()),
         led_milliseconds: Some(1),

@@ -7,8 +7,11 @@ use time::OffsetDateTime;
 
 use super::super::document::{Document, DocumentValue};
 use super::super::terminal::{Terminal, json};
-use super::super::{AdoptReport, End, adopt, certs, drill, human, lint, logs, smoke, status};
+use super::super::{
+    AdoptReport, CertificateFiles, End, adopt, cert, certs, drill, human, lint, logs, smoke, status,
+};
 use super::Shown;
+use super::local::local;
 use super::progress::{drill_report, events, smoke_report};
 use crate::artifact::certificate_reload::CertificateReload;
 use crate::cluster::ClusterFileError;
@@ -17,6 +20,7 @@ use crate::desired::Content;
 use crate::finding::{Finding, FindingCode};
 use crate::kube::{LeaderChange, LeaderForecast};
 use crate::ops::adopt::{AdoptRequest, AdoptSsh, Adopted};
+use crate::ops::cert::{CertificateDetails, CertificateList, CertificateVerification, Purpose};
 use crate::ops::certs::{
     CertificateCheck, CertificateUse, CheckedCertificate, UnseenCertificate, Validity,
 };
@@ -43,17 +47,21 @@ pub(super) fn shown(word: &str) -> Vec<Shown> {
     let adopted = adopted(word);
     let report = AdoptReport { adopted: &adopted, plan: &plan, written: &[Path::new(word)] };
     let mut all = vec![
-        of("plan", &plan, |out| human::plan(out, &plan, file)).detailed(),
+        of("plan", &plan, |out| human::plan(out, &plan, file, Some(Path::new(word)))).detailed(),
         of("outcome", &outcome, |out| human::outcome(out, &outcome, End::Gone, file)).detailed(),
         of("certs check", &check, |out| certs::check(out, &check)),
+        cert_files(word),
+        cert_list(word),
+        cert_verification(word),
         of("status", &states, |out| status::status(out, &states)),
         of("smoke", &smoke, |out| smoke::report(out, &smoke)),
         of("drill", &drill, |out| drill::report(out, &drill)),
         of("adopt, found", &report, |out| adopt::found(out, &adopted)),
-        of("adopt", &report, |out| adopt::adopted(out, &report, file)).detailed(),
+        of("adopt", &report, |out| adopt::adopted(out, &report, file, None)).detailed(),
         lint_report(word),
         log(word),
     ];
+    all.extend(local(word));
     for event in events(word) {
         let shown = of("event", &event, |out| human::event(out, &event));
         all.push(shown.detailed());
@@ -90,7 +98,7 @@ pub(super) fn decision(word: &str) -> Decision {
     let why = vec![
         Reason::Unreadable { error: text.clone() },
         Reason::Chain { error: text.clone() },
-        Reason::CommonName { found: text.clone() },
+        Reason::CommonName { found: text.clone(), wanted: text.clone() },
         Reason::Algorithm { found: text.clone(), wanted: KeyAlgorithm::Rsa2048 },
         Reason::Usages { missing: texts.clone() },
         Reason::Hosts { missing: texts.clone() },
@@ -178,7 +186,7 @@ fn outcome(word: &str) -> Outcome {
         serving: None,
         masters: results.into_iter().map(master).collect(),
         skipped: vec![text()],
-        lead: Some(LeadershipOutcome {
+        leadership: Some(LeadershipOutcome {
             changes: changes(word),
             leader: None,
             trouble: Some(text()),
@@ -186,7 +194,7 @@ fn outcome(word: &str) -> Outcome {
     }
 }
 
-fn check(word: &str) -> CertificateCheck {
+pub(super) fn check(word: &str) -> CertificateCheck {
     let all = [CertificateUse::Ca, CertificateUse::Kubeconfig, CertificateUse::Served];
     let certificate = |role| CheckedCertificate {
         master: Some(word.to_owned()),
@@ -207,7 +215,7 @@ fn check(word: &str) -> CertificateCheck {
     }
 }
 
-fn status(word: &str) -> Status {
+pub(super) fn status(word: &str) -> Status {
     let text = || word.to_owned();
     let why = || vec![text(), text()];
     let facts = |service, sync, activity, version| MasterFacts {
@@ -236,8 +244,13 @@ fn status(word: &str) -> Status {
     let failed = Activity::Failed { result: text(), returns: false };
     let active = Activity::Active { invocation: text(), main_pid: 1, since: NOW };
     let failing = Service::Failed { result: text() };
-    let seen = [
-        facts(failing, Sync::Drift { why: why() }, failed, Observation::Known(text())),
+    let mut seen = [
+        facts(
+            failing,
+            Sync::Drift { why: why(), replaces_ca: false },
+            failed,
+            Observation::Known(text()),
+        ),
         facts(
             Service::Running,
             Sync::Unknown { why: text() },
@@ -245,6 +258,7 @@ fn status(word: &str) -> Status {
             Observation::Unknown(text()),
         ),
     ];
+    seen[1].leads = Some(true);
     let seen = seen.into_iter().map(Observation::Known).chain([Observation::Unknown(text())]);
     Status {
         at: NOW,
@@ -292,6 +306,7 @@ fn lint_report(word: &str) -> Shown {
         column: None,
         field: word.to_owned(),
         message: word.to_owned(),
+        help: Some(word.into()),
     });
     for finding in &mut report.findings {
         finding.masters = vec![word.to_owned(), word.to_owned()];
@@ -308,6 +323,57 @@ fn lint_report(word: &str) -> Shown {
     let sarif = report.to_sarif();
     shown.json.push((json(&sarif, true).unwrap(), Some(sarif)));
     shown
+}
+
+fn certificate(word: &str) -> CertificateDetails {
+    let (text, texts) = (|| word.to_owned(), vec![word.to_owned(), word.to_owned()]);
+    CertificateDetails {
+        subject: text(),
+        issuer: text(),
+        serial: text(),
+        not_before: NOW,
+        not_after: NOW,
+        days_left: -1,
+        key_type: text(),
+        signature_algorithm: text(),
+        names: texts.clone(),
+        usages: texts,
+        is_ca: true,
+        path_length: Some(1),
+        fingerprint: Fingerprint::of(b""),
+        subject_key_id: Some(text()),
+        authority_key_id: None,
+    }
+}
+
+fn cert_files(word: &str) -> Shown {
+    let files = CertificateFiles {
+        certificate_file: Some(word.to_owned()),
+        key_file: Some(word.to_owned()),
+        request_file: word.to_owned(),
+        requested_subject: word.to_owned(),
+        certificate: Some(certificate(word)),
+        warnings: vec![word.to_owned()],
+    };
+    of("cert files", &files, |out| cert::files(out, &files))
+}
+
+fn cert_list(word: &str) -> Shown {
+    let certificates = vec![certificate(word), certificate(word)];
+    let list = CertificateList { source: word.to_owned(), at: NOW, certificates };
+    of("cert list", &list, |out| cert::list(out, &list)).detailed()
+}
+
+fn cert_verification(word: &str) -> Shown {
+    let verified = CertificateVerification {
+        source: word.to_owned(),
+        purpose: Purpose::Server,
+        chain: vec![word.to_owned(), word.to_owned()],
+        not_after: NOW,
+        days_left: 1,
+        is_due: true,
+    };
+    of("cert verification", &verified, |out| cert::verified(out, &verified)).detailed()
 }
 
 /// Returns a journal entry. It may have several lines, because each names the master.

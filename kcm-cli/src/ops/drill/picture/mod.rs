@@ -5,7 +5,7 @@ mod canvas;
 #[cfg(test)]
 mod tests;
 
-use super::report::{DrillReport, EndOfLead, HealthAnswer, Reconciliation, Succession};
+use super::report::{DrillReport, EndOfLeadership, HealthAnswer, Reconciliation, Succession};
 use crate::event::DrillMethod;
 use crate::util::words::moment;
 use canvas::{Anchor, Area, Canvas, Fill, Label, Mark, fitting, lines, width};
@@ -120,7 +120,7 @@ fn heading(canvas: &mut Canvas, report: &DrillReport) -> f64 {
         text: title,
     });
     y += 6.0;
-    let has_released = |it: &Succession| it.end == EndOfLead::Released;
+    let has_released = |it: &Succession| it.end == EndOfLeadership::Released;
     let released = report.successions.iter().filter(|it| has_released(it)).count();
     let how = match report.method {
         _ if released > 0 && released == report.successions.len() => {

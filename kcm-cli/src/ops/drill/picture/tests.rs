@@ -2,7 +2,7 @@ use crate::event::DrillMethod;
 use proptest::prelude::*;
 use time::macros::datetime;
 
-use super::super::report::{EndOfLead, HealthSpan, MasterTimeline, NotPutBack, Timeline};
+use super::super::report::{EndOfLeadership, HealthSpan, MasterTimeline, NotPutBack, Timeline};
 use super::*;
 
 fn succession(from: usize, to: usize, ended: u64, gap: u64) -> Succession {
@@ -11,7 +11,7 @@ fn succession(from: usize, to: usize, ended: u64, gap: u64) -> Succession {
         from: name(from),
         from_holder: format!("{}_a", name(from)),
         ended_milliseconds: ended,
-        end: EndOfLead::ProcessGone,
+        end: EndOfLeadership::ProcessGone,
         to: Some(name(to)),
         to_holder: Some(format!("{}_b", name(to))),
         led_milliseconds: Some(ended + gap),

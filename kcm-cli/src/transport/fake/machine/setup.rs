@@ -1,10 +1,11 @@
 //! Methods that set up a fake master: files, programs, services and its disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use kcm_systemd::{KubernetesVersion, UnitName};
 
 use super::{FakeState, program_facts};
+use crate::transport::fake::Fake;
 use crate::transport::fake::memory::Memory;
 use crate::transport::fake::service::Behaviour;
 use crate::transport::{Connection, Output};
@@ -13,6 +14,30 @@ use crate::util::files::{
 };
 
 impl FakeState {
+    /// Creates another, independent machine in the same state; an observer can do so in the middle
+    /// of a batch. Faults, the observer and the lock are not copied, and the counts start at 0.
+    #[must_use]
+    pub fn fork(&self) -> Fake {
+        let state = Self {
+            hostname: self.hostname.clone(),
+            power: self.power,
+            offline: self.offline,
+            strangers: self.strangers.clone(),
+            accounts: self.accounts.clone(),
+            program_facts: self.program_facts.clone(),
+            listeners: self.listeners.clone(),
+            journal: self.journal.clone(),
+            clock_offset: self.clock_offset,
+            full: self.full,
+            memory: self.memory.clone(),
+            units: self.units.clone(),
+            world: self.world.clone(),
+            programs: self.programs.clone(),
+            ..Self::new(self.name.clone())
+        };
+        Fake { state: Arc::new(Mutex::new(state)) }
+    }
+
     /// Places a file with its folders, durable.
     ///
     /// # Panics

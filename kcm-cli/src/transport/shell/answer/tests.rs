@@ -22,12 +22,8 @@ fn probe() -> (Operation, String) {
     let paths = ["/a/1", "/a/2", "/b/3", "/b/4", "/b/5", "/b/6"].map(path).to_vec();
     let operation = Operation::Probe(Probe {
         paths,
-        unread: Vec::new(),
-        unit: unit(),
-        unit_path: path("/a/1"),
-        executable: path("/a/2"),
-        note: None,
         accounts: vec![Account { user: "kcm".to_owned(), group: None }; 2],
+        ..Probe::new(unit(), path("/a/1"), path("/a/2"))
     });
     let digest = "0".repeat(64);
     let answer = format!(

@@ -48,7 +48,7 @@ impl Led {
             Ok(outcome) => {
                 let results: Vec<_> = outcome.masters.iter().map(|it| &it.result).collect();
                 self.values.add(&format!("{what}: results"), &results);
-                self.values.add(&format!("{what}: lead"), &outcome.lead);
+                self.values.add(&format!("{what}: lead"), &outcome.leadership);
             }
             Err(error) => self.values.error(what, &error),
         }

@@ -1,0 +1,99 @@
+//! Values of the reports about files on this machine.
+
+use kcm_pki::Fingerprint;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::super::{by_hand, kubeconfig, unit};
+use super::Shown;
+use super::values::{findings, of};
+use crate::finding::Severity;
+use crate::ops::certs::{
+    CertificateRequests, CertificateUse, CheckedCertificate, RequestedCertificate, Validity,
+};
+use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
+use crate::ops::unit::{
+    CheckedCommand, CheckedUnit, UnitCheck, UnitDiff, UnitDifference, UnitFinding,
+};
+use crate::pki::identity::Reason;
+
+/// Writes the reports of `kubeconfig` and `unit` with `word` in all their texts.
+pub(super) fn local(word: &str) -> Vec<Shown> {
+    let (view, check) = (view(word), check(word));
+    let (units, diff, requests) = (units(word), diff(word), requests(word));
+    vec![
+        of("kubeconfig show", &view, |out| kubeconfig::warnings(out, &view)),
+        of("kubeconfig check", &check, |out| kubeconfig::check(out, &check)),
+        of("certs request", &requests, |out| by_hand::requests(out, &requests)),
+        of("unit check", &units, |out| unit::check(out, &units)),
+        of("unit diff", &diff, |out| unit::diff(out, &diff)),
+    ]
+}
+
+fn view(word: &str) -> KubeconfigView {
+    KubeconfigView {
+        file: word.to_owned(),
+        kubeconfig: json!({ "current-context": word }),
+        warnings: vec![word.to_owned()],
+        text: word.to_owned(),
+    }
+}
+
+fn check(word: &str) -> KubeconfigCheck {
+    let (at, text) = (OffsetDateTime::UNIX_EPOCH, word.to_owned());
+    let certificate = CheckedCertificate {
+        master: None,
+        role: CertificateUse::Kubeconfig,
+        place: text.clone(),
+        subject: text.clone(),
+        fingerprint: Fingerprint::of(b""),
+        not_after: at,
+        days_left: -1,
+        validity: Validity::Expired,
+    };
+    let certificates = vec![certificate];
+    KubeconfigCheck { at, file: text, certificates, findings: findings(word) }
+}
+
+fn requests(word: &str) -> CertificateRequests {
+    let request = RequestedCertificate {
+        role: CertificateUse::Client,
+        request: word.into(),
+        subject: word.to_owned(),
+        names: vec![word.to_owned()],
+        usages: vec![word.to_owned()],
+        lifetime_hours: 1,
+        ca: Some(word.to_owned()),
+        why: vec![Reason::Chain { error: word.to_owned() }],
+    };
+    CertificateRequests { requests: vec![request] }
+}
+
+fn units(word: &str) -> UnitCheck {
+    let text = || word.to_owned();
+    let finding = |severity, line| UnitFinding {
+        code: "unknown-key".to_owned(),
+        severity,
+        file: text(),
+        line,
+        problem: text(),
+        help: text(),
+    };
+    let unit = CheckedUnit {
+        file: text(),
+        drop_ins: vec![text()],
+        environment_files: vec![text()],
+        commands: vec![CheckedCommand { executable: text(), arguments: vec![text()] }],
+        checked_flags: false,
+        findings: vec![finding(Severity::Error, None), finding(Severity::Warning, Some(1))],
+    };
+    let versions = vec!["1.36".parse().unwrap()];
+    UnitCheck { versions, units: vec![unit] }
+}
+
+fn diff(word: &str) -> UnitDiff {
+    let text = || word.to_owned();
+    let difference =
+        UnitDifference { setting: text(), first: vec![text()], second: vec![text(), text()] };
+    UnitDiff { first: text(), second: text(), differences: vec![difference] }
+}
