@@ -24,4 +24,6 @@ mod workspace;
 
 pub use seed::{csr_json, unit_of};
 pub use tree::{Entry, Tree, is_kept};
-pub use workspace::{CommandOutput, SERVES_NOT, SLEEPER, Workspace, ca, kcm, program, serial};
+pub use workspace::{
+    CommandOutput, SERVES_NOT, SLEEPER, Workspace, ca, ignored_test, kcm, program, serial,
+};

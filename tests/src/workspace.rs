@@ -233,3 +233,13 @@ masters:
   - {name: k8s-master-02, address: 192.168.1.205}
   - {name: k8s-master-03, address: 192.168.1.206}
 ";
+
+/// Command that runs an ignored test of the same binary in a process of its own, for tests that kill that process. `module` is the
+/// caller's `module_path!()`.
+#[must_use]
+pub fn ignored_test(module: &str, name: &str) -> Command {
+    let (_, module) = module.split_once("::").unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &format!("{module}::{name}"), "--ignored", "--nocapture"]);
+    command
+}

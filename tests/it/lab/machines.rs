@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use kcm_tests::lab::{LabCluster, Machine, Opt, SUDO_PASSWORD, SshCounts, Sudo, Variant};
-use kcm_tests::peers;
+use kcm_tests::{ignored_test, peers};
 
 /// Returns exit code and standard output of a command that `ssh` runs.
 fn ssh(machine: &Machine, command: &str) -> (i32, String) {
@@ -268,8 +268,7 @@ fn a_lab_is_gone_when_its_process_is_killed() {
     if LabCluster::up(&[]).is_none() {
         return;
     }
-    let mut holder = Command::new(std::env::current_exe().unwrap());
-    holder.args(["--exact", "lab::a_lab_to_be_killed", "--ignored", "--nocapture"]);
+    let mut holder = ignored_test(module_path!(), "a_lab_to_be_killed");
     let mut holder = holder.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines().map(Result::unwrap);
     let words = lines.find_map(|line| line.strip_prefix("holding ").map(str::to_owned));

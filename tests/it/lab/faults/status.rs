@@ -69,6 +69,10 @@ fn spoil(ground: &Ground) -> Process {
         "#!/bin/sh\n[ \"$1\" = --version ] && echo 'Kubernetes v1.36.0' && exit\nexit 7\n",
     );
     crashing.output(&["systemctl", "restart", UNIT]);
+    until("systemd has restarted the service twice", Duration::from_secs(30), || {
+        let restarts = crashing.output(&["systemctl", "show", "--value", "-p", "NRestarts", UNIT]);
+        restarts.trim().parse::<u32>().unwrap() >= 2
+    });
     masked.output(&["systemctl", "stop", UNIT]);
     fs::remove_file(masked.file(UNIT_FILE)).unwrap();
     std::os::unix::fs::symlink("/dev/null", masked.file(UNIT_FILE)).unwrap();
@@ -179,6 +183,7 @@ fn every_state_of_a_master_is_recognised_at_once() {
         (exposed, "certificate-expired", &["expired on", KUBECONFIG]),
         (exposed, "secret-readable", &[KEY, "0644"]),
         (exposed, "ca-differs", &[CA]),
+        (exposed, "ca-mismatch", &[CA, "pki.caCert"]),
         (ending, "certificate-due", &["serving certificate"]),
         (off, "not-observed", &["Connection refused"]),
         (bare, "not-deployed", &["kcm apply"]),

@@ -3,11 +3,11 @@
 
 use std::env;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kcm_tests::control_plane::{LeaseWatcher, Process};
+use kcm_tests::ignored_test;
 use kcm_tests::lab::{Machine, Watcher};
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -57,9 +57,7 @@ fn struck(ground: &Ground, step: usize, strike: &str) {
     let (leader, was) = (ground.leader(), ground.plane.admin().holder());
     let watchers = (LeaseWatcher::start(ground.plane.admin()), Watcher::start(&ground.lab));
     let begun = SystemTime::now();
-    let mut command = Command::new(env::current_exe().unwrap());
-    let name = "faults::lead::steps::a_kcm_that_is_struck";
-    command.args(["--exact", name, "--ignored", "--nocapture"]);
+    let mut command = ignored_test(module_path!(), "a_kcm_that_is_struck");
     command.env(STEP, step.to_string()).env(STRIKE, strike);
     command.env(LEADER, leader.name()).env(FOLDER, ground.workspace.path());
     let log = ground.workspace.file(&format!("struck-{step}-{}", strike.replace(' ', "-")));
