@@ -177,7 +177,7 @@ enum Purpose {
     Server,
 }
 
-/// What a TLS peer sends, and how it is verified.
+/// The certificates that a TLS peer sends, and the parameters of their verification.
 #[derive(Clone, Copy)]
 struct Chain<'a> {
     leaf: &'a Certificate,

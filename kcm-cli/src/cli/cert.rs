@@ -29,6 +29,9 @@ pub(super) async fn run(verb: CertVerb, invocation: Invocation<'_>) -> Result<Ex
     match verb {
         CertVerb::NewCa(arguments) => {
             let csr = Input::new(&arguments.csr);
+            if let Some(name) = &arguments.out.out {
+                refuse_to_replace(&NamedPaths::new(name).map_err(Error::from)?)?;
+            }
             make(arguments.out, (invocation, now), true, move || new_ca(read_csr(&csr)?, now)).await
         }
         CertVerb::Request(arguments) => {
@@ -69,6 +72,15 @@ pub(super) async fn run(verb: CertVerb, invocation: Invocation<'_>) -> Result<Ex
             Ok(if verified.is_due { Exit::ToDo } else { Exit::Done })
         }
     }
+}
+
+/// Requires that no CA key is replaced: certificates that a lost key signed cannot be renewed.
+fn refuse_to_replace(paths: &NamedPaths) -> Result<(), Failure> {
+    if !std::fs::exists(&paths.key).unwrap_or(true) {
+        return Ok(());
+    }
+    let reason = "exists already, and kcm does not replace the key of a CA; choose another name, or move the file away";
+    Err(Error::from(OperatorError::configuration("--out", &paths.key, reason)).into())
 }
 
 /// Runs `work`, and writes what it made: to files, or to standard output.

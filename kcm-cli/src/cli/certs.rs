@@ -1,6 +1,5 @@
 //! Runs `kcm certs check` and `kcm certs renew`.
 
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::ops::certs::{
     CertificateCheck, SignedFile, check_certificates, import_certificates, request_certificates,
 };
 use crate::ops::renew::{Renewal, plan_renewal};
-use crate::util::files::{FileError, LONGEST_FILE, read_small};
+use crate::util::files::{FileError, read_small_or_stdin};
 
 pub(super) async fn run(verb: CertsVerb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
     match verb {
@@ -95,17 +94,10 @@ async fn import(
 
 /// Reads a certificate from a file, or from standard input.
 fn signed_file(path: &Path) -> Result<SignedFile, Failure> {
-    let read = || {
-        if path.as_os_str() != "-" {
-            return read_small(path).map(|bytes| bytes.to_vec());
-        }
-        let mut content = Vec::new();
-        io::stdin().take(LONGEST_FILE).read_to_end(&mut content)?;
-        Ok(content)
-    };
-    let failed =
-        |error| Failure::new(Exit::Failed, FileError::from_io(path.display(), &error).to_string());
-    Ok(SignedFile { path: path.to_owned(), content: read().map_err(failed)? })
+    let content = read_small_or_stdin(path).map_err(|error| {
+        Failure::new(Exit::Failed, FileError::from_io(path.display(), &error).to_string())
+    })?;
+    Ok(SignedFile { path: path.to_owned(), content: content.to_vec() })
 }
 
 fn report_check(

@@ -1,12 +1,11 @@
 //! Runs `kcm kubeconfig`.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::time::Duration;
 
 use kcm_kubeconfig::AccessError;
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use super::exit::{Exit, Failure};
 use super::report;
@@ -18,7 +17,7 @@ use crate::ops::kubeconfig::{
     KubeconfigCheckRequest, WriteKubeconfig, build_kubeconfig, check_kubeconfig, view_kubeconfig,
     write_kubeconfig,
 };
-use crate::util::files::{FileError, LONGEST_FILE, read_small};
+use crate::util::files::{FileError, read_small_or_stdin};
 use crate::util::words::harmless;
 
 pub(super) fn run(verb: KubeconfigVerb, form: Form) -> Result<Exit, Failure> {
@@ -50,12 +49,10 @@ fn build(arguments: &KubeconfigBuildArguments) -> Result<Exit, Failure> {
 
 fn show(arguments: &KubeconfigShowArguments, form: Form) -> Result<Exit, Failure> {
     let file = &arguments.kubeconfig;
-    let (name, content) = if file.as_os_str() == "-" {
-        ("standard input".to_owned(), read_input())
-    } else {
-        (file.display().to_string(), read_small(file))
-    };
+    let is_stdin = file.as_os_str() == "-";
+    let name = if is_stdin { "standard input".to_owned() } else { file.display().to_string() };
     let failed = |problem: String| Failure::new(Exit::Failed, harmless(&problem));
+    let content = read_small_or_stdin(file);
     let content = content.map_err(|error| failed(FileError::from_io(&name, &error).to_string()))?;
     let text = std::str::from_utf8(&content)
         .map_err(|_| failed(format!("{name}: not UTF-8; save the file as UTF-8")))?;
@@ -77,14 +74,4 @@ fn check(arguments: &KubeconfigCheckArguments, form: Form) -> Result<Exit, Failu
     })?;
     report::kubeconfig_check(&check, form)?;
     Ok(Exit::of_check(check.worst()))
-}
-
-/// Reads standard input up to the length of [`read_small`].
-fn read_input() -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut content = Zeroizing::new(Vec::new());
-    io::stdin().take(LONGEST_FILE + 1).read_to_end(&mut content)?;
-    if u64::try_from(content.len()).is_ok_and(|length| length > LONGEST_FILE) {
-        return Err(io::Error::other("larger than 1 MiB; check the input"));
-    }
-    Ok(content)
 }

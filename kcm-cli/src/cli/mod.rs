@@ -266,7 +266,7 @@ async fn with_fleet(
     let fleet = connect(&cluster, root, common)?;
     let report = report(common, &common.file).in_folders(root);
     let now = OffsetDateTime::now_utc();
-    let signer = configured_signer(&cluster.pki, passphrase_prompt());
+    let signer = configured_signer(&cluster, passphrase_prompt());
     let run = Run::new(&cluster, &fleet, now, &report, interrupt);
     let run = run.with_consent(consent).with_signer(&*signer);
     let done = verb(run, &report).await;

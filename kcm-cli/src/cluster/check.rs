@@ -62,6 +62,9 @@ pub(super) fn check(
     let (pods, services) = (cluster.cluster_cidr, cluster.service_cluster_ip_range);
     let mut warnings = ranges::warnings(&masters, &pods, &services);
     warnings.extend(systemd::warnings(&service, install.owner.as_ref(), &install.root, &masters));
+    let sources = masters.iter().map(|master| &master.ssh.sudo_password);
+    let secret_variables = sources.chain([&pki.ca_key_passphrase]).filter_map(|it| it.variable());
+    let secret_variables = secret_variables.map(str::to_owned).collect();
     Ok(Cluster {
         server: cluster.server.0,
         name: match cluster.name {
@@ -81,6 +84,7 @@ pub(super) fn check(
         api_via: file.api.and_then(|api| api.via).map_or(ApiVia::Master, |via| via.0),
         masters,
         left_out: Vec::new(),
+        secret_variables,
         warnings,
         kubernetes_version: file.kubernetes_version.map(|version| version.0),
         allowed: allowed

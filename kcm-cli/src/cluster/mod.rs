@@ -22,6 +22,7 @@ mod systemd;
 mod unbuilt;
 mod value;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -77,6 +78,9 @@ pub struct Cluster {
     pub masters: Vec<Master>,
     /// Masters of the file that are excluded from this run.
     pub left_out: Vec<MasterName>,
+    /// Environment variables that hold secrets, also those of excluded masters. No child process
+    /// inherits them.
+    pub secret_variables: BTreeSet<String>,
     /// Warnings about valid settings that are likely mistakes.
     pub warnings: Vec<String>,
     /// Version of kube-controller-manager, if set in the file.

@@ -24,7 +24,7 @@ impl Fleet {
         ask: impl FnMut() -> io::Result<Zeroizing<String>>,
     ) -> Result<Self, SecretError> {
         let connections = Connections::new();
-        connections.hide(&cluster.pki.ca_key_passphrase);
+        connections.hide(cluster.secret_variables.iter().map(String::as_str));
         let mut passwords = Passwords { ask, known: Vec::new() };
         let mut masters = Vec::with_capacity(cluster.masters.len());
         for master in &cluster.masters {

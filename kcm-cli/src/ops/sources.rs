@@ -107,7 +107,7 @@ impl Sources {
 pub(super) async fn checked(run: Run<'_>, mut prepared: Prepared) -> Result<Prepared, Error> {
     let Prepared { observed, desired, plan, layout, inputs, findings, .. } = &mut prepared;
     if let (PlanInputs::ClusterFile(from), Some(desired)) = (inputs, desired) {
-        check_signer(run, plan).await?;
+        check_signer(run, plan, &from.inputs).await?;
         let Inputs { ca, request, trust, .. } = &from.inputs;
         let (cluster, trust) = (run.cluster, trust.as_deref());
         let subject = Subject { cluster, layout, ca, request, trust, desired, observed, plan };

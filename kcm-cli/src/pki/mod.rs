@@ -34,8 +34,8 @@ pub use pair::Pair;
 pub(crate) use pair::{Found, PairStore};
 pub(crate) use passphrase::{AskPassphrase, KeyFile};
 pub(crate) use store::{
-    Purpose, read_request, recover, remove_request, store_ca, store_identity, store_request,
-    store_serving,
+    Purpose, read_request, recover, remove_request, request_path, store_ca, store_identity,
+    store_request, store_serving,
 };
 
 /// An error of the files on the operator's machine. No file was changed.

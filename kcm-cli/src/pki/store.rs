@@ -79,16 +79,12 @@ pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
 
 /// Reads the client pair as it would be after a recovery.
 pub(super) fn read_identity(pki: &Pki) -> Result<Found, OperatorError> {
-    let place = Place::identity(pki)?;
-    let found = place.store(&mut Disk::folder("/")).read();
-    found.map_err(|error| OperatorError::File { what: place.what, error })
+    Place::identity(pki)?.read()
 }
 
 /// Reads the serving pair as it would be after a recovery.
 pub(super) fn read_serving_pair(pki: &Pki) -> Result<Found, OperatorError> {
-    let place = Place::serving(pki)?;
-    let found = place.store(&mut Disk::folder("/")).read();
-    found.map_err(|error| OperatorError::File { what: place.what, error })
+    Place::serving(pki)?.read()
 }
 
 /// Reads the CA certificate as it would be after a recovery, and whether the CA key exists.
@@ -107,32 +103,23 @@ pub(super) fn read_ca_certificate(pki: &Pki) -> Result<(Option<String>, bool), O
 
 /// Reads the CA's pair as it would be after a recovery.
 pub(super) fn read_ca_pair(pki: &Pki) -> Result<Found, OperatorError> {
-    let Some(place) = Place::ca(pki)? else { return Ok(Found::CertificateAlone) };
-    let found = place.store(&mut Disk::folder("/")).read();
-    found.map_err(|error| OperatorError::File { what: place.what, error })
+    Place::ca(pki)?.map_or(Ok(Found::CertificateAlone), |place| place.read())
 }
 
 /// Reads the request of a certificate that is signed by hand: the request in the place of the
 /// certificate, and its key.
 pub(crate) fn read_request(pki: &Pki, purpose: Purpose) -> Result<Found, OperatorError> {
-    let place = Place::request(pki, purpose)?;
-    let found = place.store(&mut Disk::folder("/")).read();
-    found.map_err(|error| OperatorError::File { what: place.what, error })
+    Place::request(pki, purpose)?.read()
 }
 
-/// Stores a request and its key, and returns the path of the request. Files that already have this
-/// content are not written.
-pub(crate) fn store_request(
-    pki: &Pki,
-    purpose: Purpose,
-    pair: &Pair,
-) -> Result<PathBuf, OperatorError> {
-    let place = Place::request(pki, purpose)?;
-    let path = PathBuf::from(place.certificate.as_str());
-    if read_request(pki, purpose)? != Found::Pair(pair.clone()) {
-        place.write(pair, |_| true)?;
-    }
-    Ok(path)
+/// Returns the path of a request.
+pub(crate) fn request_path(pki: &Pki, purpose: Purpose) -> Result<PathBuf, OperatorError> {
+    Ok(PathBuf::from(Place::request(pki, purpose)?.certificate.as_str()))
+}
+
+/// Stores a request and its key.
+pub(crate) fn store_request(pki: &Pki, purpose: Purpose, pair: &Pair) -> Result<(), OperatorError> {
+    Place::request(pki, purpose)?.write(pair, |_| true)
 }
 
 /// Removes a request and its key, after the certificate was stored.
@@ -192,6 +179,12 @@ impl Place {
         let certificate = absolute(CA_CERT, &pki.ca_cert)?;
         let key = absolute(CA_KEY, &named)?;
         Ok(Some(Self { what: CA_CERT, certificate, key, named }))
+    }
+
+    /// Reads the pair as it would be after a recovery.
+    fn read(&self) -> Result<Found, OperatorError> {
+        let found = self.store(&mut Disk::folder("/")).read();
+        found.map_err(|error| OperatorError::File { what: self.what, error })
     }
 
     fn store<'f>(&self, disk: &'f mut Disk) -> PairStore<'f> {

@@ -64,24 +64,23 @@ impl Fresh {
 
 /// Checks that the signer can be used and the CA key can be uploaded, if the plan needs them, so
 /// that a missing CA key or command fails before any change.
-pub(crate) async fn check_signer(run: Run<'_>, plan: &Plan) -> Result<(), Error> {
-    if plan.writes(Role::CaKey) && !plan.creates_ca {
+pub(crate) async fn check_signer(run: Run<'_>, plan: &Plan, inputs: &Inputs) -> Result<(), Error> {
+    // A key that exists was loaded with the inputs.
+    if plan.writes(Role::CaKey) && !plan.creates_ca && inputs.ca_key.is_none() {
         pki::load_authority(&run.cluster.pki, &no_prompt)?;
     }
     if !plan.issues() || plan.creates_ca {
         return Ok(());
     }
     let what = if issues(plan.identity.as_ref()) { CLIENT } else { SERVED };
-    let checked = match run.signer {
-        Some(signer) => signer.check().await,
-        None => default_signer(run).check().await,
-    };
-    checked.map_err(|error| Error::of_signer(what, error))
+    let default = default_signer(run);
+    let signer = run.signer.unwrap_or(&*default);
+    signer.check().await.map_err(|error| Error::of_signer(what, error))
 }
 
 /// Returns the signer of the cluster file, without prompts.
 fn default_signer(run: Run<'_>) -> Box<dyn Signer> {
-    configured_signer(&run.cluster.pki, None)
+    configured_signer(run.cluster, None)
 }
 
 fn issues(decision: Option<&Decision>) -> bool {

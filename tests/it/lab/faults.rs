@@ -17,6 +17,7 @@ mod renew;
 mod room;
 mod service;
 mod serving;
+mod signers;
 mod smoke;
 mod status;
 mod tapped;

@@ -2,6 +2,8 @@
 //! key, and an intermediate CA. The CA key is outside the operator's folder, and openssl and cfssl
 //! sign.
 
+pub(crate) mod chains;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -122,7 +124,7 @@ fn extensions(eku: &str) -> String {
 }
 
 /// A script that signs what it is asked for.
-const SIGN: &str = r#"
+pub(crate) const SIGN: &str = r#"
 case $KCM_USAGES in
   *client*server* | *server*client*) eku=clientAuth,serverAuth ;;
   *client*) eku=clientAuth ;;
@@ -161,6 +163,24 @@ fn a_command_signs_for_the_whole_life_without_a_ca_key_on_this_machine() {
     );
     let keys = offline.workspace.tree();
     assert!(keys.0.keys().all(|path| !path.ends_with("ca-key.pem")), "{:?}", keys.0.keys());
+}
+
+#[test]
+fn a_command_does_not_receive_the_secrets_of_kcm() {
+    let offline = Offline::new(
+        "  caKey: absent.pem\n  caKeyPassphrase: {env: KCM_TEST_CA}\n  signer: {command: [sh, sign.sh]}\n",
+    );
+    offline.script(&format!("env >\"$ca/env\"\n{SIGN}"));
+    offline.workspace.edit(
+        "masters:\n",
+        "ssh: {sudo: password, sudoPassword: {env: KCM_TEST_SUDO}}\nmasters:\n",
+    );
+    let mut kcm = std::process::Command::new(kcm_tests::kcm());
+    kcm.current_dir(offline.workspace.path()).args(["apply", "--root", "out"]);
+    kcm.env("KCM_TEST_CA", "secret").env("KCM_TEST_SUDO", "secret").env("KCM_TEST_OTHER", "seen");
+    peers::run(&mut kcm);
+    let environment = fs::read_to_string(offline.ca.path().join("env")).unwrap();
+    assert!(environment.contains("KCM_TEST_OTHER=seen") && !environment.contains("secret"));
 }
 
 #[test]
@@ -203,7 +223,7 @@ fn a_signer_that_fails_or_lies_changes_nothing() {
         ("echo garbage".to_owned(), "no certificate in PEM format"),
         ("true".to_owned(), "no certificate in PEM format"),
         ("cat".to_owned(), "no certificate in PEM format (found: CERTIFICATE REQUEST)"),
-        ("yes".to_owned(), "pki.signer: sh failed"),
+        ("exec yes".to_owned(), "wrote more than 1048576 bytes"),
         (format!("{other_key}{SIGN}"), "belongs to another key"),
         (ca_true, "it is a CA certificate"),
         (wrong_name, "its subject is `CN=admin`, not `C=CN"),
@@ -319,80 +339,10 @@ fn the_signers_of_a_cluster_file_keep_the_contract() {
     for workspace in [&offline.workspace, &with_key] {
         let cluster = workspace.file("kcm.yaml");
         let cluster = Cluster::parse(&fs::read_to_string(&cluster).unwrap(), &cluster).unwrap();
-        let signer = configured_signer(&cluster.pki, None);
+        let signer = configured_signer(&cluster, None);
         let ca = CaCertificate::load(workspace.read("pki/ca/cert/ca.pem").as_bytes()).unwrap();
         let (year, now) = (Duration::from_secs(8760 * 3600), OffsetDateTime::now_utc());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(conformance::signer(&*signer, &ca, year, now)).unwrap();
     }
-}
-
-/// Creates an intermediate CA below the root of `offline`, in the folder of the root.
-fn intermediate(offline: &Offline) {
-    let script = r"
-printf 'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n' >ext
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout issuing-key.pem -subj /CN=issuing -out issuing.csr
-openssl x509 -req -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 3000 -extfile ext -in issuing.csr -out issuing.pem
-";
-    let mut command = std::process::Command::new("sh");
-    command.current_dir(offline.ca.path()).args(["-euc", script]);
-    peers::run(&mut command);
-}
-
-#[test]
-fn an_intermediate_signs_and_verifiers_need_only_its_root() {
-    let offline = Offline::new("  caKey: issuing-key.pem\n  trust: root.pem\n");
-    intermediate(&offline);
-    for (from, to) in [
-        ("issuing.pem", "pki/ca/cert/ca.pem"),
-        ("issuing-key.pem", "issuing-key.pem"),
-        ("ca.pem", "root.pem"),
-    ] {
-        offline.workspace.write(to, fs::read(offline.ca.path().join(from)).unwrap());
-    }
-    let private = fs::Permissions::from_mode(0o600);
-    fs::set_permissions(offline.workspace.file("issuing-key.pem"), private).unwrap();
-    offline.workspace.bring_everything();
-    offline.workspace.edit("pki:\n", "pki:\n  servingCertificate: true\n");
-    offline.done(&["apply"]);
-    let root = offline.ca.path().join("ca.pem");
-    offline.verify(CERTIFICATE, &root, "sslclient");
-    offline.verify(SERVING, &root, "sslserver");
-    assert_eq!(offline.workspace.plan()["masters"][0]["steps"], serde_json::json!([]));
-    let on_master = |path: &str| {
-        let path = offline.workspace.on_master("k8s-master-01", path);
-        fs::read_to_string(path).unwrap().matches("BEGIN CERTIFICATE").count()
-    };
-    assert_eq!(
-        on_master("/opt/kubernetes/pki/ca/cert/ca.pem"),
-        1,
-        "for --cluster-signing-cert-file"
-    );
-    assert_eq!(on_master("/opt/kubernetes/pki/ca/cert/ca-bundle.pem"), 1, "for --root-ca-file");
-    let unit = "/etc/systemd/system/kube-controller-manager.service";
-    let unit = fs::read_to_string(offline.workspace.on_master("k8s-master-01", unit)).unwrap();
-    assert!(unit.contains("--root-ca-file=/opt/kubernetes/pki/ca/cert/ca-bundle.pem"), "{unit}");
-    assert!(
-        unit.contains("--cluster-signing-cert-file=/opt/kubernetes/pki/ca/cert/ca.pem"),
-        "{unit}"
-    );
-}
-
-#[test]
-fn a_command_may_sign_with_an_intermediate_of_the_ca() {
-    let sign = SIGN.replace(
-        "-CA \"$ca/ca.pem\" -CAkey \"$ca/ca-key.pem\"",
-        "-CA \"$ca/issuing.pem\" -CAkey \"$ca/issuing-key.pem\"",
-    );
-    let offline = Offline::with_script(&sign);
-    intermediate(&offline);
-    offline.refuses(&["apply"], "issued by CN=issuing");
-    // The order of the certificates does not matter, and the root may be among them.
-    offline.script(&format!("cat \"$ca/ca.pem\" \"$ca/issuing.pem\"\n{sign}"));
-    offline.done(&["apply"]);
-    offline.verify(CERTIFICATE, &offline.ca.path().join("ca.pem"), "sslclient");
-    assert_eq!(offline.workspace.read(CERTIFICATE).matches("BEGIN CERTIFICATE").count(), 2);
-    assert_eq!(offline.workspace.plan()["masters"][0]["steps"], serde_json::json!([]));
-    offline.done(&["certs", "renew", "--force", "--yes"]);
-    assert_eq!(offline.workspace.plan()["masters"][0]["steps"], serde_json::json!([]));
 }

@@ -129,10 +129,7 @@ impl Report {
     }
 
     pub(crate) fn requests(&self, requests: &CertificateRequests) -> io::Result<()> {
-        match self.form {
-            Form::Human => flushed(|out| by_hand::requests(out, requests)),
-            form => document(form, requests),
-        }
+        shown(self.form, requests, |out| by_hand::requests(out, requests))
     }
 
     pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
@@ -275,26 +272,17 @@ pub(crate) fn kubeconfig_view(view: &KubeconfigView, form: Form) -> io::Result<(
 
 /// Reports the check of a kubeconfig.
 pub(crate) fn kubeconfig_check(check: &KubeconfigCheck, form: Form) -> io::Result<()> {
-    match form {
-        Form::Human => flushed(|out| kubeconfig::check(out, check)),
-        form => document(form, check),
-    }
+    shown(form, check, |out| kubeconfig::check(out, check))
 }
 
 /// Reports the check of units.
 pub(crate) fn unit_check(check: &UnitCheck, form: Form) -> io::Result<()> {
-    match form {
-        Form::Human => flushed(|out| unit::check(out, check)),
-        form => document(form, check),
-    }
+    shown(form, check, |out| unit::check(out, check))
 }
 
 /// Reports the differences between two units.
 pub(crate) fn unit_diff(diff: &UnitDiff, form: Form) -> io::Result<()> {
-    match form {
-        Form::Human => flushed(|out| unit::diff(out, diff)),
-        form => document(form, diff),
-    }
+    shown(form, diff, |out| unit::diff(out, diff))
 }
 
 /// Reports warnings on standard error.
@@ -306,26 +294,17 @@ pub(crate) fn warnings(warnings: &[String]) -> io::Result<()> {
 
 /// Reports the files of `kcm cert`.
 pub(crate) fn made(form: Form, files: &CertificateFiles) -> io::Result<()> {
-    match form {
-        Form::Human => flushed(|out| cert::files(out, files)),
-        form => document(form, files),
-    }
+    shown(form, files, |out| cert::files(out, files))
 }
 
 /// Reports the certificates of `kcm cert show`.
 pub(crate) fn certificate_list(form: Form, list: &CertificateList) -> io::Result<()> {
-    match form {
-        Form::Human => flushed(|out| cert::list(out, list)),
-        form => document(form, list),
-    }
+    shown(form, list, |out| cert::list(out, list))
 }
 
 /// Reports a verified certificate.
 pub(crate) fn verified(form: Form, verified: &CertificateVerification) -> io::Result<()> {
-    match form {
-        Form::Human => flushed(|out| cert::verified(out, verified)),
-        form => document(form, verified),
-    }
+    shown(form, verified, |out| cert::verified(out, verified))
 }
 
 /// Reports the version of kcm.

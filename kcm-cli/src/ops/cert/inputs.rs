@@ -1,6 +1,5 @@
 //! Reads the inputs of the commands: CSR files, requests, signing configs and CAs.
 
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use kcm_pki::{CaCertificate, CertificateAuthority, CertificateRequest, CsrFile, SigningConfig};
@@ -10,7 +9,7 @@ use super::Signing;
 use crate::cluster::SecretSource;
 use crate::error::Error;
 use crate::pki::{AskPassphrase, KeyFile, OperatorError, in_words, key_exposure, read, with_help};
-use crate::util::files::LONGEST_FILE;
+use crate::util::files::read_small_or_stdin;
 use crate::util::words::in_full;
 
 const CSR: &str = "the CSR file";
@@ -38,19 +37,8 @@ impl Input {
     /// # Errors
     /// [`OperatorError`] if the input cannot be read, or is too long.
     pub(crate) fn read(&self, what: &'static str) -> Result<Zeroizing<Vec<u8>>, OperatorError> {
-        if self.0.as_os_str() != "-" {
-            return read(what, &self.0);
-        }
-        let mut content = Zeroizing::new(Vec::new());
-        io::stdin()
-            .take(LONGEST_FILE + 1)
-            .read_to_end(&mut content)
-            .map_err(|error| OperatorError::unreadable(what, &self.0, &error))?;
-        if content.len() as u64 > LONGEST_FILE {
-            let reason = "larger than 1 MiB; check the input";
-            return Err(OperatorError::content(what, &self.0, reason));
-        }
-        Ok(content)
+        read_small_or_stdin(&self.0)
+            .map_err(|error| OperatorError::unreadable(what, &self.0, &error))
     }
 
     /// Reads the input as text. Any error is a mistake of the operator.

@@ -29,7 +29,7 @@ pub(crate) enum Purpose {
     Server,
 }
 
-/// What is verified.
+/// The parameters of `cert verify`.
 #[derive(Clone, Debug)]
 pub(crate) struct Verification {
     /// The certificate, and its intermediates.

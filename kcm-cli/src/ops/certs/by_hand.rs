@@ -18,7 +18,7 @@ use crate::pki::identity::{Decision, Reason};
 use crate::pki::signer::{SignedCertificate, SignerError, SigningOrder, accept, new_key};
 use crate::pki::{
     self, Ca, Found, IdentityRequest, Inputs, OperatorError, Pair, Purpose, read_request,
-    remove_request, store_identity, store_request, store_serving,
+    remove_request, request_path, store_identity, store_request, store_serving,
 };
 use crate::util::explanation::Explanation;
 use crate::util::schema::Rfc3339;
@@ -119,26 +119,30 @@ async fn write_request(
     purpose: Purpose,
     properties: &IdentityRequest,
 ) -> Result<(PathBuf, SigningOrder), Error> {
+    let pki = &run.cluster.pki;
+    let path = request_path(pki, purpose)?;
     let failed = |error| Error::of_signer("the certificate request", error);
-    let key = match pending_key(run, purpose)? {
-        Some(key) if key.algorithm() == Some(properties.key_algorithm) => key,
-        _ => new_key(properties.key_algorithm).await.map_err(failed)?,
+    let pending = pending(run, purpose)?;
+    let pending = pending.filter(|(_, key)| key.algorithm() == Some(properties.key_algorithm));
+    let (old, key) = match pending {
+        Some((pair, key)) => (Some(pair), key),
+        None => (None, new_key(properties.key_algorithm).await.map_err(failed)?),
     };
     let order = SigningOrder::new(properties.clone(), &key, run.now).map_err(failed)?;
-    let mut pair = Pair { certificate: order.request.to_pem(), key: key.to_pem() };
     // An ECDSA signature differs each time; a request for the same key and contents is kept.
-    if let Found::Pair(old) = read_request(&run.cluster.pki, purpose)?
-        && old.key == pair.key
-        && is_same_request(&old.certificate, &order)
-    {
-        pair = old;
+    if !old.is_some_and(|old| is_same_request(&old.certificate, &order)) {
+        let pair = Pair { certificate: order.request.to_pem(), key: key.to_pem() };
+        store_request(pki, purpose, &pair)?;
     }
-    Ok((store_request(&run.cluster.pki, purpose, &pair)?, order))
+    Ok((path, order))
 }
 
 fn is_same_request(pem: &str, order: &SigningOrder) -> bool {
     kcm_pki::CertificateRequest::from_pem(pem.as_bytes()).is_ok_and(|old| {
-        old.subject_der() == order.request.subject_der() && old.hosts() == order.request.hosts()
+        let new = &order.request;
+        old.public_key() == new.public_key()
+            && old.subject_der() == new.subject_der()
+            && old.hosts() == new.hosts()
     })
 }
 
@@ -168,13 +172,11 @@ fn role(purpose: Purpose) -> CertificateUse {
     }
 }
 
-/// Returns the key of a pending request.
-fn pending_key(run: Run<'_>, purpose: Purpose) -> Result<Option<PrivateKey>, Error> {
-    let key = match read_request(&run.cluster.pki, purpose)? {
-        Found::Pair(pair) => pair.key,
-        Found::Nothing | Found::CertificateAlone | Found::KeyAlone => return Ok(None),
-    };
-    Ok(PrivateKey::from_pem(key.as_bytes()).ok())
+/// Returns a pending request and its key.
+fn pending(run: Run<'_>, purpose: Purpose) -> Result<Option<(Pair, PrivateKey)>, Error> {
+    let Found::Pair(pair) = read_request(&run.cluster.pki, purpose)? else { return Ok(None) };
+    let key = PrivateKey::from_pem(pair.key.as_bytes()).ok();
+    Ok(key.map(|key| (pair, key)))
 }
 
 /// Checks signed certificates against the pending requests and stores them on this machine, all or
@@ -189,13 +191,13 @@ pub fn import_certificates(
     let pki = &run.cluster.pki;
     pki::recover(pki)?;
     let inputs = Inputs::read(run.cluster, run.now)?;
-    let mut pending = Vec::new();
+    let mut keys = Vec::new();
     for purpose in [Purpose::Client, Purpose::Serving] {
-        pending.extend(pending_key(run, purpose)?.map(|key| (purpose, key)));
+        keys.extend(pending(run, purpose)?.map(|(_, key)| (purpose, key)));
     }
     let mut accepted: Vec<(Purpose, Pair, SignedCertificate)> = Vec::new();
     for file in files {
-        let (purpose, pair, signed) = accept_file(run, &inputs, &pending, file)?;
+        let (purpose, pair, signed) = accept_file(run, &inputs, &keys, file)?;
         if accepted.iter().any(|(known, ..)| *known == purpose) {
             let reason = "another file is a certificate for the same request; keep one of them";
             return Err(refused(&file.path, reason));
@@ -223,7 +225,7 @@ pub fn import_certificates(
 fn accept_file(
     run: Run<'_>,
     inputs: &Inputs,
-    pending: &[(Purpose, PrivateKey)],
+    keys: &[(Purpose, PrivateKey)],
     file: &SignedFile,
 ) -> Result<(Purpose, Pair, SignedCertificate), Error> {
     let refuse = |why: Explanation| refused(&file.path, why);
@@ -233,7 +235,7 @@ fn accept_file(
     let chain = CertificateChain::from_pem(&file.content).map_err(|error| {
         refuse(Explanation::new(in_full(&error), "specify a file with a certificate"))
     })?;
-    let Some((purpose, key)) = pending.iter().find(|(_, key)| key.matches(chain.leaf())) else {
+    let Some((purpose, key)) = keys.iter().find(|(_, key)| key.matches(chain.leaf())) else {
         let reason = "no pending request has the key of this certificate; run `kcm certs request`, and import the certificate of that request";
         return Err(refuse(reason.into()));
     };

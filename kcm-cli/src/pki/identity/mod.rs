@@ -211,9 +211,12 @@ pub(crate) fn with_issuers(
 ) -> Result<(Certificate, Vec<CaCertificate>), CertificateError> {
     let mut all = Certificate::all_from_pem(pem.as_bytes())?;
     let certificate = all.remove(0);
-    // TLS peers ignore certificates that do not belong to the chain.
-    let issuers = all.into_iter().filter_map(|it| CaCertificate::new(it).ok()).collect();
-    Ok((certificate, issuers))
+    Ok((certificate, cas(&all)))
+}
+
+/// Returns the CA certificates among others, which TLS peers ignore in a chain.
+pub(crate) fn cas(certificates: &[Certificate]) -> Vec<CaCertificate> {
+    certificates.iter().filter_map(|it| CaCertificate::new(it.clone()).ok()).collect()
 }
 
 /// Returns the reason for a new certificate that follows from the expiry of the old one.

@@ -1,5 +1,6 @@
 //! An external command as a signer.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
@@ -10,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use super::{Signer, SignerError, SigningOrder};
-use crate::cluster::{Pki, SignerCommand};
+use crate::cluster::SignerCommand;
 use crate::util::words::harmless;
 
 /// Longest output of a command that is read, in bytes.
@@ -31,15 +32,16 @@ const LONGEST_ERROR: usize = 1000;
 /// A command that does not end in time is killed with all processes of its group.
 pub struct CommandSigner {
     command: SignerCommand,
-    /// Variable that holds a secret of kcm.
-    hidden: Option<String>,
+    /// Environment variables that hold a secret of kcm.
+    hidden: BTreeSet<String>,
 }
 
 impl CommandSigner {
-    /// Creates the signer for the section `pki` of a cluster file.
+    /// Creates the signer. The environment of the command does not contain the variables `hidden`,
+    /// which hold secrets of the caller.
     #[must_use]
-    pub fn new(command: SignerCommand, pki: &Pki) -> Self {
-        Self { command, hidden: pki.ca_key_passphrase.variable().map(str::to_owned) }
+    pub fn new(command: SignerCommand, hidden: BTreeSet<String>) -> Self {
+        Self { command, hidden }
     }
 
     fn start(&self, order: &SigningOrder) -> Result<Group, SignerError> {
@@ -59,7 +61,7 @@ impl CommandSigner {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        if let Some(name) = &self.hidden {
+        for name in &self.hidden {
             command.env_remove(name);
         }
         let failed = |error| SignerError::Start { program: self.command.program.clone(), error };
@@ -121,11 +123,12 @@ impl Signer for CommandSigner {
         let answer = tokio::time::timeout(timeout, self.answer(&mut group, &request)).await;
         let Ok(answer) = answer else { return Err(SignerError::Timeout { program, timeout }) };
         let Answer { status, stdout, stderr } = answer?;
-        if !status.success() {
-            return Err(SignerError::Failed { program, status: status.to_string(), stderr });
-        }
+        // A command that writes too much is ended by the closed pipe, so its status is not the cause.
         if stdout.len() > LONGEST_OUTPUT {
             return Err(SignerError::TooLong { program, limit: LONGEST_OUTPUT });
+        }
+        if !status.success() {
+            return Err(SignerError::Failed { program, status: status.to_string(), stderr });
         }
         CertificateChain::from_pem(&stdout).map_err(|error| SignerError::Output {
             program,

@@ -55,7 +55,7 @@ pub enum SignerError {
     Failed {
         /// The program.
         program: String,
-        /// Its exit status.
+        /// Exit status of the program.
         status: String,
         /// The end of its standard error.
         stderr: String,

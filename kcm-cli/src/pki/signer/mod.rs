@@ -20,7 +20,7 @@ use kcm_pki::{CertificateChain, CertificateRequest, CsrFile, KeyAlgorithm, Priva
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::cluster::Pki;
+use crate::cluster::Cluster;
 use crate::pki::IdentityRequest;
 
 pub use ca_key::CaKeySigner;
@@ -95,10 +95,13 @@ pub type PassphrasePrompt = Arc<dyn Fn(&str) -> io::Result<Zeroizing<String>> + 
 /// `ask` prompts for the passphrase of an encrypted key, if the cluster file names no source; `None`
 /// if nobody can be asked.
 #[must_use]
-pub fn configured_signer(pki: &Pki, ask: Option<PassphrasePrompt>) -> Box<dyn Signer> {
+pub fn configured_signer(cluster: &Cluster, ask: Option<PassphrasePrompt>) -> Box<dyn Signer> {
+    let pki = &cluster.pki;
     match (&pki.signer, &pki.ca_key) {
         #[cfg(feature = "ssh")]
-        (Some(command), _) => Box::new(CommandSigner::new(command.clone(), pki)),
+        (Some(command), _) => {
+            Box::new(CommandSigner::new(command.clone(), cluster.secret_variables.clone()))
+        }
         #[cfg(not(feature = "ssh"))]
         (Some(_), _) => Box::new(Refusal::Command),
         (None, Some(_)) => Box::new(CaKeySigner::new(pki.clone(), ask)),

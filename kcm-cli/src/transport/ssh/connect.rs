@@ -18,7 +18,7 @@ use super::control::ControlFolder;
 use super::explain;
 use super::login::Login;
 use super::mux::Running;
-use crate::cluster::{HostAddress, SecretSource, Ssh};
+use crate::cluster::{HostAddress, Ssh};
 use crate::util::files::words;
 
 /// Maximum number of logins at the same time. sshd drops excess ones (`MaxStartups` 10), and a jump
@@ -62,12 +62,10 @@ impl Connections {
         }))
     }
 
-    /// Hides the variable of a secret from every `ssh` of this invocation.
-    pub(crate) fn hide(&self, secret: &SecretSource) {
-        if let Some(name) = secret.variable() {
-            let mut hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner);
-            hidden.insert(name.to_owned());
-        }
+    /// Hides environment variables that hold secrets from every `ssh` of this invocation.
+    pub(crate) fn hide<'n>(&self, variables: impl IntoIterator<Item = &'n str>) {
+        let mut hidden = self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.extend(variables.into_iter().map(str::to_owned));
     }
 
     /// Opens a connection; an error gives the reason and how to fix it.

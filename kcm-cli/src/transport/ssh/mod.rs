@@ -58,7 +58,7 @@ impl OpenSsh {
     /// Creates the login shell at `address`. Opens nothing yet.
     #[must_use]
     pub fn new(address: HostAddress, ssh: Ssh, connections: &Connections) -> Self {
-        connections.hide(&ssh.sudo_password);
+        connections.hide(ssh.sudo_password.variable());
         let connection = Mutex::new(Connection::Idle);
         Self { address, ssh, connections: connections.clone(), connection }
     }

@@ -33,7 +33,7 @@ pub use path::{InvalidPath, RemotePath};
 pub(crate) use place::{
     fresh, make_folders, make_folders_into, overwrite, remove_if_present, replace, write_new,
 };
-pub(crate) use small::{LONGEST_FILE, read_small};
+pub(crate) use small::{LONGEST_FILE, read_small, read_small_or_stdin};
 
 /// Permission bits of a file, as `chmod` takes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,6 +21,19 @@ pub(crate) fn read_small(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     read(File::open(path)?)
 }
 
+/// Reads a file as [`read_small`] does; `-` is standard input, with the same bound.
+pub(crate) fn read_small_or_stdin(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    if path.as_os_str() != "-" {
+        return read_small(path);
+    }
+    let mut content = Zeroizing::new(Vec::new());
+    io::stdin().take(LONGEST_FILE + 1).read_to_end(&mut content)?;
+    if u64::try_from(content.len()).is_ok_and(|length| length <= LONGEST_FILE) {
+        return Ok(content);
+    }
+    Err(io::Error::other("larger than 1 MiB; check the input"))
+}
+
 /// Reads an open file as [`read_small`] does.
 pub(super) fn read(file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     let found = file.metadata()?;

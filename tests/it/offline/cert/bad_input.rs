@@ -147,6 +147,7 @@ fn unusable_options_are_one_usage_error() {
     for arguments in [
         &["request", "leaf-csr.json"][..],
         &["new-ca", "ca-csr.json"],
+        &["new-ca", "ca-csr.json", "--out", "ca"],
         &["request", "leaf-csr.json", "-o", "json"],
         &["request", "leaf-csr.json", "--out", "x", "-o", "cfssl"],
         &["request", "leaf-csr.json", "--out", ""],

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use kcm_pki::{CaCertificate, Certificate, ChainError, verify_client_chain};
+use kcm_pki::{Certificate, ChainError, verify_client_chain};
 
 use super::files::Material;
 use super::{KubeconfigCheck, KubeconfigCheckRequest};
 use crate::error::Error;
 use crate::finding::FindingCode;
 use crate::ops::certs::{CertificateUse, CheckedCertificate, Validity};
+use crate::pki::identity::cas;
 use crate::pki::{OperatorError, with_help};
 use crate::util::files::read_small;
 use crate::util::words::in_full;
@@ -87,11 +88,7 @@ pub(super) fn check_issuer(
     let Some((leaf, intermediates)) = material.client().and_then(<[_]>::split_first) else {
         return;
     };
-    let issuers = |all: &[Certificate]| -> Vec<_> {
-        all.iter().filter_map(|it| CaCertificate::new(it.clone()).ok()).collect()
-    };
-    let verified =
-        verify_client_chain(leaf, &issuers(intermediates), &issuers(trusted), request.now);
+    let verified = verify_client_chain(leaf, &cas(intermediates), &cas(trusted), request.now);
     let problem = match verified {
         // Dates are findings of their own.
         Ok(()) | Err(ChainError::LeafNotValid { .. } | ChainError::CaNotValid { .. }) => return,
