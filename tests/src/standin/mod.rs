@@ -19,6 +19,7 @@ mod kubeconfig;
 mod log;
 mod random;
 pub mod scripted;
+mod service_account;
 mod tls;
 pub(crate) mod version;
 mod when;

@@ -1,9 +1,12 @@
 //! Defaults and validation of kube-apiserver, per kind.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
 use super::status::Failure;
+use crate::standin::service_account::{NAME_ANNOTATION, SECRET_TYPE};
 use crate::standin::when::is_micro;
 
 /// Sets defaults and refuses invalid objects. `old` is the object to replace, if any.
@@ -12,6 +15,7 @@ pub(super) fn admit(kind: &Kind, object: &mut Value, old: Option<&Value>) -> Res
         "Lease" => lease(kind, object),
         "Deployment" | "ReplicaSet" => workload(kind, object, old),
         "Pod" => pod(kind, object),
+        "Secret" => secret(kind, object, old),
         "Namespace" => {
             namespace(object);
             Ok(())
@@ -135,6 +139,33 @@ fn pod_spec(kind: &Kind, name: &str, at: &str, spec: &mut Value) -> Result<(), F
     default(spec, "dnsPolicy", json!("ClusterFirst"));
     default(spec, "securityContext", json!({}));
     default(spec, "schedulerName", json!("default-scheduler"));
+    Ok(())
+}
+
+/// Checks a Secret, and moves `stringData` to `data`.
+fn secret(kind: &Kind, object: &mut Value, old: Option<&Value>) -> Result<(), Failure> {
+    let name = name_of(object).to_owned();
+    let written = object["stringData"].take();
+    object.as_object_mut().unwrap().remove("stringData");
+    for (key, value) in written.as_object().into_iter().flatten() {
+        object["data"][key] = json!(BASE64.encode(value.as_str().unwrap_or_default()));
+    }
+    for (key, value) in object["data"].as_object().into_iter().flatten() {
+        if value.as_str().is_none_or(|value| BASE64.decode(value).is_err()) {
+            let why = format!("illegal base64 data in data.{key}");
+            return Err(Failure::bad_request(format!("Secret in version \"v1\": {why}")));
+        }
+    }
+    default(object, "type", json!("Opaque"));
+    if old.is_some_and(|old| old["type"] != object["type"]) {
+        let why = format!("Invalid value: {}: field is immutable", object["type"]);
+        return Err(Failure::invalid(kind, &name, "type", &why));
+    }
+    let account = &object["metadata"]["annotations"][NAME_ANNOTATION];
+    if object["type"] == SECRET_TYPE && account.as_str().is_none_or(str::is_empty) {
+        let field = format!("metadata.annotations[{NAME_ANNOTATION}]");
+        return Err(Failure::invalid(kind, &name, &field, "Required value"));
+    }
     Ok(())
 }
 

@@ -5,8 +5,13 @@ use serde_json::{Value, json};
 use super::kinds::KINDS;
 use super::reviews::REVIEWS;
 
-const GROUPS: &[&str] =
-    &["apps", "authentication.k8s.io", "authorization.k8s.io", "coordination.k8s.io"];
+const GROUPS: &[&str] = &[
+    "apps",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+];
 
 /// Returns the discovery document at a path, if there is one.
 pub(super) fn answer(path: &str) -> Option<Value> {

@@ -1,8 +1,5 @@
 //! Authentication by client certificate or service account token.
 
-use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hyper::HeaderMap;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use serde_json::{Value, json};
@@ -10,6 +7,9 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::status::Failure;
+use super::store::Store;
+use super::tokens::Tokens;
+use crate::standin::log;
 use crate::standin::random::hex;
 use crate::standin::version::Version;
 
@@ -51,17 +51,16 @@ impl User {
 pub(super) struct Authenticator {
     anchors: Vec<TrustAnchor<'static>>,
     names_certificates: bool,
-    token_key: hmac::Key,
+    pub(super) tokens: Tokens,
 }
 
 impl Authenticator {
-    /// Creates the authenticator. `secret` signs tokens, which outlive the process only if it stays
-    /// the same.
+    /// Creates the authenticator.
     ///
     /// Before 1.32, users of certificates have no credential id.
     pub(super) fn new(
         cas: &[CertificateDer<'static>],
-        secret: &[u8],
+        tokens: Tokens,
         version: Version,
     ) -> Result<Self, String> {
         let anchor = |ca: &CertificateDer<'static>| {
@@ -70,11 +69,7 @@ impl Authenticator {
         };
         let anchors = cas.iter().map(anchor).collect::<Result<_, _>>()?;
         let names_certificates = version.minor >= 32;
-        Ok(Self {
-            anchors,
-            names_certificates,
-            token_key: hmac::Key::new(hmac::HMAC_SHA256, secret),
-        })
+        Ok(Self { anchors, names_certificates, tokens })
     }
 
     /// Authenticates a request. An invalid certificate or token is refused; a client without either
@@ -83,6 +78,7 @@ impl Authenticator {
         &self,
         chain: &[CertificateDer<'_>],
         headers: &HeaderMap,
+        store: &Store,
     ) -> Result<User, Failure> {
         if headers.keys().any(|name| name.as_str().starts_with("impersonate-")) {
             return Err(Failure::forbidden("this stand-in knows no impersonation"));
@@ -95,7 +91,11 @@ impl Authenticator {
         };
         let text = authorization.to_str().unwrap_or_default();
         let token = text.strip_prefix("Bearer ").ok_or_else(Failure::unauthorized)?;
-        self.user_of_token(token).ok_or_else(Failure::unauthorized)
+        let verified = self.tokens.verify(token, self.tokens.audiences(), store);
+        verified.map(|verified| verified.user).map_err(|why| {
+            log::line('E', &format!("\"Unable to authenticate the request\" err={why:?}"));
+            Failure::unauthorized()
+        })
     }
 
     fn user_of_chain(&self, chain: &[CertificateDer<'_>]) -> Result<Option<User>, ()> {
@@ -119,44 +119,5 @@ impl Authenticator {
         let credential =
             self.names_certificates.then(|| format!("X509SHA256={}", hex(digest.as_ref())));
         Ok(Some(User { name: name.to_owned(), groups, uid: None, credential }))
-    }
-
-    /// Issues a token in the format of a JWT for a service account.
-    pub(super) fn token(&self, namespace: &str, name: &str, uid: &Value, expires: i64) -> String {
-        let claims = json!({
-            "iss": "https://kubernetes.default.svc", "exp": expires,
-            "sub": format!("system:serviceaccount:{namespace}:{name}"),
-            "jti": crate::standin::random::uuid(),
-            "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}},
-        });
-        let header = json!({"alg": "HS256", "typ": "JWT"});
-        let signed = [header, claims].map(|part| BASE64.encode(part.to_string())).join(".");
-        let signature = hmac::sign(&self.token_key, signed.as_bytes());
-        format!("{signed}.{}", BASE64.encode(signature))
-    }
-
-    /// Returns the service account of a token from [`Authenticator::token`] that has not expired.
-    pub(super) fn user_of_token(&self, token: &str) -> Option<User> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let signature = BASE64.decode(signature).ok()?;
-        hmac::verify(&self.token_key, signed.as_bytes(), &signature).ok()?;
-        let claims = BASE64.decode(signed.split_once('.')?.1).ok()?;
-        let claims: Value = serde_json::from_slice(&claims).ok()?;
-        let now = time::OffsetDateTime::now_utc().unix_timestamp();
-        if claims["exp"].as_i64()? <= now {
-            return None;
-        }
-        let bound = &claims["kubernetes.io"];
-        let groups = vec![
-            "system:serviceaccounts".to_owned(),
-            format!("system:serviceaccounts:{}", bound["namespace"].as_str()?),
-            "system:authenticated".to_owned(),
-        ];
-        Some(User {
-            name: claims["sub"].as_str()?.to_owned(),
-            groups,
-            uid: bound["serviceaccount"]["uid"].as_str().map(str::to_owned),
-            credential: Some(format!("JTI={}", claims["jti"].as_str()?)),
-        })
     }
 }

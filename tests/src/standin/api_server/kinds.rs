@@ -61,12 +61,28 @@ pub(super) const SERVICE_ACCOUNTS: &Kind =
 /// The kind `ConfigMap`.
 pub(super) const CONFIG_MAPS: &Kind = &Kind { short: &["cm"], ..core("ConfigMap", "configmaps") };
 
+/// The kind `Secret`.
+pub(super) const SECRETS: &Kind = &core("Secret", "secrets");
+
+/// The kind `Endpoints`.
+pub(super) const ENDPOINTS: &Kind = &Kind { short: &["ep"], ..core("Endpoints", "endpoints") };
+
+/// The kind `EndpointSlice`.
+pub(super) const ENDPOINT_SLICES: &Kind =
+    &Kind { group: "discovery.k8s.io", ..core("EndpointSlice", "endpointslices") };
+
+/// The kind `TokenRequest`, which is not stored.
+pub(super) const TOKEN_REQUESTS: &Kind =
+    &Kind { group: "authentication.k8s.io", ..core("TokenRequest", "tokenrequests") };
+
 /// All stored kinds.
 pub(super) const KINDS: &[&Kind] = &[
     NAMESPACES,
     SERVICE_ACCOUNTS,
     CONFIG_MAPS,
-    &core("Secret", "secrets"),
+    SECRETS,
+    ENDPOINTS,
+    ENDPOINT_SLICES,
     &Kind { short: &["ev"], ..core("Event", "events") },
     &Kind {
         is_namespaced: false,

@@ -2,24 +2,29 @@
 //!
 //! Flags have kube-apiserver's names and meaning. `--standin-data-dir` takes the place of etcd;
 //! without it, nothing outlives the process. `--standin-startup-delay` simulates the start time of
-//! a real server.
+//! a real server. `--standin-peers IP:PORT,…` names the other API servers, which real servers learn
+//! from etcd.
 
 mod audit;
+mod bootstrap;
 mod checks;
 mod discovery;
+pub(crate) mod endpoints;
 mod identity;
 mod kinds;
 mod objects;
+mod openid;
 mod rbac;
 mod request;
 mod reviews;
 mod server;
 mod status;
 mod store;
+mod token_request;
+mod tokens;
 mod watching;
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -67,25 +72,23 @@ async fn run(flags: &Parsed) -> Result<(), String> {
 
     let data = flags.path("standin-data-dir");
     let audit = audit::Audit::open(flags.path("audit-log-path").as_deref())?;
-    let secret = token_secret(data.as_deref())?;
-    let authenticator = identity::Authenticator::new(&cas, &secret, Version::of_environment())?;
+    let version = Version::of_environment();
+    let tokens = tokens::Tokens::read(flags, data.as_deref(), version)?;
+    let authenticator = identity::Authenticator::new(&cas, tokens, version)?;
+    let listens = listens(flags)?;
+    let servers = servers(flags, listens)?;
     let store = store::Store::open(data.as_deref())?;
-    let api = Arc::new(Server::new(store, authenticator, audit));
-    api.bootstrap(&ca_text)?;
+    let own = servers.first().copied().unwrap_or(listens);
+    let api = Arc::new(Server::new(store, authenticator, audit, own));
+    api.bootstrap(&ca_text, &servers)?;
 
     // The port is not open before the delay is over.
     let seconds = flags.duration("standin-startup-delay", std::time::Duration::ZERO);
     tokio::time::sleep(seconds).await;
-    let address: IpAddr = flags.text("bind-address").unwrap_or("0.0.0.0").parse().unwrap();
-    let port: u16 = flags
-        .text("secure-port")
-        .unwrap_or("6443")
-        .parse()
-        .map_err(|_| "--secure-port must be between 1 and 65535".to_owned())?;
-    let listener = TcpListener::bind((address, port))
+    let listener = TcpListener::bind(listens)
         .await
-        .map_err(|error| format!("failed to listen on {address}:{port}: {error}"))?;
-    log::line('I', &format!("Serving securely on {address}:{port}"));
+        .map_err(|error| format!("failed to listen on {listens}: {error}"))?;
+    log::line('I', &format!("Serving securely on {listens}"));
     let handle = move |peer, request| {
         let api = api.clone();
         async move { api.answer(peer, request).await }
@@ -98,31 +101,43 @@ async fn run(flags: &Parsed) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads or creates the key of the service account tokens, which is stored with the data.
-fn token_secret(data: Option<&Path>) -> Result<Vec<u8>, String> {
-    let path = data.map(|data| data.join("token-key"));
-    if let Some(secret) = path.as_ref().and_then(|path| std::fs::read(path).ok()) {
-        return Ok(secret);
-    }
-    let mut secret = vec![0; 32];
-    aws_lc_rs::rand::fill(&mut secret).map_err(|error| error.to_string())?;
-    if let Some(path) = path {
-        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-        std::fs::create_dir_all(path.parent().unwrap_or(&PathBuf::from("/"))).map_err(failed)?;
-        std::fs::write(&path, &secret).map_err(failed)?;
-    }
-    Ok(secret)
+/// Returns the address and the port to listen on.
+fn listens(flags: &Parsed) -> Result<SocketAddr, String> {
+    let address: IpAddr = flags.text("bind-address").unwrap_or("0.0.0.0").parse().unwrap();
+    let port = flags.text("secure-port").unwrap_or("6443").parse();
+    let port = port.map_err(|_| "--secure-port must be between 1 and 65535".to_owned())?;
+    Ok(SocketAddr::new(address, port))
+}
+
+/// Returns the address to publish, followed by the addresses of the peers. Without
+/// `--advertise-address`, a server that listens on all addresses publishes none.
+fn servers(flags: &Parsed, listens: SocketAddr) -> Result<Vec<SocketAddr>, String> {
+    let advertised = flags.text("advertise-address").filter(|address| !address.is_empty());
+    let address = advertised.map_or(listens.ip(), |address| address.trim().parse().unwrap());
+    let own = SocketAddr::new(address, listens.port());
+    let peers = flags.list("standin-peers").unwrap_or_default();
+    let peers = peers.iter().map(|peer| {
+        peer.parse().map_err(|_| format!("--standin-peers: {peer:?} is not an address with a port"))
+    });
+    let own = (!own.ip().is_unspecified()).then_some(Ok(own));
+    own.into_iter().chain(peers).collect()
 }
 
 const PROGRAM: &str = "kube-apiserver";
 
 const FLAGS: &[Flag] = &[
+    Flag::new("advertise-address", Type::Ip),
+    Flag::new("api-audiences", Type::List),
     Flag::new("audit-log-path", Type::Text),
     Flag::new("bind-address", Type::Ip),
     Flag::new("client-ca-file", Type::Text),
     Flag::new("help", Type::Bool),
     Flag::new("secure-port", Type::Int32),
+    Flag::new("service-account-issuer", Type::Text),
+    Flag::new("service-account-key-file", Type::Text),
+    Flag::new("service-account-signing-key-file", Type::Text),
     Flag::new("standin-data-dir", Type::Text),
+    Flag::new("standin-peers", Type::List),
     Flag::new("standin-startup-delay", Type::Duration),
     Flag::new("tls-cert-file", Type::Text),
     Flag::new("tls-private-key-file", Type::Text),

@@ -155,6 +155,13 @@ const EVENTS: Rule = rule(&["create", "update", "patch"], &["", "events.k8s.io"]
 const MANAGER: Subject = Subject::User("system:kube-controller-manager");
 const PUBLIC: &[&str] = &["/healthz", "/livez", "/readyz", "/version", "/version/"];
 
+const ISSUER: &[&str] = &[
+    "/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/",
+    "/openid/v1/jwks",
+    "/openid/v1/jwks/",
+];
+
 const ROLES: &[Role] = &[
     Role {
         name: "system:kube-controller-manager",
@@ -217,6 +224,13 @@ const ROLES: &[Role] = &[
         subject: Subject::Group("system:authenticated"),
         namespace: None,
         rules: &[Rule::Paths(&["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"])],
+    },
+    Role {
+        name: "system:service-account-issuer-discovery",
+        since: 0,
+        subject: Subject::Group("system:serviceaccounts"),
+        namespace: None,
+        rules: &[Rule::Paths(ISSUER)],
     },
     Role {
         name: "system:basic-user",

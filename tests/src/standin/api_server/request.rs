@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hyper::{Method, Uri};
 
-use super::kinds::{self, Kind};
+use super::kinds::{self, Kind, SECRETS};
 use super::rbac::Access;
 use super::status::Failure;
 
@@ -131,7 +131,14 @@ enum Comparison {
 }
 
 impl Selector {
-    pub(super) fn read(query: &BTreeMap<String, String>) -> Result<Self, Failure> {
+    /// Returns the selector of one label.
+    pub(super) fn of_label(key: &str, value: &str) -> Self {
+        let labels = vec![(key.to_owned(), Comparison::Equal(value.to_owned()))];
+        Self { labels, fields: Vec::new() }
+    }
+
+    /// Reads the selectors of objects of a kind.
+    pub(super) fn read(kind: &Kind, query: &BTreeMap<String, String>) -> Result<Self, Failure> {
         let mut selector = Self::default();
         for term in terms(query.get("labelSelector")) {
             if term.contains(['(', ')', ' ']) {
@@ -150,9 +157,13 @@ impl Selector {
             });
         }
         for term in terms(query.get("fieldSelector")) {
-            let Some((key @ ("metadata.name" | "metadata.namespace"), is_equal, value)) =
-                compare(term)
-            else {
+            let is_known = |key: &str| match key {
+                "metadata.name" | "metadata.namespace" => true,
+                "type" => kind == SECRETS,
+                _ => false,
+            };
+            let compared = compare(term).filter(|(key, ..)| is_known(key));
+            let Some((key, is_equal, value)) = compared else {
                 return Err(Failure::bad_request(format!("field label not supported: {term}")));
             };
             selector.fields.push((key.to_owned(), is_equal, value.to_owned()));

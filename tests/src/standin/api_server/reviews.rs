@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::identity::{Authenticator, User};
+use super::identity::User;
 use super::rbac::{Access, decide};
 use super::server::Server;
 use super::status::Failure;
+use super::tokens::Verified;
 use crate::standin::when::now;
 
 /// Answers a review; `None` if the resource is not a review.
@@ -18,7 +19,7 @@ pub(super) fn answer(
 ) -> Option<Result<Value, Failure>> {
     let answer = match (group, plural) {
         ("authentication.k8s.io", "selfsubjectreviews") => Ok(self_subject(user)),
-        ("authentication.k8s.io", "tokenreviews") => token(body, &server.authenticator),
+        ("authentication.k8s.io", "tokenreviews") => token(body, server),
         ("authorization.k8s.io", "selfsubjectaccessreviews") => {
             access(body, "SelfSubjectAccessReview", user, server)
         }
@@ -43,21 +44,24 @@ fn self_subject(user: &User) -> Value {
     })
 }
 
-fn token(body: &Value, authenticator: &Authenticator) -> Result<Value, Failure> {
-    let Some(token) = body["spec"]["token"].as_str().filter(|token| !token.is_empty()) else {
-        let why = "spec.token is required for TokenReview in authentication";
+/// Reviews a token for the audiences of the review, or for those of the API server.
+fn token(body: &Value, server: &Server) -> Result<Value, Failure> {
+    let spec = &body["spec"];
+    let Some(token) = spec["token"].as_str().filter(|token| !token.is_empty()) else {
+        let why = "token is required for TokenReview in authentication";
         return Err(Failure::bad_request(why));
     };
-    let status = match authenticator.user_of_token(token) {
-        Some(user) => json!({
-            "authenticated": true, "user": user.info(),
-            "audiences": ["https://kubernetes.default.svc"],
-        }),
-        None => json!({"user": {}, "error": "[invalid bearer token]"}),
+    let wanted = spec["audiences"].as_array().into_iter().flatten();
+    let wanted: Vec<_> = wanted.filter_map(|item| item.as_str().map(str::to_owned)).collect();
+    let status = match server.review(token, &wanted) {
+        Ok(Verified { user, audiences }) => {
+            json!({"authenticated": true, "user": user.info(), "audiences": audiences})
+        }
+        Err(error) => json!({"user": {}, "error": error}),
     };
     Ok(json!({
         "kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {"creationTimestamp": null}, "spec": {"token": token}, "status": status,
+        "metadata": {"creationTimestamp": null}, "spec": spec, "status": status,
     }))
 }
 

@@ -1,5 +1,6 @@
 //! The handling of a request: authentication, authorization, execution, audit.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use http_body_util::BodyExt as _;
@@ -10,13 +11,14 @@ use serde_json::{Value, json};
 
 use super::audit::{self, Audit};
 use super::identity::{Authenticator, User};
-use super::kinds::{CONFIG_MAPS, Kind, NAMESPACES, SERVICE_ACCOUNTS};
+use super::kinds::{Kind, NAMESPACES, SERVICE_ACCOUNTS};
 use super::objects::{self, Place};
 use super::rbac::{Access, decide, refusal};
 use super::request::{Asked, Selector};
 use super::status::Failure;
 use super::store::Store;
-use super::{discovery, reviews, watching};
+use super::tokens::Verified;
+use super::{bootstrap, discovery, openid, reviews, token_request, watching};
 use crate::standin::http::{Content, Peer};
 use crate::standin::version::Version;
 
@@ -26,13 +28,17 @@ pub(super) struct Server {
     store: Arc<Mutex<Store>>,
     pub(super) authenticator: Authenticator,
     audit: Audit,
+    /// Address and port for clients.
+    address: String,
     pub(super) version: Version,
 }
 
-/// A response: JSON or text with its status code, or a watch.
+/// A response: JSON or text with its status code, a document, or a watch.
 enum Reply {
     Json(u16, Value),
     Text(u16, &'static str),
+    /// A document of this content type that clients may cache.
+    Document(&'static str, Value),
     Stream(Content),
 }
 
@@ -40,31 +46,34 @@ enum Reply {
 const NO_SUCH_PATH: Reply = Reply::Text(404, "404 page not found\n");
 
 impl Server {
-    pub(super) fn new(store: Store, authenticator: Authenticator, audit: Audit) -> Self {
-        let store = Arc::new(Mutex::new(store));
-        Self { store, authenticator, audit, version: Version::of_environment() }
+    pub(super) fn new(
+        store: Store,
+        authenticator: Authenticator,
+        audit: Audit,
+        address: SocketAddr,
+    ) -> Self {
+        let (store, address) = (Arc::new(Mutex::new(store)), address.to_string());
+        Self { store, authenticator, audit, address, version: Version::of_environment() }
     }
 
     /// Creates the objects that kube-apiserver creates at start.
-    pub(super) fn bootstrap(&self, client_ca: &str) -> Result<(), String> {
+    pub(super) fn bootstrap(&self, client_ca: &str, servers: &[SocketAddr]) -> Result<(), String> {
         let mut store = self.store.lock().unwrap();
-        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-            let place = Place { kind: NAMESPACES, subresource: "", namespace: "", name };
-            if place.found(&store).is_err() {
-                objects::create(&mut store, place, json!({"metadata": {"name": name}}))
-                    .map_err(|failure| failure.message)?;
-            }
-        }
-        let (namespace, name) = ("kube-system", "extension-apiserver-authentication");
-        let place = Place { kind: CONFIG_MAPS, subresource: "", namespace, name };
-        let object = json!({"metadata": {"name": name}, "data": {"client-ca-file": client_ca}});
-        if place.found(&store).is_ok() {
-            objects::update(&mut store, place, &object)
-        } else {
-            objects::create(&mut store, place, object)
-        }
-        .map_err(|failure| failure.message)?;
-        Ok(())
+        bootstrap::run(&mut store, client_ca, servers).map_err(|failure| failure.message)
+    }
+
+    /// Verifies a token for the audiences `wanted`, or for those of the server if there are none.
+    ///
+    /// # Errors
+    /// The message of upstream's authenticators.
+    pub(super) fn review(&self, token: &str, wanted: &[String]) -> Result<Verified, String> {
+        let tokens = &self.authenticator.tokens;
+        let wanted = if wanted.is_empty() { tokens.audiences() } else { wanted };
+        tokens.verify(token, wanted, &self.store.lock().unwrap())
+    }
+
+    fn user(&self, peer: &Peer, headers: &HeaderMap) -> Result<User, Failure> {
+        self.authenticator.user(&peer.chain, headers, &self.store.lock().unwrap())
     }
 
     pub(super) async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Response<Content> {
@@ -74,7 +83,7 @@ impl Server {
         let event = audit::begin(&peer, &parts.uri, &parts.headers, &asked.access);
         let is_watch = matches!(&asked.access, Access::Resource { verb, .. } if verb == "watch");
         let reply = async {
-            let who = self.authenticator.user(&peer.chain, &parts.headers)?;
+            let who = self.user(&peer, &parts.headers)?;
             let who = user.insert(who);
             if decide(who, &asked.access, self.version.minor).is_none() {
                 return Err(Failure::unauthorized_access(
@@ -88,9 +97,14 @@ impl Server {
         };
         let reply =
             reply.await.unwrap_or_else(|failure| Reply::Json(failure.code, failure.object()));
+        let cache = match &reply {
+            Reply::Document(..) => "public, max-age=3600",
+            _ => "no-cache, private",
+        };
         let (code, kind, content) = match reply {
             Reply::Json(code, value) => (code, "application/json", Content::new(value.to_string())),
             Reply::Text(code, text) => (code, "text/plain; charset=utf-8", Content::new(text)),
+            Reply::Document(kind, value) => (200, kind, Content::new(value.to_string())),
             Reply::Stream(content) => (200, "application/json", content),
         };
         let mut event = audit::finish(event, user.as_ref(), code);
@@ -99,7 +113,7 @@ impl Server {
         }
         self.audit.write(&event);
         let response = Response::builder().status(code).header(CONTENT_TYPE, kind);
-        response.header("cache-control", "no-cache, private").body(content).unwrap()
+        response.header("cache-control", cache).body(content).unwrap()
     }
 
     fn carry_out(&self, asked: &Asked, body: Value, user: &User) -> Result<Reply, Failure> {
@@ -107,9 +121,7 @@ impl Server {
             Access::Path { verb, path } => match (verb.as_str(), path.as_str()) {
                 ("get", "/healthz" | "/livez" | "/readyz") => Ok(Reply::Text(200, "ok")),
                 ("get", "/version" | "/version/") => Ok(Reply::Json(200, self.version.info())),
-                ("get", path) => {
-                    Ok(discovery::answer(path).map_or(NO_SUCH_PATH, |it| Reply::Json(200, it)))
-                }
+                ("get", path) => Ok(self.document(path)),
                 _ => Ok(NO_SUCH_PATH),
             },
             Access::Resource { verb, group, resource, namespace, name } => {
@@ -129,6 +141,14 @@ impl Server {
                 let place = Place { kind, subresource, namespace, name };
                 self.on_objects(&mut store, verb, place, (asked, user), body)
             }
+        }
+    }
+
+    fn document(&self, path: &str) -> Reply {
+        let openid = openid::answer(path, &self.authenticator.tokens, &self.address);
+        match openid {
+            Some((kind, document)) => Reply::Document(kind, document),
+            None => discovery::answer(path).map_or(NO_SUCH_PATH, |it| Reply::Json(200, it)),
         }
     }
 
@@ -152,7 +172,11 @@ impl Server {
                 }
                 Ok(Reply::Json(201, objects::create(store, place, body)?))
             }
-            ("create", "token") => Ok(Reply::Json(201, self.token(store, place, body)?)),
+            ("create", "token") => {
+                let account = Place { kind: SERVICE_ACCOUNTS, subresource: "", ..place };
+                let (account, tokens) = (account.found(store)?, &self.authenticator.tokens);
+                Ok(Reply::Json(201, token_request::answer(account, body, tokens)?))
+            }
             ("update" | "patch", "scale") => {
                 let patch = json!({
                     "metadata": {"resourceVersion": body["metadata"]["resourceVersion"]},
@@ -179,7 +203,7 @@ impl Server {
             ("patch", "" | "status") => ok(objects::patch(store, place, &body)?),
             ("delete", "") => ok(objects::delete(store, place, &body)?),
             ("deletecollection", "") if place.kind != NAMESPACES => {
-                let selector = Selector::read(&asked.query)?;
+                let selector = Selector::read(place.kind, &asked.query)?;
                 let all = store.list(place.kind, place.namespace);
                 let chosen = all.filter(|(_, object)| selector.takes(object));
                 let keys: Vec<_> = chosen.map(|(key, _)| key.clone()).collect();
@@ -193,27 +217,10 @@ impl Server {
             _ => Err(Failure::method_not_allowed()),
         }
     }
-
-    fn token(&self, store: &Store, place: Place<'_>, mut body: Value) -> Result<Value, Failure> {
-        let account = Place { kind: SERVICE_ACCOUNTS, subresource: "", ..place }.found(store)?;
-        let seconds = body["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
-        let expires = time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
-        let uid = &account["metadata"]["uid"];
-        let token =
-            self.authenticator.token(place.namespace, place.name, uid, expires.unix_timestamp());
-        let form = &time::format_description::well_known::Rfc3339;
-        let stamp = expires.replace_nanosecond(0).unwrap().format(form).unwrap();
-        body["kind"] = json!("TokenRequest");
-        body["apiVersion"] = json!("authentication.k8s.io/v1");
-        body["metadata"] = json!({"name": place.name, "namespace": place.namespace});
-        body["spec"]["expirationSeconds"] = json!(seconds);
-        body["status"] = json!({"token": token, "expirationTimestamp": stamp});
-        Ok(body)
-    }
 }
 
 fn list(store: &Store, kind: &Kind, namespace: &str, asked: &Asked) -> Result<Value, Failure> {
-    let selector = Selector::read(&asked.query)?;
+    let selector = Selector::read(kind, &asked.query)?;
     let all = store.list(kind, namespace).map(|(_, object)| object);
     let items = all.filter(|object| selector.takes(object)).cloned().map(|mut object| {
         // Items of a list have neither `kind` nor `apiVersion`.

@@ -22,7 +22,7 @@ pub(super) fn start(
     namespace: &str,
     asked: &Asked,
 ) -> Result<Content, Failure> {
-    let selector = Selector::read(&asked.query)?;
+    let selector = Selector::read(kind, &asked.query)?;
     let text = |name: &str| asked.query.get(name).map_or("", String::as_str);
     let number = |name: &str| text(name).parse::<u64>().ok();
     let from = number("resourceVersion").filter(|revision| *revision > 0);
