@@ -3,16 +3,44 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::options::Options;
 use super::values;
 use crate::standin::flags::Parsed;
+use crate::standin::service_account::SigningKey;
 use crate::standin::tls;
 
-/// Checks everything that the enabled controllers read.
-pub(super) fn check(flags: &Parsed, options: &Options) -> Result<(), String> {
+/// Contents of the files that controllers use. They are read once, when leadership begins.
+#[derive(Debug)]
+pub(super) struct Material {
+    /// Content of `--root-ca-file`.
+    pub(super) root_ca: Option<String>,
+    /// Key of `--service-account-private-key-file`.
+    pub(super) signer: Option<SigningKey>,
+}
+
+impl Material {
+    fn read(flags: &Parsed) -> Result<Self, String> {
+        let root_ca = flags.path("root-ca-file").map(|path| {
+            let failed =
+                |error| format!("error parsing root-ca-file at {}: {error}", path.display());
+            tls::certificates_of(&path).map_err(failed)?;
+            let content = tls::read(&path).map_err(failed)?;
+            Ok::<_, String>(String::from_utf8_lossy(&content).into_owned())
+        });
+        let signer = flags.path("service-account-private-key-file").map(|path| {
+            SigningKey::read(&path).map_err(|error| {
+                format!("error reading key for service account token controller: {error}")
+            })
+        });
+        Ok(Self { root_ca: root_ca.transpose()?, signer: signer.transpose()? })
+    }
+}
+
+/// Checks everything that the enabled controllers read; returns what they use later.
+pub(super) fn check(flags: &Parsed, options: &Options) -> Result<Material, String> {
     let provider = flags.text("cloud-provider").unwrap_or_default();
     // From 1.32 on, validation rejects the provider before the start.
     if options.version.minor < 32 && !is_provider(provider, options.version.minor) {
@@ -23,16 +51,7 @@ pub(super) fn check(flags: &Parsed, options: &Options) -> Result<(), String> {
             _ => values::no_such_provider(provider),
         });
     }
-    if let Some(path) = flags.path("root-ca-file") {
-        tls::certificates_of(&path).map_err(|error| {
-            format!("error parsing root-ca-file at {}: {error}", path.display())
-        })?;
-    }
-    if let Some(path) = flags.path("service-account-private-key-file") {
-        has_key(&path).map_err(|error| {
-            format!("error reading key for service account token controller: {error}")
-        })?;
-    }
+    let material = Material::read(flags)?;
     if options.is_enabled("certificatesigningrequest-signing-controller") {
         let signers = [
             "",
@@ -52,20 +71,13 @@ pub(super) fn check(flags: &Parsed, options: &Options) -> Result<(), String> {
     if flags.is_on("allocate-node-cidrs", false) && options.is_enabled("node-ipam-controller") {
         node_cidrs(flags)?;
     }
-    Ok(())
+    Ok(material)
 }
 
 fn is_provider(name: &str, minor: u32) -> bool {
     matches!(name, "" | "external")
         || minor < 29 && matches!(name, "azure" | "gce" | "vsphere")
         || minor < 27 && name == "aws"
-}
-
-fn has_key(path: &Path) -> Result<(), String> {
-    let pem = tls::read(path)?;
-    PrivateKeyDer::from_pem_slice(&pem).map(drop).map_err(|_| {
-        format!("data does not contain a valid RSA or ECDSA private key: {}", path.display())
-    })
 }
 
 fn signing(certificate: &Path, key: &Path) -> Result<(), String> {

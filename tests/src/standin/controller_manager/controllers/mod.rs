@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::files;
+use super::files::{self, Material};
 use super::options::Options;
 use super::workloads::{self, Controller, Kind, Snapshot};
 use crate::standin::client::Client;
@@ -28,15 +28,13 @@ pub(super) async fn run(
     let client = || Client::new(kubeconfig.clone(), Duration::from_secs(30));
     let root = Arc::new(client());
     wait_for_server(&root).await?;
-    files::check(flags, options)?;
-    let root_ca = flags.path("root-ca-file").map(std::fs::read_to_string).transpose();
-    let root_ca = root_ca.map_err(|error| error.to_string())?;
+    let material = files::check(flags, options)?;
     let has_accounts = flags.is_on("use-service-account-credentials", false);
     let mut controllers: Vec<(Controller, Account)> = Vec::new();
     for (name, account, controller) in CONTROLLERS {
         if options.is_enabled(name) {
             log::line('I', &format!("\"Starting controller\" controller={name:?}"));
-            let account = has_accounts.then_some(*account);
+            let account = account.filter(|_| has_accounts);
             controllers.push((*controller, Account::new(root.clone(), account)));
         }
     }
@@ -58,7 +56,7 @@ pub(super) async fn run(
     }
     loop {
         let has_failed = match Snapshot::take(&root).await {
-            Ok(snapshot) => !pass(&mut controllers, &snapshot, root_ca.as_deref()).await,
+            Ok(snapshot) => !pass(&mut controllers, &snapshot, &material).await,
             Err(error) => {
                 log::line('E', &format!("\"Failed to list\" err={error:?}"));
                 true
@@ -75,11 +73,11 @@ pub(super) async fn run(
 async fn pass(
     controllers: &mut [(Controller, Account)],
     snapshot: &Snapshot,
-    root_ca: Option<&str>,
+    material: &Material,
 ) -> bool {
     let mut is_fine = true;
     for (controller, account) in controllers {
-        let done = workloads::run(*controller, snapshot, root_ca, account).await;
+        let done = workloads::run(*controller, snapshot, material, account).await;
         if let Err(error) = done {
             log::line('E', &format!("\"Unhandled Error\" controller={controller:?} err={error:?}"));
             is_fine = false;
@@ -101,15 +99,21 @@ async fn wait_for_server(root: &Client) -> Result<(), String> {
     Err(format!("failed to wait for apiserver being healthy: {last}"))
 }
 
-/// Controllers: name, service account, implementation.
-const CONTROLLERS: &[(&str, &str, Controller)] = &[
-    ("serviceaccount-controller", "service-account-controller", Controller::ServiceAccount),
-    ("root-ca-certificate-publisher-controller", "root-ca-cert-publisher", Controller::RootCa),
-    ("deployment-controller", "deployment-controller", Controller::Deployment),
-    ("replicaset-controller", "replicaset-controller", Controller::ReplicaSet),
-    ("resourcequota-controller", "resourcequota-controller", Controller::ResourceQuota),
-    ("garbage-collector-controller", "generic-garbage-collector", Controller::Garbage),
-    ("namespace-controller", "namespace-controller", Controller::Namespace),
+/// Controllers: name, service account, implementation. As upstream, the token controller starts
+/// first and uses the identity of the kubeconfig.
+const CONTROLLERS: &[(&str, Option<&str>, Controller)] = &[
+    ("serviceaccount-token-controller", None, Controller::Token),
+    ("serviceaccount-controller", Some("service-account-controller"), Controller::ServiceAccount),
+    (
+        "root-ca-certificate-publisher-controller",
+        Some("root-ca-cert-publisher"),
+        Controller::RootCa,
+    ),
+    ("deployment-controller", Some("deployment-controller"), Controller::Deployment),
+    ("replicaset-controller", Some("replicaset-controller"), Controller::ReplicaSet),
+    ("resourcequota-controller", Some("resourcequota-controller"), Controller::ResourceQuota),
+    ("garbage-collector-controller", Some("generic-garbage-collector"), Controller::Garbage),
+    ("namespace-controller", Some("namespace-controller"), Controller::Namespace),
 ];
 
 const RETRY: Duration = Duration::from_millis(700);

@@ -6,10 +6,12 @@ mod garbage;
 mod namespace;
 mod quota;
 mod replica_set;
+mod token;
 
 use serde_json::{Value, json};
 
 use super::controllers::Account;
+use super::files::Material;
 use crate::standin::client::Client;
 
 /// A controller.
@@ -22,6 +24,7 @@ pub(super) enum Controller {
     ResourceQuota,
     RootCa,
     ServiceAccount,
+    Token,
 }
 
 /// A kind that controllers read.
@@ -32,6 +35,7 @@ pub(super) enum Kind {
     Pods,
     ReplicaSets,
     Deployments,
+    Secrets,
     ServiceAccounts,
     ConfigMaps,
     ResourceQuotas,
@@ -39,10 +43,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Pods,
         Self::ReplicaSets,
         Self::Deployments,
+        Self::Secrets,
         Self::ServiceAccounts,
         Self::ConfigMaps,
         Self::ResourceQuotas,
@@ -54,6 +59,7 @@ impl Kind {
             Self::Pods => "pods",
             Self::ReplicaSets => "replicasets",
             Self::Deployments => "deployments",
+            Self::Secrets => "secrets",
             Self::ServiceAccounts => "serviceaccounts",
             Self::ConfigMaps => "configmaps",
             Self::ResourceQuotas => "resourcequotas",
@@ -131,7 +137,7 @@ impl Snapshot {
 pub(super) async fn run(
     controller: Controller,
     snapshot: &Snapshot,
-    root_ca: Option<&str>,
+    material: &Material,
     account: &mut Account,
 ) -> Result<(), String> {
     match controller {
@@ -140,11 +146,12 @@ pub(super) async fn run(
         Controller::Namespace => namespace::delete(snapshot, account).await,
         Controller::ReplicaSet => replica_set::run(snapshot, account).await,
         Controller::ResourceQuota => quota::run(snapshot, account).await,
-        Controller::RootCa => match root_ca {
+        Controller::RootCa => match &material.root_ca {
             Some(root_ca) => namespace::publish_root_ca(snapshot, root_ca, account).await,
             None => Ok(()),
         },
         Controller::ServiceAccount => namespace::default_account(snapshot, account).await,
+        Controller::Token => token::run(snapshot, material, account).await,
     }
 }
 

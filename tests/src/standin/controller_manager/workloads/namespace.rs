@@ -88,6 +88,8 @@ const CONTENT: &[(&str, &str)] = &[
     ("/api/v1", "resourcequotas"),
     ("/api/v1", "configmaps"),
     ("/api/v1", "secrets"),
+    ("/api/v1", "endpoints"),
+    ("/apis/discovery.k8s.io/v1", "endpointslices"),
     ("/api/v1", "events"),
     ("/apis/coordination.k8s.io/v1", "leases"),
     ("/api/v1", "serviceaccounts"),

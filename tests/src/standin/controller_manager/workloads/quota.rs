@@ -30,6 +30,7 @@ fn kind(resource: &str) -> Option<Kind> {
         "pods" | "count/pods" => Some(Kind::Pods),
         "configmaps" | "count/configmaps" => Some(Kind::ConfigMaps),
         "resourcequotas" | "count/resourcequotas" => Some(Kind::ResourceQuotas),
+        "secrets" | "count/secrets" => Some(Kind::Secrets),
         "count/serviceaccounts" => Some(Kind::ServiceAccounts),
         "count/deployments.apps" => Some(Kind::Deployments),
         "count/replicasets.apps" => Some(Kind::ReplicaSets),
