@@ -46,11 +46,13 @@ impl Reply {
 
 #[expect(clippy::must_use_candidate, reason = "requests are sent for what they do, too")]
 impl Client {
-    /// Creates a client of the server at `at`, whose CA is `ca`.
+    /// Creates a client of the server at `at`. `ca` are the certificates of its CAs in PEM.
     #[must_use]
     pub fn new(at: SocketAddr, ca: &str, identity: Option<&Identity>) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca.as_bytes()).unwrap()).unwrap();
+        for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

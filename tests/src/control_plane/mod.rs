@@ -10,7 +10,10 @@ mod binaries;
 mod client;
 mod lease;
 mod process;
+mod published;
 mod request;
+mod settings;
+mod tokens;
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -24,6 +27,7 @@ pub use client::{Client, Reply};
 pub use lease::{Holding, LeaseHistory, LeaseWatcher};
 pub use process::Process;
 pub use request::Recorded;
+pub use settings::Settings;
 
 /// A running kube-apiserver with everything that it needs. It ends when this value is dropped or
 /// when this process is killed.
@@ -33,7 +37,8 @@ pub struct ControlPlane {
     authority: Authority,
     at: SocketAddr,
     folder: tempfile::TempDir,
-    admin: Identity,
+    hosts: Vec<String>,
+    settings: Mutex<Settings>,
     etcd_ports: (u16, u16),
     running: Mutex<Vec<Process>>,
     ended: Mutex<Option<Instant>>,
@@ -61,32 +66,59 @@ impl ControlPlane {
     ) -> Self {
         let folder = tempfile::Builder::new().prefix("kcm-control-plane-").tempdir().unwrap();
         let port = if port == 0 { free_port(address) } else { port };
+        let hosts = settings::hosts(address, names);
         let this = Self {
             binaries: binaries.clone(),
             authority: authority.clone(),
             at: SocketAddr::new(address, port),
-            admin: authority.client("kubernetes-admin", &["system:masters"]),
+            settings: Mutex::new(Settings::new(authority, &hosts)),
+            hosts,
             etcd_ports: (free_port(address), free_port(address)),
             folder,
             running: Mutex::default(),
             ended: Mutex::default(),
         };
-        this.furnish(names);
+        std::fs::write(this.file("audit-policy.yaml"), AUDIT_POLICY).unwrap();
         this.resume();
         this
+    }
+
+    /// Stops the server if it runs, changes its settings, and starts it again with its data.
+    ///
+    /// kube-apiserver reads the keys of service accounts only at start.
+    pub fn restart_with(&self, change: impl FnOnce(&mut Settings)) {
+        if !self.running.lock().unwrap().is_empty() {
+            self.stop();
+        }
+        change(&mut self.settings.lock().unwrap());
+        self.resume();
+    }
+
+    /// Returns the current settings.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings.lock().unwrap().clone()
+    }
+
+    /// Issues a serving certificate of another CA for the hosts of the server.
+    #[must_use]
+    pub fn serving_identity(&self, authority: &Authority) -> Identity {
+        settings::serving(authority, &self.hosts)
     }
 
     /// Restarts the server with its data after [`ControlPlane::stop`] or [`ControlPlane::kill`],
     /// and waits until it serves.
     ///
-    /// A stand-in serves no earlier than 11 s after its end, longer than the renew deadline of a
-    /// leader. Real servers on a busy machine take that long, too.
+    /// A stand-in serves no earlier than [`Settings::downtime`] after its end, by default 11 s. That
+    /// is longer than the renew deadline of a leader. Real servers on a busy machine take that
+    /// long, too.
     pub fn resume(&self) {
         assert!(self.running.lock().unwrap().is_empty(), "it runs already");
         let start = |program: &Path, arguments: &[String], log: &str| {
             let process = Process::start(program, arguments, &self.file(log));
             self.running.lock().unwrap().push(process);
         };
+        self.settings().write(self.folder.path());
         if let Some(etcd) = &self.binaries.etcd {
             start(etcd, &self.etcd_arguments(), "etcd.log");
             self.wait_for("etcd", || std::net::TcpStream::connect(self.etcd()).is_ok());
@@ -97,6 +129,9 @@ impl ControlPlane {
         };
         start(&self.binaries.api_server, &arguments, "kube-apiserver.log");
         self.wait_for("kube-apiserver", || self.is_ready());
+        if self.binaries.are_real() {
+            self.publish();
+        }
     }
 
     /// Stops the server with SIGTERM. Its data stays.
@@ -135,7 +170,7 @@ impl ControlPlane {
         format!("https://{}", self.at)
     }
 
-    /// CA of the clients and of the serving certificate.
+    /// CA of the clients and of the first serving certificate.
     #[must_use]
     pub fn authority(&self) -> &Authority {
         &self.authority
@@ -157,13 +192,13 @@ impl ControlPlane {
     /// Returns a client with all permissions.
     #[must_use]
     pub fn admin(&self) -> Client {
-        self.client(Some(&self.admin))
+        self.client(Some(&self.settings().admin))
     }
 
     /// Returns a client with this identity, or an anonymous one.
     #[must_use]
     pub fn client(&self, identity: Option<&Identity>) -> Client {
-        Client::new(self.at, &self.authority.certificate, identity)
+        Client::new(self.at, &self.settings().server_ca, identity)
     }
 
     /// Builds a kubeconfig with this identity embedded, like the tutorial's.
@@ -176,25 +211,6 @@ impl ControlPlane {
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         request::read(&self.file("audit.jsonl"))
-    }
-
-    fn furnish(&self, names: &[&str]) {
-        let own = self.at.ip().to_string();
-        let mut hosts = vec![own.as_str(), "localhost", "kubernetes", "kubernetes.default.svc"];
-        hosts.extend(names);
-        let serving = self.authority.server(&hosts);
-        let tokens = self.authority.client("service-accounts", &[]);
-        let files = [
-            ("ca.pem", self.authority.certificate.as_str()),
-            ("serving.pem", &serving.certificate),
-            ("serving-key.pem", &serving.key),
-            ("service-accounts-key.pem", &tokens.key),
-            ("service-accounts.pem", &tokens.certificate),
-            ("audit-policy.yaml", AUDIT_POLICY),
-        ];
-        for (name, content) in files {
-            std::fs::write(self.file(name), content).unwrap();
-        }
     }
 
     fn etcd(&self) -> SocketAddr {
@@ -215,37 +231,39 @@ impl ControlPlane {
     }
 
     fn common_arguments(&self) -> Vec<String> {
-        vec![
+        let mut arguments = self.settings().service_account_arguments(self.folder.path());
+        arguments.extend([
+            format!("--advertise-address={}", self.at.ip()),
             format!("--bind-address={}", self.at.ip()),
             format!("--secure-port={}", self.at.port()),
             format!("--tls-cert-file={}", self.path("serving.pem")),
             format!("--tls-private-key-file={}", self.path("serving-key.pem")),
             format!("--client-ca-file={}", self.path("ca.pem")),
             format!("--audit-log-path={}", self.path("audit.jsonl")),
-        ]
+        ]);
+        arguments
     }
 
     fn standin_arguments(&self) -> Vec<String> {
         let mut arguments = self.common_arguments();
         arguments.push(format!("--standin-data-dir={}", self.path("data")));
         let away = self.ended.lock().unwrap().map(|ended| ended.elapsed());
-        let delay = away.map_or(Duration::ZERO, |away| AWAY.saturating_sub(away));
+        let settings = self.settings();
+        let delay = away.map_or(Duration::ZERO, |away| settings.downtime.saturating_sub(away));
         arguments.push(format!("--standin-startup-delay={}ms", delay.as_millis()));
+        let peers: Vec<_> = settings.peers.iter().map(SocketAddr::to_string).collect();
+        arguments.push(format!("--standin-peers={}", peers.join(",")));
         arguments
     }
 
     fn real_arguments(&self) -> Vec<String> {
         let mut arguments = self.common_arguments();
         arguments.extend([
-            format!("--advertise-address={}", self.at.ip()),
             format!("--audit-policy-file={}", self.path("audit-policy.yaml")),
             "--authorization-mode=Node,RBAC".to_owned(),
-            // The default reconciler refuses to publish a loopback address.
+            // The default reconciler refuses a loopback address, and would remove the peers.
             "--endpoint-reconciler-type=none".to_owned(),
             format!("--etcd-servers=http://{}", self.etcd()),
-            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!("--service-account-key-file={}", self.path("service-accounts.pem")),
-            format!("--service-account-signing-key-file={}", self.path("service-accounts-key.pem")),
             "--service-cluster-ip-range=10.68.0.0/16".to_owned(),
         ]);
         arguments
