@@ -6,6 +6,8 @@ mod access;
 mod command_line;
 mod election;
 mod objects;
+mod restart;
+mod service_accounts;
 mod serving;
 mod values;
 mod workloads;
