@@ -5,6 +5,9 @@
 //! test relies on it: flags, files, certificates, permissions, conflicts, times. `it/lab/standin.rs` is
 //! the contract that both keep.
 //!
+//! They sign and verify service account tokens with keys of their flags, but without bound objects
+//! and without the cache of the real server, which accepts a token for up to ten more seconds.
+//!
 //! They intentionally omit HTTP/2, protobuf, server-side apply, strategic merge patches, the
 //! enforcement of quotas at admission and rolling updates. They also omit all other resources and
 //! controllers.

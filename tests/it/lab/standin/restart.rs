@@ -43,10 +43,8 @@ fn the_servers_are_published_as_endpoints() {
         return;
     }
     let admin = plane.admin();
-    let slices = format!(
-        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices\
-         ?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes"
-    );
+    let slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices\
+                  ?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
     let own = plane.address();
     let port = |port: u16| json!([{"name": "https", "port": port, "protocol": "TCP"}]);
     let endpoints = || admin.get(&format!("{CORE}/default/endpoints/kubernetes")).ok();
@@ -54,7 +52,7 @@ fn the_servers_are_published_as_endpoints() {
         endpoints()["subsets"],
         json!([{"addresses": [{"ip": own.ip()}], "ports": port(own.port())}])
     );
-    let first = admin.list(&slices);
+    let first = admin.list(slices);
     assert_eq!(first.len(), 1);
     assert_eq!(first[0]["metadata"]["name"], "kubernetes");
     assert_eq!((&first[0]["addressType"], &first[0]["ports"]), (&json!("IPv4"), &port(own.port())));
@@ -68,7 +66,7 @@ fn the_servers_are_published_as_endpoints() {
         settings.downtime = Duration::ZERO;
     });
     let mut found: Vec<(IpAddr, u64)> = Vec::new();
-    for slice in admin.list(&slices) {
+    for slice in admin.list(slices) {
         let port = slice["ports"][0]["port"].as_u64().unwrap();
         for endpoint in slice["endpoints"].as_array().unwrap() {
             found.push((endpoint["addresses"][0].as_str().unwrap().parse().unwrap(), port));
@@ -80,6 +78,6 @@ fn the_servers_are_published_as_endpoints() {
     assert_eq!(found, expected);
     assert_eq!(endpoints()["subsets"].as_array().unwrap().len(), 2);
     plane.restart_with(|settings| settings.peers.clear());
-    assert_eq!(admin.list(&slices)[0]["endpoints"], first[0]["endpoints"]);
-    assert_eq!(admin.list(&slices).len(), 1);
+    assert_eq!(admin.list(slices)[0]["endpoints"], first[0]["endpoints"]);
+    assert_eq!(admin.list(slices).len(), 1);
 }

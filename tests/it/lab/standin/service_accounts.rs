@@ -101,7 +101,7 @@ fn decoded(token: &str) -> (Value, Value) {
 fn restart(plane: &ControlPlane, verifying: &[&Key], signing: &Key) {
     plane.restart_with(|settings: &mut Settings| {
         settings.service_account_keys = verifying.iter().map(|key| key.public.clone()).collect();
-        settings.signing_key = signing.private.clone();
+        settings.signing_key.clone_from(&signing.private);
         settings.downtime = Duration::ZERO;
     });
 }
@@ -132,7 +132,7 @@ fn openssl_verifies_the_tokens_of_every_kind_of_key() {
         assert_eq!(plane.status_with_token(&token, "/api"), 200, "{algorithm}");
         let (header, claims) = decoded(&token);
         assert_eq!(header, json!({"alg": algorithm, "kid": key.kid}));
-        assert_eq!(kids(&plane), [key.kid.clone()]);
+        assert_eq!(kids(&plane), [key.kid.as_str()]);
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let number = |name: &str| claims[name].as_i64().unwrap();
         assert_eq!((number("exp") - number("iat"), number("nbf")), (3600, number("iat")));
@@ -171,7 +171,7 @@ fn a_token_lives_as_long_as_its_key_is_listed() {
 
     restart(&plane, &[&new], &new);
     assert_eq!((status(&first), status(&second)), (401, 200));
-    assert_eq!(kids(&plane), [new.kid.clone()]);
+    assert_eq!(kids(&plane), [new.kid.as_str()]);
     let review = plane.review_token(&first, &[]);
     assert_ne!(review["authenticated"], true);
     assert!(review["error"].as_str().unwrap().contains("no keys found"), "{review}");

@@ -1,4 +1,4 @@
-//! The OpenID discovery documents of the service account issuer.
+//! The `OpenID` discovery documents of the service account issuer.
 //!
 //! Upstream: `pkg/serviceaccount/openidmetadata.go`.
 
@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::tokens::Tokens;
+use crate::standin::service_account::PublicKey;
 
 /// Content type of the key set (RFC 7517, section 8.5.1).
 pub(super) const KEY_SET: &str = "application/jwk-set+json";
@@ -20,11 +21,11 @@ pub(super) fn answer(path: &str, tokens: &Tokens, address: &str) -> Option<(&'st
     }
     match path {
         "/openid/v1/jwks" => {
-            let keys: Vec<_> = tokens.keys().iter().map(|key| key.jwk()).collect();
+            let keys: Vec<_> = tokens.keys().iter().map(PublicKey::jwk).collect();
             Some((KEY_SET, json!({"keys": keys})))
         }
         "/.well-known/openid-configuration" => {
-            let algorithms: BTreeSet<_> = tokens.keys().iter().map(|key| key.algorithm()).collect();
+            let algorithms: BTreeSet<_> = tokens.keys().iter().map(PublicKey::algorithm).collect();
             let document = json!({
                 "issuer": tokens.issuer(), "jwks_uri": format!("https://{address}/openid/v1/jwks"),
                 "response_types_supported": ["id_token"], "subject_types_supported": ["public"],

@@ -187,16 +187,7 @@ impl Server {
             }
             // An update may create a Lease: `AllowCreateOnUpdate` is true.
             ("update", "") if place.kind.kind == "Lease" && place.found(store).is_err() => {
-                let create = Access::Resource {
-                    verb: "create".to_owned(),
-                    group: place.kind.group.to_owned(),
-                    resource: place.kind.plural.to_owned(),
-                    namespace: place.namespace.to_owned(),
-                    name: place.name.to_owned(),
-                };
-                if decide(user, &create, self.version.minor).is_none() {
-                    return Err(Failure::unauthorized_access(refusal(user, &create), &create));
-                }
+                self.may_create(place, user)?;
                 Ok(Reply::Json(201, objects::create_at(store, place, body)?))
             }
             ("update", "" | "status" | "finalize") => ok(objects::update(store, place, &body)?),
@@ -215,6 +206,20 @@ impl Server {
                 ok(listed)
             }
             _ => Err(Failure::method_not_allowed()),
+        }
+    }
+
+    fn may_create(&self, place: Place<'_>, user: &User) -> Result<(), Failure> {
+        let create = Access::Resource {
+            verb: "create".to_owned(),
+            group: place.kind.group.to_owned(),
+            resource: place.kind.plural.to_owned(),
+            namespace: place.namespace.to_owned(),
+            name: place.name.to_owned(),
+        };
+        match decide(user, &create, self.version.minor) {
+            Some(_) => Ok(()),
+            None => Err(Failure::unauthorized_access(refusal(user, &create), &create)),
         }
     }
 }

@@ -153,10 +153,10 @@ impl PublicKey {
 fn public_keys(pem: &[u8]) -> Result<Vec<PublicKey>, String> {
     let blocks = Pem::iter_from_buffer(pem).flatten();
     let keys: Vec<_> = blocks.filter_map(|block| public_key(&block.contents)).collect();
-    match keys.is_empty() {
-        true => Err("data does not contain any valid RSA or ECDSA public keys".to_owned()),
-        false => Ok(keys),
+    if keys.is_empty() {
+        return Err("data does not contain any valid RSA or ECDSA public keys".to_owned());
     }
+    Ok(keys)
 }
 
 /// Reads the public keys of a `--service-account-key-file`.
