@@ -90,6 +90,7 @@ pub use ops::logs::{InvalidPattern, LogLine, LogSink, LogsOutcome, LogsQuestion,
 pub use ops::remove::{From, plan_removal, remove};
 pub use ops::renew::{Renewal, plan_renewal, renew};
 pub use ops::rollback::{plan_rollback, rollback};
+pub use ops::rotate;
 #[cfg(feature = "kube")]
 pub use ops::smoke::{self, SmokeReport, SmokeRequest, smoke};
 pub use ops::status::{self, MasterStatus, Status, status};

@@ -14,6 +14,7 @@ mod logs;
 #[cfg(test)]
 mod reference;
 mod report;
+mod rotate;
 mod schema;
 mod smoke;
 mod status;
@@ -153,6 +154,7 @@ async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
             with_fleet(invocation, masters, rollback).await
         }
         Verb::Remove(arguments) => remove(&arguments, invocation).await,
+        Verb::Rotate(arguments) => rotate::run(arguments, invocation).await,
         Verb::Status(arguments) => status::run(arguments, invocation).await,
         Verb::Logs(arguments) => logs::run(arguments, invocation).await,
         Verb::Smoke(arguments) => smoke::run(arguments, invocation).await,

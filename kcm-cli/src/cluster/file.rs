@@ -142,10 +142,26 @@ pub(super) struct PkiSection {
     /// of each master. Prometheus can then verify it, and a renewal needs no restart. Default:
     /// false, kube-controller-manager generates a self-signed one at its start.
     pub(super) serving_certificate: Option<bool>,
+    /// Separate key that signs service account tokens. kcm creates it once and uploads it, with
+    /// the public keys for --service-account-key-file of the API servers beside it. Default: the CA
+    /// key signs tokens, as in the tutorial.
+    pub(super) service_account_key: Option<ServiceAccountKeySection>,
     /// Folder of the client certificate and key of kube-controller-manager. Default:
     /// pki/kube-controller-manager/cert.
     #[schemars(extend("examples" = ["pki/kube-controller-manager/cert"]))]
     pub(super) directory: Option<Text<OperatorPath>>,
+}
+
+/// A separate key that signs service account tokens.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ServiceAccountKeySection {
+    /// Path of the key (PEM) on this machine. The public keys are in the file of the same name that
+    /// ends in .pub.
+    #[schemars(extend("examples" = ["pki/service-account/sa.key"]))]
+    pub(super) file: Text<OperatorPath>,
+    /// Algorithm and size of a new key. Default: rsa-2048.
+    pub(super) algorithm: Option<Text<KeyAlgorithm>>,
 }
 
 /// A command that signs certificate requests: it reads a request (PKCS #10, PEM) on standard input,

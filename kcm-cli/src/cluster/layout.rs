@@ -60,6 +60,10 @@ pub enum Role {
     Combined,
     /// Serving certificate and key in one file.
     Serving,
+    /// The key that signs service account tokens, if it is not the CA key.
+    ServiceAccountKey,
+    /// The public keys with which API servers verify these tokens.
+    ServiceAccountPublicKeys,
     /// Kubeconfig, with certificate and key or with their path.
     Kubeconfig,
     /// The kube-controller-manager program.
@@ -70,7 +74,7 @@ pub enum Role {
 
 impl Role {
     /// All roles.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::CaCertificate,
         Self::CaKey,
         Self::Trust,
@@ -78,6 +82,8 @@ impl Role {
         Self::Key,
         Self::Combined,
         Self::Serving,
+        Self::ServiceAccountKey,
+        Self::ServiceAccountPublicKeys,
         Self::Kubeconfig,
         Self::Binary,
         Self::Unit,
@@ -86,10 +92,17 @@ impl Role {
     /// Returns the permission bits of the file.
     pub(crate) fn mode(self) -> Mode {
         match self {
-            Self::CaKey | Self::Key | Self::Combined | Self::Serving | Self::Kubeconfig => {
-                Mode::PRIVATE
-            }
-            Self::CaCertificate | Self::Trust | Self::Certificate | Self::Unit => Mode::PUBLIC,
+            Self::CaKey
+            | Self::Key
+            | Self::Combined
+            | Self::Serving
+            | Self::ServiceAccountKey
+            | Self::Kubeconfig => Mode::PRIVATE,
+            Self::CaCertificate
+            | Self::Trust
+            | Self::Certificate
+            | Self::ServiceAccountPublicKeys
+            | Self::Unit => Mode::PUBLIC,
             Self::Binary => Mode::PROGRAM,
         }
     }
@@ -106,6 +119,10 @@ pub(crate) struct Layout {
     pub(crate) combined: RemotePath,
     /// Serving certificate and key in one file.
     pub(crate) serving: RemotePath,
+    /// The key that signs service account tokens, if it is not the CA key.
+    pub(crate) service_account_key: RemotePath,
+    /// The public keys with which API servers verify these tokens.
+    pub(crate) service_account_public_keys: RemotePath,
     pub(crate) kubeconfig: RemotePath,
     pub(crate) unit: UnitName,
     pub(crate) unit_file: RemotePath,
@@ -154,6 +171,8 @@ impl Layout {
             key: below(&format!("pki/kube-controller-manager/cert/{KEY}"))?,
             combined: below(&format!("pki/kube-controller-manager/cert/{COMBINED}"))?,
             serving: below(&format!("pki/kube-controller-manager/cert/{SERVING}"))?,
+            service_account_key: below("pki/service-account/sa.key")?,
+            service_account_public_keys: below("pki/service-account/sa.pub")?,
             kubeconfig: below("kubeconfig/kube-controller-manager.kubeconfig")?,
             unit: UNIT.parse().map_err(|error: kcm_systemd::UnitError| wrong(in_full(&error)))?,
             unit_file: RemotePath::new(format!("{UNIT_FOLDER}/{UNIT}"))
@@ -271,6 +290,8 @@ impl Layout {
             Role::Key => &self.key,
             Role::Combined => &self.combined,
             Role::Serving => &self.serving,
+            Role::ServiceAccountKey => &self.service_account_key,
+            Role::ServiceAccountPublicKeys => &self.service_account_public_keys,
             Role::Kubeconfig => &self.kubeconfig,
             Role::Binary => &self.executable,
             Role::Unit => &self.unit_file,

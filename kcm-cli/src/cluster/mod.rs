@@ -120,8 +120,36 @@ pub struct Pki {
     pub renew_before: Option<Duration>,
     /// True if kcm issues the serving certificate.
     pub serving_certificate: bool,
+    /// The separate key that signs service account tokens; `None` if the CA key signs them.
+    pub service_account_key: Option<ServiceAccountKey>,
     /// Folder of the client certificate and key.
     pub directory: PathBuf,
+}
+
+/// A separate key that signs service account tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccountKey {
+    /// Path of the key on the operator's machine.
+    pub file: PathBuf,
+    /// Algorithm of a new key.
+    pub algorithm: KeyAlgorithm,
+}
+
+impl ServiceAccountKey {
+    /// Returns the path of the public keys with which API servers verify tokens: `file` with the
+    /// extension `pub`.
+    #[must_use]
+    pub fn public_file(&self) -> PathBuf {
+        self.file.with_extension("pub")
+    }
+
+    /// Returns the path of the key that a rotation introduces next.
+    #[must_use]
+    pub fn next_file(&self) -> PathBuf {
+        let mut path = self.file.as_os_str().to_owned();
+        path.push(".next");
+        path.into()
+    }
 }
 
 /// Paths on the masters, and the files that kcm uploads beside identity, kubeconfig and unit.

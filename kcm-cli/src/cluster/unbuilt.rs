@@ -6,10 +6,7 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
     UNBUILT.iter().find(|(key, _)| *key == folded).map(|(_, feature)| *feature)
 }
 
-const UNBUILT: &[(&str, &str)] = &[
-    ("identity", "one identity per master"),
-    ("serviceaccountkey", "a separate service-account key"),
-];
+const UNBUILT: &[(&str, &str)] = &[("identity", "one identity per master")];
 
 #[cfg(test)]
 mod tests {
@@ -17,7 +14,7 @@ mod tests {
 
     #[test]
     fn a_planned_key_is_known_however_it_is_written() {
-        assert_eq!(feature("serviceAccountKey"), feature("service-account-key"));
+        assert_eq!(feature("identity"), feature("Identity"));
         assert!(feature("clusterCIDR").is_none());
     }
 }

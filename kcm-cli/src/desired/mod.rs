@@ -4,6 +4,7 @@ mod kubeconfig;
 pub(crate) mod meaning;
 mod service;
 
+use kcm_pki::PublicKey;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -13,6 +14,7 @@ use crate::cluster::{Cluster, CredentialsForm};
 use crate::desired::meaning::{EffectiveContent, Reference};
 use crate::observed::ObservedMaster;
 use crate::observed::accounts::Owners;
+use crate::pki::token_key::{TokenKey, TokenKeyOrigin, key_id};
 use crate::pki::{Binary, IdentityRequest, Pair};
 use crate::util::explanation::Explanation;
 use crate::util::files::{Bytes, Mode, Owner, RemotePath};
@@ -46,6 +48,9 @@ pub struct DesiredMaster {
     /// Path of the file with serving certificate and key, with the same rule.
     #[serde(skip)]
     pub(crate) serving: RemotePath,
+    /// Path of the key for service account tokens, with the same rule.
+    #[serde(skip)]
+    pub(crate) service_account_key: RemotePath,
     /// The service.
     pub service: DesiredService,
 }
@@ -174,6 +179,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) trust: Option<&'a str>,
     /// The CA key, if it is distributed and is on this machine.
     pub(crate) ca_key: Option<&'a Bytes>,
+    /// The separate key that signs service account tokens, if there is one.
+    pub(crate) token_key: Option<&'a TokenKey>,
     /// The kube-controller-manager program, if it is distributed.
     pub(crate) binary: Option<&'a Binary>,
 }
@@ -185,7 +192,7 @@ pub(crate) fn desired(
     owners: &[Owners],
     materials: Materials<'_>,
 ) -> Result<Desired, DesiredError> {
-    let Materials { identity, serving, ca, trust, ca_key, binary } = materials;
+    let Materials { identity, serving, ca, trust, ca_key, token_key, binary } = materials;
     let mut shared = Vec::new();
     if cluster.install.distribute_ca {
         shared.extend([ca_certificate(layout, ca), self::ca_key(layout, ca, ca_key)]);
@@ -199,6 +206,7 @@ pub(crate) fn desired(
             .then(|| both(layout, Role::Combined, identity)),
     );
     shared.extend(serving.map(|serving| both(layout, Role::Serving, serving)));
+    shared.extend(token_key.into_iter().flat_map(|key| service_account_keys(layout, key)));
     let place_of_kubeconfig = shared.len();
     shared.extend(binary.map(|binary| self::binary(layout, binary)));
     let owners = owners.iter().copied().chain(std::iter::repeat(Owners::ROOT));
@@ -216,9 +224,15 @@ pub(crate) fn desired(
             _ => Artifact { owner: owners.files, ..artifact },
         });
         let artifacts = owned.chain([unit]).collect();
-        let (combined, serving) = (layout.combined.clone(), layout.serving.clone());
-        let name = master.name.to_string();
-        Ok(DesiredMaster { name, artifacts, reads, combined, serving, service: known })
+        Ok(DesiredMaster {
+            name: master.name.to_string(),
+            artifacts,
+            reads,
+            combined: layout.combined.clone(),
+            serving: layout.serving.clone(),
+            service_account_key: layout.service_account_key.clone(),
+            service: known,
+        })
     });
     Ok(Desired { masters: masters.collect::<Result<_, DesiredError>>()? })
 }
@@ -243,6 +257,22 @@ fn ca_key(layout: &Layout, ca: Option<&str>, key: Option<&Bytes>) -> Artifact {
         (Some(_), None) => (Content::AsItIs, String::new()),
     };
     artifact(layout, Role::CaKey, content, view)
+}
+
+/// Renders the key that signs service account tokens, and the public keys that verify them.
+fn service_account_keys(layout: &Layout, key: &TokenKey) -> [Artifact; 2] {
+    let private = Bytes::new(key.private.to_pem().as_bytes());
+    let view = match key.origin {
+        TokenKeyOrigin::New => {
+            format!("a new private key, {}\n", key.private.public_key().key_type())
+        }
+        TokenKeyOrigin::Stored | TokenKeyOrigin::Next => view::key(private.digest()),
+    };
+    let private = artifact(layout, Role::ServiceAccountKey, Content::Known(private), view);
+    let public = Content::Known(Bytes::new(key.bundle()));
+    let line = |key: &PublicKey| format!("public key {}\n", key_id(key));
+    let view = key.public_keys.iter().map(line).collect();
+    [private, artifact(layout, Role::ServiceAccountPublicKeys, public, view)]
 }
 
 fn binary(layout: &Layout, binary: &Binary) -> Artifact {

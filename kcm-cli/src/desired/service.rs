@@ -34,7 +34,8 @@ pub(super) fn service(
     let flags = flags(cluster, layout, master).map_err(&invalid)?;
     let is_named =
         |role: &Role| flags.iter().any(|(_, value)| value == layout.path(*role).as_str());
-    let named = [Role::CaCertificate, Role::CaKey, Role::Trust].into_iter().filter(is_named);
+    let named = [Role::CaCertificate, Role::CaKey, Role::Trust, Role::ServiceAccountKey];
+    let named = named.into_iter().filter(is_named);
     let reads = named.chain([Role::Kubeconfig, Role::Binary, Role::Unit]).collect();
     // Root without capabilities is also limited by file permissions.
     let is_bound = owners.service != Owner::ROOT || cluster.service.hardening == Hardening::Strict;
@@ -49,7 +50,7 @@ pub(super) fn service(
         }),
         signers: signers(cluster, layout, &flags),
         read_once: files_of(&flags, |name| !is_reloaded(name)),
-        service_account_key: flags.get("service-account-private-key-file").map(str::to_owned),
+        service_account_key: flags.get(SIGNS_TOKENS).map(str::to_owned),
         serving: serving(&flags),
         account: is_bound.then_some(owners.service),
         user: cluster.service.user.as_ref().map(ToString::to_string),
@@ -149,6 +150,8 @@ fn serving(flags: &Flags) -> Option<SocketAddr> {
 
 /// The flags that name the serving certificate and key.
 const SERVED_FROM: [&str; 2] = ["tls-cert-file", "tls-private-key-file"];
+/// The flag that names the key for service account tokens.
+const SIGNS_TOKENS: &str = "service-account-private-key-file";
 
 fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
     let name = FlagName::parse(name).map_err(|error| in_full(&error))?;
@@ -161,6 +164,11 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
     let kubeconfig = layout.kubeconfig.as_str();
     let (ca_certificate, ca_key) = (layout.ca_certificate.as_str(), layout.ca_key.as_str());
     let trust = if cluster.pki.trust.is_some() { &layout.trust } else { &layout.ca_certificate };
+    let token_key = if cluster.pki.service_account_key.is_some() {
+        &layout.service_account_key
+    } else {
+        &layout.ca_key
+    };
     let mut flags = Flags::from_pairs([
         ("allocate-node-cidrs", "true"),
         ("authentication-kubeconfig", kubeconfig),
@@ -173,7 +181,7 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
         ("kubeconfig", kubeconfig),
         ("leader-elect", "true"),
         ("root-ca-file", trust.as_str()),
-        ("service-account-private-key-file", ca_key),
+        (SIGNS_TOKENS, token_key.as_str()),
         ("service-cluster-ip-range", &cluster.service_cluster_ip_range.to_string()),
         ("use-service-account-credentials", "true"),
         ("v", "2"),
@@ -188,9 +196,16 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
         }
     }
     for (name, change) in &master.flags {
-        if cluster.pki.serving_certificate && SERVED_FROM.contains(&name.as_str()) {
+        let key = match name.as_str() {
+            SIGNS_TOKENS if cluster.pki.service_account_key.is_some() => Some("serviceAccountKey"),
+            name if cluster.pki.serving_certificate && SERVED_FROM.contains(&name) => {
+                Some("servingCertificate")
+            }
+            _ => None,
+        };
+        if let Some(key) = key {
             return Err(format!(
-                "flags.{name} conflicts with pki.servingCertificate, which sets the same flag; remove one of them"
+                "flags.{name} conflicts with pki.{key}, which sets the same flag; remove one of them"
             ));
         }
         match change {

@@ -52,6 +52,10 @@ pub enum FindingCode {
     CaMismatch,
     /// The service would sign tokens with a different key than now.
     ServiceAccountKeyMismatch,
+    /// An API server does not verify tokens of both service account keys.
+    ServiceAccountKeyUnverified,
+    /// A former service account key is still in use.
+    ServiceAccountKeyInUse,
     /// A CA key does not match the certificate beside it.
     CaKeyMismatch,
     /// The CA files differ between masters.

@@ -10,6 +10,7 @@ use super::clock::ClockOffset;
 use super::credentials::Credentials;
 use super::error::ApiError;
 use super::lease::Lease;
+use super::token_keys::{LegacyToken, TokenVerification};
 use super::via::Via;
 
 /// Greatest clock offset that is safe. Certificates are backdated by five minutes.
@@ -67,4 +68,25 @@ pub trait ControlPlane: fmt::Debug + Send + Sync {
     /// # Errors
     /// The credentials cannot be used.
     async fn open(&self, credentials: &Credentials, via: Via) -> Result<Arc<dyn Api>, ApiError>;
+
+    /// Queries the server that `credentials` name for the keys with which it verifies service
+    /// account tokens. Creates a short-lived token, and no object.
+    ///
+    /// # Errors
+    /// The server is unreachable, refuses a request, or sends an unusable answer.
+    async fn token_verification(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<TokenVerification, ApiError>;
+
+    /// Lists the service account tokens in Secrets, without the tokens themselves.
+    ///
+    /// # Errors
+    /// The server is unreachable, refuses a request, or sends an unusable answer.
+    async fn legacy_tokens(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<Vec<LegacyToken>, ApiError>;
 }

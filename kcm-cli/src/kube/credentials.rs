@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kcm_kubeconfig::ServerUrl;
+use kcm_kubeconfig::{Secret, ServerUrl};
 
 use crate::cluster::Cluster;
 use crate::pki::{OperatorError, Pair, trusted};
@@ -19,6 +19,15 @@ pub enum Credentials {
         ca: String,
         /// The client certificate and its key.
         pair: Pair,
+    },
+    /// A bearer token, such as that of a service account.
+    Token {
+        /// URL of the server.
+        server: ServerUrl,
+        /// The CA that signed the server's certificate, as PEM.
+        ca: String,
+        /// The token.
+        token: Secret<String>,
     },
     /// A context of a kubeconfig. Everything that `kube` supports works, such as tokens and exec
     /// plugins, except proxies.
@@ -72,6 +81,22 @@ impl Credentials {
         match self {
             Self::Component { ca, pair, .. } => {
                 Self::Component { server: url.clone(), ca: ca.clone(), pair: pair.clone() }
+            }
+            Self::Token { ca, token, .. } => {
+                Self::Token { server: url.clone(), ca: ca.clone(), token: token.clone() }
+            }
+            Self::Kubeconfig(_) => self.clone(),
+        }
+    }
+
+    /// Returns credentials for the same server with a token in place of the certificate. A
+    /// kubeconfig keeps its user.
+    #[cfg(feature = "kube")]
+    pub(crate) fn bearing(&self, token: &str) -> Self {
+        match self {
+            Self::Component { server, ca, .. } | Self::Token { server, ca, .. } => {
+                let token = Secret::new(token.to_owned());
+                Self::Token { server: server.clone(), ca: ca.clone(), token }
             }
             Self::Kubeconfig(_) => self.clone(),
         }

@@ -13,6 +13,7 @@ use super::control_plane::{Accepted, Api, ControlPlane, LeaseStore};
 use super::credentials::Credentials;
 use super::error::{ApiError, Problem, Step};
 use super::lease::{LEASE_NAME, LEASE_NAMESPACE, Lease};
+use super::token_keys::{LegacyToken, TokenVerification};
 use super::via::Via;
 use crate::cluster::layout;
 
@@ -28,6 +29,7 @@ struct State {
     version: u64,
     writes: Vec<Value>,
     script: VecDeque<Scripted>,
+    tokens: TokenVerification,
 }
 
 /// The behavior of the store for one request.
@@ -72,6 +74,11 @@ impl FakeLeases {
     #[must_use]
     pub fn writes(&self) -> Vec<Value> {
         self.state().writes.clone()
+    }
+
+    /// Sets the keys with which the fake verifies service account tokens; at first there are none.
+    pub fn set_tokens(&self, tokens: TokenVerification) {
+        self.state().tokens = tokens;
     }
 
     /// Scripts the next requests, one entry each. Requests after the script succeed.
@@ -170,6 +177,27 @@ impl Api for FakeLeases {
 impl ControlPlane for FakeLeases {
     async fn open(&self, _credentials: &Credentials, _via: Via) -> Result<Arc<dyn Api>, ApiError> {
         Ok(Arc::new(self.clone()))
+    }
+
+    async fn token_verification(
+        &self,
+        _credentials: &Credentials,
+        _via: Via,
+    ) -> Result<TokenVerification, ApiError> {
+        let mut state = self.state();
+        match state.next() {
+            Scripted::Answers | Scripted::After(_) => Ok(state.tokens.clone()),
+            Scripted::LosesAnswer | Scripted::LosesRequest => Err(failed(lost())),
+            Scripted::Fails(code) => Err(failed(unavailable(code))),
+        }
+    }
+
+    async fn legacy_tokens(
+        &self,
+        _credentials: &Credentials,
+        _via: Via,
+    ) -> Result<Vec<LegacyToken>, ApiError> {
+        Ok(Vec::new())
     }
 }
 

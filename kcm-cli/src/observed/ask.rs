@@ -49,11 +49,13 @@ pub(crate) fn signing_files<'a>(
 }
 
 /// The managed files in the order of [`ObservedFiles`], each with the view in which it is read.
-const FILES: [(Role, Option<View>); 10] = [
+const FILES: [(Role, Option<View>); 12] = [
     (Role::Certificate, Some(View::Certificates)),
     (Role::Key, None),
     (Role::Combined, Some(View::Certificates)),
     (Role::Serving, Some(View::Certificates)),
+    (Role::ServiceAccountKey, None),
+    (Role::ServiceAccountPublicKeys, None),
     (Role::Kubeconfig, Some(View::KubeconfigPublic)),
     (Role::Unit, Some(View::Whole)),
     (Role::CaCertificate, Some(View::Certificates)),
@@ -243,6 +245,8 @@ fn observed_files(
         key: file(None)?,
         combined: file(text(replies)?)?,
         serving: file(text(replies)?)?,
+        service_account_key: file(None)?,
+        service_account_public_keys: file(None)?,
         kubeconfig: file(text(replies)?)?,
         unit: file(text(replies)?)?,
         ca_certificate: file(text(replies)?)?,

@@ -9,6 +9,7 @@ pub(crate) mod effective;
 mod error;
 mod held;
 mod links;
+pub(crate) mod token_keys;
 pub(crate) mod trust;
 
 use std::borrow::Cow;
@@ -115,6 +116,10 @@ pub struct ObservedFiles {
     pub combined: ObservedFile,
     /// The serving pair, with the PEM text of its certificate.
     pub serving: ObservedFile,
+    /// The key that signs service account tokens. Only its digest is observed.
+    pub service_account_key: ObservedFile,
+    /// The public keys of service account tokens. Only the digest of the file is observed.
+    pub service_account_public_keys: ObservedFile,
     /// The kubeconfig, with its public lines.
     pub kubeconfig: ObservedFile,
     /// The unit, with its text.
@@ -212,6 +217,8 @@ impl ObservedFiles {
             Role::Key => &self.key,
             Role::Combined => &self.combined,
             Role::Serving => &self.serving,
+            Role::ServiceAccountKey => &self.service_account_key,
+            Role::ServiceAccountPublicKeys => &self.service_account_public_keys,
             Role::Kubeconfig => &self.kubeconfig,
             Role::Binary => &self.binary,
             Role::Unit => &self.unit,

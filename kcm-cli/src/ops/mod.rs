@@ -13,6 +13,7 @@ pub(crate) mod logs;
 pub(crate) mod remove;
 pub(crate) mod renew;
 pub(crate) mod rollback;
+pub mod rotate;
 #[cfg(feature = "kube")]
 pub mod smoke;
 mod sources;

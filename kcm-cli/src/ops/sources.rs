@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::event::{Event, EventSink};
 use crate::observed::accounts::{Accounts, Owners};
 use crate::observed::{Observed, observe};
+use crate::pki::token_key::TokenKey;
 use crate::pki::{Ca, Inputs};
 use crate::plan::choose::{Decisions, Site, choose, decided};
 use crate::plan::{MasterPlan, Plan};
@@ -53,6 +54,15 @@ impl Sources {
 
     pub(super) fn inputs(&self) -> &Inputs {
         &self.inputs
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Replaces the key that signs service account tokens.
+    pub(super) fn sign_tokens_with(&mut self, key: TokenKey) {
+        self.inputs.token_key = Some(key);
     }
 
     pub(super) fn observed(&self) -> &Observed {
@@ -108,9 +118,8 @@ pub(super) async fn checked(run: Run<'_>, mut prepared: Prepared) -> Result<Prep
     let Prepared { observed, desired, plan, layout, inputs, findings, .. } = &mut prepared;
     if let (PlanInputs::ClusterFile(from), Some(desired)) = (inputs, desired) {
         check_signer(run, plan, &from.inputs).await?;
-        let Inputs { ca, request, trust, .. } = &from.inputs;
-        let (cluster, trust) = (run.cluster, trust.as_deref());
-        let subject = Subject { cluster, layout, ca, request, trust, desired, observed, plan };
+        let (cluster, inputs) = (run.cluster, &from.inputs);
+        let subject = Subject { cluster, layout, inputs, desired, observed, plan };
         (from.examined, *findings) = preflight::check(run, subject).await?;
     }
     Ok(prepared)

@@ -14,6 +14,7 @@ use super::binary::uploaded_binary;
 use super::exposure;
 use super::serving;
 use super::store::{read_identity, read_serving_pair};
+use super::token_key::{TokenKey, TokenKeys};
 use super::{Binary, Found, OperatorError, Pair};
 use crate::cluster::layout::{CERTIFICATE, KEY};
 use crate::cluster::{Cluster, CredentialsForm, Pki};
@@ -46,6 +47,8 @@ pub struct Inputs {
     pub trust: Option<String>,
     /// The CA key, if it exists and must be distributed.
     pub ca_key: Option<Bytes>,
+    /// The separate key that signs service account tokens, if there is one.
+    pub token_key: Option<TokenKey>,
     /// The kube-controller-manager binary, if kcm distributes it.
     pub binary: Option<Binary>,
     /// The existing client pair, if both files exist.
@@ -100,6 +103,8 @@ impl Inputs {
         } else {
             None
         };
+        let token_key = cluster.pki.service_account_key.as_ref();
+        let token_key = token_key.map(|key| TokenKeys::read(key)?.signing(key)).transpose()?;
         let binary = uploaded_binary(cluster)?;
         let serving = read_serving(cluster, &request)?;
         let ca_key_file = cluster.pki.ca_key.iter();
@@ -111,6 +116,7 @@ impl Inputs {
             ca,
             trust,
             ca_key,
+            token_key,
             binary,
             pair,
             key_is_missing,

@@ -11,6 +11,7 @@ mod passphrase;
 pub(crate) mod serving;
 pub mod signer;
 mod store;
+pub(crate) mod token_key;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::util::explanation::Explanation;
-use crate::util::files::{FileError, FileErrorKind, InvalidPath, RemotePath};
+use crate::util::files::{
+    FileError, FileErrorKind, FolderLock, FolderLockError, InvalidPath, NewFolders, RemotePath,
+    words,
+};
 
 pub use binary::Binary;
 pub(crate) use binary::{holds, program_facts, uploaded_binary};
@@ -37,6 +41,7 @@ pub(crate) use store::{
     Purpose, read_request, recover, remove_request, request_path, store_ca, store_identity,
     store_request, store_serving,
 };
+pub use token_key::TokenKey;
 
 /// An error of the files on the operator's machine. No file was changed.
 #[derive(Debug, Error)]
@@ -123,6 +128,24 @@ fn in_the_way(path: &Path) -> String {
         }
         _ => "is a directory; replace the directory with the file or correct the path".to_owned(),
     }
+}
+
+/// Takes the lock of the folder of a file on this machine, and creates the folder if necessary.
+pub(crate) fn lock_folder(
+    what: &'static str,
+    file: &RemotePath,
+) -> Result<FolderLock, OperatorError> {
+    let folder = file.parent().unwrap_or_else(|| file.clone());
+    FolderLock::take(Path::new(folder.as_str()), NewFolders::Exact).map_err(|error| {
+        let detail = match error {
+            FolderLockError::Held => {
+                "another kcm process holds the lock on this folder; wait until that process exits"
+                    .to_owned()
+            }
+            FolderLockError::Io(error) => words(&error),
+        };
+        OperatorError::File { what, error: FileError::new(&folder, FileErrorKind::Other, detail) }
+    })
 }
 
 /// Returns the absolute, normalized form of a path: symbolic links and `..` are resolved in its

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{OperatorError, absolute, exposure, in_the_way};
+use super::{OperatorError, absolute, exposure, in_the_way, lock_folder};
 use crate::util::files::{
-    self, Disk, Effect, FileError, FileErrorKind, FileSystem, FolderLock, FolderLockError, Mode,
-    NewFolders, NodeKind, RemotePath, words,
+    self, Disk, Effect, FileError, FileErrorKind, FileSystem, Mode, NodeKind, RemotePath,
 };
 
 const FILES: &str = "the files of --out";
@@ -63,24 +62,14 @@ impl NamedPaths {
         }
         let resolve = |path: &Path| absolute(FILES, path);
         let key = resolve(&self.key)?;
-        let folder = key.parent().unwrap_or_else(|| key.clone());
-        let failed = |error| OperatorError::File { what: FILES, error };
-        let _lock = FolderLock::take(Path::new(folder.as_str()), NewFolders::Exact).map_err(|error| {
-            let detail = match error {
-                FolderLockError::Held => {
-                    "another kcm process holds the lock on this folder; wait until that process exits".to_owned()
-                }
-                FolderLockError::Io(error) => words(&error),
-            };
-            failed(FileError::new(&folder, FileErrorKind::Other, detail))
-        })?;
+        let _lock = lock_folder(FILES, &key)?;
         let mut store = Store {
             certificate: resolve(&self.certificate)?,
             key,
             request: resolve(&self.request)?,
             files: &mut Disk::folder("/"),
         };
-        store.write(content).map_err(failed)
+        store.write(content).map_err(|error| OperatorError::File { what: FILES, error })
     }
 }
 

@@ -1,16 +1,16 @@
 //! Stores the CA, the client pair and the serving pair on the operator's machine.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::exposure;
 use super::{
     CA_CERT, CA_KEY, Found, IDENTITY, OperatorError, Pair, PairStore, SERVING_PAIR, absolute,
+    lock_folder,
 };
 use crate::cluster::{Pki, layout};
 use crate::util::files::{
-    self, Disk, FileError, FileErrorKind, FolderLock, FolderLockError, NewFolders, RemotePath,
-    read_small, words,
+    self, Disk, FileError, FileErrorKind, FolderLock, RemotePath, read_small,
 };
 
 const REQUEST: &str = "the certificate request (pki.directory)";
@@ -209,16 +209,6 @@ impl Place {
     }
 
     fn lock(&self) -> Result<FolderLock, OperatorError> {
-        let folder = self.key.parent().unwrap_or_else(|| self.key.clone());
-        FolderLock::take(Path::new(folder.as_str()), NewFolders::Exact).map_err(|error| {
-            let (kind, detail) = match error {
-                FolderLockError::Held => (
-                    FileErrorKind::Other,
-                    "another kcm process holds the lock on this folder; wait until that process exits".to_owned(),
-                ),
-                FolderLockError::Io(error) => (FileErrorKind::Other, words(&error)),
-            };
-            OperatorError::File { what: self.what, error: FileError::new(&folder, kind, detail) }
-        })
+        lock_folder(self.what, &self.key)
     }
 }

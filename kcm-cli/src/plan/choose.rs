@@ -45,8 +45,9 @@ impl<'a> Site<'a> {
         let Self { cluster, layout, owners, inputs, .. } = self;
         let ca = inputs.ca.present().map(|ca| ca.certificate().to_pem());
         let (ca_key, binary) = (inputs.ca_key.as_ref(), inputs.binary.as_ref());
+        let token_key = inputs.token_key.as_ref();
         let (ca, trust) = (ca.as_deref(), inputs.trust.as_deref());
-        let materials = Materials { identity, serving, ca, trust, ca_key, binary };
+        let materials = Materials { identity, serving, ca, trust, ca_key, token_key, binary };
         desired(cluster, layout, owners, materials)
     }
 

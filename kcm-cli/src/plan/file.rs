@@ -117,7 +117,12 @@ fn write(artifact: &Artifact, found: &ObservedFile) -> Step {
 /// Returns the change as a unified diff of the redacted views.
 fn diff(artifact: &Artifact, found: &ObservedFile) -> String {
     let before = match (&found.state, &found.text, artifact.role) {
-        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey) => view::key(*digest),
+        (PathState::File { digest, .. }, _, Role::Key | Role::CaKey | Role::ServiceAccountKey) => {
+            view::key(*digest)
+        }
+        (PathState::File { digest, .. }, _, Role::ServiceAccountPublicKeys) => {
+            format!("public keys, file {digest}\n")
+        }
         (PathState::File { digest, size, .. }, _, Role::Binary) => view::binary(*size, *digest),
         (_, Some(text), Role::Certificate | Role::CaCertificate) => view::certificate(text),
         (_, Some(text), Role::Trust) => view::certificates(text),

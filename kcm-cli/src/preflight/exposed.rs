@@ -10,10 +10,23 @@ use crate::util::words::command;
 use super::files::is_touched;
 
 /// The managed files that hold a key.
-const KEYS: [Role; 5] = [Role::Key, Role::CaKey, Role::Combined, Role::Serving, Role::Kubeconfig];
+const KEYS: [Role; 6] = [
+    Role::Key,
+    Role::CaKey,
+    Role::Combined,
+    Role::Serving,
+    Role::ServiceAccountKey,
+    Role::Kubeconfig,
+];
 /// The managed files that every user may read, and that other users must not change.
-const PUBLIC: [Role; 5] =
-    [Role::CaCertificate, Role::Trust, Role::Certificate, Role::Unit, Role::Binary];
+const PUBLIC: [Role; 6] = [
+    Role::CaCertificate,
+    Role::Trust,
+    Role::Certificate,
+    Role::ServiceAccountPublicKeys,
+    Role::Unit,
+    Role::Binary,
+];
 
 /// Findings on files of one master that are open to all users.
 pub(crate) struct Exposed {

@@ -14,7 +14,7 @@ pub(super) fn evaluate(subject: Subject<'_>, found: &mut Sink) {
     if !matches!(subject.plan.identity, Some(Decision::Issue { .. })) {
         return;
     }
-    let mut entries = subject.request.subject.names().iter();
+    let mut entries = subject.inputs.request.subject.names().iter();
     if entries.any(|entry| entry.organization == MASTERS) {
         return;
     }

@@ -14,10 +14,8 @@ use crate::plan;
 use crate::transport::{Activity, Observation, PathState};
 use crate::util::words::command;
 
-const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
 /// Help text with all steps that a safe change of the CA requires.
 const CA_ROTATION: &str = "first make the API server and every client trust both CAs; then issue with the new CA and remove the old CA; then apply with --replace-ca";
-const KEY_ROTATION: &str = "first give every API server the new public key as a second --service-account-key-file; then apply with --replace-service-account-key; remove the old key after the last token signed with the old key has expired";
 
 pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
@@ -42,7 +40,7 @@ pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink)
             |role: Role| desired.artifacts.iter().any(|artifact| artifact.role == role);
         found.extend(files::named(
             subject.layout,
-            subject.ca,
+            &subject.inputs.ca,
             &desired.service,
             observed,
             is_brought,
@@ -53,15 +51,10 @@ pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink)
         }
         missing(subject, desired, observed, found);
         found.extend(strays(subject.layout, observed));
-        if matches!(observed.probe.unit.activity, Activity::Active { .. })
-            && !consent.replace_service_account_key
-        {
-            found.extend(service_account_key(subject, desired, observed));
-        }
     }
     let masters: Vec<_> = subject.observed.masters.iter().collect();
     found.extend(host_names(&masters));
-    for role in [Role::CaCertificate, Role::CaKey] {
+    for role in [Role::CaCertificate, Role::CaKey, Role::ServiceAccountKey] {
         let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
         let reading = masters.filter(|(desired, _)| desired.reads.contains(&role));
         let reading: Vec<_> = reading.map(|(_, observed)| observed).collect();
@@ -139,35 +132,6 @@ pub(crate) fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<
     Some(Finding::error(FindingCode::CaMismatch, master, problem, help))
 }
 
-/// Refuses to replace the key with which a running service signs tokens.
-fn service_account_key(
-    subject: Subject<'_>,
-    desired: &DesiredMaster,
-    observed: &ObservedMaster,
-) -> Option<Finding> {
-    let before = &*token_key(observed)?;
-    let after = desired.service.service_account_key.as_deref();
-    let is_same = after == Some(before) && !replaces(subject, observed, before);
-    if is_same {
-        return None;
-    }
-    let after = after.unwrap_or("none");
-    let problem = format!(
-        "the running kube-controller-manager signs tokens with {before}; with {after} instead, or with that file replaced, the tokens of running Pods would become invalid"
-    );
-    Some(Finding::error(
-        FindingCode::ServiceAccountKeyMismatch,
-        &observed.name,
-        problem,
-        KEY_ROTATION,
-    ))
-}
-
-/// Returns the path of the key with which the service signs tokens, by its flags.
-fn token_key(observed: &ObservedMaster) -> Option<String> {
-    unit_flag(observed, SERVICE_ACCOUNT_KEY)
-}
-
 /// Returns the value of a flag in the unit on the master.
 pub(super) fn unit_flag(observed: &ObservedMaster, flag: &str) -> Option<String> {
     if let Some(meaning) = observed.effective.as_ref().and_then(|unit| unit.meaning().ok()) {
@@ -179,15 +143,6 @@ pub(super) fn unit_flag(observed: &ObservedMaster, flag: &str) -> Option<String>
     let arguments = line.commands.first()?.arguments.iter();
     let last = arguments.filter_map(|word| word.to_str()?.strip_prefix(&prefix)).next_back()?;
     Some(last.to_owned())
-}
-
-/// Reports whether the plan replaces the existing file at a path.
-fn replaces(subject: Subject<'_>, observed: &ObservedMaster, path: &str) -> bool {
-    let planned = subject.plan.masters.iter().find(|planned| planned.name == observed.name);
-    let mut steps = planned.into_iter().flat_map(|planned| &planned.steps);
-    steps.any(|step| {
-        matches!(step, plan::Step::Write { path: written, before: PathState::File { .. }, .. } if written.as_str() == path)
-    })
 }
 
 /// Finds a missing or unusable program where kcm does not upload it.

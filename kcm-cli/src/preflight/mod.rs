@@ -12,6 +12,7 @@ mod masters;
 mod program;
 mod room;
 mod signers;
+mod token_keys;
 mod trust;
 mod units;
 mod uploaded;
@@ -28,7 +29,7 @@ use crate::finding::{Finding, Severity, grouped, listed};
 use crate::fleet::Network;
 use crate::kube::ClockOffset;
 use crate::observed::Observed;
-use crate::pki::{Ca, IdentityRequest, OperatorError};
+use crate::pki::{Inputs, OperatorError};
 use crate::plan::Plan;
 use crate::util::words::count;
 
@@ -41,6 +42,7 @@ pub(crate) use masters::{
     ca_file, equal_files, host_names, strays, unreadable_note, untrusted_folders,
 };
 pub(crate) use program::{evaluate as evaluate_program, too_new, version as program_version};
+pub(crate) use token_keys::signing_key;
 pub(crate) use units::units;
 
 /// Collected findings.
@@ -86,11 +88,8 @@ impl PreflightError {
 pub(crate) struct Subject<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) layout: &'a Layout,
-    pub(crate) ca: &'a Ca,
-    /// The request for a new identity.
-    pub(crate) request: &'a IdentityRequest,
-    /// PEM of all CA certificates that clients accept, if there are others than the CA's.
-    pub(crate) trust: Option<&'a str>,
+    /// The files on the operator's machine.
+    pub(crate) inputs: &'a Inputs,
     pub(crate) desired: &'a Desired,
     pub(crate) observed: &'a Observed,
     pub(crate) plan: &'a Plan,
@@ -124,6 +123,9 @@ pub(crate) async fn check(
     if !run.consent.replace_ca {
         trust::evaluate(subject, &mut found);
         trust::roots(run, subject, &mut found).await;
+    }
+    if !run.consent.replace_service_account_key {
+        token_keys::evaluate(run, subject, &mut found).await;
     }
     room::on_masters(subject, &mut found);
     room::on_this_machine(subject.cluster, subject.plan, &mut found)?;

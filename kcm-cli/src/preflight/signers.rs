@@ -31,7 +31,7 @@ fn mismatch(layout: &Layout, master: &ObservedMaster, signer: &SigningFiles) -> 
     let signing = Certificate::first_from_pem(pem.as_bytes()).ok()?;
     let seen = master.signs_with(key, View::PublicPart)?;
     let ours = format!("sha256:{seen}").parse::<Fingerprint>().ok();
-    let (problem, help) = match (public_part(&signing), ours) {
+    let (problem, help) = match (public_part(signing.public_key()), ours) {
         (Some(expected), Some(found)) if expected == found => return None,
         (Some(_), Some(_)) => (
             format!(

@@ -22,9 +22,9 @@ const ROOTS: &str = "root-ca-file";
 const HELP: &str = "add the CA to the bundle of `pki.trust`, or set `pki.caCert` to the CA of the cluster; to remove the CA, first issue certificates of another CA that all trust to every client and server, then add --replace-ca";
 
 pub(super) fn evaluate(subject: Subject<'_>, found: &mut Sink) {
-    let Ca::Present(ca) = subject.ca else { return };
+    let Ca::Present(ca) = &subject.inputs.ca else { return };
     let alone;
-    let wanted = if let Some(pem) = subject.trust {
+    let wanted = if let Some(pem) = subject.inputs.trust.as_deref() {
         pem
     } else {
         alone = ca.certificate().to_pem();
@@ -90,8 +90,8 @@ pub(super) async fn roots(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) 
 /// Returns the CA certificates that kcm writes to `path`, if it manages that file.
 fn brought(subject: Subject<'_>, path: Option<&str>) -> Option<String> {
     let path = path?;
-    match subject.ca {
-        _ if path == subject.layout.trust.as_str() => subject.trust.map(str::to_owned),
+    match &subject.inputs.ca {
+        _ if path == subject.layout.trust.as_str() => subject.inputs.trust.clone(),
         Ca::Present(ca) if subject.cluster.install.distribute_ca => {
             let is_ca = path == subject.layout.ca_certificate.as_str();
             is_ca.then(|| ca.certificate().to_pem())
@@ -158,7 +158,7 @@ fn lost(
     if lost.is_empty() {
         return None;
     }
-    let key = if subject.trust.is_some() { "pki.trust" } else { "pki.caCert" };
+    let key = if subject.inputs.trust.is_some() { "pki.trust" } else { "pki.caCert" };
     let problem = format!(
         "{} trusts a CA that {key} does not contain; kcm removes a CA only with --replace-ca: {}",
         subject.layout.path(role),

@@ -42,6 +42,7 @@ pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error>
         return Ok(Outcome::unchanged(run, &prepared.plan));
     }
     let locks = lock_all(run.fleet).await?;
+    store_service_account_key(run, &prepared)?;
     for (master, replaced_at) in prepared.restores.iter().cloned() {
         run.events.event(&Event::Restores { master, replaced_at });
     }
@@ -56,6 +57,16 @@ pub async fn execute(run: Run<'_>, prepared: Prepared) -> Result<Outcome, Error>
     let leader = verify_leader(&election, &masters).await;
     drop(locks);
     Ok(Outcome::of(run, &prepared.plan, masters, leader))
+}
+
+/// Stores a new service account key on this machine before a master receives it.
+fn store_service_account_key(run: Run<'_>, prepared: &Prepared) -> Result<(), Error> {
+    let PlanInputs::ClusterFile(from) = &prepared.inputs else { return Ok(()) };
+    if !prepared.plan.writes(Role::ServiceAccountKey) {
+        return Ok(());
+    }
+    let place = run.cluster.pki.service_account_key.as_ref();
+    Ok(pki::token_key::store_token_key(place, from.inputs.token_key.as_ref())?)
 }
 
 /// Issues and stores the CA and the certificates that the plan requires.

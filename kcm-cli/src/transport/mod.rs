@@ -83,7 +83,7 @@ pub use inspect::{Inspect, Inspected, ProcessFacts};
 pub(crate) use interpret::{public_kubeconfig, staged};
 pub use journal::{Journal, JournalEntry, JournalError, JournalQuestion, JournalStart};
 pub use local::Local;
-pub(crate) use public_part::of_certificate as public_part;
+pub(crate) use public_part::{of_jwk as public_part_of_jwk, of_public_key as public_part};
 pub use reply::{
     Activity, Connection, Enablement, Examined, Listener, Observation, Output, PathState,
     ProbeReply, ProgramFacts, Replies, Reply, Settled, UnitState,

@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use kcm_pki::{Certificate, Fingerprint};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use kcm_pki::{Fingerprint, PublicKey};
 use regex::Regex;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// Pattern of an RSA key in PKCS#8 or PKCS#1 (RFC 8017, appendix A.1.2): the modulus ends where the
@@ -35,10 +36,25 @@ pub(super) fn of_key(pem: &[u8]) -> Option<Fingerprint> {
     digest_of(&*PATTERNS, &first_key(pem)?)
 }
 
-/// Returns the digest of the same part of a certificate's key, or `None` for a key of another kind.
-pub(crate) fn of_certificate(certificate: &Certificate) -> Option<Fingerprint> {
+/// Returns the digest of the same part of a public key, or `None` for a key of another kind.
+pub(crate) fn of_public_key(key: &PublicKey) -> Option<Fingerprint> {
     static PATTERNS: LazyLock<[Regex; 2]> = LazyLock::new(|| [RSA_PUBLIC, EC_PUBLIC].map(pattern));
-    digest_of(&*PATTERNS, certificate.public_key().der())
+    digest_of(&*PATTERNS, key.der())
+}
+
+/// Returns the digest of the same part of a JSON Web Key (RFC 7518 section 6), or `None` for a key of
+/// another kind.
+pub(crate) fn of_jwk(key: &Value) -> Option<Fingerprint> {
+    let octets = |name: &str| {
+        let text = key.get(name)?.as_str()?;
+        URL_SAFE_NO_PAD.decode(text).ok()
+    };
+    let digits = match key.get("kty")?.as_str()? {
+        "RSA" => hexadecimal(&octets("n")?),
+        "EC" => format!("04{}{}", *hexadecimal(&octets("x")?), *hexadecimal(&octets("y")?)).into(),
+        _ => return None,
+    };
+    Some(Fingerprint::of(digits.as_bytes()))
 }
 
 fn digest_of(patterns: &[Regex], der: &[u8]) -> Option<Fingerprint> {
@@ -87,8 +103,7 @@ mod tests {
             let pem = key.to_pem();
             let found = of_key(pem.as_bytes());
             let public: &PublicKey = key.public_key();
-            let patterns = [RSA_PUBLIC, EC_PUBLIC].map(pattern);
-            assert_eq!(found, digest_of(&patterns, public.der()), "{algorithm}");
+            assert_eq!(found, of_public_key(public), "{algorithm}");
             let other = PrivateKey::generate(algorithm).unwrap().to_pem();
             assert!(found.is_some() && of_key(other.as_bytes()) != found, "{algorithm}");
             let crlf = format!("text\n{}", pem.replace('\n', "\r\n"));

@@ -3,10 +3,15 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use x509_parser::{prelude::FromDer as _, x509::SubjectPublicKeyInfo};
 
+use crate::pem;
+
 use super::{
     KeyAlgorithm, KeyType,
     der::{EC_PUBLIC_KEY, RSA_ENCRYPTION, curve},
 };
+
+/// Label of a public key in PEM (RFC 7468 section 13).
+const LABEL: &str = "PUBLIC KEY";
 
 /// A public key as in a certificate, a `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7).
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -38,6 +43,22 @@ impl PublicKey {
         let mut key_id = [0; 20];
         key_id.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, key).as_ref());
         Self { spki: spki.raw.to_vec(), key_id, key_type: key_type(spki) }
+    }
+
+    /// Reads every public key of a PEM file (`PUBLIC KEY`, RFC 7468 section 13). Other blocks are
+    /// ignored.
+    ///
+    /// # Errors
+    /// [`PublicKeyError`] if a block does not contain a public key.
+    pub fn all_from_pem(file: &[u8]) -> Result<Vec<Self>, PublicKeyError> {
+        let blocks = pem::blocks(file).into_iter().filter(|block| block.label == LABEL);
+        blocks.map(|block| Self::from_der(&block.decode().ok_or(PublicKeyError)?)).collect()
+    }
+
+    /// Returns the key in PEM, as `openssl pkey -pubout` writes it.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode(LABEL, &self.spki).to_string()
     }
 
     /// Returns the `SubjectPublicKeyInfo` in DER.

@@ -15,6 +15,7 @@ mod lost;
 mod named;
 mod renew;
 mod room;
+mod rotate;
 mod service;
 mod serving;
 mod signers;

@@ -21,6 +21,7 @@ pub(crate) mod pki;
 pub(crate) mod requests;
 pub(crate) mod rooms;
 pub(crate) mod schemas;
+pub(crate) mod service_account_key;
 pub(crate) mod serving;
 pub(crate) mod signers;
 pub(crate) mod snapshots;

@@ -13,12 +13,13 @@ use serde_json::Value;
 use crate::offline::adopt::{MASTERS, masters};
 
 /// The kinds of documents, as `kcm schema --of` names them.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 21] = [
     "plan",
     "outcome",
     "status",
     "certificate-check",
     "certificate-requests",
+    "token-key-rotation",
     "smoke-report",
     "drill-report",
     "adoption",

@@ -9,6 +9,7 @@ mod kubeconfig;
 mod kubeconfig_file;
 mod lint;
 mod logs;
+mod rotate;
 mod schema;
 mod smoke;
 mod status;
@@ -38,6 +39,7 @@ pub(crate) use kubeconfig_file::{
 };
 pub(crate) use lint::LintArguments;
 pub(crate) use logs::LogsArguments;
+pub(crate) use rotate::{RotateArguments, RotateServiceAccountKeyArguments, RotateVerb};
 pub(crate) use schema::{DocumentKind, SchemaArguments};
 pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;
@@ -91,6 +93,9 @@ pub(crate) enum Verb {
     /// Remove kube-controller-manager from masters; keep the CA and all files that kcm did not
     /// create
     Remove(RemoveArguments),
+    /// Show the stage of each key rotation, or carry out the next stage of one; exit with 3 if a
+    /// stage is left
+    Rotate(RotateArguments),
     /// Show the health of all masters: services, leader, drift, certificates, clocks
     Status(StatusArguments),
     /// Show the kube-controller-manager journals of all masters, merged by time; -o json prints one

@@ -24,6 +24,8 @@ pub(crate) enum DocumentKind {
     CertificateCheck,
     /// The result of certs request
     CertificateRequests,
+    /// The result of rotate
+    TokenKeyRotation,
     /// The result of smoke
     SmokeReport,
     /// The result of drill

@@ -12,6 +12,7 @@ use crate::ops::cert::{CertificateList, CertificateVerification};
 use crate::ops::certs::{CertificateCheck, CertificateRequests};
 use crate::ops::drill::DrillReport;
 use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
+use crate::ops::rotate::TokenKeyRotation;
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::unit::{UnitCheck, UnitDiff};
@@ -44,6 +45,7 @@ kinds! {
     Status => "Status",
     CertificateCheck => "CertificateCheck",
     CertificateRequests => "CertificateRequests",
+    TokenKeyRotation => "TokenKeyRotation",
     SmokeReport => "SmokeReport",
     DrillReport => "DrillReport",
     AdoptReport<'_> => "Adoption",

@@ -12,6 +12,7 @@ mod kubeconfig;
 mod lint;
 mod logs;
 mod progress;
+mod rotate;
 mod smoke;
 mod status;
 mod style;
@@ -39,6 +40,7 @@ use crate::ops::cert::{CertificateList, CertificateVerification};
 use crate::ops::certs::{CertificateCheck, CertificateRequests, ImportedCertificate};
 use crate::ops::drill::DrillReport;
 use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
+use crate::ops::rotate::TokenKeyRotation;
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::timer::{Manager, UnitText};
@@ -132,6 +134,10 @@ impl Report {
         shown(self.form, requests, |out| by_hand::requests(out, requests))
     }
 
+    pub(crate) fn rotation(&self, rotation: &TokenKeyRotation) -> io::Result<()> {
+        shown(self.form, rotation, |out| rotate::rotation(out, rotation))
+    }
+
     pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
         shown(self.form, status, |out| status::status(out, status))
     }
@@ -171,6 +177,8 @@ pub(crate) enum End {
     AsTheFileSays,
     /// The current state with renewed certificates.
     Renewed,
+    /// The current state with other keys for service account tokens.
+    Rotated,
     /// The state before the last change.
     AsBefore,
     /// The state without kube-controller-manager.

@@ -186,7 +186,7 @@ fn lasting(time: time::Duration) -> String {
     }
 }
 
-fn shortened(text: &str, width: usize) -> String {
+pub(super) fn shortened(text: &str, width: usize) -> String {
     let text = harmless(text);
     if text.chars().count() <= width {
         return text;

@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use super::{At, LIFETIME, SHORTEST_LIFETIME};
-use crate::cluster::file::{PkiSection, SecretSection, SignerSection};
+use crate::cluster::file::{PkiSection, SecretSection, ServiceAccountKeySection, SignerSection};
 use crate::cluster::locate::{Step, Step::Index, Step::Key};
 use crate::cluster::scalar::Text;
 use crate::cluster::signer::TIMEOUT;
 use crate::cluster::value::{OperatorPath, ProfileName};
-use crate::cluster::{ClusterFileError, Install, Pki, SecretSource, SignerCommand};
+use crate::cluster::{
+    ClusterFileError, Install, Pki, SecretSource, ServiceAccountKey, SignerCommand,
+};
+use kcm_pki::KeyAlgorithm;
 
 /// Folder of the identity in the tutorial, relative to the cluster file.
 const IDENTITY_FOLDER: &str = "pki/kube-controller-manager/cert";
@@ -66,6 +69,10 @@ pub(super) fn pki(
         );
         return Err(at.error(&[Key("pki"), Key("renewBefore")], problem));
     }
+    let service_account_key = section
+        .service_account_key
+        .map(|it| self::service_account_key(at, it, folder))
+        .transpose()?;
     Ok(Pki {
         ca_cert,
         ca_key,
@@ -79,8 +86,28 @@ pub(super) fn pki(
         lifetime,
         renew_before,
         serving_certificate: section.serving_certificate.unwrap_or(false),
+        service_account_key,
         directory: section.directory.map_or_else(|| folder.join(IDENTITY_FOLDER), place),
     })
+}
+
+fn service_account_key(
+    at: &At<'_>,
+    section: ServiceAccountKeySection,
+    folder: &Path,
+) -> Result<ServiceAccountKey, ClusterFileError> {
+    let algorithm = section.algorithm.map_or(KeyAlgorithm::Rsa2048, |algorithm| algorithm.0);
+    let key = ServiceAccountKey { file: section.file.0.from(folder), algorithm };
+    if key.public_file() == key.file {
+        let problem = match key.file.file_name() {
+            Some(_) => {
+                "ends in .pub, the name of the public keys; name the private key, such as sa.key"
+            }
+            None => "is not the path of a file; name the private key, such as pki/sa.key",
+        };
+        return Err(at.error(&[Key("pki"), Key("serviceAccountKey"), Key("file")], problem));
+    }
+    Ok(key)
 }
 
 /// Refuses to upload a CA key that this machine does not have.

@@ -8,6 +8,7 @@ mod objects;
 mod review;
 mod server;
 mod tls;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use super::control_plane::{Accepted, Api, CLOCK_TOLERANCE, ControlPlane};
 use super::credentials::Credentials;
 use super::error::ApiError;
+use super::token_keys::{LegacyToken, TokenVerification};
 use super::via::Via;
 pub use check::check_identity;
 pub use connect::Patience;
@@ -40,5 +42,21 @@ pub struct Networked;
 impl ControlPlane for Networked {
     async fn open(&self, credentials: &Credentials, via: Via) -> Result<Arc<dyn Api>, ApiError> {
         Ok(Arc::new(ApiServer::new(credentials, via, Patience::USUAL).await?))
+    }
+
+    async fn token_verification(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<TokenVerification, ApiError> {
+        tokens::token_verification(credentials, via).await
+    }
+
+    async fn legacy_tokens(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<Vec<LegacyToken>, ApiError> {
+        tokens::legacy_tokens(credentials, via).await
     }
 }

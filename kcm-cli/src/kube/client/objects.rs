@@ -3,6 +3,8 @@
 
 use hyper::Method;
 use hyper::header::CONTENT_TYPE;
+use kube::api::ListParams;
+use kube::core::Request;
 use serde_json::Value;
 
 use super::server::{Answer, ApiServer};
@@ -33,6 +35,19 @@ impl ApiServer {
             self.found(&answer, &format!("get {path}"))
         };
         read.await.map_err(|problem| self.failed(problem))
+    }
+
+    /// Lists the objects of the collection at `path`.
+    ///
+    /// # Errors
+    /// The server is unreachable, refuses the request, or sends an unusable answer.
+    pub(super) async fn list(&self, path: &str, which: &ListParams) -> Result<Value, ApiError> {
+        let listed = async {
+            let answer = self.ask(Request::new(path).list(which)).await?;
+            let found = self.found(&answer, &format!("list {path}"))?;
+            found.ok_or_else(|| self.refusal(&answer, &format!("list {path}")))
+        };
+        listed.await.map_err(|problem| self.failed(problem))
     }
 
     /// Sends one change of the object at `path`. Returns the resulting object, or `None` if the API

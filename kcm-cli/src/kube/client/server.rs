@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::Uri;
 use hyper::body::Bytes;
-use hyper::header::{DATE, HeaderValue, USER_AGENT};
+use hyper::header::{AUTHORIZATION, DATE, HeaderValue, USER_AGENT};
 use kcm_kubeconfig::ServerUrl;
 use kcm_pki::{Certificate, ValidityError};
 use kube::client::{Body, ClientBuilder, ConfigExt as _};
@@ -16,6 +16,7 @@ use rustls::ClientConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 use super::connect::{self, Line, Patience, Sent, Target};
 use super::tls;
@@ -80,6 +81,17 @@ impl ApiServer {
                 let (config, tls, certificate) =
                     prepared.map_err(|problem| failed(server.as_str(), problem))?;
                 (config, server.clone(), tls, Some(Arc::new(certificate)))
+            }
+            Credentials::Token { server, ca, token } => {
+                let failed = |problem| failed(server.as_str(), problem);
+                let mut config = kube::Config::new(uri(server).map_err(failed)?);
+                let header = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+                let header = HeaderValue::from_str(&header);
+                let mut header = header.map_err(|error| failed(unsendable(&error)))?;
+                header.set_sensitive(true);
+                config.headers.push((AUTHORIZATION, header));
+                let tls = tls::without_certificate(ca).map_err(failed)?;
+                (config, server.clone(), tls, None)
             }
             Credentials::Kubeconfig(named) => {
                 let (config, server, tls) =
@@ -213,9 +225,15 @@ fn component(
     let tls = tls::client(ca, pair)?;
     let certificate = Certificate::first_from_pem(pair.certificate.as_bytes());
     let certificate = certificate.map_err(|error| unusable("the certificate", in_full(&error)))?;
-    let uri = server.as_str().parse::<Uri>();
-    let uri = uri.map_err(|error| unusable("the server's URL", error.to_string()))?;
-    Ok((kube::Config::new(uri), tls, certificate))
+    Ok((kube::Config::new(uri(server)?), tls, certificate))
+}
+
+fn uri(server: &ServerUrl) -> Result<Uri, Problem> {
+    let unusable = |error: hyper::http::uri::InvalidUri| Problem::Unusable {
+        what: "the server's URL".to_owned(),
+        reason: error.to_string(),
+    };
+    server.as_str().parse::<Uri>().map_err(unusable)
 }
 
 async fn kubeconfig(

@@ -32,6 +32,16 @@ pub(super) fn client(ca: &str, pair: &Pair) -> Result<ClientConfig, Problem> {
     Ok(config)
 }
 
+/// Builds a client configuration that trusts only `ca` and presents no certificate.
+pub(super) fn without_certificate(ca: &str) -> Result<ClientConfig, Problem> {
+    let unusable = |reason: String| Problem::Unusable { what: "the CA".to_owned(), reason };
+    let verifier = Verifier::trusting(ca).map_err(unusable)?;
+    let config = verifier.config().map_err(|error| Problem::Tls { reason: error.to_string() })?;
+    let mut config = config.with_no_client_auth();
+    config.alpn_protocols = protocols();
+    Ok(config)
+}
+
 /// The ALPN protocols of the connector. Without this limit, kube-apiserver would choose HTTP/2.
 pub(super) fn protocols() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]

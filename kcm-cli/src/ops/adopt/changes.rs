@@ -168,6 +168,7 @@ fn rendered(cluster: &Cluster, layout: &Layout, identity: &str, ca: &str) -> Opt
         serving: None,
         ca: Some(ca),
         trust: None,
+        token_key: None,
         ca_key: None,
         binary: None,
     };

@@ -34,7 +34,7 @@ pub(super) fn evaluate(
         equal
     };
     let (ca_certificate, ca_key) = (equal(Role::CaCertificate), equal(Role::CaKey));
-    let (holders, differing) = service_account_keys(looks);
+    let (holders, differing) = service_account_keys(looks, layout);
     let is_ca_key =
         |look: &Look| look.service.service_account_key.as_deref() == Some(layout.ca_key.as_str());
     let service_account_key = if looks.iter().all(is_ca_key) {
@@ -61,19 +61,18 @@ pub(super) fn evaluate(
 ///
 /// Returns the number of masters with a separate key, and a finding for each key that differs from
 /// the first.
-fn service_account_keys(looks: &[Look]) -> (usize, Vec<Finding>) {
+fn service_account_keys<'l>(looks: &'l [Look], layout: &'l Layout) -> (usize, Vec<Finding>) {
     let mut holders = 0;
     let mut first: Option<(&str, &RemotePath, Fingerprint)> = None;
     let mut found = Vec::new();
     for look in looks {
         let Ok(seen) = &look.seen else { continue };
-        let is_key = |(path, _): &&(RemotePath, PathState)| {
-            look.service.service_account_key.as_deref() == Some(path.as_str())
-        };
-        let Some((path, PathState::File { digest, .. })) = seen.master.others.iter().find(is_key)
-        else {
-            continue;
-        };
+        let is_key =
+            |path: &RemotePath| look.service.service_account_key.as_deref() == Some(path.as_str());
+        let own = (&layout.service_account_key, &seen.master.files.service_account_key.state);
+        let others = seen.master.others.iter().map(|(path, state)| (path, state));
+        let mut keys = std::iter::once(own).chain(others).filter(|(path, _)| is_key(path));
+        let Some((path, PathState::File { digest, .. })) = keys.next() else { continue };
         holders += 1;
         match first {
             None => first = Some((&look.name, path, *digest)),

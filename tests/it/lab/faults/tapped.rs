@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kcm::kube::{
-    Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Networked, Via,
+    Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, LegacyToken, Networked,
+    TokenVerification, Via,
 };
 use kcm::transport::{
     Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError,
@@ -190,6 +191,22 @@ impl ControlPlane for TappedPlane {
         let (master, striker) = (name.clone(), Arc::clone(&self.0));
         let inner = Networked.open(credentials, via).await?;
         Ok(Arc::new(TappedApi { master, inner, striker }))
+    }
+
+    async fn token_verification(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<TokenVerification, ApiError> {
+        Networked.token_verification(credentials, via).await
+    }
+
+    async fn legacy_tokens(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<Vec<LegacyToken>, ApiError> {
+        Networked.legacy_tokens(credentials, via).await
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use kcm::kube::{
-    Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, Scripted, Via,
+    Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, LegacyToken, Scripted,
+    TokenVerification, Via,
 };
 
 use super::election::Election;
@@ -102,5 +103,21 @@ impl Api for Asked {
 impl ControlPlane for Asked {
     async fn open(&self, _credentials: &Credentials, _via: Via) -> Result<Arc<dyn Api>, ApiError> {
         Ok(Arc::new(self.clone()))
+    }
+
+    async fn token_verification(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<TokenVerification, ApiError> {
+        self.ask(self.election.leases.token_verification(credentials, via)).await
+    }
+
+    async fn legacy_tokens(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<Vec<LegacyToken>, ApiError> {
+        self.ask(self.election.leases.legacy_tokens(credentials, via)).await
     }
 }

@@ -89,6 +89,7 @@ fn meant(outcome: &Outcome, end: End, file: &Path) -> String {
         End::AsTheFileSays => format!("{masters} as specified in {}", file.display()),
         End::Renewed if outcome.is_unchanged() => format!("no certificate is due on {masters}"),
         End::Renewed => format!("the certificates of {masters} are renewed"),
+        End::Rotated => format!("{masters} with the keys of this stage"),
         End::AsBefore => format!("{masters} in the state before the last change"),
         End::Gone => {
             let touched = outcome.masters.iter().filter(|master| !master.steps.is_empty());

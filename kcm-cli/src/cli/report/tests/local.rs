@@ -4,7 +4,7 @@ use kcm_pki::Fingerprint;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::super::{by_hand, kubeconfig, unit};
+use super::super::{by_hand, kubeconfig, rotate, unit};
 use super::Shown;
 use super::values::{findings, of};
 use crate::finding::Severity;
@@ -12,6 +12,7 @@ use crate::ops::certs::{
     CertificateRequests, CertificateUse, CheckedCertificate, RequestedCertificate, Validity,
 };
 use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
+use crate::ops::rotate::{SigningMaster, Stage, TokenKeyRotation, TokenServer};
 use crate::ops::unit::{
     CheckedCommand, CheckedUnit, UnitCheck, UnitDiff, UnitDifference, UnitFinding,
 };
@@ -21,13 +22,33 @@ use crate::pki::identity::Reason;
 pub(super) fn local(word: &str) -> Vec<Shown> {
     let (view, check) = (view(word), check(word));
     let (units, diff, requests) = (units(word), diff(word), requests(word));
+    let rotation = token_key_rotation(word);
     vec![
         of("kubeconfig show", &view, |out| kubeconfig::warnings(out, &view)),
         of("kubeconfig check", &check, |out| kubeconfig::check(out, &check)),
         of("certs request", &requests, |out| by_hand::requests(out, &requests)),
+        of("rotate", &rotation, |out| rotate::rotation(out, &rotation)),
         of("unit check", &units, |out| unit::check(out, &units)),
         of("unit diff", &diff, |out| unit::diff(out, &diff)),
     ]
+}
+
+fn token_key_rotation(word: &str) -> TokenKeyRotation {
+    let text = || word.to_owned();
+    TokenKeyRotation {
+        stage: Stage::Retire,
+        key: Some(text()),
+        former_keys: vec![text()],
+        masters: vec![SigningMaster { name: text(), file: Some(text()), signs_with: Some(text()) }],
+        servers: vec![TokenServer {
+            url: text(),
+            verifies: vec![text()],
+            signs_with: Some(text()),
+            problem: Some(text()),
+        }],
+        legacy_tokens: vec![text()],
+        blocked_by: findings(word),
+    }
 }
 
 fn view(word: &str) -> KubeconfigView {

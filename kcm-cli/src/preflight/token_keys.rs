@@ -1,0 +1,151 @@
+//! Check before the key that signs service account tokens is replaced: every API server must verify
+//! the tokens of both keys.
+
+use std::sync::Arc;
+
+use kcm_pki::PublicKey;
+
+use super::masters::unit_flag;
+use super::{Sink, Subject};
+use crate::cluster::layout::Role;
+use crate::context::Run;
+use crate::finding::{Finding, FindingCode};
+use crate::kube::Credentials;
+use crate::observed::ObservedMaster;
+use crate::observed::token_keys::{VerifyingServer, public_part_on, verifying_servers};
+use crate::plan::{MasterPlan, Step};
+use crate::transport::{Activity, PathState, Transport};
+use crate::util::files::RemotePath;
+
+/// The flag that names the key.
+const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
+/// Help text if the check cannot be made.
+const BY_HAND: &str = "first give every API server the new public key as a second --service-account-key-file; then apply with --replace-service-account-key; remove the old key after the last token signed with the old key has expired";
+
+/// A master whose running service would sign with another key.
+struct Replaced<'a> {
+    name: &'a str,
+    transport: &'a Arc<dyn Transport>,
+    before: String,
+    after: Option<&'a str>,
+}
+
+/// Refuses to replace the key of a running service, unless every API server verifies tokens of the
+/// old and of the new key.
+pub(super) async fn evaluate(run: Run<'_>, subject: Subject<'_>, found: &mut Sink) {
+    let replaced = replaced(run, subject);
+    if replaced.is_empty() {
+        return;
+    }
+    match proof(run, subject, &replaced).await {
+        Ok(missing) => found.extend(missing),
+        Err(help) => found.extend(replaced.iter().map(|it| refusal(it, &help))),
+    }
+}
+
+/// Returns the path of the key with which the deployed service signs tokens, by its flags.
+pub(crate) fn signing_key(observed: &ObservedMaster) -> Option<String> {
+    unit_flag(observed, SERVICE_ACCOUNT_KEY)
+}
+
+fn replaced<'a>(run: Run<'a>, subject: Subject<'a>) -> Vec<Replaced<'a>> {
+    let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
+    let masters = masters.zip(run.fleet.masters());
+    let replaced = masters.filter_map(|((desired, observed), (name, transport))| {
+        let planned = subject.plan.masters.iter().find(|planned| planned.name == name);
+        let runs = matches!(observed.probe.unit.activity, Activity::Active { .. });
+        if !runs || !planned.is_some_and(MasterPlan::starts) {
+            return None;
+        }
+        let before = signing_key(observed)?;
+        let after = desired.service.service_account_key.as_deref();
+        let is_same = after == Some(&*before) && !replaces(subject, observed, &before);
+        (!is_same).then_some(Replaced { name, transport, before, after })
+    });
+    replaced.collect()
+}
+
+/// Reports whether the plan replaces the existing file at a path.
+fn replaces(subject: Subject<'_>, observed: &ObservedMaster, path: &str) -> bool {
+    let planned = subject.plan.masters.iter().find(|planned| planned.name == observed.name);
+    let mut steps = planned.into_iter().flat_map(|planned| &planned.steps);
+    steps.any(|step| {
+        matches!(step, Step::Write { path: written, before: PathState::File { .. }, .. } if written.as_str() == path)
+    })
+}
+
+/// Returns what API servers lack, or a help text if that cannot be determined.
+async fn proof(
+    run: Run<'_>,
+    subject: Subject<'_>,
+    replaced: &[Replaced<'_>],
+) -> Result<Vec<Finding>, String> {
+    let Some(new) = &subject.inputs.token_key else { return Err(BY_HAND.to_owned()) };
+    let pair = subject.inputs.pair.clone();
+    let credentials = Credentials::of_cluster(run.cluster, pair).ok().flatten();
+    let (Some(credentials), Some(_)) = (credentials, run.fleet.control_plane()) else {
+        return Err(BY_HAND.to_owned());
+    };
+    let servers = verifying_servers(run, &credentials).await;
+    let new = new.private.public_key();
+    let mut found: Vec<_> = servers.iter().filter_map(|it| lacks(subject, it, new)).collect();
+    for Replaced { name, transport, before, .. } in replaced {
+        let old = match RemotePath::new(before.as_str()) {
+            Ok(path) => public_part_on(&***transport, &path).await,
+            Err(error) => Err(error.to_string()),
+        };
+        let unknown = |why: &str| {
+            let problem =
+                format!("cannot determine the public part of {before}, which signs tokens: {why}");
+            Finding::error(FindingCode::ServiceAccountKeyUnverified, name, problem, BY_HAND)
+        };
+        match old {
+            Ok(Some(old)) => {
+                let behind = servers.iter().filter(|it| it.keys.is_ok() && !it.verifies(old));
+                found.extend(behind.map(|server| {
+                    let problem = format!("{} does not verify the tokens that {before} on {name} signs", server.url);
+                    let help = "add the public key of that file as one more --service-account-key-file of this kube-apiserver, and restart it; running Pods use such tokens";
+                    Finding::general(FindingCode::ServiceAccountKeyUnverified, problem, help).into_error()
+                }));
+            }
+            Ok(None) => found.push(unknown("the file holds no RSA or ECDSA key in PEM format")),
+            Err(why) => found.push(unknown(&why)),
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the finding that a server does not verify tokens of the new key.
+fn lacks(subject: Subject<'_>, server: &VerifyingServer, new: &PublicKey) -> Option<Finding> {
+    let finding = |problem: String, help: String| {
+        Some(Finding::general(FindingCode::ServiceAccountKeyUnverified, problem, help).into_error())
+    };
+    match &server.keys {
+        Err(why) => {
+            let problem =
+                format!("cannot determine which keys {} verifies tokens with: {why}", server.url);
+            finding(problem, "fix this problem first; the key is replaced only after every API server verifies tokens of both keys".to_owned())
+        }
+        Ok(_) if server.verifies_public(new) => None,
+        Ok(_) => {
+            let problem =
+                format!("{} does not verify tokens of the new service account key", server.url);
+            finding(
+                problem,
+                format!(
+                    "run `kcm rotate service-account-key`; then add --service-account-key-file={} to this kube-apiserver, keep its other lines of that flag, and restart it",
+                    subject.layout.path(Role::ServiceAccountPublicKeys)
+                ),
+            )
+        }
+    }
+}
+
+fn refusal(it: &Replaced<'_>, help: &str) -> Finding {
+    let Replaced { name, before, after, .. } = it;
+    let after = after.unwrap_or("none");
+    let problem = format!(
+        "the running kube-controller-manager signs tokens with {before}; with {after} instead, or with that file replaced, the tokens of running Pods would become invalid"
+    );
+    Finding::error(FindingCode::ServiceAccountKeyMismatch, name, problem, help)
+}
