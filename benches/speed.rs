@@ -17,7 +17,7 @@ use kcm::{Cluster, Fleet, Interrupt, Network, Run, Silent};
 use kcm_benches::{Subject, interleaved};
 use kcm_kubeconfig::{CertificateSource, ComponentKubeconfig, KeySource, Secret};
 use kcm_pki::{
-    CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey, RootRequest,
+    CaRequest, CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey,
     SerialNumber, SigningConfig,
 };
 use kcm_systemd::{ControllerManagerUnit, ExecutablePath, Flags};
@@ -57,8 +57,8 @@ fn main() -> ExitCode {
 fn authority(algorithm: KeyAlgorithm) -> CertificateAuthority {
     let csr = CsrFile::parse(r#"{"CN": "kubernetes"}"#).unwrap().value;
     let key = PrivateKey::generate(algorithm).unwrap();
-    let lifetime = RootRequest::DEFAULT_LIFETIME;
-    let request = RootRequest { subject: csr.subject, lifetime, path_len: None };
+    let lifetime = CaRequest::DEFAULT_LIFETIME;
+    let request = CaRequest { subject: csr.subject, lifetime, path_len: None };
     let root = CertificateAuthority::create(&request, &key, serial(), OffsetDateTime::now_utc());
     let root = root.unwrap().to_pem();
     CertificateAuthority::load(root.as_bytes(), key.to_pem().as_bytes()).unwrap()

@@ -14,7 +14,7 @@ use std::error::Error;
 use std::io::{self, Write};
 
 use kcm_pki::{
-    CertificateAuthority, CsrFile, LeafRequest, OutlivesCa, PrivateKey, RootRequest, SerialNumber,
+    CaRequest, CertificateAuthority, CsrFile, LeafRequest, OutlivesCa, PrivateKey, SerialNumber,
     SigningConfig, verify_client_chain,
 };
 use time::OffsetDateTime;
@@ -65,8 +65,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn create_ca(now: OffsetDateTime) -> Result<CertificateAuthority, Box<dyn Error>> {
     let csr = CsrFile::parse(CA_CSR)?.value;
     let key = PrivateKey::generate(csr.key)?;
-    let (subject, lifetime) = (csr.subject, RootRequest::DEFAULT_LIFETIME);
-    let request = RootRequest { subject, lifetime, path_len: None };
+    let (subject, lifetime) = (csr.subject, CaRequest::DEFAULT_LIFETIME);
+    let request = CaRequest { subject, lifetime, path_len: None };
     let root = CertificateAuthority::create(&request, &key, random_serial()?, now)?;
     Ok(CertificateAuthority::load(root.to_pem().as_bytes(), key.to_pem().as_bytes())?)
 }

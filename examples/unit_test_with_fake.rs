@@ -12,7 +12,7 @@ use std::sync::Arc;
 use kcm::files::{FileSystem, RemotePath};
 use kcm::transport::fake::{Behaviour, Fake, Fault, FaultKind, FaultPoint, When};
 use kcm::{Cluster, Fleet, Interrupt, MasterResult, Network, Run, Silent};
-use kcm_pki::{CertificateAuthority, CsrFile, PrivateKey, RootRequest, SerialNumber};
+use kcm_pki::{CaRequest, CertificateAuthority, CsrFile, PrivateKey, SerialNumber};
 use time::OffsetDateTime;
 
 const CLUSTER_FILE: &str = "apiVersion: kcm/v1
@@ -56,8 +56,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn furnish(site: &Path, master: &Fake) -> Result<(), Box<dyn Error>> {
     let csr = CsrFile::parse(r#"{"CN": "kubernetes", "key": {"algo": "ecdsa", "size": 256}}"#)?;
     let (subject, key) = (csr.value.subject, PrivateKey::generate(csr.value.key)?);
-    let (lifetime, serial) = (RootRequest::DEFAULT_LIFETIME, SerialNumber::from_random([7; 20]));
-    let request = RootRequest { subject, lifetime, path_len: None };
+    let (lifetime, serial) = (CaRequest::DEFAULT_LIFETIME, SerialNumber::from_random([7; 20]));
+    let request = CaRequest { subject, lifetime, path_len: None };
     let ca = CertificateAuthority::create(&request, &key, serial, OffsetDateTime::now_utc())?;
     let (ca, key) = (ca.to_pem(), key.to_pem());
     std::fs::write(site.join("ca.pem"), &ca)?;

@@ -32,11 +32,14 @@ pub struct Run<'a> {
 
 /// The risks to a running cluster that an operator must accept explicitly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each risk is accepted by itself")]
 pub struct Consent {
     /// Replace the CA of a running cluster with that of the cluster file.
     pub replace_ca: bool,
     /// Restart a running service with another key for service account tokens.
     pub replace_service_account_key: bool,
+    /// Remove the CA key from masters on which no flag of kube-controller-manager names it.
+    pub remove_ca_key: bool,
     /// Remove kube-controller-manager from the last healthy master.
     pub remove_last: bool,
 }

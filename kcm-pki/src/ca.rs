@@ -14,7 +14,7 @@ use crate::{
 
 pub use self::{
     authority::CertificateAuthority,
-    request::{Clamped, IssueError, Issued, LeafRequest, OutlivesCa, RootRequest},
+    request::{CaRequest, Clamped, IssueError, Issued, LeafRequest, OutlivesCa},
 };
 
 /// The certificate of a CA without its key: sufficient for checks and planning, not for signing.

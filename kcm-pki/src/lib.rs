@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use kcm_pki::{
-//!     CertificateAuthority, CsrFile, LeafRequest, OutlivesCa, PrivateKey, RootRequest, SerialNumber,
+//!     CertificateAuthority, CsrFile, LeafRequest, OutlivesCa, PrivateKey, CaRequest, SerialNumber,
 //!     SigningConfig, verify_client_chain,
 //! };
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,7 +23,7 @@
 //! // A CA; most callers read one with `CertificateAuthority::load`.
 //! let csr = CsrFile::parse(r#"{"CN": "kubernetes", "ca": {"expiry": "876000h"}}"#)?.value;
 //! let key = PrivateKey::generate(csr.key)?;
-//! let request = RootRequest { subject: csr.subject, lifetime: RootRequest::DEFAULT_LIFETIME, path_len: None };
+//! let request = CaRequest { subject: csr.subject, lifetime: CaRequest::DEFAULT_LIFETIME, path_len: None };
 //! let root = CertificateAuthority::create(&request, &key, SerialNumber::from_random(random()), now)?;
 //! let ca = CertificateAuthority::load(root.to_pem().as_bytes(), key.to_pem().as_bytes())?;
 //!
@@ -71,8 +71,8 @@ mod warning;
 
 pub use self::{
     ca::{
-        CaCertificate, CaError, CertificateAuthority, Clamped, IssueError, Issued, LeafRequest,
-        OutlivesCa, RootRequest,
+        CaCertificate, CaError, CaRequest, CertificateAuthority, Clamped, IssueError, Issued,
+        LeafRequest, OutlivesCa,
     },
     certificate::{Certificate, CertificateError, ValidityError},
     chain::{

@@ -4,7 +4,7 @@
 use time::{OffsetDateTime, macros::datetime};
 
 use crate::{
-    ca::{CertificateAuthority, LeafRequest, OutlivesCa, RootRequest},
+    ca::{CaRequest, CertificateAuthority, LeafRequest, OutlivesCa},
     certificate::Certificate,
     hosts::Hosts,
     key::{KeyAlgorithm, PrivateKey},
@@ -44,7 +44,7 @@ pub(crate) fn root(
     now: OffsetDateTime,
 ) -> Certificate {
     let request =
-        RootRequest { subject: subject(common_name), lifetime: HOUR * hours, path_len: None };
+        CaRequest { subject: subject(common_name), lifetime: HOUR * hours, path_len: None };
     CertificateAuthority::create(&request, key, serial(), now).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use kcm_pki::{CertificateAuthority, CsrFile, KeyAlgorithm, PrivateKey, RootRequest, SerialNumber};
+use kcm_pki::{CaRequest, CertificateAuthority, CsrFile, KeyAlgorithm, PrivateKey, SerialNumber};
 use time::{Duration, OffsetDateTime};
 
 use crate::Tree;
@@ -200,7 +200,7 @@ pub const SERVES_NOT: &str = "controllerManager: {flags: {secure-port: 0}}\n";
 pub fn ca(algorithm: KeyAlgorithm, common_name: &str) -> (String, String) {
     let csr = CsrFile::parse(&format!(r#"{{"CN": "{common_name}"}}"#)).unwrap().value;
     let key = PrivateKey::generate(algorithm).unwrap();
-    let request = RootRequest {
+    let request = CaRequest {
         subject: csr.subject,
         lifetime: Duration::days(3650).unsigned_abs(),
         path_len: None,

@@ -29,10 +29,20 @@ pub(super) async fn run(verb: CertVerb, invocation: Invocation<'_>) -> Result<Ex
     match verb {
         CertVerb::NewCa(arguments) => {
             let csr = Input::new(&arguments.csr);
+            let issuer = arguments.issuer();
+            if issuer.is_none() && arguments.has_passphrase() {
+                let message = "--passphrase-file, --passphrase-env: valid only with --ca";
+                return Err(Failure::new(Exit::Usage, message));
+            }
             if let Some(name) = &arguments.out.out {
                 refuse_to_replace(&NamedPaths::new(name).map_err(Error::from)?)?;
             }
-            make(arguments.out, (invocation, now), true, move || new_ca(read_csr(&csr)?, now)).await
+            make(arguments.out, (invocation, now), true, move || {
+                let csr = read_csr(&csr)?;
+                let issuer = issuer.map(|it| it.open(&super::ask_for_passphrase)).transpose()?;
+                new_ca(csr, issuer.as_ref(), now)
+            })
+            .await
         }
         CertVerb::Request(arguments) => {
             let csr = Input::new(&arguments.csr);

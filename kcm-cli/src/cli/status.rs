@@ -32,7 +32,7 @@ async fn once(run: Run<'_>, report: &Report, arguments: &StatusArguments) -> Res
         () = run.interrupt.asked() => return Err(Error::Interrupted.into()),
         status = status(run) => status?,
     };
-    report.status(&status)?;
+    report.status(&status, arguments.keys)?;
     leave_metrics(&status, arguments)?;
     Ok(exit(&status))
 }

@@ -19,7 +19,7 @@ use super::lint::{Allowed, Source};
 use super::locate::{Places, Step, Step::Index, Step::Key, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{BindAddress, ClusterName, HostAddress, MasterFile};
-use super::{Cluster, Install, Master, Paths};
+use super::{Cluster, CsrSigning, Install, Master, Paths};
 use crate::cluster::layout::{self, Layout};
 use crate::util::files::RemotePath;
 
@@ -41,7 +41,9 @@ pub(super) fn check(
     let cluster = file.cluster;
     ranges::check_ranges(&at, &cluster.cluster_cidr, &cluster.service_cluster_ip_range)?;
     let manager = file.controller_manager;
-    let (bind, flags) = manager.map_or((None, None), |m| (m.bind_address, m.flags));
+    let (bind, flags, csr_signing) =
+        manager.map_or((None, None, None), |m| (m.bind_address, m.flags, m.csr_signing));
+    let csr_signing = csr_signing.unwrap_or_default();
     let bind = bind.map_or(BindAddress::Host, |bind| bind.0);
     let flags = flags.unwrap_or_default();
     check_flags(&at, &[Key("controllerManager"), Key("flags")], &flags)?;
@@ -53,7 +55,10 @@ pub(super) fn check(
     let allowed = file.lint.and_then(|lint| lint.allow).unwrap_or_default().into_iter();
     let install = install(&at, file.install, folder)?;
     let pki = pki::pki(&at, file.pki, folder)?;
-    pki::check_distribution(&at, &pki, &install)?;
+    let uses_ca_key = csr_signing == CsrSigning::Ca || pki.service_account_key.is_none();
+    if uses_ca_key {
+        pki::check_distribution(&at, &pki, &install)?;
+    }
     let layout = Layout::of(&install).map_err(|error| {
         let below = error.key.split('.').map(Key);
         at.error(&std::iter::once(Key("install")).chain(below).collect::<Vec<_>>(), error.reason)
@@ -76,6 +81,7 @@ pub(super) fn check(
         node_masks,
         pki,
         install,
+        csr_signing,
         credentials: file
             .kubeconfig
             .and_then(|kubeconfig| kubeconfig.credentials)

@@ -12,6 +12,7 @@ use super::lint::{LintName, Reason};
 use super::ranges::Ranges;
 use super::scalar::{FlagMap, Text, scalar};
 use super::signer::{CommandWord, SignerTimeout};
+use super::signing::CsrSigning;
 use super::ssh::{ConnectTimeout, HostKeys, Sudo, VariableName};
 use super::systemd::{HardeningName, Ownership};
 use super::value::{
@@ -182,6 +183,10 @@ pub(super) struct ControllerManagerSection {
     /// Address for /healthz and metrics: host (the master's address), loopback, any, or an IP
     /// address. Default: host.
     pub(super) bind_address: Option<Text<BindAddress>>,
+    /// Keys that sign the certificates of kubelets and other clients: ca (the CA of the cluster, for
+    /// all signers), none, or certificate and key on the masters for each signer. Default: ca.
+    #[schemars(extend("examples" = ["none", {"kubelet-serving": {"cert": "/etc/kubernetes/signing/kubelet.pem", "key": "/etc/kubernetes/signing/kubelet-key.pem"}}]))]
+    pub(super) csr_signing: Option<CsrSigning>,
     /// Flags to add, change or (with null) remove.
     pub(super) flags: Option<FlagMap>,
 }
@@ -224,8 +229,8 @@ pub(super) struct InstallSection {
     /// Default: the program must already exist on the masters.
     #[schemars(extend("examples" = ["kube-controller-manager"]))]
     pub(super) binary: Option<Text<OperatorPath>>,
-    /// Upload the CA certificate and key to pki/ca/cert/ on every master; a different CA is never
-    /// replaced. Default: false, both must already exist on the masters.
+    /// Upload the CA certificate to pki/ca/cert/ on every master, and the CA key if a flag names it; a
+    /// different CA is never replaced. Default: false, both must already exist on the masters.
     pub(super) distribute_ca: Option<bool>,
     /// Owner of the files that kcm writes, as USER or USER:GROUP. Default: the user of the service,
     /// or root with sudo, or the SSH user.

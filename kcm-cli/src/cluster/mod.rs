@@ -17,6 +17,7 @@ mod read;
 mod scalar;
 mod secret;
 mod signer;
+mod signing;
 mod ssh;
 mod systemd;
 mod unbuilt;
@@ -42,6 +43,7 @@ pub use ranges::{Cidr, IpFamily, NodeMasks, Ranges};
 pub use scalar::FlagChange;
 pub use secret::{SecretError, SecretSource};
 pub use signer::SignerCommand;
+pub use signing::{CsrSigner, CsrSigning, SigningPair};
 pub use ssh::{HostKeys, Jump, Ssh, Sudo};
 pub use systemd::{Ownership, Service};
 pub use value::{
@@ -70,6 +72,8 @@ pub struct Cluster {
     pub install: Install,
     /// Route of requests to the API server.
     pub api_via: ApiVia,
+    /// The keys with which kube-controller-manager signs certificates.
+    pub csr_signing: CsrSigning,
     /// Storage of certificate and key for the kubeconfig.
     pub credentials: CredentialsForm,
     /// Settings of the systemd service.
@@ -219,6 +223,11 @@ impl Cluster {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file = read::read(text, origin)?;
         check::check(file, text, origin)
+    }
+
+    /// Reports whether a flag of kcm's names the CA key on the masters.
+    pub(crate) fn uses_ca_key(&self) -> bool {
+        self.csr_signing == CsrSigning::Ca || self.pki.service_account_key.is_none()
     }
 
     /// Excludes masters: all except those in `only`, if it is not empty, and those in `skip`.

@@ -216,6 +216,8 @@ pub(crate) fn desired(
         let Service { unit, reads, known } = service(cluster, layout, master, owners)?;
         let mut artifacts = shared.clone();
         artifacts.insert(place_of_kubeconfig, kubeconfigs.of(&master.server)?);
+        // The CA key lies on a master only if a flag names it.
+        artifacts.retain(|it| it.role != Role::CaKey || reads.contains(&Role::CaKey));
         let trust = trust.filter(|_| reads.contains(&Role::Trust));
         artifacts.splice(0..0, trust.map(|pem| self::trust(layout, pem)));
         let owned = artifacts.into_iter().map(|artifact| match artifact.role {

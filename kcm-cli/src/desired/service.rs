@@ -7,7 +7,7 @@ use kcm_systemd::{ControllerManagerUnit, ExecutablePath, FlagName, Flags, Harden
 use super::{Artifact, Content, DesiredError, artifact};
 use crate::artifact::{DesiredService, SigningFiles};
 use crate::cluster::layout::{Layout, Role};
-use crate::cluster::{Cluster, Comparison, FlagChange, Master};
+use crate::cluster::{Cluster, Comparison, CsrSigning, FlagChange, Master};
 use crate::desired::meaning::EffectiveContent;
 use crate::observed::accounts::Owners;
 use crate::util::files::{Bytes, Owner, RemotePath};
@@ -148,6 +148,11 @@ fn serving(flags: &Flags) -> Option<SocketAddr> {
     (port != 0).then(|| SocketAddr::new(address, port))
 }
 
+/// Reports whether a flag names a file of a signer.
+fn is_signing(flag: &str) -> bool {
+    flag.starts_with("cluster-signing-") && flag.ends_with("-file")
+}
+
 /// The flags that name the serving certificate and key.
 const SERVED_FROM: [&str; 2] = ["tls-cert-file", "tls-private-key-file"];
 /// The flag that names the key for service account tokens.
@@ -162,7 +167,6 @@ fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
 /// this one.
 pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Result<Flags, String> {
     let kubeconfig = layout.kubeconfig.as_str();
-    let (ca_certificate, ca_key) = (layout.ca_certificate.as_str(), layout.ca_key.as_str());
     let trust = if cluster.pki.trust.is_some() { &layout.trust } else { &layout.ca_certificate };
     let token_key = if cluster.pki.service_account_key.is_some() {
         &layout.service_account_key
@@ -176,8 +180,6 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
         ("bind-address", &master.bind_address.to_string()),
         ("cluster-cidr", &cluster.cluster_cidr.to_string()),
         ("cluster-name", cluster.name.as_str()),
-        ("cluster-signing-cert-file", ca_certificate),
-        ("cluster-signing-key-file", ca_key),
         ("kubeconfig", kubeconfig),
         ("leader-elect", "true"),
         ("root-ca-file", trust.as_str()),
@@ -187,6 +189,20 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
         ("v", "2"),
     ])
     .map_err(|error| in_full(&error))?;
+    match &cluster.csr_signing {
+        CsrSigning::Ca => {
+            set(&mut flags, "cluster-signing-cert-file", layout.ca_certificate.as_str())?;
+            set(&mut flags, "cluster-signing-key-file", layout.ca_key.as_str())?;
+        }
+        CsrSigning::None => {}
+        CsrSigning::PerSigner(signers) => {
+            for (signer, pair) in signers {
+                let flag = |end| format!("cluster-signing-{}-{end}-file", signer.name());
+                set(&mut flags, &flag("cert"), pair.cert.as_str())?;
+                set(&mut flags, &flag("key"), pair.key.as_str())?;
+            }
+        }
+    }
     for (name, mask) in cluster.node_masks.flags() {
         set(&mut flags, name, &mask)?;
     }
@@ -197,15 +213,20 @@ pub(crate) fn flags(cluster: &Cluster, layout: &Layout, master: &Master) -> Resu
     }
     for (name, change) in &master.flags {
         let key = match name.as_str() {
-            SIGNS_TOKENS if cluster.pki.service_account_key.is_some() => Some("serviceAccountKey"),
+            SIGNS_TOKENS if cluster.pki.service_account_key.is_some() => {
+                Some("pki.serviceAccountKey")
+            }
             name if cluster.pki.serving_certificate && SERVED_FROM.contains(&name) => {
-                Some("servingCertificate")
+                Some("pki.servingCertificate")
+            }
+            name if is_signing(name) && cluster.csr_signing != CsrSigning::Ca => {
+                Some("controllerManager.csrSigning")
             }
             _ => None,
         };
         if let Some(key) = key {
             return Err(format!(
-                "flags.{name} conflicts with pki.{key}, which sets the same flag; remove one of them"
+                "flags.{name} conflicts with {key}, which sets the same flag; remove one of them"
             ));
         }
         match change {

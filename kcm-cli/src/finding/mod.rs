@@ -56,6 +56,8 @@ pub enum FindingCode {
     ServiceAccountKeyUnverified,
     /// A former service account key is still in use.
     ServiceAccountKeyInUse,
+    /// The CA key lies on a master although no flag names it.
+    CaKeyUnread,
     /// A CA key does not match the certificate beside it.
     CaKeyMismatch,
     /// The CA files differ between masters.

@@ -45,7 +45,10 @@ pub(crate) async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
 pub(crate) async fn compare(run: Run<'_>) -> Result<Prepared, Error> {
     let sources = Sources::read(run, None).await?;
     let (decisions, desired) = sources.choose(run, sources.decisions())?;
-    let masters = Plan::masters(&desired, sources.observed());
+    let mut masters = Plan::masters(&desired, sources.observed());
+    if run.consent.remove_ca_key {
+        Plan::remove_ca_key(&mut masters, &desired, sources.observed(), sources.layout());
+    }
     Ok(sources.prepared(decisions, desired, masters, false))
 }
 

@@ -98,7 +98,7 @@ impl Inputs {
                 return Err(OperatorError::content(IDENTITY, &path, reason));
             }
         };
-        let ca_key = if cluster.install.distribute_ca && has_ca_key {
+        let ca_key = if cluster.install.distribute_ca && cluster.uses_ca_key() && has_ca_key {
             ca_key_to_distribute(&cluster.pki)?
         } else {
             None

@@ -219,7 +219,7 @@ fn is_matching(pair: &Pair) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use kcm_pki::{CertificateAuthority, CsrFile, KeyAlgorithm, RootRequest, SerialNumber};
+    use kcm_pki::{CaRequest, CertificateAuthority, CsrFile, KeyAlgorithm, SerialNumber};
     use time::macros::datetime;
 
     use super::*;
@@ -232,8 +232,8 @@ mod tests {
     fn pair(serial: u8) -> Pair {
         let subject = CsrFile::parse(r#"{"CN": "x"}"#).unwrap().value.subject;
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-        let lifetime = RootRequest::DEFAULT_LIFETIME;
-        let request = RootRequest { subject, lifetime, path_len: None };
+        let lifetime = CaRequest::DEFAULT_LIFETIME;
+        let request = CaRequest { subject, lifetime, path_len: None };
         let serial = SerialNumber::from_random([serial; 20]);
         let now = datetime!(2026-11-23 06:00 UTC);
         let certificate = CertificateAuthority::create(&request, &key, serial, now).unwrap();

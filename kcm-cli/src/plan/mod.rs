@@ -11,7 +11,7 @@ mod step;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cluster::layout::Role;
+use crate::cluster::layout::{Layout, Role};
 use crate::desired::{Desired, DesiredMaster};
 use crate::kube::LeaderForecast;
 use crate::observed::{Observed, ObservedMaster};
@@ -51,6 +51,33 @@ impl Plan {
     pub(crate) fn masters(desired: &Desired, observed: &Observed) -> Vec<MasterPlan> {
         let masters = desired.masters.iter().zip(&observed.masters);
         masters.map(|(desired, observed)| Self::of_master(desired, observed)).collect()
+    }
+
+    /// Adds steps that remove the CA key from masters on which no flag names it.
+    pub(crate) fn remove_ca_key(
+        masters: &mut [MasterPlan],
+        desired: &Desired,
+        observed: &Observed,
+        layout: &Layout,
+    ) {
+        let known = desired.masters.iter().zip(&observed.masters);
+        for (planned, (desired, observed)) in masters.iter_mut().zip(known) {
+            if !has_unread_ca_key(desired, observed) {
+                continue;
+            }
+            let before = observed.files.of(Role::CaKey).state.clone();
+            let remove = Step::Remove { path: layout.path(Role::CaKey).clone(), before };
+            // Files change before the service.
+            let is_of_service = |step: &Step| {
+                matches!(step, Step::Reload | Step::Enable | Step::Restart | Step::Verify)
+            };
+            let place = planned.steps.iter().position(is_of_service);
+            planned.steps.insert(place.unwrap_or(planned.steps.len()), remove);
+            // A removal alone is verified like a change.
+            if place.is_none() && observed.probe.unit.activity != Activity::Offline {
+                planned.steps.push(Step::Verify);
+            }
+        }
     }
 
     /// Returns a plan that issues nothing, only restores or removes files.
@@ -96,6 +123,12 @@ impl Plan {
     pub(crate) fn writes(&self, role: Role) -> bool {
         self.masters.iter().any(|master| master.writes(role))
     }
+}
+
+/// Reports whether a master has the CA key although no flag names it.
+pub(crate) fn has_unread_ca_key(desired: &DesiredMaster, observed: &ObservedMaster) -> bool {
+    !desired.reads.contains(&Role::CaKey)
+        && matches!(observed.files.of(Role::CaKey).state, PathState::File { .. })
 }
 
 fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan {

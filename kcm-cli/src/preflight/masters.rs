@@ -29,6 +29,9 @@ pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink)
                 found.extend(ca_file(artifact, observed));
             }
         }
+        if !consent.remove_ca_key {
+            found.extend(unread_ca_key(subject.layout, desired, observed));
+        }
         units::evaluate(subject, observed, found);
         let planned = subject.plan.masters.iter().find(|planned| planned.name == observed.name);
         let steps = planned.map_or(&[][..], |planned| &planned.steps);
@@ -60,6 +63,23 @@ pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink)
         let reading: Vec<_> = reading.map(|(_, observed)| observed).collect();
         found.extend(equal_files(subject.layout, role, &reading));
     }
+}
+
+/// Returns the warning that the CA key lies on a master although no flag names it.
+pub(crate) fn unread_ca_key(
+    layout: &Layout,
+    desired: &DesiredMaster,
+    observed: &ObservedMaster,
+) -> Option<Finding> {
+    if !plan::has_unread_ca_key(desired, observed) {
+        return None;
+    }
+    let problem = format!(
+        "{} is on the master although no flag of kube-controller-manager names it; whoever reads this key can act as any user of the cluster",
+        layout.path(Role::CaKey)
+    );
+    let help = "run `kcm apply --remove-ca-key` if no other component of the master reads the file";
+    Some(Finding::error(FindingCode::CaKeyUnread, &observed.name, problem, help).into_warning())
 }
 
 /// Returns findings on folders above managed files that other users can change.

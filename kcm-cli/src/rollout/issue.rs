@@ -1,6 +1,6 @@
 //! Issuing of the CA and the certificates. Stores them on this machine before any master changes.
 
-use kcm_pki::{CaCertificate, CertificateAuthority, CsrFile, PrivateKey, RootRequest};
+use kcm_pki::{CaCertificate, CaRequest, CertificateAuthority, CsrFile, PrivateKey};
 use time::OffsetDateTime;
 
 use crate::artifact::view;
@@ -129,7 +129,9 @@ pub(crate) async fn issue(
         new.report(run, SERVING);
     }
     let ca_key = match &inputs.ca_key {
-        None if run.cluster.install.distribute_ca => pki::ca_key_to_distribute(pki)?,
+        None if run.cluster.install.distribute_ca && run.cluster.uses_ca_key() => {
+            pki::ca_key_to_distribute(pki)?
+        }
         known => known.clone(),
     };
     let pair = |new: Option<NewPair<'_>>| new.map(|new| new.pair);
@@ -224,7 +226,7 @@ fn root(now: OffsetDateTime) -> Result<Pair, SignerError> {
     let failed = |error: &dyn std::error::Error| SignerError::Crypto { reason: in_full(error) };
     let csr = CsrFile::parse(CA_CSR).map_err(|error| failed(&error))?.value;
     let key = PrivateKey::generate(csr.key).map_err(|error| failed(&error))?;
-    let request = RootRequest { subject: csr.subject, lifetime: CA_LIFETIME, path_len: None };
+    let request = CaRequest { subject: csr.subject, lifetime: CA_LIFETIME, path_len: None };
     let certificate = CertificateAuthority::create(&request, &key, serial()?, now)?;
     Ok(Pair { certificate: certificate.to_pem(), key: key.to_pem() })
 }

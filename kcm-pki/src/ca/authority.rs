@@ -1,7 +1,7 @@
 use time::OffsetDateTime;
 
 use super::{
-    CaCertificate, CaError, Clamped, IssueError, Issued, LeafRequest, OutlivesCa, RootRequest,
+    CaCertificate, CaError, CaRequest, Clamped, IssueError, Issued, LeafRequest, OutlivesCa,
     tbs::TbsCertificate, validity::Validity,
 };
 use crate::{
@@ -50,7 +50,7 @@ impl CertificateAuthority {
     /// [`IssueError`] if the validity cannot be encoded or signing fails. No certificate exists
     /// then.
     pub fn create(
-        request: &RootRequest,
+        request: &CaRequest,
         key: &PrivateKey,
         serial: SerialNumber,
         now: OffsetDateTime,
@@ -98,11 +98,49 @@ impl CertificateAuthority {
         serial: SerialNumber,
         now: OffsetDateTime,
     ) -> Result<Issued, IssueError> {
+        check_usages(&request.usages)?;
+        self.certify(request, BasicConstraints::Leaf, (public_key, serial), now)
+    }
+
+    /// Issues the certificate of an intermediate CA for `public_key`. It ends with this CA at the
+    /// latest.
+    ///
+    /// # Errors
+    /// [`IssueError`] if the CA is not valid at `now`, or permits no such CA below it. No
+    /// certificate exists then.
+    pub fn issue_ca(
+        &self,
+        request: &CaRequest,
+        public_key: &PublicKey,
+        serial: SerialNumber,
+        now: OffsetDateTime,
+    ) -> Result<Issued, IssueError> {
+        let ca = self.certificate.certificate();
+        if ca.path_len() == Some(0) {
+            return Err(IssueError::PathLength { subject: ca.subject() });
+        }
+        let intermediate = LeafRequest {
+            subject: request.subject.clone(),
+            hosts: Hosts::default(),
+            usages: [Usage::CertSign, Usage::CrlSign].into_iter().collect(),
+            lifetime: request.lifetime,
+            outlives_ca: OutlivesCa::Clamp,
+        };
+        let constraints = BasicConstraints::Ca { path_len: request.path_len };
+        self.certify(&intermediate, constraints, (public_key, serial), now)
+    }
+
+    fn certify(
+        &self,
+        request: &LeafRequest,
+        basic_constraints: BasicConstraints,
+        (public_key, serial): (&PublicKey, SerialNumber),
+        now: OffsetDateTime,
+    ) -> Result<Issued, IssueError> {
         let ca = self.certificate.certificate();
         self.certificate
             .check_validity(now)
             .map_err(|source| IssueError::CaNotValid { subject: ca.subject(), source })?;
-        check_usages(&request.usages)?;
         let mut validity = Validity::starting(now, request.lifetime)?;
         let clamped = clamp(&mut validity, ca.not_after(), request.outlives_ca)?;
         let tbs = TbsCertificate {
@@ -113,7 +151,7 @@ impl CertificateAuthority {
             subject: request.subject.der(),
             public_key,
             usages: &request.usages,
-            basic_constraints: BasicConstraints::Leaf,
+            basic_constraints,
             authority_key_id: Some(self.certificate.key_id()),
             hosts: &request.hosts,
         };

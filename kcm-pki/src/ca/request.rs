@@ -11,10 +11,10 @@ use crate::{
     warning::Warning,
 };
 
-/// A request for a root certificate.
+/// A request for the certificate of a CA: a root, or an intermediate below another CA.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RootRequest {
-    /// Subject and issuer.
+pub struct CaRequest {
+    /// Subject; of a root also the issuer.
     pub subject: Subject,
     /// Lifetime of the certificate, counted from five minutes ago; fractions of a second are
     /// dropped.
@@ -23,8 +23,8 @@ pub struct RootRequest {
     pub path_len: Option<u8>,
 }
 
-impl RootRequest {
-    /// cfssl's lifetime of a root whose CSR has no `ca.expiry`: 43800 h, five years.
+impl CaRequest {
+    /// cfssl's lifetime of a CA whose CSR has no `ca.expiry`: 43800 h, five years.
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(43_800 * 3600);
 }
 
@@ -122,6 +122,14 @@ pub enum IssueError {
     /// The request lists no usages, which would allow every usage.
     #[error("the certificate request has no usages; specify at least one")]
     NoUsages,
+    /// The issuing CA permits no CA below it: its path length is 0 (RFC 5280 section 4.2.1.9).
+    #[error(
+        "the CA {subject} permits no CA below it, because its path length is 0; issue the intermediate with another CA"
+    )]
+    PathLength {
+        /// Subject of the issuing CA.
+        subject: String,
+    },
     /// The cryptographic library failed to sign.
     #[error("cannot sign the certificate: {reason}")]
     Signing {

@@ -297,3 +297,47 @@ fn machine_readable_results_are_valid() {
     let made = signing(&workspace, &["issue", "leaf-csr.json", "--out", "c", "-o", "json"]);
     assert_eq!(crate::offline::schemas::assert_output_is_valid(&made.stdout), ["CertificateFiles"]);
 }
+
+#[test]
+fn a_new_ca_below_another_one_is_an_intermediate() {
+    if !peers::has("openssl") || !peers::has("cfssl") {
+        return;
+    }
+    let workspace = site();
+    let ca = json!({"CN": "signing", "key": {"algo": "ecdsa", "size": 256}, "names": names(),
+        "ca": {"expiry": "8760h", "pathlen": 0, "pathlenzero": true}});
+    workspace.write("signing-csr.json", ca.to_string());
+    let below = |ca: &str, key: &str, out: &str| {
+        let make = ["cert", "new-ca", "signing-csr.json", "--ca", ca, "--ca-key", key];
+        workspace.kcm(&[&make[..], &["--out", out]].concat())
+    };
+    let made = below("ca.pem", "ca-key.pem", "signing");
+    assert_eq!((made.code, made.stderr.as_str()), (0, ""), "{made:?}");
+    assert_eq!(mode(&workspace, "signing-key.pem"), 0o600);
+
+    // cfssl makes the same certificate with a profile for CAs.
+    let profile = json!({"signing": {"profiles": {"ca": {"usages": ["cert sign", "crl sign"],
+        "expiry": "8760h",
+        "ca_constraint": {"is_ca": true, "max_path_len": 0, "max_path_len_zero": true}}}}});
+    workspace.write("ca-profile.json", profile.to_string());
+    shell(
+        &workspace,
+        "cfssl sign -loglevel 5 -ca ca.pem -ca-key ca-key.pem -config ca-profile.json -profile ca signing.csr |
+         cfssljson -bare theirs",
+    );
+    assert_alike(&workspace, "signing.pem", "theirs.pem");
+
+    // A leaf of the intermediate leads to the root.
+    let leaf = ["cert", "issue", "leaf-csr.json", "--ca", "signing.pem", "--out", "leaf"];
+    let leaf = workspace.kcm(&[&leaf[..], &["--ca-key", "signing-key.pem"]].concat());
+    assert_eq!(leaf.code, 0, "{leaf:?}");
+    let chain = ["verify", "-CAfile", "ca.pem", "-untrusted", "signing.pem", "leaf.pem"];
+    peers::run(&mut peers::openssl(workspace.path(), &chain));
+
+    // The intermediate permits no CA below it.
+    let refused = below("signing.pem", "signing-key.pem", "third");
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("permits no CA below it"), "{refused:?}");
+    let passphrase = ["cert", "new-ca", "ca-csr.json", "--passphrase-file", "x", "--out", "y"];
+    assert_eq!(workspace.kcm(&passphrase).code, 2);
+}

@@ -7,6 +7,7 @@ pub(crate) mod apply;
 pub(crate) mod bad_input;
 pub(crate) mod cert;
 pub(crate) mod certs;
+pub(crate) mod csr_signing;
 pub(crate) mod cuts;
 pub(crate) mod docs;
 pub(crate) mod examples;

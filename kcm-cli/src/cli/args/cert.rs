@@ -10,7 +10,8 @@ use crate::ops::cert::{CaFiles, Input, Purpose, SigningFiles, Verification};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertVerb {
-    /// Create a root CA with a new key, as `cfssl gencert -initca` does
+    /// Create a root CA with a new key, as `cfssl gencert -initca` does; with --ca, an intermediate
+    /// CA
     NewCa(NewCaArguments),
     /// Create a key and a certificate request (PKCS #10), as `cfssl genkey` does
     Request(RequestArguments),
@@ -47,8 +48,29 @@ pub(crate) struct NewCaArguments {
     /// pathlen
     #[arg(value_name = "CSR.json")]
     pub(crate) csr: PathBuf,
+    /// Certificate of the CA that issues an intermediate CA [default: none, create a root CA]
+    #[arg(long, value_name = "FILE", requires = "ca_key")]
+    ca: Option<PathBuf>,
+    /// Key of that CA; it may be encrypted
+    #[arg(long, value_name = "FILE", requires = "ca")]
+    ca_key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseArguments,
     #[command(flatten)]
     pub(crate) out: OutArguments,
+}
+
+impl NewCaArguments {
+    /// True if an option names the source of a passphrase.
+    pub(crate) fn has_passphrase(&self) -> bool {
+        self.passphrase.passphrase_file.is_some() || self.passphrase.passphrase_env.is_some()
+    }
+
+    /// Returns the CA above an intermediate CA; `None` for a root.
+    pub(crate) fn issuer(&self) -> Option<CaFiles> {
+        let (certificate, key) = (self.ca.clone()?, self.ca_key.clone()?);
+        Some(CaFiles { certificate, key, passphrase: self.passphrase.source() })
+    }
 }
 
 #[derive(Debug, Args)]

@@ -213,6 +213,10 @@ pub(crate) struct PlanOfApplyArguments {
     /// trusts both keys
     #[arg(long)]
     replace_service_account_key: bool,
+    /// Remove the CA key from masters on which no flag of kube-controller-manager names it; safe only
+    /// if no other component of the master reads the file
+    #[arg(long)]
+    remove_ca_key: bool,
 }
 
 #[derive(Debug, Args)]
@@ -236,6 +240,7 @@ impl PlanOfApplyArguments {
         Consent {
             replace_ca: self.replace_ca,
             replace_service_account_key: self.replace_service_account_key,
+            remove_ca_key: self.remove_ca_key,
             ..Consent::default()
         }
     }

@@ -22,6 +22,9 @@ pub(crate) struct StatusArguments {
         value_parser = str::parse::<GoDuration>
     )]
     pub(crate) watch: Option<GoDuration>,
+    /// Also list every private key on the masters, with mode, owner, and the flags that name it
+    #[arg(long)]
+    pub(crate) keys: bool,
     /// Also write metrics to FILE, for the textfile collector of the Prometheus node exporter
     #[arg(long, value_name = "FILE")]
     pub(crate) textfile: Option<PathBuf>,

@@ -8,6 +8,7 @@ mod document;
 mod drill;
 mod fresh;
 mod human;
+mod keys;
 mod kubeconfig;
 mod lint;
 mod logs;
@@ -16,6 +17,7 @@ mod rotate;
 mod smoke;
 mod status;
 mod style;
+mod table;
 mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -138,8 +140,12 @@ impl Report {
         shown(self.form, rotation, |out| rotate::rotation(out, rotation))
     }
 
-    pub(crate) fn status(&self, status: &Status) -> io::Result<()> {
-        shown(self.form, status, |out| status::status(out, status))
+    /// Reports a status, with a list of the private keys on the masters if `keys` is true.
+    pub(crate) fn status(&self, status: &Status, keys: bool) -> io::Result<()> {
+        shown(self.form, status, |out| {
+            status::status(out, status)?;
+            if keys { keys::keys(out, status) } else { Ok(()) }
+        })
     }
 
     /// Reports one of several status observations.

@@ -3,13 +3,12 @@
 use std::io::{self, Write};
 
 use super::human::NAME;
-use super::status::{findings, shortened};
+use super::status::findings;
+use super::table::table;
 use crate::ops::rotate::{Stage, TokenKeyRotation};
 
 /// Number of characters of a key id that are shown. The ids are digests.
 const SHOWN: usize = 12;
-/// Largest width of a column.
-const WIDEST: usize = 64;
 
 pub(super) fn rotation(out: &mut dyn Write, rotation: &TokenKeyRotation) -> io::Result<()> {
     writeln!(out, "{NAME}service account key{NAME:#}")?;
@@ -52,29 +51,6 @@ pub(super) fn rotation(out: &mut dyn Write, rotation: &TokenKeyRotation) -> io::
         findings(out, &rotation.blocked_by)?;
     }
     writeln!(out, "\n{next}")
-}
-
-/// Writes rows below a heading, in columns of equal width.
-fn table<const N: usize>(
-    out: &mut dyn Write,
-    heading: [&str; N],
-    rows: &[[String; N]],
-) -> io::Result<()> {
-    let heading = heading.map(str::to_owned);
-    let rows: Vec<_> =
-        rows.iter().map(|row| row.clone().map(|cell| shortened(&cell, WIDEST))).collect();
-    let all = || std::iter::once(&heading).chain(&rows);
-    let widths: Vec<_> = (0..N)
-        .map(|column| {
-            let cells = all().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    for row in all() {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        writeln!(out, "  {}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
-    Ok(())
 }
 
 /// Returns the words for a key: its part in the rotation, or the begin of its id.

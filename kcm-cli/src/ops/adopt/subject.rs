@@ -108,7 +108,7 @@ fn is_ours(attributes: &[(String, Option<String>)]) -> bool {
 #[cfg(test)]
 mod tests {
     use kcm_pki::{
-        CertificateAuthority, LeafRequest, OutlivesCa, PrivateKey, RootRequest, SerialNumber, Usage,
+        CaRequest, CertificateAuthority, LeafRequest, OutlivesCa, PrivateKey, SerialNumber, Usage,
     };
     use std::time::Duration;
 
@@ -120,7 +120,7 @@ mod tests {
         let now = time::macros::datetime!(2026-11-23 06:00 UTC);
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
         let subject = CsrFile::parse(r#"{"CN": "ca"}"#).unwrap().value.subject;
-        let root = RootRequest { subject, lifetime: DAY * 900, path_len: None };
+        let root = CaRequest { subject, lifetime: DAY * 900, path_len: None };
         let serial = || SerialNumber::from_random([7; 20]);
         let ca = CertificateAuthority::create(&root, &key, serial(), now).unwrap();
         let ca = kcm_pki::CaCertificate::new(ca).unwrap();

@@ -149,7 +149,11 @@ impl SigningFiles {
 }
 
 impl CaFiles {
-    fn open(&self, ask: &AskPassphrase<'_>) -> Result<CertificateAuthority, Error> {
+    /// Reads the CA.
+    ///
+    /// # Errors
+    /// If a file cannot be read or used.
+    pub(crate) fn open(&self, ask: &AskPassphrase<'_>) -> Result<CertificateAuthority, Error> {
         let unusable = |error: &dyn std::error::Error, path: &Path, what, help| {
             OperatorError::content(what, path, with_help(error, help))
         };

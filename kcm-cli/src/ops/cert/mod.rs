@@ -8,8 +8,8 @@ mod inputs;
 mod verify;
 
 use kcm_pki::{
-    Certificate, CertificateAuthority, CertificateRequest, CsrFile, Host, Hosts, LeafRequest,
-    OutlivesCa, PrivateKey, PublicKey, RootRequest, Subject,
+    CaRequest, Certificate, CertificateAuthority, CertificateRequest, CsrFile, Host, Hosts, Issued,
+    LeafRequest, OutlivesCa, PrivateKey, PublicKey, Subject,
 };
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -78,12 +78,14 @@ impl Made {
     }
 }
 
-/// Creates a root CA with a new key, as `cfssl gencert -initca` does.
+/// Creates a CA with a new key: a root, as `cfssl gencert -initca` does, or an intermediate below
+/// `parent`.
 ///
 /// # Errors
-/// If no key can be generated, or the lifetime is not possible.
+/// If no key can be generated, the lifetime is not possible, or `parent` permits no CA below it.
 pub(crate) fn new_ca(
-    (csr, warnings): (CsrFile, Vec<String>),
+    (csr, mut warnings): (CsrFile, Vec<String>),
+    parent: Option<&CertificateAuthority>,
     now: OffsetDateTime,
 ) -> Result<Made, Error> {
     let section = csr.ca.clone().unwrap_or_default();
@@ -91,13 +93,20 @@ pub(crate) fn new_ca(
     let csr = CsrFile { ca: Some(section.clone()), ..csr };
     let (key, request) = keyed(&csr)?;
     let lifetime = section.lifetime.map(kcm_pki::GoDuration::as_duration);
-    let root = RootRequest {
+    let ca = CaRequest {
         subject: csr.subject,
-        lifetime: lifetime.unwrap_or(RootRequest::DEFAULT_LIFETIME),
+        lifetime: lifetime.unwrap_or(CaRequest::DEFAULT_LIFETIME),
         path_len: section.path_len,
     };
-    let certificate =
-        CertificateAuthority::create(&root, &key, serial().map_err(issue)?, now).map_err(issue)?;
+    let serial = serial().map_err(issue)?;
+    let certificate = match parent {
+        None => CertificateAuthority::create(&ca, &key, serial, now).map_err(issue)?,
+        Some(parent) => {
+            let issued = parent.issue_ca(&ca, key.public_key(), serial, now).map_err(issue)?;
+            warnings.extend(remarks(&issued));
+            issued.certificate
+        }
+    };
     Ok(Made { certificate: Some(certificate), key: Some(key), request, warnings })
 }
 
@@ -214,16 +223,21 @@ impl Signing {
         let issued =
             self.authority.issue(&leaf, key, serial().map_err(issue)?, now).map_err(issue)?;
         let mut warnings = self.warnings;
-        warnings.extend(issued.warnings.iter().map(ToString::to_string));
-        warnings.extend(issued.clamped.map(|clamped| {
-            format!(
-                "the certificate expires on {} with its CA, not on {} as the profile says",
-                clamped.not_after.date(),
-                clamped.requested.date()
-            )
-        }));
+        warnings.extend(remarks(&issued));
         Ok((issued.certificate, warnings))
     }
+}
+
+/// Returns the warnings about an issued certificate.
+fn remarks(issued: &Issued) -> Vec<String> {
+    let clamped = issued.clamped.map(|clamped| {
+        format!(
+            "the certificate expires on {} with its CA, not on {} as requested",
+            clamped.not_after.date(),
+            clamped.requested.date()
+        )
+    });
+    issued.warnings.iter().map(ToString::to_string).chain(clamped).collect()
 }
 
 /// Generates the key of a CSR, and creates the request.

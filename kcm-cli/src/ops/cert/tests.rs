@@ -12,7 +12,8 @@ fn csr(text: &str) -> (CsrFile, Vec<String>) {
 }
 
 fn signing() -> Signing {
-    let ca = new_ca(csr(r#"{"CN": "ca", "ca": {"expiry": "100h", "pathlen": 2}}"#), NOW).unwrap();
+    let ca =
+        new_ca(csr(r#"{"CN": "ca", "ca": {"expiry": "100h", "pathlen": 2}}"#), None, NOW).unwrap();
     let certificate = CaCertificate::new(ca.certificate.unwrap()).unwrap();
     let authority = CertificateAuthority::new(certificate, ca.key.unwrap()).unwrap();
     let profile = SigningConfig::built_in().default_profile().unwrap().clone();
@@ -27,7 +28,7 @@ fn signed(made: Made, subject: Option<&str>, hosts: &[&str]) -> Result<Made, Err
 #[test]
 fn a_root_always_asks_to_be_a_ca() {
     for text in [r#"{"CN": "ca"}"#, r#"{"CN": "ca", "ca": {"pathlen": 1}}"#] {
-        let made = new_ca(csr(text), NOW).unwrap();
+        let made = new_ca(csr(text), None, NOW).unwrap();
         assert!(made.request.asks_to_be_ca() && made.certificate.unwrap().is_ca());
     }
 }

@@ -13,6 +13,7 @@ use crate::context::Run;
 use crate::finding::{Finding, FindingCode};
 use crate::observed::{ObservedMaster, Seen};
 use crate::transport::{Activity, Enablement, Observation, PathState};
+use crate::util::files::{Mode, RemotePath};
 
 /// Time after an automatic restart for which a service counts as crash-looping.
 const CALM: time::Duration = time::Duration::seconds(30);
@@ -84,7 +85,7 @@ pub(super) fn master(
         clock_offset_milliseconds: look
             .clock_offset()
             .and_then(|offset| i64::try_from(offset.whole_milliseconds()).ok()),
-        files: files(seen, layout),
+        files: files(look, seen, layout),
     };
     MasterStatus { name, seen: Observation::Known(facts) }
 }
@@ -121,11 +122,20 @@ fn service(observed: &ObservedMaster, now: OffsetDateTime) -> Service {
     }
 }
 
-fn files(seen: &Seen, layout: &Layout) -> Vec<FileStatus> {
+fn files(look: &Look, seen: &Seen, layout: &Layout) -> Vec<FileStatus> {
+    let observed = &seen.master;
+    let flags = observed.effective.as_ref().and_then(|unit| unit.meaning().ok());
+    let file = |path: &RemotePath, state: &PathState, holds_key: bool| {
+        let named = flags.iter().flat_map(|unit| unit.flags.iter());
+        let named = named.filter(|(_, value)| *value == path.as_str());
+        let read_by = named.map(|(name, _)| name.to_string()).collect();
+        FileStatus { path: path.clone(), state: state.clone(), holds_key, read_by }
+    };
     let managed = Role::ALL.iter().map(|role| {
-        let state = seen.master.files.of(*role).state.clone();
-        FileStatus { path: layout.path(*role).clone(), state }
+        file(layout.path(*role), &observed.files.of(*role).state, role.mode() == Mode::PRIVATE)
     });
-    let others = seen.master.others.iter().cloned().map(|(path, state)| FileStatus { path, state });
+    let secrets = &look.service.secrets;
+    let others =
+        observed.others.iter().map(|(path, state)| file(path, state, secrets.contains(path)));
     managed.chain(others).collect()
 }

@@ -214,6 +214,9 @@ impl Findings<'_> {
         // A drop-in that only adds to the unit is not an error.
         let units = preflight::units(layout, observed, desired.as_ref().ok().copied());
         self.found.extend(units.into_iter().filter(|it| it.severity == Severity::Error));
+        let unread =
+            desired.as_ref().ok().and_then(|it| preflight::unread_ca_key(layout, it, observed));
+        self.found.extend(unread);
         let Ok(compared) = &wanted.desired else { return };
         let is_brought = |role: Role| {
             desired.as_ref().is_ok_and(|it| it.artifacts.iter().any(|one| one.role == role))

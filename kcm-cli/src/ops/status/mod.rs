@@ -126,6 +126,10 @@ pub struct FileStatus {
     pub path: RemotePath,
     /// Observed state of the file.
     pub state: PathState,
+    /// True if the file holds a private key.
+    pub holds_key: bool,
+    /// Flags of the unit on the master that name the file.
+    pub read_by: Vec<String>,
 }
 
 impl Status {

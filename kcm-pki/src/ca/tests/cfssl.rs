@@ -49,7 +49,7 @@ fn an_rsa_root_is_cfssls_to_the_byte() {
     let made = certificate(testdata!("cfssl/root.pem"));
     let (serial, now) = circumstances(&made);
     let csr = CsrFile::parse(testdata!("cfssl/root.json")).unwrap().value;
-    let request = RootRequest {
+    let request = CaRequest {
         subject: csr.subject,
         lifetime: csr.ca.unwrap().lifetime.unwrap().as_duration(),
         path_len: None,
@@ -64,9 +64,9 @@ fn an_ecdsa_root_without_expiry_is_cfssls_up_to_the_signature() {
     let made = certificate(testdata!("cfssl/root-p384.pem"));
     let (serial, now) = circumstances(&made);
     let csr = CsrFile::parse(testdata!("cfssl/root-p384.json")).unwrap().value;
-    let request = RootRequest {
+    let request = CaRequest {
         subject: csr.subject,
-        lifetime: RootRequest::DEFAULT_LIFETIME,
+        lifetime: CaRequest::DEFAULT_LIFETIME,
         path_len: csr.ca.unwrap().path_len,
     };
     let root = CertificateAuthority::create(

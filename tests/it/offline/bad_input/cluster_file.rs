@@ -220,7 +220,6 @@ const SYSTEMD: &[Edit] = &[
 #[rustfmt::skip]
 const PLANNED: &[(&str, &str, &str)] = &[
     ("  identity: per-master\n", "masters:\n", "kcm.yaml:10:3: pki.identity: not implemented in this version of kcm (one identity per master) | help: remove the key"),
-    ("  serviceAccountKey: sa.key\n", "masters:\n", "kcm.yaml:10:3: pki.serviceAccountKey: not implemented in this version of kcm (a separate service-account key) | help: remove the key"),
 ];
 
 /// Complete cluster files: name, content, and message.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use kcm_pki::{
-    CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey, RootRequest,
+    CaRequest, CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey,
     SigningConfig,
 };
 use kcm_tests::{Workspace, ca, peers, serial};
@@ -306,7 +306,7 @@ fn root_of(workspace: &Workspace, from: i64, days: i64) {
     let csr = CsrFile::parse(r#"{"CN": "kubernetes"}"#).unwrap().value;
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let lifetime = Duration::days(days).unsigned_abs();
-    let request = RootRequest { subject: csr.subject, lifetime, path_len: None };
+    let request = CaRequest { subject: csr.subject, lifetime, path_len: None };
     let now = OffsetDateTime::now_utc() + Duration::days(from);
     let root = CertificateAuthority::create(&request, &key, serial(), now).unwrap();
     workspace.write(CA, root.to_pem());

@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use super::super::document::{Document, DocumentValue};
 use super::super::terminal::{Terminal, json};
 use super::super::{
-    AdoptReport, CertificateFiles, End, adopt, cert, certs, drill, human, lint, logs, smoke, status,
+    AdoptReport, CertificateFiles, End, adopt, cert, certs, drill, human, keys, lint, logs, smoke,
+    status,
 };
 use super::Shown;
 use super::local::local;
@@ -53,7 +54,10 @@ pub(super) fn shown(word: &str) -> Vec<Shown> {
         cert_files(word),
         cert_list(word),
         cert_verification(word),
-        of("status", &states, |out| status::status(out, &states)),
+        of("status", &states, |out| {
+            status::status(out, &states)?;
+            keys::keys(out, &states)
+        }),
         of("smoke", &smoke, |out| smoke::report(out, &smoke)),
         of("drill", &drill, |out| drill::report(out, &drill)),
         of("adopt, found", &report, |out| adopt::found(out, &adopted)),
@@ -239,7 +243,12 @@ pub(super) fn status(word: &str) -> Status {
         health: Some(Health::Unhealthy { why: text() }),
         leads: None,
         clock_offset_milliseconds: Some(1),
-        files: vec![FileStatus { path: path(), state: PathState::Link { target: text() } }],
+        files: vec![FileStatus {
+            path: path(),
+            state: PathState::Link { target: text() },
+            holds_key: true,
+            read_by: vec![text()],
+        }],
     };
     let failed = Activity::Failed { result: text(), returns: false };
     let active = Activity::Active { invocation: text(), main_pid: 1, since: NOW };

@@ -1,5 +1,5 @@
 use kcm_pki::{
-    CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey, RootRequest,
+    CaRequest, CertificateAuthority, CsrFile, KeyAlgorithm, LeafRequest, OutlivesCa, PrivateKey,
     SerialNumber, Usages,
 };
 use time::macros::datetime;
@@ -17,7 +17,7 @@ type Lie = fn(&mut LeafRequest);
 fn authority(name: &str) -> CertificateAuthority {
     let subject = CsrFile::parse(&format!(r#"{{"CN": "{name}"}}"#)).unwrap().value.subject;
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-    let request = RootRequest { subject, lifetime: HOUR * 10_000, path_len: None };
+    let request = CaRequest { subject, lifetime: HOUR * 10_000, path_len: None };
     let serial = SerialNumber::from_random([7; 20]);
     let root = CertificateAuthority::create(&request, &key, serial, NOW).unwrap();
     CertificateAuthority::new(CaCertificate::new(root).unwrap(), key).unwrap()
