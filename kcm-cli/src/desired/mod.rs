@@ -48,9 +48,6 @@ pub struct DesiredMaster {
     /// Path of the file with serving certificate and key, with the same rule.
     #[serde(skip)]
     pub(crate) serving: RemotePath,
-    /// Path of the key for service account tokens, with the same rule.
-    #[serde(skip)]
-    pub(crate) service_account_key: RemotePath,
     /// The service.
     pub service: DesiredService,
 }
@@ -232,7 +229,6 @@ pub(crate) fn desired(
             reads,
             combined: layout.combined.clone(),
             serving: layout.serving.clone(),
-            service_account_key: layout.service_account_key.clone(),
             service: known,
         })
     });

@@ -166,11 +166,7 @@ fn master_plan(desired: &DesiredMaster, observed: &ObservedMaster) -> MasterPlan
 /// Returns steps that remove files with a key that kcm created and that no flag and no kubeconfig
 /// names any more.
 fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<Step> {
-    let files = [
-        (Role::Combined, &desired.combined),
-        (Role::Serving, &desired.serving),
-        (Role::ServiceAccountKey, &desired.service_account_key),
-    ];
+    let files = [(Role::Combined, &desired.combined), (Role::Serving, &desired.serving)];
     let left = files.into_iter().filter_map(|(role, path)| {
         let before = &observed.files.of(role).state;
         let is_wanted = desired.artifacts.iter().any(|artifact| artifact.role == role)
@@ -181,8 +177,8 @@ fn unnamed(desired: &DesiredMaster, observed: &ObservedMaster) -> Vec<Step> {
     left.collect()
 }
 
-/// Reports whether kcm created a file with a key. Either its content is what kcm would write, or a
-/// generation note of kcm names the path.
+/// Reports whether kcm created a file with certificate and key. Either its content is what kcm
+/// would write, or a generation note of kcm names the path.
 fn is_kcms(role: Role, path: &RemotePath, observed: &ObservedMaster) -> bool {
     let generations = &observed.generations;
     let mut noted = generations.pending.iter().chain(&generations.previous);
@@ -191,10 +187,6 @@ fn is_kcms(role: Role, path: &RemotePath, observed: &ObservedMaster) -> bool {
         Role::Combined => {
             let held = found.leaf();
             held.is_some() && held == observed.files.certificate.leaf()
-        }
-        // Only kcm writes both files of this folder.
-        Role::ServiceAccountKey => {
-            observed.files.service_account_public_keys.state.attributes().is_some()
         }
         _ => found.text.as_deref().is_some_and(is_of_kcm),
     };

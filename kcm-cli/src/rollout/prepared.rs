@@ -77,10 +77,12 @@ impl Prepared {
 
     /// Reports whether the masters differ from the cluster file or have findings.
     ///
-    /// Findings of code [`FindingCode::DropIn`] do not count.
+    /// [`FindingCode::DropIn`] and [`FindingCode::CaKeyUnread`] do not count: both may be intended.
     #[must_use]
     pub fn needs_changes(&self) -> bool {
-        let is_fault = |finding: &Finding| finding.code != FindingCode::DropIn;
+        let is_fault = |finding: &Finding| {
+            !matches!(finding.code, FindingCode::DropIn | FindingCode::CaKeyUnread)
+        };
         !self.plan.is_empty() || self.findings.iter().any(is_fault)
     }
 

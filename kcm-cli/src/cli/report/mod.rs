@@ -142,10 +142,7 @@ impl Report {
 
     /// Reports a status, with a list of the private keys on the masters if `keys` is true.
     pub(crate) fn status(&self, status: &Status, keys: bool) -> io::Result<()> {
-        shown(self.form, status, |out| {
-            status::status(out, status)?;
-            if keys { keys::keys(out, status) } else { Ok(()) }
-        })
+        shown(self.form, status, |out| status::status(out, status, keys))
     }
 
     /// Reports one of several status observations.
@@ -158,7 +155,7 @@ impl Report {
         let form = if self.form == Form::Json { Form::Jsonl } else { self.form };
         shown(form, status, |out| {
             writeln!(out, "{}", words::moment(status.at))?;
-            status::status(out, status)?;
+            status::status(out, status, false)?;
             writeln!(out)
         })
     }

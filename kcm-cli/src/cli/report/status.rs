@@ -21,7 +21,8 @@ const HEADINGS: [&str; 9] =
     ["SERVICE", "AGE", "VERSION", "SYNC", "HEALTH", "ROLE", "CLIENT", "SERVED", "CLOCK"];
 const PLAIN: Style = Style::Plain;
 
-pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
+/// Writes a status, with a list of the private keys on the masters if `keys` is true.
+pub(super) fn status(out: &mut dyn Write, status: &Status, keys: bool) -> io::Result<()> {
     let rows: Vec<_> = status.masters.iter().map(|master| Row::new(status, master)).collect();
     let names = rows.iter().map(|row| row.name.chars().count());
     let width = names.max().unwrap_or_default().max(6);
@@ -46,7 +47,8 @@ pub(super) fn status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     writeln!(out)?;
     leadership(out, status)?;
     findings(out, &status.findings)?;
-    summary(out, status)
+    summary(out, status)?;
+    if keys { super::keys::keys(out, status) } else { Ok(()) }
 }
 
 /// The row of a master; `None` if it was not observed.

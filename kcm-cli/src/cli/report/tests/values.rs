@@ -8,8 +8,7 @@ use time::OffsetDateTime;
 use super::super::document::{Document, DocumentValue};
 use super::super::terminal::{Terminal, json};
 use super::super::{
-    AdoptReport, CertificateFiles, End, adopt, cert, certs, drill, human, keys, lint, logs, smoke,
-    status,
+    AdoptReport, CertificateFiles, End, adopt, cert, certs, drill, human, lint, logs, smoke, status,
 };
 use super::Shown;
 use super::local::local;
@@ -54,10 +53,7 @@ pub(super) fn shown(word: &str) -> Vec<Shown> {
         cert_files(word),
         cert_list(word),
         cert_verification(word),
-        of("status", &states, |out| {
-            status::status(out, &states)?;
-            keys::keys(out, &states)
-        }),
+        of("status", &states, |out| status::status(out, &states, true)),
         of("smoke", &smoke, |out| smoke::report(out, &smoke)),
         of("drill", &drill, |out| drill::report(out, &drill)),
         of("adopt, found", &report, |out| adopt::found(out, &adopted)),
