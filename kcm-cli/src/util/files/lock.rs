@@ -85,14 +85,15 @@ impl FolderLock {
 impl Drop for FolderLock {
     /// Removes the folders that were created for the lock and are still empty.
     fn drop(&mut self) {
-        // A child process that another thread has just forked holds a copy of the handle until its
-        // `execve`, and with it the lock.
-        let _ = self.handle.unlock();
+        // The next holder finds the folders gone, or keeps them: they go while the lock is held.
         for folder in &self.made {
             if fs::remove_dir(folder).is_err() {
                 break;
             }
         }
+        // A child process that another thread has just forked holds a copy of the handle until its
+        // `execve`, and with it the lock.
+        let _ = self.handle.unlock();
     }
 }
 
