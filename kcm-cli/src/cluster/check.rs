@@ -19,7 +19,7 @@ use super::lint::{Allowed, Source};
 use super::locate::{Places, Step, Step::Index, Step::Key, show};
 use super::scalar::{FlagChange, FlagMap, Text};
 use super::value::{BindAddress, ClusterName, HostAddress, MasterFile};
-use super::{Cluster, CsrSigning, Install, Master, Paths};
+use super::{Cluster, Install, Master, Paths};
 use crate::cluster::layout::{self, Layout};
 use crate::util::files::RemotePath;
 
@@ -55,8 +55,7 @@ pub(super) fn check(
     let allowed = file.lint.and_then(|lint| lint.allow).unwrap_or_default().into_iter();
     let install = install(&at, file.install, folder)?;
     let pki = pki::pki(&at, file.pki, folder)?;
-    let uses_ca_key = csr_signing == CsrSigning::Ca || pki.service_account_key.is_none();
-    if uses_ca_key {
+    if csr_signing.uses_ca_key(&pki) {
         pki::check_distribution(&at, &pki, &install)?;
     }
     let layout = Layout::of(&install).map_err(|error| {

@@ -227,7 +227,7 @@ impl Cluster {
 
     /// Reports whether a flag of kcm's names the CA key on the masters.
     pub(crate) fn uses_ca_key(&self) -> bool {
-        self.csr_signing == CsrSigning::Ca || self.pki.service_account_key.is_none()
+        self.csr_signing.uses_ca_key(&self.pki)
     }
 
     /// Excludes masters: all except those in `only`, if it is not empty, and those in `skip`.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use super::Pki;
 use super::scalar::{Text, scalar};
 use super::value::MasterFile;
 use crate::util::files::RemotePath;
@@ -42,6 +43,13 @@ pub struct SigningPair {
     pub cert: RemotePath,
     /// Path of the key.
     pub key: RemotePath,
+}
+
+impl CsrSigning {
+    /// Reports whether a flag of kcm's names the CA key on the masters.
+    pub(crate) fn uses_ca_key(&self, pki: &Pki) -> bool {
+        *self == Self::Ca || pki.service_account_key.is_none()
+    }
 }
 
 impl CsrSigner {

@@ -20,8 +20,8 @@ use crate::util::explanation::Explanation;
 use crate::util::files::{Bytes, Mode, Owner, RemotePath};
 
 use self::kubeconfig::Kubeconfigs;
+pub(crate) use self::service::{SIGNS_TOKENS, flags, known_services, unit_text};
 use self::service::{Service, service};
-pub(crate) use self::service::{flags, known_services, unit_text};
 
 /// The desired state of all masters, in the order of the cluster file.
 #[derive(Clone, Debug, Serialize)]

@@ -156,7 +156,7 @@ fn is_signing(flag: &str) -> bool {
 /// The flags that name the serving certificate and key.
 const SERVED_FROM: [&str; 2] = ["tls-cert-file", "tls-private-key-file"];
 /// The flag that names the key for service account tokens.
-const SIGNS_TOKENS: &str = "service-account-private-key-file";
+pub(crate) const SIGNS_TOKENS: &str = "service-account-private-key-file";
 
 fn set(flags: &mut Flags, name: &str, value: &str) -> Result<(), String> {
     let name = FlagName::parse(name).map_err(|error| in_full(&error))?;

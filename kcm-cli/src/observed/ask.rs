@@ -1,5 +1,7 @@
 //! Observes one master in one exchange.
 
+use zeroize::Zeroizing;
+
 use super::{AskError, ObservedFile, ObservedFiles, ObservedMaster, links};
 use crate::artifact::DesiredService;
 use crate::artifact::certificate_reload::CertificateReload;
@@ -181,6 +183,22 @@ pub(super) async fn ask(
             certificate_reload(&master, connections.as_deref(), transport, layout).await;
     }
     Ok(Seen { master, inspected })
+}
+
+/// Reads one file on a master, in an exchange of its own. `None` if it does not exist.
+pub(crate) async fn read_on(
+    transport: &dyn Transport,
+    path: &RemotePath,
+    view: View,
+) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+    let read = Operation::Read(Read { path: path.clone(), view });
+    let replies = transport.call(&Batch::new(vec![read])).await;
+    let replies = replies.map_err(|error| error.without_name())?;
+    match (replies.failed, replies.done.into_iter().next()) {
+        (Some(failed), _) => Err(failed.error.to_string()),
+        (None, Some(Reply::Read(content))) => Ok(content),
+        (None, _) => Err("the transport returned an unexpected reply".to_owned()),
+    }
 }
 
 /// Reports whether an inspection failed because the target is a directory, in which nothing can

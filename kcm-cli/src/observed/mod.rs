@@ -39,7 +39,7 @@ use ask::{ask, questions};
 use held::{held_identity, operator_facts, operator_identity};
 
 pub(crate) use ask::{
-    Beside, Inspects, Seen, beside_managed, look_at, look_beside, processes, signing_files,
+    Beside, Inspects, Seen, beside_managed, look_at, look_beside, processes, read_on, signing_files,
 };
 pub use error::{AskError, ObserveError};
 

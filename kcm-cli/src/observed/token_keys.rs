@@ -8,7 +8,8 @@ use kcm_pki::{Fingerprint, PublicKey};
 
 use crate::context::Run;
 use crate::kube::{Credentials, TokenVerification, Via};
-use crate::transport::{Batch, Operation, Read, Reply, Transport, View, public_part};
+use crate::observed::read_on;
+use crate::transport::{Transport, View, public_part};
 use crate::util::files::RemotePath;
 use crate::util::tasks::at_once;
 
@@ -110,15 +111,9 @@ pub(crate) async fn public_part_on(
     transport: &dyn Transport,
     path: &RemotePath,
 ) -> Result<Option<Fingerprint>, String> {
-    let read = Operation::Read(Read { path: path.clone(), view: View::PublicPart });
-    let replies = transport.call(&Batch::new(vec![read])).await;
-    let replies = replies.map_err(|error| error.without_name())?;
-    match (replies.failed, replies.done.into_iter().next()) {
-        (Some(failed), _) => Err(failed.error.to_string()),
-        (None, Some(Reply::Read(digest))) => Ok(digest.and_then(|digest| {
-            let digest = std::str::from_utf8(&digest).ok()?;
-            format!("sha256:{}", digest.trim()).parse().ok()
-        })),
-        (None, _) => Err("the transport returned an unexpected reply".to_owned()),
-    }
+    let digest = read_on(transport, path, View::PublicPart).await?;
+    Ok(digest.and_then(|digest| {
+        let digest = std::str::from_utf8(&digest).ok()?;
+        format!("sha256:{}", digest.trim()).parse().ok()
+    }))
 }

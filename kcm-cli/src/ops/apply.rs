@@ -2,6 +2,7 @@
 
 use super::sources::{Sources, checked};
 use crate::context::Run;
+use crate::desired::DesiredError;
 use crate::error::Error;
 use crate::finding::Severity;
 use crate::kube::Credentials;
@@ -43,7 +44,11 @@ pub(crate) async fn prepare(run: Run<'_>) -> Result<Prepared, Error> {
 
 /// Makes the plan, whether or not it could be executed.
 pub(crate) async fn compare(run: Run<'_>) -> Result<Prepared, Error> {
-    let sources = Sources::read(run, None).await?;
+    Ok(compared(run, Sources::read(run, None).await?)?)
+}
+
+/// Makes the plan from inputs that were read before.
+pub(super) fn compared(run: Run<'_>, sources: Sources) -> Result<Prepared, DesiredError> {
     let (decisions, desired) = sources.choose(run, sources.decisions())?;
     let mut masters = Plan::masters(&desired, sources.observed());
     if run.consent.remove_ca_key {

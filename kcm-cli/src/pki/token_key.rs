@@ -182,10 +182,10 @@ pub(crate) fn store_token_key(
     key: Option<&TokenKey>,
 ) -> Result<(), OperatorError> {
     let (Some(place), Some(key)) = (place, key) else { return Ok(()) };
+    let stored = TokenKeys::read(place)?;
     match key.origin {
         TokenKeyOrigin::Stored => {}
         TokenKeyOrigin::New => {
-            let stored = TokenKeys::read(place)?;
             if stored.current.is_some() {
                 let reason = "was created during the run of kcm; run the same command again";
                 return Err(OperatorError::content(KEY, &place.file, reason));
@@ -194,7 +194,7 @@ pub(crate) fn store_token_key(
         }
         TokenKeyOrigin::Next => promote(place)?,
     }
-    if TokenKeys::read(place)?.published != key.public_keys {
+    if stored.published != key.public_keys {
         publish(place, &key.public_keys)?;
     }
     Ok(())

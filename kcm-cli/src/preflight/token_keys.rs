@@ -9,6 +9,7 @@ use super::masters::unit_flag;
 use super::{Sink, Subject};
 use crate::cluster::layout::Role;
 use crate::context::Run;
+use crate::desired::SIGNS_TOKENS;
 use crate::finding::{Finding, FindingCode};
 use crate::kube::Credentials;
 use crate::observed::ObservedMaster;
@@ -17,8 +18,6 @@ use crate::plan::{MasterPlan, Step};
 use crate::transport::{Activity, PathState, Transport};
 use crate::util::files::RemotePath;
 
-/// The flag that names the key.
-const SERVICE_ACCOUNT_KEY: &str = "service-account-private-key-file";
 /// Help text if the check cannot be made.
 const BY_HAND: &str = "first give every API server the new public key as a second --service-account-key-file; then apply with --replace-service-account-key; remove the old key after the last token signed with the old key has expired";
 
@@ -45,7 +44,7 @@ pub(super) async fn evaluate(run: Run<'_>, subject: Subject<'_>, found: &mut Sin
 
 /// Returns the path of the key with which the deployed service signs tokens, by its flags.
 pub(crate) fn signing_key(observed: &ObservedMaster) -> Option<String> {
-    unit_flag(observed, SERVICE_ACCOUNT_KEY)
+    unit_flag(observed, SIGNS_TOKENS)
 }
 
 fn replaced<'a>(run: Run<'a>, subject: Subject<'a>) -> Vec<Replaced<'a>> {

@@ -10,10 +10,10 @@ use crate::cluster::layout::Role;
 use crate::context::Run;
 use crate::desired::flags;
 use crate::finding::{Finding, FindingCode};
-use crate::observed::{ObservedMaster, trust};
+use crate::observed::{ObservedMaster, read_on, trust};
 use crate::pki::Ca;
 use crate::plan::Step;
-use crate::transport::{Batch, Operation, Read, Reply, Transport, View};
+use crate::transport::{Transport, View};
 use crate::util::files::RemotePath;
 
 /// The flag for the CA certificates that Pods receive.
@@ -105,16 +105,8 @@ async fn read(transport: &dyn Transport, path: Option<&str>) -> Result<Vec<Certi
     let Some(path) = path.and_then(|path| RemotePath::new(path).ok()) else {
         return Ok(Vec::new());
     };
-    let read = Operation::Read(Read { path, view: View::Certificates });
-    let replies = transport.call(&Batch::new(vec![read])).await;
-    let replies = replies.map_err(|error| error.without_name())?;
-    match (replies.failed, replies.done.into_iter().next()) {
-        (None, Some(Reply::Read(text))) => {
-            Ok(text.and_then(|text| Certificate::all_from_pem(&text).ok()).unwrap_or_default())
-        }
-        (Some(failed), _) => Err(failed.error.to_string()),
-        (None, _) => Err("the transport returned an unexpected reply".to_owned()),
-    }
+    let text = read_on(transport, &path, View::Certificates).await?;
+    Ok(text.and_then(|text| Certificate::all_from_pem(&text).ok()).unwrap_or_default())
 }
 
 /// The CA certificates that a file on a master accepts.

@@ -5,7 +5,6 @@ use clap::{Args, Subcommand};
 use super::{SelectArguments, YesArguments};
 
 #[derive(Debug, Args)]
-#[command(subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 pub(crate) struct RotateArguments {
     #[command(subcommand)]
     pub(crate) what: Option<RotateVerb>,

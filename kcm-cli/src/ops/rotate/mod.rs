@@ -8,11 +8,11 @@
 mod evidence;
 mod stage;
 
-use kcm_pki::PublicKey;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::evidence::Evidence;
+use super::apply::compared;
 use super::sources::{Sources, checked};
 use crate::cluster::layout::Role;
 use crate::context::Run;
@@ -141,17 +141,17 @@ pub async fn plan_stage(run: Run<'_>, begin: bool) -> Result<PreparedStage, Erro
     }
     let prepared = match rotation.stage {
         Stage::Switch => {
-            sources.sign_tokens_with(TokenKeys::read(key)?.switched(key)?);
-            Some(whole(run, sources).await?)
+            sources.sign_tokens_with(evidence.keys.switched(key)?);
+            Some(checked(run, compared(run, sources)?).await?)
         }
         Stage::Retire if rotation.blocked_by.is_empty() => {
-            let mut signing = TokenKeys::read(key)?.signing(key)?;
+            let mut signing = evidence.keys.signing(key)?;
             signing.public_keys.truncate(1);
             sources.sign_tokens_with(signing);
             Some(published(run, sources).await?)
         }
         Stage::Announce => {
-            sources.sign_tokens_with(TokenKeys::read(key)?.signing(key)?);
+            sources.sign_tokens_with(evidence.keys.signing(key)?);
             Some(published(run, sources).await?)
         }
         Stage::NotConfigured | Stage::Retire | Stage::Done => None,
@@ -175,13 +175,6 @@ pub async fn execute_stage(run: Run<'_>, stage: PreparedStage) -> Result<Option<
         TokenKeys::read(key)?.retire(key)?;
     }
     Ok((!is_empty).then_some(outcome))
-}
-
-/// Plans everything that the cluster file says, with the key that the rotation introduces.
-async fn whole(run: Run<'_>, sources: Sources) -> Result<Prepared, Error> {
-    let (decisions, desired) = sources.choose(run, sources.decisions())?;
-    let masters = Plan::masters(&desired, sources.observed());
-    checked(run, sources.prepared(decisions, desired, masters, false)).await
 }
 
 /// Plans the upload of the public keys alone, which restarts nothing.
@@ -215,8 +208,4 @@ impl TokenKeyRotation {
     pub fn is_done(&self) -> bool {
         matches!(self.stage, Stage::Done | Stage::NotConfigured)
     }
-}
-
-fn id(key: &PublicKey) -> String {
-    crate::pki::token_key::key_id(key)
 }

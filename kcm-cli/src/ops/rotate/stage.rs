@@ -3,9 +3,10 @@
 use kcm_pki::{Fingerprint, PublicKey};
 
 use super::evidence::{Evidence, Signer};
-use super::{SigningMaster, Stage, TokenKeyRotation, TokenServer, id};
+use super::{SigningMaster, Stage, TokenKeyRotation, TokenServer};
 use crate::finding::{Finding, FindingCode};
 use crate::observed::token_keys::VerifyingServer;
+use crate::pki::token_key::key_id as id;
 use crate::transport::public_part;
 
 /// Determines the stage, and what blocks it.
