@@ -124,4 +124,7 @@ fn operations_are_send(run: Run<'_>, prepared: Prepared) {
     is_send(remove(run, &From::All));
     is_send(status(run));
     is_send(check_certificates(run, None));
+    is_send(rotate::rotations(run));
+    is_send(rotate::ca::plan_stage(run, true));
+    is_send(rotate::service_account_key::plan_stage(run, true));
 }

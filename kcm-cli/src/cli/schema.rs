@@ -15,7 +15,7 @@ use crate::ops::cert::{CertificateList, CertificateVerification};
 use crate::ops::certs::{CertificateCheck, CertificateRequests};
 use crate::ops::drill::DrillReport;
 use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
-use crate::ops::rotate::TokenKeyRotation;
+use crate::ops::rotate::Rotations;
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::unit::{UnitCheck, UnitDiff};
@@ -33,7 +33,7 @@ pub(crate) fn schema(kind: DocumentKind) -> Value {
         DocumentKind::Status => document::<Status>(),
         DocumentKind::CertificateCheck => document::<CertificateCheck>(),
         DocumentKind::CertificateRequests => document::<CertificateRequests>(),
-        DocumentKind::TokenKeyRotation => document::<TokenKeyRotation>(),
+        DocumentKind::Rotations => document::<Rotations>(),
         DocumentKind::SmokeReport => document::<SmokeReport>(),
         DocumentKind::DrillReport => document::<DrillReport>(),
         DocumentKind::Adoption => document::<AdoptReport<'_>>(),

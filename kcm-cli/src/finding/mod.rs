@@ -56,6 +56,10 @@ pub enum FindingCode {
     ServiceAccountKeyUnverified,
     /// A former service account key is still in use.
     ServiceAccountKeyInUse,
+    /// An API server or a namespace does not trust the CA that a rotation introduces.
+    CaNotTrusted,
+    /// The CA that a rotation replaced is still in use.
+    CaInUse,
     /// The CA key lies on a master although no flag names it.
     CaKeyUnread,
     /// A CA key does not match the certificate beside it.

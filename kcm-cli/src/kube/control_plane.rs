@@ -10,6 +10,7 @@ use super::clock::ClockOffset;
 use super::credentials::Credentials;
 use super::error::ApiError;
 use super::lease::Lease;
+use super::published_trust::PublishedTrust;
 use super::token_keys::{LegacyToken, TokenVerification};
 use super::via::Via;
 
@@ -89,4 +90,14 @@ pub trait ControlPlane: fmt::Debug + Send + Sync {
         credentials: &Credentials,
         via: Via,
     ) -> Result<Vec<LegacyToken>, ApiError>;
+    /// Queries the server that `credentials` name for the CA certificates that the API publishes for
+    /// clients.
+    ///
+    /// # Errors
+    /// The server is unreachable, refuses a request, or sends an unusable answer.
+    async fn published_trust(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<PublishedTrust, ApiError>;
 }

@@ -89,6 +89,28 @@ impl Credentials {
         }
     }
 
+    /// Returns credentials for the same server with another client certificate. A kubeconfig keeps
+    /// its user.
+    #[must_use]
+    pub(crate) fn with_pair(&self, pair: Pair) -> Self {
+        match self {
+            Self::Component { server, ca, .. } | Self::Token { server, ca, .. } => {
+                Self::Component { server: server.clone(), ca: ca.clone(), pair }
+            }
+            Self::Kubeconfig(_) => self.clone(),
+        }
+    }
+
+    /// Returns credentials that verify the server with this CA alone. A kubeconfig keeps its own.
+    #[must_use]
+    pub(crate) fn trusting(&self, ca: String) -> Self {
+        match self.clone() {
+            Self::Component { server, pair, .. } => Self::Component { server, ca, pair },
+            Self::Token { server, token, .. } => Self::Token { server, ca, token },
+            kubeconfig @ Self::Kubeconfig(_) => kubeconfig,
+        }
+    }
+
     /// Returns credentials for the same server with a token in place of the certificate. A
     /// kubeconfig keeps its user.
     #[cfg(feature = "kube")]

@@ -13,6 +13,7 @@ use super::control_plane::{Accepted, Api, ControlPlane, LeaseStore};
 use super::credentials::Credentials;
 use super::error::{ApiError, Problem, Step};
 use super::lease::{LEASE_NAME, LEASE_NAMESPACE, Lease};
+use super::published_trust::PublishedTrust;
 use super::token_keys::{LegacyToken, TokenVerification};
 use super::via::Via;
 use crate::cluster::layout;
@@ -30,6 +31,7 @@ struct State {
     writes: Vec<Value>,
     script: VecDeque<Scripted>,
     tokens: TokenVerification,
+    trust: PublishedTrust,
 }
 
 /// The behavior of the store for one request.
@@ -81,6 +83,11 @@ impl FakeLeases {
         self.state().tokens = tokens;
     }
 
+    /// Sets the CA certificates that the fake publishes; at first there are none.
+    pub fn set_trust(&self, trust: PublishedTrust) {
+        self.state().trust = trust;
+    }
+
     /// Scripts the next requests, one entry each. Requests after the script succeed.
     pub fn script(&self, script: impl IntoIterator<Item = Scripted>) {
         self.state().script.extend(script);
@@ -111,6 +118,15 @@ impl State {
             self.put(spec);
         }
         next
+    }
+
+    /// Answers a request that changes nothing.
+    fn answer<T>(&mut self, answer: impl FnOnce(&Self) -> T) -> Result<T, ApiError> {
+        match self.next() {
+            Scripted::Answers | Scripted::After(_) => Ok(answer(self)),
+            Scripted::LosesAnswer | Scripted::LosesRequest => Err(failed(lost())),
+            Scripted::Fails(code) => Err(failed(unavailable(code))),
+        }
     }
 
     fn read(&self) -> Result<Option<Lease>, ApiError> {
@@ -162,13 +178,7 @@ impl LeaseStore for FakeLeases {
 impl Api for FakeLeases {
     async fn check_identity(&self) -> Result<Accepted, ApiError> {
         let (version, user) = ("v1.36.2".to_owned(), Some(layout::USER.to_owned()));
-        match self.state().next() {
-            Scripted::Answers | Scripted::After(_) => {
-                Ok(Accepted { version, clock: Some(ClockOffset::NONE), user })
-            }
-            Scripted::LosesAnswer | Scripted::LosesRequest => Err(failed(lost())),
-            Scripted::Fails(code) => Err(failed(unavailable(code))),
-        }
+        self.state().answer(|_| Accepted { version, clock: Some(ClockOffset::NONE), user })
     }
 }
 
@@ -184,12 +194,7 @@ impl ControlPlane for FakeLeases {
         _credentials: &Credentials,
         _via: Via,
     ) -> Result<TokenVerification, ApiError> {
-        let mut state = self.state();
-        match state.next() {
-            Scripted::Answers | Scripted::After(_) => Ok(state.tokens.clone()),
-            Scripted::LosesAnswer | Scripted::LosesRequest => Err(failed(lost())),
-            Scripted::Fails(code) => Err(failed(unavailable(code))),
-        }
+        self.state().answer(|state| state.tokens.clone())
     }
 
     async fn legacy_tokens(
@@ -198,6 +203,14 @@ impl ControlPlane for FakeLeases {
         _via: Via,
     ) -> Result<Vec<LegacyToken>, ApiError> {
         Ok(Vec::new())
+    }
+
+    async fn published_trust(
+        &self,
+        _credentials: &Credentials,
+        _via: Via,
+    ) -> Result<PublishedTrust, ApiError> {
+        self.state().answer(|state| state.trust.clone())
     }
 }
 

@@ -54,6 +54,7 @@ pub mod handover;
 mod leader;
 mod leader_watch;
 mod lease;
+mod published_trust;
 mod token_keys;
 mod via;
 
@@ -70,5 +71,6 @@ pub use fake::{FakeLeases, Scripted};
 pub use leader::{LeaderChange, LeaderForecast};
 pub(crate) use leader_watch::LeaderWatch;
 pub use lease::{Holder, LEASE_NAME, LEASE_NAMESPACE, Lease, LeaseError};
+pub use published_trust::PublishedTrust;
 pub use token_keys::{LegacyToken, TokenVerification, VerificationKey};
 pub use via::Via;

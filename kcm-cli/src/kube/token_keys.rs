@@ -8,6 +8,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::transport::public_part_of_jwk;
+use crate::util::distinct;
 use crate::util::words::at;
 
 /// The facts about service account tokens that one API server reports.
@@ -82,7 +83,7 @@ impl TokenVerification {
 
     /// Reads the URLs of API servers from a list of `EndpointSlice` objects.
     pub(crate) fn servers_of(slices: &Value) -> Vec<ServerUrl> {
-        let mut servers: Vec<ServerUrl> = Vec::new();
+        let mut servers = Vec::new();
         for slice in at(slices, "/items").as_array().into_iter().flatten() {
             let ports = at(slice, "/ports").as_array().into_iter().flatten();
             let ports: Vec<_> = ports.filter_map(|port| at(port, "/port").as_u64()).collect();
@@ -96,12 +97,11 @@ impl TokenVerification {
                         std::net::IpAddr::V4(address) => address.to_string(),
                         std::net::IpAddr::V6(address) => format!("[{address}]"),
                     };
-                    let url = ServerUrl::parse(&format!("https://{host}:{port}"));
-                    servers.extend(url.ok().filter(|url| !servers.contains(url)));
+                    servers.extend(ServerUrl::parse(&format!("https://{host}:{port}")));
                 }
             }
         }
-        servers
+        distinct(servers)
     }
 }
 

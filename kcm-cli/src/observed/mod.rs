@@ -3,6 +3,7 @@
 //! Nothing in an [`Observed`] is secret.
 
 pub(crate) mod accounts;
+pub(crate) mod api_servers;
 mod ask;
 mod certificate_reload;
 pub(crate) mod effective;

@@ -43,6 +43,38 @@ pub(crate) fn named_by<'a>(
     }
 }
 
+/// The CA certificates that a file on a master accepts.
+pub(crate) enum Accepted {
+    Nothing,
+    Certificates(Vec<Certificate>),
+    /// The certificates of a file that kcm did not read.
+    Unknown {
+        file: String,
+    },
+}
+
+/// Returns the CA certificates that the kubeconfig or the trust bundle on a master accepts.
+pub(crate) fn accepted(role: Role, observed: &ObservedMaster, layout: &Layout) -> Accepted {
+    let read = |pem: &[u8]| {
+        Certificate::all_from_pem(pem).map_or(Accepted::Nothing, Accepted::Certificates)
+    };
+    let file = observed.files.of(role);
+    let Some(text) = file.text.as_deref() else { return Accepted::Nothing };
+    if role == Role::Trust {
+        return read(text.as_bytes());
+    }
+    // A client cannot connect with an invalid kubeconfig.
+    let Ok(access) = Access::of_public_view(text) else { return Accepted::Nothing };
+    if let Some(pem) = access.authority() {
+        return read(pem);
+    }
+    match named_by(&access, observed, layout) {
+        Named::Nothing => Accepted::Nothing,
+        Named::Known(pem) => read(pem.as_bytes()),
+        Named::Unknown(file) => Accepted::Unknown { file },
+    }
+}
+
 /// Formats certificates for display: subject, end of validity and fingerprint of each.
 pub(crate) fn described<'a>(certificates: impl IntoIterator<Item = &'a Certificate>) -> String {
     let lines = certificates.into_iter().map(|it| {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kcm_pki::{CaCertificate, Certificate};
+
 use crate::cluster::layout::Layout;
 use crate::context::Run;
 use crate::desired::{Desired, DesiredError, known_services};
@@ -9,6 +11,7 @@ use crate::error::Error;
 use crate::event::{Event, EventSink};
 use crate::observed::accounts::{Accounts, Owners};
 use crate::observed::{Observed, observe};
+use crate::pki::identity::Decision;
 use crate::pki::token_key::TokenKey;
 use crate::pki::{Ca, Inputs};
 use crate::plan::choose::{Decisions, Site, choose, decided};
@@ -65,8 +68,27 @@ impl Sources {
         self.inputs.token_key = Some(key);
     }
 
+    /// Replaces the CA certificates that clients accept.
+    pub(super) fn trust(&mut self, bundle: &[Certificate]) {
+        self.inputs.trust = Some(bundle.iter().map(Certificate::to_pem).collect());
+    }
+
+    /// Lets masters lose a CA that a rotation replaces.
+    pub(super) fn replace_ca(&mut self, former: Option<CaCertificate>) {
+        self.inputs.replaced_ca = former;
+    }
+
     pub(super) fn observed(&self) -> &Observed {
         &self.observed
+    }
+
+    /// Reports whether the masters have the desired state, and no certificate is due.
+    pub(super) fn is_in_sync(&self, run: Run<'_>) -> Result<bool, DesiredError> {
+        let (decisions, desired) = self.choose(run, self.decisions())?;
+        let mut decided = decisions.serving.iter().chain([&decisions.identity]);
+        let masters = Plan::masters(&desired, &self.observed);
+        let is_unchanged = |master: &MasterPlan| master.steps.is_empty();
+        Ok(!decided.any(Decision::issues) && masters.iter().all(is_unchanged))
     }
 
     /// Decides which certificates are kept.

@@ -6,7 +6,7 @@ mod request;
 
 use std::path::Path;
 
-use kcm_pki::{Certificate, PrivateKey};
+use kcm_pki::{CaCertificate, Certificate, PrivateKey};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ use request::identity_request;
 
 pub use ca::Ca;
 pub(crate) use ca::{
-    CA_CERT, CA_KEY, CA_LIFETIME, ca_key_is_encrypted, ca_key_to_distribute, load_authority,
+    CA_CERT, CA_KEY, CA_LIFETIME, TRUST, ca_key_is_encrypted, ca_key_to_distribute, load_authority,
     trusted,
 };
 pub use request::IdentityRequest;
@@ -45,6 +45,8 @@ pub struct Inputs {
     pub ca: Ca,
     /// The trust bundle as PEM. `None` if clients accept only the CA itself.
     pub trust: Option<String>,
+    /// The CA that a rotation replaces. Masters may lose it without further consent.
+    pub(crate) replaced_ca: Option<CaCertificate>,
     /// The CA key, if it exists and must be distributed.
     pub ca_key: Option<Bytes>,
     /// The separate key that signs service account tokens, if there is one.
@@ -115,6 +117,7 @@ impl Inputs {
             request,
             ca,
             trust,
+            replaced_ca: None,
             ca_key,
             token_key,
             binary,

@@ -2,6 +2,7 @@
 //! stores new pairs.
 
 mod binary;
+pub(crate) mod ca_files;
 mod exposure;
 pub mod identity;
 mod inputs;

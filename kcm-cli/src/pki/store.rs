@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cluster::{Pki, layout};
 use crate::util::files::{
-    self, Disk, FileError, FileErrorKind, FolderLock, RemotePath, read_small,
+    self, Disk, FileError, FileErrorKind, FileSystem as _, FolderLock, RemotePath, read_small,
 };
 
 const REQUEST: &str = "the certificate request (pki.directory)";
@@ -75,6 +75,55 @@ pub(crate) fn store_serving(
 pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
     // The cluster file creates a CA only with a path for its key.
     Place::ca(pki)?.map_or(Ok(()), |place| place.write(pair, |found| *found == Found::Nothing))
+}
+
+/// Copies the CA to the files that `to` names, atomically as a pair if the key is on this machine.
+pub(super) fn copy_ca(from: &Pki, to: &Pki) -> Result<(), OperatorError> {
+    match (read_ca_pair(from)?, Place::ca(to)?) {
+        (Found::Pair(pair), Some(place)) => place.write(&pair, |_| true),
+        (Found::Nothing, _) => Ok(()),
+        (Found::KeyAlone, _) => {
+            let reason = "no such file or directory, but the key beside it exists";
+            Err(OperatorError::content(CA_CERT, &from.ca_cert, reason))
+        }
+        (Found::CertificateAlone | Found::Pair(_), place) => {
+            // The key of one CA must not be left beside the certificate of another.
+            if let (Some(key), Some(place)) = (&from.ca_key, place)
+                && !matches!(place.read()?, Found::Nothing | Found::CertificateAlone)
+            {
+                let reason = "no such file or directory; store the key of this CA there";
+                return Err(OperatorError::content(CA_KEY, key, reason));
+            }
+            let (certificate, _) = read_ca_certificate(from)?;
+            let path = absolute(CA_CERT, &to.ca_cert)?;
+            let _lock = lock_folder(CA_CERT, &path)?;
+            let content = certificate.unwrap_or_default();
+            files::overwrite(
+                &mut Disk::folder("/"),
+                &path,
+                content.as_bytes(),
+                files::Mode::PUBLIC,
+                None,
+            )
+            .map_err(|error| OperatorError::File { what: CA_CERT, error })
+        }
+    }
+}
+
+/// Removes the files of a CA after their content was copied. The certificate goes last, because it
+/// alone decides whether the CA exists.
+pub(super) fn remove_ca(pki: &Pki) -> Result<(), OperatorError> {
+    for (what, path) in pki.ca_key.iter().map(|key| (CA_KEY, key)).chain([(CA_CERT, &pki.ca_cert)])
+    {
+        let path = absolute(what, path)?;
+        let failed = |error| OperatorError::File { what, error };
+        let mut disk = Disk::folder("/");
+        if disk.stat(&path).map_err(failed)?.is_some() {
+            let _lock = lock_folder(what, &path)?;
+            files::remove_if_present(&mut disk, &path).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads the client pair as it would be after a recovery.

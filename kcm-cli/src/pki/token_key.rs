@@ -16,6 +16,7 @@ use kcm_pki::{PrivateKey, PublicKey};
 
 use super::{OperatorError, absolute, exposure, lock_folder};
 use crate::cluster::ServiceAccountKey;
+use crate::util::distinct;
 use crate::util::files::{self, Disk, FileSystem as _, Mode, read_small};
 use crate::util::words::in_full;
 
@@ -118,13 +119,7 @@ impl TokenKeys {
     /// signing key first.
     pub(crate) fn to_publish(&self) -> Vec<PublicKey> {
         let own = self.current.iter().chain(&self.next).map(PrivateKey::public_key);
-        let mut keys: Vec<PublicKey> = Vec::new();
-        for key in own.chain(&self.published) {
-            if !keys.contains(key) {
-                keys.push(key.clone());
-            }
-        }
-        keys
+        distinct(own.chain(&self.published).cloned())
     }
 
     /// Returns the key that masters are to sign with: the next one during a rotation.

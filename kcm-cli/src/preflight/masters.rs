@@ -14,9 +14,6 @@ use crate::plan;
 use crate::transport::{Activity, Observation, PathState};
 use crate::util::words::command;
 
-/// Help text with all steps that a safe change of the CA requires.
-const CA_ROTATION: &str = "first make the API server and every client trust both CAs; then issue with the new CA and remove the old CA; then apply with --replace-ca";
-
 pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink) {
     let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
     for (desired, observed) in masters {
@@ -25,7 +22,7 @@ pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink)
         for artifact in &desired.artifacts {
             let there = observed.files.of(artifact.role);
             found.extend(kind(&desired.name, subject.layout, artifact, there, observed));
-            if !consent.replace_ca {
+            if !consent.replace_ca && !has_replaced_ca(subject, observed) {
                 found.extend(ca_file(artifact, observed));
             }
         }
@@ -59,9 +56,13 @@ pub(super) fn evaluate(consent: Consent, subject: Subject<'_>, found: &mut Sink)
     found.extend(host_names(&masters));
     for role in [Role::CaCertificate, Role::CaKey, Role::ServiceAccountKey] {
         let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
+        // Files that the plan writes become equal.
+        let is_written = |name: &str| {
+            subject.plan.masters.iter().any(|planned| planned.name == name && planned.writes(role))
+        };
         let reading = masters.filter(|(desired, _)| desired.reads.contains(&role));
-        let reading: Vec<_> = reading.map(|(_, observed)| observed).collect();
-        found.extend(equal_files(subject.layout, role, &reading));
+        let reading = reading.map(|(_, observed)| observed).filter(|it| !is_written(&it.name));
+        found.extend(equal_files(subject.layout, role, &reading.collect::<Vec<_>>()));
     }
 }
 
@@ -125,6 +126,16 @@ fn kind(
     }
 }
 
+/// Reports whether the CA certificate on a master is the one that a rotation replaces, or the one
+/// that it introduces.
+fn has_replaced_ca(subject: Subject<'_>, observed: &ObservedMaster) -> bool {
+    let Some(replaced) = &subject.inputs.replaced_ca else { return false };
+    let known = [Some(replaced), subject.inputs.ca.present()];
+    let text = observed.files.of(Role::CaCertificate).text.as_deref();
+    let found = text.and_then(|pem| Certificate::from_pem(pem.as_bytes()).ok());
+    found.is_some_and(|found| known.iter().flatten().any(|ca| *ca.certificate() == found))
+}
+
 /// Refuses to replace a CA: certificates signed by the old one would become invalid at once.
 pub(crate) fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<Finding> {
     let (master, there) = (&observed.name, observed.files.of(artifact.role));
@@ -147,13 +158,13 @@ pub(crate) fn ca_file(artifact: &Artifact, observed: &ObservedMaster) -> Option<
         artifact.path
     );
     let help = format!(
-        "set `{key}` to the CA of the cluster, or remove the file on the master if nothing uses the file; to rotate the CA of a running cluster, {CA_ROTATION}"
+        "set `{key}` to the CA of the cluster, or remove the file on the master if nothing uses the file; to replace the CA of a running cluster, run `kcm rotate ca`"
     );
     Some(Finding::error(FindingCode::CaMismatch, master, problem, help))
 }
 
 /// Returns the value of a flag in the unit on the master.
-pub(super) fn unit_flag(observed: &ObservedMaster, flag: &str) -> Option<String> {
+pub(crate) fn unit_flag(observed: &ObservedMaster, flag: &str) -> Option<String> {
     if let Some(meaning) = observed.effective.as_ref().and_then(|unit| unit.meaning().ok()) {
         return meaning.flags.get(flag).map(str::to_owned);
     }

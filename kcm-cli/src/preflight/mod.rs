@@ -39,10 +39,10 @@ pub(crate) use examine::clock;
 pub(crate) use exposed::{exposed, open_keys};
 pub(crate) use files::named as named_files;
 pub(crate) use masters::{
-    ca_file, equal_files, host_names, strays, unread_ca_key, unreadable_note, untrusted_folders,
+    ca_file, equal_files, host_names, strays, unit_flag, unread_ca_key, unreadable_note,
+    untrusted_folders,
 };
 pub(crate) use program::{evaluate as evaluate_program, too_new, version as program_version};
-pub(crate) use token_keys::signing_key;
 pub(crate) use units::units;
 
 /// Collected findings.

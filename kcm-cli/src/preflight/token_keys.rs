@@ -42,11 +42,6 @@ pub(super) async fn evaluate(run: Run<'_>, subject: Subject<'_>, found: &mut Sin
     }
 }
 
-/// Returns the path of the key with which the deployed service signs tokens, by its flags.
-pub(crate) fn signing_key(observed: &ObservedMaster) -> Option<String> {
-    unit_flag(observed, SIGNS_TOKENS)
-}
-
 fn replaced<'a>(run: Run<'a>, subject: Subject<'a>) -> Vec<Replaced<'a>> {
     let masters = subject.desired.masters.iter().zip(&subject.observed.masters);
     let masters = masters.zip(run.fleet.masters());
@@ -56,7 +51,7 @@ fn replaced<'a>(run: Run<'a>, subject: Subject<'a>) -> Vec<Replaced<'a>> {
         if !runs || !planned.is_some_and(MasterPlan::starts) {
             return None;
         }
-        let before = signing_key(observed)?;
+        let before = unit_flag(observed, SIGNS_TOKENS)?;
         let after = desired.service.service_account_key.as_deref();
         let is_same = after == Some(&*before) && !replaces(subject, observed, &before);
         (!is_same).then_some(Replaced { name, transport, before, after })
@@ -100,7 +95,7 @@ async fn proof(
         };
         match old {
             Ok(Some(old)) => {
-                let behind = servers.iter().filter(|it| it.keys.is_ok() && !it.verifies(old));
+                let behind = servers.iter().filter(|it| it.answer.is_ok() && !it.verifies(old));
                 found.extend(behind.map(|server| {
                     let problem = format!("{} does not verify the tokens that {before} on {name} signs", server.url);
                     let help = "add the public key of that file as one more --service-account-key-file of this kube-apiserver, and restart it; running Pods use such tokens";
@@ -119,7 +114,7 @@ fn lacks(subject: Subject<'_>, server: &VerifyingServer, new: &PublicKey) -> Opt
     let finding = |problem: String, help: String| {
         Some(Finding::general(FindingCode::ServiceAccountKeyUnverified, problem, help).into_error())
     };
-    match &server.keys {
+    match &server.answer {
         Err(why) => {
             let problem =
                 format!("cannot determine which keys {} verifies tokens with: {why}", server.url);

@@ -1,8 +1,7 @@
 //! Check for lost trust: CA certificates that files on a master accept and the cluster file does
 //! not.
 
-use kcm_kubeconfig::Access;
-use kcm_pki::Certificate;
+use kcm_pki::{CaCertificate, Certificate};
 
 use super::masters::unit_flag;
 use super::{Sink, Subject};
@@ -10,6 +9,7 @@ use crate::cluster::layout::Role;
 use crate::context::Run;
 use crate::desired::flags;
 use crate::finding::{Finding, FindingCode};
+use crate::observed::trust::Accepted;
 use crate::observed::{ObservedMaster, read_on, trust};
 use crate::pki::Ca;
 use crate::plan::Step;
@@ -19,7 +19,7 @@ use crate::util::files::RemotePath;
 /// The flag for the CA certificates that Pods receive.
 const ROOTS: &str = "root-ca-file";
 /// Help text with all steps that a safe removal of a CA requires.
-const HELP: &str = "add the CA to the bundle of `pki.trust`, or set `pki.caCert` to the CA of the cluster; to remove the CA, first issue certificates of another CA that all trust to every client and server, then add --replace-ca";
+const HELP: &str = "add the CA to the bundle of `pki.trust`, or set `pki.caCert` to the CA of the cluster; to remove the CA after it was replaced, run `kcm rotate ca`";
 
 pub(super) fn evaluate(subject: Subject<'_>, found: &mut Sink) {
     let Ca::Present(ca) = &subject.inputs.ca else { return };
@@ -37,12 +37,12 @@ pub(super) fn evaluate(subject: Subject<'_>, found: &mut Sink) {
             steps.any(|step| matches!(step, Step::Write { .. }) && step.role() == Some(role))
         };
         for role in [Role::Kubeconfig, Role::Trust].into_iter().filter(|role| writes(*role)) {
-            match trusted(role, observed, subject) {
-                Trusted::Nothing => {}
-                Trusted::Certificates(theirs) => {
+            match trust::accepted(role, observed, subject.layout) {
+                Accepted::Nothing => {}
+                Accepted::Certificates(theirs) => {
                     found.extend(lost(subject, observed, role, &theirs, &wanted));
                 }
-                Trusted::Unknown { file } => found.push(unknown(subject, observed, &file)),
+                Accepted::Unknown { file } => found.push(unknown(subject, observed, &file)),
             }
         }
     }
@@ -109,36 +109,6 @@ async fn read(transport: &dyn Transport, path: Option<&str>) -> Result<Vec<Certi
     Ok(text.and_then(|text| Certificate::all_from_pem(&text).ok()).unwrap_or_default())
 }
 
-/// The CA certificates that a file on a master accepts.
-enum Trusted {
-    Nothing,
-    Certificates(Vec<Certificate>),
-    /// The certificates of a file that kcm did not read.
-    Unknown {
-        file: String,
-    },
-}
-
-fn trusted(role: Role, observed: &ObservedMaster, subject: Subject<'_>) -> Trusted {
-    let read =
-        |pem: &[u8]| Certificate::all_from_pem(pem).map_or(Trusted::Nothing, Trusted::Certificates);
-    let file = observed.files.of(role);
-    let Some(text) = file.text.as_deref() else { return Trusted::Nothing };
-    if role == Role::Trust {
-        return read(text.as_bytes());
-    }
-    // A client cannot connect with an invalid kubeconfig.
-    let Ok(access) = Access::of_public_view(text) else { return Trusted::Nothing };
-    if let Some(pem) = access.authority() {
-        return read(pem);
-    }
-    match trust::named_by(&access, observed, subject.layout) {
-        trust::Named::Nothing => Trusted::Nothing,
-        trust::Named::Known(pem) => read(pem.as_bytes()),
-        trust::Named::Unknown(file) => Trusted::Unknown { file },
-    }
-}
-
 fn lost(
     subject: Subject<'_>,
     observed: &ObservedMaster,
@@ -146,7 +116,9 @@ fn lost(
     theirs: &[Certificate],
     wanted: &[Certificate],
 ) -> Option<Finding> {
-    let lost: Vec<_> = theirs.iter().filter(|it| !wanted.contains(it)).collect();
+    let replaced = subject.inputs.replaced_ca.as_ref().map(CaCertificate::certificate);
+    let is_lost = |it: &&Certificate| !wanted.contains(it) && Some(*it) != replaced;
+    let lost: Vec<_> = theirs.iter().filter(is_lost).collect();
     if lost.is_empty() {
         return None;
     }

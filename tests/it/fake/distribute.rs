@@ -182,7 +182,7 @@ async fn a_ca_that_is_there_is_never_replaced() {
         let named =
             format!("k8s-master-02: {path} differs from the file of {key}: expected sha256:");
         assert!(printed.contains(&named), "{printed}");
-        assert!(printed.contains("then apply with --replace-ca"), "{printed}");
+        assert!(printed.contains("run `kcm rotate ca`"), "{printed}");
         assert_eq!((masters.effects(), masters.workspace.tree().content()), (vec![0; 3], before));
     }
 }

@@ -16,6 +16,7 @@ mod named;
 mod renew;
 mod room;
 mod rotate;
+mod rotate_ca;
 mod service;
 mod serving;
 mod signers;

@@ -19,7 +19,7 @@ const KINDS: [&str; 21] = [
     "status",
     "certificate-check",
     "certificate-requests",
-    "token-key-rotation",
+    "rotations",
     "smoke-report",
     "drill-report",
     "adoption",

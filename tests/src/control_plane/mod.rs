@@ -201,6 +201,12 @@ impl ControlPlane {
         Client::new(self.at, &self.settings().server_ca, identity)
     }
 
+    /// Returns a client with this identity that verifies the server with these CA certificates in PEM.
+    #[must_use]
+    pub fn client_trusting(&self, ca: &str, identity: &Identity) -> Client {
+        Client::new(self.at, ca, Some(identity))
+    }
+
     /// Builds a kubeconfig with this identity embedded, like the tutorial's.
     #[must_use]
     pub fn kubeconfig(&self, identity: &Identity) -> String {

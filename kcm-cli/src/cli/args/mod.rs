@@ -39,7 +39,9 @@ pub(crate) use kubeconfig_file::{
 };
 pub(crate) use lint::LintArguments;
 pub(crate) use logs::LogsArguments;
-pub(crate) use rotate::{RotateArguments, RotateServiceAccountKeyArguments, RotateVerb};
+pub(crate) use rotate::{
+    RotateArguments, RotateCaArguments, RotateServiceAccountKeyArguments, RotateVerb,
+};
 pub(crate) use schema::{DocumentKind, SchemaArguments};
 pub(crate) use smoke::SmokeArguments;
 pub(crate) use status::StatusArguments;

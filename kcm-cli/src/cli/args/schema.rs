@@ -25,7 +25,7 @@ pub(crate) enum DocumentKind {
     /// The result of certs request
     CertificateRequests,
     /// The result of rotate
-    TokenKeyRotation,
+    Rotations,
     /// The result of smoke
     SmokeReport,
     /// The result of drill

@@ -15,9 +15,10 @@ pub(super) fn requests(out: &mut dyn Write, requests: &CertificateRequests) -> i
     }
     writeln!(
         out,
-        "{} to sign. Then run `kcm certs import FILE…` with the signed certificates.\nThe keys stay on this machine.",
+        "{} to sign. Then run `kcm certs import FILE…` with the signed certificates.",
         count(requests.len(), "request")
-    )
+    )?;
+    writeln!(out, "The keys stay on this machine.")
 }
 
 fn one(out: &mut dyn Write, request: &RequestedCertificate) -> io::Result<()> {

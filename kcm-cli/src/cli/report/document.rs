@@ -12,7 +12,7 @@ use crate::ops::cert::{CertificateList, CertificateVerification};
 use crate::ops::certs::{CertificateCheck, CertificateRequests};
 use crate::ops::drill::DrillReport;
 use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
-use crate::ops::rotate::TokenKeyRotation;
+use crate::ops::rotate::Rotations;
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::unit::{UnitCheck, UnitDiff};
@@ -45,7 +45,7 @@ kinds! {
     Status => "Status",
     CertificateCheck => "CertificateCheck",
     CertificateRequests => "CertificateRequests",
-    TokenKeyRotation => "TokenKeyRotation",
+    Rotations => "Rotations",
     SmokeReport => "SmokeReport",
     DrillReport => "DrillReport",
     AdoptReport<'_> => "Adoption",

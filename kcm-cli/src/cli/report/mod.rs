@@ -42,7 +42,7 @@ use crate::ops::cert::{CertificateList, CertificateVerification};
 use crate::ops::certs::{CertificateCheck, CertificateRequests, ImportedCertificate};
 use crate::ops::drill::DrillReport;
 use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
-use crate::ops::rotate::TokenKeyRotation;
+use crate::ops::rotate::Rotations;
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::timer::{Manager, UnitText};
@@ -136,8 +136,8 @@ impl Report {
         shown(self.form, requests, |out| by_hand::requests(out, requests))
     }
 
-    pub(crate) fn rotation(&self, rotation: &TokenKeyRotation) -> io::Result<()> {
-        shown(self.form, rotation, |out| rotate::rotation(out, rotation))
+    pub(crate) fn rotations(&self, rotations: &Rotations) -> io::Result<()> {
+        shown(self.form, rotations, |out| rotate::rotations(out, rotations, &self.file))
     }
 
     /// Reports a status, with a list of the private keys on the masters if `keys` is true.

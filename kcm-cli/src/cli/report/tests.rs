@@ -61,6 +61,9 @@ fn faults(shown: &Shown, harmless: &Shown) -> Vec<String> {
     if let Some(bad) = text.chars().find(|it| *it != '\n' && !is_plain(*it)) {
         found.push(format!("{bad:?} reaches the terminal"));
     }
+    if harmless.human.contains("\\u{") {
+        found.push("a literal of kcm is escaped".to_owned());
+    }
     if styles != without_styles(&harmless.human).1 {
         found.push("a foreign style".to_owned());
     }

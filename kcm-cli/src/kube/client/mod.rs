@@ -5,6 +5,7 @@ mod connect;
 mod etcd;
 mod leases;
 mod objects;
+mod published_trust;
 mod review;
 mod server;
 mod tls;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use super::control_plane::{Accepted, Api, CLOCK_TOLERANCE, ControlPlane};
 use super::credentials::Credentials;
 use super::error::ApiError;
+use super::published_trust::PublishedTrust;
 use super::token_keys::{LegacyToken, TokenVerification};
 use super::via::Via;
 pub use check::check_identity;
@@ -58,5 +60,12 @@ impl ControlPlane for Networked {
         via: Via,
     ) -> Result<Vec<LegacyToken>, ApiError> {
         tokens::legacy_tokens(credentials, via).await
+    }
+    async fn published_trust(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<PublishedTrust, ApiError> {
+        published_trust::published_trust(credentials, via).await
     }
 }

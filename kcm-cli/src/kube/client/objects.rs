@@ -9,6 +9,12 @@ use serde_json::Value;
 
 use super::server::{Answer, ApiServer};
 use crate::kube::error::{ApiError, Problem};
+use crate::util::words::at;
+
+/// Number of objects in one answer to a list.
+const PAGE: u32 = 500;
+/// Largest number of answers for a list.
+const MOST_PAGES: usize = 200;
 
 /// A change to an object.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +54,30 @@ impl ApiServer {
             found.ok_or_else(|| self.refusal(&answer, &format!("list {path}")))
         };
         listed.await.map_err(|problem| self.failed(problem))
+    }
+
+    /// Lists the collection at `path` in answers of bounded size.
+    ///
+    /// # Errors
+    /// The first request that fails, or a list that does not end.
+    pub(super) async fn list_all(
+        &self,
+        path: &str,
+        which: ListParams,
+    ) -> Result<Vec<Value>, ApiError> {
+        let mut which = which.limit(PAGE);
+        let mut lists = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let list = self.list(path, &which).await?;
+            let next = at(&list, "/metadata/continue").as_str().unwrap_or_default().to_owned();
+            lists.push(list);
+            if next.is_empty() {
+                return Ok(lists);
+            }
+            which = which.continue_token(&next);
+        }
+        let what = format!("a list at {path} of more than {MOST_PAGES} answers");
+        Err(self.failed(Problem::Garbage { what }))
     }
 
     /// Sends one change of the object at `path`. Returns the resulting object, or `None` if the API

@@ -1,5 +1,6 @@
 //! Queries an API server for the keys of service account tokens.
 
+use kcm_kubeconfig::ServerUrl;
 use kube::api::ListParams;
 use serde_json::json;
 
@@ -19,10 +20,6 @@ const KEY_SET: &str = "/openid/v1/jwks";
 /// Endpoints of Services in the namespace of the API servers.
 const ENDPOINTS: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
 const SECRETS: &str = "/api/v1/secrets";
-/// Number of Secrets in one answer.
-const PAGE: u32 = 500;
-/// Largest number of answers for a list.
-const MOST_PAGES: usize = 200;
 
 /// Lists the tokens in Secrets of all namespaces.
 pub(super) async fn legacy_tokens(
@@ -30,19 +27,15 @@ pub(super) async fn legacy_tokens(
     via: Via,
 ) -> Result<Vec<LegacyToken>, ApiError> {
     let server = ApiServer::new(credentials, via, Patience::USUAL).await?;
-    let mut tokens = Vec::new();
-    let mut which =
-        ListParams::default().fields("type=kubernetes.io/service-account-token").limit(PAGE);
-    for _ in 0..MOST_PAGES {
-        let list = server.list(SECRETS, &which).await?;
-        tokens.extend(LegacyToken::of_secrets(&list));
-        match at(&list, "/metadata/continue").as_str() {
-            None | Some("") => return Ok(tokens),
-            Some(next) => which = which.continue_token(next),
-        }
-    }
-    let what = format!("a list of Secrets of more than {MOST_PAGES} answers");
-    Err(server.failed(Problem::Garbage { what }))
+    let which = ListParams::default().fields("type=kubernetes.io/service-account-token");
+    let lists = server.list_all(SECRETS, which).await?;
+    Ok(lists.iter().flat_map(LegacyToken::of_secrets).collect())
+}
+
+/// Lists the URLs of all API servers.
+pub(super) async fn servers(server: &ApiServer) -> Result<Vec<ServerUrl>, ApiError> {
+    let which = ListParams::default().labels("kubernetes.io/service-name=kubernetes");
+    Ok(TokenVerification::servers_of(&server.list(ENDPOINTS, &which).await?))
 }
 
 /// Queries one server. The token is valid for ten minutes, the shortest lifetime that the API
@@ -66,9 +59,7 @@ pub(super) async fn token_verification(
         return Err(server.failed(Problem::Garbage { what }));
     };
     let signs_with = TokenVerification::key_of_token(token);
-    let which = ListParams::default().labels("kubernetes.io/service-name=kubernetes");
-    let slices = server.list(ENDPOINTS, &which).await?;
-    let servers = TokenVerification::servers_of(&slices);
+    let servers = servers(&server).await?;
     let bearer = credentials.bearing(token);
     let bearer = ApiServer::new(&bearer, via, Patience::USUAL).await?;
     let keys = bearer.read(KEY_SET).await?.as_ref().and_then(VerificationKey::of_key_set);

@@ -12,13 +12,14 @@ use crate::cluster::Pki;
 use crate::pki::signer::no_prompt;
 use crate::pki::store::{read_ca_certificate, read_ca_pair};
 use crate::pki::{AskPassphrase, Found, KeyFile, OperatorError, Pair};
-use crate::util::files::Bytes;
+use crate::util::distinct;
+use crate::util::files::{Bytes, FileErrorKind};
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
 pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
 /// Key of the passphrase in the cluster file.
 const PASSPHRASE: &str = "pki.caKeyPassphrase";
-const TRUST: &str = "the trust bundle (pki.trust)";
+pub(crate) const TRUST: &str = "the trust bundle (pki.trust)";
 /// Lifetime of a new root certificate: a hundred years, as in the tutorial.
 pub(crate) const CA_LIFETIME: Duration = Duration::from_secs(876_000 * 3600);
 
@@ -149,27 +150,29 @@ pub(super) fn read_trust(
 }
 
 fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
-    let all = Certificate::all_from_pem(&read(TRUST, path)?).map_err(|error| {
+    let pem = read(TRUST, path).map_err(|error| match error {
+        OperatorError::File { error, .. } if error.kind == FileErrorKind::NotFound => {
+            let reason = "no such file or directory; copy the CA certificate to this path, or run `kcm rotate ca`, which creates the bundle";
+            OperatorError::content(TRUST, path, reason)
+        }
+        other => other,
+    })?;
+    let all = Certificate::all_from_pem(&pem).map_err(|error| {
         OperatorError::content(
             TRUST,
             path,
             with_help(&error, "replace the file with CA certificates in PEM format"),
         )
     })?;
-    let mut once: Vec<Certificate> = Vec::new();
-    for certificate in all {
-        if !once.contains(&certificate) {
-            once.push(certificate);
-        }
-    }
-    Ok(once)
+    Ok(distinct(all))
 }
 
-/// Returns the CA certificates that verify API servers. `None` if the CA certificate is missing on
-/// this machine.
+/// Returns the CA certificates that verify API servers: the bundle, or the CA alone if there is no
+/// bundle yet. `None` if the CA certificate is missing on this machine.
 pub(crate) fn trusted(pki: &Pki) -> Result<Option<String>, OperatorError> {
     let (ca, _) = read_ca_certificate(pki)?;
-    let trust = pki.trust.as_deref().map(certificates_in).transpose()?;
+    let bundle = pki.trust.as_deref().filter(|bundle| bundle.exists());
+    let trust = bundle.map(certificates_in).transpose()?;
     Ok(match trust {
         Some(all) => ca.map(|_| all.iter().map(Certificate::to_pem).collect()),
         None => ca,

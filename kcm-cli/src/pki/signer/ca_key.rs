@@ -4,19 +4,23 @@ use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kcm_pki::{CertificateAuthority, CertificateChain, LeafRequest, OutlivesCa, SerialNumber};
-use tokio::sync::OnceCell;
+use kcm_pki::{
+    CaCertificate, CertificateAuthority, CertificateChain, LeafRequest, OutlivesCa, SerialNumber,
+};
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::{PassphrasePrompt, Signer, SignerError, SigningOrder};
 use crate::cluster::{Pki, SecretSource};
 use crate::pki::inputs::{ca_key_is_encrypted, load_authority};
+use crate::pki::store::read_ca_certificate;
 
-/// The signer that uses the key of `pki.caKey`. It reads the key once, at its first use.
+/// The signer that uses the key of `pki.caKey`. It reads the key at its first use, and again if the
+/// CA certificate was replaced since.
 pub struct CaKeySigner {
     pki: Pki,
     ask: Option<PassphrasePrompt>,
-    authority: OnceCell<Arc<CertificateAuthority>>,
+    authority: Mutex<Option<Arc<CertificateAuthority>>>,
 }
 
 impl CaKeySigner {
@@ -24,19 +28,25 @@ impl CaKeySigner {
     /// file names no source; `None` if nobody can be asked.
     #[must_use]
     pub fn new(pki: Pki, ask: Option<PassphrasePrompt>) -> Self {
-        Self { pki, ask, authority: OnceCell::new() }
+        Self { pki, ask, authority: Mutex::default() }
     }
 
-    async fn authority(&self) -> Result<&Arc<CertificateAuthority>, SignerError> {
-        let load = async || {
-            let (pki, ask) = (self.pki.clone(), self.ask.clone());
-            let ask = move |question: &str| match &ask {
-                Some(ask) => ask(question),
-                None => no_prompt(question),
-            };
-            blocking(move || Ok(Arc::new(load_authority(&pki, &ask)?))).await
+    async fn authority(&self) -> Result<Arc<CertificateAuthority>, SignerError> {
+        let mut known = self.authority.lock().await;
+        let (certificate, _) = read_ca_certificate(&self.pki)?;
+        let certificate = certificate.and_then(|pem| CaCertificate::load(pem.as_bytes()).ok());
+        if let Some(known) = &*known
+            && certificate.as_ref() == Some(known.certificate())
+        {
+            return Ok(Arc::clone(known));
+        }
+        let (pki, ask) = (self.pki.clone(), self.ask.clone());
+        let ask = move |question: &str| match &ask {
+            Some(ask) => ask(question),
+            None => no_prompt(question),
         };
-        self.authority.get_or_try_init(load).await
+        let loaded = blocking(move || Ok(Arc::new(load_authority(&pki, &ask)?))).await?;
+        Ok(Arc::clone(known.insert(loaded)))
     }
 }
 
@@ -52,7 +62,7 @@ impl Signer for CaKeySigner {
     }
 
     async fn sign(&self, order: &SigningOrder) -> Result<CertificateChain, SignerError> {
-        let (authority, order) = (Arc::clone(self.authority().await?), order.clone());
+        let (authority, order) = (self.authority().await?, order.clone());
         blocking(move || {
             let wanted = &order.properties;
             let leaf = LeafRequest {

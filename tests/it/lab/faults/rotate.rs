@@ -20,14 +20,14 @@ const ROTATE: [&str; 3] = ["rotate", "service-account-key", "--yes"];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sends requests with a token every 100 ms, until the end.
-struct Probe {
+pub(super) struct Probe {
     stop: Arc<AtomicBool>,
     refused: Arc<Mutex<Vec<u16>>>,
     thread: Option<JoinHandle<usize>>,
 }
 
 impl Probe {
-    fn start(plane: &ControlPlane, token: &str) -> Self {
+    pub(super) fn start(plane: &ControlPlane, token: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let refused: Arc<Mutex<Vec<u16>>> = Arc::default();
         let client = plane.client(None).with_token(token);
@@ -49,7 +49,7 @@ impl Probe {
     }
 
     /// Ends the requests, and asserts that none was refused.
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let accepted = self.thread.take().unwrap().join().unwrap();
         assert!(accepted > 5, "{accepted} answers");
@@ -58,7 +58,7 @@ impl Probe {
 }
 
 /// Creates a Secret with a token of the controller manager that leads, and returns the token.
-fn token_secret(ground: &Ground, name: &str) -> String {
+pub(super) fn token_secret(ground: &Ground, name: &str) -> String {
     ground.plane.create_service_account("default", "robot");
     let path = ground.plane.create_token_secret("default", name, "robot");
     let token = || ground.plane.secret_value(&path, "token");
@@ -71,7 +71,7 @@ fn delete_secret(ground: &Ground, name: &str) {
 }
 
 /// Lets the API server verify tokens of the keys in `sa.pub` on the first master too.
-fn trust_public_keys(plane: &ControlPlane, machine: &Machine) {
+pub(super) fn trust_public_keys(plane: &ControlPlane, machine: &Machine) {
     let keys = fs::read_to_string(machine.file(PUBLIC)).unwrap();
     plane.restart_with(|settings| {
         settings.service_account_keys.truncate(2);
@@ -82,13 +82,14 @@ fn trust_public_keys(plane: &ControlPlane, machine: &Machine) {
 /// Returns the stage by `kcm rotate -o json`.
 fn stage(ground: &Ground) -> (String, Value) {
     let ran = ground.kcm(&["rotate", "-o", "json"]);
-    let rotation: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let rotations: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let rotation = rotations["serviceAccountKey"].clone();
     let stage = rotation["stage"].as_str().unwrap().to_owned();
     assert_eq!(ran.code, if stage == "done" { 0 } else { 3 }, "{ran:?}");
     (stage, rotation)
 }
 
-fn invocations(ground: &Ground) -> Vec<String> {
+pub(super) fn invocations(ground: &Ground) -> Vec<String> {
     let of = |machine: &Machine| {
         machine.output(&["systemctl", "show", "-p", "InvocationID", "--value", UNIT])
     };

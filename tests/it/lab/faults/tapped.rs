@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kcm::kube::{
     Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, LegacyToken, Networked,
-    TokenVerification, Via,
+    PublishedTrust, TokenVerification, Via,
 };
 use kcm::transport::{
     Batch, Connections, HttpsAnswer, HttpsError, HttpsQuestion, Journal, JournalError,
@@ -207,6 +207,14 @@ impl ControlPlane for TappedPlane {
         via: Via,
     ) -> Result<Vec<LegacyToken>, ApiError> {
         Networked.legacy_tokens(credentials, via).await
+    }
+
+    async fn published_trust(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<PublishedTrust, ApiError> {
+        Networked.published_trust(credentials, via).await
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use kcm::kube::{
-    Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, LegacyToken, Scripted,
-    TokenVerification, Via,
+    Accepted, Api, ApiError, ControlPlane, Credentials, Lease, LeaseStore, LegacyToken,
+    PublishedTrust, Scripted, TokenVerification, Via,
 };
 
 use super::election::Election;
@@ -119,5 +119,13 @@ impl ControlPlane for Asked {
         via: Via,
     ) -> Result<Vec<LegacyToken>, ApiError> {
         self.ask(self.election.leases.legacy_tokens(credentials, via)).await
+    }
+
+    async fn published_trust(
+        &self,
+        credentials: &Credentials,
+        via: Via,
+    ) -> Result<PublishedTrust, ApiError> {
+        self.ask(self.election.leases.published_trust(credentials, via)).await
     }
 }

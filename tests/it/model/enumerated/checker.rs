@@ -16,8 +16,8 @@ use kcm_pki::Fingerprint;
 
 use self::content::{Secrets, Whole, may_hold_key};
 use self::paths::{
-    CA_KEY, CERTIFICATE, COMBINED, KEY, KUBECONFIG, MANAGED, PENDING, PREVIOUS, Stands, UNIT, kept,
-    staged, stands,
+    CA_KEY, CERTIFICATE, COMBINED, KEY, KUBECONFIG, MANAGED, PENDING, PREVIOUS, Stands, TOKEN_KEY,
+    UNIT, kept, staged, stands,
 };
 use super::scenario::SERVICE;
 
@@ -91,7 +91,7 @@ impl Checker {
             if stands != Stands::Staged {
                 self.whole.learn(&target, content);
             }
-            if [KEY, CA_KEY].contains(&target.as_str()) {
+            if [KEY, CA_KEY, TOKEN_KEY].contains(&target.as_str()) {
                 self.secrets.learn(content);
             }
         }

@@ -24,8 +24,8 @@ pub(super) fn checker(scenario: &Scenario, fakes: &[Fake]) -> Arc<Mutex<Checker>
         Verb::Remove(names) => names,
         _ => &[],
     };
-    let operator =
-        matches!(scenario.verb, Verb::Apply | Verb::Renew).then(|| scenario.workspace.file(PAIR));
+    let has_pair = matches!(scenario.verb, Verb::Apply | Verb::Renew | Verb::RotateCa(_));
+    let operator = has_pair.then(|| scenario.workspace.file(PAIR));
     Arc::new(Mutex::new(Checker::new(fakes, leaving, operator)))
 }
 

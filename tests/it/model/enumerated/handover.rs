@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kcm::rotate::ca::CaStage;
 use kcm::transport::fake::Fake;
 
 use super::cut::{befall_every_request, cut_everywhere};
@@ -58,6 +59,28 @@ async fn a_rollback_of_the_leader_that_is_cut_leaves_somebody_who_leads() {
     for masters in [1, 3] {
         cut_led(&Scenario::rollback(masters).await.led_by(0), 1).await;
     }
+}
+
+/// Cuts a stage of a replacement of the CA. One master differs from two only in what both have.
+async fn cut_ca_stage(stage: CaStage) {
+    let scenario = Scenario::ca_stage(2, stage).await;
+    is_handed_over(&scenario, 1).await;
+    cut_everywhere(&scenario).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trust_in_the_next_ca_that_is_cut_is_completed_by_the_same_command() {
+    cut_ca_stage(CaStage::Trust).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn certificates_of_the_next_ca_that_are_cut_are_completed_by_the_same_command() {
+    cut_ca_stage(CaStage::Issue).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drop_of_the_former_ca_that_is_cut_is_completed_by_the_same_command() {
+    cut_ca_stage(CaStage::Drop).await;
 }
 
 #[tokio::test(start_paused = true)]

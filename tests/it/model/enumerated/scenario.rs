@@ -1,5 +1,7 @@
 //! Scenarios: the command, the initial state, and the result without a fault.
 
+mod kinds;
+
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::PathBuf;
@@ -7,8 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kcm::files::RemotePath;
+use kcm::kube::PublishedTrust;
+use kcm::rotate::ca::{self, CaStage};
 use kcm::transport::Transport;
-use kcm::transport::fake::{Behaviour, Fake, Fault, FaultKind, FaultPoint, When};
+use kcm::transport::fake::{Behaviour, Fake};
 use kcm::{
     Cluster, Consent, Error, Fleet, From, Interrupt, MasterResult, Network, Outcome, Renewal, Run,
     Silent,
@@ -34,6 +38,8 @@ pub(super) enum Verb {
     Renew,
     Rollback,
     Remove(Vec<&'static str>),
+    /// The stage of the replacement of the CA, or an apply if another stage comes next.
+    RotateCa(CaStage),
 }
 
 /// The end of a command.
@@ -85,12 +91,24 @@ pub(super) struct Scenario {
     /// True if the API server is down until the command has ended.
     pub(super) without_api_server: bool,
     cluster: Cluster,
-    pair: Vec<(PathBuf, Vec<u8>)>,
+    /// Files of the operator's PKI at the beginning.
+    pki: Vec<(PathBuf, Vec<u8>)>,
+    /// CA certificates that the API server publishes.
+    published: Option<PublishedTrust>,
     commands: Cell<u32>,
     /// Master that leads, if the leader can be determined.
     leader: Option<usize>,
     /// Election since the last fork.
     election: RefCell<Option<Arc<Election>>>,
+}
+
+async fn rotate_ca(run: Run<'_>, wanted: CaStage) -> Result<Outcome, Error> {
+    let stage = ca::plan_stage(run, false).await?;
+    let is_it = stage.rotation.stage == wanted;
+    match if is_it { ca::execute_stage(run, stage).await? } else { None } {
+        Some(outcome) => Ok(outcome),
+        None => kcm::apply(run).await,
+    }
 }
 
 /// Records the labels of the effects on a master from now on.
@@ -105,134 +123,6 @@ pub(super) fn labels(fake: &Fake) -> Arc<Mutex<Vec<String>>> {
 }
 
 impl Scenario {
-    /// Bare machines; the operator already has a pair.
-    pub(super) async fn first_deployment(masters: usize) -> Self {
-        let scenario = Self::bare("first deployment", masters);
-        // This run issues the pair.
-        let done = scenario.run(&scenario.fork(), &Verb::Apply).await;
-        assert!(done.is_done(), "{done:?}");
-        scenario.keep_pair()
-    }
-
-    /// A complete deployment that runs in its second generation.
-    async fn deployed(name: &'static str, masters: usize) -> Self {
-        let mut scenario = Self::bare(name, masters);
-        for flags in ["", "controllerManager: {flags: {v: 3}}\n"] {
-            scenario.edit("masters:\n", &format!("{flags}masters:\n"));
-            let done = scenario.run(&scenario.fakes, &Verb::Apply).await;
-            assert!(done.is_done(), "{done:?}");
-        }
-        scenario.can_go_back = true;
-        scenario.keep_pair()
-    }
-
-    pub(super) async fn flag_change(masters: usize) -> Self {
-        let mut scenario = Self::deployed("flag change", masters).await;
-        scenario.edit("v: 3", "v: 4");
-        scenario
-    }
-
-    /// A flag change with a rollback after the cut, instead of the same command.
-    pub(super) async fn flag_change_that_is_taken_back(masters: usize) -> Self {
-        let scenario = Self::flag_change(masters).await;
-        Self { name: "flag change, then a rollback", instead: Some(Verb::Rollback), ..scenario }
-    }
-
-    /// A rollback with an apply of the former state after the cut.
-    pub(super) async fn rollback_that_is_taken_back(masters: usize) -> Self {
-        let scenario = Self::rollback(masters).await;
-        Self { name: "rollback, then an apply", instead: Some(Verb::Apply), ..scenario }
-    }
-
-    /// A renewal that issues another identity, because the key is missing on the operator's
-    /// machine.
-    pub(super) async fn renewal(masters: usize) -> Self {
-        let mut scenario = Self::deployed("renewal", masters).await;
-        scenario.verb = Verb::Renew;
-        scenario.pair.retain(|(path, _)| !path.ends_with("kube-controller-manager-key.pem"));
-        scenario
-    }
-
-    /// A renewal where the kubeconfig names a file with certificate and key.
-    pub(super) async fn renewal_of_a_named_file(masters: usize) -> Self {
-        let mut scenario = Self::deployed("renewal of a named file", masters).await;
-        scenario.edit("masters:\n", "kubeconfig: {credentials: files}\nmasters:\n");
-        let done = scenario.run(&scenario.fork(), &Verb::Apply).await;
-        assert!(done.is_done(), "{done:?}");
-        let done = scenario.run(&scenario.fakes, &Verb::Apply).await;
-        assert!(done.is_done(), "{done:?}");
-        scenario.pair.retain(|(path, _)| !path.ends_with("kube-controller-manager-key.pem"));
-        scenario
-    }
-
-    pub(super) async fn rollback(masters: usize) -> Self {
-        let mut scenario = Self::deployed("rollback", masters).await;
-        scenario.verb = Verb::Rollback;
-        scenario
-    }
-
-    pub(super) async fn removal(masters: usize, of: Vec<&'static str>) -> Self {
-        let mut scenario = Self::deployed("removal", masters).await;
-        scenario.verb = Verb::Remove(of);
-        scenario.can_go_back = false;
-        scenario
-    }
-
-    pub(super) async fn removal_of_all(masters: usize) -> Self {
-        let names =
-            ["k8s-master-01", "k8s-master-02", "k8s-master-03", "k8s-master-04", "k8s-master-05"];
-        Self { name: "removal of all", ..Self::removal(masters, names[..masters].to_vec()).await }
-    }
-
-    /// A change after which the first master's service exits right after its start.
-    pub(super) async fn deadly_flag(masters: usize) -> Self {
-        let mut scenario = Self::deployed("service that dies", masters).await;
-        scenario.edit("v: 3", "v: 13");
-        scenario.end = End::Restores;
-        scenario
-    }
-
-    /// A change after which the first master's service never becomes healthy.
-    pub(super) async fn unhealthy_flag(masters: usize) -> Self {
-        let mut scenario = Self::deployed("service that is never healthy", masters).await;
-        scenario.edit("v: 3", "v: 14");
-        scenario.end = End::Restores;
-        scenario
-    }
-
-    /// A change while the API server is down: nothing can be verified, and no service ran before.
-    pub(super) async fn without_api_server(masters: usize) -> Self {
-        let mut scenario = Self::flag_change(masters).await;
-        scenario.name = "API server down";
-        scenario.without_api_server = true;
-        for fake in &scenario.fakes {
-            fake.inspect(|state| {
-                state.set_api_server(false);
-                state.end_service(&SERVICE.parse().unwrap(), "leader election lost");
-            });
-        }
-        scenario
-    }
-
-    /// A rollback of an unverified change on the first master.
-    pub(super) async fn rollback_of_the_unproven(masters: usize) -> Self {
-        let mut scenario = Self::flag_change(masters).await;
-        let fakes = scenario.fork();
-        let labels = labels(&fakes[0]);
-        assert!(scenario.run(&fakes, &Verb::Apply).await.is_done());
-        let is_restart = |label: &String| label.starts_with("restart");
-        let index = labels.lock().unwrap().iter().position(is_restart).unwrap();
-        let at = FaultPoint::Effect { index, when: When::Before };
-        let fault = Fault { at, kind: FaultKind::KillsCaller };
-        scenario.fakes = scenario.fork();
-        scenario.fakes[0].inspect(|state| state.faults.push(fault));
-        assert!(matches!(scenario.run(&scenario.fakes, &Verb::Apply).await, Ended::Killed));
-        scenario.name = "rollback of what is not proven";
-        scenario.verb = Verb::Rollback;
-        scenario.can_go_back = false;
-        scenario
-    }
-
     /// Adds an API server, where the master at `leader` leads.
     pub(super) fn led_by(self, leader: usize) -> Self {
         Self { leader: Some(leader), ..self }
@@ -291,7 +181,8 @@ impl Scenario {
             instead: None,
             without_api_server: false,
             cluster,
-            pair: Vec::new(),
+            pki: Vec::new(),
+            published: None,
             commands: Cell::new(0),
             leader: None,
             election: RefCell::default(),
@@ -306,17 +197,35 @@ impl Scenario {
 
     /// Returns copies of the masters in their initial state, and restores the operator's pair.
     pub(super) fn fork(&self) -> Vec<Fake> {
-        let folder = self.workspace.file(super::PAIR);
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
+        for path in self.pki_files() {
+            fs::remove_file(path).unwrap();
         }
-        for (path, content) in &self.pair {
+        for (path, content) in &self.pki {
             fs::write(path, content).unwrap();
         }
         let fakes: Vec<_> = self.fakes.iter().map(Fake::fork).collect();
-        let election = self.leader.map(|leader| Election::begin(&fakes, leader));
-        self.election.replace(election);
+        self.begin_election(&fakes);
         fakes
+    }
+
+    fn begin_election(&self, fakes: &[Fake]) {
+        let election = self.leader.map(|leader| Election::begin(fakes, leader));
+        if let (Some(election), Some(published)) = (&election, &self.published) {
+            election.leases.set_trust(published.clone());
+        }
+        self.election.replace(election);
+    }
+
+    fn pki_files(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.workspace.file("pki")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
     }
 
     pub(super) async fn run(&self, fakes: &[Fake], verb: &Verb) -> Ended {
@@ -362,6 +271,7 @@ impl Scenario {
                     let names = names.iter().map(|name| (*name).to_owned()).collect();
                     kcm::remove(run, &From::These(names)).await
                 }
+                Verb::RotateCa(stage) => Box::pin(rotate_ca(run, *stage)).await,
             }
         };
         let ended = tokio::select! {
@@ -378,11 +288,10 @@ impl Scenario {
         ended
     }
 
-    /// Saves the current pair for the beginning of each run.
-    fn keep_pair(mut self) -> Self {
-        let folder = self.workspace.file(super::PAIR);
-        let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-        self.pair = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    /// Saves the current PKI for the beginning of each run.
+    fn keep_pki(mut self) -> Self {
+        let files = self.pki_files().into_iter();
+        self.pki = files.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
         self
     }
 }

@@ -118,7 +118,7 @@ fn a_ca_that_cannot_be_brought_is_refused() {
                 workspace.write(&format!("out/k8s-master-02{CA}"), "no certificate");
                 workspace.bring_everything();
             },
-            "error[ca-mismatch]: k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem differs from the file of pki.caCert: expected sha256:…, found sha256:…; kcm replaces a CA only with --replace-ca | help: set `pki.caCert` to the CA of the cluster, or remove the file on the master if nothing uses the file; to rotate the CA of a running cluster, first make the API server and every client trust both CAs; then issue with the new CA and remove the old CA; then apply with --replace-ca\nerror: 1 preflight check failed; no master has changed",
+            "error[ca-mismatch]: k8s-master-02: /opt/kubernetes/pki/ca/cert/ca.pem differs from the file of pki.caCert: expected sha256:…, found sha256:…; kcm replaces a CA only with --replace-ca | help: set `pki.caCert` to the CA of the cluster, or remove the file on the master if nothing uses the file; to replace the CA of a running cluster, run `kcm rotate ca`\nerror: 1 preflight check failed; no master has changed",
         ),
     ]);
 }

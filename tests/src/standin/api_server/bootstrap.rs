@@ -23,12 +23,33 @@ pub(super) fn run(
             objects::create(store, place, json!({"metadata": {"name": name}}))?;
         }
     }
-    let map = json!({
-        "metadata": {"name": "extension-apiserver-authentication"},
-        "data": {"client-ca-file": client_ca},
-    });
-    put(store, CONFIG_MAPS, "kube-system", &map)?;
+    put_client_ca(store, client_ca)?;
     publish(store, servers)
+}
+
+/// Adds the CA certificates to those that this or another server has published. As upstream
+/// (`cluster_authentication_trust_controller.go`), no server removes any.
+fn put_client_ca(store: &mut Store, client_ca: &str) -> Result<(), Failure> {
+    const NAME: &str = "extension-apiserver-authentication";
+    const END: &str = "-----END CERTIFICATE-----";
+    let (kind, namespace) = (CONFIG_MAPS, "kube-system");
+    let place = Place { kind, subresource: "", namespace, name: NAME };
+    let before = place
+        .found(store)
+        .ok()
+        .and_then(|map| map["data"]["client-ca-file"].as_str().map(str::to_owned));
+    let mut all: Vec<&str> = Vec::new();
+    for text in before.iter().map(String::as_str).chain([client_ca]) {
+        let blocks = text.split_inclusive(END).map(str::trim).filter(|block| !block.is_empty());
+        for block in blocks {
+            if !all.contains(&block) {
+                all.push(block);
+            }
+        }
+    }
+    let client_ca = all.join("\n") + "\n";
+    let map = json!({"metadata": {"name": NAME}, "data": {"client-ca-file": client_ca}});
+    put(store, kind, namespace, &map)
 }
 
 /// Publishes the addresses of the servers and removes the slices of other servers.

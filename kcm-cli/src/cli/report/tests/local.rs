@@ -1,5 +1,7 @@
 //! Values of the reports about files on this machine.
 
+use std::path::Path;
+
 use kcm_pki::Fingerprint;
 use serde_json::json;
 use time::OffsetDateTime;
@@ -12,7 +14,11 @@ use crate::ops::certs::{
     CertificateRequests, CertificateUse, CheckedCertificate, RequestedCertificate, Validity,
 };
 use crate::ops::kubeconfig::{KubeconfigCheck, KubeconfigView};
-use crate::ops::rotate::{SigningMaster, Stage, TokenKeyRotation, TokenServer};
+use crate::ops::rotate::Rotations;
+use crate::ops::rotate::ca::{CaRotation, CaStage, RotatedCa, TrustingMaster, TrustingServer};
+use crate::ops::rotate::service_account_key::{
+    SigningMaster, TokenKeyRotation, TokenKeyStage, TokenServer,
+};
 use crate::ops::unit::{
     CheckedCommand, CheckedUnit, UnitCheck, UnitDiff, UnitDifference, UnitFinding,
 };
@@ -22,12 +28,16 @@ use crate::pki::identity::Reason;
 pub(super) fn local(word: &str) -> Vec<Shown> {
     let (view, check) = (view(word), check(word));
     let (units, diff, requests) = (units(word), diff(word), requests(word));
-    let rotation = token_key_rotation(word);
+    let rotations = Rotations {
+        service_account_key: Some(token_key_rotation(word)),
+        ca: Some(ca_rotation(word)),
+        plan: None,
+    };
     vec![
         of("kubeconfig show", &view, |out| kubeconfig::warnings(out, &view)),
         of("kubeconfig check", &check, |out| kubeconfig::check(out, &check)),
         of("certs request", &requests, |out| by_hand::requests(out, &requests)),
-        of("rotate", &rotation, |out| rotate::rotation(out, &rotation)),
+        of("rotate", &rotations, |out| rotate::rotations(out, &rotations, Path::new(word))),
         of("unit check", &units, |out| unit::check(out, &units)),
         of("unit diff", &diff, |out| unit::diff(out, &diff)),
     ]
@@ -36,7 +46,7 @@ pub(super) fn local(word: &str) -> Vec<Shown> {
 fn token_key_rotation(word: &str) -> TokenKeyRotation {
     let text = || word.to_owned();
     TokenKeyRotation {
-        stage: Stage::Retire,
+        stage: TokenKeyStage::Retire,
         key: Some(text()),
         former_keys: vec![text()],
         masters: vec![SigningMaster { name: text(), file: Some(text()), signs_with: Some(text()) }],
@@ -47,6 +57,36 @@ fn token_key_rotation(word: &str) -> TokenKeyRotation {
             problem: Some(text()),
         }],
         legacy_tokens: vec![text()],
+        blocked_by: findings(word),
+    }
+}
+
+fn ca_rotation(word: &str) -> CaRotation {
+    let text = || word.to_owned();
+    let ca = || {
+        let (fingerprint, not_after) = (Fingerprint::of(b""), OffsetDateTime::UNIX_EPOCH);
+        Some(RotatedCa { subject: text(), fingerprint, not_after })
+    };
+    let fingerprint = Fingerprint::of(b"");
+    let master = TrustingMaster {
+        name: text(),
+        trusts: vec![fingerprint],
+        issued_by: Some(fingerprint),
+        problem: Some(text()),
+    };
+    let server = TrustingServer {
+        url: text(),
+        accepts: Some(false),
+        serves: Some(true),
+        problem: Some(text()),
+    };
+    CaRotation {
+        stage: CaStage::Issue,
+        current: ca(),
+        next: ca(),
+        former: ca(),
+        masters: vec![master],
+        servers: vec![server],
         blocked_by: findings(word),
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use kcm_pki::{Certificate, Fingerprint, PrivateKey};
 
 use super::paths::{
-    CA_KEY, CERTIFICATE, COMBINED, CONNECTIONS, KEY, KUBECONFIG, PENDING, PREVIOUS,
+    CA_KEY, CERTIFICATE, COMBINED, CONNECTIONS, KEY, KUBECONFIG, PENDING, PREVIOUS, TOKEN_KEY,
 };
 
 /// Parts of private keys, as they occur in key files and in kubeconfigs.
@@ -34,7 +34,7 @@ impl Secrets {
 
 /// True if a file may hold a private key.
 pub(super) fn may_hold_key(target: &str) -> bool {
-    [KEY, CA_KEY, COMBINED, KUBECONFIG].contains(&target)
+    [KEY, CA_KEY, TOKEN_KEY, COMBINED, KUBECONFIG].contains(&target)
 }
 
 fn is_key(pem: &[u8]) -> bool {

@@ -11,14 +11,28 @@ pub(in super::super) const COMBINED: &str =
 pub(in super::super) const UNIT: &str = "/etc/systemd/system/kube-controller-manager.service";
 pub(in super::super) const CA: &str = "/opt/kubernetes/pki/ca/cert/ca.pem";
 pub(in super::super) const CA_KEY: &str = "/opt/kubernetes/pki/ca/cert/ca-key.pem";
+pub(in super::super) const BUNDLE: &str = "/opt/kubernetes/pki/ca/cert/ca-bundle.pem";
+pub(in super::super) const TOKEN_KEY: &str = "/opt/kubernetes/pki/service-account/sa.key";
+pub(in super::super) const TOKEN_PUBLIC: &str = "/opt/kubernetes/pki/service-account/sa.pub";
 pub(in super::super) const BINARY: &str = "/opt/kubernetes/bin/kube-controller-manager";
 pub(in super::super) const PENDING: &str = "/opt/kubernetes/.kcm/pending.json";
 pub(in super::super) const PREVIOUS: &str = "/opt/kubernetes/.kcm/previous.json";
 pub(in super::super) const CONNECTIONS: &str = "/opt/kubernetes/.kcm/connections.json";
 
 /// The files that kcm manages.
-pub(in super::super) const MANAGED: [&str; 8] =
-    [CERTIFICATE, KEY, COMBINED, KUBECONFIG, UNIT, CA, CA_KEY, BINARY];
+pub(in super::super) const MANAGED: [&str; 11] = [
+    CERTIFICATE,
+    KEY,
+    COMBINED,
+    KUBECONFIG,
+    UNIT,
+    CA,
+    CA_KEY,
+    BUNDLE,
+    TOKEN_KEY,
+    TOKEN_PUBLIC,
+    BINARY,
+];
 
 /// Files of the identity, which differ after each renewal.
 pub(in super::super) const IDENTITY: [&str; 4] = [CERTIFICATE, KEY, COMBINED, KUBECONFIG];

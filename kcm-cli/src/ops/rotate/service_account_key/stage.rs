@@ -3,24 +3,21 @@
 use kcm_pki::{Fingerprint, PublicKey};
 
 use super::evidence::{Evidence, Signer};
-use super::{SigningMaster, Stage, TokenKeyRotation, TokenServer};
+use super::{SigningMaster, TokenKeyRotation, TokenKeyStage, TokenServer};
 use crate::finding::{Finding, FindingCode};
 use crate::observed::token_keys::VerifyingServer;
 use crate::pki::token_key::key_id as id;
 use crate::transport::public_part;
+use crate::util::distinct;
 
 /// Determines the stage, and what blocks it.
 pub(super) fn rotation(evidence: &Evidence) -> TokenKeyRotation {
     let target = evidence.keys.target().map(|key| key.public_key().clone());
-    let mut former = Vec::new();
-    for key in evidence.keys.to_publish().into_iter().chain(evidence.former.clone()) {
-        if Some(&key) != target.as_ref() && !former.contains(&key) {
-            former.push(key);
-        }
-    }
+    let known = evidence.keys.to_publish().into_iter().chain(evidence.former.clone());
+    let former = distinct(known.filter(|key| Some(key) != target.as_ref()));
     let legacy_tokens = legacy(evidence, &former);
     let (stage, blocked_by) = match &target {
-        None => (Stage::Announce, Vec::new()),
+        None => (TokenKeyStage::Announce, Vec::new()),
         Some(target) => next(evidence, target, &former, &legacy_tokens),
     };
     let known: Vec<_> =
@@ -41,22 +38,22 @@ fn next(
     target: &PublicKey,
     former: &[PublicKey],
     legacy: &[String],
-) -> (Stage, Vec<Finding>) {
+) -> (TokenKeyStage, Vec<Finding>) {
     let part = public_part(target);
     let deployed = evidence.masters.iter().filter(|it| it.file.is_some());
     let is_switched = evidence.keys.next.is_none()
         && deployed.clone().all(|it| it.is_current && part.is_some() && it.public_part == Ok(part));
     if is_switched && deployed.clone().next().is_some() {
         return match former {
-            [] => (Stage::Done, Vec::new()),
-            _ => (Stage::Retire, in_use(evidence, former, legacy)),
+            [] => (TokenKeyStage::Done, Vec::new()),
+            _ => (TokenKeyStage::Retire, in_use(evidence, former, legacy)),
         };
     }
     let unproven = unproven(evidence, target, former);
     if unproven.is_empty() && evidence.masters.iter().all(|it| it.has_public_keys) {
-        (Stage::Switch, unproven)
+        (TokenKeyStage::Switch, unproven)
     } else {
-        (Stage::Announce, unproven)
+        (TokenKeyStage::Announce, unproven)
     }
 }
 
@@ -69,7 +66,7 @@ fn unproven(evidence: &Evidence, target: &PublicKey, former: &[PublicKey]) -> Ve
         found.push(unverified(problem.to_owned(), help.to_owned()));
     }
     for server in &evidence.servers {
-        if let Err(why) = &server.keys {
+        if let Err(why) = &server.answer {
             let problem =
                 format!("cannot determine which keys {} verifies tokens with: {why}", server.url);
             found.push(unverified(
@@ -125,7 +122,7 @@ fn in_use(evidence: &Evidence, former: &[PublicKey], legacy: &[String]) -> Vec<F
     let mut found = Vec::new();
     let ids: Vec<_> = former.iter().map(id).collect();
     for server in &evidence.servers {
-        match &server.keys {
+        match &server.answer {
             Err(why) => {
                 let problem =
                     format!("cannot determine which key {} signs tokens with: {why}", server.url);
@@ -186,15 +183,10 @@ fn master(signer: &Signer, known: &[(Fingerprint, String)]) -> SigningMaster {
 }
 
 fn server(server: &VerifyingServer) -> TokenServer {
-    let (verifies, signs_with, problem) = match &server.keys {
+    let (verifies, signs_with, problem) = match &server.answer {
         Ok(keys) => {
             // A key may be in several files.
-            let mut verifies: Vec<String> = Vec::new();
-            for key in &keys.keys {
-                if !verifies.contains(&key.id) {
-                    verifies.push(key.id.clone());
-                }
-            }
+            let verifies = distinct(keys.keys.iter().map(|key| key.id.clone()));
             (verifies, keys.signs_with.clone(), None)
         }
         Err(why) => (Vec::new(), None, Some(why.clone())),

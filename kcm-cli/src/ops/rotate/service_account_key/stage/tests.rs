@@ -69,12 +69,12 @@ fn server(url: &str, keys: &[PublicKey], signs: &PrivateKey) -> VerifyingServer 
     let keys =
         keys.iter().map(|key| VerificationKey { id: id(key), public_part: public_part(key) });
     let signs_with = Some(id(signs.public_key()));
-    let keys = Ok(TokenVerification { keys: keys.collect(), signs_with, servers: Vec::new() });
-    VerifyingServer { url: url.parse().unwrap(), keys }
+    let answer = Ok(TokenVerification { keys: keys.collect(), signs_with, servers: Vec::new() });
+    VerifyingServer { url: url.parse().unwrap(), answer }
 }
 
 /// Returns the stage, and the findings that block it.
-fn judged(evidence: &Evidence) -> (Stage, String) {
+fn judged(evidence: &Evidence) -> (TokenKeyStage, String) {
     let rotation = rotation(evidence);
     let blocked = crate::finding::listed(&rotation.blocked_by);
     (rotation.stage, blocked)
@@ -83,7 +83,7 @@ fn judged(evidence: &Evidence) -> (Stage, String) {
 #[test]
 fn without_a_key_the_first_stage_is_the_announcement() {
     let evidence = Evidence { keys: TokenKeys::default(), ..Keys::new().first() };
-    assert_eq!(judged(&evidence), (Stage::Announce, String::new()));
+    assert_eq!(judged(&evidence), (TokenKeyStage::Announce, String::new()));
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn each_server_that_lacks_a_key_blocks_the_switch_by_name() {
     let keys = Keys::new();
     let [old, new] = keys.public();
     let mut evidence = keys.first();
-    assert_eq!(judged(&evidence), (Stage::Switch, String::new()));
+    assert_eq!(judged(&evidence), (TokenKeyStage::Switch, String::new()));
 
     evidence.servers[1] = server("https://10.0.0.2:6443", std::slice::from_ref(&old), &keys.old);
     let (stage, blocked) = judged(&evidence);
-    assert_eq!(stage, Stage::Announce);
+    assert_eq!(stage, TokenKeyStage::Announce);
     assert!(blocked.contains("https://10.0.0.2:6443 does not verify tokens of the new key"));
     assert!(blocked.contains(&format!("--service-account-key-file={PUBLIC}")), "{blocked}");
     assert!(!blocked.contains("10.0.0.1"), "{blocked}");
@@ -103,16 +103,22 @@ fn each_server_that_lacks_a_key_blocks_the_switch_by_name() {
     // A server that lost the key with which masters sign now would refuse running Pods.
     evidence.servers[1] = server("https://10.0.0.2:6443", &[new], &keys.old);
     let (stage, blocked) = judged(&evidence);
-    assert_eq!(stage, Stage::Announce);
+    assert_eq!(stage, TokenKeyStage::Announce);
     assert!(blocked.contains(&format!("the key {} that signs now", id(&old))), "{blocked}");
 
-    evidence.servers[1].keys = Err("connection refused".to_owned());
+    evidence.servers[1].answer = Err("connection refused".to_owned());
     let (stage, blocked) = judged(&evidence);
-    assert!(stage == Stage::Announce && blocked.contains("connection refused"), "{blocked}");
+    assert!(
+        stage == TokenKeyStage::Announce && blocked.contains("connection refused"),
+        "{blocked}"
+    );
 
     evidence.servers.clear();
     let (stage, blocked) = judged(&evidence);
-    assert!(stage == Stage::Announce && blocked.contains("client certificate"), "{blocked}");
+    assert!(
+        stage == TokenKeyStage::Announce && blocked.contains("client certificate"),
+        "{blocked}"
+    );
 }
 
 #[test]
@@ -120,13 +126,13 @@ fn a_master_without_the_public_keys_or_with_an_unknown_key_blocks_the_switch() {
     let keys = Keys::new();
     let mut evidence = keys.first();
     evidence.masters[1].has_public_keys = false;
-    assert_eq!(judged(&evidence), (Stage::Announce, String::new()));
+    assert_eq!(judged(&evidence), (TokenKeyStage::Announce, String::new()));
 
     evidence.masters[1] =
         Signer { public_part: Err("timeout".to_owned()), ..signer("m2", &keys.old) };
     let (stage, blocked) = judged(&evidence);
     assert!(
-        stage == Stage::Announce && blocked.contains("m2: cannot determine the key"),
+        stage == TokenKeyStage::Announce && blocked.contains("m2: cannot determine the key"),
         "{blocked}"
     );
 }
@@ -136,11 +142,15 @@ fn an_interrupted_switch_goes_on() {
     let keys = Keys::new();
     let mut evidence = keys.first();
     evidence.masters[0] = signer("m1", &keys.new);
-    assert_eq!(judged(&evidence).0, Stage::Switch);
+    assert_eq!(judged(&evidence).0, TokenKeyStage::Switch);
 
     let mut evidence = keys.switched();
     evidence.masters[1].is_current = false;
-    assert_eq!(judged(&evidence).0, Stage::Switch, "the process still signs with the old key");
+    assert_eq!(
+        judged(&evidence).0,
+        TokenKeyStage::Switch,
+        "the process still signs with the old key"
+    );
 }
 
 #[test]
@@ -152,11 +162,11 @@ fn a_later_rotation_introduces_the_next_key() {
         published: vec![keys.old.public_key().clone()],
     };
     let mut evidence = Evidence { keys: own, former: None, ..keys.first() };
-    assert_eq!(judged(&evidence), (Stage::Done, String::new()));
+    assert_eq!(judged(&evidence), (TokenKeyStage::Done, String::new()));
 
     evidence.keys.next = Some(copy(&keys.new));
     let rotation = super::rotation(&evidence);
-    assert_eq!(rotation.stage, Stage::Switch);
+    assert_eq!(rotation.stage, TokenKeyStage::Switch);
     assert_eq!(rotation.key, Some(id(keys.new.public_key())));
     assert_eq!(rotation.former_keys, [id(keys.old.public_key())]);
 }
@@ -166,14 +176,14 @@ fn the_former_key_is_withdrawn_once_nothing_uses_it() {
     let keys = Keys::new();
     let mut evidence = keys.switched();
     let (stage, blocked) = judged(&evidence);
-    assert_eq!(stage, Stage::Retire);
+    assert_eq!(stage, TokenKeyStage::Retire);
     assert!(blocked.contains("signs new tokens with the former key"), "{blocked}");
     assert!(blocked.contains(&format!("--service-account-signing-key-file={KEY}")), "{blocked}");
 
     for place in 0..2 {
         evidence.servers[place] = server("https://10.0.0.1:6443", &keys.public(), &keys.new);
     }
-    assert_eq!(judged(&evidence), (Stage::Retire, String::new()));
+    assert_eq!(judged(&evidence), (TokenKeyStage::Retire, String::new()));
 
     let token = |key: Option<&PrivateKey>, name: &str| LegacyToken {
         namespace: "default".to_owned(),
@@ -191,5 +201,5 @@ fn the_former_key_is_withdrawn_once_nothing_uses_it() {
 
     evidence.legacy = Ok(Vec::new());
     evidence.keys.published = vec![keys.new.public_key().clone()];
-    assert_eq!(judged(&evidence), (Stage::Done, String::new()));
+    assert_eq!(judged(&evidence), (TokenKeyStage::Done, String::new()));
 }

@@ -4,13 +4,14 @@ use kcm_pki::{Fingerprint, PublicKey};
 
 use crate::cluster::layout::Role;
 use crate::context::Run;
+use crate::desired::SIGNS_TOKENS;
 use crate::error::Error;
 use crate::kube::{Credentials, LegacyToken, Via};
 use crate::observed::token_keys::{VerifyingServer, public_part_on, verifying_servers};
 use crate::ops::sources::Sources;
 use crate::pki::token_key::TokenKeys;
 use crate::plan;
-use crate::preflight::signing_key;
+use crate::preflight::unit_flag;
 use crate::transport::{PathState, public_part};
 use crate::util::files::{Bytes, RemotePath};
 
@@ -56,7 +57,8 @@ impl Evidence {
         let (layout, observed) = (sources.layout(), sources.observed());
         let signers = run.fleet.each(async |(name, transport)| {
             let master = observed.masters.iter().find(|it| it.name == name)?;
-            let file = signing_key(master).and_then(|path| RemotePath::new(path).ok())?;
+            let file =
+                unit_flag(master, SIGNS_TOKENS).and_then(|path| RemotePath::new(path).ok())?;
             Some((public_part_on(&**transport, &file).await, file))
         });
         let signers = signers.await.into_iter().map(Result::ok).map(Option::flatten);
