@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::cluster::Cluster;
@@ -31,7 +33,8 @@ pub struct Run<'a> {
 }
 
 /// The risks to a running cluster that an operator must accept explicitly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "each risk is accepted by itself")]
 pub struct Consent {
     /// Replace the CA of a running cluster with that of the cluster file.

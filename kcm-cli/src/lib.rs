@@ -101,7 +101,7 @@ pub use ops::unit::{
     CheckedCommand, CheckedUnit, UnitCheck, UnitDiff, UnitDifference, UnitFinding, UnitRequest,
     check_units, compare_units, render_unit, render_unit_of,
 };
-pub use plan::{MasterPlan, Plan, Step};
+pub use plan::{MasterPlan, Plan, PlanFile, PlanFileError, PlanOptions, Step};
 pub use preflight::PreflightError;
 pub use rollout::{LeadershipOutcome, MasterOutcome, MasterResult, Outcome, Prepared, execute};
 pub use util::explanation::Explanation;

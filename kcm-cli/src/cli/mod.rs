@@ -11,6 +11,7 @@ mod exit;
 mod kubeconfig;
 mod lint;
 mod logs;
+mod plan_file;
 #[cfg(test)]
 mod reference;
 mod report;
@@ -33,8 +34,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
 
 use crate::cli::args::{
-    Arguments, CommonArguments, FleetArguments, Form, PlanArguments, RemoveArguments,
-    RollbackArguments, SelectArguments, Verb, YesArguments,
+    ApplyVerbArguments, Arguments, CommonArguments, FleetArguments, Form, PlanArguments,
+    RemoveArguments, RollbackArguments, SelectArguments, Verb, YesArguments,
 };
 use crate::cluster::Cluster;
 use crate::context::{Consent, Run};
@@ -131,12 +132,20 @@ async fn run(verb: Verb, invocation: Invocation<'_>) -> Result<Exit, Failure> {
         Verb::Init(arguments) => cluster_file::write(&arguments, invocation.common),
         Verb::Adopt(arguments) => adopt::run(&arguments, invocation).await,
         Verb::Lint(arguments) => lint::run(&arguments, invocation.common),
-        Verb::Plan(PlanArguments { apply, check }) => {
+        Verb::Plan(arguments) => {
+            if let Some(out) = &arguments.out {
+                return plan_file::plan_to(out, &arguments, invocation).await;
+            }
+            let PlanArguments { apply, check, .. } = &arguments;
             let masters = Masters::of(&apply.fleet, apply.consent());
-            let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, check).await;
+            let plan = async |run: Run<'_>, report: &Report| run_plan(run, report, *check).await;
             with_fleet(invocation, masters, plan).await
         }
-        Verb::Apply(arguments) => {
+        Verb::Show(arguments) => plan_file::show(&arguments.plan_file, form),
+        Verb::Apply(ApplyVerbArguments { plan_file: Some(file), .. }) => {
+            plan_file::apply(&file, invocation).await
+        }
+        Verb::Apply(ApplyVerbArguments { apply: arguments, .. }) => {
             let planned = &arguments.plan;
             let masters = Masters::of(&planned.fleet, planned.consent());
             let apply = async |run: Run<'_>, report: &Report| {

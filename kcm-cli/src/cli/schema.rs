@@ -19,7 +19,7 @@ use crate::ops::rotate::Rotations;
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::unit::{UnitCheck, UnitDiff};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanFile};
 use crate::preflight::lint::LintReport;
 use crate::rollout::Outcome;
 use crate::transport::Exchange;
@@ -29,6 +29,7 @@ pub(crate) fn schema(kind: DocumentKind) -> Value {
     match kind {
         DocumentKind::ClusterFile => cluster::schema(),
         DocumentKind::Plan => document::<Plan>(),
+        DocumentKind::PlanFile => document::<PlanFile>(),
         DocumentKind::Outcome => document::<Outcome>(),
         DocumentKind::Status => document::<Status>(),
         DocumentKind::CertificateCheck => document::<CertificateCheck>(),

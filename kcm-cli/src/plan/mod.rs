@@ -5,6 +5,7 @@
 pub(crate) mod change;
 pub(crate) mod choose;
 mod file;
+mod plan_file;
 mod serving;
 mod step;
 
@@ -22,6 +23,8 @@ use crate::util::files::RemotePath;
 use file::artifact_step;
 
 pub(crate) use file::{certificate, certificate_in, is_right};
+pub(crate) use plan_file::PlanFacts;
+pub use plan_file::{PlanFile, PlanFileError, PlanOptions};
 pub use step::{MasterPlan, Step};
 
 /// The plan of an operation.

@@ -43,6 +43,7 @@ pub(crate) use masters::{
     untrusted_folders,
 };
 pub(crate) use program::{evaluate as evaluate_program, too_new, version as program_version};
+pub(crate) use token_keys::{SigningKey, unverified as unverified_token_keys};
 pub(crate) use units::units;
 
 /// Collected findings.

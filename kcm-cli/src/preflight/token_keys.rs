@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kcm_pki::PublicKey;
+use kcm_pki::{Fingerprint, PublicKey};
 
 use super::masters::unit_flag;
 use super::{Sink, Subject};
@@ -14,6 +14,7 @@ use crate::finding::{Finding, FindingCode};
 use crate::kube::Credentials;
 use crate::observed::ObservedMaster;
 use crate::observed::token_keys::{VerifyingServer, public_part_on, verifying_servers};
+use crate::pki::token_key::key_id;
 use crate::plan::{MasterPlan, Step};
 use crate::transport::{Activity, PathState, Transport};
 use crate::util::files::RemotePath;
@@ -80,59 +81,76 @@ async fn proof(
     let (Some(credentials), Some(_)) = (credentials, run.fleet.control_plane()) else {
         return Err(BY_HAND.to_owned());
     };
-    let servers = verifying_servers(run, &credentials).await;
-    let new = new.private.public_key();
-    let mut found: Vec<_> = servers.iter().filter_map(|it| lacks(subject, it, new)).collect();
+    let (mut signing, mut found) = (Vec::new(), Vec::new());
     for Replaced { name, transport, before, .. } in replaced {
         let old = match RemotePath::new(before.as_str()) {
             Ok(path) => public_part_on(&***transport, &path).await,
             Err(error) => Err(error.to_string()),
         };
-        let unknown = |why: &str| {
-            let problem =
-                format!("cannot determine the public part of {before}, which signs tokens: {why}");
-            Finding::error(FindingCode::ServiceAccountKeyUnverified, name, problem, BY_HAND)
-        };
-        match old {
-            Ok(Some(old)) => {
-                let behind = servers.iter().filter(|it| it.answer.is_ok() && !it.verifies(old));
-                found.extend(behind.map(|server| {
-                    let problem = format!("{} does not verify the tokens that {before} on {name} signs", server.url);
-                    let help = "add the public key of that file as one more --service-account-key-file of this kube-apiserver, and restart it; running Pods use such tokens";
-                    Finding::general(FindingCode::ServiceAccountKeyUnverified, problem, help).into_error()
-                }));
+        let none = || "the file holds no RSA or ECDSA key in PEM format".to_owned();
+        match old.and_then(|old| old.ok_or_else(none)) {
+            Ok(public_part) => {
+                signing.push(SigningKey { public_part, shown: format!("{before} on {name}") });
             }
-            Ok(None) => found.push(unknown("the file holds no RSA or ECDSA key in PEM format")),
-            Err(why) => found.push(unknown(&why)),
+            Err(why) => {
+                let problem = format!(
+                    "cannot determine the public part of {before}, which signs tokens: {why}"
+                );
+                let code = FindingCode::ServiceAccountKeyUnverified;
+                found.push(Finding::error(code, name, problem, BY_HAND));
+            }
         }
     }
+    let servers = verifying_servers(run, &credentials).await;
+    let bundle = subject.layout.path(Role::ServiceAccountPublicKeys);
+    found.extend(unverified(&servers, new.private.public_key(), &signing, bundle));
     Ok(found)
 }
 
-/// Returns the finding that a server does not verify tokens of the new key.
-fn lacks(subject: Subject<'_>, server: &VerifyingServer, new: &PublicKey) -> Option<Finding> {
+/// A key that signs service account tokens now.
+pub(crate) struct SigningKey {
+    pub(crate) public_part: Fingerprint,
+    /// The key in messages.
+    pub(crate) shown: String,
+}
+
+/// Finds what API servers lack before masters may sign with `new`: each must verify tokens of that
+/// key and of every key that signs now.
+pub(crate) fn unverified(
+    servers: &[VerifyingServer],
+    new: &PublicKey,
+    signing: &[SigningKey],
+    bundle: &RemotePath,
+) -> Vec<Finding> {
     let finding = |problem: String, help: String| {
-        Some(Finding::general(FindingCode::ServiceAccountKeyUnverified, problem, help).into_error())
+        Finding::general(FindingCode::ServiceAccountKeyUnverified, problem, help).into_error()
     };
-    match &server.answer {
-        Err(why) => {
-            let problem =
-                format!("cannot determine which keys {} verifies tokens with: {why}", server.url);
-            finding(problem, "fix this problem first; the key is replaced only after every API server verifies tokens of both keys".to_owned())
+    let mut found = Vec::new();
+    for server in servers {
+        let url = &server.url;
+        if let Err(why) = &server.answer {
+            let problem = format!("cannot determine which keys {url} verifies tokens with: {why}");
+            found.push(finding(problem, "fix this problem, then run the command again".to_owned()));
+            continue;
         }
-        Ok(_) if server.verifies_public(new) => None,
-        Ok(_) => {
-            let problem =
-                format!("{} does not verify tokens of the new service account key", server.url);
-            finding(
-                problem,
-                format!(
-                    "run `kcm rotate service-account-key`; then add --service-account-key-file={} to this kube-apiserver, keep its other lines of that flag, and restart it",
-                    subject.layout.path(Role::ServiceAccountPublicKeys)
-                ),
-            )
+        if !server.verifies_public(new) {
+            let problem = format!(
+                "{url} does not verify tokens of the new service account key {}",
+                key_id(new)
+            );
+            let help = format!(
+                "add --service-account-key-file={bundle} to this kube-apiserver, keep its other lines of that flag, and restart it; `kcm rotate service-account-key` uploads this file"
+            );
+            found.push(finding(problem, help));
+        }
+        for SigningKey { shown, .. } in signing.iter().filter(|it| !server.verifies(it.public_part))
+        {
+            let problem = format!("{url} does not verify tokens of {shown}, which signs now");
+            let help = "keep the lines of --service-account-key-file that this kube-apiserver had, or add the public part of this key, and restart it; running Pods use such tokens";
+            found.push(finding(problem, help.to_owned()));
         }
     }
+    found
 }
 
 fn refusal(it: &Replaced<'_>, help: &str) -> Finding {

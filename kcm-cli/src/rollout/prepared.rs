@@ -1,5 +1,6 @@
 //! A prepared operation: the plan, and the state from which it was made.
 
+use kcm_pki::Fingerprint;
 use time::OffsetDateTime;
 
 use crate::artifact::generation::Change;
@@ -94,6 +95,18 @@ impl Prepared {
             runs && planned.steps.iter().any(|step| matches!(step, Step::Restart | Step::Stop))
         });
         interrupted.map(|(planned, _)| planned.name.as_str())
+    }
+
+    /// Returns a digest of the properties and files on this machine that decide what is issued and
+    /// uploaded.
+    #[must_use]
+    pub(crate) fn digest_of_inputs(&self) -> Fingerprint {
+        let PlanInputs::ClusterFile(from) = &self.inputs else { return Fingerprint::of(b"") };
+        let Inputs { request, ca, trust, serving, binary, .. } = &from.inputs;
+        let serving = serving.as_ref().map(|serving| &serving.request);
+        let ca = ca.present().map(|ca| ca.certificate().fingerprint());
+        let binary = binary.as_ref().map(|binary| binary.bytes.digest());
+        Fingerprint::of(format!("{request:?} {serving:?} {ca:?} {trust:?} {binary:?}").as_bytes())
     }
 
     /// Returns the total number of steps on all masters.

@@ -19,6 +19,7 @@ pub(crate) mod layouts;
 pub(crate) mod lint;
 pub(crate) mod meaning;
 pub(crate) mod pki;
+mod plan_files;
 pub(crate) mod requests;
 pub(crate) mod rooms;
 pub(crate) mod schemas;

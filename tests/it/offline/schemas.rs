@@ -13,8 +13,9 @@ use serde_json::Value;
 use crate::offline::adopt::{MASTERS, masters};
 
 /// The kinds of documents, as `kcm schema --of` names them.
-const KINDS: [&str; 21] = [
+const KINDS: [&str; 22] = [
     "plan",
+    "plan-file",
     "outcome",
     "status",
     "certificate-check",

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kcm_pki::GoDuration;
 use kcm_systemd::KubernetesVersion;
 
 use crate::context::Consent;
@@ -89,7 +90,9 @@ pub(crate) enum Verb {
     /// Show what would change on each master; write nothing
     Plan(PlanArguments),
     /// Make every master match the cluster file
-    Apply(ApplyArguments),
+    Apply(ApplyVerbArguments),
+    /// Show a plan file, as `kcm plan --out` showed the plan
+    Show(ShowPlanArguments),
     /// Restore the state of the masters before their last change
     Rollback(RollbackArguments),
     /// Remove kube-controller-manager from masters; keep the CA and all files that kcm did not
@@ -222,6 +225,15 @@ pub(crate) struct PlanOfApplyArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ApplyVerbArguments {
+    /// Execute exactly this plan, a file of `kcm plan --out`; refuse it with 3 if anything changed
+    #[arg(value_name = "FILE", conflicts_with_all = ["root", "masters", "skip", "replace_ca", "replace_service_account_key", "remove_ca_key"])]
+    pub(crate) plan_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) apply: ApplyArguments,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ApplyArguments {
     #[command(flatten)]
     pub(crate) plan: PlanOfApplyArguments,
@@ -285,6 +297,19 @@ pub(crate) struct PlanArguments {
     /// Exit with 3 if there are changes, or warnings about a master
     #[arg(long)]
     pub(crate) check: bool,
+    /// Also write a plan file, for `kcm apply FILE` after an approval
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Refuse the plan file after this time, such as 8h [default: 24h]
+    #[arg(long, value_name = "DURATION", requires = "out", value_parser = str::parse::<GoDuration>)]
+    pub(crate) valid_for: Option<GoDuration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowPlanArguments {
+    /// A file of `kcm plan --out`
+    #[arg(value_name = "FILE")]
+    pub(crate) plan_file: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

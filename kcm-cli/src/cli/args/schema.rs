@@ -16,6 +16,8 @@ pub(crate) enum DocumentKind {
     ClusterFile,
     /// The result of plan
     Plan,
+    /// The file of plan --out
+    PlanFile,
     /// The result of apply, rollback, remove and certs renew
     Outcome,
     /// The result of status

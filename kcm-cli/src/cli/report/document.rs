@@ -16,7 +16,7 @@ use crate::ops::rotate::Rotations;
 use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::unit::{UnitCheck, UnitDiff};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanFile};
 use crate::preflight::lint::LintReport;
 use crate::rollout::Outcome;
 use crate::transport::Exchange;
@@ -41,6 +41,7 @@ macro_rules! kinds {
 
 kinds! {
     Plan => "Plan",
+    PlanFile => "PlanFile",
     Outcome => "Outcome",
     Status => "Status",
     CertificateCheck => "CertificateCheck",

@@ -5,8 +5,17 @@ use std::io::{self, Write};
 use kcm_systemd::KubernetesVersion;
 
 use super::human::{GOOD, count, diagnostic};
+use crate::cli::args::Form;
 use crate::finding::Severity;
 use crate::preflight::lint::{LintReport, shown};
+
+/// Reports the findings of `kcm lint`.
+pub(crate) fn lint(lint: &LintReport, form: Form) -> io::Result<()> {
+    match form {
+        Form::Sarif => super::json(&lint.to_sarif()),
+        form => super::shown(form, lint, |out| report(out, lint)),
+    }
+}
 
 pub(super) fn report(out: &mut dyn Write, report: &LintReport) -> io::Result<()> {
     let (accepted, findings): (Vec<_>, Vec<_>) =

@@ -12,6 +12,7 @@ mod keys;
 mod kubeconfig;
 mod lint;
 mod logs;
+mod plan_file;
 mod progress;
 mod rotate;
 mod smoke;
@@ -47,7 +48,6 @@ use crate::ops::smoke::SmokeReport;
 use crate::ops::status::Status;
 use crate::ops::timer::{Manager, UnitText};
 use crate::ops::unit::{UnitCheck, UnitDiff};
-use crate::preflight::lint::LintReport;
 use crate::rollout::{Outcome, Prepared};
 use crate::transport::Exchange;
 use crate::util::words;
@@ -64,7 +64,9 @@ pub(crate) use version::VersionReport;
 
 /// Moves the cursor to the upper left corner and clears the terminal.
 const CLEAR: &str = "\x1b[H\x1b[2J";
+pub(crate) use lint::lint;
 pub(crate) use logs::LogReport;
+pub(crate) use plan_file::{plan_file, plan_file_text, plan_text};
 
 /// The report of one invocation.
 pub(crate) struct Report {
@@ -250,14 +252,6 @@ fn document(form: Form, value: &impl DocumentValue) -> io::Result<()> {
 /// Writes a value as JSON to standard output, as it is.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     text(&(terminal::json(value, true)? + "\n"))
-}
-
-/// Reports the findings of `kcm lint`.
-pub(crate) fn lint(report: &LintReport, form: Form) -> io::Result<()> {
-    match form {
-        Form::Sarif => json(&report.to_sarif()),
-        form => shown(form, report, |out| lint::report(out, report)),
-    }
 }
 
 /// Reports findings beside a result, on standard error. A write error is ignored.

@@ -24,7 +24,10 @@ pub(super) fn checker(scenario: &Scenario, fakes: &[Fake]) -> Arc<Mutex<Checker>
         Verb::Remove(names) => names,
         _ => &[],
     };
-    let has_pair = matches!(scenario.verb, Verb::Apply | Verb::Renew | Verb::RotateCa(_));
+    let has_pair = matches!(
+        scenario.verb,
+        Verb::Apply | Verb::Renew | Verb::RotateCa(_) | Verb::RotateTokenKey(_)
+    );
     let operator = has_pair.then(|| scenario.workspace.file(PAIR));
     Arc::new(Mutex::new(Checker::new(fakes, leaving, operator)))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kcm::rotate::ca::CaStage;
+use kcm::rotate::service_account_key::TokenKeyStage;
 use kcm::transport::fake::Fake;
 
 use super::cut::{befall_every_request, cut_everywhere};
@@ -81,6 +82,17 @@ async fn certificates_of_the_next_ca_that_are_cut_are_completed_by_the_same_comm
 #[tokio::test(start_paused = true)]
 async fn the_drop_of_the_former_ca_that_is_cut_is_completed_by_the_same_command() {
     cut_ca_stage(CaStage::Drop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_token_key_that_is_cut_is_completed_by_the_same_command() {
+    for stage in [TokenKeyStage::Announce, TokenKeyStage::Switch, TokenKeyStage::Retire] {
+        let scenario = Scenario::token_key_stage(2, stage).await;
+        if stage == TokenKeyStage::Switch {
+            is_handed_over(&scenario, 1).await;
+        }
+        cut_everywhere(&scenario).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

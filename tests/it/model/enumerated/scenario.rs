@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kcm::files::RemotePath;
-use kcm::kube::PublishedTrust;
+use kcm::kube::{PublishedTrust, TokenVerification};
 use kcm::rotate::ca::{self, CaStage};
+use kcm::rotate::service_account_key::{self as token_key, TokenKeyStage};
 use kcm::transport::Transport;
 use kcm::transport::fake::{Behaviour, Fake};
 use kcm::{
@@ -40,6 +41,8 @@ pub(super) enum Verb {
     Remove(Vec<&'static str>),
     /// The stage of the replacement of the CA, or an apply if another stage comes next.
     RotateCa(CaStage),
+    /// The stage of the replacement of the service account key, unless another stage comes next.
+    RotateTokenKey(TokenKeyStage),
 }
 
 /// The end of a command.
@@ -48,15 +51,25 @@ pub(super) enum Ended {
     Killed,
     Refused(Error),
     CommandOutput(Outcome),
+    /// No stage was left to carry out.
+    Idle,
 }
 
 impl Ended {
     pub(super) fn is_done(&self) -> bool {
-        matches!(self, Self::CommandOutput(outcome) if outcome.is_done())
+        match self {
+            Self::CommandOutput(outcome) => outcome.is_done(),
+            Self::Idle => true,
+            Self::Killed | Self::Refused(_) => false,
+        }
     }
 
     pub(super) fn is_unchanged(&self) -> bool {
-        matches!(self, Self::CommandOutput(outcome) if outcome.is_unchanged())
+        match self {
+            Self::CommandOutput(outcome) => outcome.is_unchanged(),
+            Self::Idle => true,
+            Self::Killed | Self::Refused(_) => false,
+        }
     }
 
     pub(super) fn results(&self) -> Vec<&MasterResult> {
@@ -94,7 +107,9 @@ pub(super) struct Scenario {
     /// Files of the operator's PKI at the beginning.
     pki: Vec<(PathBuf, Vec<u8>)>,
     /// CA certificates that the API server publishes.
-    published: Option<PublishedTrust>,
+    published: PublishedTrust,
+    /// Keys with which the API server verifies tokens.
+    verified: TokenVerification,
     commands: Cell<u32>,
     /// Master that leads, if the leader can be determined.
     leader: Option<usize>,
@@ -109,6 +124,14 @@ async fn rotate_ca(run: Run<'_>, wanted: CaStage) -> Result<Outcome, Error> {
         Some(outcome) => Ok(outcome),
         None => kcm::apply(run).await,
     }
+}
+
+async fn rotate_token_key(run: Run<'_>, wanted: TokenKeyStage) -> Result<Option<Outcome>, Error> {
+    let stage = token_key::plan_stage(run, false).await?;
+    if stage.rotation.stage != wanted {
+        return Ok(None);
+    }
+    token_key::execute_stage(run, stage).await
 }
 
 /// Records the labels of the effects on a master from now on.
@@ -182,7 +205,8 @@ impl Scenario {
             without_api_server: false,
             cluster,
             pki: Vec::new(),
-            published: None,
+            published: PublishedTrust::default(),
+            verified: TokenVerification::default(),
             commands: Cell::new(0),
             leader: None,
             election: RefCell::default(),
@@ -210,8 +234,9 @@ impl Scenario {
 
     fn begin_election(&self, fakes: &[Fake]) {
         let election = self.leader.map(|leader| Election::begin(fakes, leader));
-        if let (Some(election), Some(published)) = (&election, &self.published) {
-            election.leases.set_trust(published.clone());
+        if let Some(election) = &election {
+            election.leases.set_tokens(self.verified.clone());
+            election.leases.set_trust(self.published.clone());
         }
         self.election.replace(election);
     }
@@ -264,21 +289,23 @@ impl Scenario {
         let run = Run::new(&self.cluster, &fleet, now, &Silent, &interrupt).with_consent(consent);
         let work = async {
             match verb {
-                Verb::Apply => kcm::apply(run).await,
-                Verb::Renew => kcm::renew(run, Renewal::default()).await,
-                Verb::Rollback => kcm::rollback(run).await,
+                Verb::Apply => kcm::apply(run).await.map(Some),
+                Verb::Renew => kcm::renew(run, Renewal::default()).await.map(Some),
+                Verb::Rollback => kcm::rollback(run).await.map(Some),
                 Verb::Remove(names) => {
                     let names = names.iter().map(|name| (*name).to_owned()).collect();
-                    kcm::remove(run, &From::These(names)).await
+                    kcm::remove(run, &From::These(names)).await.map(Some)
                 }
-                Verb::RotateCa(stage) => Box::pin(rotate_ca(run, *stage)).await,
+                Verb::RotateCa(stage) => Box::pin(rotate_ca(run, *stage)).await.map(Some),
+                Verb::RotateTokenKey(stage) => Box::pin(rotate_token_key(run, *stage)).await,
             }
         };
         let ended = tokio::select! {
             biased;
             () = caller.death() => Ended::Killed,
             ended = tokio::time::timeout(HOUR, work) => match ended.unwrap() {
-                Ok(outcome) => Ended::CommandOutput(outcome),
+                Ok(Some(outcome)) => Ended::CommandOutput(outcome),
+                Ok(None) => Ended::Idle,
                 Err(error) => Ended::Refused(error),
             },
         };

@@ -23,6 +23,7 @@ use crate::ops::unit::{
     CheckedCommand, CheckedUnit, UnitCheck, UnitDiff, UnitDifference, UnitFinding,
 };
 use crate::pki::identity::Reason;
+use crate::plan::{Plan, PlanFacts, PlanFile, PlanOptions};
 
 /// Writes the reports of `kubeconfig` and `unit` with `word` in all their texts.
 pub(super) fn local(word: &str) -> Vec<Shown> {
@@ -41,6 +42,19 @@ pub(super) fn local(word: &str) -> Vec<Shown> {
         of("unit check", &units, |out| unit::check(out, &units)),
         of("unit diff", &diff, |out| unit::diff(out, &diff)),
     ]
+}
+
+pub(super) fn plan_file(plan: &Plan, word: &str) -> Shown {
+    let facts = PlanFacts {
+        options: PlanOptions { masters: vec![word.to_owned()], ..PlanOptions::default() },
+        cluster_file: word.as_bytes(),
+        inputs: Fingerprint::of(b""),
+        plan,
+        text: super::super::plan_text(plan, Path::new(word)).unwrap(),
+    };
+    let at = OffsetDateTime::UNIX_EPOCH;
+    let file = PlanFile::new(facts, at, at).unwrap();
+    of("show", &file, |out| out.write_all(file.text.as_bytes())).detailed()
 }
 
 fn token_key_rotation(word: &str) -> TokenKeyRotation {

@@ -11,7 +11,7 @@ use super::super::{
     AdoptReport, CertificateFiles, End, adopt, cert, certs, drill, human, lint, logs, smoke, status,
 };
 use super::Shown;
-use super::local::local;
+use super::local::{local, plan_file};
 use super::progress::{drill_report, events, smoke_report};
 use crate::artifact::certificate_reload::CertificateReload;
 use crate::cluster::ClusterFileError;
@@ -48,6 +48,7 @@ pub(super) fn shown(word: &str) -> Vec<Shown> {
     let report = AdoptReport { adopted: &adopted, plan: &plan, written: &[Path::new(word)] };
     let mut all = vec![
         of("plan", &plan, |out| human::plan(out, &plan, file, Some(Path::new(word)))).detailed(),
+        plan_file(&plan, word),
         of("outcome", &outcome, |out| human::outcome(out, &outcome, End::Gone, file)).detailed(),
         of("certs check", &check, |out| certs::check(out, &check)),
         cert_files(word),
@@ -70,7 +71,7 @@ pub(super) fn shown(word: &str) -> Vec<Shown> {
 }
 
 impl Shown {
-    fn detailed(self) -> Self {
+    pub(super) fn detailed(self) -> Self {
         Self { has_details: true, ..self }
     }
 }

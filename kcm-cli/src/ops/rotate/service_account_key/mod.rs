@@ -17,7 +17,7 @@ use crate::finding::Finding;
 use crate::ops::apply::compared;
 use crate::ops::sources::{Sources, checked};
 use crate::pki::token_key::TokenKeys;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::preflight::lint;
 use crate::rollout::{Outcome, Prepared, execute};
 
@@ -194,8 +194,15 @@ pub async fn execute_stage(
 async fn published(run: Run<'_>, sources: Sources) -> Result<Prepared, Error> {
     let (decisions, desired) = sources.choose(run, sources.decisions())?;
     let mut masters = Plan::masters(&desired, sources.observed());
-    for master in &mut masters {
-        master.steps.retain(|step| step.role() == Some(Role::ServiceAccountPublicKeys));
+    for (master, observed) in masters.iter_mut().zip(&sources.observed().masters) {
+        master.steps.retain(|step| match step {
+            Step::RemoveLeftover { .. } => true,
+            step => step.role() == Some(Role::ServiceAccountPublicKeys),
+        });
+        // An interrupted run left a change that is not verified yet.
+        if observed.generations.pending.is_some() {
+            master.steps.push(Step::Verify);
+        }
     }
     let mut prepared = sources.prepared(decisions, desired, masters, false);
     let masters = std::mem::take(&mut prepared.plan.masters);

@@ -7,6 +7,7 @@ use super::{SigningMaster, TokenKeyRotation, TokenKeyStage, TokenServer};
 use crate::finding::{Finding, FindingCode};
 use crate::observed::token_keys::VerifyingServer;
 use crate::pki::token_key::key_id as id;
+use crate::preflight::{SigningKey, unverified_token_keys};
 use crate::transport::public_part;
 use crate::util::distinct;
 
@@ -63,38 +64,16 @@ fn unproven(evidence: &Evidence, target: &PublicKey, former: &[PublicKey]) -> Ve
     if evidence.servers.is_empty() {
         let problem = "this machine has no client certificate, so kcm cannot query the API servers";
         let help = "run kcm on the machine that has the files of `pki.directory`";
-        found.push(unverified(problem.to_owned(), help.to_owned()));
+        let code = FindingCode::ServiceAccountKeyUnverified;
+        found.push(Finding::general(code, problem.to_owned(), help).into_error());
     }
-    for server in &evidence.servers {
-        if let Err(why) = &server.answer {
-            let problem =
-                format!("cannot determine which keys {} verifies tokens with: {why}", server.url);
-            found.push(unverified(
-                problem,
-                "fix this problem, then run the command again".to_owned(),
-            ));
-            continue;
-        }
-        if !server.verifies_public(target) {
-            let problem =
-                format!("{} does not verify tokens of the new key {}", server.url, id(target));
-            let help = format!(
-                "add --service-account-key-file={} to this kube-apiserver, keep its other lines of that flag, and restart it",
-                evidence.public_file
-            );
-            found.push(unverified(problem, help));
-        }
-        for key in former.iter().filter(|key| signs(evidence, key) && !server.verifies_public(key))
-        {
-            let problem = format!(
-                "{} does not verify tokens of the key {} that signs now",
-                server.url,
-                id(key)
-            );
-            let help = "keep the lines of --service-account-key-file that this kube-apiserver had, and restart it".to_owned();
-            found.push(unverified(problem, help));
-        }
-    }
+    let signing = former.iter().filter(|key| signs(evidence, key)).filter_map(|key| {
+        let shown = format!("the key {}", id(key));
+        Some(SigningKey { public_part: public_part(key)?, shown })
+    });
+    let signing: Vec<_> = signing.collect();
+    let (servers, bundle) = (&evidence.servers, &evidence.public_file);
+    found.extend(unverified_token_keys(servers, target, &signing, bundle));
     let unknown = evidence.masters.iter().filter(|it| it.file.is_some());
     for Signer { name, public_part, .. } in unknown {
         if let Err(why) = public_part {
@@ -155,10 +134,6 @@ fn in_use(evidence: &Evidence, former: &[PublicKey], legacy: &[String]) -> Vec<F
         found.push(used(problem, help.to_owned()));
     }
     found
-}
-
-fn unverified(problem: String, help: String) -> Finding {
-    Finding::general(FindingCode::ServiceAccountKeyUnverified, problem, help).into_error()
 }
 
 fn used(problem: String, help: String) -> Finding {

@@ -1,9 +1,12 @@
 //! The commands, each with the state of the masters before it.
 
-use kcm::kube::PublishedTrust;
+use kcm::files::RemotePath;
+use kcm::kube::{PublishedTrust, TokenVerification, VerificationKey};
 use kcm::rotate::ca::CaStage;
-use kcm::transport::fake::{Fault, FaultKind, FaultPoint, When};
-use kcm_pki::{Certificate, KeyAlgorithm};
+use kcm::rotate::service_account_key::TokenKeyStage;
+use kcm::transport::fake::{Fake, Fault, FaultKind, FaultPoint, When};
+use kcm::transport::{Batch, Operation, Read, Reply, Transport as _, View};
+use kcm_pki::{Certificate, Fingerprint, KeyAlgorithm};
 
 use super::{End, Ended, SERVICE, Scenario, Verb, labels};
 
@@ -85,7 +88,7 @@ impl Scenario {
         scenario.workspace.write("pki/ca/cert/ca.pem.next", &next);
         scenario.workspace.write("pki/ca/cert/ca-key.pem.next", &key);
         let client_cas = Certificate::all_from_pem(format!("{old}{next}").as_bytes()).unwrap();
-        scenario.published = Some(PublishedTrust { client_cas, ..PublishedTrust::default() });
+        scenario.published = PublishedTrust { client_cas, ..PublishedTrust::default() };
         scenario.leader = Some(0);
         for earlier in [CaStage::Trust, CaStage::Issue].into_iter().take_while(|it| *it != stage) {
             scenario.begin_election(&scenario.fakes);
@@ -94,6 +97,36 @@ impl Scenario {
         }
         scenario.verb = Verb::RotateCa(stage);
         scenario.can_go_back = true;
+        scenario.keep_pki()
+    }
+
+    /// A stage of the replacement of the CA key by a separate key for service account tokens, after
+    /// the stages before it.
+    pub(in super::super) async fn token_key_stage(masters: usize, stage: TokenKeyStage) -> Self {
+        const KEY: &str = "  serviceAccountKey: {file: pki/sa.key, algorithm: ecdsa-p256}\n";
+        let mut scenario = Self::deployed("replacement of the token key", masters).await;
+        scenario.edit("pki:\n", &format!("pki:\n{KEY}"));
+        scenario.leader = Some(0);
+        if stage == TokenKeyStage::Announce {
+            // This run creates the key.
+            let done = scenario.run(&scenario.fork(), &Verb::RotateTokenKey(stage)).await;
+            assert!(done.is_done() && !done.is_unchanged(), "{done:?}");
+        }
+        for earlier in [TokenKeyStage::Announce, TokenKeyStage::Switch] {
+            if earlier == stage {
+                break;
+            }
+            scenario.begin_election(&scenario.fakes);
+            let done = scenario.run(&scenario.fakes, &Verb::RotateTokenKey(earlier)).await;
+            assert!(done.is_done() && !done.is_unchanged(), "{earlier:?}: {done:?}");
+            let mut keys = Vec::new();
+            for file in ["pki/ca/cert/ca-key.pem", "pki/sa.key"] {
+                let public_part = public_part(scenario.workspace.read(file).as_bytes()).await;
+                keys.push(VerificationKey { id: file.to_owned(), public_part });
+            }
+            scenario.verified = TokenVerification { keys, ..TokenVerification::default() };
+        }
+        scenario.verb = Verb::RotateTokenKey(stage);
         scenario.keep_pki()
     }
 
@@ -164,4 +197,14 @@ impl Scenario {
         scenario.can_go_back = false;
         scenario
     }
+}
+
+/// Reads the public part of a key as a master does.
+async fn public_part(key: &[u8]) -> Option<Fingerprint> {
+    let fake = Fake::new("reader");
+    fake.inspect(|state| state.put_file("/key", key, 0o600));
+    let read = Read { path: RemotePath::new("/key").unwrap(), view: View::PublicPart };
+    let replies = fake.call(&Batch::new(vec![Operation::Read(read)])).await.unwrap();
+    let Some(Reply::Read(Some(digest))) = replies.done.into_iter().next() else { panic!("no key") };
+    format!("sha256:{}", std::str::from_utf8(&digest).unwrap().trim()).parse().ok()
 }

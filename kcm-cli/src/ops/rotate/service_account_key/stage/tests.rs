@@ -96,7 +96,11 @@ fn each_server_that_lacks_a_key_blocks_the_switch_by_name() {
     evidence.servers[1] = server("https://10.0.0.2:6443", std::slice::from_ref(&old), &keys.old);
     let (stage, blocked) = judged(&evidence);
     assert_eq!(stage, TokenKeyStage::Announce);
-    assert!(blocked.contains("https://10.0.0.2:6443 does not verify tokens of the new key"));
+    assert!(
+        blocked.contains(
+            "https://10.0.0.2:6443 does not verify tokens of the new service account key"
+        )
+    );
     assert!(blocked.contains(&format!("--service-account-key-file={PUBLIC}")), "{blocked}");
     assert!(!blocked.contains("10.0.0.1"), "{blocked}");
 
@@ -104,7 +108,7 @@ fn each_server_that_lacks_a_key_blocks_the_switch_by_name() {
     evidence.servers[1] = server("https://10.0.0.2:6443", &[new], &keys.old);
     let (stage, blocked) = judged(&evidence);
     assert_eq!(stage, TokenKeyStage::Announce);
-    assert!(blocked.contains(&format!("the key {} that signs now", id(&old))), "{blocked}");
+    assert!(blocked.contains(&format!("the key {}, which signs now", id(&old))), "{blocked}");
 
     evidence.servers[1].answer = Err("connection refused".to_owned());
     let (stage, blocked) = judged(&evidence);
