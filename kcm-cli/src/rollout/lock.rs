@@ -6,16 +6,29 @@ use crate::fleet::Fleet;
 use crate::transport::{LockClaim, LockError, LockGuard};
 use crate::util::tasks::{Panicked, at_once};
 
+/// Locks on all masters, released in the reverse order of [`lock_all`].
+///
+/// The first lock may have created a folder that the others share. Only the last one to end can
+/// remove that folder.
+#[must_use = "the locks end when this value is dropped"]
+pub(crate) struct Locks(Vec<Box<dyn LockGuard>>);
+
+impl Drop for Locks {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
 /// Locks all masters.
 ///
 /// Takes the first lock alone, so that exactly one of two concurrent kcm processes wins. Then takes
 /// the others at once.
-pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, LockError> {
+pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Locks, LockError> {
     let claim = LockClaim { owner: owner() };
     let mut masters = fleet.masters().map(|(name, transport)| (name, Arc::clone(transport)));
-    let mut locks = Vec::new();
+    let mut locks = Locks(Vec::new());
     if let Some((_, first)) = masters.next() {
-        locks.push(first.lock(&claim).await?);
+        locks.0.push(first.lock(&claim).await?);
     }
     let (names, others): (Vec<_>, Vec<_>) = masters.unzip();
     let taken = at_once(others.iter().map(|master| master.lock(&claim))).await;
@@ -25,7 +38,7 @@ pub(crate) async fn lock_all(fleet: &Fleet) -> Result<Vec<Box<dyn LockGuard>>, L
             master: master.to_owned(),
             reason: panicked.to_string(),
         };
-        locks.push(lock.map_err(failed)??);
+        locks.0.push(lock.map_err(failed)??);
     }
     Ok(locks)
 }
