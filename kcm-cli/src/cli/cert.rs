@@ -85,11 +85,19 @@ pub(super) async fn run(verb: CertVerb, invocation: Invocation<'_>) -> Result<Ex
 }
 
 /// Requires that no CA key is replaced: certificates that a lost key signed cannot be renewed.
+///
+/// First completes the files of an interrupted run, so that its key never stays without its
+/// certificate.
 fn refuse_to_replace(paths: &NamedPaths) -> Result<(), Failure> {
+    let was_interrupted = paths.complete().map_err(Error::from)?;
     if !std::fs::exists(&paths.key).unwrap_or(true) {
         return Ok(());
     }
-    let reason = "exists already, and kcm does not replace the key of a CA; choose another name, or move the file away";
+    let reason = if was_interrupted {
+        "belongs to the CA of an interrupted run, whose files are complete now; use this CA, or move its files away"
+    } else {
+        "exists already, and kcm does not replace the key of a CA; choose another name, or move the file away"
+    };
     Err(Error::from(OperatorError::configuration("--out", &paths.key, reason)).into())
 }
 

@@ -60,6 +60,26 @@ impl NamedPaths {
         if content.key.is_some() {
             exposure::check(KEY_FILE, &self.key)?;
         }
+        self.locked(|store| store.write(content))
+    }
+
+    /// Completes the write of an interrupted run with the same name. Returns false if there is none.
+    pub(crate) fn complete(&self) -> Result<bool, OperatorError> {
+        let staged = absolute(FILES, &self.key)?;
+        let staged = staged_beside(&staged);
+        match std::fs::exists(staged.as_str()) {
+            // The lock would create a missing folder.
+            Ok(false) => Ok(false),
+            Ok(true) => self.locked(|store| store.recover().map(|()| true)),
+            Err(error) => Err(OperatorError::unreadable(FILES, &self.key, &error)),
+        }
+    }
+
+    /// Runs `work` under the lock of the folder.
+    fn locked<T>(
+        &self,
+        work: impl FnOnce(&mut Store<'_>) -> Result<T, FileError>,
+    ) -> Result<T, OperatorError> {
         let resolve = |path: &Path| absolute(FILES, path);
         let key = resolve(&self.key)?;
         let _lock = lock_folder(FILES, &key)?;
@@ -69,8 +89,13 @@ impl NamedPaths {
             request: resolve(&self.request)?,
             files: &mut Disk::folder("/"),
         };
-        store.write(content).map_err(|error| OperatorError::File { what: FILES, error })
+        work(&mut store).map_err(|error| OperatorError::File { what: FILES, error })
     }
+}
+
+/// Path of the staging file of a key file.
+fn staged_beside(key: &RemotePath) -> RemotePath {
+    key.sibling(&format!(".{}.set", key.name()))
 }
 
 /// The resolved paths in a file system.
@@ -173,7 +198,7 @@ impl Store<'_> {
     }
 
     fn staged(&self) -> RemotePath {
-        self.key.sibling(&format!(".{}.set", self.key.name()))
+        staged_beside(&self.key)
     }
 
     fn unfinished(&self) -> RemotePath {

@@ -1,6 +1,7 @@
 //! Tests of `kcm cert`, compared with cfssl and OpenSSL.
 
 mod bad_input;
+mod cuts;
 mod read;
 
 use std::fs;

@@ -44,6 +44,41 @@ fn a_renewal_killed_before_any_system_call_is_finished_by_the_next() {
     assert!(cuts > 60, "only {cuts} cuts");
 }
 
+/// A system call of a command, before which the command is killed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    call: &'static str,
+    number: usize,
+}
+
+impl Cut {
+    /// Returns `strace`, which runs the command of its further arguments up to this system call.
+    pub(crate) fn strace(self) -> Command {
+        let Self { call, number } = self;
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", "/dev/null", "-e"]);
+        command.arg(format!("inject={call}:signal=KILL:when={number}"));
+        command
+    }
+}
+
+/// Calls `run` for each system call of one command that changes something. `run` returns true if
+/// the command ended before that call. Returns the number of cuts.
+///
+/// strace counts every kind of system call by itself, and so does this function.
+pub(crate) fn at_every_call(mut run: impl FnMut(Cut) -> bool) -> usize {
+    let further = ["fdatasync", "link", "linkat", "fchown", "ftruncate", "flock"];
+    let mut cuts = 0;
+    for call in CHANGES.split(',').chain(further) {
+        let mut number = 1;
+        while !run(Cut { call, number }) {
+            number += 1;
+        }
+        cuts += number - 1;
+    }
+    cuts
+}
+
 /// Kills `kcm apply` before its first changing system call, its second, and so on until it
 /// succeeds. Returns the number of cuts.
 fn cut_everywhere(fresh: impl Fn() -> Workspace) -> usize {
