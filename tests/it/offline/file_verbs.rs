@@ -1,5 +1,6 @@
-//! Generated bad inputs of `kcm kubeconfig` and `kcm unit`: one clear error each, and nothing
-//! written.
+//! Bad inputs of the commands that work on single files: one clear error each, and nothing written.
+
+mod generated;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
