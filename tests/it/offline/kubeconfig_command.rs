@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod cuts;
 mod lock;
+mod writings;
 
 use std::path::Path;
 use std::process::Command;
