@@ -7,3 +7,4 @@ pub(crate) mod hostile;
 pub(crate) mod machines;
 pub(crate) mod ssh;
 pub(crate) mod standin;
+pub(crate) mod units;
