@@ -128,10 +128,14 @@ async fn rotate_ca(run: Run<'_>, wanted: CaStage) -> Result<Outcome, Error> {
 
 async fn rotate_token_key(run: Run<'_>, wanted: TokenKeyStage) -> Result<Option<Outcome>, Error> {
     let stage = token_key::plan_stage(run, false).await?;
-    if stage.rotation.stage != wanted {
-        return Ok(None);
+    if stage.rotation.stage == wanted {
+        return token_key::execute_stage(run, stage).await;
     }
-    token_key::execute_stage(run, stage).await
+    // Before API servers verify the announced key, apply refuses it.
+    match wanted {
+        TokenKeyStage::Announce => Ok(None),
+        _ => kcm::apply(run).await.map(Some),
+    }
 }
 
 /// Records the labels of the effects on a master from now on.
