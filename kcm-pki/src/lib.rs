@@ -46,6 +46,7 @@
 //! # }
 //! ```
 
+mod asn1;
 mod ca;
 mod certificate;
 mod chain;

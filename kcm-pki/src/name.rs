@@ -7,7 +7,7 @@ use x509_parser::{
     x509::{AttributeTypeAndValue, X509Name},
 };
 
-use crate::text::hex;
+use crate::{asn1, text::hex};
 
 /// Attribute types: their object identifiers and the short names that OpenSSL prints.
 const SHORT_NAMES: &[(&str, &str)] = &[
@@ -65,7 +65,7 @@ pub(crate) fn attributes(der: &[u8]) -> Vec<Attribute> {
 /// Reads the attributes in the order of the name; `None` if `der` is not exactly one name in DER
 /// (RFC 5280 section 4.1.2.4), whereas [`attributes`] skips what is unreadable.
 pub(crate) fn parse_strictly(der: &[u8]) -> Option<Vec<Attribute>> {
-    let is_name = yasna::parse_der(der, |reader| {
+    let is_name = asn1::parse_der(der, |reader| {
         reader.read_sequence_of(|rdn| {
             rdn.read_set_of(|attribute| {
                 attribute.read_sequence(|fields| {

@@ -2,6 +2,8 @@
 
 use yasna::{ASN1Result, BERReader};
 
+use crate::asn1;
+
 /// `id-ce-subjectKeyIdentifier`, RFC 5280 section 4.2.1.2.
 pub(crate) const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x0e];
 /// `id-ce-keyUsage`, RFC 5280 section 4.2.1.3.
@@ -74,5 +76,5 @@ pub(crate) fn read_element(reader: BERReader<'_, '_>) -> ASN1Result<Vec<u8>> {
 /// Converts an object identifier in DER to dotted form; an unreadable one, with arcs above 64 bits,
 /// becomes a question mark.
 pub(crate) fn dotted(der: &[u8]) -> String {
-    yasna::parse_der(der, read_dotted).unwrap_or_else(|_| "?".to_owned())
+    asn1::parse_der(der, read_dotted).unwrap_or_else(|_| "?".to_owned())
 }

@@ -6,6 +6,7 @@ use std::{
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 
 use crate::{
+    asn1,
     hosts::{Host, Hosts},
     oid,
     usages::{Usage, Usages},
@@ -85,7 +86,7 @@ impl Extensions {
 /// Reads the object identifiers of an extKeyUsage extension; an identifier without a name in cfssl
 /// is an `Err` in dotted form.
 fn extended_usages(der: &[u8]) -> Result<Vec<Result<Usage, String>>, String> {
-    let list = yasna::parse_der(der, |reader| reader.collect_sequence_of(oid::read_element));
+    let list = asn1::parse_der(der, |reader| reader.collect_sequence_of(oid::read_element));
     let list = list.map_err(|_| "the extended key usage is malformed".to_owned())?;
     Ok(list.into_iter().map(|der| Usage::from_oid(&der).ok_or_else(|| oid::dotted(&der))).collect())
 }

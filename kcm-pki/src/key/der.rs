@@ -7,7 +7,7 @@ use yasna::{
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::KeyType;
-use crate::oid;
+use crate::{asn1, oid};
 
 /// The structure that holds a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ fn read<T>(
 ) -> Option<T> {
     let mut found = None;
     // The result is an error whenever fields are left over, so only `found` counts.
-    let _ = yasna::parse_der(der, |reader| {
+    let _ = asn1::parse_der(der, |reader| {
         reader.read_sequence(|sequence| {
             sequence.next().read_u8()?;
             found = Some(fields(sequence)?);
@@ -108,6 +108,6 @@ fn read<T>(
 fn read_algorithm(fields: &mut BERReaderSeq<'_, '_>) -> ASN1Result<(String, Option<String>)> {
     let algorithm = oid::read_dotted(fields.next())?;
     let parameters = fields.read_optional(oid::read_element)?;
-    let parameters = parameters.and_then(|der| yasna::parse_der(&der, oid::read_dotted).ok());
+    let parameters = parameters.and_then(|der| asn1::parse_der(&der, oid::read_dotted).ok());
     Ok((algorithm, parameters))
 }

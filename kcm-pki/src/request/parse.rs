@@ -4,7 +4,7 @@ use x509_parser::{extensions::X509Extension, prelude::FromDer as _};
 use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, BERReaderSeq, Tag};
 
 use super::RequestError;
-use crate::{extension::Extensions, oid, text};
+use crate::{asn1, extension::Extensions, oid, text};
 
 /// The fields of a `CertificationRequest` (RFC 2986 section 4), each in DER.
 pub(super) struct Raw {
@@ -34,7 +34,7 @@ pub(super) fn raw(der: &[u8]) -> Result<Raw, RequestError> {
         };
         RequestError::Malformed { reason: reason.to_owned() }
     };
-    let (info, signature_algorithm, signature) = yasna::parse_der(der, |reader| {
+    let (info, signature_algorithm, signature) = asn1::parse_der(der, |reader| {
         reader.read_sequence(|fields| {
             let info = fields.next().read_der()?;
             let algorithm = fields.next().read_sequence(read_algorithm)?;
@@ -47,7 +47,7 @@ pub(super) fn raw(der: &[u8]) -> Result<Raw, RequestError> {
     })
     .map_err(malformed)?;
     let (subject, public_key, attributes) =
-        yasna::parse_der(&info, |reader| reader.read_sequence(read_info)).map_err(malformed)?;
+        asn1::parse_der(&info, |reader| reader.read_sequence(read_info)).map_err(malformed)?;
     Ok(Raw { info, subject, public_key, attributes, signature_algorithm, signature })
 }
 
@@ -99,7 +99,7 @@ pub(super) fn extensions(raw: &Raw) -> Result<Extensions, RequestError> {
     if requests.next().is_some() {
         return Err(refused("the request has more than one extension request"));
     }
-    let list = yasna::parse_der(list, |reader| reader.collect_sequence_of(oid::read_element));
+    let list = asn1::parse_der(list, |reader| reader.collect_sequence_of(oid::read_element));
     let list = list.map_err(|_| refused("the extension request is malformed"))?;
     let mut parsed = Vec::with_capacity(list.len());
     for der in &list {

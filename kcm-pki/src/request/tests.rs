@@ -246,3 +246,16 @@ proptest! {
         prop_assert_eq!(again, request);
     }
 }
+
+#[test]
+fn a_length_that_leads_back_to_its_element_is_an_error() {
+    // With 64 bits, the content of this element ends where the element begins.
+    let back = [&[0x04, 0x88][..], &(u64::MAX - 9).to_be_bytes()].concat();
+    let expected = RequestError::Malformed { reason: "unexpected end of the data".to_owned() };
+    for (attribute, values) in [(oid::EXTENSION_REQUEST, &[&*back][..]), (&*back, &[])] {
+        let der = request(0, &[(attribute, values)]);
+        assert_eq!(CertificateRequest::from_der(&der).err().as_ref(), Some(&expected));
+    }
+    let subject = [&[0x30, 19, 0x31, 17, 0x30, 15, 6, 3, 0x55, 4, 3][..], &back].concat();
+    assert!(Subject::from_der(&subject).is_err());
+}

@@ -10,7 +10,7 @@ use yasna::{ASN1Result, BERReader, BERReaderSeq};
 use zeroize::Zeroizing;
 
 use super::{cipher::Cipher, malformed};
-use crate::{key::KeyError, oid};
+use crate::{asn1, key::KeyError, oid};
 
 /// Maximum PBKDF2 iterations, some seconds of work. OWASP recommended 1,300,000 for SHA-1 in 2023.
 const MAX_ITERATIONS: u64 = 10_000_000;
@@ -39,7 +39,7 @@ pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>
         "1.2.840.113549.3.7" => Cipher::TripleDes,
         other => return Err(unsupported(other)),
     };
-    let iv = yasna::parse_der(&encryption.1.unwrap_or_default(), read_octets);
+    let iv = asn1::parse_der(&encryption.1.unwrap_or_default(), read_octets);
     let iv = iv.ok().filter(|iv| iv.len() == cipher.block_len());
     let iv = iv.ok_or_else(|| malformed("the IV of the encryption is malformed"))?;
     let key = derive(&derivation, cipher.key_len(), passphrase)?;
@@ -132,7 +132,7 @@ fn parse<T>(
     der: &[u8],
     fields: impl FnOnce(&mut BERReaderSeq<'_, '_>) -> ASN1Result<T>,
 ) -> Result<T, KeyError> {
-    yasna::parse_der(der, |reader| reader.read_sequence(fields))
+    asn1::parse_der(der, |reader| reader.read_sequence(fields))
         .map_err(|_| malformed("the encrypted key is not PKCS #8"))
 }
 
