@@ -32,7 +32,7 @@ use kcm_kubeconfig::ServerUrl;
 use kcm_pki::KeyAlgorithm;
 use kcm_systemd::{FlagName, KubernetesVersion};
 
-use crate::util::files::RemotePath;
+use crate::util::files::{RemotePath, with_suffix};
 
 pub(crate) use check::{LIFETIME, OWN_KEY, SHORTEST_LIFETIME};
 pub use choice::{ApiVia, Comparison, CredentialsForm};
@@ -150,9 +150,7 @@ impl ServiceAccountKey {
     /// Returns the path of the key that a rotation introduces next.
     #[must_use]
     pub fn next_file(&self) -> PathBuf {
-        let mut path = self.file.as_os_str().to_owned();
-        path.push(".next");
-        path.into()
+        with_suffix(&self.file, ".next")
     }
 }
 

@@ -6,18 +6,17 @@
 //! the masters. Each function that writes is repeatable: after an interruption, the same call
 //! completes the work.
 
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kcm_pki::{CaCertificate, CaRequest, Certificate, CertificateAuthority, PrivateKey, Subject};
 use time::OffsetDateTime;
 
-use super::inputs::{CA_CERT, CA_KEY, TRUST, ca_key_is_encrypted};
+use super::inputs::{self, CA_CERT, CA_KEY, TRUST, ca_key_is_encrypted, read_if_present};
 use super::signer::{SignerError, serial};
-use super::store::{copy_ca, read_ca_certificate, remove_ca, store_ca};
-use super::{OperatorError, Pair, absolute, lock_folder, with_help};
+use super::store::{copy_ca, read_ca_certificate, remove_ca, store_ca, write};
+use super::{OperatorError, Pair, with_help};
 use crate::cluster::Pki;
-use crate::util::files::{self, Disk, Mode, read_small};
+use crate::util::files::{Mode, with_suffix};
 use crate::util::words::in_full;
 
 const NEXT: &str = ".next";
@@ -47,16 +46,13 @@ impl CaFiles {
     pub(crate) fn read(pki: &Pki, bundle: &Path) -> Result<Option<Self>, OperatorError> {
         let Some(current) = read_ca(pki)? else { return Ok(None) };
         let other = |suffix| {
-            let found = read_ca(&with_suffix(pki, suffix))?;
+            let found = read_ca(&beside(pki, suffix))?;
             Ok::<_, OperatorError>(found.filter(|it| *it.certificate() != *current.certificate()))
         };
         let (next, former) = (other(NEXT)?, other(FORMER)?);
-        let text = read_bundle(bundle)?;
-        let has_bundle = text.is_some();
-        let trust = match text {
-            Some(text) => certificates(bundle, &text)?,
-            None => vec![current.certificate().clone()],
-        };
+        let trust = inputs::bundle(bundle)?;
+        let has_bundle = trust.is_some();
+        let trust = trust.unwrap_or_else(|| vec![current.certificate().clone()]);
         Ok(Some(Self { current, next, former, trust, has_bundle }))
     }
 
@@ -69,7 +65,7 @@ impl CaFiles {
         self.trust.iter().any(|it| it == ca || is_issuer(it))
     }
 
-    /// Returns the bundle without the replaced CA, as PEM.
+    /// Returns the bundle without the replaced CA.
     pub(crate) fn without_former(&self) -> Vec<Certificate> {
         let is_former = |it: &Certificate| {
             self.former.as_ref().is_some_and(|former| former.certificate() == it)
@@ -87,13 +83,13 @@ impl CaFiles {
         pki: &Pki,
         now: OffsetDateTime,
     ) -> Result<(CaCertificate, Pair), OperatorError> {
-        let next = with_suffix(pki, NEXT);
+        let next = beside(pki, NEXT);
         let refuse = |reason: String| {
             let shown = next.ca_cert.display();
             let reason = format!("{reason}; {BY_HAND} and store its certificate in {shown}");
             OperatorError::content(CA_CERT, &pki.ca_cert, reason)
         };
-        let former = with_suffix(pki, FORMER).ca_cert;
+        let former = beside(pki, FORMER).ca_cert;
         if self.former.is_some() {
             let reason = "exists from an earlier rotation; move this file and the key beside it away, or destroy both";
             return Err(OperatorError::content(CA_CERT, &former, reason));
@@ -131,16 +127,12 @@ impl CaFiles {
 
 /// Returns the paths with the next CA in the place of the current one.
 pub(crate) fn with_next(pki: &Pki) -> Pki {
-    with_suffix(pki, NEXT)
+    beside(pki, NEXT)
 }
 
-fn with_suffix(pki: &Pki, suffix: &str) -> Pki {
-    let add = |path: &Path| {
-        let mut path = path.as_os_str().to_owned();
-        path.push(suffix);
-        path.into()
-    };
-    Pki { ca_cert: add(&pki.ca_cert), ca_key: pki.ca_key.as_deref().map(add), ..pki.clone() }
+fn beside(pki: &Pki, suffix: &str) -> Pki {
+    let add = |path: &PathBuf| with_suffix(path, suffix);
+    Pki { ca_cert: add(&pki.ca_cert), ca_key: pki.ca_key.as_ref().map(add), ..pki.clone() }
 }
 
 /// Stores a next CA.
@@ -157,7 +149,7 @@ pub(crate) fn store_next(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
 /// A file cannot be read or written.
 pub(crate) fn promote(pki: &Pki, files: &CaFiles) -> Result<(), OperatorError> {
     if files.next.is_some() {
-        copy_ca(pki, &with_suffix(pki, FORMER))?;
+        copy_ca(pki, &beside(pki, FORMER))?;
         copy_ca(&with_next(pki), pki)?;
     }
     remove_ca(&with_next(pki))
@@ -170,7 +162,8 @@ pub(crate) fn promote(pki: &Pki, files: &CaFiles) -> Result<(), OperatorError> {
 /// # Errors
 /// The file cannot be read or written.
 pub(crate) fn write_bundle(bundle: &Path, wanted: &[Certificate]) -> Result<(), OperatorError> {
-    let before = read_bundle(bundle)?.unwrap_or_default();
+    let before = read_if_present(TRUST, bundle)?.unwrap_or_default();
+    let before = String::from_utf8_lossy(&before);
     let mut after = String::new();
     let mut held: Vec<Certificate> = Vec::new();
     for block in before.split_inclusive(END) {
@@ -192,14 +185,10 @@ pub(crate) fn write_bundle(bundle: &Path, wanted: &[Certificate]) -> Result<(), 
         }
         after.push_str(&certificate.to_pem());
     }
-    if after == before {
+    if after == *before {
         return Ok(());
     }
-    let path = absolute(TRUST, bundle)?;
-    let _lock = lock_folder(TRUST, &path)?;
-    let failed = |error| OperatorError::File { what: TRUST, error };
-    let mut disk = Disk::folder("/");
-    files::overwrite(&mut disk, &path, after.as_bytes(), Mode::PUBLIC, None).map_err(failed)
+    write(TRUST, bundle, after.as_bytes(), Mode::PUBLIC)
 }
 
 /// The last line of a certificate in PEM format.
@@ -213,21 +202,6 @@ fn read_ca(pki: &Pki) -> Result<Option<CaCertificate>, OperatorError> {
         OperatorError::content(CA_CERT, &pki.ca_cert, with_help(&error, help))
     };
     loaded.map(Some).map_err(unusable)
-}
-
-fn read_bundle(bundle: &Path) -> Result<Option<String>, OperatorError> {
-    match read_small(bundle) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(OperatorError::unreadable(TRUST, bundle, &error)),
-    }
-}
-
-fn certificates(bundle: &Path, text: &str) -> Result<Vec<Certificate>, OperatorError> {
-    Certificate::all_from_pem(text.as_bytes()).map_err(|error| {
-        let help = "replace the file with CA certificates in PEM format";
-        OperatorError::content(TRUST, bundle, with_help(&error, help))
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod ca;
 mod request;
 
+use std::io;
 use std::path::Path;
 
 use kcm_pki::{CaCertificate, Certificate, PrivateKey};
@@ -26,8 +27,8 @@ use request::identity_request;
 
 pub use ca::Ca;
 pub(crate) use ca::{
-    CA_CERT, CA_KEY, CA_LIFETIME, TRUST, ca_key_is_encrypted, ca_key_to_distribute, load_authority,
-    trusted,
+    CA_CERT, CA_KEY, CA_LIFETIME, TRUST, bundle, ca_key_is_encrypted, ca_key_to_distribute,
+    load_authority, trusted,
 };
 pub use request::IdentityRequest;
 pub(crate) use request::{MASTERS, RENEW_BEFORE, TUTORIAL_CSR, in_words, renew_before};
@@ -206,4 +207,16 @@ pub(crate) fn with_help(error: &dyn std::error::Error, help: &str) -> Explanatio
 /// Reads a file of bounded length. The buffer is wiped when dropped.
 pub(crate) fn read(what: &'static str, path: &Path) -> Result<Zeroizing<Vec<u8>>, OperatorError> {
     read_small(path).map_err(|error| OperatorError::unreadable(what, path, &error))
+}
+
+/// Reads a file like [`read`]. `None` if it does not exist.
+pub(crate) fn read_if_present(
+    what: &'static str,
+    path: &Path,
+) -> Result<Option<Zeroizing<Vec<u8>>>, OperatorError> {
+    match read_small(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(OperatorError::unreadable(what, path, &error)),
+    }
 }

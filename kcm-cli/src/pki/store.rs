@@ -1,16 +1,16 @@
 //! Stores the CA, the client pair and the serving pair on the operator's machine.
 
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::exposure;
+use super::inputs::read_if_present;
 use super::{
     CA_CERT, CA_KEY, Found, IDENTITY, OperatorError, Pair, PairStore, SERVING_PAIR, absolute,
     lock_folder,
 };
 use crate::cluster::{Pki, layout};
 use crate::util::files::{
-    self, Disk, FileError, FileErrorKind, FileSystem as _, FolderLock, RemotePath, read_small,
+    self, Disk, FileError, FileErrorKind, FileSystem as _, FolderLock, Mode, RemotePath,
 };
 
 const REQUEST: &str = "the certificate request (pki.directory)";
@@ -77,6 +77,23 @@ pub(crate) fn store_ca(pki: &Pki, pair: &Pair) -> Result<(), OperatorError> {
     Place::ca(pki)?.map_or(Ok(()), |place| place.write(pair, |found| *found == Found::Nothing))
 }
 
+/// Writes a file atomically under the lock of its folder, and creates the folder if necessary.
+pub(super) fn write(
+    what: &'static str,
+    path: &Path,
+    content: &[u8],
+    mode: Mode,
+) -> Result<(), OperatorError> {
+    let path = absolute(what, path)?;
+    let _lock = lock_folder(what, &path)?;
+    let failed = |error| OperatorError::File { what, error };
+    let mut disk = Disk::folder("/");
+    if let Some(folder) = path.parent() {
+        files::make_folders(&mut disk, &folder).map_err(failed)?;
+    }
+    files::overwrite(&mut disk, &path, content, mode, None).map_err(failed)
+}
+
 /// Copies the CA to the files that `to` names, atomically as a pair if the key is on this machine.
 pub(super) fn copy_ca(from: &Pki, to: &Pki) -> Result<(), OperatorError> {
     match (read_ca_pair(from)?, Place::ca(to)?) {
@@ -95,17 +112,8 @@ pub(super) fn copy_ca(from: &Pki, to: &Pki) -> Result<(), OperatorError> {
                 return Err(OperatorError::content(CA_KEY, key, reason));
             }
             let (certificate, _) = read_ca_certificate(from)?;
-            let path = absolute(CA_CERT, &to.ca_cert)?;
-            let _lock = lock_folder(CA_CERT, &path)?;
             let content = certificate.unwrap_or_default();
-            files::overwrite(
-                &mut Disk::folder("/"),
-                &path,
-                content.as_bytes(),
-                files::Mode::PUBLIC,
-                None,
-            )
-            .map_err(|error| OperatorError::File { what: CA_CERT, error })
+            write(CA_CERT, &to.ca_cert, content.as_bytes(), Mode::PUBLIC)
         }
     }
 }
@@ -139,12 +147,8 @@ pub(super) fn read_serving_pair(pki: &Pki) -> Result<Found, OperatorError> {
 /// Reads the CA certificate as it would be after a recovery, and whether the CA key exists.
 pub(super) fn read_ca_certificate(pki: &Pki) -> Result<(Option<String>, bool), OperatorError> {
     let Some(place) = Place::ca(pki)? else {
-        let unreadable = |error| OperatorError::unreadable(CA_CERT, &pki.ca_cert, &error);
-        return match read_small(&pki.ca_cert) {
-            Ok(bytes) => Ok((Some(String::from_utf8_lossy(&bytes).into_owned()), false)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((None, false)),
-            Err(error) => Err(unreadable(error)),
-        };
+        let found = read_if_present(CA_CERT, &pki.ca_cert)?;
+        return Ok((found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()), false));
     };
     let found = place.store(&mut Disk::folder("/")).read_certificate();
     found.map_err(|error| OperatorError::File { what: place.what, error })

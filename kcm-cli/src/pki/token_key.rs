@@ -6,7 +6,6 @@
 //! [`TokenKeys::retire`] withdraws the public keys that no longer sign. Each is repeatable: after an
 //! interruption, the same call completes the work.
 
-use std::io;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -14,10 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kcm_pki::{PrivateKey, PublicKey};
 
+use super::inputs::read_if_present;
+use super::store::write;
 use super::{OperatorError, absolute, exposure, lock_folder};
 use crate::cluster::ServiceAccountKey;
 use crate::util::distinct;
-use crate::util::files::{self, Disk, FileSystem as _, Mode, read_small};
+use crate::util::files::{self, Disk, FileSystem as _, Mode};
 use crate::util::words::in_full;
 
 const KEY: &str = "the service account key (pki.serviceAccountKey)";
@@ -70,7 +71,7 @@ impl TokenKeys {
     /// A file that exists and is unreadable or holds no key.
     pub(crate) fn read(key: &ServiceAccountKey) -> Result<Self, OperatorError> {
         let public = key.public_file();
-        let published = match read(PUBLIC, &public)? {
+        let published = match read_if_present(PUBLIC, &public)? {
             None => Vec::new(),
             Some(pem) => PublicKey::all_from_pem(&pem).map_err(|error| {
                 let reason = format!("{error}; remove the file, and kcm writes it again");
@@ -217,19 +218,8 @@ fn generate(key: &ServiceAccountKey) -> Result<PrivateKey, OperatorError> {
         .map_err(|error| OperatorError::content(KEY, &key.file, in_full(&error)))
 }
 
-fn read(
-    what: &'static str,
-    path: &Path,
-) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, OperatorError> {
-    match read_small(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(OperatorError::unreadable(what, path, &error)),
-    }
-}
-
 fn private(path: &Path) -> Result<Option<PrivateKey>, OperatorError> {
-    let Some(pem) = read(KEY, path)? else { return Ok(None) };
+    let Some(pem) = read_if_present(KEY, path)? else { return Ok(None) };
     let key = PrivateKey::from_pem(&pem).map_err(|error| {
         let reason = format!("{}; restore the key from a copy", in_full(&error));
         OperatorError::content(KEY, path, reason)
@@ -256,15 +246,4 @@ fn promote(key: &ServiceAccountKey) -> Result<(), OperatorError> {
         return Ok(());
     }
     files::replace(&mut disk, &from, &to).map_err(failed)
-}
-
-fn write(what: &'static str, path: &Path, content: &[u8], mode: Mode) -> Result<(), OperatorError> {
-    let path = absolute(what, path)?;
-    let _lock = lock_folder(what, &path)?;
-    let failed = |error| OperatorError::File { what, error };
-    let mut disk = Disk::folder("/");
-    if let Some(folder) = path.parent() {
-        files::make_folders(&mut disk, &folder).map_err(failed)?;
-    }
-    files::overwrite(&mut disk, &path, content, mode, None).map_err(failed)
 }

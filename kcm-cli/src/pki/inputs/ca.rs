@@ -7,13 +7,13 @@ use kcm_pki::{CaCertificate, Certificate, CertificateAuthority, PrivateKey};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{read, with_help};
+use super::{read, read_if_present, with_help};
 use crate::cluster::Pki;
 use crate::pki::signer::no_prompt;
 use crate::pki::store::{read_ca_certificate, read_ca_pair};
 use crate::pki::{AskPassphrase, Found, KeyFile, OperatorError, Pair};
 use crate::util::distinct;
-use crate::util::files::{Bytes, FileErrorKind};
+use crate::util::files::Bytes;
 
 pub(crate) const CA_CERT: &str = "the CA certificate (pki.caCert)";
 pub(crate) const CA_KEY: &str = "the CA key (pki.caKey)";
@@ -150,29 +150,25 @@ pub(super) fn read_trust(
 }
 
 fn certificates_in(path: &Path) -> Result<Vec<Certificate>, OperatorError> {
-    let pem = read(TRUST, path).map_err(|error| match error {
-        OperatorError::File { error, .. } if error.kind == FileErrorKind::NotFound => {
-            let reason = "no such file or directory; copy the CA certificate to this path, or run `kcm rotate ca`, which creates the bundle";
-            OperatorError::content(TRUST, path, reason)
-        }
-        other => other,
-    })?;
+    let reason = "no such file or directory; copy the CA certificate to this path, or run `kcm rotate ca`, which creates the bundle";
+    bundle(path)?.ok_or_else(|| OperatorError::content(TRUST, path, reason))
+}
+
+/// Reads a bundle of CA certificates, without duplicates. `None` if it does not exist.
+pub(crate) fn bundle(path: &Path) -> Result<Option<Vec<Certificate>>, OperatorError> {
+    let Some(pem) = read_if_present(TRUST, path)? else { return Ok(None) };
     let all = Certificate::all_from_pem(&pem).map_err(|error| {
-        OperatorError::content(
-            TRUST,
-            path,
-            with_help(&error, "replace the file with CA certificates in PEM format"),
-        )
+        let help = "replace the file with CA certificates in PEM format";
+        OperatorError::content(TRUST, path, with_help(&error, help))
     })?;
-    Ok(distinct(all))
+    Ok(Some(distinct(all)))
 }
 
 /// Returns the CA certificates that verify API servers: the bundle, or the CA alone if there is no
 /// bundle yet. `None` if the CA certificate is missing on this machine.
 pub(crate) fn trusted(pki: &Pki) -> Result<Option<String>, OperatorError> {
     let (ca, _) = read_ca_certificate(pki)?;
-    let bundle = pki.trust.as_deref().filter(|bundle| bundle.exists());
-    let trust = bundle.map(certificates_in).transpose()?;
+    let trust = pki.trust.as_deref().map(bundle).transpose()?.flatten();
     Ok(match trust {
         Some(all) => ca.map(|_| all.iter().map(Certificate::to_pem).collect()),
         None => ca,

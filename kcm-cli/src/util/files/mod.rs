@@ -16,6 +16,7 @@ mod small;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
@@ -34,6 +35,13 @@ pub(crate) use place::{
     fresh, make_folders, make_folders_into, overwrite, remove_if_present, replace, write_new,
 };
 pub(crate) use small::{LONGEST_FILE, read_small, read_small_or_stdin};
+
+/// Returns the path with a suffix at the end of its name.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
 
 /// Permission bits of a file, as `chmod` takes them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! Bad inputs that are generated from good ones, at least 620 in all. Each differs from a good one
+//! Bad inputs that are generated from good ones, at least 610 in all. Each differs from a good one
 //! in one place.
 
 use std::collections::BTreeSet;

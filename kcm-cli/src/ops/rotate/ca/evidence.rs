@@ -64,10 +64,10 @@ pub(super) type Server = Asked<ServerTrust>;
 #[derive(Clone, Debug)]
 pub(super) struct ServerTrust {
     pub(super) published: PublishedTrust,
-    /// Whether the server accepts client certificates of the CA, or why not. `None` if no such
+    /// `Ok` if the server accepts client certificates of the CA, else the reason. `None` if no such
     /// certificate was at hand.
     pub(super) accepts: Option<Result<(), String>>,
-    /// Whether the CA verifies the certificate of the server, or why not.
+    /// `Ok` if the CA verifies the certificate of the server, else the reason.
     pub(super) serves: Result<(), String>,
 }
 

@@ -6,8 +6,6 @@
 mod evidence;
 mod stage;
 
-use std::path::Path;
-
 use kcm_pki::{Certificate, Fingerprint};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -252,17 +250,18 @@ pub async fn plan_stage(run: Run<'_>, begin: bool) -> Result<PreparedCaStage, Er
 pub async fn execute_stage(run: Run<'_>, stage: PreparedCaStage) -> Result<Option<Outcome>, Error> {
     let PreparedCaStage { prepared: Some(prepared), change, .. } = stage else { return Ok(None) };
     let pki = &run.cluster.pki;
-    let bundle = pki.trust.as_deref().unwrap_or(Path::new(""));
     match change {
         FileChange::None => {}
         FileChange::Trust(created, trust) => {
             if let Some(pair) = created {
                 ca_files::store_next(pki, &pair)?;
             }
-            ca_files::write_bundle(bundle, &trust)?;
+            if let Some(bundle) = &pki.trust {
+                ca_files::write_bundle(bundle, &trust)?;
+            }
         }
         FileChange::Promote => {
-            if let Some(files) = CaFiles::read(pki, bundle)? {
+            if let Some(files) = read_files(run)? {
                 ca_files::promote(pki, &files)?;
             }
         }
