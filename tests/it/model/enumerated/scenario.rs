@@ -215,6 +215,7 @@ impl Scenario {
             leader: None,
             election: RefCell::default(),
         }
+        .keep_pki()
     }
 
     fn edit(&mut self, from: &str, to: &str) {
